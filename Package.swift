@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target of ours is compiled with. Warnings are errors for our own targets only: a global flag would
+/// also hit the dependencies.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The data plane is optimised across modules: one hot path runs through Sockets, EventLoop and Relay. Exclusivity is
+/// still checked in debug builds and by the sanitizers.
+let dataPlane: [SwiftSetting] =
+    settings + [
+        .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    ]
+
+let package = Package(
+    name: "tapline",
+    products: [.executable(name: "tapline", targets: ["tapline"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    ],
+    targets: [
+        // MARK: The system
+        .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .target(name: "CLinux"),
+
+        // MARK: The house, from the ground up
+        .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: dataPlane),
+        .target(name: "EventLoop", dependencies: ["CLibuv", "Sockets"], swiftSettings: dataPlane),
+        .target(
+            name: "Configuration",
+            dependencies: ["Sockets", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
+        .target(
+            name: "Relay",
+            dependencies: [
+                "Configuration", "EventLoop", "Sockets", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: dataPlane),
+        .executableTarget(
+            name: "tapline",
+            dependencies: [
+                "Configuration", "EventLoop", "Relay", "Sockets",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+
+        // MARK: Tests
+        .target(
+            name: "TestSupport",
+            dependencies: ["CLinux", "EventLoop", "Relay", "Sockets"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings),
+        .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: settings),
+        .testTarget(
+            name: "RelayTests", dependencies: ["Configuration", "Relay", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "EndToEnd",
+            dependencies: ["tapline", "TestSupport", .product(name: "Subprocess", package: "swift-subprocess")],
+            path: "Tests/EndToEnd",
+            swiftSettings: settings),
+    ]
+)

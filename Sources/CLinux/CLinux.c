@@ -1,0 +1,40 @@
+#define _GNU_SOURCE
+
+#include "CLinux.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int tapline_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+int tapline_pipe(int fds[2]) { return pipe2(fds, O_NONBLOCK | O_CLOEXEC); }
+
+ssize_t tapline_splice(int from, int to, size_t count) {
+    return splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}
+
+int tapline_set_pipe_size(int fd, int size) { return fcntl(fd, F_SETPIPE_SZ, size); }
+
+int tapline_pipe_size(int fd) { return fcntl(fd, F_GETPIPE_SZ); }
+
+int tapline_set_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    return flags < 0 ? flags : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int tapline_unsent(int fd, int *bytes) { return ioctl(fd, SIOCOUTQ, bytes); }
+
+const char *tapline_errno_name(int code) { return strerrorname_np(code); }
+
+int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
+
+// The first fields of the kernel's struct have been at these offsets since 2.6; a later kernel only adds at the end.
+_Static_assert(offsetof(struct tapline_tcp_info, rto) == 8, "tcp_info: rto");
+_Static_assert(offsetof(struct tapline_tcp_info, last_data_sent) == 44, "tcp_info: last_data_sent");
+_Static_assert(offsetof(struct tapline_tcp_info, rtt) == 68, "tcp_info: rtt");

@@ -1,0 +1,48 @@
+// The few Linux calls that Swift cannot reach: what glibc declares only under _GNU_SOURCE, what the kernel's headers
+// declare, variadic functions, and macros that are expressions. They are functions, not inlines: a header that defines
+// _GNU_SOURCE would clash with Swift's own view of glibc.
+#ifndef TAPLINE_CLINUX_H
+#define TAPLINE_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+// accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
+int tapline_accept(int fd, struct sockaddr *address, socklen_t *length);
+
+// pipe2(2) with O_NONBLOCK and O_CLOEXEC.
+int tapline_pipe(int fds[2]);
+
+// splice(2) with SPLICE_F_MOVE and SPLICE_F_NONBLOCK, and no other flag: SPLICE_F_MORE holds small messages back for
+// 200 ms.
+ssize_t tapline_splice(int from, int to, size_t count);
+
+// fcntl(2) F_SETPIPE_SZ and F_GETPIPE_SZ.
+int tapline_set_pipe_size(int fd, int size);
+int tapline_pipe_size(int fd);
+
+// fcntl(2) F_SETFL with O_NONBLOCK added.
+int tapline_set_nonblocking(int fd);
+
+// SIOCOUTQ (tcp(7), unix(7)): bytes that the peer's kernel has not acknowledged, or that its reader has not taken.
+int tapline_unsent(int fd, int *bytes);
+
+// The C symbol of an error number; NULL when there is none.
+const char *tapline_errno_name(int code);
+
+// Names the calling thread, in 15 bytes at most.
+int tapline_set_thread_name(const char *name);
+
+// The kernel's struct tcp_info as far as Tapline reads it (linux/tcp.h, which cannot be included beside netinet/tcp.h).
+struct tapline_tcp_info {
+    uint8_t state, ca_state, retransmits, probes, backoff, options;
+    uint8_t window_scales, flags;
+    uint32_t rto, ato, snd_mss, rcv_mss;
+    uint32_t unacked, sacked, lost, retrans, fackets;
+    uint32_t last_data_sent, last_ack_sent, last_data_recv, last_ack_recv;
+    uint32_t pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering;
+};
+
+#endif

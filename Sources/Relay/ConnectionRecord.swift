@@ -1,0 +1,81 @@
+public import Sockets
+
+/// What is known of one connection, live or ended: the one record that end records, metrics, recordings and the admin
+/// API are made from.
+///
+/// A copy, made by the connection's worker; any thread may keep it.
+public struct ConnectionRecord: Hashable, Sendable {
+    /// How a connection ended.
+    public struct End: Hashable, Sendable {
+        /// The moment, in nanoseconds since 1970 UTC.
+        public var time: Int64
+        /// From accept to the end, in nanoseconds of the monotonic clock.
+        public var duration: Int64
+        /// Why; says also who closed.
+        public var reason: EndReason
+        /// The system's error behind it, or nil where there was none.
+        public var errno: Errno?
+
+        /// An end.
+        public init(time: Int64, duration: Int64, reason: EndReason, errno: Errno?) {
+            self.time = time
+            self.duration = duration
+            self.reason = reason
+            self.errno = errno
+        }
+    }
+
+    // MARK: From accept on
+    /// Unique in the process.
+    public var id: UInt64
+    /// The relay's name.
+    public var relay: String
+    /// The configuration's number when the connection was accepted.
+    public var generation: Int
+    /// The client's address.
+    public var client: SocketAddress
+    /// The address of the listener that accepted it.
+    public var listener: SocketAddress
+    /// The upstream as configured.
+    public var upstream: String
+    /// The moment of accept, in nanoseconds since 1970 UTC.
+    public var accepted: Int64
+
+    // MARK: As it goes on
+    /// The address connected, or tried last; nil before the first attempt.
+    public var upstreamAddress: SocketAddress?
+    /// From accept to connected, in nanoseconds; nil until then.
+    public var connectDuration: Int64?
+    /// From accept to the first byte that the client took, in nanoseconds; nil until then.
+    public var firstByteDuration: Int64?
+    /// What the upstream's socket has taken.
+    public var bytesUp: UInt64 = 0
+    /// What the client's socket has taken.
+    public var bytesDown: UInt64 = 0
+    /// How many bytes of either flow went by splice.
+    public var splicedUp: UInt64 = 0
+    /// How many bytes of either flow went by splice.
+    public var splicedDown: UInt64 = 0
+    /// What the tap took; nil without a tap.
+    public var recordedBytes: UInt64?
+    /// What the tap had to leave out; nil without a tap.
+    public var droppedBytes: UInt64?
+
+    // MARK: At the end
+    /// How it ended; nil while it is open.
+    public var end: End?
+
+    /// The record of a connection just accepted.
+    public init(
+        id: UInt64, relay: String, generation: Int, client: SocketAddress, listener: SocketAddress, upstream: String,
+        accepted: Int64
+    ) {
+        self.id = id
+        self.relay = relay
+        self.generation = generation
+        self.client = client
+        self.listener = listener
+        self.upstream = upstream
+        self.accepted = accepted
+    }
+}

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Tapline: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "tapline")
+}
