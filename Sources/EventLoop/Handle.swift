@@ -1,0 +1,46 @@
+internal import CLibuv
+
+/// A libuv handle: pinned memory that libuv points into, and the object that its callbacks reach.
+///
+/// From `init` until the close callback the handle's memory holds a retained reference to this object, so a handle stays
+/// alive for as long as libuv may call it; the close callback is the only place that gives both back. Confined to its
+/// loop's thread. Whoever made a handle closes it; one that is dropped unclosed shows in `EventLoop.openHandles`.
+open class Handle {
+    /// The pinned `uv_*_t`, owned by this object until the close callback.
+    let memory: UnsafeMutableRawPointer
+
+    /// Allocates memory for a handle of the given kind. `start` tells libuv of it; when that fails the memory is freed
+    /// and libuv never knew.
+    init(_ type: uv_handle_type, start: (UnsafeMutableRawPointer) -> CInt) throws(UVError) {
+        memory = .allocate(byteCount: uv_handle_size(type), alignment: 16)
+        let result = start(memory)
+        guard result == 0 else {
+            memory.deallocate()
+            throw UVError(code: result)
+        }
+        uvHandle.pointee.data = Unmanaged.passRetained(self).toOpaque()
+    }
+
+    /// The handle in libuv's base type.
+    var uvHandle: UnsafeMutablePointer<uv_handle_t> { memory.assumingMemoryBound(to: uv_handle_t.self) }
+
+    /// Whether `close` was called.
+    public final var isClosed: Bool { uv_is_closing(uvHandle) != 0 }
+
+    /// Stops the handle: no callback comes after this returns. Its memory goes at the end of the loop's turn. A second
+    /// call does nothing.
+    public final func close() {
+        guard !isClosed else { return }
+        willClose()
+        uv_close(uvHandle) { handle in
+            guard let handle, let data = handle.pointee.data else { return }
+            // The last reference may go here, and with it this handle's owner; the memory goes first.
+            let object = Unmanaged<Handle>.fromOpaque(data)
+            object._withUnsafeGuaranteedRef { $0.memory.deallocate() }
+            object.release()
+        }
+    }
+
+    /// Called once, before libuv is told; for what must happen under a lock or lets go of a closure.
+    func willClose() {}
+}

@@ -1,0 +1,95 @@
+internal import CLibuv
+internal import Synchronization
+
+/// The way into a loop from any other thread: a lock-protected queue and `uv_async_send`.
+///
+/// Made and closed on the loop's thread, posted to from anywhere. The loop stays awake for an open mailbox.
+public final class Mailbox<Message: Sendable>: Sendable {
+    private struct State {
+        var queue: [Message] = []
+        /// Nil once the mailbox is closed, so that nobody wakes a handle that is going.
+        var wake: Wake?
+    }
+
+    /// The async handle as other threads may use it: `uv_async_send` is safe from any thread for as long as the handle
+    /// is not closing, which the lock around `State` ensures.
+    private struct Wake: @unchecked Sendable {
+        let handle: UnsafeMutablePointer<uv_async_t>
+    }
+
+    /// The handle itself, for `close` on the loop's thread only.
+    private struct Confined: @unchecked Sendable {
+        let handle: AsyncHandle
+    }
+
+    private let state = Mutex(State())
+    private let confined: Confined
+
+    /// Opens a mailbox. The handler gets every message posted since its last call, in order, on the loop's thread; it
+    /// is kept until `close`.
+    public init(loop: EventLoop, handler: @escaping ([Message]) -> Void) throws(UVError) {
+        let handle = try AsyncHandle(loop: loop)
+        confined = Confined(handle: handle)
+        let wake = Wake(handle: handle.async)
+        state.withLock { $0.wake = wake }
+        handle.action = { [unowned self] in
+            // Wake-ups coalesce: take everything each time.
+            let batch = state.withLock { state in
+                var batch: [Message] = []
+                swap(&batch, &state.queue)
+                return batch
+            }
+            if !batch.isEmpty { handler(batch) }
+        }
+    }
+
+    deinit {
+        state.withLock { precondition($0.wake == nil, "Mailbox: close() was never called") }
+    }
+
+    /// Adds a message and wakes the loop. Any thread. False when the mailbox is closed; the message is then gone.
+    @discardableResult
+    public func post(_ message: Message) -> Bool {
+        state.withLock { state in
+            guard let wake = state.wake else { return false }
+            state.queue.append(message)
+            // One wake-up is enough for all that waits.
+            if state.queue.count == 1 { uv_async_send(wake.handle) }
+            return true
+        }
+    }
+
+    /// Closes the mailbox, on the loop's thread. What was posted and not handled yet is returned.
+    @discardableResult
+    public func close() -> [Message] {
+        let rest = state.withLock { state in
+            state.wake = nil
+            var rest: [Message] = []
+            swap(&rest, &state.queue)
+            return rest
+        }
+        confined.handle.close()
+        return rest
+    }
+}
+
+/// The async handle of a mailbox.
+private final class AsyncHandle: Handle {
+    var action: (() -> Void)?
+
+    init(loop: EventLoop) throws(UVError) {
+        loop.assertOnThread()
+        try super.init(UV_ASYNC) { memory in
+            uv_async_init(loop.raw, memory.assumingMemoryBound(to: uv_async_t.self)) { async in
+                guard let data = async?.pointee.data else { return }
+                Unmanaged<AsyncHandle>.fromOpaque(data)._withUnsafeGuaranteedRef { $0.action?() }
+            }
+        }
+    }
+
+    var async: UnsafeMutablePointer<uv_async_t> { memory.assumingMemoryBound(to: uv_async_t.self) }
+
+    override func willClose() {
+        action = nil
+    }
+}

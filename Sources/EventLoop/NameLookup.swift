@@ -1,0 +1,80 @@
+internal import CLibuv
+internal import Glibc
+public import Sockets
+
+/// One lookup of a host's addresses, off the loop (`getaddrinfo` in libuv's pool of threads).
+///
+/// It keeps itself alive until the pool answers. Whoever started it may cancel it; the pool's thread may still be busy
+/// with it for a while, but nobody hears of that.
+public final class NameLookup {
+    /// Why a lookup gave no address.
+    public enum Failure: Error, Hashable, Sendable {
+        /// The name does not exist, or has no address.
+        case notFound
+        /// The name service could not answer; holds its words.
+        case failed(String)
+    }
+
+    private let request: UnsafeMutablePointer<uv_getaddrinfo_t>
+    private var completion: ((Result<[SocketAddress], Failure>) -> Void)?
+
+    /// Starts a lookup for both address families. The addresses come with port 0, in the order of RFC 6724. The
+    /// completion is called once, on the loop's thread, never from inside this call.
+    public init(
+        loop: EventLoop, host: String, completion: @escaping (Result<[SocketAddress], Failure>) -> Void
+    ) throws(UVError) {
+        loop.assertOnThread()
+        request = .allocate(capacity: 1)
+        self.completion = completion
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        hints.ai_protocol = CInt(IPPROTO_TCP)
+        let result = uv_getaddrinfo(
+            loop.raw, request,
+            { request, status, list in
+                guard let data = request?.pointee.data else { return }
+                let lookup = Unmanaged<NameLookup>.fromOpaque(data).takeRetainedValue()
+                lookup.finish(status, list)
+            }, host, nil, &hints)
+        guard result == 0 else {
+            request.deallocate()
+            self.completion = nil
+            throw UVError(code: result)
+        }
+        request.pointee.data = Unmanaged.passRetained(self).toOpaque()
+    }
+
+    /// Nobody wants the answer any more: the completion will not be called.
+    public func cancel() {
+        guard completion != nil else { return }
+        completion = nil
+        // Only a request that no thread has taken up yet can be taken back; either way `finish` comes once.
+        request.withMemoryRebound(to: uv_req_t.self, capacity: 1) { _ = uv_cancel($0) }
+    }
+
+    private func finish(_ status: CInt, _ list: UnsafeMutablePointer<addrinfo>?) {
+        defer {
+            uv_freeaddrinfo(list)
+            request.deallocate()
+        }
+        guard let completion else { return }
+        self.completion = nil
+        guard status == 0 else {
+            let missing = [UV_EAI_NONAME, UV_EAI_NODATA, UV_EAI_ADDRFAMILY].contains { $0.rawValue == status }
+            completion(.failure(missing ? .notFound : .failed(UVError(code: status).description)))
+            return
+        }
+        var addresses: [SocketAddress] = []
+        var entry = list
+        while let current = entry {
+            if let raw = current.pointee.ai_addr,
+                let address = SocketAddress(raw, length: current.pointee.ai_addrlen), !addresses.contains(address)
+            {
+                addresses.append(address)
+            }
+            entry = current.pointee.ai_next
+        }
+        completion(addresses.isEmpty ? .failure(.notFound) : .success(addresses))
+    }
+}

@@ -1,0 +1,27 @@
+internal import CLibuv
+
+/// Calls back on the loop's thread when the process gets a signal.
+public final class SignalWatch: Handle {
+    private var action: (() -> Void)?
+
+    /// Watches a signal by its number from now on, in place of what the process did with it.
+    public init(loop: EventLoop, signal: CInt, action: @escaping () -> Void) throws(UVError) {
+        loop.assertOnThread()
+        self.action = action
+        try super.init(UV_SIGNAL) { uv_signal_init(loop.raw, $0.assumingMemoryBound(to: uv_signal_t.self)) }
+        let result = uv_signal_start(
+            memory.assumingMemoryBound(to: uv_signal_t.self),
+            { handle, _ in
+                guard let data = handle?.pointee.data else { return }
+                Unmanaged<SignalWatch>.fromOpaque(data)._withUnsafeGuaranteedRef { $0.action?() }
+            }, signal)
+        guard result == 0 else {
+            close()
+            throw UVError(code: result)
+        }
+    }
+
+    override func willClose() {
+        action = nil
+    }
+}

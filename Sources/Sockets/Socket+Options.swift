@@ -1,0 +1,80 @@
+internal import CLinux
+internal import Glibc
+
+/// Options of a connection's sockets. Set on a listener, the accepted sockets inherit every one of them.
+extension Socket {
+    /// How a connection notices, while nothing is sent, that its peer is gone.
+    public struct Keepalive: Hashable, Sendable {
+        /// Seconds of silence before the first probe.
+        public var idle: Int32
+        /// Seconds between probes.
+        public var interval: Int32
+        /// Probes without an answer before the connection counts as dead.
+        public var probes: Int32
+
+        /// 60 s of silence, then three probes 15 s apart.
+        public static let standard = Keepalive(idle: 60, interval: 15, probes: 3)
+    }
+
+    /// Sends small messages at once (`TCP_NODELAY`).
+    public func sendSmallMessagesAtOnce() throws(Errno) {
+        try set(CInt(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
+
+    /// Urgent bytes arrive in the stream (`SO_OOBINLINE`).
+    public func receiveUrgentBytesInline() throws(Errno) {
+        try set(SOL_SOCKET, SO_OOBINLINE, 1)
+    }
+
+    /// Turns keepalive on (tcp(7)).
+    public func set(_ keepalive: Keepalive) throws(Errno) {
+        try set(CInt(IPPROTO_TCP), TCP_KEEPIDLE, keepalive.idle)
+        try set(CInt(IPPROTO_TCP), TCP_KEEPINTVL, keepalive.interval)
+        try set(CInt(IPPROTO_TCP), TCP_KEEPCNT, keepalive.probes)
+        try set(SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+
+    /// Chooses the congestion control by its kernel name (`TCP_CONGESTION`).
+    public func setCongestionControl(_ name: String) throws(Errno) {
+        let result = name.withCString {
+            setsockopt(fd, CInt(IPPROTO_TCP), TCP_CONGESTION, $0, socklen_t(name.utf8.count))
+        }
+        if result != 0 { throw Errno.current }
+    }
+
+    /// The next close resets the connection and throws away what is unsent (`SO_LINGER` 0). A Unix socket has no reset.
+    public func resetOnClose() {
+        var value = linger(l_onoff: 1, l_linger: 0)
+        // It cannot fail on a stream socket; on one already gone there is nothing left to reset.
+        _ = setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    func set(_ level: CInt, _ option: CInt, _ value: CInt) throws(Errno) {
+        var value = value
+        if setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) != 0 { throw Errno.current }
+    }
+
+    /// What the kernel knows of the connection (`TCP_INFO`), as far as Tapline reads it.
+    public struct Info: Hashable, Sendable {
+        /// Retransmissions of the oldest unacknowledged segment, in a row.
+        public var retransmits: Int
+        /// Window or keepalive probes without an answer, in a row.
+        public var probes: Int
+        /// Segments sent and not acknowledged.
+        public var unacknowledged: Int
+        /// Milliseconds since the last acknowledgement came.
+        public var sinceLastAcknowledgement: Int
+        /// Smoothed round-trip time, microseconds.
+        public var roundTrip: Int
+    }
+
+    /// The kernel's figures of a TCP connection; nil for another kind of socket.
+    public var info: Info? {
+        var raw = tapline_tcp_info()
+        var length = socklen_t(MemoryLayout<tapline_tcp_info>.size)
+        guard getsockopt(fd, CInt(IPPROTO_TCP), TCP_INFO, &raw, &length) == 0 else { return nil }
+        return Info(
+            retransmits: Int(raw.retransmits), probes: Int(raw.probes), unacknowledged: Int(raw.unacked),
+            sinceLastAcknowledgement: Int(raw.last_ack_recv), roundTrip: Int(raw.rtt))
+    }
+}

@@ -1,0 +1,153 @@
+internal import CLinux
+internal import Glibc
+
+/// The outcome of moving bytes without waiting. An enum and not an error: "not now" happens all the time.
+@frozen
+public enum Transfer: Hashable, Sendable {
+    /// So many bytes moved, at least one.
+    case moved(Int)
+    /// The peer has ended its half (read), in order.
+    case endOfStream
+    /// Nothing to read, or no room to write, at the moment.
+    case wouldBlock
+    /// The call failed; the socket's own error is now spent.
+    case failed(Errno)
+
+    @inline(__always)
+    init(_ result: Int) {
+        if result > 0 {
+            self = .moved(result)
+        } else if result == 0 {
+            self = .endOfStream
+        } else {
+            let error = errno
+            self = error == EAGAIN ? .wouldBlock : .failed(Errno(error))
+        }
+    }
+}
+
+/// A non-blocking stream socket that one owner holds, and that is closed on exec.
+///
+/// It is closed when its owner lets it go, or by `close`, once either way. Not tied to a thread; a second owner in
+/// another thread is impossible because it cannot be copied.
+public struct Socket: ~Copyable, Sendable {
+    /// The descriptor, for watches only. It is closed with the socket.
+    public let fd: CInt
+
+    /// Takes over a descriptor that is already non-blocking.
+    public init(adopting fd: CInt) {
+        self.fd = fd
+    }
+
+    /// A new stream socket of an address family (`AF_INET`, `AF_INET6`, `AF_UNIX`).
+    public init(family: CInt) throws(Errno) {
+        let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+        fd = Glibc.socket(family, type, 0)
+        if fd < 0 { throw Errno.current }
+    }
+
+    deinit {
+        _ = Glibc.close(fd)
+    }
+
+    /// Closes now. With unsent bytes the system goes on sending them, unless `resetOnClose` was called.
+    public consuming func close() {}
+
+    // MARK: Names
+
+    /// The address of this end; nil when the system has none to give.
+    public var localAddress: SocketAddress? {
+        SocketAddress.filled { getsockname(fd, $0, $1) }.address
+    }
+
+    /// The address of the other end; nil when it is not connected.
+    public var peerAddress: SocketAddress? {
+        let (result, address) = SocketAddress.filled { getpeername(fd, $0, $1) }
+        return result == 0 ? address : nil
+    }
+
+    // MARK: Connecting
+
+    /// What starting, or asking after, a connect said.
+    public enum ConnectOutcome: Hashable, Sendable {
+        /// It is connected.
+        case connected
+        /// It goes on; the socket becomes writable when it is decided.
+        case inProgress
+        /// It failed.
+        case failed(Errno)
+    }
+
+    /// Starts to connect. A second call right after the first finds a loopback peer connected already, which saves
+    /// waiting for an event; that call is made here.
+    public func connect(to address: SocketAddress) -> ConnectOutcome {
+        let (first, second): (CInt, CInt) = address.withSockaddr { pointer, length in
+            func attempt() -> CInt {
+                Errno.retrying { Glibc.connect(fd, pointer, length) } == 0 ? 0 : errno
+            }
+            let first = attempt()
+            guard first == EINPROGRESS, address.isLoopback else { return (first, first) }
+            return (first, attempt())
+        }
+        switch second {
+        case 0, EISCONN: return .connected
+        case EINPROGRESS, EALREADY: return .inProgress
+        // A Unix socket whose queue is full says EAGAIN (connect(2)); it is up to the caller to come back.
+        default: return .failed(Errno(first == EINPROGRESS ? second : first))
+        }
+    }
+
+    /// The socket's pending error, which this call takes off it; nil when there is none.
+    public func takeError() -> Errno? {
+        var error: CInt = 0
+        var length = socklen_t(MemoryLayout<CInt>.size)
+        guard getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 else { return .current }
+        return error == 0 ? nil : Errno(error)
+    }
+
+    // MARK: Moving bytes
+
+    /// Reads what is there into a buffer, from its start, `limit` bytes at most.
+    @inline(__always)
+    public borrowing func receive(into buffer: ByteBuffer, limit: Int) -> Transfer {
+        Transfer(Errno.retrying { recv(fd, buffer.base, min(limit, buffer.capacity), 0) })
+    }
+
+    /// Writes `count` bytes of a buffer from `offset` on, as many as there is room for.
+    @inline(__always)
+    public borrowing func send(_ buffer: ByteBuffer, from offset: Int, count: Int) -> Transfer {
+        precondition(offset >= 0 && count > 0 && offset + count <= buffer.capacity)
+        return Transfer(
+            Errno.retrying { Glibc.send(fd, buffer.base + offset, count, CInt(MSG_NOSIGNAL)) })
+    }
+
+    /// Moves bytes from the socket into a pipe inside the kernel.
+    @inline(__always)
+    public borrowing func splice(into pipe: Pipe, limit: Int) -> Transfer {
+        Transfer(Errno.retrying { tapline_splice(fd, pipe.writeEnd, limit) })
+    }
+
+    /// Moves bytes from a pipe into the socket inside the kernel.
+    @inline(__always)
+    public borrowing func splice(from pipe: Pipe, limit: Int) -> Transfer {
+        Transfer(Errno.retrying { tapline_splice(pipe.readEnd, fd, limit) })
+    }
+
+    /// Ends this end's half of the stream (FIN), after what was written. An error means that the connection is gone
+    /// already, which whoever reads from it learns.
+    public func endWriting() {
+        _ = Glibc.shutdown(fd, CInt(SHUT_WR))
+    }
+
+    /// Bytes that the peer's kernel has not acknowledged (TCP), or that the peer has not read (Unix).
+    public var unsentBytes: Int {
+        var bytes: CInt = 0
+        return tapline_unsent(fd, &bytes) == 0 ? Int(bytes) : 0
+    }
+
+    /// Whether the socket has failed or both halves have ended, asked of the system without waiting.
+    public var hasFailedOrEnded: Bool {
+        var entry = pollfd(fd: fd, events: 0, revents: 0)
+        return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+}
