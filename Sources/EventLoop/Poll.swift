@@ -1,66 +1,89 @@
-internal import CLibuv
+internal import Glibc
 
 /// Watches one descriptor, level-triggered, and calls `ready` on the loop's thread.
 ///
-/// A subclass overrides `ready`: a virtual call is the cheapest way from a C callback into Swift. The descriptor stays
-/// its owner's, who closes this watch before the descriptor; one descriptor has one watch at a time.
-///
-/// Every change of the interest costs two `epoll_ctl` calls, so change it only when something really blocks or ends.
-open class Poll: Handle {
-    /// What a watch asks for, and what it is told.
+/// A subclass overrides `ready`: a virtual call is the cheapest way from an event into Swift. The descriptor stays its
+/// owner's, and so does the watch, who closes the watch before the descriptor; one descriptor has one watch at a time.
+open class Poll {
+    /// What a watch asks for, and what it is told (epoll_ctl(2)).
     @frozen
     public struct Events: OptionSet, Sendable {
-        /// libuv's bits.
-        public let rawValue: Int32
-        /// Wraps libuv's bits.
+        /// The kernel's bits.
+        public let rawValue: UInt32
+        /// Wraps the kernel's bits.
         @inlinable
-        public init(rawValue: Int32) {
+        public init(rawValue: UInt32) {
             self.rawValue = rawValue
         }
         /// Bytes, an end of stream or a new connection can be read.
-        public static let readable = Events(rawValue: 1)
+        @inlinable public static var readable: Events { Events(rawValue: 0x001) }
         /// Bytes can be written, or a connect has finished.
-        public static let writable = Events(rawValue: 2)
-        /// Urgent data. Tapline asks for it alone, where it wants to hear of nothing but an error: a watch for nothing
-        /// takes the descriptor out of epoll, and a reset would go unseen.
-        public static let urgent = Events(rawValue: 8)
-        /// Told only: the socket has an error, which `SO_ERROR` names, and may still hold unread bytes. libuv has
-        /// stopped the watch.
-        public static let error = Events(rawValue: 1 << 16)
+        @inlinable public static var writable: Events { Events(rawValue: 0x004) }
+        /// Told, asked for or not: the socket has an error, which `SO_ERROR` names, and may still hold unread bytes.
+        @inlinable public static var error: Events { Events(rawValue: 0x008) }
+        /// Told, asked for or not, and for as long as it lasts: both halves have ended.
+        @inlinable public static var hangup: Events { Events(rawValue: 0x010) }
     }
 
-    /// What is asked for now.
-    public private(set) final var interest: Events = []
+    // MARK: Fixed at birth
 
-    /// Watches a non-blocking descriptor, for nothing yet.
-    public init(loop: EventLoop, fd: CInt) throws(UVError) {
+    private unowned let loop: EventLoop
+    private let fd: CInt
+
+    // MARK: The loop's thread only
+
+    /// What is asked for now; nil when not even errors are told.
+    public private(set) final var interest: Events?
+    /// Whether `close` was called.
+    public private(set) final var isClosed = false
+
+    /// Watches a non-blocking descriptor for the given events, and for errors and hang-ups, which are always told.
+    public init(loop: EventLoop, fd: CInt, for events: Events) throws(UVError) {
         loop.assertOnThread()
-        try super.init(UV_POLL) { uv_poll_init(loop.raw, $0.assumingMemoryBound(to: uv_poll_t.self), fd) }
+        self.loop = loop
+        self.fd = fd
+        interest = events
+        let result = loop.change(.add, fd, events, for: self)
+        guard result == 0 else {
+            isClosed = true
+            throw UVError(code: result)
+        }
+        loop.opened()
     }
 
-    /// Asks for other events; the same ones again, or a closed watch, cost nothing.
+    deinit {
+        precondition(isClosed, "Poll: close() was never called")
+    }
+
+    /// Asks for other events: one `epoll_ctl`. The same ones again, or a closed watch, cost nothing.
+    @inline(__always)
     public final func watch(_ wanted: Events) {
-        guard wanted != interest, !isClosed else { return }
-        interest = wanted
-        let poll = memory.assumingMemoryBound(to: uv_poll_t.self)
-        if wanted.isEmpty {
-            uv_poll_stop(poll)
-            return
-        }
-        let result = uv_poll_start(poll, wanted.rawValue) { poll, status, events in
-            guard let data = poll?.pointee.data else { return }
-            Unmanaged<Poll>.fromOpaque(data)._withUnsafeGuaranteedRef { $0.fired(status, events) }
-        }
-        precondition(result == 0, "Poll: uv_poll_start: \(UVError(code: result))")
+        if wanted != interest { change(to: wanted) }
     }
 
-    private final func fired(_ status: CInt, _ events: CInt) {
-        guard status >= 0 else {
-            interest = []
-            ready(.error)
-            return
-        }
-        ready(Events(rawValue: events))
+    /// Takes the descriptor out of the set: nothing is told until `watch`, not even errors.
+    public final func rest() {
+        guard !isClosed, interest != nil else { return }
+        change(to: nil)
+    }
+
+    private func change(to wanted: Events?) {
+        guard !isClosed else { return }
+        let change: EpollSet.Change = wanted == nil ? .remove : interest == nil ? .add : .modify
+        let result = loop.change(change, fd, wanted ?? [], for: self)
+        precondition(result == 0, "Poll: epoll_ctl: \(UVError(code: result))")
+        interest = wanted
+    }
+
+    /// Ends the watch: no callback comes after this returns. A second call does nothing. `andDescriptor` says that the
+    /// descriptor is about to be closed and no copy of it is open, which takes it out of the set without a call.
+    public final func close(andDescriptor: Bool = false) {
+        guard !isClosed else { return }
+        if !andDescriptor { rest() }
+        interest = nil
+        isClosed = true
+        // Events of this turn may still name this object.
+        loop.closed(self)
     }
 
     /// Called on the loop's thread with what is true of the descriptor now.

@@ -67,23 +67,25 @@ final class Connection {
     func open() {
         let dialer = Dialer(connection: self)
         self.dialer = dialer
+        worker.note(deadline: relay.timeouts.lifetime, from: startedAt)
         dialer.start()
         guard state.phase == .connecting else { return }
+        worker.note(deadline: relay.timeouts.connect, from: startedAt)
         // Not decided at once: from now on the client may be the first to go.
-        guard let leg = makeClientLeg() else { return }
-        leg.await(reading: false, writing: false)
+        _ = makeClientLeg(reading: false)
     }
 
-    private func makeClientLeg() -> Leg? {
+    private func makeClientLeg(reading: Bool) -> Leg? {
         if let client { return client }
         var socket = Socket(adopting: -1)
         swap(&socket, &clientSocket)
-        return makeLeg(socket, side: .client, isUnix: clientAddress.isUnix)
+        return makeLeg(socket, side: .client, isUnix: clientAddress.isUnix, reading: reading)
     }
 
-    private func makeLeg(_ socket: consuming Socket, side: Side, isUnix: Bool) -> Leg? {
+    private func makeLeg(_ socket: consuming Socket, side: Side, isUnix: Bool, reading: Bool) -> Leg? {
         do {
-            let leg = try Leg(connection: self, loop: worker.loop, socket: socket, side: side, isUnix: isUnix)
+            let leg = try Leg(
+                connection: self, loop: worker.loop, socket: socket, side: side, isUnix: isUnix, reading: reading)
             if side == .client { client = leg } else { upstream = leg }
             return leg
         } catch {
@@ -98,8 +100,8 @@ final class Connection {
     func connected(_ socket: consuming Socket, _ address: SocketAddress) {
         upstreamAddress = address
         connectDuration = Int64(EventLoop.nanoseconds &- acceptedTicks)
-        guard let client = makeClientLeg(),
-            let upstream = makeLeg(socket, side: .upstream, isUnix: address.isUnix)
+        guard let client = makeClientLeg(reading: true),
+            let upstream = makeLeg(socket, side: .upstream, isUnix: address.isUnix, reading: true)
         else { return }
         up = Flow(
             direction: .up, worker: worker, source: client, destination: upstream,
@@ -119,16 +121,15 @@ final class Connection {
 
     /// A leg's socket is ready, or has failed.
     func legReady(_ leg: Leg, _ events: Poll.Events) {
-        if events.contains(.error) {
-            socketFailed(leg)
-        } else if state.phase == .relaying || state.phase == .passingReset {
+        if events.contains(.error) { socketFailed(leg) }
+        if state.phase == .relaying || state.phase == .passingReset {
             if events.contains(.readable), let flow = flow(from: leg) { report(flow.sourceReady(), of: flow) }
             if events.contains(.writable), let flow = flow(to: leg) {
                 report(flow.destinationReady(), of: flow)
                 finishReading(flow)
             }
         }
-        if events.contains(.urgent) && leg.interest == .urgent { leg.isUnwatchable = true }
+        if events == .hangup { leg.hasHungUp = true }
         settle()
     }
 
@@ -174,12 +175,15 @@ final class Connection {
         }
     }
 
-    /// libuv tells of an error on a leg's socket and has stopped watching it.
+    /// A leg's socket has an error.
     private func socketFailed(_ leg: Leg) {
         guard let error = leg.socket.takeError() else {
             // A write has met the error already, or there was none.
             leg.unknownErrors += 1
-            if leg.unknownErrors > 3 { leg.isUnwatchable = true }
+            if leg.unknownErrors > 3 {
+                leg.hasHungUp = true
+                leg.rest()
+            }
             return
         }
         fail(leg, error)
@@ -187,7 +191,7 @@ final class Connection {
 
     private func fail(_ leg: Leg, _ error: Errno) {
         leg.hasFailed = true
-        leg.watch([])
+        leg.rest()
         perform(state.handle(.legFailed(leg.side, error)))
     }
 
@@ -208,12 +212,13 @@ final class Connection {
             dialer = nil
             up?.lastProgress = worker.loop.now
             down?.lastProgress = worker.loop.now
+            worker.note(deadline: relay.timeouts.idle, from: worker.loop.now)
             settle()
         case .endWriting(let side):
-            halfEndedAt = worker.loop.now
+            noteHalfEnded()
             leg(side)?.socket.endWriting()
         case .drain(let side):
-            halfEndedAt = worker.loop.now
+            noteHalfEnded()
             guard let leg = leg(side), let out = flow(from: leg) else { return }
             flow(to: leg)?.cut()
             if out.isSourceDone {
@@ -223,11 +228,17 @@ final class Connection {
             }
         case .awaitSent(let side):
             if let failed = leg(side.other) { flow(to: failed)?.cut() }
-            halfEndedAt = worker.loop.now
+            noteHalfEnded()
             awaitSent(side)
         case .end(let reset, let reason, let errno):
             end(reset: reset, reason, errno)
         }
+    }
+
+    private func noteHalfEnded() {
+        halfEndedAt = worker.loop.now
+        let bound = relay.timeouts.halfClose
+        worker.note(deadline: bound > 0 ? bound : RelayRuntime.Timeouts.resetBound, from: halfEndedAt)
     }
 
     /// Resetting a socket throws away what it has not sent, and no event tells when it has: so look, often at first.
@@ -291,37 +302,46 @@ final class Connection {
 // MARK: - Deadlines
 
 extension Connection {
-    /// Looks at the clock, several times a second. The connection may be over when this returns.
-    func checkDeadlines(_ now: UInt64) {
+    /// Ends the connection when its time is up. Returns when to look again, by the loop's clock; activity only moves
+    /// that away, and what brings it closer tells the worker.
+    func checkDeadlines(_ now: UInt64) -> UInt64 {
         let limits = relay.timeouts
-        if limits.lifetime > 0, now &- startedAt >= limits.lifetime { return end(because: .lifetime) }
+        var next = UInt64.max
+        /// Whether a limit that counts from a moment is over; 0 is off.
+        func isOver(_ limit: UInt64, since start: UInt64) -> Bool {
+            guard limit > 0 else { return false }
+            if now &- start >= limit { return true }
+            next = min(next, start + limit)
+            return false
+        }
+        if isOver(limits.lifetime, since: startedAt) {
+            end(because: .lifetime)
+            return next
+        }
         switch state.phase {
         case .connecting:
-            if limits.connect > 0, now &- startedAt >= limits.connect { end(because: .connectTimeout) }
+            if isOver(limits.connect, since: startedAt) { end(because: .connectTimeout) }
         case .relaying, .passingReset:
-            checkProgress(now, limits)
+            guard let up, let down else { break }
+            let lastProgress = max(up.lastProgress, down.lastProgress)
+            if state.failedSide != nil {
+                let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
+                if isOver(bound, since: max(halfEndedAt, lastProgress)) { perform(state.handle(.resetMayPass)) }
+            } else if isOver(limits.idle, since: lastProgress) {
+                end(because: .idleTimeout)
+            } else if limits.halfClose > 0, state.isHalfClosed {
+                let open = state.up == .ended ? down : up
+                if open.isBlocked {
+                    // A flow that waits for its reader is not an abandoned one; nothing tells when that changes.
+                    next = min(next, now)
+                } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
+                    end(because: .halfCloseTimeout)
+                }
+            }
         case .ended:
             break
         }
-    }
-
-    private func checkProgress(_ now: UInt64, _ limits: RelayRuntime.Timeouts) {
-        guard let up, let down else { return }
-        let lastProgress = max(up.lastProgress, down.lastProgress)
-        if state.failedSide != nil {
-            let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
-            if now &- max(halfEndedAt, lastProgress) >= bound { perform(state.handle(.resetMayPass)) }
-            return
-        }
-        if limits.idle > 0, now &- lastProgress >= limits.idle { return end(because: .idleTimeout) }
-        if limits.halfClose > 0, state.isHalfClosed {
-            let open = state.up == .ended ? down : up
-            // A flow that waits for its reader is not an abandoned one.
-            if !open.isBlocked, now &- max(halfEndedAt, open.lastProgress) >= limits.halfClose {
-                return end(because: .halfCloseTimeout)
-            }
-        }
-        if !hasUpstreamKeepalive, now &- startedAt >= 1000 { setUpstreamKeepalive() }
+        return next
     }
 
     private func setUpstreamKeepalive() {
@@ -339,14 +359,15 @@ extension Connection {
     /// connection may be over when this returns.
     func checkHealth(_ now: UInt64) {
         if state.phase == .connecting {
-            if let client, client.isUnwatchable, client.socket.hasFailedOrEnded { socketFailed(client) }
+            if let client, client.hasHungUp, client.socket.hasFailedOrEnded { socketFailed(client) }
             return
         }
+        if !hasUpstreamKeepalive { setUpstreamKeepalive() }
         for side in [Side.client, .upstream] {
             guard state.phase == .relaying || state.phase == .passingReset, let leg = leg(side), !leg.hasFailed,
                 let inflow = flow(to: leg), let outflow = flow(from: leg)
             else { return }
-            if leg.isUnwatchable, leg.socket.hasFailedOrEnded { socketFailed(leg) }
+            if leg.hasHungUp, leg.socket.hasFailedOrEnded { socketFailed(leg) }
             if DeadPeer.isDead(leg, delivered: inflow.delivered, now: now, limit: worker.shared.deadPeerAfter) {
                 fail(leg, .timedOut)
             }

@@ -209,8 +209,7 @@ private final class Attempt: Poll {
         self.dialer = dialer
         self.socket = socket
         self.address = address
-        try super.init(loop: loop, fd: self.socket.fd)
-        watch(.writable)
+        try super.init(loop: loop, fd: self.socket.fd, for: .writable)
     }
 
     override func ready(_ events: Events) {
@@ -218,7 +217,7 @@ private final class Attempt: Poll {
     }
 
     func end() {
-        close()
+        close(andDescriptor: true)
         socket.close()
     }
 }

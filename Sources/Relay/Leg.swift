@@ -16,12 +16,11 @@ final class Leg: Poll {
     // MARK: The loop's thread only
 
     var socket: Socket
-    /// The socket has failed: libuv has stopped watching it, and a new watch would only be told so again and again.
+    /// The socket has failed: a watch would only be told so again and again.
     var hasFailed = false
-    /// Nothing can be watched for without being told of it for ever (an urgent mark while reading rests, both halves
-    /// ended): the sweep looks after it.
-    var isUnwatchable = false
-    /// How many errors libuv told of that the socket did not know of.
+    /// Both halves have ended while reading rests, which would be told for ever: the sweep looks after it.
+    var hasHungUp = false
+    /// How many errors were told of that the socket did not know of.
     var unknownErrors: UInt8 = 0
     /// What the flow towards this leg had delivered when its send queue was last seen empty.
     var deliveredWhenSent: UInt64 = 0
@@ -29,13 +28,13 @@ final class Leg: Poll {
     var unacknowledgedSince: UInt64 = 0
 
     init(
-        connection: Connection, loop: EventLoop, socket: consuming Socket, side: Side, isUnix: Bool
+        connection: Connection, loop: EventLoop, socket: consuming Socket, side: Side, isUnix: Bool, reading: Bool
     ) throws(UVError) {
         self.connection = connection
         self.side = side
         self.isUnix = isUnix
         self.socket = socket
-        try super.init(loop: loop, fd: self.socket.fd)
+        try super.init(loop: loop, fd: self.socket.fd, for: reading ? .readable : [])
     }
 
     override func ready(_ events: Events) {
@@ -49,13 +48,13 @@ final class Leg: Poll {
         var wanted: Events = []
         if reading { wanted.insert(.readable) }
         if writing { wanted.insert(.writable) }
-        if wanted.isEmpty { wanted = isUnwatchable ? [] : .urgent }
+        if wanted.isEmpty && hasHungUp { return rest() }
         watch(wanted)
     }
 
     /// Stops watching and closes the socket; with a reset, what it has not sent is thrown away.
     func end(reset: Bool) {
-        close()
+        close(andDescriptor: true)
         if reset && !isUnix { socket.resetOnClose() }
         socket.close()
     }

@@ -36,8 +36,7 @@ final class Listener: Poll {
         self.relay = relay
         self.address = address
         self.socket = socket
-        try super.init(loop: worker.loop, fd: self.socket.fd)
-        watch(.readable)
+        try super.init(loop: worker.loop, fd: self.socket.fd, for: .readable)
     }
 
     override func ready(_ events: Events) {
@@ -92,7 +91,7 @@ final class Listener: Poll {
     private func pause(_ reason: Pause) {
         guard !isPaused else { return }
         isPaused = true
-        watch([])
+        rest()
         worker.acceptPauses += 1
         var metadata: Logger.Metadata = ["relay": "\(relay.name)", "listener": "\(address)"]
         switch reason {

@@ -51,6 +51,8 @@ final class Worker {
     private var sweep: Timer?
     private var isSweeping = false
     private var sweeps: UInt64 = 0
+    /// No deadline passes before this, by the loop's clock.
+    private var nextDeadline = UInt64.max
     private var listeners: [Listener] = []
     private var connections: [Connection] = []
     /// Connections that have ended of late: a leg's callback may still run a method of the last.
@@ -160,14 +162,26 @@ final class Worker {
             return
         }
         sweeps &+= 1
-        // Downwards: whoever ends is replaced by the last, which was looked at already.
+        let looksAtHealth = sweeps % Self.sweepsPerHealthCheck == 0
+        if looksAtHealth { eachConnection { $0.checkHealth(now) } }
+        if now >= nextDeadline {
+            nextDeadline = .max
+            eachConnection { nextDeadline = min(nextDeadline, $0.checkDeadlines(now)) }
+        }
+    }
+
+    /// A deadline of so many milliseconds (0: none) counts from a moment of the loop's clock.
+    @inline(__always)
+    func note(deadline limit: UInt64, from start: UInt64) {
+        if limit > 0 { nextDeadline = min(nextDeadline, start &+ limit) }
+    }
+
+    /// Visits every connection, each of which may end meanwhile.
+    private func eachConnection(_ visit: (Connection) -> Void) {
+        // Downwards: whoever ends is replaced by the last, which was visited already.
         var position = connections.count - 1
         while position >= 0 {
-            if position < connections.count {
-                let connection = connections[position]
-                connection.checkDeadlines(now)
-                if (connection.id &+ sweeps) % Self.sweepsPerHealthCheck == 0 { connection.checkHealth(now) }
-            }
+            if position < connections.count { visit(connections[position]) }
             position -= 1
         }
     }

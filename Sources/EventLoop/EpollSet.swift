@@ -1,0 +1,68 @@
+internal import CLinux
+internal import Glibc
+
+/// An epoll descriptor and room for what it tells (epoll(7)), level-triggered. Owned by its loop, on the loop's thread.
+final class EpollSet {
+    /// What to do to a descriptor's entry.
+    enum Change {
+        case add, modify, remove
+
+        var operation: CInt {
+            switch self {
+            case .add: EPOLL_CTL_ADD
+            case .modify: EPOLL_CTL_MOD
+            case .remove: EPOLL_CTL_DEL
+            }
+        }
+    }
+
+    /// More at once would keep timers and mailboxes waiting.
+    private static let mostAtOnce = 256
+
+    private let fd: CInt
+    private let told = UnsafeMutablePointer<epoll_event>.allocate(capacity: mostAtOnce)
+
+    init() throws(UVError) {
+        fd = epoll_create1(CInt(EPOLL_CLOEXEC))
+        guard fd >= 0 else { throw UVError(code: -errno) }
+    }
+
+    deinit {
+        if fd >= 0 { _ = Glibc.close(fd) }
+        told.deallocate()
+    }
+
+    /// Changes what a descriptor is watched for. The set keeps no reference to the watch. Returns 0, or an error number
+    /// below zero.
+    func change(_ change: Change, _ descriptor: CInt, _ events: Poll.Events, for poll: Poll?) -> CInt {
+        var entry = epoll_event()
+        entry.events = events.rawValue
+        entry.data.ptr = poll.map { Unmanaged.passUnretained($0).toOpaque() }
+        return epoll_ctl(fd, change.operation, descriptor, &entry) == 0 ? 0 : -errno
+    }
+
+    /// Waits for so many milliseconds (-1: without end), calls `before`, and tells every watch what is true of its
+    /// descriptor. Returns whether the entry without a watch, libuv's, is ready.
+    @inline(__always)
+    func wait(
+        _ milliseconds: CInt, telling tell: (Poll, Poll.Events) -> Void, before: () -> Void
+    ) -> Bool {
+        let count = epoll_wait(fd, told, CInt(Self.mostAtOnce), milliseconds)
+        before()
+        guard count > 0 else {
+            // EINTR is an early end of the wait and nothing else.
+            return false
+        }
+        var isForUV = false
+        for position in 0..<Int(count) {
+            guard let pointer = told[position].data.ptr else {
+                isForUV = true
+                continue
+            }
+            Unmanaged<Poll>.fromOpaque(pointer)._withUnsafeGuaranteedRef {
+                tell($0, Poll.Events(rawValue: told[position].events))
+            }
+        }
+        return isForUV
+    }
+}
