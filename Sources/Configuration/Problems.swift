@@ -52,11 +52,13 @@ public struct ConfigurationErrors: Error, Hashable, Sendable, CustomStringConver
     /// At least one.
     public let problems: [ConfigurationProblem]
 
-    /// Puts the problems in the order of the text.
+    /// Puts the problems in the order of the text; those of one place stay as they are.
     public init(_ problems: [ConfigurationProblem]) {
-        self.problems = problems.sorted {
-            ($0.mark ?? .start, $0.message) < ($1.mark ?? .start, $1.message)
-        }
+        self.problems =
+            problems.enumerated().sorted {
+                ($0.element.mark ?? .start, $0.offset) < ($1.element.mark ?? .start, $1.offset)
+            }
+            .map(\.element)
     }
 
     /// One line for each problem.
