@@ -60,6 +60,8 @@ struct ConfigurationReader {
                 "\(quoted(settings.listen.description)) can be reached from other machines; "
                     + "it needs a `token_file` beside it")
         }
+        // An address that could not be read is nobody's default to be in the way of.
+        guard address != nil || fields[.listen] == nil else { return nil }
         return Located(value: settings, mark: mark)
     }
 

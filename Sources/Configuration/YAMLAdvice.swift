@@ -34,7 +34,7 @@ enum YAMLAdvice {
     /// `[::1]:8080` without quotes, which YAML takes for a list.
     private static func bracketedAddress(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String)? {
         let characters = line(fault.mark.line, in: bytes)
-        for (index, character) in characters.enumerated() where character == "[" && !isQuoted(index, in: characters) {
+        for index in unquoted(characters) where characters[index] == "[" {
             let inside = characters[(index + 1)...].prefix { $0 != "]" && $0 != "[" }
             let end = inside.endIndex
             guard inside.contains(":"), inside.allSatisfy({ $0.isHexDigit || ":.%".contains($0) || $0.isLetter }),
@@ -54,8 +54,7 @@ enum YAMLAdvice {
     private static func openVariable(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String)? {
         guard fault.context.hasPrefix("while parsing a flow") else { return nil }
         let characters = line(fault.mark.line, in: bytes)
-        for index in characters.indices.dropLast()
-        where characters[index] == "$" && characters[index + 1] == "{" && !isQuoted(index, in: characters) {
+        for index in unquoted(characters) where characters[index...].starts(with: "${") {
             let end = characters[index...].firstIndex(of: "}") ?? characters.endIndex - 1
             let text = clipped(String(characters[index...end]))
             return (
@@ -66,10 +65,15 @@ enum YAMLAdvice {
         return nil
     }
 
-    /// Whether an odd number of quotes stands before that character of its line; good enough for advice.
-    private static func isQuoted(_ index: Int, in line: [Character]) -> Bool {
-        let before = line[..<index]
-        return before.count { $0 == "\"" } % 2 == 1 || before.count { $0 == "'" } % 2 == 1
+    /// Where in a line an even number of quotes stands before; good enough for advice.
+    private static func unquoted(_ line: [Character]) -> [Int] {
+        var isInDouble = false
+        var isInSingle = false
+        return line.indices.filter { index in
+            if line[index] == "\"" { isInDouble.toggle() }
+            if line[index] == "'" { isInSingle.toggle() }
+            return !isInDouble && !isInSingle
+        }
     }
 
     /// The text from the mark to the next blank, comma or closing bracket.
@@ -86,7 +90,7 @@ enum YAMLAdvice {
         let lines = bytes.split(separator: UInt8(ascii: "\n"), maxSplits: number, omittingEmptySubsequences: false)
         guard number >= 1, number <= lines.count else { return [] }
         // A line longer than this is no person's mistake.
-        let bytes = lines[number - 1].prefix(4096)
+        let bytes = lines[number - 1].prefix(1024)
         return String(decoding: bytes, as: UTF8.self).filter { $0 != "\r" && $0 != "\r\n" }.map { $0 }
     }
 }

@@ -103,6 +103,8 @@ import Testing
             "admin: { listen: '*:9180' }\n" + relay(),
             "1:18: `listen`: `*:9180` can be reached from other machines; it needs a `token_file` beside it"),
         Mistaken(
+            "admin: { listen: x }\n" + relay(listen: "9180"), "1:18: `listen`: `x` has no port; write x:PORT"),
+        Mistaken(
             "admin: { hosts: [a b] }\n" + relay(),
             "1:18: `hosts`: `a b` is not a host name; its parts have 1 to 63 letters, digits and inner hyphens"),
         Mistaken(
