@@ -35,6 +35,7 @@ let package = Package(
         // MARK: The house, from the ground up
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: dataPlane),
         .target(name: "EventLoop", dependencies: ["CLibuv", "Sockets"], swiftSettings: dataPlane),
+        // Of Yams this imports CYaml, the libyaml inside it: see YAMLEvents.swift for the reason.
         .target(
             name: "Configuration",
             dependencies: ["Sockets", .product(name: "Yams", package: "Yams")],
@@ -63,7 +64,7 @@ let package = Package(
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: settings),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets"], swiftSettings: settings),
         .testTarget(
             name: "RelayTests", dependencies: ["Configuration", "Relay", "TestSupport"], swiftSettings: settings),
         .testTarget(

@@ -1,0 +1,41 @@
+import Testing
+
+@testable import Configuration
+
+/// The files of `config/` are documentation: they must be true.
+@Suite struct SampleTests {
+    @Test func sample_runsAsItIs_andShowsTheDefaults() throws {
+        let text = try Repository.text("config/tapline.yaml")
+        let configuration = try Configuration.parse(
+            text, path: "tapline.yaml", directory: "/etc/tapline", environment: [:])
+        let expected = Configuration(relays: [
+            RelaySettings(name: "web", listen: [.loopback(port: 8080)], upstream: .name("example.com", port: 80))
+        ])
+        #expect(configuration == expected)
+    }
+
+    @Test func sample_showsEveryKeyThatWorks() throws {
+        let text = try Repository.text("config/tapline.yaml")
+        let keys =
+            RootKey.allCases.map(\.rawValue) + LogKey.allCases.map(\.rawValue) + ShutdownKey.allCases.map(\.rawValue)
+            + RelayKey.allCases.map(\.rawValue) + TimeoutsKey.allCases.map(\.rawValue)
+        for key in keys where !NotYet.keys.contains(key) { #expect(text.contains("\(key):"), "\(key)") }
+    }
+
+    @Test func examples_areValid() throws {
+        let examples = try Repository.files(in: "config/examples", ending: ".yaml")
+        #expect(examples.count == 3)
+        for example in examples {
+            let configuration = try Configuration.load(path: "\(Repository.root)/\(example)", environment: [:])
+            #expect(!configuration.relays.isEmpty)
+        }
+    }
+
+    @Test func sidecar_listensOnASocketOfItsOwn() throws {
+        let path = "\(Repository.root)/config/examples/sidecar.yaml"
+        let configuration = try Configuration.load(path: path, environment: ["PORT": "9000"])
+        #expect(configuration.relays[0].listen == [.everyInterface(port: 9000)])
+        #expect(configuration.relays[1].listen == [.unix(path: "/run/app/database.sock", mode: 0o600)])
+        #expect(configuration.log.format == .json)
+    }
+}
