@@ -63,7 +63,7 @@ let package = Package(
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: settings),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets"], swiftSettings: settings),
         .testTarget(
             name: "RelayTests", dependencies: ["Configuration", "Relay", "TestSupport"], swiftSettings: settings),
         .testTarget(

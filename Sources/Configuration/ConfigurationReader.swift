@@ -1,0 +1,101 @@
+/// Makes a configuration of a tree: reads every part, then checks the parts against each other.
+struct ConfigurationReader {
+    private let reading: Reading
+
+    /// A reader of one tree.
+    init(_ reading: Reading) {
+        self.reading = reading
+    }
+
+    /// The configuration; what could not be read has been reported, and then the answer means nothing.
+    func configuration(_ root: YAMLNode) -> Configuration? {
+        guard let fields = Fields<RootKey>(root, called: "a configuration", reading) else { return nil }
+        let admin = fields[.admin].flatMap(admin)
+        let drafts = fields.required(.relays, in: "the configuration").map(relays) ?? []
+        CrossCheck.report(drafts, admin: admin, reading.problems)
+        return Configuration(
+            admin: admin?.value,
+            log: fields[.log].flatMap(log) ?? LogSettings(),
+            workers: fields[.workers]?.value { text throws(ValueError) in try WorkerCount(parsing: text) }
+                ?? .automatic,
+            shutdown: fields[.shutdown].flatMap(shutdown) ?? ShutdownSettings(),
+            loopbackCongestionControl: fields[.loopbackCongestionControl]?.choice(LoopbackCongestionControl.self)
+                ?? .automatic,
+            relays: drafts.compactMap(\.settings))
+    }
+
+    // MARK: The parts beside the relays
+
+    private func log(_ field: Field) -> LogSettings? {
+        guard let fields = field.fields(LogKey.self) else { return nil }
+        var settings = LogSettings()
+        settings.level = fields[.level]?.choice(LogSettings.Level.self) ?? settings.level
+        settings.format = fields[.format]?.choice(LogSettings.Format.self) ?? settings.format
+        settings.access =
+            fields[.access]?.value { text throws(ValueError) in
+                try LogSettings.Access(parsing: text, directory: reading.directory)
+            } ?? settings.access
+        return settings
+    }
+
+    private func shutdown(_ field: Field) -> ShutdownSettings? {
+        guard let fields = field.fields(ShutdownKey.self) else { return nil }
+        return fields[.drain]?.duration().map { ShutdownSettings(drain: $0) }
+    }
+
+    private func admin(_ field: Field) -> Located<AdminSettings>? {
+        guard let fields = field.fields(AdminKey.self) else { return nil }
+        let address = fields[.listen]?.value { text throws(ValueError) in
+            try ListenAddress(parsing: text, directory: reading.directory, mode: AdminSettings.unixMode)
+        }
+        var settings = AdminSettings(listen: address ?? AdminSettings.defaultListen)
+        settings.tokenFile = fields[.tokenFile]?.path()
+        settings.hosts =
+            fields[.hosts]?.elements().compactMap {
+                $0.value { text throws(ValueError) in try HostName.checked(text) }
+            } ?? []
+        let mark = fields[.listen]?.mark ?? fields.mark
+        if !settings.listen.isLocal, fields[.tokenFile] == nil {
+            fields[.listen]?.report(
+                "\(quoted(settings.listen.description)) can be reached from other machines; "
+                    + "it needs a `token_file` beside it")
+        }
+        return Located(value: settings, mark: mark)
+    }
+
+    private func relays(_ field: Field) -> [RelayDraft] {
+        switch field.node.content {
+        case .refused:
+            return []
+        case .sequence(let nodes) where !nodes.isEmpty:
+            return nodes.enumerated().compactMap { RelayDraft($1, number: $0 + 1, reading) }
+        case .sequence, .scalar("", isPlain: true):
+            field.report("at least one relay is needed")
+            return []
+        case .scalar, .mapping:
+            field.report("must be a list; begin each relay with `-`")
+            return []
+        }
+    }
+}
+
+extension LogSettings.Access {
+    /// Reads `stdout`, `stderr`, `off` or a path.
+    public init(parsing text: String, directory: String) throws(ValueError) {
+        switch text {
+        case "stdout": self = .standardOutput
+        case "stderr": self = .standardError
+        case "off": self = .off
+        default:
+            // A bare word is a slip of one of those above sooner than the name of a file.
+            guard text.contains("/") || text.contains(".") else {
+                let guess = NearestKey.find(text, in: ["stdout", "stderr", "off"])
+                throw ValueError(
+                    "\(quoted(text)) is not one of stdout, stderr, off or a path such as ./access.log"
+                        + (guess.map { "; did you mean `\($0)`?" } ?? ""))
+            }
+            guard text.last != "/" else { throw ValueError("\(quoted(text)) is a folder; name a file in it") }
+            self = .file(try PathText.absolute(text, in: directory))
+        }
+    }
+}

@@ -1,0 +1,120 @@
+internal import Sockets
+
+/// What can only be wrong between relays: names, listeners in each other's way, relays that forward to themselves.
+struct CrossCheck {
+    /// Somebody's claim on an address.
+    private struct Claim {
+        let owner: String
+        let mark: Mark?
+        /// The admin server is no relay: to forward to it is odd, but no loop.
+        let isRelay: Bool
+    }
+
+    /// Addresses of one family and port, for finding what a wildcard covers.
+    private struct FamilyAndPort: Hashable {
+        let family: CInt
+        let port: UInt16
+
+        init?(_ address: SocketAddress) {
+            // Port 0 is a free one: it is in nobody's way.
+            guard let port = address.port, port != 0 else { return nil }
+            family = address.family
+            self.port = port
+        }
+    }
+
+    /// All by address, so that the check stays linear in the number of listeners.
+    private var claims: [SocketAddress: Claim] = [:]
+    private var firstOfPort: [FamilyAndPort: (address: SocketAddress, claim: Claim)] = [:]
+
+    /// Checks the relays of a file.
+    static func report(_ drafts: [RelayDraft], admin: Located<AdminSettings>?, _ problems: Problems) {
+        var check = CrossCheck()
+        var names: [String: Mark] = [:]
+        if let admin,
+            let message = check.claim(
+                admin.value.listen, owner: "`admin`", mark: admin.mark, isRelay: false)
+        {
+            problems.report(admin.mark, message)
+        }
+        for draft in drafts {
+            if let name = draft.name {
+                if let first = names[name.value] {
+                    problems.report(
+                        name.mark, "`name`: there is a relay `\(name.value)` already, in line \(first.line)")
+                } else {
+                    names[name.value] = name.mark
+                }
+            }
+            for listen in draft.listen {
+                if let message = check.claim(listen.value, owner: draft.title, mark: listen.mark) {
+                    problems.report(listen.mark, "`listen`: \(message)")
+                }
+            }
+        }
+        for draft in drafts {
+            if let upstream = draft.upstream, let message = check.loop(upstream.value) {
+                problems.report(upstream.mark, "`upstream`: \(message)")
+            }
+        }
+    }
+
+    /// Claims a listener's addresses; the message says whose way it is in.
+    mutating func claim(_ listener: ListenAddress, owner: String, mark: Mark?, isRelay: Bool = true) -> String? {
+        let claim = Claim(owner: owner, mark: mark, isRelay: isRelay)
+        var message: String?
+        for address in listener.socketAddresses {
+            let family = FamilyAndPort(address)
+            guard address.isUnix || family != nil else { continue }
+            if let rival = rival(of: address, family) {
+                message = message ?? Self.describe(listener, rival)
+                continue
+            }
+            claims[address] = claim
+            if let family, firstOfPort[family] == nil { firstOfPort[family] = (address, claim) }
+        }
+        return message
+    }
+
+    private func rival(of address: SocketAddress, _ family: FamilyAndPort?) -> (address: SocketAddress, claim: Claim)? {
+        if let same = claims[address] { return (address, same) }
+        guard let family else { return nil }
+        if address.isWildcard { return firstOfPort[family] }
+        let wildcard = Self.wildcard(address, family)
+        return claims[wildcard].map { (wildcard, $0) }
+    }
+
+    private static func describe(_ listener: ListenAddress, _ rival: (address: SocketAddress, claim: Claim)) -> String {
+        let place = rival.claim.mark.map { " in line \($0.line)" } ?? ""
+        return "\(quoted(listener.description)) is in the way of \(quoted(rival.address.description)), "
+            + "where \(rival.claim.owner)\(place) listens"
+    }
+
+    private static func wildcard(_ address: SocketAddress, _ family: FamilyAndPort) -> SocketAddress {
+        address.family == SocketAddress.ipv4(.any, port: 0).family
+            ? .ipv4(.any, port: family.port) : .ipv6(.any, port: family.port)
+    }
+
+    /// Whether an upstream is one of the listeners claimed; the message says which. Only literals and `localhost` can
+    /// be known here: which further addresses are this machine's is known when a connection is made.
+    func loop(_ upstream: UpstreamAddress) -> String? {
+        let addresses: [SocketAddress] =
+            switch upstream {
+            case .address(let address): [address]
+            case .name(_, let port): upstream.isLocalhost ? ListenAddress.loopback(port: port).socketAddresses : []
+            }
+        for address in addresses {
+            var found = claims[address].map { (address, $0) }
+            if found == nil, address.isLoopback, let family = FamilyAndPort(address) {
+                let wildcard = Self.wildcard(address, family)
+                found = claims[wildcard].map { (wildcard, $0) }
+            }
+            if let (listener, claim) = found, claim.isRelay {
+                let place = claim.mark.map { " in line \($0.line)" } ?? ""
+                return "\(quoted(upstream.description)) is a loop: \(claim.owner)\(place) "
+                    + "listens on \(quoted(listener.description))"
+            }
+        }
+        return nil
+    }
+}

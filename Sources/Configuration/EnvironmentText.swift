@@ -1,0 +1,58 @@
+/// Puts values of the environment in the place of `${NAME}` and `${NAME:-default}`; `$$` is a dollar.
+///
+/// As in the shell, `:-` also takes the default when the variable is set but empty. What comes out of the environment
+/// is not looked through again. A `$` that stands alone is a mistake rather than text, or `$PORT` would pass unnoticed.
+struct EnvironmentText {
+    /// The environment, handed in by the caller.
+    let values: [String: String]
+
+    /// The text with its variables replaced; every mistake is reported, and then the answer is nil.
+    func expand(_ text: String, report: (String) -> Void) -> String? {
+        guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
+        var result = ""
+        var isGood = true
+        var rest = text[...]
+        while let dollar = rest.firstIndex(of: "$") {
+            result += rest[..<dollar]
+            rest = rest[dollar...].dropFirst()
+            if rest.first == "$" {
+                result += "$"
+                rest = rest.dropFirst()
+            } else if rest.first == "{" {
+                guard let end = rest.firstIndex(of: "}") else {
+                    report("\(quoted("$" + rest)) has no closing `}`")
+                    return nil
+                }
+                let inside = rest[..<end].dropFirst()
+                rest = rest[end...].dropFirst()
+                do {
+                    result += try value(of: inside)
+                } catch {
+                    report(error.message)
+                    isGood = false
+                }
+            } else {
+                report("a `$` by itself; write `${NAME}` for a value of the environment, `$$` for a dollar")
+                isGood = false
+            }
+        }
+        return isGood ? result + rest : nil
+    }
+
+    private func value(of inside: Substring) throws(ValueError) -> String {
+        let name = inside.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") }
+        let fallback = inside[name.endIndex...]
+        guard let first = name.first, !first.isNumber, fallback.isEmpty || fallback.hasPrefix(":-") else {
+            throw ValueError("\(quoted("${\(inside)}")): write `${NAME}` or `${NAME:-default}`")
+        }
+        guard !fallback.contains("$") else {
+            throw ValueError("\(quoted("${\(inside)}")): a default cannot hold a `$`")
+        }
+        if let value = values[String(name)], fallback.isEmpty || !value.isEmpty { return value }
+        guard !fallback.isEmpty else {
+            throw ValueError(
+                "the environment has no \(quoted(name)); set it, or give a default: `${\(clipped(name)):-…}`")
+        }
+        return String(fallback.dropFirst(2))
+    }
+}

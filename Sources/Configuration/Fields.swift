@@ -1,0 +1,177 @@
+/// What every part of the reader shares while it reads one text. Confined to that call.
+final class Reading {
+    let problems: Problems
+    let environment: EnvironmentText
+    /// What relative paths are relative to; absolute.
+    let directory: String
+    /// Keys that are read and checked, and then refused.
+    let notYet: Set<String>
+
+    init(problems: Problems, environment: [String: String], directory: String, notYet: Set<String>) {
+        self.problems = problems
+        self.environment = EnvironmentText(values: environment)
+        self.directory = directory
+        self.notYet = notYet
+    }
+}
+
+/// A value with its place, for checks that come after reading.
+struct Located<Value> {
+    let value: Value
+    let mark: Mark
+}
+
+/// The entries of one mapping, by its known keys; what is unknown or there twice has been reported.
+struct Fields<Key: ConfigurationKey> {
+    /// Where the mapping begins.
+    let mark: Mark
+    private var found: [Key: Field] = [:]
+    /// Known keys that a misspelt one was probably meant to be: they are not said to be missing, too.
+    private var misspelt: Set<String> = []
+    private let reading: Reading
+
+    /// Reads the mapping; nil, and reported, when it is something else.
+    init?(_ node: YAMLNode, called name: String, _ reading: Reading) {
+        mark = node.mark
+        self.reading = reading
+        let entries: [YAMLEntry]
+        switch node.content {
+        case .refused:
+            return nil
+        case .mapping(let list):
+            entries = list
+        case .scalar("", isPlain: true):
+            reading.problems.report(node.mark, "\(name) has no value; it is a mapping of \(Self.known)")
+            return nil
+        case .scalar, .sequence:
+            reading.problems.report(node.mark, "\(name) must be a mapping, of \(Self.known)")
+            return nil
+        }
+        for entry in entries { take(entry) }
+    }
+
+    private static var known: String {
+        Key.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
+    }
+
+    private mutating func take(_ entry: YAMLEntry) {
+        guard case .scalar(let name, _) = entry.key.content else {
+            if case .refused = entry.key.content { return }
+            reading.problems.report(entry.key.mark, "a key must be plain text; known here: \(Self.known)")
+            return
+        }
+        guard let key = Key(rawValue: name) else {
+            let guess = NearestKey.find(name, in: Key.allCases.map(\.rawValue))
+            if let guess { misspelt.insert(guess) }
+            let advice = guess.map { "did you mean `\($0)`?" } ?? "known here: \(Self.known)"
+            reading.problems.report(entry.key.mark, "unknown key \(quoted(name)); \(advice)")
+            return
+        }
+        if let first = found[key] {
+            reading.problems.report(
+                entry.key.mark, "`\(name)` is here twice; the first is in line \(first.keyMark.line)")
+            return
+        }
+        found[key] = Field(name: name, node: entry.value, keyMark: entry.key.mark, reading: reading)
+        if reading.notYet.contains(name) {
+            reading.problems.report(entry.key.mark, NotYet.message(name))
+        }
+    }
+
+    /// The value of a key; nil when it is absent.
+    subscript(key: Key) -> Field? { found[key] }
+
+    /// The value of a key; absent, that is reported.
+    func required(_ key: Key, in name: String) -> Field? {
+        if let field = found[key] { return field }
+        if !misspelt.contains(key.rawValue) {
+            reading.problems.report(mark, "\(name) has no `\(key.rawValue)`")
+        }
+        return nil
+    }
+}
+
+/// One value of a mapping, on its way to becoming what it means. Every reading of it answers nil after it has reported
+/// why it could not be read.
+struct Field {
+    let name: String
+    let node: YAMLNode
+    let keyMark: Mark
+    let reading: Reading
+
+    /// The place of the value.
+    var mark: Mark { node.mark }
+
+    /// Reports a mistake about this value.
+    func report(_ message: String) {
+        reading.problems.report(mark, "`\(name)`: \(message)")
+    }
+
+    /// The text, after the environment has been put in.
+    func text() -> String? {
+        switch node.content {
+        case .refused:
+            return nil
+        case .scalar("", isPlain: true):
+            report("has no value")
+            return nil
+        case .scalar(let text, _):
+            return reading.environment.expand(text) { report($0) }
+        case .sequence:
+            report("must be one value, not a list")
+            return nil
+        case .mapping:
+            report("must be one value, not a mapping")
+            return nil
+        }
+    }
+
+    /// What the text means to `parse`.
+    func value<Value>(_ parse: (String) throws(ValueError) -> Value) -> Value? {
+        guard let text = text() else { return nil }
+        do {
+            return try parse(text)
+        } catch {
+            report(error.message)
+            return nil
+        }
+    }
+
+    /// One word of a closed list.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(_: Choice.Type) -> Choice? {
+        value { text throws(ValueError) in
+            if let choice = Choice(rawValue: text) { return choice }
+            let words = Choice.allCases.map(\.rawValue)
+            let guess = NearestKey.find(text, in: words).map { "; did you mean `\($0)`?" } ?? ""
+            throw ValueError("\(quoted(text)) is not one of \(words.joined(separator: ", "))\(guess)")
+        }
+    }
+
+    func duration() -> Duration? {
+        value(DurationText.parse)
+    }
+
+    func size(in range: ClosedRange<Int>) -> Int? {
+        value { text throws(ValueError) in try SizeText.parse(text, in: range) }
+    }
+
+    func number(in range: ClosedRange<Int>) -> Int? {
+        value { text throws(ValueError) in try NumberText.parse(text, in: range) }
+    }
+
+    /// An absolute path.
+    func path() -> String? {
+        value { text throws(ValueError) in try PathText.absolute(text, in: reading.directory) }
+    }
+
+    /// The entries of a mapping.
+    func fields<Key: ConfigurationKey>(_: Key.Type) -> Fields<Key>? {
+        Fields(node, called: "`\(name)`", reading)
+    }
+
+    /// The elements of a list, each as a value of the same name; one value alone is a list of one.
+    func elements() -> [Field] {
+        guard case .sequence(let nodes) = node.content else { return [self] }
+        return nodes.map { Field(name: name, node: $0, keyMark: keyMark, reading: reading) }
+    }
+}

@@ -1,0 +1,14 @@
+/// Modes of files as they are written: three octal digits, with or without `0` or `0o` before them.
+enum FileMode {
+    static func parse(_ text: String) throws(ValueError) -> UInt16 {
+        let digits =
+            text.hasPrefix("0o")
+            ? text.dropFirst(2) : text.count == 4 && text.first == "0" ? text.dropFirst() : text[...]
+        guard digits.count == 3, digits.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
+            let mode = UInt16(digits, radix: 8)
+        else {
+            throw ValueError("\(quoted(text)) is not a mode; write three octal digits after a 0, such as 0660")
+        }
+        return mode
+    }
+}

@@ -1,0 +1,152 @@
+/// The `SPEC`s of `tapline forward`: `[BIND:]PORT:HOST:HOSTPORT` as in `ssh -L`, or `LISTEN=UPSTREAM`.
+///
+/// ```
+/// 8080:example.com:80            loopback, both families
+/// *:8080:example.com:80          every interface
+/// 127.0.0.1:5433:db:5432         one address
+/// 8080:[::1]:80                  IPv6 in brackets
+/// 127.0.0.1:8080=unix:/run/app.sock
+/// ```
+public enum ForwardSpec {
+    /// What a right one looks like, for messages.
+    static let shape =
+        "write [BIND:]PORT:HOST:HOSTPORT, such as 8080:example.com:80, "
+        + "or LISTEN=UPSTREAM, such as 8080=unix:/run/app.sock"
+
+    /// The relays that the specs ask for, named after their ports and checked against each other; every mistake is in
+    /// the error. Relative paths of Unix sockets are taken from the directory, an absolute path.
+    public static func relays(
+        _ specs: [String], directory: String, timeouts: Timeouts = .forward
+    ) throws(ForwardSpecErrors) -> [RelaySettings] {
+        var messages: [String] = []
+        var relays: [(spec: String, settings: RelaySettings)] = []
+        var names: Set<String> = []
+        for spec in specs {
+            do {
+                let (listen, upstream) = try parse(spec, directory: directory)
+                let name = unused(baseName(listen), names)
+                names.insert(name)
+                relays.append(
+                    (spec, RelaySettings(name: name, listen: [listen], upstream: upstream, timeouts: timeouts)))
+            } catch {
+                messages.append("\(quoted(spec)): \(error.message)")
+            }
+        }
+        var check = CrossCheck()
+        for (spec, relay) in relays {
+            for listen in relay.listen {
+                if let message = check.claim(listen, owner: quoted(spec), mark: nil) {
+                    messages.append("\(quoted(spec)): \(message)")
+                }
+            }
+        }
+        for (spec, relay) in relays {
+            if let message = check.loop(relay.upstream) { messages.append("\(quoted(spec)): \(message)") }
+        }
+        guard messages.isEmpty else { throw ForwardSpecErrors(messages) }
+        return relays.map(\.settings)
+    }
+
+    /// Reads one spec.
+    static func parse(
+        _ spec: String, directory: String
+    ) throws(ValueError) -> (listen: ListenAddress, upstream: UpstreamAddress) {
+        let sides: (listen: String, upstream: String)
+        if let equals = spec.firstIndex(of: "=") {
+            sides = (String(spec[..<equals]), String(spec[equals...].dropFirst()))
+            guard !sides.listen.isEmpty, !sides.upstream.isEmpty else {
+                throw ValueError("one side of the `=` is empty; \(shape)")
+            }
+        } else {
+            sides = try divided(spec)
+        }
+        do {
+            return (
+                try ListenAddress(parsing: sides.listen, directory: directory),
+                try UpstreamAddress(parsing: sides.upstream, directory: directory)
+            )
+        } catch {
+            throw ValueError("\(error.message) (\(shape))")
+        }
+    }
+
+    /// The two sides of the `ssh -L` form: the host is the part before the last.
+    private static func divided(_ spec: String) throws(ValueError) -> (listen: String, upstream: String) {
+        guard !spec.contains("://") else {
+            throw ValueError("a relay forwards TCP and knows no URLs; \(shape)")
+        }
+        let parts = try parts(of: spec)
+        guard !parts.contains("unix"), !parts.contains(where: { $0.hasPrefix("/") }) else {
+            throw ValueError("a Unix socket needs the form with `=`; \(shape)")
+        }
+        switch parts.count {
+        case 3, 4:
+            if let empty = parts.firstIndex(of: "") {
+                throw ValueError("part \(empty + 1) is empty (every interface is `*`); \(shape)")
+            }
+            let host = parts.count - 2
+            return (
+                parts[..<host].joined(separator: ":"), "\(parts[host]):\(parts[host + 1])"
+            )
+        case 0...1: throw ValueError("where to forward to is missing; \(shape)")
+        case 2: throw ValueError("a host or a port is missing; \(shape)")
+        default: throw ValueError("too many `:`; put an IPv6 address in brackets, such as 8080:[::1]:80")
+        }
+    }
+
+    /// The parts between colons, those inside brackets aside.
+    private static func parts(of spec: String) throws(ValueError) -> [String] {
+        var parts = [""]
+        var isInside = false
+        for character in spec {
+            if character == "[" { isInside = true }
+            if character == "]" { isInside = false }
+            if character == ":", !isInside {
+                parts.append("")
+            } else {
+                parts[parts.count - 1].append(character)
+            }
+        }
+        guard !isInside else { throw ValueError("a `[` is not closed; \(shape)") }
+        return parts
+    }
+
+    // MARK: Names
+
+    private static func baseName(_ listen: ListenAddress) -> String {
+        switch listen {
+        case .loopback, .everyInterface, .address:
+            // Port 0 is a free one, which nobody knows yet.
+            return listen.port.flatMap { $0 == 0 ? nil : "\($0)" } ?? "any"
+        case .unix(let path, _):
+            let last = path.split(separator: "/").last ?? "unix"
+            let kept = last.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" || $0 == ".") }
+            let name = kept.drop { !$0.isLetter && !$0.isNumber }.prefix(RelaySettings.longestName - 8)
+            return name.isEmpty ? "unix" : String(name)
+        }
+    }
+
+    private static func unused(_ base: String, _ names: Set<String>) -> String {
+        var name = base
+        var number = 2
+        while names.contains(name) {
+            name = "\(base)-\(number)"
+            number += 1
+        }
+        return name
+    }
+}
+
+/// Every mistake in the `SPEC`s of a command line.
+public struct ForwardSpecErrors: Error, Hashable, Sendable, CustomStringConvertible {
+    /// At least one; each names its `SPEC`, what is wrong and what would be right.
+    public let messages: [String]
+
+    /// Wraps the messages.
+    public init(_ messages: [String]) {
+        self.messages = messages
+    }
+
+    /// One line for each mistake.
+    public var description: String { messages.joined(separator: "\n") }
+}

@@ -1,0 +1,53 @@
+/// The keys of one mapping of the file. The parser, its advice and the test of the JSON Schema go by these lists.
+protocol ConfigurationKey: RawRepresentable<String>, CaseIterable, Hashable, Sendable {}
+
+/// The keys of the file itself.
+enum RootKey: String, ConfigurationKey {
+    case admin, log, workers, shutdown
+    case loopbackCongestionControl = "loopback_congestion_control"
+    case relays
+}
+
+/// The keys of `admin`.
+enum AdminKey: String, ConfigurationKey {
+    case listen
+    case tokenFile = "token_file"
+    case hosts
+}
+
+/// The keys of `log`.
+enum LogKey: String, ConfigurationKey {
+    case level, format, access
+}
+
+/// The keys of `shutdown`.
+enum ShutdownKey: String, ConfigurationKey {
+    case drain
+}
+
+/// The keys of an entry of `relays`.
+enum RelayKey: String, ConfigurationKey {
+    case name, listen, mode, upstream, timeouts
+    case maxConnections = "max_connections"
+    case record
+}
+
+/// The keys of `timeouts`.
+enum TimeoutsKey: String, ConfigurationKey {
+    case connect, idle
+    case halfClose = "half_close"
+    case lifetime
+}
+
+/// The keys of `record`.
+enum RecordKey: String, ConfigurationKey {
+    case directory, rotate
+    case maxBytes = "max_bytes"
+    case buffer
+    case whenFull = "when_full"
+}
+
+/// The keys of `rotate`.
+enum RotateKey: String, ConfigurationKey {
+    case size, every, keep
+}

@@ -1,0 +1,38 @@
+/// `log:`.
+public struct LogSettings: Hashable, Sendable {
+    /// The least severity that is written.
+    public enum Level: String, CaseIterable, Hashable, Sendable {
+        /// From the most talkative to the least.
+        case trace, debug, info, notice, warning, error
+    }
+    /// How lines look.
+    public enum Format: String, CaseIterable, Hashable, Sendable {
+        /// `key=value` for people, JSON for programs.
+        case text, json
+    }
+    /// Where end records go.
+    public enum Access: Hashable, Sendable {
+        /// Standard output.
+        case standardOutput
+        /// Standard error.
+        case standardError
+        /// A file, appended to; the path is absolute.
+        case file(String)
+        /// Nowhere.
+        case off
+    }
+
+    /// `level`.
+    public var level: Level
+    /// `format`, of diagnostics and of end records.
+    public var format: Format
+    /// `access`.
+    public var access: Access
+
+    /// The defaults of the file, unless told otherwise.
+    public init(level: Level = .info, format: Format = .text, access: Access = .standardOutput) {
+        self.level = level
+        self.format = format
+        self.access = access
+    }
+}

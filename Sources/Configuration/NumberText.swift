@@ -1,0 +1,82 @@
+/// What a text of decimal digits says.
+enum DecimalText: Equatable {
+    case number(Int64)
+    /// Digits, but past 2⁶³.
+    case tooLarge
+    /// Empty, or something else than ASCII digits; also with a sign.
+    case notDigits
+
+    init(_ text: some StringProtocol) {
+        guard !text.isEmpty else {
+            self = .notDigits
+            return
+        }
+        var value: Int64 = 0
+        var overflow = false
+        for byte in text.utf8 {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else {
+                self = .notDigits
+                return
+            }
+            let (tenfold, first) = value.multipliedReportingOverflow(by: 10)
+            let (sum, second) = tenfold.addingReportingOverflow(Int64(byte - UInt8(ascii: "0")))
+            overflow = overflow || first || second
+            value = sum
+        }
+        self = overflow ? .tooLarge : .number(value)
+    }
+}
+
+/// Whole numbers of a range.
+enum NumberText {
+    /// Reads decimal digits.
+    static func parse(_ text: String, in range: ClosedRange<Int>) throws(ValueError) -> Int {
+        if case .number(let number) = DecimalText(text), let value = Int(exactly: number), range.contains(value) {
+            return value
+        }
+        throw ValueError("\(quoted(text)) is not a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+}
+
+/// A number followed by a unit, as durations and sizes are.
+enum QuantityText {
+    /// What a quantity is called, which units it has, which of them to propose, and what a right one looks like.
+    struct Kind {
+        let name: String
+        let units: [(name: String, factor: Int64)]
+        let proposed: [String]
+        let examples: String
+    }
+
+    /// The quantity in its smallest unit, or as much of it as an `Int64` holds; a bare zero needs no unit.
+    static func parse(_ text: String, _ kind: Kind) throws(ValueError) -> Int64 {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let unit = text[digits.endIndex...]
+        let number: Int64
+        switch DecimalText(digits) {
+        case .notDigits: throw ValueError("\(quoted(text)) is not a \(kind.name); write \(kind.examples)")
+        case .tooLarge: number = .max
+        case .number(let value): number = value
+        }
+        if unit.isEmpty {
+            guard number == 0 else {
+                let proposals = digits.count <= 10 ? kind.proposed.map { digits + $0 } : [kind.examples]
+                throw ValueError("\(quoted(text)) has no unit; write \(proposals.joined(separator: ", "))")
+            }
+            return 0
+        }
+        guard let factor = kind.units.first(where: { $0.name == unit })?.factor else {
+            throw ValueError("\(quoted(text)) is not a \(kind.name); write \(kind.examples)")
+        }
+        let (product, overflow) = number.multipliedReportingOverflow(by: factor)
+        return overflow ? .max : product
+    }
+
+    /// The shortest exact text in one unit.
+    static func text(of quantity: Int64, units: [(name: String, factor: Int64)], zero: String) -> String {
+        guard quantity != 0 else { return zero }
+        let unit = units.filter { quantity % $0.factor == 0 }.max { $0.factor < $1.factor }
+        guard let unit else { return "\(quantity)" }
+        return "\(quantity / unit.factor)\(unit.name)"
+    }
+}

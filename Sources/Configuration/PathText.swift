@@ -1,0 +1,45 @@
+internal import Glibc
+internal import Sockets
+
+/// Paths of files and of Unix sockets as they are written.
+enum PathText {
+    /// The absolute path that a written one means, seen from a folder; `.` and doubled slashes are taken out, so that
+    /// one file has one spelling. Links and `..` are left to the system.
+    static func absolute(_ text: some StringProtocol, in directory: String) throws(ValueError) -> String {
+        guard !text.isEmpty else { throw ValueError("the path is empty") }
+        guard text.first != "~" else {
+            throw ValueError("\(quoted(text)): `~` is not expanded; write `${HOME}` or the whole path")
+        }
+        guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot hold a NUL") }
+        let whole = text.first == "/" ? String(text) : directory + "/" + text
+        let parts = whole.split(separator: "/").filter { $0 != "." }
+        let path = (whole.first == "/" ? "/" : "") + parts.joined(separator: "/")
+        guard path.utf8.count < Int(PATH_MAX) else {
+            throw ValueError("the path is \(path.utf8.count) bytes long; the system takes \(PATH_MAX - 1)")
+        }
+        return path
+    }
+
+    /// The path of a Unix socket, from what follows `unix:`; `@name` is one of Linux's abstract names and stays.
+    static func socket(_ text: some StringProtocol, in directory: String) throws(ValueError) -> String {
+        guard !text.isEmpty, text != "@" else {
+            throw ValueError("`unix:\(text)` has no path; write unix:/run/app.sock")
+        }
+        guard text.last != "/" else {
+            throw ValueError("\(quoted("unix:" + text)) is a folder; name the socket in it, such as unix:/run/app.sock")
+        }
+        let path: String
+        if text.first == "@" {
+            guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot hold a NUL") }
+            path = String(text)
+        } else {
+            path = try absolute(text, in: directory)
+        }
+        guard path.utf8.count <= SocketAddress.longestUnixPath else {
+            throw ValueError(
+                "the path \(quoted(path)) is \(path.utf8.count) bytes long; a Unix socket's may have "
+                    + "\(SocketAddress.longestUnixPath)")
+        }
+        return path
+    }
+}

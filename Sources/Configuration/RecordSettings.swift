@@ -1,0 +1,60 @@
+/// `record:`.
+public struct RecordSettings: Hashable, Sendable {
+    /// When a recording's file is closed and the next one begun. Zero turns a bound off.
+    public struct Rotation: Hashable, Sendable {
+        /// `size`: at this many bytes.
+        public var size: Int
+        /// `every`: at this age.
+        public var every: Duration
+        /// `keep`: how many closed files stay.
+        public var keep: Int
+
+        /// The defaults of the file, unless told otherwise.
+        public init(size: Int = 100 << 20, every: Duration = .seconds(3600), keep: Int = 24) {
+            self.size = size
+            self.every = every
+            self.keep = keep
+        }
+    }
+
+    /// What happens when the buffer is full.
+    public enum WhenFull: String, CaseIterable, Hashable, Sendable {
+        /// The relay never waits and every lost byte is accounted for; or nothing is lost and the flow waits.
+        case drop, block
+    }
+
+    /// `directory`: an absolute path.
+    public var directory: String
+    /// `rotate`.
+    public var rotate: Rotation
+    /// `max_bytes`: how many bytes of each flow are recorded; nil: all of them.
+    public var maxBytes: Int?
+    /// `buffer`: bytes of memory between the relay and the disk.
+    public var buffer: Int
+    /// `when_full`.
+    public var whenFull: WhenFull
+
+    /// A recording; what is left out has its default.
+    public init(
+        directory: String, rotate: Rotation = Rotation(), maxBytes: Int? = nil,
+        buffer: Int = RecordSettings.defaultBuffer, whenFull: WhenFull = .drop
+    ) {
+        self.directory = directory
+        self.rotate = rotate
+        self.maxBytes = maxBytes
+        self.buffer = buffer
+        self.whenFull = whenFull
+    }
+
+    /// The default of `directory`, beside the configuration file.
+    public static let defaultDirectory = "recordings"
+    /// The default of `buffer`.
+    public static let defaultBuffer = 16 << 20
+
+    // What the file may say, in bytes and numbers.
+    static let maxBytesRange = 1...1 << 50
+    static let sizes = 0...1 << 40
+    static let leastSize = 64 << 10
+    static let keeps = 0...1_000_000
+    static let buffers = 64 << 10...1 << 30
+}

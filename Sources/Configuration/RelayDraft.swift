@@ -1,0 +1,121 @@
+/// One entry of `relays` as far as it could be read, with the places that the checks across relays need.
+struct RelayDraft {
+    let name: Located<String>?
+    let listen: [Located<ListenAddress>]
+    let upstream: Located<UpstreamAddress>?
+    private let timeouts: Timeouts
+    private let maxConnections: Int
+    private let record: RecordSettings?
+
+    /// What messages call it.
+    let title: String
+
+    /// Reads an entry; nil, and reported, when it is no mapping at all.
+    init?(_ node: YAMLNode, number: Int, _ reading: Reading) {
+        guard let fields = Fields<RelayKey>(node, called: "relay \(number)", reading) else { return nil }
+        let nameField = fields.required(.name, in: "relay \(number)")
+        let name = nameField?.value(RelaySettings.checkedName)
+        let title = name.map { "relay `\($0)`" } ?? "relay \(number)"
+        self.title = title
+        self.name = name.flatMap { name in nameField.map { Located(value: name, mark: $0.mark) } }
+        listen = Self.listeners(fields, title, reading)
+        let upstreamField = fields.required(.upstream, in: title)
+        upstream = upstreamField?.value { text throws(ValueError) in
+            let address = try UpstreamAddress(parsing: text, directory: reading.directory)
+            return Located(value: address, mark: upstreamField?.mark ?? node.mark)
+        }
+        timeouts = fields[.timeouts].flatMap(Self.timeouts) ?? Timeouts()
+        maxConnections =
+            fields[.maxConnections]?.number(in: 1...RelaySettings.mostConnections)
+            ?? RelaySettings.defaultMaxConnections
+        record = fields[.record].flatMap(Self.record)
+    }
+
+    /// The relay, when every part that it cannot do without was read.
+    var settings: RelaySettings? {
+        guard let name, let upstream, !listen.isEmpty else { return nil }
+        return RelaySettings(
+            name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
+            maxConnections: maxConnections, record: record)
+    }
+
+    // MARK: Parts
+
+    private static func listeners(
+        _ fields: Fields<RelayKey>, _ title: String, _ reading: Reading
+    ) -> [Located<ListenAddress>] {
+        let mode = fields[.mode]?.value(FileMode.parse)
+        guard let field = fields.required(.listen, in: title) else { return [] }
+        let elements = field.elements()
+        if elements.isEmpty { field.report("at least one address is needed") }
+        let listeners = elements.compactMap { element in
+            element.value { text throws(ValueError) in
+                let address = try ListenAddress(
+                    parsing: text, directory: reading.directory, mode: mode ?? ListenAddress.defaultUnixMode)
+                return Located(value: address, mark: element.mark)
+            }
+        }
+        let isUnix = listeners.contains { $0.value.port == nil }
+        if !isUnix, listeners.count == elements.count, !listeners.isEmpty {
+            fields[.mode]?.report("only a Unix socket has a mode, and \(title) listens on none")
+        }
+        return listeners
+    }
+
+    private static func timeouts(_ field: Field) -> Timeouts? {
+        guard let fields = field.fields(TimeoutsKey.self) else { return nil }
+        var timeouts = Timeouts()
+        timeouts.connect = fields[.connect]?.duration() ?? timeouts.connect
+        timeouts.idle = fields[.idle]?.duration() ?? timeouts.idle
+        timeouts.halfClose = fields[.halfClose]?.duration() ?? timeouts.halfClose
+        timeouts.lifetime = fields[.lifetime]?.duration() ?? timeouts.lifetime
+        return timeouts
+    }
+
+    private static func record(_ field: Field) -> RecordSettings? {
+        guard let fields = field.fields(RecordKey.self) else { return nil }
+        let directory =
+            fields[.directory].map { $0.path() }
+            ?? field.pathBesideFile(RecordSettings.defaultDirectory)
+        guard let directory else { return nil }
+        var settings = RecordSettings(directory: directory)
+        settings.rotate = fields[.rotate].flatMap(rotation) ?? settings.rotate
+        settings.maxBytes = fields[.maxBytes]?.size(in: RecordSettings.maxBytesRange)
+        settings.buffer = fields[.buffer]?.size(in: RecordSettings.buffers) ?? settings.buffer
+        settings.whenFull = fields[.whenFull]?.choice(RecordSettings.WhenFull.self) ?? settings.whenFull
+        return settings
+    }
+
+    private static func rotation(_ field: Field) -> RecordSettings.Rotation? {
+        guard let fields = field.fields(RotateKey.self) else { return nil }
+        var rotation = RecordSettings.Rotation()
+        if let size = fields[.size]?.size(in: RecordSettings.sizes) {
+            if size != 0, size < RecordSettings.leastSize {
+                fields[.size]?.report(
+                    "files of \(SizeText.text(of: size)) are too many; at least "
+                        + "\(SizeText.text(of: RecordSettings.leastSize)), or 0 for no bound")
+            }
+            rotation.size = size
+        }
+        if let every = fields[.every]?.duration() {
+            if every != .zero, every < .seconds(1) {
+                fields[.every]?.report("a new file every \(DurationText.text(of: every)) is too often; at least 1s")
+            }
+            rotation.every = every
+        }
+        rotation.keep = fields[.keep]?.number(in: RecordSettings.keeps) ?? rotation.keep
+        return rotation
+    }
+}
+
+extension Field {
+    /// A path that the file leaves out.
+    fileprivate func pathBesideFile(_ name: String) -> String? {
+        do {
+            return try PathText.absolute(name, in: reading.directory)
+        } catch {
+            report(error.message)
+            return nil
+        }
+    }
+}

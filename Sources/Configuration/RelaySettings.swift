@@ -1,0 +1,52 @@
+/// One entry of `relays`.
+public struct RelaySettings: Hashable, Sendable {
+    /// `name`: unique, names metrics and recordings.
+    public var name: String
+    /// `listen`: one address or several.
+    public var listen: [ListenAddress]
+    /// `upstream`.
+    public var upstream: UpstreamAddress
+    /// `timeouts`.
+    public var timeouts: Timeouts
+    /// `max_connections`: at this number accepting pauses.
+    public var maxConnections: Int
+    /// `record`; nil without a tap.
+    public var record: RecordSettings?
+
+    /// A relay; what is left out has its default.
+    public init(
+        name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
+        maxConnections: Int = RelaySettings.defaultMaxConnections, record: RecordSettings? = nil
+    ) {
+        self.name = name
+        self.listen = listen
+        self.upstream = upstream
+        self.timeouts = timeouts
+        self.maxConnections = maxConnections
+        self.record = record
+    }
+
+    /// The default of `max_connections`.
+    public static let defaultMaxConnections = 10_000
+    /// The largest `max_connections`; each connection costs two descriptors, and no process has two million.
+    public static let mostConnections = 1_000_000
+
+    /// The longest name in bytes.
+    static let longestName = 64
+
+    /// Whether a text can name a relay: it goes into file names, metrics and logs as it is.
+    static func checkedName(_ text: String) throws(ValueError) -> String {
+        let isGood =
+            text.utf8.count <= longestName
+            && text.utf8.allSatisfy { byte in
+                let character = Character(Unicode.Scalar(byte))
+                return byte < 0x80 && (character.isLetter || character.isNumber || "._-".contains(character))
+            }
+        guard isGood, let first = text.first, first.isLetter || first.isNumber else {
+            throw ValueError(
+                "\(quoted(text)) cannot name a relay; a name has 1 to \(longestName) of A-Z a-z 0-9 . _ - "
+                    + "and begins with a letter or a digit")
+        }
+        return text
+    }
+}

@@ -1,0 +1,53 @@
+public import Sockets
+
+/// What a relay forwards to, as it was written.
+public enum UpstreamAddress: Hashable, Sendable {
+    /// `example.com:80`: resolved at each connection.
+    case name(String, port: UInt16)
+    /// `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`.
+    case address(SocketAddress)
+
+    /// Reads `HOST:PORT`, `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`; a relative path is taken from the directory.
+    public init(parsing text: String, directory: String) throws(ValueError) {
+        if text.hasPrefix("unix:") {
+            self = .address(.unix(path: try PathText.socket(text.dropFirst(5), in: directory)))
+            return
+        }
+        let parts = try AddressText(text)
+        switch parts.host {
+        case .absent:
+            throw ValueError("\(quoted(text)) has no host; write HOST:\(parts.port), such as localhost:\(parts.port)")
+        case .star:
+            throw ValueError("\(quoted(text)): `*` stands for every interface; an upstream is one host")
+        case .bracketed(let inside):
+            self = .address(try AddressText.ipv6(inside, port: parts.port))
+        case .plain(let host):
+            if let address = IPv4Address(host) {
+                self = .address(.ipv4(address, port: parts.port))
+            } else {
+                self = .name(try HostName.checked(host), port: parts.port)
+            }
+        }
+        guard parts.port != 0 else {
+            throw ValueError("\(quoted(text)): port 0 cannot be connected to; an upstream's port is from 1 to 65535")
+        }
+        if case .address(let address) = self, address.isWildcard {
+            throw ValueError("\(quoted(text)) stands for every interface; an upstream is one host")
+        }
+    }
+
+    /// Whether it is a name that means this machine's loopback addresses.
+    public var isLocalhost: Bool {
+        if case .name(let name, _) = self { HostName.isLocalhost(name) } else { false }
+    }
+}
+
+extension UpstreamAddress: CustomStringConvertible {
+    /// `example.com:80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`: a text that reads as the same address.
+    public var description: String {
+        switch self {
+        case .name(let name, let port): "\(name):\(port)"
+        case .address(let address): address.description
+        }
+    }
+}

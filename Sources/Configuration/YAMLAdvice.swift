@@ -1,0 +1,92 @@
+/// Turns libyaml's words into what a person can do, above all for the mistakes that everybody makes once.
+enum YAMLAdvice {
+    /// Where the mistake is, and what to do about it.
+    static func explain(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String) {
+        if fault.context == "while scanning an alias" {
+            let text = token(at: fault.contextMark, in: bytes)
+            return (fault.contextMark, "\(quoted(text)): an unquoted `*` begins a YAML alias; quote it: \"\(text)\"")
+        }
+        if let known = bracketedAddress(fault, in: bytes) ?? openVariable(fault, in: bytes) { return known }
+        switch fault.problem {
+        case "found character that cannot start any token":
+            if line(fault.mark.line, in: bytes).dropFirst(fault.mark.column - 1).first == "\t" {
+                return (fault.mark, "a tab cannot indent in YAML; use spaces")
+            }
+            let text = token(at: fault.mark, in: bytes)
+            return (fault.mark, "\(quoted(text)): unquoted text cannot begin so in YAML; quote it: \"\(text)\"")
+        case "mapping values are not allowed in this context":
+            return (
+                fault.mark,
+                "a `:` that YAML does not expect here; quote the value if the `:` belongs to it, "
+                    + "else look at the indentation"
+            )
+        case "control characters are not allowed":
+            return (fault.mark, "a control character; a configuration is plain text")
+        case "invalid leading UTF-8 octet", "incomplete UTF-8 octet sequence", "invalid trailing UTF-8 octet",
+            "invalid length of a UTF-8 sequence", "invalid Unicode character":
+            return (fault.mark, "not UTF-8 text (\(fault.problem))")
+        default:
+            let context = fault.context.isEmpty ? "" : "\(fault.context) (line \(fault.contextMark.line)), "
+            return (fault.mark, "not YAML: \(context)\(fault.problem)")
+        }
+    }
+
+    /// `[::1]:8080` without quotes, which YAML takes for a list.
+    private static func bracketedAddress(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String)? {
+        let characters = line(fault.mark.line, in: bytes)
+        for (index, character) in characters.enumerated() where character == "[" && !isQuoted(index, in: characters) {
+            let inside = characters[(index + 1)...].prefix { $0 != "]" && $0 != "[" }
+            let end = inside.endIndex
+            guard inside.contains(":"), inside.allSatisfy({ $0.isHexDigit || ":.%".contains($0) || $0.isLetter }),
+                end + 1 < characters.endIndex, characters[end] == "]", characters[end + 1] == ":"
+            else { continue }
+            let port = characters[(end + 2)...].prefix { $0.isNumber }
+            let text = clipped(String(characters[index..<port.endIndex]))
+            return (
+                Mark(line: fault.mark.line, column: index + 1),
+                "\(quoted(text)): an unquoted `[` begins a YAML list; quote it: \"\(text)\""
+            )
+        }
+        return nil
+    }
+
+    /// `{ drain: ${D:-30s} }` without quotes: between braces or brackets YAML takes the second `{` for a mapping.
+    private static func openVariable(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String)? {
+        guard fault.context.hasPrefix("while parsing a flow") else { return nil }
+        let characters = line(fault.mark.line, in: bytes)
+        for index in characters.indices.dropLast()
+        where characters[index] == "$" && characters[index + 1] == "{" && !isQuoted(index, in: characters) {
+            let end = characters[index...].firstIndex(of: "}") ?? characters.endIndex - 1
+            let text = clipped(String(characters[index...end]))
+            return (
+                Mark(line: fault.mark.line, column: index + 1),
+                "\(quoted(text)): inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"\(text)\""
+            )
+        }
+        return nil
+    }
+
+    /// Whether an odd number of quotes stands before that character of its line; good enough for advice.
+    private static func isQuoted(_ index: Int, in line: [Character]) -> Bool {
+        let before = line[..<index]
+        return before.count { $0 == "\"" } % 2 == 1 || before.count { $0 == "'" } % 2 == 1
+    }
+
+    /// The text from the mark to the next blank, comma or closing bracket.
+    private static func token(at mark: Mark, in bytes: [UInt8]) -> String {
+        clipped(
+            String(
+                line(mark.line, in: bytes).dropFirst(mark.column - 1).prefix { !$0.isWhitespace && !",]}".contains($0) }
+            )
+        )
+    }
+
+    /// One line of the text, without its end.
+    private static func line(_ number: Int, in bytes: [UInt8]) -> [Character] {
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), maxSplits: number, omittingEmptySubsequences: false)
+        guard number >= 1, number <= lines.count else { return [] }
+        // A line longer than this is no person's mistake.
+        let bytes = lines[number - 1].prefix(4096)
+        return String(decoding: bytes, as: UTF8.self).filter { $0 != "\r" && $0 != "\r\n" }.map { $0 }
+    }
+}

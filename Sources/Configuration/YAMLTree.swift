@@ -1,0 +1,131 @@
+/// A value of the file with its place.
+struct YAMLNode {
+    enum Content {
+        /// The text as it stands; `isPlain` when it is neither quoted nor a block.
+        case scalar(String, isPlain: Bool)
+        case sequence([YAMLNode])
+        case mapping([YAMLEntry])
+        /// Something that was refused and reported already; whoever meets it says nothing more.
+        case refused
+    }
+
+    let content: Content
+    let mark: Mark
+
+    /// Whether nothing stands there, as after `key:`.
+    var isEmpty: Bool {
+        if case .scalar("", isPlain: true) = content { true } else { false }
+    }
+}
+
+/// A key with its value.
+struct YAMLEntry {
+    let key: YAMLNode
+    let value: YAMLNode
+}
+
+/// Builds the tree of a text's one document, and refuses what a configuration has no use for: anchors, aliases, tags,
+/// further documents, great depth.
+struct YAMLTree {
+    /// Deeper than any configuration goes (`relays`, entry, `record`, `rotate`: five), and than any JSON Schema does.
+    static let mostDepth = 32
+
+    /// The tree; nil when there is none: either the reason was reported, or the text has no document.
+    static func read(_ bytes: [UInt8], _ problems: Problems) -> YAMLNode? {
+        var tree = YAMLTree(problems: problems)
+        if let fault = YAMLEvents.read(bytes, { tree.take($0) }) {
+            let (mark, message) = YAMLAdvice.explain(fault, in: bytes)
+            problems.report(mark, message)
+            return nil
+        }
+        return tree.isBroken ? nil : tree.root
+    }
+
+    /// A list or mapping that has begun; a mapping's keys and values take turns in `items`.
+    private struct Open {
+        let isMapping: Bool
+        let mark: Mark
+        var items: [YAMLNode] = []
+    }
+
+    private let problems: Problems
+    private var open: [Open] = []
+    private var root: YAMLNode?
+    private var documents = 0
+    private var isBroken = false
+
+    private init(problems: Problems) {
+        self.problems = problems
+    }
+
+    /// Takes one event; false when there is no sense in going on.
+    private mutating func take(_ event: YAMLEvent) -> Bool {
+        if let anchor = event.anchor {
+            problems.report(event.mark, "the anchor \(quoted("&" + anchor)): anchors are not allowed; write it out")
+        }
+        if let tag = event.tag {
+            let standard = "tag:yaml.org,2002:"
+            let written = tag.hasPrefix(standard) ? "!!" + tag.dropFirst(standard.count) : tag
+            problems.report(
+                event.mark,
+                "the tag \(quoted(written)): tags are not allowed, values are read by their text; take it out")
+        }
+        switch event.kind {
+        case .documentStart:
+            documents += 1
+            if documents > 1 {
+                return stop(event.mark, "a second document begins here; a configuration is one document")
+            }
+        case .scalar(let text, let isPlain):
+            add(YAMLNode(content: .scalar(text, isPlain: isPlain), mark: event.mark))
+        case .alias(let name):
+            let text = "*" + name
+            problems.report(
+                event.mark,
+                "the alias \(quoted(text)): aliases are not allowed; write it out, or quote it if it is text: \"\(clipped(text))\""
+            )
+            add(YAMLNode(content: .refused, mark: event.mark))
+        case .sequenceStart, .mappingStart:
+            if open.count == Self.mostDepth {
+                return stop(event.mark, "nested deeper than \(Self.mostDepth) levels")
+            }
+            if case .mappingStart = event.kind {
+                open.append(Open(isMapping: true, mark: event.mark))
+            } else {
+                open.append(Open(isMapping: false, mark: event.mark))
+            }
+        case .collectionEnd:
+            if let ended = open.popLast() { add(Self.node(of: ended)) }
+        case .nothing:
+            break
+        }
+        return true
+    }
+
+    private mutating func stop(_ mark: Mark, _ message: String) -> Bool {
+        problems.report(mark, message)
+        isBroken = true
+        return false
+    }
+
+    private mutating func add(_ node: YAMLNode) {
+        if open.isEmpty {
+            root = node
+        } else {
+            open[open.count - 1].items.append(node)
+        }
+    }
+
+    private static func node(of ended: Open) -> YAMLNode {
+        guard ended.isMapping else { return YAMLNode(content: .sequence(ended.items), mark: ended.mark) }
+        let entries = stride(from: 0, to: ended.items.count - 1, by: 2).map {
+            YAMLEntry(key: ended.items[$0], value: ended.items[$0 + 1])
+        }
+        return YAMLNode(content: .mapping(entries), mark: ended.mark)
+    }
+}
+
+/// Short enough for a message.
+func clipped(_ text: some StringProtocol) -> String {
+    text.count > 80 ? text.prefix(80) + "…" : String(text)
+}

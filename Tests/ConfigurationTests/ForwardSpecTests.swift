@@ -1,0 +1,77 @@
+import Testing
+
+@testable import Configuration
+
+@Suite struct ForwardSpecTests {
+    private static let shape = ForwardSpec.shape
+
+    @Test(arguments: [
+        ("8080:example.com:80", "8080", "localhost:8080", "example.com:80"),
+        ("*:8080:example.com:80", "8080", "*:8080", "example.com:80"),
+        ("127.0.0.1:5433:db:5432", "5433", "127.0.0.1:5433", "db:5432"),
+        ("localhost:5433:db:5432", "5433", "localhost:5433", "db:5432"),
+        ("[::1]:8080:[2001:db8::1]:80", "8080", "[::1]:8080", "[2001:db8::1]:80"),
+        ("8080:[::1]:80", "8080", "localhost:8080", "[::1]:80"),
+        ("0:db:5432", "any", "localhost:0", "db:5432"),
+        ("8080=example.com:80", "8080", "localhost:8080", "example.com:80"),
+        ("127.0.0.1:8080=unix:/run/app.sock", "8080", "127.0.0.1:8080", "unix:/run/app.sock"),
+        ("unix:in.sock=[::1]:80", "in.sock", "unix:/home/in.sock", "[::1]:80"),
+        ("8080=unix:/run/a=b", "8080", "localhost:8080", "unix:/run/a=b"),
+    ])
+    func spec_isRead(_ spec: String, _ name: String, _ listen: String, _ upstream: String) throws {
+        let relays = try ForwardSpec.relays([spec], directory: "/home")
+        #expect(relays.map(\.name) == [name])
+        #expect(relays.flatMap(\.listen).map(\.description) == [listen])
+        #expect(relays.map(\.upstream.description) == [upstream])
+    }
+
+    @Test func spec_hasTheTimeoutsOfForward() throws {
+        let timeouts = try ForwardSpec.relays(["80:a:80"], directory: "/")[0].timeouts
+        #expect(timeouts.connect == .seconds(5))
+        #expect(timeouts.idle == .zero)
+        #expect(timeouts.halfClose == .seconds(300))
+        #expect(timeouts.lifetime == .zero)
+    }
+
+    @Test func names_areUnique_andNameAFile() throws {
+        let specs = ["127.0.0.1:80:a:1", "127.0.0.2:80:a:1", "0:a:1", "0:b:1", "unix:/a/ß=a:1", "unix:/b/.x y=a:1"]
+        let names = try ForwardSpec.relays(specs, directory: "/").map(\.name)
+        #expect(names == ["80", "80-2", "any", "any-2", "unix", "xy"])
+        for name in names { #expect(throws: Never.self) { try RelaySettings.checkedName(name) } }
+    }
+
+    @Test(arguments: [
+        ("", "where to forward to is missing; \(shape)"),
+        ("8080", "where to forward to is missing; \(shape)"),
+        ("8080:80", "a host or a port is missing; \(shape)"),
+        (":8080:a:80", "part 1 is empty (every interface is `*`); \(shape)"),
+        ("8080::80", "part 2 is empty (every interface is `*`); \(shape)"),
+        ("8080:::1:80", "too many `:`; put an IPv6 address in brackets, such as 8080:[::1]:80"),
+        ("8080:[::1:80", "a `[` is not closed; \(shape)"),
+        ("8080=", "one side of the `=` is empty; \(shape)"),
+        ("=a:80", "one side of the `=` is empty; \(shape)"),
+        ("8080:/run/app.sock", "a Unix socket needs the form with `=`; \(shape)"),
+        ("8080:unix:/run/app.sock", "a Unix socket needs the form with `=`; \(shape)"),
+        ("8080:http://a:80", "a relay forwards TCP and knows no URLs; \(shape)"),
+        ("8080:a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535 (\(shape))"),
+        ("8080=80", "`80` has no host; write HOST:80, such as localhost:80 (\(shape))"),
+        ("70000:a:80", "`70000` is not a port; a port is a number from 0 to 65535 (\(shape))"),
+        ("8080:localhost:8080", "`localhost:8080` is a loop: `8080:localhost:8080` listens on `127.0.0.1:8080`"),
+    ])
+    func spec_isRefused(_ spec: String, _ message: String) {
+        #expect(throws: ForwardSpecErrors(["`\(spec)`: \(message)"])) {
+            try ForwardSpec.relays([spec], directory: "/home")
+        }
+    }
+
+    @Test func specs_areAllReported_alsoAgainstEachOther() {
+        #expect(
+            throws: ForwardSpecErrors([
+                "`x`: where to forward to is missing; \(Self.shape)",
+                "`*:80:b:1`: `*:80` is in the way of `127.0.0.1:80`, where `80:a:1` listens",
+            ])
+        ) {
+            try ForwardSpec.relays(["80:a:1", "*:80:b:1", "x"], directory: "/")
+        }
+    }
+}

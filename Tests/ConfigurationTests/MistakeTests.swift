@@ -1,0 +1,155 @@
+import Testing
+
+@testable import Configuration
+
+/// A text and every mistake that must be found in it.
+struct Mistaken: Sendable, CustomTestStringConvertible {
+    let text: String
+    let mistakes: [String]
+
+    init(_ text: String, _ mistakes: String...) {
+        self.text = text
+        self.mistakes = mistakes
+    }
+
+    var testDescription: String { mistakes.first ?? text }
+}
+
+private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `relays`"
+private let relayKeys = "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, `record`"
+
+@Suite struct MistakeTests {
+    @Test(arguments: shapes + keys + values + yaml)
+    func mistake_isReportedWithItsPlace(_ mistaken: Mistaken) {
+        #expect(mistakes(mistaken.text) == mistaken.mistakes)
+    }
+
+    @Test func mistakes_areAllReportedInTheOrderOfTheText() {
+        let text = """
+            log: { level: loud, colour: red }
+            workers: 0
+            shutdown: { drain: 5 }
+            relays:
+              - name: a b
+                listen: 70000
+                upstream: example.com
+                timeouts: { idle: 1d }
+              - upstrem: a:1
+            """
+        let places = mistakes(text).map { $0.prefix { $0 != " " } }
+        #expect(
+            places == ["1:15:", "1:21:", "2:10:", "3:20:", "5:11:", "6:13:", "7:15:", "8:23:", "9:5:", "9:5:", "9:5:"])
+    }
+
+    @Test func mistakes_areCut_pastAHundred() {
+        let text = (1...500).map { "key\($0): x" }.joined(separator: "\n") + "\n" + relay()
+        let found = mistakes(text)
+        #expect(found.count == Problems.most + 1)
+        #expect(found.last == "100:1: … and 400 more mistakes")
+    }
+
+    static let shapes: [Mistaken] = [
+        Mistaken("", "1:1: there is nothing in it; at least `relays` is needed"),
+        Mistaken("# only a comment\n", "1:1: there is nothing in it; at least `relays` is needed"),
+        Mistaken("---\n", "1:1: there is nothing in it; at least `relays` is needed"),
+        Mistaken("just text\n", "1:1: a configuration must be a mapping, of \(rootKeys)"),
+        Mistaken("- a\n", "1:1: a configuration must be a mapping, of \(rootKeys)"),
+        Mistaken("workers: 2\n", "1:1: the configuration has no `relays`"),
+        Mistaken("relays:\n", "1:8: `relays`: at least one relay is needed"),
+        Mistaken("relays: []\n", "1:9: `relays`: at least one relay is needed"),
+        Mistaken("relays: { a: b }\n", "1:9: `relays`: must be a list; begin each relay with `-`"),
+        Mistaken("relays:\n  - listen: 80\n", "2:5: relay 1 has no `name`", "2:5: relay 1 has no `upstream`"),
+        Mistaken("relays:\n  - web\n", "2:5: relay 1 must be a mapping, of \(relayKeys)"),
+        Mistaken("log: none\n" + relay(), "1:6: `log` must be a mapping, of `level`, `format`, `access`"),
+        Mistaken(
+            relay("timeouts:"),
+            "5:14: `timeouts` has no value; it is a mapping of `connect`, `idle`, `half_close`, `lifetime`"),
+        Mistaken(relay("max_connections:"), "5:21: `max_connections`: has no value"),
+        Mistaken(relay("max_connections: [1]"), "5:22: `max_connections`: must be one value, not a list"),
+        Mistaken(relay("max_connections: { a: b }"), "5:22: `max_connections`: must be one value, not a mapping"),
+        Mistaken(relay(listen: "[]"), "3:13: `listen`: at least one address is needed"),
+        Mistaken(relay(listen: "[[80]]"), "3:14: `listen`: must be one value, not a list"),
+    ]
+
+    static let keys: [Mistaken] = [
+        Mistaken("relais:\n  - name: x\n", "1:1: unknown key `relais`; did you mean `relays`?"),
+        Mistaken("zzz: 1\n" + relay(), "1:1: unknown key `zzz`; known here: \(rootKeys)"),
+        Mistaken(relay("upstrem: a:1"), "5:5: unknown key `upstrem`; did you mean `upstream`?"),
+        Mistaken(relay("maxConnections: 1"), "5:5: unknown key `maxConnections`; did you mean `max_connections`?"),
+        Mistaken(relay("timeouts: { half-close: 1s }"), "5:17: unknown key `half-close`; did you mean `half_close`?"),
+        Mistaken(relay("<<: { a: b }"), "5:5: unknown key `<<`; known here: \(relayKeys)"),
+        Mistaken(relay("? { a: b }\n    : c"), "5:7: a key must be plain text; known here: \(relayKeys)"),
+        Mistaken(
+            relay("name: b", "listen: 81"), "5:5: `name` is here twice; the first is in line 2",
+            "6:5: `listen` is here twice; the first is in line 3"),
+        Mistaken("a\u{1B}[31mb: 1\n" + relay(), "1:2: a control character; a configuration is plain text"),
+        Mistaken("\"a\\e[31m\\n\": 1\n" + relay(), "1:1: unknown key `a\\u{1B}[31m\\n`; known here: \(rootKeys)"),
+    ]
+
+    static let values: [Mistaken] = [
+        Mistaken(
+            "log: { level: warn, format: xml, access: sdtout }\n" + relay(),
+            "1:15: `level`: `warn` is not one of trace, debug, info, notice, warning, error; did you mean `warning`?",
+            "1:29: `format`: `xml` is not one of text, json",
+            "1:42: `access`: `sdtout` is not one of stdout, stderr, off or a path such as ./access.log; did you mean `stdout`?"
+        ),
+        Mistaken("log: { access: logs/ }\n" + relay(), "1:16: `access`: `logs/` is a folder; name a file in it"),
+        Mistaken(
+            "log: { access: ~/x }\n" + relay(),
+            "1:16: `access`: `~/x`: `~` is not expanded; write `${HOME}` or the whole path"),
+        Mistaken(
+            "loopback_congestion_control: reno\n" + relay(),
+            "1:30: `loopback_congestion_control`: `reno` is not one of auto, system"),
+        Mistaken(
+            relay(listen: "8080\n    mode: 0660"),
+            "4:11: `mode`: only a Unix socket has a mode, and relay `web` listens on none"),
+        Mistaken(
+            relay(listen: "unix:a\n    mode: 888"),
+            "4:11: `mode`: `888` is not a mode; write three octal digits after a 0, such as 0660"),
+        Mistaken(
+            relay(listen: "unix:a\n    mode: 07777"),
+            "4:11: `mode`: `07777` is not a mode; write three octal digits after a 0, such as 0660"),
+        Mistaken(
+            "relays:\n  - name: ..\n    listen: 80\n    upstream: a:1\n",
+            "2:11: `name`: `..` cannot name a relay; a name has 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or a digit"
+        ),
+    ]
+
+    static let yaml: [Mistaken] = [
+        // The three that everybody makes.
+        Mistaken(
+            relay(listen: "*:8080"), "3:13: `*:8080`: an unquoted `*` begins a YAML alias; quote it: \"*:8080\""),
+        Mistaken(
+            relay(listen: "[*:8080, 80]"),
+            "3:14: `*:8080`: an unquoted `*` begins a YAML alias; quote it: \"*:8080\""),
+        Mistaken(
+            relay(listen: "[::1]:8080"),
+            "3:13: `[::1]:8080`: an unquoted `[` begins a YAML list; quote it: \"[::1]:8080\""),
+        Mistaken(
+            relay(listen: "[2001:db8::1]:80"),
+            "3:13: `[2001:db8::1]:80`: an unquoted `[` begins a YAML list; quote it: \"[2001:db8::1]:80\""),
+        Mistaken(
+            "shutdown: { drain: ${D:-30s} }\n" + relay(),
+            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"${D:-30s}\""),
+        // What is refused on purpose.
+        Mistaken(relay(listen: "&web 80"), "3:13: the anchor `&web`: anchors are not allowed; write it out"),
+        Mistaken(
+            relay(listen: "*web"),
+            "3:13: the alias `*web`: aliases are not allowed; write it out, or quote it if it is text: \"*web\""),
+        Mistaken(
+            relay(listen: "!!int 80"),
+            "3:13: the tag `!!int`: tags are not allowed, values are read by their text; take it out"),
+        Mistaken(
+            relay() + "---\n" + relay(), "5:1: a second document begins here; a configuration is one document"),
+        // The rest of YAML's stumbling blocks.
+        Mistaken(relay(listen: "@8080"), "3:13: `@8080`: unquoted text cannot begin so in YAML; quote it: \"@8080\""),
+        Mistaken("shutdown:\n\tdrain: 5s\n" + relay(), "2:1: a tab cannot indent in YAML; use spaces"),
+        Mistaken(
+            "shutdown: drain: 5s\n" + relay(),
+            "1:16: a `:` that YAML does not expect here; quote the value if the `:` belongs to it, else look at the indentation"
+        ),
+        Mistaken(
+            "shutdown: {drain: 5s\n" + relay(),
+            "2:7: not YAML: while parsing a flow mapping (line 1), did not find expected ',' or '}'"),
+    ]
+}

@@ -1,0 +1,128 @@
+import Sockets
+import Testing
+
+@testable import Configuration
+
+@Suite struct ReadingTests {
+    @Test func leastConfiguration_hasTheDefaults() throws {
+        let expected = Configuration(relays: [
+            RelaySettings(
+                name: "web", listen: [.loopback(port: 8080)], upstream: .name("example.com", port: 80))
+        ])
+        #expect(try read(relay()) == expected)
+    }
+
+    @Test func everyKey_isRead() throws {
+        let text = """
+            admin:
+              listen: unix:admin.sock
+              token_file: /run/secrets/tapline
+              hosts: [tapline.internal, other.internal]
+            log:
+              level: warning
+              format: json
+              access: logs/./access.log
+            workers: 3
+            shutdown: { drain: 250ms }
+            loopback_congestion_control: system
+            relays:
+              - name: web.1_a-b
+                listen: [unix:/run//web.sock, "*:8080"]
+                mode: 0600
+                upstream: 192.0.2.1:80
+                timeouts: { connect: 1s, idle: 0, half_close: 2m, lifetime: 24h }
+                max_connections: 7
+                record:
+                  directory: rec
+                  rotate: { size: 64KiB, every: 1m, keep: 2 }
+                  max_bytes: 1MB
+                  buffer: 1MiB
+                  when_full: block
+            """
+        let record = RecordSettings(
+            directory: "/etc/t/rec", rotate: .init(size: 65536, every: .seconds(60), keep: 2), maxBytes: 1_000_000,
+            buffer: 1 << 20, whenFull: .block)
+        let expected = Configuration(
+            admin: AdminSettings(
+                listen: .unix(path: "/etc/t/admin.sock", mode: 0o600), tokenFile: "/run/secrets/tapline",
+                hosts: ["tapline.internal", "other.internal"]),
+            log: LogSettings(level: .warning, format: .json, access: .file("/etc/t/logs/access.log")),
+            workers: .exactly(3),
+            shutdown: ShutdownSettings(drain: .milliseconds(250)),
+            loopbackCongestionControl: .system,
+            relays: [
+                RelaySettings(
+                    name: "web.1_a-b",
+                    listen: [.unix(path: "/run/web.sock", mode: 0o600), .everyInterface(port: 8080)],
+                    upstream: .address(.ipv4(IPv4Address(bits: 0xC000_0201), port: 80)),
+                    timeouts: Timeouts(
+                        connect: .seconds(1), idle: .zero, halfClose: .seconds(120), lifetime: .seconds(86_400)),
+                    maxConnections: 7, record: record)
+            ])
+        #expect(try read(text) == expected)
+    }
+
+    @Test func scalars_areReadByTheirText_whateverYAMLGuesses() throws {
+        let configuration = try read("log: { access: off }\nworkers: \"2\"\n" + relay("max_connections: '0042'"))
+        #expect(configuration.log.access == .off)
+        #expect(configuration.workers == .exactly(2))
+        #expect(configuration.relays[0].maxConnections == 42)
+        #expect(try read("log: { access: no.log }\n" + relay()).log.access == .file("/etc/t/no.log"))
+    }
+
+    @Test func json_isRead_forItIsYAML() throws {
+        let text = #"{"workers": "auto", "relays": [{"name": "web", "listen": 8080, "upstream": "example.com:80"}]}"#
+        #expect(try read(text) == (try read(relay())))
+    }
+
+    @Test(arguments: ["\u{FEFF}", "%YAML 1.1\n---\n", "# comment\r\n", "\n\n"])
+    func preamble_isAccepted(_ preamble: String) throws {
+        #expect(try read(preamble + relay()) == (try read(relay())))
+    }
+
+    @Test(arguments: [
+        ("0660", 0o660), ("\"0660\"", 0o660), ("660", 0o660), ("0o600", 0o600), ("0777", 0o777), ("000", 0),
+    ])
+    func mode_isOctal_howeverItIsWritten(_ text: String, _ mode: UInt16) throws {
+        let configuration = try read(relay(listen: "unix:/run/a\n    mode: \(text)"))
+        #expect(configuration.relays[0].listen == [.unix(path: "/run/a", mode: mode)])
+    }
+
+    @Test func unavailableKeys_areRefusedPlainly_afterTheyWereChecked() {
+        let text = "admin: { listen: 80 }\n" + relay("record: { buffer: 5 }")
+        #expect(
+            mistakes(text, notYet: NotYet.keys) == [
+                "1:1: `admin` is not available in this version of tapline yet; take it out",
+                "6:5: `record` is not available in this version of tapline yet; take it out",
+                "6:23: `buffer`: `5` has no unit; write 5KiB, 5MiB, 5GiB",
+            ])
+    }
+
+    @Test(arguments: [
+        Mistaken(
+            "admin: { listen: '*:9180' }\n" + relay(),
+            "1:18: `listen`: `*:9180` can be reached from other machines; it needs a `token_file` beside it"),
+        Mistaken(
+            "admin: { hosts: [a b] }\n" + relay(),
+            "1:18: `hosts`: `a b` is not a host name; its parts have 1 to 63 letters, digits and inner hyphens"),
+        Mistaken(
+            relay("record: { rotate: { size: 1, every: 1ms, keep: -1 }, max_bytes: 0, buffer: 2GiB, when_full: wait }"),
+            "5:31: `size`: `1` has no unit; write 1KiB, 1MiB, 1GiB",
+            "5:41: `every`: a new file every 1ms is too often; at least 1s",
+            "5:52: `keep`: `-1` is not a whole number from 0 to 1000000",
+            "5:69: `max_bytes`: `0` is out of range; it may be from 1B to 1024TiB",
+            "5:80: `buffer`: `2GiB` is out of range; it may be from 64KiB to 1GiB",
+            "5:97: `when_full`: `wait` is not one of drop, block"),
+        Mistaken(
+            relay("record: { rotate: { size: 1KiB } }"),
+            "5:31: `size`: files of 1KiB are too many; at least 64KiB, or 0 for no bound"),
+    ])
+    func adminAndRecord_areChecked_beforeTheyWork(_ mistaken: Mistaken) {
+        #expect(mistakes(mistaken.text) == mistaken.mistakes)
+    }
+
+    @Test func record_hasTheDefaults_whenItIsEmpty() throws {
+        let configuration = try read(relay("record: {}"))
+        #expect(configuration.relays[0].record == RecordSettings(directory: "/etc/t/recordings"))
+    }
+}
