@@ -1,4 +1,3 @@
-import Glibc
 import Sockets
 
 /// What whoever reads an output can make of it.
@@ -26,11 +25,6 @@ struct TerminalTraits: Hashable, Sendable {
 
     /// The traits of an output of this process.
     init(of output: OutputFile) {
-        self.init(isTerminal: output.isTerminal, environment: environmentValue)
+        self.init(isTerminal: output.isTerminal, environment: ProcessEnvironment.value)
     }
-}
-
-/// A variable of this process's environment.
-func environmentValue(_ name: String) -> String? {
-    getenv(name).map { String(cString: $0) }
 }
