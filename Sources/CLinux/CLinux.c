@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -31,6 +32,11 @@ int tapline_set_nonblocking(int fd) {
 int tapline_unsent(int fd, int *bytes) { return ioctl(fd, SIOCOUTQ, bytes); }
 
 const char *tapline_errno_name(int code) { return strerrorname_np(code); }
+
+int tapline_available_cores(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
 
 int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 

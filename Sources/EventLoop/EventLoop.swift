@@ -1,4 +1,5 @@
 internal import CLibuv
+internal import CLinux
 internal import Glibc
 
 /// One libuv loop: waits for descriptors, timers, signals and messages, and calls back on the thread that runs it.
@@ -102,5 +103,12 @@ public final class EventLoop {
         setenv("UV_THREADPOOL_SIZE", "16", 0)
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+    }
+}
+
+extension EventLoop {
+    /// How many cores the process may run on (its affinity mask).
+    public static var availableCores: Int {
+        max(1, Int(tapline_available_cores()))
     }
 }

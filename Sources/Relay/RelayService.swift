@@ -1,37 +1,12 @@
 public import Configuration
+internal import EventLoop
+internal import Glibc
 public import Logging
 public import Sockets
 
-// STUB: the lead is writing the real one; this file only fixes the API and must not be edited on this branch.
-
-/// One direction of a connection.
-public enum Direction: String, CaseIterable, Hashable, Sendable {
-    /// Client to upstream, and upstream to client.
-    case up, down
-}
-
-/// Who hears of what the workers do. Called on a worker's thread: must return at once and never block.
-public struct Observer: Sendable {
-    /// A connection ended; its record is complete.
-    public var ended: @Sendable (ConnectionRecord) -> Void
-    /// Bytes that passed (the destination took them), with the connection's id; nil: no tap, flows may be spliced.
-    public var traffic: (@Sendable (UInt64, Direction, RawSpan) -> Void)?
-    /// Every worker has ended its work, after `drain` or `stop`. Called once.
-    public var stopped: @Sendable () -> Void
-
-    /// Hooks.
-    public init(
-        ended: @escaping @Sendable (ConnectionRecord) -> Void = { _ in },
-        traffic: (@Sendable (UInt64, Direction, RawSpan) -> Void)? = nil,
-        stopped: @escaping @Sendable () -> Void = {}
-    ) {
-        self.ended = ended
-        self.traffic = traffic
-        self.stopped = stopped
-    }
-}
-
 /// The workers of a configuration, running.
+///
+/// Made by the supervisor; any thread may use it. Whoever started it drains or stops it and then joins it.
 public final class RelayService: Sendable {
     /// A listener as it was bound: port 0 has become the port it got.
     public struct BoundListener: Hashable, Sendable {
@@ -41,29 +16,150 @@ public final class RelayService: Sendable {
         public let address: SocketAddress
     }
 
+    /// What tests and special uses may set otherwise.
+    public struct Tuning: Hashable, Sendable {
+        /// A peer that has acknowledged nothing for so long is dead; zero: never.
+        public var deadPeerAfter: Duration = .seconds(60)
+
+        /// The defaults.
+        public init() {}
+    }
+
     /// Every listener, in the order of the configuration.
     public let listeners: [BoundListener]
 
-    /// Binds every listener, starts the workers and accepts. Throws a `SystemError` that names the address, the reason
-    /// and what to do; nothing is left behind then.
-    public static func start(_ configuration: Configuration, observer: Observer, logger: Logger) throws -> RelayService {
-        preconditionFailure("stub")
+    private let state: ServiceState
+    private let threads: [LoopThread]
+    private let files: [SocketFile]
+
+    private init(listeners: [BoundListener], state: ServiceState, threads: [LoopThread], files: [SocketFile]) {
+        self.listeners = listeners
+        self.state = state
+        self.threads = threads
+        self.files = files
     }
 
-    init() { listeners = [] }
+    /// Binds every listener, starts the workers and accepts. Throws a `SystemError` that names the address, the reason
+    /// and what to do; nothing is left behind then.
+    public static func start(
+        _ configuration: Configuration, observer: Observer, logger: Logger, tuning: Tuning = Tuning()
+    ) throws -> RelayService {
+        let workers = workerCount(configuration.workers)
+        let limit = DescriptorLimit.raise()
+        var system = SystemFacts.read()
+        if configuration.loopbackCongestionControl == .system { system.loopbackCongestionControl = nil }
+
+        let binding = ListenerBinding(workers: workers, system: system, logger: logger)
+        var bound: [BoundAddress] = []
+        do {
+            for relay in configuration.relays { bound += try binding.bind(relay) }
+        } catch {
+            for address in bound { address.file?.remove() }
+            throw error
+        }
+        let files = bound.compactMap(\.file)
+
+        let state = ServiceState(
+            observer: observer, system: system, workers: workers, descriptorLimit: limit,
+            // Each loop has about five of its own.
+            descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
+            deadPeerAfter: tuning.deadPeerAfter.wholeMilliseconds)
+        state.set(ownListeners: OwnListeners(bound.map(\.address)))
+        let (threads, mailboxes) = try startWorkers(workers, state, logger, files)
+
+        for relay in configuration.relays {
+            let runtime = RelayRuntime(relay, generation: 1, places: state.makePlaces(relay.maxConnections))
+            for address in bound where address.relay == relay.name {
+                for (mailbox, socket) in zip(mailboxes, address.sockets) {
+                    mailbox.post(.listen(socket, address.address, runtime))
+                }
+            }
+        }
+        return RelayService(
+            listeners: bound.map { BoundListener(relay: $0.relay, address: $0.address) }, state: state,
+            threads: threads, files: files)
+    }
+
+    private static func startWorkers(
+        _ count: Int, _ state: ServiceState, _ logger: Logger, _ files: [SocketFile]
+    ) throws -> ([LoopThread], [Mailbox<WorkerCommand>]) {
+        var threads: [LoopThread] = []
+        var mailboxes: [Mailbox<WorkerCommand>] = []
+        do {
+            for number in 0..<count {
+                let (thread, mailbox) = try LoopThread.start(name: "worker-\(number)") { loop in
+                    try Worker(loop: loop, shared: state, logger: logger).openMailbox()
+                }
+                threads.append(thread)
+                mailboxes.append(mailbox)
+            }
+        } catch {
+            for mailbox in mailboxes { mailbox.post(.stop) }
+            for thread in threads { thread.join() }
+            for file in files { file.remove() }
+            throw SystemError("start \(count) workers", (error as? UVError)?.errno ?? Errno(EAGAIN))
+        }
+        state.set(mailboxes: mailboxes)
+        return (threads, mailboxes)
+    }
+
+    /// One worker a core that the process may run on, unless told otherwise.
+    private static func workerCount(_ count: WorkerCount) -> Int {
+        switch count {
+        case .exactly(let number): number
+        case .automatic: min(WorkerCount.most, max(1, EventLoop.availableCores))
+        }
+    }
+
+    // MARK: Asking
 
     /// How many connections are open.
-    public var openConnections: Int { 0 }
+    public var openConnections: Int { state.openConnections }
 
     /// Copies of the records of every open connection, from every worker.
-    public func connections() async -> [ConnectionRecord] { [] }
+    public func connections() async -> [ConnectionRecord] {
+        let (answers, continuation) = AsyncStream.makeStream(of: [ConnectionRecord].self)
+        let asked = state.post(.list { continuation.yield($0) })
+        var records: [ConnectionRecord] = []
+        guard asked > 0 else { return [] }
+        var heard = 0
+        for await answer in answers {
+            records += answer
+            heard += 1
+            if heard == asked { break }
+        }
+        return records.sorted { $0.id < $1.id }
+    }
+
+    /// Ends one connection (`killed`). Returns whether it was open.
+    public func kill(_ id: UInt64) async -> Bool {
+        let (answers, continuation) = AsyncStream.makeStream(of: Bool.self)
+        let asked = state.post(.kill(id) { continuation.yield($0) })
+        guard asked > 0 else { return false }
+        var heard = 0
+        for await found in answers {
+            heard += 1
+            if found { return true }
+            if heard == asked { break }
+        }
+        return false
+    }
+
+    // MARK: Ending
 
     /// Stops accepting and lets open connections finish; what is left at the bound is reset (`drained`).
-    public func drain(within bound: Duration) {}
+    public func drain(within bound: Duration) {
+        state.post(.drain(bound.wholeMilliseconds))
+    }
 
     /// Resets everything now (`drained`); end records are still made.
-    public func stop() {}
+    public func stop() {
+        state.post(.stop)
+    }
 
-    /// Waits for the workers' threads, after `Observer.stopped` was called.
-    public func join() {}
+    /// Waits for the workers' threads, after `drain` or `stop`, and removes the socket files.
+    public func join() {
+        for thread in threads { thread.join() }
+        for file in files { file.remove() }
+    }
 }

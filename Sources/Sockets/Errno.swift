@@ -15,6 +15,9 @@ public struct Errno: Error, Hashable, Sendable {
         self.code = code
     }
 
+    /// `ETIMEDOUT`.
+    public static var timedOut: Errno { Errno(ETIMEDOUT) }
+
     /// The calling thread's `errno`; read it directly after the call that failed.
     @inlinable
     public static var current: Errno { Errno(errno) }

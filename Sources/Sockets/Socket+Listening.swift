@@ -68,3 +68,12 @@ public final class SocketParcel: Sendable {
         content.withLock { $0.take() }
     }
 }
+
+extension Socket {
+    /// A second descriptor of the same socket, closed on exec.
+    public func duplicate() throws(Errno) -> Socket {
+        let copy = fcntl(fd, F_DUPFD_CLOEXEC, 3)
+        if copy < 0 { throw Errno.current }
+        return Socket(adopting: copy)
+    }
+}

@@ -31,8 +31,8 @@ public enum Transfer: Hashable, Sendable {
 /// It is closed when its owner lets it go, or by `close`, once either way. Not tied to a thread; a second owner in
 /// another thread is impossible because it cannot be copied.
 public struct Socket: ~Copyable, Sendable {
-    /// The descriptor, for watches only. It is closed with the socket.
-    public let fd: CInt
+    /// The descriptor, for watches only; below zero once it is closed.
+    public private(set) var fd: CInt
 
     /// Takes over a descriptor that is already non-blocking.
     public init(adopting fd: CInt) {
@@ -47,11 +47,17 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     deinit {
-        _ = Glibc.close(fd)
+        if fd >= 0 { _ = Glibc.close(fd) }
     }
 
-    /// Closes now. With unsent bytes the system goes on sending them, unless `resetOnClose` was called.
-    public consuming func close() {}
+    /// Closes now; a second call does nothing. The system goes on sending what is unsent, unless `resetOnClose` was
+    /// called.
+    public mutating func close() {
+        guard fd >= 0 else { return }
+        // Linux gives the descriptor back whatever close says (close(2)).
+        _ = Glibc.close(fd)
+        fd = -1
+    }
 
     // MARK: Names
 

@@ -32,6 +32,9 @@ int tapline_unsent(int fd, int *bytes);
 // The C symbol of an error number; NULL when there is none.
 const char *tapline_errno_name(int code);
 
+// sched_getaffinity(2): how many cores the process may run on; 1 when the system does not say.
+int tapline_available_cores(void);
+
 // Names the calling thread, in 15 bytes at most.
 int tapline_set_thread_name(const char *name);
 

@@ -1,0 +1,158 @@
+internal import Glibc
+internal import Sockets
+
+/// Where a connection stands, as a pure machine: events in, one action out. It touches no socket.
+///
+/// A flow ends in two steps: its source ends (FIN read), then everything before that has been delivered. Only then is
+/// the end passed on. A failed leg (reset, timed out) likewise: what it sent before is delivered, then the other leg is
+/// reset.
+struct ConnectionState: Hashable {
+    enum Phase: Hashable {
+        /// The upstream is being looked up or connected.
+        case connecting
+        /// Bytes pass.
+        case relaying
+        /// A leg has failed and all it sent is with the other leg's socket, which still has to send it.
+        case passingReset
+        /// Over; its record is made.
+        case ended
+    }
+
+    enum FlowPhase: Hashable {
+        /// The source may send more.
+        case open
+        /// The source has ended; something it sent is still on its way.
+        case ending
+        /// Delivered, and its end passed on; or cut, because its destination is gone.
+        case ended
+    }
+
+    enum Event: Hashable {
+        case connected
+        case connectFailed(EndReason, Errno?)
+        /// The source of a flow has ended its half in order.
+        case sourceEnded(Direction)
+        /// Everything that a flow's source sent before it ended has been delivered.
+        case delivered(Direction)
+        /// A leg's socket has failed.
+        case legFailed(Side, Errno)
+        /// The other leg has sent what came before the reset, or has had its time to.
+        case resetMayPass
+        /// Tapline ends the connection.
+        case decided(EndReason)
+    }
+
+    enum Action: Hashable {
+        case none
+        /// Both legs are there: start moving bytes.
+        case relay
+        /// Pass an end of stream on to a leg.
+        case endWriting(Side)
+        /// A leg has failed: cut the flow towards it, and deliver what it sent before.
+        case drain(from: Side)
+        /// Wait until a leg's socket has sent everything, then say `resetMayPass`.
+        case awaitSent(Side)
+        /// Close both legs, softly or by reset, and make the record.
+        case end(reset: Bool, EndReason, Errno?)
+    }
+
+    private(set) var phase = Phase.connecting
+    private(set) var up = FlowPhase.open
+    private(set) var down = FlowPhase.open
+    private(set) var firstEnd: Side?
+    private(set) var failedSide: Side?
+    private var failure: Errno?
+
+    func phase(of direction: Direction) -> FlowPhase {
+        direction == .up ? up : down
+    }
+
+    /// Whether one flow has ended and the other is open, in order.
+    var isHalfClosed: Bool { phase == .relaying && failedSide == nil && (up == .ended) != (down == .ended) }
+
+    mutating func handle(_ event: Event) -> Action {
+        switch (phase, event) {
+        case (.ended, _):
+            return .none
+
+        case (.connecting, .connected):
+            phase = .relaying
+            return .relay
+        case (.connecting, .connectFailed(let reason, let errno)):
+            return end(reset: true, reason, errno)
+        case (.connecting, .legFailed(let side, let errno)):
+            return end(reset: true, Self.reason(side, errno), errno)
+        case (.connecting, .sourceEnded), (.connecting, .delivered), (.connecting, .resetMayPass):
+            preconditionFailure("ConnectionState: \(event) before anything was read")
+        case (.relaying, .connected), (.relaying, .connectFailed), (.passingReset, .connected),
+            (.passingReset, .connectFailed):
+            preconditionFailure("ConnectionState: \(event) though connected")
+
+        case (.relaying, .sourceEnded(let direction)):
+            if phase(of: direction) == .open { set(direction, .ending) }
+            firstEnd = firstEnd ?? direction.source
+            return .none
+
+        case (.relaying, .delivered(let direction)):
+            set(direction, .ended)
+            if failedSide == direction.source {
+                phase = .passingReset
+                return .awaitSent(direction.destination)
+            }
+            if up == .ended && down == .ended && failedSide == nil {
+                return end(reset: false, firstEnd == .upstream ? .upstreamClosed : .clientClosed, nil)
+            }
+            return .endWriting(direction.destination)
+
+        case (.relaying, .legFailed(let side, let errno)):
+            guard failedSide == nil else {
+                return failedSide == side ? .none : endAfterFailure()
+            }
+            failedSide = side
+            failure = errno
+            set(Direction(from: side.other), .ended)
+            if phase(of: Direction(from: side)) == .ended {
+                phase = .passingReset
+                return .awaitSent(side.other)
+            }
+            set(Direction(from: side), .ending)
+            return .drain(from: side)
+
+        case (.relaying, .resetMayPass), (.passingReset, .resetMayPass):
+            return failedSide == nil ? .none : endAfterFailure()
+        case (.passingReset, .legFailed(let side, _)):
+            return side == failedSide ? .none : endAfterFailure()
+        case (.passingReset, .sourceEnded), (.passingReset, .delivered):
+            return .none
+
+        case (_, .decided(let reason)):
+            // A reset that came first stays the reason.
+            if failedSide != nil { return endAfterFailure() }
+            return end(reset: true, reason, nil)
+        }
+    }
+
+    private mutating func set(_ direction: Direction, _ flow: FlowPhase) {
+        if direction == .up { up = flow } else { down = flow }
+    }
+
+    private mutating func endAfterFailure() -> Action {
+        guard let side = failedSide else { preconditionFailure("ConnectionState: no leg has failed") }
+        return end(reset: true, Self.reason(side, failure), failure)
+    }
+
+    private mutating func end(reset: Bool, _ reason: EndReason, _ errno: Errno?) -> Action {
+        phase = .ended
+        return .end(reset: reset, reason, errno)
+    }
+
+    /// What a failed leg is called: timed out when the system, or Tapline, gave up on its peer; else reset.
+    private static func reason(_ side: Side, _ errno: Errno?) -> EndReason {
+        switch errno?.code {
+        case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN:
+            side == .client ? .clientTimedOut : .upstreamTimedOut
+        default:
+            side == .client ? .clientReset : .upstreamReset
+        }
+    }
+}

@@ -1,0 +1,99 @@
+internal import Sockets
+
+/// The copy pump: `recv` into the worker's scratch buffer, `send` at once.
+extension Flow {
+    func copy() -> Outcome {
+        let scratch = worker.scratch
+        var budget = Limits.copiedPerEvent
+        while true {
+            let limit = readLimit
+            switch source.socket.receive(into: scratch, limit: limit) {
+            case .moved(let count):
+                if let failure = send(scratch, count: count) { return .destinationFailed(failure) }
+                if isBlocked { return .waiting }
+                if count >= Limits.large {
+                    if streak < Limits.largeReadsToStream {
+                        streak += 1
+                    } else if startSplicing() {
+                        return .waiting
+                    }
+                } else {
+                    streak = 0
+                }
+                budget -= count
+                // A short read has emptied the source; an empty one would cost a call only to say so.
+                if count < limit || budget <= 0 { return .waiting }
+            case .endOfStream:
+                isSourceDone = true
+                return .sourceEnded
+            case .wouldBlock:
+                return foundNothing()
+            case .failed(let error):
+                isSourceDone = true
+                return .sourceFailed(error)
+            }
+        }
+    }
+
+    /// A stream that cannot splice reads more at once, while the worker keeps little for slow destinations.
+    @inline(__always)
+    private var readLimit: Int {
+        streak >= Limits.largeReadsToStream && worker.keptBytes < Worker.mostKeptForStreams
+            ? Limits.streamingRead : Limits.read
+    }
+
+    /// Sends from the scratch buffer and keeps what there is no room for. Returns the error of a socket that failed.
+    @inline(__always)
+    private func send(_ scratch: ByteBuffer, count: Int) -> Errno? {
+        switch destination.socket.send(scratch, from: 0, count: count) {
+        case .moved(let sent):
+            self.count(sent)
+            if let tap { scratch.withBytes(from: 0, count: sent) { tap.take($0) } }
+            if sent < count { keep(scratch, from: sent, count: count - sent) }
+            return nil
+        case .wouldBlock:
+            keep(scratch, from: 0, count: count)
+            return nil
+        case .endOfStream:
+            preconditionFailure("Flow: send took nothing of \(count) bytes")
+        case .failed(let error):
+            return error
+        }
+    }
+
+    private func keep(_ scratch: ByteBuffer, from offset: Int, count: Int) {
+        let buffer = ByteBuffer(capacity: count)
+        buffer.fill(from: scratch, offset: offset, count: count)
+        kept = buffer
+        keptOffset = 0
+        keptCount = count
+        worker.keptBytes += count
+    }
+
+    /// Sends what was kept.
+    func sendKept() -> Outcome {
+        guard let buffer = kept else { return .waiting }
+        switch destination.socket.send(buffer, from: keptOffset, count: keptCount) {
+        case .moved(let sent):
+            count(sent)
+            if let tap { buffer.withBytes(from: keptOffset, count: sent) { tap.take($0) } }
+            keptOffset += sent
+            keptCount -= sent
+            if keptCount == 0 { dropKept() }
+            return .waiting
+        case .wouldBlock:
+            return .waiting
+        case .endOfStream:
+            preconditionFailure("Flow: send took nothing of \(keptCount) bytes")
+        case .failed(let error):
+            return .destinationFailed(error)
+        }
+    }
+
+    func dropKept() {
+        guard let buffer = kept else { return }
+        worker.keptBytes -= buffer.capacity
+        kept = nil
+        keptCount = 0
+    }
+}

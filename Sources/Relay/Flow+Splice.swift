@@ -1,0 +1,110 @@
+internal import Sockets
+
+/// The splice pump: from socket to pipe to socket inside the kernel.
+///
+/// A pipe is full when its slots are, though it may have room in bytes: "would block" from socket to pipe means that
+/// the socket is empty only when the pipe is.
+extension Flow {
+    /// Changes over to splicing, when there is no tap and a pipe is to be had.
+    func startSplicing() -> Bool {
+        guard tap == nil, let pipe = worker.pipes.take() else { return false }
+        self.pipe = pipe
+        inPipe = 0
+        streak = 0
+        return true
+    }
+
+    /// Goes back to copying.
+    func leavePipe() {
+        guard let pipe else { return }
+        worker.pipes.give(pipe, isEmpty: inPipe == 0)
+        self.pipe = nil
+        inPipe = 0
+        streak = 0
+    }
+
+    var hasRoomInPipe: Bool {
+        guard let pipe else { return false }
+        return inPipe < pipe.capacity
+    }
+
+    func splice() -> Outcome {
+        guard let pipe else { return copy() }
+        var budget = Limits.perEvent
+        var isFirst = true
+        while true {
+            let room = pipe.capacity - inPipe
+            switch source.socket.splice(into: pipe, limit: room) {
+            case .moved(let count):
+                inPipe += count
+                let outcome = drainPipe()
+                guard case .waiting = outcome, !isBlocked else { return outcome }
+                if count < Limits.small {
+                    streak += 1
+                    if streak >= Limits.smallReadsToCopy {
+                        leavePipe()
+                        return .waiting
+                    }
+                } else {
+                    streak = 0
+                }
+                budget -= count
+                // Less than there was room for: the source is empty, or the slots were full and it will say so again.
+                if count < room || budget <= 0 { return .waiting }
+                isFirst = false
+            case .endOfStream:
+                isSourceDone = true
+                return .sourceEnded
+            case .wouldBlock:
+                // The pipe is empty here. A source that polls readable and yet gives nothing has an urgent mark in the
+                // way, which only a copy gets past; the flow splices again when it has shown that it streams.
+                guard isFirst else { return foundNothing() }
+                leavePipe()
+                return copy()
+            case .failed(let error):
+                isSourceDone = true
+                return .sourceFailed(error)
+            }
+        }
+    }
+
+    /// Reads on into the pipe while the destination has no room, so that the source's window stays open.
+    func fillPipe() -> Outcome {
+        guard let pipe else { return .waiting }
+        switch source.socket.splice(into: pipe, limit: pipe.capacity - inPipe) {
+        case .moved(let count):
+            inPipe += count
+            return .waiting
+        case .endOfStream:
+            isSourceDone = true
+            return .sourceEnded
+        case .wouldBlock:
+            // The slots are full, or the source is empty: either way, nothing to be read before the pipe has moved.
+            isPaused = true
+            return .waiting
+        case .failed(let error):
+            isSourceDone = true
+            return .sourceFailed(error)
+        }
+    }
+
+    /// Moves what is in the pipe on to the destination, as far as it takes it.
+    func drainPipe() -> Outcome {
+        guard let pipe else { return .waiting }
+        while inPipe > 0 {
+            switch destination.socket.splice(from: pipe, limit: inPipe) {
+            case .moved(let count):
+                inPipe -= count
+                spliced &+= UInt64(count)
+                self.count(count)
+            case .wouldBlock:
+                return .waiting
+            case .endOfStream:
+                preconditionFailure("Flow: the pipe is empty, but \(inPipe) bytes were put into it")
+            case .failed(let error):
+                return .destinationFailed(error)
+            }
+        }
+        return .waiting
+    }
+}

@@ -1,0 +1,62 @@
+internal import EventLoop
+internal import Sockets
+
+/// One of a connection's two sockets, watched by its worker's loop.
+///
+/// Owned by its connection, on the worker's thread. It knows which side it is, and nothing of what the other side does:
+/// the connection decides, by its two flows, what a leg waits for.
+final class Leg: Poll {
+    // MARK: Fixed at birth
+
+    let side: Side
+    let isUnix: Bool
+    /// The connection owns its legs and closes them before it goes.
+    private unowned(unsafe) let connection: Connection
+
+    // MARK: The loop's thread only
+
+    var socket: Socket
+    /// The socket has failed: libuv has stopped watching it, and a new watch would only be told so again and again.
+    var hasFailed = false
+    /// Nothing can be watched for without being told of it for ever (an urgent mark while reading rests, both halves
+    /// ended): the sweep looks after it.
+    var isUnwatchable = false
+    /// How many errors libuv told of that the socket did not know of.
+    var unknownErrors: UInt8 = 0
+    /// What the flow towards this leg had delivered when its send queue was last seen empty.
+    var deliveredWhenSent: UInt64 = 0
+    /// Since when the send queue has held bytes without an acknowledgement: the loop's clock; 0 while nothing waits.
+    var unacknowledgedSince: UInt64 = 0
+
+    init(
+        connection: Connection, loop: EventLoop, socket: consuming Socket, side: Side, isUnix: Bool
+    ) throws(UVError) {
+        self.connection = connection
+        self.side = side
+        self.isUnix = isUnix
+        self.socket = socket
+        try super.init(loop: loop, fd: self.socket.fd)
+    }
+
+    override func ready(_ events: Events) {
+        connection.legReady(self, events)
+    }
+
+    /// Waits for what the flows want: to read, to write, or only to hear of a failure.
+    @inline(__always)
+    func await(reading: Bool, writing: Bool) {
+        guard !hasFailed else { return }
+        var wanted: Events = []
+        if reading { wanted.insert(.readable) }
+        if writing { wanted.insert(.writable) }
+        if wanted.isEmpty { wanted = isUnwatchable ? [] : .urgent }
+        watch(wanted)
+    }
+
+    /// Stops watching and closes the socket; with a reset, what it has not sent is thrown away.
+    func end(reset: Bool) {
+        close()
+        if reset && !isUnix { socket.resetOnClose() }
+        socket.close()
+    }
+}

@@ -1,0 +1,131 @@
+internal import EventLoop
+internal import Glibc
+internal import Logging
+internal import Sockets
+
+/// One bound listening socket as one worker watches it.
+///
+/// Owned by its worker, on the worker's thread. Clients that cannot be taken wait in the kernel's queue: accepting
+/// pauses, it never accepts and drops.
+final class Listener: Poll {
+    /// How many clients one event accepts at most.
+    private static let mostAtOnce = 16
+    /// How long accepting rests after the system refused. Milliseconds.
+    private static let backOff: UInt64 = 100
+
+    /// Why accepting rests.
+    private enum Pause {
+        case maxConnections, descriptors, system(Errno)
+    }
+
+    // MARK: Fixed at birth
+
+    let address: SocketAddress
+    private unowned(unsafe) let worker: Worker
+
+    // MARK: The loop's thread only
+
+    /// What new connections belong to; a reload replaces it.
+    var relay: RelayRuntime
+    private var socket: Socket
+    private var isPaused = false
+    private var retry: Timer?
+
+    init(worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress) throws(UVError) {
+        self.worker = worker
+        self.relay = relay
+        self.address = address
+        self.socket = socket
+        try super.init(loop: worker.loop, fd: self.socket.fd)
+        watch(.readable)
+    }
+
+    override func ready(_ events: Events) {
+        acceptSome()
+    }
+
+    /// Takes whom it can, a bounded number. Returns whether there may be more.
+    @discardableResult
+    private func acceptSome() -> Bool {
+        for _ in 0..<Self.mostAtOnce {
+            guard relay.places.take(1) else {
+                pause(.maxConnections)
+                return false
+            }
+            guard worker.shared.descriptors.take(2) else {
+                relay.places.give(1)
+                worker.shared.freeIdlePipes()
+                pause(.descriptors)
+                return false
+            }
+            switch socket.accept() {
+            case .client(let client, let address):
+                worker.accepted(client, from: address, at: self)
+                continue
+            case .nobody:
+                giveBack()
+                return false
+            case .failed(let error):
+                giveBack()
+                switch error.code {
+                case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                    pause(.system(error))
+                    return false
+                default:
+                    // The client is gone already (ECONNABORTED), or its network is (accept(2)): on to the next.
+                    worker.logger.debug(
+                        "a client was gone before it was accepted",
+                        metadata: ["listener": "\(address)", "error": "\(error.name)"])
+                }
+            }
+        }
+        return true
+    }
+
+    private func giveBack() {
+        worker.shared.descriptors.give(2)
+        relay.places.give(1)
+    }
+
+    // MARK: Pausing
+
+    private func pause(_ reason: Pause) {
+        guard !isPaused else { return }
+        isPaused = true
+        watch([])
+        worker.acceptPauses += 1
+        var metadata: Logger.Metadata = ["relay": "\(relay.name)", "listener": "\(address)"]
+        switch reason {
+        case .maxConnections:
+            metadata["reason"] = "max_connections"
+        case .descriptors:
+            metadata["reason"] = "descriptors"
+        case .system(let error):
+            metadata["reason"] = "system"
+            metadata["error"] = "\(error) (\(error.name))"
+            // Nobody tells when the system can again.
+            retry = retry ?? (try? Timer(loop: worker.loop) { [unowned self] in resume() })
+            retry?.start(after: Self.backOff)
+        }
+        worker.noteAcceptPause(metadata)
+    }
+
+    /// There may be room again.
+    func resume() {
+        guard isPaused, !isClosed else { return }
+        isPaused = false
+        // A second refusal pauses anew, before anything is watched.
+        if acceptSome() || !isPaused { watch(.readable) }
+    }
+
+    // MARK: Ending
+
+    /// Accepts who waits, as far as there is room, and closes: closing would reset them.
+    func end() {
+        while !isPaused && acceptSome() {}
+        close()
+        retry?.close()
+        retry = nil
+        socket.close()
+    }
+}

@@ -1,0 +1,152 @@
+internal import Configuration
+internal import Glibc
+internal import Logging
+internal import Sockets
+
+/// One address of a relay, bound: a socket for each worker, not listening yet in anybody's loop.
+struct BoundAddress: Sendable {
+    let relay: String
+    let address: SocketAddress
+    /// One for each worker.
+    let sockets: [SocketParcel]
+    /// The file of a Unix listener, to be removed at the end if it is still ours.
+    let file: SocketFile?
+}
+
+/// Binds listeners by the rules of the design: the first socket of an address alone, so that an address in use is
+/// found even when it is another Tapline's; the other workers' beside it.
+struct ListenerBinding {
+    let workers: Int
+    let system: SystemFacts
+    let logger: Logger
+
+    /// How often a free port is sought that every address of a relay can have.
+    private static let portAttempts = 16
+
+    /// Binds every address of a relay, or throws what a person can act on and leaves nothing bound.
+    func bind(_ relay: RelaySettings) throws(SystemError) -> [BoundAddress] {
+        var bound: [BoundAddress] = []
+        do {
+            for listen in relay.listen { bound += try bind(listen, relay.name) }
+        } catch {
+            for address in bound { address.file?.remove() }
+            throw error
+        }
+        return bound
+    }
+
+    private func bind(_ listen: ListenAddress, _ relay: String) throws(SystemError) -> [BoundAddress] {
+        let addresses = listen.socketAddresses
+        if case .unix(let path, let mode) = listen { return [try bindUnix(path, mode, relay)] }
+        guard addresses.count > 1 else {
+            return [try bind(addresses[0], relay)]
+        }
+        for attempt in 1... {
+            do {
+                return try bindFamilies(addresses, relay)
+            } catch {
+                // A free port of one family may be taken in the other.
+                let wantsFreePort = addresses[0].port == 0
+                guard wantsFreePort, error.errno.code == EADDRINUSE, attempt < Self.portAttempts else { throw error }
+            }
+        }
+        return []
+    }
+
+    /// Binds one port in both families; one that the system does not have is left out.
+    private func bindFamilies(_ addresses: [SocketAddress], _ relay: String) throws(SystemError) -> [BoundAddress] {
+        var bound: [BoundAddress] = []
+        for address in addresses {
+            let port = bound.first?.address.port ?? address.port ?? 0
+            do {
+                bound.append(try bind(address.with(port: port), relay))
+            } catch {
+                guard address.family == AF_INET6, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errno.code) else {
+                    throw error
+                }
+                logger.notice(
+                    "no IPv6 on this system; listening on IPv4 only",
+                    metadata: ["relay": "\(relay)", "listener": "\(address)"])
+            }
+        }
+        return bound
+    }
+
+    private func bind(_ address: SocketAddress, _ relay: String) throws(SystemError) -> BoundAddress {
+        do {
+            let first = try Socket(family: address.family)
+            try first.bind(to: address, sharing: false)
+            let actual = first.localAddress ?? address
+            try first.allowSharing()
+            try prepare(first, actual)
+            try first.listen()
+            var parcels = [SocketParcel(first)]
+            for _ in 1..<max(1, workers) {
+                let further = try Socket(family: address.family)
+                try further.bind(to: actual, sharing: true)
+                try prepare(further, actual)
+                try further.listen()
+                parcels.append(SocketParcel(further))
+            }
+            return BoundAddress(relay: relay, address: actual, sockets: parcels, file: nil)
+        } catch {
+            throw Self.explain(error, address, relay)
+        }
+    }
+
+    /// Sets on the listener what every accepted socket then has without a call.
+    private func prepare(_ socket: borrowing Socket, _ address: SocketAddress) throws(Errno) {
+        try socket.sendSmallMessagesAtOnce()
+        try socket.receiveUrgentBytesInline()
+        try socket.set(.standard)
+        if address.isLoopback, let name = system.loopbackCongestionControl {
+            try socket.setCongestionControl(name)
+        }
+    }
+
+    private func bindUnix(_ path: String, _ mode: UInt16, _ relay: String) throws(SystemError) -> BoundAddress {
+        let address = SocketAddress.unix(path: path)
+        do {
+            let first = try Socket(family: AF_UNIX)
+            let file = try SocketFile.bind(first, path: path, mode: mode)
+            try first.listen()
+            // One queue for all workers: a Unix address has only one.
+            var parcels: [SocketParcel] = []
+            for _ in 1..<max(1, workers) { parcels.append(SocketParcel(try first.duplicate())) }
+            parcels.append(SocketParcel(first))
+            return BoundAddress(relay: relay, address: address, sockets: parcels, file: file)
+        } catch {
+            throw Self.explain(error, address, relay)
+        }
+    }
+
+    /// Says what to do about a refusal.
+    static func explain(_ error: Errno, _ address: SocketAddress, _ relay: String) -> SystemError {
+        var advice: String?
+        switch (error.code, address) {
+        case (EADDRINUSE, .unix):
+            advice = "another process listens on this socket; stop it or choose another path"
+        case (EEXIST, .unix):
+            advice = "the file is there and is not a socket; remove it or choose another path"
+        case (ENOENT, .unix):
+            advice = "its folder does not exist"
+        case (EADDRINUSE, _):
+            advice = "another process has the port: `ss -ltnp 'sport = :\(address.port ?? 0)'` names it"
+        case (EACCES, .ipv4), (EACCES, .ipv6), (EPERM, .ipv4), (EPERM, .ipv6):
+            if let port = address.port, port < 1024 {
+                advice =
+                    "a port under 1024 needs the capability CAP_NET_BIND_SERVICE: run as root, or "
+                    + "`setcap cap_net_bind_service=+ep` the binary, or choose a higher port"
+            }
+        case (EACCES, .unix):
+            advice = "its folder cannot be written to"
+        case (EADDRNOTAVAIL, _):
+            advice = "no interface of this machine has that address"
+        case (EMFILE, _):
+            advice = "the limit of open files is spent: raise `ulimit -n`"
+        default:
+            break
+        }
+        return SystemError("listen on \(address) for relay \(relay)", error, advice: advice)
+    }
+}

@@ -1,0 +1,87 @@
+internal import EventLoop
+internal import Logging
+internal import Sockets
+
+/// What a worker remembers of its upstreams' names. Its loop's thread only; it grows with the names of the
+/// configuration, not with its peers.
+///
+/// A good answer serves for 5 s and a bad one for 1 s; a name has one lookup under way, which all who wait for it share.
+/// When the name service cannot answer, the last good answer is used, and that is logged.
+final class NameCache {
+    /// Milliseconds that answers serve.
+    static let goodFor: UInt64 = 5000
+    static let badFor: UInt64 = 1000
+
+    private struct Entry {
+        var answer: Result<[SocketAddress], NameLookup.Failure>?
+        var expires: UInt64 = 0
+        var lastGood: [SocketAddress]?
+        var lookup: NameLookup?
+        var waiters: [Dialer] = []
+    }
+
+    private let loop: EventLoop
+    private let logger: Logger
+    private var entries: [String: Entry] = [:]
+
+    init(loop: EventLoop, logger: Logger) {
+        self.loop = loop
+        self.logger = logger
+    }
+
+    /// The answer that is there, in the order to be tried; nil when a lookup is needed: then the dialer is told later,
+    /// unless it stops waiting.
+    func addresses(of host: String, for dialer: Dialer) -> Result<[SocketAddress], NameLookup.Failure>? {
+        var entry = entries[host] ?? Entry()
+        if let answer = entry.answer, loop.now < entry.expires { return answer }
+        entry.waiters.append(dialer)
+        if entry.lookup == nil {
+            do {
+                entry.lookup = try NameLookup(loop: loop, host: host) { [unowned self] in answered(host, $0) }
+            } catch {
+                // A name that libuv cannot even ask for, such as one too long.
+                entry.waiters.removeLast()
+                return .failure(.failed(error.description))
+            }
+        }
+        entries[host] = entry
+        return nil
+    }
+
+    /// The dialer no longer waits. The lookup goes on, for others and for the cache.
+    func stopWaiting(for host: String, _ dialer: Dialer) {
+        entries[host]?.waiters.removeAll { $0 === dialer }
+    }
+
+    /// Takes back every lookup, so that the loop can end.
+    func close() {
+        for entry in entries.values { entry.lookup?.cancel() }
+        entries = [:]
+    }
+
+    private func answered(_ host: String, _ result: Result<[SocketAddress], NameLookup.Failure>) {
+        guard var entry = entries[host] else { return }
+        let waiters = entry.waiters
+        entry.waiters = []
+        entry.lookup = nil
+        var answer = result
+        switch result {
+        case .success(let addresses):
+            let ordered = AddressOrder.interleaved(addresses)
+            answer = .success(ordered)
+            entry.lastGood = ordered
+            entry.expires = loop.now + Self.goodFor
+        case .failure(let failure):
+            entry.expires = loop.now + Self.badFor
+            if case .failed(let words) = failure, let last = entry.lastGood {
+                answer = .success(last)
+                logger.warning(
+                    "a name lookup failed; its last good answer is used",
+                    metadata: ["name": "\(host)", "error": "\(words)", "addresses": "\(last.count)"])
+            }
+        }
+        entry.answer = answer
+        entries[host] = entry
+        for dialer in waiters { dialer.found(answer) }
+    }
+}

@@ -1,0 +1,33 @@
+internal import Glibc
+internal import Sockets
+
+/// The addresses that this process listens on, to find a relay that would forward to itself.
+struct OwnListeners: Hashable, Sendable {
+    private let exact: Set<SocketAddress>
+    /// The ports bound on every interface, by family.
+    private let wildcardPorts4: Set<UInt16>
+    private let wildcardPorts6: Set<UInt16>
+
+    /// Nothing listens yet.
+    init() {
+        self.init([])
+    }
+
+    init(_ addresses: [SocketAddress]) {
+        exact = Set(addresses)
+        wildcardPorts4 = Set(addresses.filter { $0.isWildcard && $0.family == AF_INET }.compactMap(\.port))
+        wildcardPorts6 = Set(addresses.filter { $0.isWildcard && $0.family == AF_INET6 }.compactMap(\.port))
+    }
+
+    /// Whether connecting to an address would reach one of them. `localAddresses` is asked only when a port fits one
+    /// that is bound on every interface.
+    func contains(
+        _ address: SocketAddress, localAddresses: () -> Set<SocketAddress> = LocalAddresses.read
+    ) -> Bool {
+        if exact.contains(address) { return true }
+        guard let port = address.port else { return false }
+        let ports = address.family == AF_INET ? wildcardPorts4 : wildcardPorts6
+        guard ports.contains(port) else { return false }
+        return address.isLoopback || address.isWildcard || localAddresses().contains(address.with(port: 0))
+    }
+}

@@ -1,0 +1,55 @@
+internal import Configuration
+internal import Sockets
+
+/// One relay of one generation, in the form the data plane needs. Immutable; connections keep the one they began with.
+final class RelayRuntime: Sendable {
+    /// What to connect, in the form of the dialer.
+    enum Target: Hashable, Sendable {
+        case name(String, port: UInt16)
+        case address(SocketAddress)
+    }
+
+    /// Milliseconds; 0 is off.
+    struct Timeouts: Hashable, Sendable {
+        var connect: UInt64
+        var idle: UInt64
+        var halfClose: UInt64
+        var lifetime: UInt64
+
+        /// How long a reset waits for what came before it when the half-close timeout is off.
+        static let resetBound: UInt64 = 55_000
+    }
+
+    let name: String
+    let generation: Int
+    let upstreamText: String
+    let target: Target
+    let timeouts: Timeouts
+    /// The places for connections; shared by all workers and kept over generations.
+    let places: Budget
+
+    init(_ settings: RelaySettings, generation: Int, places: Budget) {
+        name = settings.name
+        self.generation = generation
+        upstreamText = settings.upstream.description
+        target =
+            switch settings.upstream {
+            case .name(let host, let port): .name(host, port: port)
+            case .address(let address): .address(address)
+            }
+        timeouts = Timeouts(
+            connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
+            halfClose: settings.timeouts.halfClose.wholeMilliseconds,
+            lifetime: settings.timeouts.lifetime.wholeMilliseconds)
+        self.places = places
+    }
+}
+
+extension Duration {
+    /// Rounded up, so that only zero is zero.
+    var wholeMilliseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0 else { return 0 }
+        return UInt64(seconds) * 1000 + UInt64((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    }
+}

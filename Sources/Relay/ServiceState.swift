@@ -1,0 +1,153 @@
+internal import Configuration
+internal import EventLoop
+internal import Glibc
+internal import Logging
+internal import Sockets
+internal import Synchronization
+
+/// What all workers share: budgets, the connections' numbers, what is true of the system. Any thread: it is immutable,
+/// atomic or locked.
+final class ServiceState: Sendable {
+    // MARK: Fixed at birth
+
+    let observer: Observer
+    let system: SystemFacts
+    let pipes: PipeAllowance
+    /// Descriptors that connections and pipes may take.
+    let descriptors: Budget
+    /// A peer that has acknowledged nothing for so long is dead. Milliseconds; 0: never.
+    let deadPeerAfter: UInt64
+    private let wakes: WorkerMailboxes
+
+    // MARK: Any thread
+
+    private let nextID = Atomic<UInt64>(1)
+    private let open = Atomic<Int>(0)
+    private let runningWorkers: Atomic<Int>
+    private let ownListeners = Mutex(OwnListeners())
+
+    /// Descriptors kept back for listeners, logs, name lookups and whatever else the process opens.
+    private static let reserve = 48
+
+    init(
+        observer: Observer, system: SystemFacts, workers: Int, descriptorLimit: Int, descriptorsInUse: Int,
+        deadPeerAfter: UInt64
+    ) {
+        self.observer = observer
+        self.system = system
+        self.deadPeerAfter = deadPeerAfter
+        let wakes = WorkerMailboxes()
+        self.wakes = wakes
+        // A tenth of a small limit is kept back, so that a limit of 256 still serves a hundred connections.
+        let reserve = min(Self.reserve + 8 * workers, max(8, descriptorLimit / 10))
+        descriptors = Budget(max(2, descriptorLimit - descriptorsInUse - reserve)) {
+            wakes.post(.resumeAccepting)
+        }
+        pipes = PipeAllowance(descriptors: descriptors)
+        runningWorkers = Atomic(workers)
+    }
+
+    /// A budget of places whose end of scarcity wakes every worker's listeners.
+    func makePlaces(_ count: Int) -> Budget {
+        let wakes = wakes
+        return Budget(count) { wakes.post(.resumeAccepting) }
+    }
+
+    // MARK: Workers
+
+    /// The workers are there: from now on they can be woken.
+    func set(mailboxes: [Mailbox<WorkerCommand>]) {
+        wakes.set(mailboxes)
+    }
+
+    /// Tells every worker. Returns how many heard it.
+    @discardableResult
+    func post(_ command: WorkerCommand) -> Int {
+        wakes.post(command)
+    }
+
+    /// Asks every worker to close the pipes that no flow uses.
+    func freeIdlePipes() {
+        wakes.post(.freeIdlePipes)
+    }
+
+    /// A worker has ended its work; the last one says so.
+    func workerStopped() {
+        if runningWorkers.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 { observer.stopped() }
+    }
+
+    // MARK: Connections
+
+    func nextConnectionID() -> UInt64 {
+        nextID.add(1, ordering: .relaxed).oldValue
+    }
+
+    func countOpened() {
+        open.add(1, ordering: .relaxed)
+    }
+
+    func countEnded() {
+        open.subtract(1, ordering: .relaxed)
+    }
+
+    var openConnections: Int { open.load(ordering: .relaxed) }
+
+    // MARK: Our own addresses
+
+    func set(ownListeners: OwnListeners) {
+        self.ownListeners.withLock { $0 = ownListeners }
+    }
+
+    /// Whether an address leads back to one of our own listeners.
+    func isOwnListener(_ address: SocketAddress) -> Bool {
+        ownListeners.withLock { $0.contains(address) }
+    }
+}
+
+/// The ways into all workers.
+private final class WorkerMailboxes: Sendable {
+    private let mailboxes = Mutex<[Mailbox<WorkerCommand>]>([])
+
+    func set(_ mailboxes: [Mailbox<WorkerCommand>]) {
+        self.mailboxes.withLock { $0 = mailboxes }
+    }
+
+    @discardableResult
+    func post(_ command: WorkerCommand) -> Int {
+        let all = mailboxes.withLock { $0 }
+        return all.count { $0.post(command) }
+    }
+}
+
+// MARK: - Options of the sockets
+
+extension ServiceState {
+    /// What an accepted socket needs beyond what it has from its listener. Refusals are not worth a connection.
+    func prepareAccepted(
+        _ socket: borrowing Socket, from client: SocketAddress, at listener: SocketAddress, _ logger: Logger
+    ) {
+        // A listener on loopback has it already.
+        guard let name = system.loopbackCongestionControl, client.isLoopback, !listener.isLoopback else { return }
+        do {
+            try socket.setCongestionControl(name)
+        } catch {
+            logger.debug("congestion control refused by the system", metadata: ["error": "\(error.name)"])
+        }
+    }
+}
+
+extension Worker {
+    /// What an upstream's socket needs before it connects: only what differs from the system's defaults.
+    func prepareUpstream(_ socket: borrowing Socket, _ address: SocketAddress) {
+        guard !address.isUnix else { return }
+        do {
+            try socket.sendSmallMessagesAtOnce()
+            try socket.receiveUrgentBytesInline()
+            if address.isLoopback, let name = shared.system.loopbackCongestionControl {
+                try socket.setCongestionControl(name)
+            }
+        } catch {
+            logger.debug("a socket option was refused by the system", metadata: ["error": "\(error.name)"])
+        }
+    }
+}

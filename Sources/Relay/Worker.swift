@@ -1,0 +1,232 @@
+internal import EventLoop
+internal import Logging
+internal import Sockets
+
+/// What a worker is told from other threads.
+enum WorkerCommand: Sendable {
+    /// Listen with this socket, for this relay.
+    case listen(SocketParcel, SocketAddress, RelayRuntime)
+    /// There may be room for paused listeners again.
+    case resumeAccepting
+    /// Close the pipes that no flow uses: their descriptors are needed elsewhere.
+    case freeIdlePipes
+    /// Answer with copies of every open connection's record.
+    case list(@Sendable ([ConnectionRecord]) -> Void)
+    /// End one connection; answers whether it was this worker's.
+    case kill(UInt64, @Sendable (Bool) -> Void)
+    /// Accept no more; what is still open after so many milliseconds is reset.
+    case drain(UInt64)
+    /// Reset everything now.
+    case stop
+}
+
+/// One thread with one loop, and the connections that it accepted.
+///
+/// Everything here belongs to that thread; other threads post to `mailbox`.
+final class Worker {
+    /// How many kept bytes of streaming flows a worker holds before they read less at once.
+    static let mostKeptForStreams = 16 << 20
+    /// How often deadlines are looked at, milliseconds: none fires later than 250 ms.
+    private static let sweepPeriod: UInt64 = 200
+    /// A connection's health is looked at in every so many sweeps.
+    private static let sweepsPerHealthCheck: UInt64 = 16
+
+    // MARK: Fixed at birth
+
+    let loop: EventLoop
+    let shared: ServiceState
+    let logger: Logger
+    /// What the copy pump reads into. Pages that no read reaches are never touched.
+    let scratch = ByteBuffer(capacity: Flow.Limits.streamingRead)
+    let pipes: PipePool
+    let names: NameCache
+
+    // MARK: The loop's thread only
+
+    /// Bytes kept for slow destinations.
+    var keptBytes = 0
+    /// How often a listener paused.
+    var acceptPauses = 0
+    private var mailbox: Mailbox<WorkerCommand>?
+    private var sweep: Timer?
+    private var isSweeping = false
+    private var sweeps: UInt64 = 0
+    private var listeners: [Listener] = []
+    private var connections: [Connection] = []
+    /// Connections that have ended of late: a leg's callback may still run a method of the last.
+    private var ended: [Connection] = []
+    /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
+    private var drainsUntil: UInt64?
+    private var isFinished = false
+    private var lastPauseLogged: UInt64 = 0
+    private var pausesSinceLogged = 0
+
+    /// Makes a worker on its own thread.
+    init(loop: EventLoop, shared: ServiceState, logger: Logger) throws(UVError) {
+        self.loop = loop
+        self.shared = shared
+        self.logger = logger
+        pipes = PipePool(allowance: shared.pipes)
+        names = NameCache(loop: loop, logger: logger)
+        // The handlers keep the worker for as long as its handles are open; `finish` closes them.
+        sweep = try Timer(loop: loop) { self.sweepConnections() }
+    }
+
+    /// Opens the way in. The mailbox keeps the worker until `finish`.
+    func openMailbox() throws(UVError) -> Mailbox<WorkerCommand> {
+        let mailbox = try Mailbox<WorkerCommand>(loop: loop) { commands in
+            for command in commands { self.handle(command) }
+        }
+        self.mailbox = mailbox
+        return mailbox
+    }
+
+    // MARK: Commands
+
+    private func handle(_ command: WorkerCommand) {
+        switch command {
+        case .listen(let parcel, let address, let relay):
+            listen(parcel, address, relay)
+        case .resumeAccepting:
+            for listener in listeners { listener.resume() }
+        case .freeIdlePipes:
+            pipes.closeAll()
+        case .list(let answer):
+            answer(connections.map { $0.record() })
+        case .kill(let id, let answer):
+            let connection = connections.first { $0.id == id }
+            connection?.end(because: .killed)
+            answer(connection != nil)
+        case .drain(let bound):
+            drain(bound)
+        case .stop:
+            drain(0)
+        }
+    }
+
+    private func listen(_ parcel: SocketParcel, _ address: SocketAddress, _ relay: RelayRuntime) {
+        guard let socket = parcel.take(), drainsUntil == nil else { return }
+        do {
+            listeners.append(try Listener(worker: self, relay: relay, socket: socket, address: address))
+        } catch {
+            logger.error("a listener cannot be watched", metadata: ["listener": "\(address)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Connections
+
+    func accepted(_ socket: consuming Socket, from address: SocketAddress, at listener: Listener) {
+        shared.prepareAccepted(socket, from: address, at: listener.address, logger)
+        let connection = Connection(
+            id: shared.nextConnectionID(), worker: self, relay: listener.relay, client: socket, address: address,
+            listener: listener.address)
+        connection.index = connections.count
+        connections.append(connection)
+        shared.countOpened()
+        if !isSweeping {
+            isSweeping = true
+            sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
+        }
+        connection.open()
+    }
+
+    /// A connection is over; its sockets are closed.
+    func ended(_ connection: Connection, _ record: ConnectionRecord) {
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[connection.index] = last
+            last.index = connection.index
+        }
+        // Only the one that ends now can have a method running; the others need not wait for the sweep.
+        if ended.count >= 64 { ended.removeAll(keepingCapacity: true) }
+        ended.append(connection)
+        shared.countEnded()
+        shared.descriptors.give(2)
+        connection.relay.places.give(1)
+        shared.observer.ended(record)
+        if drainsUntil != nil && connections.isEmpty { finish() }
+    }
+
+    private func sweepConnections() {
+        ended.removeAll(keepingCapacity: true)
+        let now = loop.now
+        if let drainsUntil, now >= drainsUntil {
+            endAll()
+            return
+        }
+        guard !connections.isEmpty else {
+            isSweeping = false
+            sweep?.stop()
+            return
+        }
+        sweeps &+= 1
+        // Downwards: whoever ends is replaced by the last, which was looked at already.
+        var position = connections.count - 1
+        while position >= 0 {
+            if position < connections.count {
+                let connection = connections[position]
+                connection.checkDeadlines(now)
+                if (connection.id &+ sweeps) % Self.sweepsPerHealthCheck == 0 { connection.checkHealth(now) }
+            }
+            position -= 1
+        }
+    }
+
+    // MARK: Pauses of accepting
+
+    /// Says that a listener paused: at once, and then at most once in ten seconds with how often.
+    func noteAcceptPause(_ metadata: Logger.Metadata) {
+        pausesSinceLogged += 1
+        guard lastPauseLogged == 0 || loop.now - lastPauseLogged >= 10_000 else { return }
+        var metadata = metadata
+        metadata["pauses"] = "\(pausesSinceLogged)"
+        metadata["open"] = "\(connections.count)"
+        logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
+        lastPauseLogged = max(1, loop.now)
+        pausesSinceLogged = 0
+    }
+
+    // MARK: Ending
+
+    private func drain(_ bound: UInt64) {
+        guard !isFinished else { return }
+        let deadline = loop.now + bound
+        drainsUntil = min(drainsUntil ?? deadline, deadline)
+        for listener in listeners { listener.end() }
+        listeners = []
+        if bound == 0 {
+            endAll()
+        } else if connections.isEmpty {
+            finish()
+        }
+    }
+
+    private func endAll() {
+        // The last to end finishes the worker; with none left, it is done here.
+        for connection in connections.reversed() { connection.end(because: .drained) }
+        if connections.isEmpty { finish() }
+    }
+
+    /// Closes what is left; the loop ends with the last close callback.
+    private func finish() {
+        guard !isFinished else { return }
+        isFinished = true
+        names.close()
+        pipes.closeAll()
+        sweep?.close()
+        sweep = nil
+        let rest = mailbox?.close() ?? []
+        mailbox = nil
+        for command in rest { refuse(command) }
+        shared.workerStopped()
+    }
+
+    /// Whoever waits for an answer gets one.
+    private func refuse(_ command: WorkerCommand) {
+        switch command {
+        case .list(let answer): answer([])
+        case .kill(_, let answer): answer(false)
+        case .listen, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        }
+    }
+}
