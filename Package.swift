@@ -68,6 +68,14 @@ let package = Package(
         .testTarget(
             name: "RelayTests", dependencies: ["Configuration", "Relay", "TestSupport"], swiftSettings: settings),
         .testTarget(
+            name: "TaplineTests",
+            dependencies: [
+                "tapline", "Configuration", "Relay", "Sockets", "TestSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "EndToEnd",
             dependencies: ["tapline", "TestSupport", .product(name: "Subprocess", package: "swift-subprocess")],
             path: "Tests/EndToEnd",

@@ -1,6 +1,40 @@
 import ArgumentParser
+import EventLoop
+import Glibc
+import Sockets
 
+/// The command line.
 @main
 struct Tapline: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "tapline")
+    /// Tapline's version; nowhere else.
+    static let versionNumber = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "tapline",
+        abstract: "A TCP relay that says who closed what, and why.",
+        discussion: """
+            Every connection ends with one record: how many bytes each way, how long, who closed first, and why.
+
+              tapline forward 8080:example.com:80   relay a port, without a configuration
+              tapline run --config tapline.yaml     relay as configured
+              tapline demo                          see it work, nothing else installed
+
+            Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 the system said no, 1 anything else.
+            """,
+        version: "tapline \(versionNumber) (libuv \(EventLoop.version))",
+        subcommands: [Forward.self, Run.self, Check.self, Demo.self])
+
+    /// Runs the command that was asked for, and ends the process with its status.
+    static func main() {
+        OutputFile.fillStandardDescriptors()
+        EventLoop.prepareProcess()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard let failure = CommandFailure(error) else { exit(withError: error) }
+            if !failure.message.isEmpty { writeToStandardError(failure.message + "\n") }
+            Glibc.exit(failure.status.rawValue)
+        }
+    }
 }

@@ -1,0 +1,99 @@
+internal import Glibc
+
+/// A place that bytes are written to, in order: standard output, standard error, or a file that is appended to.
+///
+/// It owns the descriptor of a file, and only borrows the standard ones. Any thread may write, but bytes of two threads
+/// interleave, so one thread writes. The call waits until the bytes are taken: never from a loop that carries
+/// connections.
+public final class OutputFile: Sendable {
+    /// What to call it in a message: `standard output`, or the file's path.
+    public let name: String
+    private let fd: CInt
+    private let isOwned: Bool
+
+    private init(fd: CInt, name: String, isOwned: Bool) {
+        self.fd = fd
+        self.name = name
+        self.isOwned = isOwned
+    }
+
+    deinit {
+        if isOwned { _ = Glibc.close(fd) }
+    }
+
+    /// The process's standard output.
+    public static let standardOutput = OutputFile(fd: STDOUT_FILENO, name: "standard output", isOwned: false)
+    /// The process's standard error.
+    public static let standardError = OutputFile(fd: STDERR_FILENO, name: "standard error", isOwned: false)
+
+    /// Opens a file to append to, and creates it with mode 0640 when it is missing. A FIFO that nobody reads is an
+    /// error, and not a wait without an end.
+    public convenience init(appendingTo path: String) throws(SystemError) {
+        let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
+        let fd = Errno.retrying { Glibc.open(path, flags, 0o640) }
+        guard fd >= 0 else {
+            let error = Errno.current
+            throw SystemError("open \(path) for writing", error, advice: Self.advice(for: error))
+        }
+        self.init(fd: fd, name: path, isOwned: true)
+    }
+
+    private static func advice(for error: Errno) -> String? {
+        switch error.code {
+        case ENOENT: "make its folder first"
+        case ENXIO: "start what reads it first"
+        case EISDIR: "name a file in it"
+        default: nil
+        }
+    }
+
+    /// Whether a terminal shows what is written.
+    public var isTerminal: Bool { isatty(fd) == 1 }
+
+    /// Writes everything from `offset` on, in as few calls as the system allows, and moves `offset` past what it took,
+    /// also when it throws. Somebody may have made the descriptor non-blocking, for it is shared with the processes
+    /// that it was inherited from; the call then waits for room.
+    public func write(_ bytes: [UInt8], from offset: inout Int) throws(Errno) {
+        precondition(offset >= 0 && offset <= bytes.count)
+        var position = offset
+        defer { offset = position }
+        let failure = bytes.withUnsafeBytes { memory -> Errno? in
+            while position < memory.count {
+                let count = Errno.retrying {
+                    Glibc.write(fd, memory.baseAddress.map { $0 + position }, memory.count - position)
+                }
+                if count >= 0 {
+                    position += count
+                } else if errno == EAGAIN {
+                    waitForRoom()
+                } else {
+                    return .current
+                }
+            }
+            return nil
+        }
+        if let failure { throw failure }
+    }
+
+    private func waitForRoom() {
+        var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+        // Whatever it says, the next write says it better.
+        _ = Errno.retrying { poll(&entry, 1, -1) }
+    }
+
+    /// Opens `/dev/null` in place of each standard descriptor that is closed: otherwise the first socket would take
+    /// its number, and end records would go to whoever is connected there. Once, before anything is opened.
+    public static func fillStandardDescriptors() {
+        for fd in STDIN_FILENO...STDERR_FILENO where fcntl(fd, F_GETFD) == -1 {
+            // The lowest free number is this one. Without /dev/null there is nothing better to do.
+            _ = Glibc.open("/dev/null", O_RDWR)
+        }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// A copy of lent bytes.
+    public init(copying span: RawSpan) {
+        self = span.withUnsafeBytes { Array($0) }
+    }
+}

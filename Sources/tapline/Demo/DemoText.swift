@@ -1,0 +1,75 @@
+import Relay
+import Sockets
+
+/// What the demo says, as text without effects.
+enum DemoText {
+    /// Before the first step.
+    static func introduction(relay: [SocketAddress], upstream: SocketAddress) -> String {
+        """
+        A conversation through Tapline, all on this machine:
+
+          echo upstream   \(upstream), sends back whatever it receives
+          relay           \(list(relay)), forwards to it
+
+
+        """
+    }
+
+    /// What happened in a step.
+    static func step(_ step: DemoConversation.Step) -> String {
+        let said = "\"\(DemoConversation.greeting)\" (\(DemoConversation.greeting.utf8.count) bytes)"
+        return switch step {
+        case .found(let addresses):
+            "1. The client looks up \(DemoConversation.host): \(list(addresses)).\n"
+        case .connected(let local, let target):
+            "2. It connects to \(target), from \(local).\n"
+        case .sent: "3. It sends     \(said).\n"
+        case .received: "4. It receives  \(said).\n"
+        case .closed:
+            """
+            5. It closes the connection.
+
+            Every connection ends with one record. This one's:
+
+
+            """
+        case .failed(let reason): "The conversation failed: \(reason).\n"
+        }
+    }
+
+    /// What the record of the conversation says.
+    static func explanation(of record: ConnectionRecord) -> String {
+        """
+
+          bytes_up, bytes_down   the upstream took \(record.bytesUp) bytes, the client took \(record.bytesDown)
+          closed_by, reason      the client ended it, and in order: a reset or a timeout would stand here by its name
+          connect_ms             how long the upstream took to connect, first_byte_ms to answer, \
+        duration_ms in all
+          null                   nothing to tell: no error, and no recording
+
+
+        """
+    }
+
+    /// What to do next.
+    static func invitation(relay: [SocketAddress]) -> String {
+        let port = relay.first?.port ?? 0
+        return """
+            The relay goes on until Ctrl-C. From another terminal, try:
+
+              echo 'Hello again!' | nc -N 127.0.0.1 \(port)
+              nc 127.0.0.1 \(port)                              (type lines; end with Ctrl-D or Ctrl-C)
+              head -c 100000000 /dev/zero | nc -N 127.0.0.1 \(port) | wc -c
+
+            The record of each appears here when it ends. To relay something of your own:
+
+              tapline forward 8080:example.com:80
+
+
+            """
+    }
+
+    private static func list(_ addresses: [SocketAddress]) -> String {
+        addresses.map(\.description).joined(separator: " and ")
+    }
+}

@@ -1,0 +1,91 @@
+import Configuration
+import Logging
+
+/// One line of diagnostics: what happened, how grave it is, and the particulars.
+struct Diagnostic: Hashable, Sendable {
+    var time: Timestamp
+    var level: Logger.Level
+    var message: String
+    /// In the order they are written.
+    var fields: [Field]
+
+    /// A key and its value.
+    struct Field: Hashable, Sendable {
+        var key: String
+        var value: String
+    }
+
+    /// Keys of the line itself, in JSON.
+    private static let ownKeys: Set<String> = ["time", "level", "message"]
+
+    /// Appends the line. Text: `2026-11-22T20:15:00.123Z notice message key=value`; JSON: `time`, `level`, `message`,
+    /// then the fields.
+    func append(as format: LogSettings.Format, to bytes: inout [UInt8]) {
+        switch format {
+        case .text:
+            time.append(to: &bytes)
+            bytes.append(" ")
+            bytes.append(level.rawValue)
+            bytes.append(" ")
+            bytes.append(escaped: message)
+            if !fields.isEmpty { bytes.append(" ") }
+            var line = FieldLine(.text, in: &bytes)
+            for field in fields { line.add(field.key, field.value, to: &bytes) }
+            line.end(in: &bytes)
+        case .json:
+            var line = FieldLine(.json, in: &bytes)
+            line.add("time", time, to: &bytes)
+            line.add("level", level.rawValue, to: &bytes)
+            line.add("message", message, to: &bytes)
+            for field in fields {
+                line.add(Self.ownKeys.contains(field.key) ? field.key + "_" : field.key, field.value, to: &bytes)
+            }
+            line.end(in: &bytes)
+        }
+    }
+}
+
+/// The log handler of all of Tapline's diagnostics: it hands every line to a sink, which must not wait.
+///
+/// A value; any thread.
+struct DiagnosticsHandler: LogHandler {
+    var logLevel: Logger.Level
+    var metadata: Logger.Metadata = [:]
+    private let sink: @Sendable (Diagnostic) -> Void
+
+    /// Lines of the level or above go to the sink.
+    init(level: Logger.Level, sink: @escaping @Sendable (Diagnostic) -> Void) {
+        logLevel = level
+        self.sink = sink
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        // What is said at the call wins over what the logger always says.
+        var merged = metadata.merging(event.metadata ?? [:]) { _, atCall in atCall }
+        if let error = event.error { merged["error"] = merged["error"] ?? .string("\(error)") }
+        let fields = merged.sorted { $0.key < $1.key }.map { key, value in
+            Diagnostic.Field(key: key, value: value.description)
+        }
+        sink(Diagnostic(time: .now, level: event.level, message: event.message.description, fields: fields))
+    }
+}
+
+extension Logger.Level {
+    /// swift-log's level for one of the configuration.
+    init(_ level: LogSettings.Level) {
+        self =
+            switch level {
+            case .trace: .trace
+            case .debug: .debug
+            case .info: .info
+            case .notice: .notice
+            case .warning: .warning
+            case .error: .error
+            }
+    }
+}

@@ -1,0 +1,39 @@
+import Configuration
+import Relay
+import Sockets
+
+extension ConnectionRecord {
+    /// Appends the end record's line. Its keys are a contract: always these, in this order, never absent.
+    func appendEndRecord(as format: LogSettings.Format, to bytes: inout [UInt8]) {
+        var line = FieldLine(format, in: &bytes)
+        line.add("time", end.map { Timestamp(nanoseconds: $0.time) }, to: &bytes)
+        line.add("id", number: id, to: &bytes)
+        line.add("relay", relay, to: &bytes)
+        line.add("generation", number: generation, to: &bytes)
+        line.add("client", clientText, to: &bytes)
+        line.add("listener", listener.description, to: &bytes)
+        line.add("upstream", upstream, to: &bytes)
+        line.add("upstream_address", upstreamAddress?.description, to: &bytes)
+        line.add("bytes_up", number: bytesUp, to: &bytes)
+        line.add("bytes_down", number: bytesDown, to: &bytes)
+        line.add("duration_ms", number: end?.duration.wholeMilliseconds, to: &bytes)
+        line.add("connect_ms", number: connectDuration?.wholeMilliseconds, to: &bytes)
+        line.add("first_byte_ms", number: firstByteDuration?.wholeMilliseconds, to: &bytes)
+        line.add("closed_by", end?.reason.closedBy.rawValue, to: &bytes)
+        line.add("reason", end?.reason.rawValue, to: &bytes)
+        line.add("errno", end?.errno?.name, to: &bytes)
+        line.add("recorded_bytes", number: recordedBytes, to: &bytes)
+        line.add("dropped_bytes", number: droppedBytes, to: &bytes)
+        line.end(in: &bytes)
+    }
+
+    /// A client on a Unix socket has no address worth telling, also when it bound one.
+    private var clientText: String {
+        client.isUnix ? "unix:" : client.description
+    }
+}
+
+extension Int64 {
+    /// Nanoseconds as milliseconds, rounded down: a part of a duration is then never longer than the whole.
+    fileprivate var wholeMilliseconds: Int64 { self / 1_000_000 }
+}

@@ -1,0 +1,82 @@
+import Configuration
+
+/// One line of keys and values, as it grows: a JSON object, or `key=value` parted by spaces.
+///
+/// In text a value stands bare when it is printable ASCII without spaces, quotes, backslashes and equals signs, and is
+/// not the word `null`; otherwise it stands as a JSON string. So a bare `null` always means that there is no value.
+struct FieldLine {
+    private let format: LogSettings.Format
+    private var isFirst = true
+
+    /// Starts a line at the end of the bytes.
+    init(_ format: LogSettings.Format, in bytes: inout [UInt8]) {
+        self.format = format
+        if format == .json { bytes.append(UInt8(ascii: "{")) }
+    }
+
+    /// Adds text, or the absence of it.
+    mutating func add(_ key: String, _ text: String?, to bytes: inout [UInt8]) {
+        begin(key, in: &bytes)
+        guard let text else {
+            bytes.append("null")
+            return
+        }
+        if format == .text, Self.isBare(text) {
+            bytes.append(text)
+        } else {
+            bytes.append(quoted: text)
+        }
+    }
+
+    /// Adds a number, or the absence of it.
+    mutating func add(_ key: String, number: (some BinaryInteger)?, to bytes: inout [UInt8]) {
+        begin(key, in: &bytes)
+        if let number {
+            bytes.append(decimal: number)
+        } else {
+            bytes.append("null")
+        }
+    }
+
+    /// Adds a moment, or the absence of it.
+    mutating func add(_ key: String, _ time: Timestamp?, to bytes: inout [UInt8]) {
+        begin(key, in: &bytes)
+        guard let time else {
+            bytes.append("null")
+            return
+        }
+        if format == .json { bytes.append(UInt8(ascii: "\"")) }
+        time.append(to: &bytes)
+        if format == .json { bytes.append(UInt8(ascii: "\"")) }
+    }
+
+    /// Ends the line.
+    func end(in bytes: inout [UInt8]) {
+        if format == .json { bytes.append(UInt8(ascii: "}")) }
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    private mutating func begin(_ key: String, in bytes: inout [UInt8]) {
+        switch format {
+        case .json:
+            if !isFirst { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(quoted: key)
+            bytes.append(UInt8(ascii: ":"))
+        case .text:
+            if !isFirst { bytes.append(UInt8(ascii: " ")) }
+            bytes.append(escaped: key)
+            bytes.append(UInt8(ascii: "="))
+        }
+        isFirst = false
+    }
+
+    private static func isBare(_ text: String) -> Bool {
+        guard !text.isEmpty, text != "null" else { return false }
+        return text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "="): false
+            default: byte > 0x20 && byte < 0x7F
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import Configuration
+import Logging
+import Relay
+import Sockets
+
+/// Everything that Tapline writes: end records, diagnostics, and traffic where it is shown. One thread an output.
+///
+/// Made and ended by the supervisor; in between any thread may write, and none ever waits.
+final class Outputs: Sendable {
+    /// A line on its way out.
+    enum Line: Sendable {
+        case endRecord(ConnectionRecord)
+        case diagnostic(Diagnostic)
+        /// As it is, with its newline.
+        case text(String)
+
+        /// Appends the line's bytes.
+        func append(as format: LogSettings.Format, to bytes: inout [UInt8]) {
+            switch self {
+            case .endRecord(let record): record.appendEndRecord(as: format, to: &bytes)
+            case .diagnostic(let diagnostic): diagnostic.append(as: format, to: &bytes)
+            case .text(let text): bytes.append(text)
+            }
+        }
+    }
+
+    /// How many lines may wait for an output.
+    static let lineLimit = 65_536
+
+    /// For all diagnostics.
+    let logger: Logger
+    private let diagnostics: OutputWriter<Line>
+    /// The same as `diagnostics` when both go to standard error; nil when there are no end records.
+    private let access: OutputWriter<Line>?
+    private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
+
+    /// Opens the outputs and starts their threads. Throws a `SystemError` when the access log cannot be opened.
+    init(_ settings: LogSettings, view: TrafficView?) throws {
+        let format = settings.format
+        let accessOutput: OutputFile? =
+            switch settings.access {
+            case .standardOutput: .standardOutput
+            case .standardError, .off: nil
+            case .file(let path): try OutputFile(appendingTo: path)
+            }
+        let diagnostics = try OutputWriter<Line>(
+            name: "diagnostics", output: .standardError, limit: Self.lineLimit,
+            report: { trouble in
+                // Of standard error's own troubles nobody can be told but its reader, once it reads again.
+                guard case .recovered(let lost) = trouble, lost > 0 else { return nil }
+                let message = trouble.message("lines", to: "standard error")
+                return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
+            },
+            render: { $0.append(as: format, to: &$1) })
+        self.diagnostics = diagnostics
+        let logger = Logger(label: "tapline") { _ in
+            DiagnosticsHandler(level: Logger.Level(settings.level)) { diagnostics.post(.diagnostic($0)) }
+        }
+        self.logger = logger
+        if let accessOutput {
+            access = try OutputWriter<Line>(
+                name: "access log", output: accessOutput, limit: Self.lineLimit,
+                report: { trouble in
+                    trouble.log("end records", to: accessOutput.name, logger)
+                    return nil
+                },
+                render: { $0.append(as: format, to: &$1) })
+        } else {
+            access = settings.access == .standardError ? diagnostics : nil
+        }
+        traffic = try view.map { view in
+            let writer = try Self.trafficWriter(view, logger)
+            return (writer, TrafficTap(writer: writer))
+        }
+    }
+
+    private static func trafficWriter(_ view: TrafficView, _ logger: Logger) throws -> OutputWriter<Traffic> {
+        let traits = TerminalTraits(of: .standardOutput)
+        var printer = TrafficPrinter(view: view, terminal: traits)
+        return try OutputWriter<Traffic>(
+            name: "print", output: .standardOutput, limit: TrafficTap.limit,
+            report: { trouble in
+                trouble.log("pieces of traffic", to: "standard output", logger)
+                return nil
+            },
+            render: { printer.append($0, to: &$1) })
+    }
+
+    // MARK: Any thread
+
+    /// What hears of a connection's end.
+    func ended(_ record: ConnectionRecord) {
+        access?.post(.endRecord(record))
+        traffic?.tap.ended(record.id)
+    }
+
+    /// What hears of traffic; nil when none is shown, so that flows may be spliced.
+    var passed: (@Sendable (UInt64, Direction, RawSpan) -> Void)? {
+        guard let tap = traffic?.tap else { return nil }
+        return { tap.passed($0, $1, $2) }
+    }
+
+    /// Text among the end records.
+    func tell(_ text: String) {
+        access?.post(.text(text))
+    }
+
+    /// Text among the diagnostics.
+    func say(_ text: String) {
+        diagnostics.post(.text(text))
+    }
+
+    // MARK: The end, by the supervisor
+
+    /// Writes everything that waits. `done` is called on another thread; `join` follows.
+    func finish(then done: @escaping @Sendable () -> Void) {
+        // Diagnostics last: the others may still have troubles to tell.
+        let access = access === diagnostics ? nil : access
+        let finishDiagnostics: @Sendable () -> Void = { [diagnostics] in diagnostics.finish(then: done) }
+        let finishAccess: @Sendable () -> Void = {
+            if let access { access.finish(then: finishDiagnostics) } else { finishDiagnostics() }
+        }
+        if let traffic { traffic.writer.finish(then: finishAccess) } else { finishAccess() }
+    }
+
+    /// Waits for the threads, after `finish` was done.
+    func join() {
+        traffic?.writer.join()
+        if let access, access !== diagnostics { access.join() }
+        diagnostics.join()
+    }
+
+    /// How many end records are not written.
+    var missingEndRecords: Int { access?.missing ?? 0 }
+}
+
+extension OutputTrouble {
+    /// Tells of it in the diagnostics: what is lost is an error, what is over is not.
+    fileprivate func log(_ items: String, to output: String, _ logger: Logger) {
+        let level: Logger.Level = if case .recovered(lost: 0) = self { .notice } else { .error }
+        logger.log(level: level, "\(message(items, to: output))")
+    }
+}

@@ -1,0 +1,59 @@
+internal import Glibc
+
+/// A moment in UTC, written as RFC 3339 with milliseconds.
+struct Timestamp: Hashable, Sendable {
+    /// Nanoseconds since 1970 UTC.
+    let nanoseconds: Int64
+
+    /// The moment by the system's clock.
+    static var now: Timestamp {
+        var time = timespec()
+        // It cannot fail: the clock exists and the memory is ours.
+        _ = clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+
+    /// Appends `2026-11-22T20:15:00.123Z`.
+    func append(to bytes: inout [UInt8]) {
+        let milliseconds = nanoseconds.floored(by: 1_000_000)
+        let seconds = milliseconds.quotient.floored(by: 1000)
+        let days = seconds.quotient.floored(by: 86_400)
+        let (year, month, day) = Self.date(daysSince1970: days.quotient)
+        let second = days.remainder
+        bytes.append(decimal: year, width: 4)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(decimal: month, width: 2)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(decimal: day, width: 2)
+        bytes.append(UInt8(ascii: "T"))
+        bytes.append(decimal: second / 3600, width: 2)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(decimal: second / 60 % 60, width: 2)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(decimal: second % 60, width: 2)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(decimal: seconds.remainder, width: 3)
+        bytes.append(UInt8(ascii: "Z"))
+    }
+
+    /// The date of the proleptic Gregorian calendar. Years are counted from March, so that the leap day is the last of
+    /// its year, in eras of 400 years, which all have 146,097 days.
+    private static func date(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        // 719,468 days lie between 0000-03-01 and 1970-01-01.
+        let (era, dayOfEra) = (days + 719_468).floored(by: 146_097)
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        return (era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month, day)
+    }
+}
+
+extension Int64 {
+    /// Division that rounds down, also below zero; the divisor is above zero.
+    fileprivate func floored(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+    }
+}

@@ -1,0 +1,118 @@
+import ArgumentParser
+import Configuration
+import EventLoop
+import Glibc
+import Sockets
+import Testing
+
+@testable import tapline
+
+struct CommandTests {
+    @Test func forward_withoutOptions_hasItsOwnDefaults() throws {
+        let configuration = try forward("8080:example.com:80", "127.0.0.1:9=unix:/run/app.sock")
+        #expect(configuration.log == LogSettings(level: .info, format: .text, access: .standardOutput))
+        #expect(configuration.workers == .automatic)
+        #expect(configuration.shutdown.drain == .seconds(2))
+        #expect(
+            configuration.relays.map(\.listen) == [
+                [.loopback(port: 8080)], [.address(.ipv4(.loopback, port: 9))],
+            ])
+        #expect(
+            configuration.relays.map(\.upstream) == [
+                .name("example.com", port: 80), .address(.unix(path: "/run/app.sock")),
+            ])
+        for relay in configuration.relays {
+            #expect(relay.timeouts == Timeouts(connect: .seconds(5), idle: .zero, halfClose: .seconds(300)))
+        }
+    }
+
+    @Test func forward_takesItsOptions() throws {
+        let configuration = try forward(
+            "--connect-timeout", "250ms", "--idle-timeout", "1h", "--workers", "3", "--log-format", "json", "1:a:1")
+        #expect(configuration.relays.first?.timeouts.connect == .milliseconds(250))
+        #expect(configuration.relays.first?.timeouts.idle == .seconds(3600))
+        #expect(configuration.workers == .exactly(3))
+        #expect(configuration.log.format == .json)
+    }
+
+    @Test func forward_withPrint_writesEndRecordsToStandardError() throws {
+        #expect(try forward("--print", "hex", "1:a:1").log.access == .standardError)
+    }
+
+    @Test(arguments: [["--quiet", "1:a:1"], ["--quiet", "--print", "text", "1:a:1"]])
+    func forward_quiet_leavesOutEndRecordsAndAllDiagnosticsButErrors(arguments: [String]) throws {
+        let log = try #require(Tapline.parseAsRoot(["forward"] + arguments) as? Forward).relayConfiguration().log
+        #expect(log.access == .off)
+        #expect(log.level == .error)
+    }
+
+    @Test(
+        arguments: [
+            // arguments, what the message must hold
+            (["forward"], ["<SPEC>", "8080:example.com:80"]),
+            (["forward", "80"], ["`80`", "8080:example.com:80"]),
+            (["forward", "8080:example.com:99999"], ["`8080:example.com:99999`", "99999"]),
+            (["forward", "1:a:1", "nonsense", "2:b:"], ["`nonsense`", "`2:b:`"]),
+            (["forward", "1:a:1", "1:b:1"], ["`1:b:1`", "`1:a:1`"]),
+            (["forward", "1:a:1", "--idle-timeout", "5"], ["--idle-timeout", "`5`", "5s"]),
+            (["forward", "1:a:1", "--connect-timeout", "soon"], ["--connect-timeout", "`soon`"]),
+            (["forward", "1:a:1", "--workers", "0"], ["--workers", "`0`"]),
+            (["forward", "1:a:1", "--log-format", "xml"], ["--log-format", "text or json"]),
+            (["forward", "1:a:1", "--print", "octal"], ["--print", "'text'", "'hex'"]),
+            (["forward", "1:a:1", "--colour"], ["--colour"]),
+            (["check"], ["<path>"]),
+            (["relay"], ["relay"]),
+        ] as [([String], [String])])
+    func wrongUsage_isToldAndEndsWith64(arguments: [String], holds: [String]) throws {
+        let error = try #require(throws: (any Error).self) { _ = try Tapline.parseAsRoot(arguments) }
+        #expect(Tapline.exitCode(for: error).rawValue == ExitStatus.usage.rawValue)
+        #expect(CommandFailure(error) == nil, "argument-parser explains it")
+        let message = Tapline.fullMessage(for: error)
+        for part in holds { #expect(message.contains(part)) }
+    }
+
+    @Test func failures_haveTheirStatusAndWords() {
+        let refused = SystemError("listen on 127.0.0.1:80", Errno(EACCES), advice: "it needs CAP_NET_BIND_SERVICE")
+        let wrong = ConfigurationErrors([
+            ConfigurationProblem(path: "t.yaml", mark: Mark(line: 3, column: 5), message: "second"),
+            ConfigurationProblem(path: "t.yaml", mark: Mark(line: 1, column: 2), message: "first"),
+        ])
+        let failures: [((any Error), CommandFailure)] = [
+            (
+                refused,
+                CommandFailure(
+                    .system,
+                    "tapline: cannot listen on 127.0.0.1:80: Permission denied (EACCES); it needs CAP_NET_BIND_SERVICE")
+            ),
+            (wrong, CommandFailure(.configuration, "t.yaml:1:2: first\nt.yaml:3:5: second")),
+            (UVError(code: -EMFILE), CommandFailure(.system, "tapline: too many open files (EMFILE)")),
+            (CommandFailure(.failure, "so"), CommandFailure(.failure, "so")),
+        ]
+        for (error, failure) in failures { #expect(CommandFailure(error) == failure) }
+    }
+
+    @Test func version_namesTaplineAndLibuv() {
+        #expect(Tapline.configuration.version == "tapline \(Tapline.versionNumber) (libuv \(EventLoop.version))")
+    }
+
+    @Test func check_summarisesAGoodConfiguration() throws {
+        let relays = try forward("8080:example.com:80", "*:9:[::1]:10").relays
+        var one = Configuration(relays: Array(relays.prefix(1)))
+        #expect(
+            Check.summary(of: one, path: "t.yaml") == "t.yaml: OK, 1 relay\n  8080: localhost:8080 -> example.com:80\n")
+        one.relays = relays
+        #expect(Check.summary(of: one, path: "t.yaml").hasPrefix("t.yaml: OK, 2 relays\n"))
+        #expect(Check.summary(of: one, path: "t.yaml").hasSuffix("\n  9: *:9 -> [::1]:10\n"))
+    }
+
+    @Test func environment_holdsWhatGetenvSays() throws {
+        let all = ProcessEnvironment.all
+        let path = try #require(ProcessEnvironment.value("PATH"))
+        #expect(all["PATH"] == path)
+        #expect(ProcessEnvironment.value("TAPLINE_NOT_SET") == nil)
+    }
+
+    private func forward(_ arguments: String...) throws -> Configuration {
+        try #require(Tapline.parseAsRoot(["forward"] + arguments) as? Forward).relayConfiguration()
+    }
+}
