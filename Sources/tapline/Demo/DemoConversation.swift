@@ -126,9 +126,8 @@ private final class DemoClient: Poll {
         if case .failed(let error) = socket.connect(to: target) {
             throw SystemError("connect to \(target)", error)
         }
-        try super.init(loop: loop, fd: socket.fd)
         // Connected or not yet: either way the socket becomes writable, so that there is one way on.
-        watch(.writable)
+        try super.init(loop: loop, fd: socket.fd, for: .writable)
     }
 
     override func ready(_ events: Events) {

@@ -55,8 +55,7 @@ private final class EchoListener: Poll {
         }
         address = socket.localAddress ?? wanted
         self.loop = loop
-        try super.init(loop: loop, fd: socket.fd)
-        watch(.readable)
+        try super.init(loop: loop, fd: socket.fd, for: .readable)
     }
 
     override func ready(_ events: Events) {
@@ -72,7 +71,7 @@ private final class EchoListener: Poll {
         case .nobody: break
         case .failed:
             // Mostly out of descriptors: asking again at once would spin, the next end makes room.
-            watch([])
+            rest()
         }
     }
 
@@ -96,8 +95,7 @@ private final class EchoConnection: Poll {
 
     init(loop: EventLoop, socket: consuming Socket) throws(UVError) {
         self.socket = socket
-        try super.init(loop: loop, fd: self.socket.fd)
-        watch(.readable)
+        try super.init(loop: loop, fd: self.socket.fd, for: .readable)
     }
 
     override func ready(_ events: Events) {
