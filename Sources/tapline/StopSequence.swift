@@ -65,9 +65,11 @@ struct StopSequence: Hashable, Sendable {
             return .abandon
         case (.stopping, .asked), (.ended, _):
             return .none
+        case (.flushing, .workersStopped):
+            // A start that failed half-way flushes at once, and hears of its workers' end only then.
+            return .none
         case (.running, .linesWritten), (.draining, .linesWritten), (.stopping, .linesWritten),
-            (.running, .patienceLost), (.draining, .patienceLost), (.stopping, .patienceLost),
-            (.flushing, .workersStopped):
+            (.running, .patienceLost), (.draining, .patienceLost), (.stopping, .patienceLost):
             preconditionFailure("StopSequence: \(event) cannot come while \(state): only flushing begins either")
         }
     }

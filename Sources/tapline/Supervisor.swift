@@ -126,7 +126,11 @@ final class Supervisor {
             uniquingKeysWith: { first, _ in first })
         for listener in service.listeners {
             let upstream = upstreams[listener.relay] ?? "?"
-            announce("\(listener.relay) listens on \(listener.address), forwards to \(upstream)")
+            announce(
+                "\(listener.relay) listens on \(listener.address), forwards to \(upstream)",
+                particulars: [
+                    "relay": "\(listener.relay)", "listener": "\(listener.address)", "upstream": "\(upstream)",
+                ])
         }
     }
 
@@ -138,9 +142,12 @@ final class Supervisor {
 
     // MARK: Talking
 
-    /// Says what a person wants to know of the whole, not of a connection.
-    func announce(_ message: String) {
-        if !plan.isForPerson || plan.configuration.log.format == .json {
+    /// Says what a person wants to know of the whole, not of a connection. The particulars stand in the message, and
+    /// are for programs beside.
+    private func announce(_ message: String, particulars: Logger.Metadata = [:]) {
+        if plan.configuration.log.format == .json {
+            outputs.logger.notice("\(message)", metadata: particulars)
+        } else if !plan.isForPerson {
             outputs.logger.notice("\(message)")
         } else if !plan.isQuiet {
             outputs.say("tapline: \(message)\n")
@@ -209,7 +216,7 @@ final class Supervisor {
     private func abandon() {
         let missing = outputs.missingEndRecords
         guard missing > 0 else { return }
-        writeToStandardError("tapline: \(missing) end records were not written, their output takes nothing\n")
+        writeToStandardError("tapline: up to \(missing) end records were not written, their output takes nothing\n")
     }
 
     private func close() {

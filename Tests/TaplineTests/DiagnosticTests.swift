@@ -39,11 +39,11 @@ struct DiagnosticTests {
 
     @Test func handler_sortsFieldsAndPrefersThoseOfTheCall() {
         let seen = Seen()
-        logger(to: seen, level: .info).warning("w", metadata: ["b": "call", "c": ["x", "y"]])
+        logger(to: seen, level: .info).warning("w", metadata: ["b": "call", "c d=\n\"": ["x", "y"]])
         #expect(
             seen.diagnostics.withLock { $0.first?.fields } == [
                 .init(key: "a", value: "always"), .init(key: "b", value: "call"),
-                .init(key: "c", value: #"["x", "y"]"#),
+                .init(key: "c_d___", value: #"["x", "y"]"#),
             ])
     }
 

@@ -11,6 +11,7 @@ struct StopSequenceTests {
             ([.asked, .workersStopped, .asked], [.drain, .flush, .abandon]),
             ([.asked, .workersStopped, .patienceLost], [.drain, .flush, .abandon]),
             ([.workersStopped, .linesWritten], [.flush, .leave]),
+            ([.workersStopped, .workersStopped, .linesWritten], [.flush, .none, .leave]),
             ([.workersStopped, .patienceLost, .linesWritten, .asked], [.flush, .abandon, .none, .none]),
             ([.workersStopped, .linesWritten, .patienceLost], [.flush, .leave, .none]),
         ] as [([StopSequence.Event], [StopSequence.Action])])

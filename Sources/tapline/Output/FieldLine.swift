@@ -4,6 +4,7 @@ import Configuration
 ///
 /// In text a value stands bare when it is printable ASCII without spaces, quotes, backslashes and equals signs, and is
 /// not the word `null`; otherwise it stands as a JSON string. So a bare `null` always means that there is no value.
+/// Keys are words of Tapline's own, and are written as they are.
 struct FieldLine {
     private let format: LogSettings.Format
     private var isFirst = true
@@ -60,11 +61,12 @@ struct FieldLine {
         switch format {
         case .json:
             if !isFirst { bytes.append(UInt8(ascii: ",")) }
-            bytes.append(quoted: key)
-            bytes.append(UInt8(ascii: ":"))
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(key)
+            bytes.append("\":")
         case .text:
             if !isFirst { bytes.append(UInt8(ascii: " ")) }
-            bytes.append(escaped: key)
+            bytes.append(key)
             bytes.append(UInt8(ascii: "="))
         }
         isFirst = false

@@ -133,6 +133,11 @@ private final class OutputSink<Item: Sendable> {
     private let batchSize = 256 * 1024
     /// How long to wait before a failed write is tried again, in milliseconds.
     private let retryDelay: UInt64 = 1000
+    /// While items come this fast one after the other, in nanoseconds …
+    private let busyInterval: UInt64 = 20_000_000
+    /// … the thread rests after a batch, in microseconds, and the next one is larger: a wake-up for every item would
+    /// cost the worker that posts it and this thread more than the item does.
+    private let rest: useconds_t = 5000
 
     private let output: OutputFile
     private let ledger: OutputLedger
@@ -151,6 +156,7 @@ private final class OutputSink<Item: Sendable> {
     private var ends: [Int] = []
     private var batchCost = 0
     private var failure: Errno?
+    private var lastBusy: UInt64 = 0
     private var done: (@Sendable () -> Void)?
 
     init(
@@ -186,7 +192,14 @@ private final class OutputSink<Item: Sendable> {
         // While it is held the timer tries again, not every message; the wish to end is worth one more try.
         for case .finish(let action) in messages { done = action }
         if !wasHeld || done != nil { work() }
-        if let done { end(done) }
+        if let done { end(done) } else { restIfBusy() }
+    }
+
+    /// Nobody waits for this thread but messages, and they may wait a moment.
+    private func restIfBusy() {
+        let now = EventLoop.nanoseconds
+        if now - lastBusy < busyInterval { usleep(rest) }
+        lastBusy = now
     }
 
     /// Writes until nothing is left or the output takes nothing.

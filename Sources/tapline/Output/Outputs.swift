@@ -80,7 +80,11 @@ final class Outputs: Sendable {
         return try OutputWriter<Traffic>(
             name: "print", output: .standardOutput, limit: TrafficTap.limit,
             report: { trouble in
-                trouble.log("pieces of traffic", to: "standard output", logger)
+                switch trouble {
+                // The print itself says what it leaves out, flow by flow.
+                case .full, .recovered: break
+                case .failed, .ended: trouble.log("pieces of traffic", to: "standard output", logger)
+                }
                 return nil
             },
             render: { printer.append($0, to: &$1) })
