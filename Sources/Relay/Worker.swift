@@ -204,10 +204,11 @@ final class Worker {
 
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
-        let deadline = loop.now + bound
-        drainsUntil = min(drainsUntil ?? deadline, deadline)
+        // They first: a client accepted here may be over at once, and the last to end finishes the worker.
         for listener in listeners { listener.end() }
         listeners = []
+        let deadline = loop.now + bound
+        drainsUntil = min(drainsUntil ?? deadline, deadline)
         if bound == 0 {
             endAll()
         } else if connections.isEmpty {
