@@ -3,8 +3,9 @@ internal import Glibc
 /// An endless sequence of bytes that follows from a seed, so that whoever receives it can check every byte, and its
 /// place, without having seen it sent.
 ///
-/// It is a window into one block of random bytes that repeats. The block's length is a prime, so bytes that are lost,
-/// doubled or out of order by any amount that sockets deal in do not match. Comparing is `memcmp`: quick in debug builds.
+/// It is a window into one block of random bytes that repeats. The length of the block is a prime, so bytes that are
+/// lost, doubled or out of order by any amount that sockets deal in do not match. Comparing is `memcmp`: quick in debug
+/// builds.
 public struct Pattern: Hashable, Sendable {
     private static let period = 1_000_003
     private static let block: [UInt8] = {

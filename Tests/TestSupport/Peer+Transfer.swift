@@ -129,3 +129,10 @@ extension Peer {
         }
     }
 }
+
+extension Peer {
+    /// Whether bytes, or an end, wait to be read at this moment.
+    public var hasBytes: Bool {
+        (try? self.await(POLLIN, "", Deadline(in: .zero))) != nil
+    }
+}
