@@ -20,6 +20,8 @@ public final class Peer: Sendable {
     public let address: SocketAddress
     let fd: CInt
     private let isOpen = Atomic(true)
+    /// The other end had reset before the connect was seen to have succeeded; the system says so only once.
+    private let wasResetEarly = Atomic(false)
 
     private static let all = Mutex<[Peer]>([])
 
@@ -35,7 +37,12 @@ public final class Peer: Sendable {
     public static func connect(to address: SocketAddress, receiveBuffer: Int? = nil) throws -> Peer {
         let peer = try start(to: address, receiveBuffer: receiveBuffer)
         try peer.await(POLLOUT, "connected to \(address)", Deadline())
-        if let error = peer.takeError() { throw TestFailure("connect to \(address): \(Errno(error).name)") }
+        switch peer.takeError() {
+        case nil: break
+        // A refusal is ECONNREFUSED: this one was connected.
+        case ECONNRESET: peer.wasResetEarly.store(true, ordering: .relaxed)
+        case let error?: throw TestFailure("connect to \(address): \(Errno(error).name)")
+        }
         return peer
     }
 
@@ -79,6 +86,9 @@ public final class Peer: Sendable {
         }
         for peer in left { peer.close() }
     }
+
+    /// What a read of nothing means.
+    var endingRead: Ending { wasResetEarly.load(ordering: .relaxed) ? .reset : .fin }
 
     // MARK: Waiting
 
