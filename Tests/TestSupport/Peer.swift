@@ -119,16 +119,25 @@ public final class Peer: Sendable {
     }
 
     /// From now on no segment of the other end is heard or answered: to it this end has vanished. A filter of the
-    /// socket drops them (socket(7), `SO_ATTACH_FILTER`); no privileges are needed.
+    /// socket drops them (socket(7), `SO_ATTACH_FILTER`), which some systems grant to root only: see `canVanish`.
     public func vanish() throws {
+        guard Self.dropEverything(fd) else { throw TestFailure("no filter: \(Errno.current.name)") }
+    }
+
+    /// Whether the system grants what `vanish` needs.
+    public static let canVanish: Bool = {
+        guard let fd = try? make(AF_INET) else { return false }
+        defer { Glibc.close(fd) }
+        return dropEverything(fd)
+    }()
+
+    private static func dropEverything(_ fd: CInt) -> Bool {
         // struct sock_filter { BPF_RET | BPF_K, 0, 0, 0 }: take nothing of any packet.
-        try withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { filter in
+        withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { filter in
             filter.storeBytes(of: 0x06, as: UInt64.self)
             // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
             var program = (UInt64(1), UInt64(UInt(bitPattern: filter.baseAddress)))
-            guard setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, 16) == 0 else {
-                throw TestFailure("no filter: \(Errno.current.name)")
-            }
+            return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, 16) == 0
         }
     }
 
