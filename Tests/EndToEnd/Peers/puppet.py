@@ -38,6 +38,32 @@ def connect(name, command):
     return {"address": peer.describe(sockets[name].getsockname())}
 
 
+def await_listener(name, command):
+    # Nothing tells when a relay that says nothing listens.
+    end = time.monotonic() + peer.LIMIT
+    while True:
+        try:
+            peer.connect(command["address"]).close()
+            return {}
+        except (ConnectionRefusedError, FileNotFoundError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def await_refusal(name, command):
+    # Nor when a listener is closed, for a while after its relay was told to stop.
+    end = time.monotonic() + peer.LIMIT
+    while True:
+        try:
+            peer.connect(command["address"]).close()
+        except (ConnectionRefusedError, ConnectionResetError):
+            return {}
+        if time.monotonic() > end:
+            raise TimeoutError("somebody still listens")
+        time.sleep(0.01)
+
+
 def send(name, command):
     digest = hashlib.sha256()
     pieces = [command["text"].encode()] if "text" in command else peer.content(int(command["count"]))
@@ -115,7 +141,7 @@ def hold_pipes(name, command):
 
 
 COMMANDS = {
-    "listen": listen, "accept": accept, "connect": connect, "send": send, "fill": fill, "receive": receive,
+    "listen": listen, "accept": accept, "connect": connect, "await": await_listener, "refused": await_refusal, "send": send, "fill": fill, "receive": receive,
     "flush": flush, "finish": finish, "reset": reset, "close": close, "pipes": hold_pipes,
 }
 

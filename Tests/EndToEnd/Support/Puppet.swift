@@ -58,6 +58,16 @@ final class Puppet: Sendable {
         try await tell("connect", name, ["address": address]).address ?? ""
     }
 
+    /// Waits until somebody listens there, by connecting and closing.
+    func awaitListener(_ address: String) async throws {
+        try await tell("await", address, ["address": address])
+    }
+
+    /// Waits until nobody listens there any more.
+    func awaitRefusal(_ address: String) async throws {
+        try await tell("refused", address, ["address": address])
+    }
+
     /// Sends a text.
     func send(_ name: String, _ text: String) async throws {
         try await tell("send", name, ["text": text])
