@@ -6,7 +6,7 @@ struct LoadTests {
     @Test(.needs("python3")) func shortConnections_andAbruptOnes_leaveNothingBehind() async throws {
         try await scene(.heavy) { scene in
             let peers = try scene.start(Scene.peer("churn.py"))
-            let tapline = try await scene.forward("127.0.0.1:0:\(try await listening(peers))")
+            let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(peers))")
             // What is made once is made in the first round.
             try await churn(peers, tapline, short: 2000, abrupt: 100, total: 2100)
             let descriptors = try ProcessFacts.descriptors(of: tapline.pid).count
@@ -41,7 +41,7 @@ struct LoadTests {
         try await scene(.heavy) { scene in
             let count = 4000
             let peers = try scene.start(Scene.peer("crowd.py"))
-            let tapline = try await scene.forward("127.0.0.1:0:\(try await listening(peers))")
+            let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(peers))")
             peers.write("open \(tapline.address) 100\n")
             try await peers.output.line(containing: "\"open\": 100}")
             let (memory, descriptors) = (
@@ -69,7 +69,7 @@ struct LoadTests {
             let count = 400
             let peers = try scene.start(Scene.peer("crowd.py"))
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try await listening(peers))", before: ["prlimit", "--nofile=256:256", "--"])
+                "127.0.0.1:0:\(try await scene.listening(peers))", before: ["prlimit", "--nofile=256:256", "--"])
             peers.write("ask \(tapline.address) \(count)\n")
             try await peers.output.line(containing: "\"asking\": \(count)")
             let pause = try await tapline.program.errors.line(containing: "accepting pauses")
@@ -90,7 +90,7 @@ struct LoadTests {
     @Test(.needs("python3")) func mostConnections_reached_letsClientsWaitAndServesAll() async throws {
         try await scene { scene in
             let peers = try scene.start(Scene.peer("crowd.py"))
-            let upstream = try await listening(peers)
+            let upstream = try await scene.listening(peers)
             let tapline = try await scene.run(
                 relays: "  - { name: few, listen: '127.0.0.1:0', upstream: '\(upstream)', max_connections: 10 }")
             peers.write("ask \(tapline.address) 50\n")
@@ -101,14 +101,5 @@ struct LoadTests {
             try await peers.output.line(containing: "\"answered\": 50")
             #expect(try await tapline.records(50).allSatisfy { $0.reason == "client_closed" && $0.relay == "few" })
         }
-    }
-
-    private struct Listening: Decodable {
-        var listening: String
-    }
-
-    private func listening(_ peers: Program) async throws -> String {
-        let line = try await peers.output.line(containing: "\"listening\"")
-        return try JSONDecoder().decode(Listening.self, from: Data(line.utf8)).listening
     }
 }

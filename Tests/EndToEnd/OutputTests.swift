@@ -153,13 +153,16 @@ struct OutputTests {
     /// Nobody reads the end records: they wait in the pipe, then in memory, and the relay goes on.
     @Test(.needs("python3")) func standardOutput_thatIsNotRead_doesNotHoldTheRelayUp() async throws {
         try await scene { scene in
-            let puppet = try scene.puppet()
+            let peers = try scene.start(Scene.peer("crowd.py"))
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try await puppet.listen("upstream"))",
+                "127.0.0.1:0:\(try await scene.listening(peers))",
                 // A pipe that the relay holds both ends of: it fills, and never breaks.
                 before: ["sh", "-c", "mkfifo \(scene.path("pipe")) && exec \"$0\" \"$@\" 1<>\(scene.path("pipe"))"])
             // 400 bytes each: more than a pipe of 64 KiB holds.
-            for _ in 0..<200 { try await converse(puppet, through: tapline.address) }
+            peers.write("ask \(tapline.address) 400\n")
+            try await peers.output.line(containing: "\"asking\": 400")
+            peers.write("finish\n")
+            try await peers.output.line(containing: "\"answered\": 400")
             try await tapline.program.send(SIGTERM)
             try await tapline.program.errors.line(containing: "end records", within: .seconds(30))
             #expect(try await tapline.program.exit(within: .seconds(30)) == .exited(0))

@@ -11,7 +11,7 @@ struct TransferTests {
     @Test(.needs("python3")) func randomisedTransfers_allArriveWhole_andCountersAgree() async throws {
         try await scene(.heavy) { scene in
             let transfers = try Transfers(in: scene, ["--count", "500", "--seed", Self.seed])
-            let tapline = try await scene.forward("127.0.0.1:0:\(try await transfers.upstream())")
+            let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(transfers.program))")
             try await transfers.play(through: tapline, count: 500, seed: Self.seed)
         }
     }
@@ -22,7 +22,7 @@ struct TransferTests {
             let options = ["--count", "80", "--most", "200000", "--seed", Self.seed]
             let transfers = try Transfers(in: scene, options)
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try await transfers.upstream())", options: ["--print", "text"])
+                "127.0.0.1:0:\(try await scene.listening(transfers.program))", options: ["--print", "text"])
             try await transfers.play(through: tapline, count: 80, seed: Self.seed)
         }
     }
@@ -31,7 +31,7 @@ struct TransferTests {
         try await scene(.heavy) { scene in
             let path = scene.path("front.sock")
             let transfers = try Transfers(in: scene, ["--count", "60", "--seed", Self.seed])
-            let back = try await scene.forward("unix:\(path)=\(try await transfers.upstream())")
+            let back = try await scene.forward("unix:\(path)=\(try await scene.listening(transfers.program))")
             let front = try await scene.forward("127.0.0.1:0=unix:\(path)")
             try await transfers.play(through: front, count: 60, seed: Self.seed)
             // Both relays counted the same bytes; a Unix client has no address to be told apart by.
@@ -54,7 +54,7 @@ struct TransferTests {
             ]
             let transfers = try Transfers(in: scene, options)
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try await transfers.upstream())", before: Scene.ordinaryUser,
+                "127.0.0.1:0:\(try await scene.listening(transfers.program))", before: Scene.ordinaryUser,
                 binary: try scene.publicBinary())
             try await transfers.play(through: tapline, count: 120, seed: Self.seed)
             try await tapline.stop()
@@ -64,10 +64,6 @@ struct TransferTests {
 
 /// A run of `Peers/transfers.py`.
 private struct Transfers {
-    private struct Listening: Decodable {
-        var listening: String
-    }
-
     private struct Outcome: Decodable {
         var number: Int
         var first: String
@@ -77,16 +73,10 @@ private struct Transfers {
         var trouble: String?
     }
 
-    private let program: Program
+    let program: Program
 
     init(in scene: Scene, _ options: [String]) throws {
         program = try scene.start(Scene.peer("transfers.py") + options)
-    }
-
-    /// Where its upstream listens.
-    func upstream() async throws -> String {
-        let line = try await program.output.line(containing: "\"listening\"")
-        return try JSONDecoder().decode(Listening.self, from: Data(line.utf8)).listening
     }
 
     /// Plays every transfer and compares it with its end record.

@@ -49,6 +49,12 @@ enum Host {
         return effective & (1 << 12) != 0 && effective & (1 << 21) != 0
     }
 
+    /// Whether sockets may use a congestion control, without a module to be loaded first.
+    static func hasCongestionControl(_ name: String) -> Bool {
+        let all = try? String(contentsOfFile: "/proc/sys/net/ipv4/tcp_available_congestion_control", encoding: .utf8)
+        return all?.split(whereSeparator: \.isWhitespace).contains(Substring(name)) ?? false
+    }
+
     /// How many descriptors a process here may have at most.
     static var mostDescriptors: Int {
         var limit = rlimit()

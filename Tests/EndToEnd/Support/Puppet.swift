@@ -132,6 +132,12 @@ extension Scene {
     static let peers = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Peers").path
 
+    /// Where the upstream of a script of `Peers` listens, which it says first.
+    func listening(_ peers: Program) async throws -> String {
+        let line = try await peers.output.line(containing: "\"listening\"")
+        return try JSONDecoder().decode([String: String].self, from: Data(line.utf8))["listening"] ?? ""
+    }
+
     /// Starts a puppet.
     func puppet(before: [String] = []) throws -> Puppet {
         Puppet(try start(before + Self.peer("puppet.py")))

@@ -44,6 +44,7 @@ final class Scene: Sendable {
     }
 
     /// Starts a program, waits for its end and returns what it wrote. Anything but 0 is an error.
+    @discardableResult
     func run(_ words: [String], within limit: Duration = .seconds(60)) async throws -> String {
         let program = try start(words)
         program.finishInput()
