@@ -1,6 +1,7 @@
 internal import CLibuv
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// One libuv loop: waits for descriptors, timers, signals and messages, and calls back on the thread that runs it.
 ///
@@ -26,6 +27,10 @@ public final class EventLoop {
     private var isClosed = false
     /// How many watches of descriptors are open.
     private var polls = 0
+    /// How many handles libuv has, those included whose close callback is still to come.
+    private var handles = 0
+    /// How many name lookups are under way, and how many of them nobody waits for any more.
+    private var lookups = (underWay: 0, abandoned: 0)
     /// Watches that were closed while the events of a turn were being told: one of these may still be for them.
     private var retired: [Poll] = []
 
@@ -52,18 +57,32 @@ public final class EventLoop {
         precondition(isClosed, "EventLoop: close() was never called")
     }
 
-    /// Runs until no handle is open, no descriptor is watched and no request is under way.
+    /// Runs until no handle is open, no descriptor is watched and nobody waits for a name lookup.
     public func run() {
         while turn(wait: true) {}
+        // A lookup that no thread has taken up yet is taken back at once, and one that is nearly done may finish.
+        let end = uv_hrtime() + Self.patienceWithLookups
+        while lookups.abandoned > 0, uv_hrtime() < end { turn(patience: 10) }
     }
+
+    /// How long a loop that is done waits for lookups that nobody waits for. Nanoseconds.
+    private static let patienceWithLookups: UInt64 = 100_000_000
+
+    private var isAlive: Bool { polls > 0 || handles > 0 || lookups.underWay > lookups.abandoned }
 
     /// Handles what is ready, waiting for the first event if `wait` is set. Returns whether anything is left to wait for.
     @discardableResult
     public func turn(wait: Bool) -> Bool {
-        assertOnThread()
         // Zero where libuv has work that no descriptor announces: handles to close, watches to set up, timers due.
         let patience = uv_loop_alive(raw) != 0 ? uv_backend_timeout(raw) : (polls > 0 ? -1 : 0)
-        let isForUV = epoll.wait(wait ? patience : 0) { poll, events in
+        return turn(patience: wait ? patience : 0)
+    }
+
+    /// Waits for so many milliseconds (-1: without end) and handles what is ready.
+    @discardableResult
+    private func turn(patience: CInt) -> Bool {
+        assertOnThread()
+        let isForUV = epoll.wait(patience) { poll, events in
             if !poll.isClosed { poll.ready(events) }
         } before: {
             uv_update_time(raw)
@@ -73,10 +92,31 @@ public final class EventLoop {
             uv_run(raw, UV_RUN_NOWAIT)
             if !retired.isEmpty { retired.removeAll(keepingCapacity: true) }
         }
-        return polls > 0 || uv_loop_alive(raw) != 0
+        return isAlive
     }
 
-    // MARK: Watches of descriptors
+    // MARK: What keeps the loop running
+
+    func opened(_ handle: Handle) {
+        handles += 1
+    }
+
+    func closed(_ handle: Handle) {
+        handles -= 1
+    }
+
+    func started(_ lookup: NameLookup) {
+        lookups.underWay += 1
+    }
+
+    func abandoned(_ lookup: NameLookup) {
+        lookups.abandoned += 1
+    }
+
+    func finished(_ lookup: NameLookup, wasAbandoned: Bool) {
+        lookups.underWay -= 1
+        if wasAbandoned { lookups.abandoned -= 1 }
+    }
 
     func opened() {
         polls += 1
@@ -126,12 +166,29 @@ public final class EventLoop {
 
     /// Gives the loop back. Every handle must be closed and its close callback run: a handle left over is a defect and
     /// traps with the kinds of what is left.
+    ///
+    /// A name lookup that nobody waits for may still be with the name service, for as long as that takes. Then libuv's
+    /// memory is left to the end of the process, see `leaveProcess`.
     public func close() {
         assertOnThread()
+        isClosed = true
+        guard lookups.abandoned == 0 else {
+            Self.loopsLeftBehind.store(true, ordering: .relaxed)
+            return
+        }
         let result = uv_loop_close(raw)
         precondition(result == 0, "EventLoop: closed with handles left: \(openHandles)")
-        isClosed = true
         raw.deallocate()
+    }
+
+    private static let loopsLeftBehind = Atomic<Bool>(false)
+
+    /// Ends the process, with what the C library has buffered written. libuv would wait at exit for a name service that
+    /// does not answer; this does not.
+    public static func leaveProcess(_ status: CInt) -> Never {
+        guard loopsLeftBehind.load(ordering: .relaxed) else { exit(status) }
+        fflush(nil)
+        _exit(status)
     }
 
     /// Traps in debug builds when called from another thread than the loop's.

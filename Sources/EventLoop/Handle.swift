@@ -8,10 +8,15 @@ internal import CLibuv
 open class Handle {
     /// The pinned `uv_*_t`, owned by this object until the close callback.
     let memory: UnsafeMutableRawPointer
+    private unowned let loop: EventLoop
 
     /// Allocates memory for a handle of the given kind. `start` tells libuv of it; when that fails the memory is freed
     /// and libuv never knew.
-    init(_ type: uv_handle_type, start: (UnsafeMutableRawPointer) -> CInt) throws(UVError) {
+    init(
+        _ type: uv_handle_type, loop: EventLoop, start: (UnsafeMutableRawPointer) -> CInt
+    ) throws(UVError) {
+        loop.assertOnThread()
+        self.loop = loop
         memory = .allocate(byteCount: uv_handle_size(type), alignment: 16)
         let result = start(memory)
         guard result == 0 else {
@@ -19,24 +24,29 @@ open class Handle {
             throw UVError(code: result)
         }
         uvHandle.pointee.data = Unmanaged.passRetained(self).toOpaque()
+        loop.opened(self)
     }
 
     /// The handle in libuv's base type.
     var uvHandle: UnsafeMutablePointer<uv_handle_t> { memory.assumingMemoryBound(to: uv_handle_t.self) }
 
     /// Whether `close` was called.
-    public final var isClosed: Bool { uv_is_closing(uvHandle) != 0 }
+    public private(set) final var isClosed = false
 
     /// Stops the handle: no callback comes after this returns. Its memory goes at the end of the loop's turn. A second
     /// call does nothing.
     public final func close() {
         guard !isClosed else { return }
+        isClosed = true
         willClose()
         uv_close(uvHandle) { handle in
             guard let handle, let data = handle.pointee.data else { return }
             // The last reference may go here, and with it this handle's owner; the memory goes first.
             let object = Unmanaged<Handle>.fromOpaque(data)
-            object._withUnsafeGuaranteedRef { $0.memory.deallocate() }
+            object._withUnsafeGuaranteedRef {
+                $0.loop.closed($0)
+                $0.memory.deallocate()
+            }
             object.release()
         }
     }

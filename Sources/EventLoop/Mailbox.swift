@@ -78,8 +78,7 @@ private final class AsyncHandle: Handle {
     var action: (() -> Void)?
 
     init(loop: EventLoop) throws(UVError) {
-        loop.assertOnThread()
-        try super.init(UV_ASYNC) { memory in
+        try super.init(UV_ASYNC, loop: loop) { memory in
             uv_async_init(loop.raw, memory.assumingMemoryBound(to: uv_async_t.self)) { async in
                 guard let data = async?.pointee.data else { return }
                 Unmanaged<AsyncHandle>.fromOpaque(data)._withUnsafeGuaranteedRef { $0.action?() }

@@ -15,6 +15,7 @@ public final class NameLookup {
         case failed(String)
     }
 
+    private unowned let loop: EventLoop
     private let request: UnsafeMutablePointer<uv_getaddrinfo_t>
     private var completion: ((Result<[SocketAddress], Failure>) -> Void)?
 
@@ -24,6 +25,7 @@ public final class NameLookup {
         loop: EventLoop, host: String, completion: @escaping (Result<[SocketAddress], Failure>) -> Void
     ) throws(UVError) {
         loop.assertOnThread()
+        self.loop = loop
         request = .allocate(capacity: 1)
         self.completion = completion
         var hints = addrinfo()
@@ -43,12 +45,14 @@ public final class NameLookup {
             throw UVError(code: result)
         }
         request.pointee.data = Unmanaged.passRetained(self).toOpaque()
+        loop.started(self)
     }
 
     /// Nobody wants the answer any more: the completion will not be called.
     public func cancel() {
         guard completion != nil else { return }
         completion = nil
+        loop.abandoned(self)
         // Only a request that no thread has taken up yet can be taken back; either way `finish` comes once.
         request.withMemoryRebound(to: uv_req_t.self, capacity: 1) { _ = uv_cancel($0) }
     }
@@ -58,6 +62,7 @@ public final class NameLookup {
             uv_freeaddrinfo(list)
             request.deallocate()
         }
+        loop.finished(self, wasAbandoned: completion == nil)
         guard let completion else { return }
         self.completion = nil
         guard status == 0 else {

@@ -6,9 +6,8 @@ public final class SignalWatch: Handle {
 
     /// Watches a signal by its number from now on, in place of what the process did with it.
     public init(loop: EventLoop, signal: CInt, action: @escaping () -> Void) throws(UVError) {
-        loop.assertOnThread()
         self.action = action
-        try super.init(UV_SIGNAL) { uv_signal_init(loop.raw, $0.assumingMemoryBound(to: uv_signal_t.self)) }
+        try super.init(UV_SIGNAL, loop: loop) { uv_signal_init(loop.raw, $0.assumingMemoryBound(to: uv_signal_t.self)) }
         let result = uv_signal_start(
             memory.assumingMemoryBound(to: uv_signal_t.self),
             { handle, _ in

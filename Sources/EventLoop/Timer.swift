@@ -6,9 +6,8 @@ public final class Timer: Handle {
 
     /// A timer that is not started yet. The action is kept until `close`.
     public init(loop: EventLoop, action: @escaping () -> Void) throws(UVError) {
-        loop.assertOnThread()
         self.action = action
-        try super.init(UV_TIMER) { uv_timer_init(loop.raw, $0.assumingMemoryBound(to: uv_timer_t.self)) }
+        try super.init(UV_TIMER, loop: loop) { uv_timer_init(loop.raw, $0.assumingMemoryBound(to: uv_timer_t.self)) }
     }
 
     /// Starts, or starts anew. Milliseconds; `every` 0 means once. It counts from the loop's clock, so a long callback

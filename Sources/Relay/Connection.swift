@@ -35,13 +35,13 @@ final class Connection {
     private var connectDuration: Int64?
     private var firstByteDuration: Int64?
     /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
-    private var hasUpstreamKeepalive = false
+    var hasUpstreamKeepalive = false
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
-    private var halfEndedAt: UInt64 = 0
+    var halfEndedAt: UInt64 = 0
     /// Looks whether the reset may pass; only while one waits.
     private var resetTimer: Timer?
     private var resetDelay: UInt64 = 1
-    private var startedAt: UInt64
+    var startedAt: UInt64
 
     init(
         id: UInt64, worker: Worker, relay: RelayRuntime, client: consuming Socket, address: SocketAddress,
@@ -91,13 +91,14 @@ final class Connection {
         } catch {
             worker.logger.error(
                 "a socket cannot be watched", metadata: ["connection": "\(id)", "error": "\(error) (\(error.name))"])
-            perform(state.handle(.decided(.internalError)))
+            happened(.decided(.internalError))
             return nil
         }
     }
 
-    /// The upstream is connected: called once by the dialer.
-    func connected(_ socket: consuming Socket, _ address: SocketAddress) {
+    /// The upstream is connected: called once by the dialer. It may have reset since, which its socket will not say
+    /// again; what it sent before that can still be read.
+    func connected(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
         connectDuration = Int64(EventLoop.nanoseconds &- acceptedTicks)
         guard let client = makeClientLeg(reading: true),
@@ -109,12 +110,13 @@ final class Connection {
         down = Flow(
             direction: .down, worker: worker, source: upstream, destination: client,
             tap: tap.map { FlowTap(connection: id, direction: .down, sink: $0) })
-        perform(state.handle(.connected))
+        happened(.connected)
+        if let error { fail(upstream, error) }
     }
 
     /// No address could be connected: called once by the dialer.
     func connectFailed(_ reason: EndReason, _ errno: Errno?) {
-        perform(state.handle(.connectFailed(reason, errno)))
+        happened(.connectFailed(reason, errno))
     }
 
     // MARK: Relaying
@@ -133,13 +135,13 @@ final class Connection {
         settle()
     }
 
-    private func flow(from leg: Leg) -> Flow? { leg.side == .client ? up : down }
-    private func flow(to leg: Leg) -> Flow? { leg.side == .client ? down : up }
-    private func leg(_ side: Side) -> Leg? { side == .client ? client : upstream }
+    func flow(from leg: Leg) -> Flow? { leg.side == .client ? up : down }
+    func flow(to leg: Leg) -> Flow? { leg.side == .client ? down : up }
+    func leg(_ side: Side) -> Leg? { side == .client ? client : upstream }
 
     /// Watches each leg for what its flows want now.
     @inline(__always)
-    private func settle() {
+    func settle() {
         guard state.phase == .relaying || state.phase == .passingReset, let client, let upstream, let up, let down
         else {
             if state.phase == .connecting { client?.await(reading: false, writing: false) }
@@ -164,10 +166,10 @@ final class Connection {
         case .waiting:
             return
         case .sourceEnded:
-            perform(state.handle(.sourceEnded(flow.direction)))
-            if !flow.isBlocked { perform(state.handle(.delivered(flow.direction))) }
+            happened(.sourceEnded(flow.direction))
+            if !flow.isBlocked { happened(.delivered(flow.direction)) }
         case .delivered:
-            perform(state.handle(.delivered(flow.direction)))
+            happened(.delivered(flow.direction))
         case .sourceFailed(let error):
             fail(flow.source, error)
         case .destinationFailed(let error):
@@ -176,7 +178,7 @@ final class Connection {
     }
 
     /// A leg's socket has an error.
-    private func socketFailed(_ leg: Leg) {
+    func socketFailed(_ leg: Leg) {
         guard let error = leg.socket.takeError() else {
             // A write has met the error already, or there was none.
             leg.unknownErrors += 1
@@ -189,10 +191,10 @@ final class Connection {
         fail(leg, error)
     }
 
-    private func fail(_ leg: Leg, _ error: Errno) {
+    func fail(_ leg: Leg, _ error: Errno) {
         leg.hasFailed = true
         leg.rest()
-        perform(state.handle(.legFailed(leg.side, error)))
+        happened(.legFailed(leg.side, error))
     }
 
     /// Reads what a failed leg still holds: no event will tell of it.
@@ -203,6 +205,11 @@ final class Connection {
     }
 
     // MARK: Carrying out
+
+    /// Tells the state, and carries out what it answers. The connection may be over when this returns.
+    func happened(_ event: ConnectionState.Event) {
+        perform(state.handle(event))
+    }
 
     private func perform(_ action: ConnectionState.Action) {
         switch action {
@@ -222,7 +229,7 @@ final class Connection {
             guard let leg = leg(side), let out = flow(from: leg) else { return }
             flow(to: leg)?.cut()
             if out.isSourceDone {
-                if !out.isBlocked { perform(state.handle(.delivered(out.direction))) }
+                if !out.isBlocked { happened(.delivered(out.direction)) }
             } else {
                 finishReading(out)
             }
@@ -244,7 +251,7 @@ final class Connection {
     /// Resetting a socket throws away what it has not sent, and no event tells when it has: so look, often at first.
     private func awaitSent(_ side: Side) {
         guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.socket.unsentBytes > 0 else {
-            perform(state.handle(.resetMayPass))
+            happened(.resetMayPass)
             return
         }
         if resetTimer == nil {
@@ -279,7 +286,7 @@ final class Connection {
 
     /// Tapline ends the connection, for one of its own reasons.
     func end(because reason: EndReason) {
-        perform(state.handle(.decided(reason)))
+        happened(.decided(reason))
     }
 
     /// A copy of what is known now.
@@ -296,83 +303,5 @@ final class Connection {
         record.splicedDown = down?.spliced ?? 0
         record.end = end
         return record
-    }
-}
-
-// MARK: - Deadlines
-
-extension Connection {
-    /// Ends the connection when its time is up. Returns when to look again, by the loop's clock; activity only moves
-    /// that away, and what brings it closer tells the worker.
-    func checkDeadlines(_ now: UInt64) -> UInt64 {
-        let limits = relay.timeouts
-        var next = UInt64.max
-        /// Whether a limit that counts from a moment is over; 0 is off.
-        func isOver(_ limit: UInt64, since start: UInt64) -> Bool {
-            guard limit > 0 else { return false }
-            if now &- start >= limit { return true }
-            next = min(next, start + limit)
-            return false
-        }
-        if isOver(limits.lifetime, since: startedAt) {
-            end(because: .lifetime)
-            return next
-        }
-        switch state.phase {
-        case .connecting:
-            if isOver(limits.connect, since: startedAt) { end(because: .connectTimeout) }
-        case .relaying, .passingReset:
-            guard let up, let down else { break }
-            let lastProgress = max(up.lastProgress, down.lastProgress)
-            if state.failedSide != nil {
-                let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
-                if isOver(bound, since: max(halfEndedAt, lastProgress)) { perform(state.handle(.resetMayPass)) }
-            } else if isOver(limits.idle, since: lastProgress) {
-                end(because: .idleTimeout)
-            } else if limits.halfClose > 0, state.isHalfClosed {
-                let open = state.up == .ended ? down : up
-                if open.isBlocked {
-                    // A flow that waits for its reader is not an abandoned one; nothing tells when that changes.
-                    next = min(next, now)
-                } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
-                    end(because: .halfCloseTimeout)
-                }
-            }
-        case .ended:
-            break
-        }
-        return next
-    }
-
-    private func setUpstreamKeepalive() {
-        hasUpstreamKeepalive = true
-        guard let upstream, !upstream.isUnix else { return }
-        do {
-            try upstream.socket.set(.standard)
-        } catch {
-            worker.logger.debug(
-                "keepalive refused by the system", metadata: ["connection": "\(id)", "error": "\(error.name)"])
-        }
-    }
-
-    /// What needs looking at only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows. The
-    /// connection may be over when this returns.
-    func checkHealth(_ now: UInt64) {
-        if state.phase == .connecting {
-            if let client, client.hasHungUp, client.socket.hasFailedOrEnded { socketFailed(client) }
-            return
-        }
-        if !hasUpstreamKeepalive { setUpstreamKeepalive() }
-        for side in [Side.client, .upstream] {
-            guard state.phase == .relaying || state.phase == .passingReset, let leg = leg(side), !leg.hasFailed,
-                let inflow = flow(to: leg), let outflow = flow(from: leg)
-            else { return }
-            if leg.hasHungUp, leg.socket.hasFailedOrEnded { socketFailed(leg) }
-            if DeadPeer.isDead(leg, delivered: inflow.delivered, now: now, limit: worker.shared.deadPeerAfter) {
-                fail(leg, .timedOut)
-            }
-            if now &- outflow.lastProgress >= 1000 { outflow.rest() }
-        }
-        settle()
     }
 }

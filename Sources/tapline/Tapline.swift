@@ -34,7 +34,8 @@ struct Tapline: ParsableCommand {
         } catch {
             guard let failure = CommandFailure(error) else { exit(withError: error) }
             if !failure.message.isEmpty { writeToStandardError(failure.message + "\n") }
-            Glibc.exit(failure.status.rawValue)
+            EventLoop.leaveProcess(failure.status.rawValue)
         }
+        EventLoop.leaveProcess(EXIT_SUCCESS)
     }
 }

@@ -1,0 +1,53 @@
+# Tapline's own commands. `make run` and `make test` are all that a new machine needs.
+PREFIX ?= /usr/local
+RELEASE = swift build -c release --product tapline --static-swift-stdlib
+SOURCES = Package.swift Sources Tests
+
+.PHONY: help run test setup build lint format bench sanitize install clean
+
+help:
+	@echo 'make run        set up, build, and see a first conversation'
+	@echo 'make test       set up, and run every test'
+	@echo 'make setup      install with apt what is missing: libuv and the programs that the tests talk to'
+	@echo 'make build      the release build: .build/release/tapline'
+	@echo 'make lint       check how the sources look; make format puts it right'
+	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
+	@echo 'make sanitize   the in-process tests under the thread and the address sanitizer'
+	@echo 'make install    the release build to $(PREFIX)/bin (DESTDIR and PREFIX as usual)'
+
+run: setup build
+	.build/release/tapline demo
+
+test: setup
+	swift build --build-tests
+	swift test --skip-build
+
+setup:
+	@.ci/setup
+
+build: setup
+	$(RELEASE)
+
+lint:
+	swift format lint --strict --recursive $(SOURCES)
+
+format:
+	swift format --in-place --recursive $(SOURCES)
+
+bench: build
+	Tests/Benchmarks/run --tapline .build/release/tapline $(BENCH)
+
+# What runs in this process and can be watched: the data plane against loopback peers, the loop, the parsers.
+SANITIZED = --filter '^(RelayTests|EventLoopTests|SocketsTests|ConfigurationTests|TaplineTests)\.'
+
+sanitize: setup
+	swift test --sanitize=thread --scratch-path .build-thread-sanitizer $(SANITIZED)
+	swift test --sanitize=address --scratch-path .build-address-sanitizer $(SANITIZED)
+
+install: build
+	install -D -m 755 .build/release/tapline $(DESTDIR)$(PREFIX)/bin/tapline
+	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
+	install -D -m 644 config/tapline.schema.json $(DESTDIR)$(PREFIX)/share/tapline/tapline.schema.json
+
+clean:
+	rm -rf .build .build-*

@@ -1,0 +1,79 @@
+internal import Logging
+internal import Sockets
+
+/// What the clock ends, and what is looked at only every few seconds.
+extension Connection {
+    /// Ends the connection when its time is up. Returns when to look again, by the loop's clock; activity only moves
+    /// that away, and what brings it closer tells the worker.
+    func checkDeadlines(_ now: UInt64) -> UInt64 {
+        let limits = relay.timeouts
+        var next = UInt64.max
+        /// Whether a limit that counts from a moment is over; 0 is off.
+        func isOver(_ limit: UInt64, since start: UInt64) -> Bool {
+            guard limit > 0 else { return false }
+            if now &- start >= limit { return true }
+            next = min(next, start + limit)
+            return false
+        }
+        if isOver(limits.lifetime, since: startedAt) {
+            end(because: .lifetime)
+            return next
+        }
+        switch state.phase {
+        case .connecting:
+            if isOver(limits.connect, since: startedAt) { end(because: .connectTimeout) }
+        case .relaying, .passingReset:
+            guard let up, let down else { break }
+            let lastProgress = max(up.lastProgress, down.lastProgress)
+            if state.failedSide != nil {
+                let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
+                if isOver(bound, since: max(halfEndedAt, lastProgress)) { happened(.resetMayPass) }
+            } else if isOver(limits.idle, since: lastProgress) {
+                end(because: .idleTimeout)
+            } else if limits.halfClose > 0, state.isHalfClosed {
+                let open = state.up == .ended ? down : up
+                if open.isBlocked {
+                    // A flow that waits for its reader is not an abandoned one; nothing tells when that changes.
+                    next = min(next, now)
+                } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
+                    end(because: .halfCloseTimeout)
+                }
+            }
+        case .ended:
+            break
+        }
+        return next
+    }
+
+    private func setUpstreamKeepalive() {
+        hasUpstreamKeepalive = true
+        guard let upstream, !upstream.isUnix else { return }
+        do {
+            try upstream.socket.set(.standard)
+        } catch {
+            worker.logger.debug(
+                "keepalive refused by the system", metadata: ["connection": "\(id)", "error": "\(error.name)"])
+        }
+    }
+
+    /// What needs looking at only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows. The
+    /// connection may be over when this returns.
+    func checkHealth(_ now: UInt64) {
+        if state.phase == .connecting {
+            if let client, client.hasHungUp, client.socket.hasFailedOrEnded { socketFailed(client) }
+            return
+        }
+        if !hasUpstreamKeepalive { setUpstreamKeepalive() }
+        for side in [Side.client, .upstream] {
+            guard state.phase == .relaying || state.phase == .passingReset, let leg = leg(side), !leg.hasFailed,
+                let inflow = flow(to: leg), let outflow = flow(from: leg)
+            else { return }
+            if leg.hasHungUp, leg.socket.hasFailedOrEnded { socketFailed(leg) }
+            if DeadPeer.isDead(leg, delivered: inflow.delivered, now: now, limit: worker.shared.deadPeerAfter) {
+                fail(leg, .timedOut)
+            }
+            if now &- outflow.lastProgress >= 1000 { outflow.rest() }
+        }
+        settle()
+    }
+}
