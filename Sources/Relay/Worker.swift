@@ -195,7 +195,7 @@ final class Worker {
         guard lastPauseLogged == 0 || loop.now - lastPauseLogged >= 10_000 else { return }
         var metadata = metadata
         metadata["pauses"] = "\(pausesSinceLogged)"
-        metadata["open"] = "\(connections.count)"
+        metadata["open"] = "\(shared.openConnections)"
         logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
         lastPauseLogged = max(1, loop.now)
         pausesSinceLogged = 0
