@@ -25,6 +25,7 @@ final class ServiceState: Sendable {
     private let open = Atomic<Int>(0)
     private let runningWorkers: Atomic<Int>
     private let ownListeners = Mutex(OwnListeners())
+    private let places = Mutex<[String: (budget: Budget, limit: Int)]>([:])
 
     /// Descriptors kept back for listeners, logs, name lookups and whatever else the process opens.
     private static let reserve = 48
@@ -47,10 +48,24 @@ final class ServiceState: Sendable {
         runningWorkers = Atomic(workers)
     }
 
-    /// A budget of places whose end of scarcity wakes every worker's listeners.
-    func makePlaces(_ count: Int) -> Budget {
+    /// The budgets of places of some relays, by name: a relay that is there already keeps its own, with its limit as it
+    /// is now; those of others are let go.
+    func takePlaces(for relays: [RelaySettings]) -> [String: Budget] {
         let wakes = wakes
-        return Budget(count) { wakes.post(.resumeAccepting) }
+        return places.withLock { places in
+            var next: [String: (budget: Budget, limit: Int)] = [:]
+            for relay in relays {
+                if let old = places[relay.name] {
+                    old.budget.grow(by: relay.maxConnections - old.limit)
+                    next[relay.name] = (old.budget, relay.maxConnections)
+                } else {
+                    let budget = Budget(relay.maxConnections) { wakes.post(.resumeAccepting) }
+                    next[relay.name] = (budget, relay.maxConnections)
+                }
+            }
+            places = next
+            return next.mapValues(\.budget)
+        }
     }
 
     // MARK: Workers
