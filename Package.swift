@@ -58,15 +58,20 @@ let package = Package(
         // MARK: Tests
         .target(
             name: "TestSupport",
-            dependencies: ["CLinux", "EventLoop", "Relay", "Sockets"],
+            dependencies: [
+                "CLinux", "Configuration", "EventLoop", "Relay", "Sockets",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "Sockets"], swiftSettings: settings),
         .testTarget(
-            name: "RelayTests", dependencies: ["Configuration", "Relay", "TestSupport"], swiftSettings: settings),
+            name: "RelayTests", dependencies: ["Configuration", "Relay", "Sockets", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",
             dependencies: [

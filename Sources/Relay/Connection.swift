@@ -98,8 +98,9 @@ final class Connection {
         }
     }
 
-    /// The upstream is connected: called once by the dialer.
-    func connected(_ socket: consuming Socket, _ address: SocketAddress) {
+    /// The upstream is connected: called once by the dialer. It may have reset since, which its socket will not say
+    /// again; what it sent before that can still be read.
+    func connected(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
         connectDuration = Int64(EventLoop.nanoseconds &- acceptedTicks)
         guard let client = makeClientLeg(reading: true),
@@ -112,6 +113,7 @@ final class Connection {
             direction: .down, worker: worker, source: upstream, destination: client,
             tap: tap.map { FlowTap(connection: id, direction: .down, sink: $0) })
         happened(.connected)
+        if let error { fail(upstream, error) }
     }
 
     /// No address could be connected: called once by the dialer.

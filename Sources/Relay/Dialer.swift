@@ -127,12 +127,19 @@ final class Dialer {
                 later(Self.unixRetryDelay) { $0.tryOnly(address) }
                 return true
             }
+            if Self.wasConnected(error) { return succeed(socket, address, failed: error) }
             lastFailure = (Self.reason(connecting: error), error)
             return false
         }
     }
 
-    private func succeed(_ socket: consuming Socket, _ address: SocketAddress) -> Bool {
+    /// Whether a connect that failed had succeeded before: a reset while connecting is a refusal, so these two are of a
+    /// peer that accepted, perhaps sent something, and then reset (`tcp_reset` in the kernel).
+    private static func wasConnected(_ error: Errno) -> Bool {
+        error.code == ECONNRESET || error.code == EPIPE
+    }
+
+    private func succeed(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno? = nil) -> Bool {
         // A loopback port of the ephemeral range that nobody listens on can be connected to itself (simultaneous open).
         if worker.shared.system.mayBeOwnPort(address), socket.localAddress == socket.peerAddress {
             socket.resetOnClose()
@@ -141,22 +148,22 @@ final class Dialer {
             return false
         }
         cancel()
-        connection.connected(socket, address)
+        connection.connected(socket, address, failed: error)
         return true
     }
 
     /// An attempt was decided.
     fileprivate func decided(_ attempt: Attempt) {
         guard !isDone else { return }
+        var socket = attempt.takeSocket()
+        // Only now: until it is closed, nobody else holds the attempt.
         attempts.removeAll { $0 === attempt }
-        if let error = attempt.socket.takeError() {
+        let error = socket.takeError()
+        if let error, !Self.wasConnected(error) {
             lastFailure = (Self.reason(connecting: error), error)
-            attempt.end()
-        } else {
-            attempt.close()
-            var socket = Socket(adopting: -1)
-            swap(&socket, &attempt.socket)
-            if succeed(socket, attempt.address) { return }
+            socket.close()
+        } else if succeed(socket, attempt.address, failed: error) {
+            return
         }
         delay?.close()
         delay = nil
@@ -190,7 +197,7 @@ final class Dialer {
 
     private static func reason(connecting error: Errno) -> EndReason {
         switch error.code {
-        case ECONNREFUSED, ECONNRESET: .connectRefused
+        case ECONNREFUSED: .connectRefused
         case ETIMEDOUT: .connectTimeout
         case EADDRNOTAVAIL, EAGAIN: .noLocalPort
         case ENOBUFS, ENOMEM: .overLimit
@@ -201,7 +208,7 @@ final class Dialer {
 
 /// One socket on its way to being connected.
 private final class Attempt: Poll {
-    var socket: Socket
+    private var socket: Socket
     let address: SocketAddress
     private unowned let dialer: Dialer
 
@@ -216,6 +223,15 @@ private final class Attempt: Poll {
         dialer.decided(self)
     }
 
+    /// Ends the watch and hands the socket over.
+    func takeSocket() -> Socket {
+        close()
+        var taken = Socket(adopting: -1)
+        swap(&taken, &socket)
+        return taken
+    }
+
+    /// Gives up.
     func end() {
         close(andDescriptor: true)
         socket.close()

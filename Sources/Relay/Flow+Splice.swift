@@ -53,8 +53,9 @@ extension Flow {
                 if count < room || budget <= 0 { return .waiting }
                 isFirst = false
             case .endOfStream:
-                isSourceDone = true
-                return .sourceEnded
+                // So it says, too, when an urgent mark is in the way and the end has come behind it: only a copy tells.
+                leavePipe()
+                return copy()
             case .wouldBlock:
                 // The pipe is empty here. A source that polls readable and yet gives nothing has an urgent mark in the
                 // way, which only a copy gets past; the flow splices again when it has shown that it streams.
@@ -75,11 +76,9 @@ extension Flow {
         case .moved(let count):
             inPipe += count
             return .waiting
-        case .endOfStream:
-            isSourceDone = true
-            return .sourceEnded
-        case .wouldBlock:
-            // The slots are full, or the source is empty: either way, nothing to be read before the pipe has moved.
+        case .wouldBlock, .endOfStream:
+            // The slots are full, or the source is empty, or has ended, perhaps behind an urgent mark: either way,
+            // nothing to be read before the pipe has moved.
             isPaused = true
             return .waiting
         case .failed(let error):

@@ -48,10 +48,10 @@ final class RelayRuntime: Sendable {
 }
 
 extension Duration {
-    /// Rounded up, so that only zero is zero.
+    /// Rounded up, so that only zero, and what is below it, is zero.
     var wholeMilliseconds: UInt64 {
+        guard self > .zero else { return 0 }
         let (seconds, attoseconds) = components
-        guard seconds >= 0 else { return 0 }
         return UInt64(seconds) * 1000 + UInt64((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }

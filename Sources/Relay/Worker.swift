@@ -25,7 +25,7 @@ enum WorkerCommand: Sendable {
 /// Everything here belongs to that thread; other threads post to `mailbox`.
 final class Worker {
     /// How many kept bytes of streaming flows a worker holds before they read less at once.
-    static let mostKeptForStreams = 16 << 20
+    static let mostKeptForStreams = 2 << 20
     /// How often deadlines are looked at, milliseconds: none fires later than 250 ms.
     private static let sweepPeriod: UInt64 = 200
     /// A connection's health is looked at in every so many sweeps.

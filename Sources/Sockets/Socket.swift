@@ -84,23 +84,27 @@ public struct Socket: ~Copyable, Sendable {
         case failed(Errno)
     }
 
-    /// Starts to connect. A second call right after the first finds a loopback peer connected already, which saves
-    /// waiting for an event; that call is made here.
+    /// Starts to connect. A loopback peer has accepted or refused by the time that the call returns, and asking for it
+    /// saves waiting for an event. It is asked with poll(2): a second connect(2) would, when the peer has sent something
+    /// and reset by then, disconnect the socket and throw away what was sent.
     public func connect(to address: SocketAddress) -> ConnectOutcome {
-        let (first, second): (CInt, CInt) = address.withSockaddr { pointer, length in
-            func attempt() -> CInt {
-                Errno.retrying { Glibc.connect(fd, pointer, length) } == 0 ? 0 : errno
-            }
-            let first = attempt()
-            guard first == EINPROGRESS, address.isLoopback else { return (first, first) }
-            return (first, attempt())
+        let code = address.withSockaddr { pointer, length in
+            Errno.retrying { Glibc.connect(fd, pointer, length) } == 0 ? 0 : errno
         }
-        switch second {
+        switch code {
         case 0, EISCONN: return .connected
-        case EINPROGRESS, EALREADY: return .inProgress
+        case EINPROGRESS, EALREADY: return address.isLoopback ? decided : .inProgress
         // A Unix socket whose queue is full says EAGAIN (connect(2)); it is up to the caller to come back.
-        default: return .failed(Errno(first == EINPROGRESS ? second : first))
+        default: return .failed(Errno(code))
         }
+    }
+
+    /// Whether a connect that goes on is decided already.
+    private var decided: ConnectOutcome {
+        var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
+        guard poll(&entry, 1, 0) > 0 else { return .inProgress }
+        guard entry.revents & Int16(POLLERR | POLLHUP) != 0, let error = takeError() else { return .connected }
+        return .failed(error)
     }
 
     /// The socket's pending error, which this call takes off it; nil when there is none.

@@ -1,0 +1,302 @@
+"""What is measured: one function a kind of load, each for one peer and one round."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import socket
+import statistics
+import tempfile
+import time
+
+from machine import Failed, OtherLoad, Process, cpu_seconds, enter_namespace, memory
+
+GiB = 1 << 30
+MB = 1_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    key: str
+    title: str
+    higher: bool = False  # is better
+    digits: int = 1
+    judged: bool = True  # held against the best peer in the verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    title: str
+    run: object
+    values: dict
+    metrics: list
+    needs_relay: bool = False
+
+
+@dataclasses.dataclass
+class Setting:
+    """What stays the same for all runs."""
+
+    loadgen: str
+    seconds: float
+    connections: int  # idle ones, and the limit that relays are given is above it
+    namespace: bool
+    relay_cpus: set  # None: where the scheduler puts it
+    load_cpus: set
+    first_port: int = 10000
+
+
+class Run:
+    """One peer in front of one fresh server, in a fresh namespace; all of it is gone at the end."""
+
+    def __init__(self, setting, peer, number):
+        self.setting = setting
+        self.peer = peer
+        self.port = setting.first_port + 1 + number
+        self.upstream = setting.first_port + 101 + number
+        self.target = self.upstream if peer.name == "direct" else self.port
+        self.relay = None
+        self.others = 0.0  # cores busy with other things while we measured
+
+    @contextlib.contextmanager
+    def open(self, with_relay=True):
+        with tempfile.TemporaryDirectory(prefix="tapline-bench.") as directory:
+            self.directory = pathlib.Path(directory)
+            if self.setting.namespace:
+                enter_namespace()
+            try:
+                self.server = self.load("server", "serve", self.upstream)
+                if self.server.read_line(10) != "ready":
+                    raise Failed("the server did not start")
+                if with_relay and self.peer.name != "direct":
+                    # More than any case opens: nobody is slowed by a limit that is near.
+                    arguments = self.command(max(self.setting.connections, 1000) + 500)
+                    self.relay = Process(arguments, self.directory / "relay.log", self.setting.relay_cpus)
+                    self.wait_until_it_serves()
+                yield self
+                if self.relay and not self.relay.running():
+                    raise Failed(f"{self.peer.name} ended by itself: {self.relay.complaint()}")
+            finally:
+                Process.end_all()
+        if self.setting.namespace:
+            time.sleep(0.2)  # the kernel takes the old namespace with its sockets apart in the background
+
+    def command(self, connections):
+        return self.peer.command(self.port, self.upstream, self.directory, connections)
+
+    def load(self, name, *arguments):
+        command = [self.setting.loadgen, *(str(argument) for argument in arguments)]
+        return Process(command, self.directory / f"{name}.log", self.setting.load_cpus, piped=True)
+
+    def wait_until_it_serves(self):
+        message = b"TLBM" + b"E" + bytes(59)
+        deadline = time.monotonic() + 10
+        while True:
+            if not self.relay.running():
+                raise Failed(f"{self.peer.name} does not start: {self.relay.complaint()}")
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=2) as probe:
+                    probe.sendall(message)
+                    if probe.recv(64, socket.MSG_WAITALL) == message:
+                        break
+            except OSError:
+                pass
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.peer.name} does not serve: {self.relay.complaint()}")
+            time.sleep(0.02)
+        time.sleep(0.1)
+
+    def cpu(self):
+        return cpu_seconds(self.relay.pid) if self.relay else 0.0
+
+    def client(self, *arguments):
+        """Runs a client; returns its result, what the server says, and the relay's CPU seconds in between.
+
+        The clock runs from when the client's connections are set up to when it has the last byte that it waits for.
+        """
+        client = self.load("client", *arguments)
+        if client.read_line(60) != "ready":
+            raise Failed("the client is not ready")
+        others, before = OtherLoad(), self.cpu()
+        client.tell("go")
+        result = client.read_json(self.setting.seconds + 30)
+        cpu = self.cpu() - before
+        self.others = others.cores()
+        client.close_input()
+        self.server.close_input()
+        return result, self.server.read_json(10), cpu
+
+    def per(self, cpu, units):
+        return cpu / units if self.relay and units else None
+
+
+def bulk(run, direction, streams):
+    result, server, cpu = run.client("bulk", "127.0.0.1", run.target, direction, streams, run.setting.seconds)
+    if result["errors"] or server["errors"]:
+        raise Failed(f"{result['errors']} streams cut at the client, {server['errors']} at the server")
+    ours = {stream["id"]: stream for stream in result["streams"]}
+    theirs = {stream["id"]: stream for stream in server["streams"]}
+    if len(theirs) != streams:
+        raise Failed(f"{len(theirs)} of {streams} streams reached the server")
+    for id, stream in ours.items():
+        if stream["bytes"] != theirs[id]["bytes"]:
+            counts = f"{stream['bytes']} at the client, {theirs[id]['bytes']} at the server"
+            raise Failed(f"WRONG BYTES: stream {id}: {counts}")
+        if stream["wrong"] or theirs[id]["wrong"]:
+            raise Failed(f"WRONG BYTES: stream {id} is not what was sent")
+    readers = ours if direction == "down" else theirs
+    window = sum(stream["window_bytes"] for stream in readers.values())
+    total = sum(stream["bytes"] for stream in readers.values())
+    return {"rate": window * 8 / result["seconds"] / 1e9, "cpu": run.per(cpu, total / GiB)}
+
+
+def messages(run, connections, size):
+    result, server, cpu = run.client("messages", "127.0.0.1", run.target, connections, size, run.setting.seconds)
+    if server["errors"]:
+        raise Failed(f"{server['errors']} connections cut at the server")
+    return {
+        "rate": result["messages"] / result["seconds"] / 1e3,
+        "cpu": run.per(cpu * 1e6, result["total"]),
+        "p50": result["p50_us"],
+        "p99": result["p99_us"],
+    }
+
+
+def churn(run, slots):
+    result, server, cpu = run.client("churn", "127.0.0.1", run.target, slots, run.setting.seconds)
+    if result["failures"] or server["errors"]:
+        raise Failed(
+            f"{result['failures']} of {result['total'] + result['failures']} connections failed"
+            f" ({result['first_failure']}), {server['errors']} cut at the server"
+        )
+    return {
+        "rate": result["connections"] / result["seconds"],
+        "cpu": run.per(cpu * 1e6, result["total"]),
+        "p50": result["p50_us"],
+        "p99": result["p99_us"],
+    }
+
+
+def idle(run):
+    count = run.setting.connections
+    before = memory(run.relay.pid)
+    client = run.load("client", "idle", "127.0.0.1", run.target, count)
+    if client.read_line(120) != "ready":
+        raise Failed("the client is not ready")
+    time.sleep(1)
+    after = memory(run.relay.pid)
+    cpu, began = run.cpu(), time.monotonic()
+    time.sleep(max(run.setting.seconds, 1))
+    busy = (run.cpu() - cpu) / (time.monotonic() - began)
+    client.tell("go")
+    result = client.read_json(60)
+    if result["dead"]:
+        raise Failed(f"{result['dead']} of {count} idle connections were dead when used again")
+    return {"memory": (after.anonymous - before.anonymous) / count / 1024, "cpu": busy * 100}
+
+
+def start(run, times):
+    samples, others = [], OtherLoad()
+    for _ in range(times):
+        arguments = run.command(1000)  # the memory set aside for connections is small: the default of most packages
+        command = [run.setting.loadgen, "start", "127.0.0.1", str(run.port), *arguments]
+        starter = Process(command, run.directory / "start.log", None, piped=True)
+        result = starter.read_json(20)
+        if not result["served"]:
+            raise Failed("the first message did not come back")
+        time.sleep(0.2)
+        used = memory(result["pid"])
+        starter.close_input()
+        starter.child.wait(15)
+        starter.end()
+        samples.append((result["accepting_ms"], result["serving_ms"], used.anonymous / MB, used.resident / MB))
+    run.others = others.cores()
+    return dict(zip(("accepting", "serving", "anonymous", "resident"), map(statistics.median, zip(*samples))))
+
+
+def _messages_metrics():
+    return [
+        Metric("rate", "thousand/s", higher=True),
+        Metric("cpu", "CPU µs/message", digits=2),
+        Metric("p50", "p50 µs", digits=0, judged=False),
+        Metric("p99", "p99 µs", digits=0, judged=False),
+    ]
+
+
+def _bulk(streams, direction):
+    way = "server → client" if direction == "down" else "client → server"
+    return Case(
+        f"bulk{streams}-{direction}",
+        f"bulk, {streams} stream{'s' if streams > 1 else ''}, {way}",
+        bulk,
+        {"streams": streams, "direction": direction},
+        [Metric("rate", "Gbit/s", higher=True), Metric("cpu", "CPU s/GiB", digits=3)],
+    )
+
+
+def _messages(label, size, connections):
+    return Case(
+        f"msg{label}-c{connections}",
+        f"messages of {size:,} bytes, {connections:,} connection{'s' if connections > 1 else ''}",
+        messages,
+        {"size": size, "connections": connections},
+        _messages_metrics(),
+    )
+
+
+all_cases = [
+    _bulk(1, "down"),
+    _bulk(1, "up"),
+    _bulk(8, "down"),
+    _bulk(8, "up"),
+    _messages("64", 64, 1),
+    _messages("64", 64, 64),
+    _messages("64", 64, 1000),
+    _messages("16k", 16384, 64),
+    Case(
+        "churn",
+        "new connections, 32 at a time",
+        churn,
+        {"slots": 32},
+        [
+            Metric("rate", "connections/s", higher=True, digits=0),
+            Metric("cpu", "CPU µs/connection", digits=1),
+            Metric("p50", "p50 µs", digits=0, judged=False),
+            Metric("p99", "p99 µs", digits=0, judged=False),
+        ],
+    ),
+    Case(
+        "idle",
+        "idle connections",
+        idle,
+        {},
+        [
+            Metric("memory", "KiB/connection", digits=2, judged=False),
+            Metric("cpu", "% of a core, all of them", digits=1, judged=False),
+        ],
+        needs_relay=True,
+    ),
+    Case(
+        "start",
+        "start",
+        start,
+        {"times": 5},
+        [
+            Metric("accepting", "ms to accepting", digits=1, judged=False),
+            Metric("serving", "ms to the first echo", digits=1, judged=False),
+            Metric("anonymous", "MB private anonymous", digits=1, judged=False),
+            Metric("resident", "MB resident", digits=1, judged=False),
+        ],
+        needs_relay=True,
+    ),
+]
+
+default_cases = ["bulk1-down", "bulk1-up", "msg64-c64", "churn", "idle", "start"]
+
+
+def run_once(setting, case, peer, number):
+    """One peer's figures of one case, by the metrics' keys, and how many cores others used; raises Failed."""
+    run = Run(setting, peer, number)
+    with run.open(with_relay=case.name != "start"):
+        return case.run(run, **case.values), run.others

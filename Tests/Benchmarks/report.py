@@ -1,0 +1,136 @@
+"""The table, the ratios and the verdict."""
+
+import statistics
+
+from peers import not_competitors
+
+least = 0.95
+"""Of the best peer, in every judged row; the aim is above 1.0."""
+
+
+def figure(value, digits):
+    return f"{value:,.{digits}f}"
+
+
+def cell(values, failures, digits):
+    if not values:
+        return f"✗ {failures} failed" if failures else "–"
+    median = figure(statistics.median(values), digits)
+    if len(values) > 1:
+        low, high = figure(min(values), digits), figure(max(values), digits)
+        if low != high:
+            median += f" ({low}–{high})"
+    return median + (f" ✗{failures}" if failures else "")
+
+
+class Results:
+    """The figures of all rounds: `values[case][peer][metric]` is a list, one a round that did not fail."""
+
+    def __init__(self):
+        self.values = {}
+        self.failures = []
+        self.others = []  # of each run, how many cores were busy with other things
+
+    def add(self, case, peer, figures):
+        of_peer = self.values.setdefault(case, {}).setdefault(peer, {})
+        for key, value in figures.items():
+            if value is not None:
+                of_peer.setdefault(key, []).append(value)
+
+    def fail(self, case, peer, round, text):
+        self.values.setdefault(case, {}).setdefault(peer, {})
+        self.failures.append({"case": case, "peer": peer, "round": round, "error": text})
+
+    def failed(self, case, peer):
+        return sum(1 for failure in self.failures if failure["case"] == case and failure["peer"] == peer)
+
+    def of(self, case, peer, key):
+        return self.values.get(case, {}).get(peer, {}).get(key, [])
+
+    def median(self, case, peer, key):
+        values = self.of(case, peer, key)
+        return statistics.median(values) if values else None
+
+
+def ratio(results, case, metric, peers):
+    """Ours against the best peer's median, above 1 where ours is better, and who that is; None without both."""
+    ours = results.median(case.name, "tapline", metric.key)
+    theirs = []
+    for peer in peers:
+        value = results.median(case.name, peer, metric.key)
+        if peer not in not_competitors and value is not None:
+            theirs.append((value, peer))
+    if ours is None or not theirs:
+        return None
+    best, name = (max if metric.higher else min)(theirs)
+    above, below = (ours, best) if metric.higher else (best, ours)
+    if below <= 0:  # nothing measurable, on one side or both
+        return (1.0 if above <= 0 else float("inf")), name
+    return above / below, name
+
+
+def table(results, cases, peers):
+    rows = [["", *peers, "tapline : best peer"]]
+    for case in cases:
+        for metric in case.metrics:
+            row = [f"{case.title}: {metric.title}"]
+            for peer in peers:
+                failed = results.failed(case.name, peer)
+                row.append(cell(results.of(case.name, peer, metric.key), failed, metric.digits))
+            against = ratio(results, case, metric, peers)
+            mark = "**" if metric.judged else ""
+            row.append(f"{mark}{against[0]:.2f}{mark} ({against[1]})" if against else "–")
+            rows.append(row)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in rows]
+    rule = "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def bounds(results):
+    """The figures that have a bound of their own, not a peer's: text, and whether it is kept (None: not measured)."""
+
+    def at_most(case, key, bound, text):
+        value = results.median(case, "tapline", key)
+        return text, value is not None and value <= bound, value is not None
+
+    found = [
+        at_most("idle", "cpu", 2, "idle under 2 % of a core"),
+        at_most("start", "accepting", 10, "accepting within 10 ms"),
+        at_most("start", "anonymous", 3, "3 MB private at start"),
+        at_most("start", "resident", 18, "18 MB resident at start"),
+    ]
+    haproxy = [results.median("idle", peer, "memory") for peer in ("haproxy-splice", "haproxy-64k")]
+    haproxy = [value for value in haproxy if value is not None]
+    if haproxy:
+        found.append(at_most("idle", "memory", min(haproxy) / 3, "a third of HAProxy's memory per idle connection"))
+    return [(text, kept) for text, kept, measured in found if measured]
+
+
+def verdict(results, cases, peers):
+    """One line."""
+    if results.failures:
+        return f"Verdict: NOT VALID: runs that failed or carried wrong bytes: {len(results.failures)}; see above."
+    against = []
+    for case in cases:
+        for metric in case.metrics:
+            value = ratio(results, case, metric, peers)
+            if metric.judged and value is not None:
+                against.append((value[0], f"{case.name} {metric.title} {value[0]:.2f} of {value[1]}"))
+    kept = bounds(results)
+    if not against and not kept:
+        return "Verdict: none, for tapline was not measured beside another relay."
+    behind = [text for value, text in sorted(against) if value < least]
+    ahead = sum(1 for value, _ in against if value >= 1)
+    parts = []
+    if against:
+        enough = len(against) - len(behind)
+        parts.append(f"{ahead} of {len(against)} rows at or above the best peer, {enough} at or above {least}")
+    if behind:
+        parts.append("behind in " + ", ".join(behind))
+    missed = [text for text, good in kept if not good]
+    if missed:
+        parts.append("missed: " + ", ".join(missed))
+    elif kept:
+        parts.append(f"all {len(kept)} bounds kept")
+    return ("Verdict: BEHIND: " if behind or missed else "Verdict: good: ") + "; ".join(parts) + "."

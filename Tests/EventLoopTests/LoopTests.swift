@@ -1,0 +1,70 @@
+import EventLoop
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+@Suite struct LoopTests {
+    @Test func loop_nothingOpen_runReturnsAtOnce() async throws {
+        try await LoopHarness.run { harness in
+            let loop = try EventLoop()
+            loop.run()
+            #expect(!loop.turn(wait: true))
+            #expect(loop.openHandles.isEmpty)
+            loop.close()
+            #expect(harness.loop.openHandles == ["timer"])
+        }
+    }
+
+    @Test func loop_handleLeftOpen_isNamed() async throws {
+        try await Exclusive.run {
+            let loop = try EventLoop()
+            let mailbox = try Mailbox<Int>(loop: loop) { _ in }
+            let timer = try Timer(loop: loop) {}
+            #expect(loop.openHandles.sorted() == ["async", "timer"])
+            timer.close()
+            #expect(loop.openHandles == ["async"])
+            mailbox.close()
+            #expect(loop.openHandles.isEmpty)
+            loop.run()
+            loop.close()
+        }
+    }
+
+    @Test func loop_callbackThatNeverCame_failsTheTest() async throws {
+        try await LoopHarness.run { harness in
+            _ = harness.mustCall("never")
+        } throws: {
+            #expect("\($0)" == "never was called 0 times, not 1")
+        }
+    }
+
+    @Test func loop_signal_callsBack() async throws {
+        try await LoopHarness.run { harness in
+            let told = harness.mustCall("signal")
+            let watch = try SignalWatch(loop: harness.loop, signal: SIGUSR1) { told() }
+            kill(getpid(), SIGUSR1)
+            try harness.turnUntilCalled()
+            watch.close()
+        }
+    }
+
+    @Test func loop_signalThatCannotBeCaught_throwsAndLeavesNothing() async throws {
+        try await LoopHarness.run { harness in
+            let error = #expect(throws: UVError.self) {
+                _ = try SignalWatch(loop: harness.loop, signal: SIGKILL) {}
+            }
+            #expect(error?.name == "EINVAL")
+        }
+    }
+
+    @Test func error_ofTheSystem_hasItsSymbolWordsAndNumber() {
+        let inUse = UVError(code: -EADDRINUSE)
+        #expect(inUse.name == "EADDRINUSE")
+        #expect(inUse.description == "address already in use")
+        #expect(inUse.errno == Errno(EADDRINUSE))
+        let lookup = UVError(code: -3008)
+        #expect(lookup.name == "EAI_NONAME")
+        #expect(lookup.errno == nil)
+    }
+}

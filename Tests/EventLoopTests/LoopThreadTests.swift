@@ -1,0 +1,67 @@
+import EventLoop
+import TestSupport
+import Testing
+
+@Suite struct LoopThreadTests {
+    private struct Refusal: Error {}
+
+    @Test func thread_itsLastHandleClosed_ends() async throws {
+        try await Exclusive.run {
+            let (thread, mailbox) = try LoopThread.start(name: "looptest") { loop in
+                let close = Closing()
+                let mailbox = try Mailbox<Int>(loop: loop) { _ in close.mailbox?.close() }
+                close.mailbox = mailbox
+                return mailbox
+            }
+            #expect(ProcessFigures.threads(named: "looptest").count == 1)
+            #expect(mailbox.post(1))
+            try Background("join") { thread.join() }.value()
+            #expect(ProcessFigures.threads(named: "looptest").isEmpty)
+            #expect(!mailbox.post(2))
+        }
+    }
+
+    /// The mailbox as its own handler reaches it.
+    private final class Closing {
+        var mailbox: Mailbox<Int>?
+    }
+
+    @Test func thread_setUpThrows_closesWhatItMadeAndRethrows() async throws {
+        try await Exclusive.run {
+            #expect(throws: Refusal.self) {
+                _ = try LoopThread.start(name: "looptest") { loop -> Int in
+                    // The handle is the loop's until it is closed; nobody here can close it any more.
+                    let timer = try Timer(loop: loop) {}
+                    timer.start(after: 1, every: 1)
+                    throw Refusal()
+                }
+            }
+            #expect(ProcessFigures.threads(named: "looptest").isEmpty)
+        }
+    }
+
+    @Test func thread_setUpMakesNothing_endsByItself() async throws {
+        try await Exclusive.run {
+            let (thread, ready) = try LoopThread.start(name: "looptest") { _ in 7 }
+            #expect(ready == 7)
+            try Background("join") { thread.join() }.value()
+        }
+    }
+
+    @Test func thread_loopCallbacks_runOnIt() async throws {
+        try await Exclusive.run {
+            let name = Monitor<[String: UInt64]?>(nil)
+            let (thread, _) = try LoopThread.start(name: "looptest-with-a-long-name") { loop in
+                let timer = try Timer(loop: loop) {
+                    name.withLock { $0 = ProcessFigures.threads(named: "looptest-with-a") }
+                    loop.closeHandles()
+                }
+                timer.start(after: 1)
+                return 0
+            }
+            let found = try name.wait(for: "the timer") { $0 }
+            #expect(found.count == 1, "15 bytes of the name are kept")
+            try Background("join") { thread.join() }.value()
+        }
+    }
+}

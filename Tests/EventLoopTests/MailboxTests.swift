@@ -1,0 +1,115 @@
+import EventLoop
+import TestSupport
+import Testing
+
+@Suite struct MailboxTests {
+    @Test func mailbox_manyPostsBeforeATurn_comeInOrderInOneBatch() async throws {
+        try await LoopHarness.run { harness in
+            let told = harness.mustCall("batch")
+            var batches: [[Int]] = []
+            let mailbox = try Mailbox<Int>(loop: harness.loop) { batch in
+                batches.append(batch)
+                told()
+            }
+            for number in 0..<100 { #expect(mailbox.post(number)) }
+            try harness.turnUntilCalled()
+            #expect(batches == [Array(0..<100)])
+            mailbox.close()
+        }
+    }
+
+    @Test func mailbox_postInItsHandler_comesInTheNextBatch() async throws {
+        try await LoopHarness.run { harness in
+            let told = harness.mustCall("batch", times: 2)
+            var batches: [[Int]] = []
+            var answer: (Int) -> Void = { _ in }
+            let mailbox = try Mailbox<Int>(loop: harness.loop) { batch in
+                batches.append(batch)
+                told()
+                if batch == [1] { answer(2) }
+            }
+            answer = { mailbox.post($0) }
+            mailbox.post(1)
+            try harness.turnUntilCalled()
+            #expect(batches == [[1], [2]])
+            mailbox.close()
+        }
+    }
+
+    @Test func mailbox_closed_refusesPostsAndReturnsTheRest() async throws {
+        try await LoopHarness.run { harness in
+            let mailbox = try Mailbox<Int>(loop: harness.loop) { Issue.record("told of \($0) after close") }
+            mailbox.post(1)
+            mailbox.post(2)
+            #expect(mailbox.close() == [1, 2])
+            #expect(!mailbox.post(3))
+            #expect(mailbox.close() == [])
+            harness.turnAFewTimes()
+        }
+    }
+
+    @Test func mailbox_closedInItsHandler_isToldNoMore() async throws {
+        try await LoopHarness.run { harness in
+            let told = harness.mustCall("batch")
+            var close: () -> Void = {}
+            let mailbox = try Mailbox<Int>(loop: harness.loop) { _ in
+                told()
+                close()
+            }
+            close = {
+                mailbox.post(2)
+                #expect(mailbox.close() == [2])
+            }
+            mailbox.post(1)
+            try harness.turnUntilCalled()
+            harness.turnAFewTimes()
+        }
+    }
+
+    @Test func mailbox_manyThreadsPost_everyMessageComesOnceAndInItsThreadsOrder() async throws {
+        try await LoopHarness.run { harness in
+            let threads = 8
+            let each = 2000
+            var last = [Int](repeating: -1, count: threads)
+            var count = 0
+            let mailbox = try Mailbox<Int>(loop: harness.loop) { batch in
+                count += batch.count
+                for message in batch {
+                    let (thread, number) = (message / each, message % each)
+                    if last[thread] != number - 1 { Issue.record("\(number) of \(thread) after \(last[thread])") }
+                    last[thread] = number
+                }
+            }
+            let posters = try (0..<threads).map { thread in
+                try Background("poster \(thread)") {
+                    for number in 0..<each where !mailbox.post(thread * each + number) {
+                        throw TestFailure("an open mailbox refused \(number)")
+                    }
+                }
+            }
+            try harness.turn(until: "every message") { count == threads * each }
+            for poster in posters { try poster.value() }
+            mailbox.close()
+        }
+    }
+
+    @Test func mailbox_closedWhileThreadsPost_nothingIsLostAndNothingIsTakenAfterwards() async throws {
+        try await LoopHarness.run { harness in
+            for _ in 0..<50 {
+                var count = 0
+                let mailbox = try Mailbox<Int>(loop: harness.loop) { count += $0.count }
+                let posters = try (0..<2).map { _ in
+                    try Background("poster") {
+                        var taken = 0
+                        while mailbox.post(taken) { taken += 1 }
+                        return taken
+                    }
+                }
+                try harness.turn(until: "a first message") { count > 0 }
+                count += mailbox.close().count
+                #expect(try posters.map { try $0.value() }.reduce(0, +) == count)
+            }
+            harness.turnAFewTimes()
+        }
+    }
+}

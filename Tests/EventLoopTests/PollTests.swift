@@ -1,0 +1,201 @@
+import EventLoop
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+/// A watch that tells a closure.
+private final class Watch: Poll {
+    var action: (Watch, Events) -> Void = { _, _ in }
+
+    override func ready(_ events: Events) {
+        action(self, events)
+    }
+}
+
+@Suite struct PollTests {
+    @Test func poll_bytesArrive_tellsReadable() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let readable = harness.mustCall("readable")
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
+                watch.action = { watch, events in
+                    #expect(events == .readable)
+                    readable()
+                    watch.close()
+                }
+                poke(there)
+                try harness.turnUntilCalled()
+            }
+        }
+    }
+
+    @Test func poll_bytesNotRead_tellsAgainAndAgain() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let readable = harness.mustCall("readable", times: 3)
+                var calls = 0
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
+                watch.action = { watch, _ in
+                    readable()
+                    calls += 1
+                    if calls == 3 { watch.close() }
+                }
+                poke(there)
+                try harness.turnUntilCalled()
+            }
+        }
+    }
+
+    @Test func poll_roomToWrite_tellsWritableOnlyOnceThereIs() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                fill(here)
+                let writable = harness.mustCall("writable")
+                var hasRoom = false
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .writable))
+                watch.action = { watch, events in
+                    #expect(events == .writable)
+                    #expect(hasRoom)
+                    writable()
+                    watch.close()
+                }
+                harness.turnAFewTimes()
+                hasRoom = true
+                empty(there)
+                try harness.turnUntilCalled()
+            }
+        }
+    }
+
+    @Test func poll_peerEndsItsHalf_tellsReadable() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let readable = harness.mustCall("readable")
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
+                watch.action = { watch, events in
+                    #expect(events.contains(.readable))
+                    readable()
+                    watch.close()
+                }
+                shutdown(there, CInt(SHUT_WR))
+                try harness.turnUntilCalled()
+            }
+        }
+    }
+
+    /// An error is told whatever is asked for, for as long as it is there; the socket names it.
+    @Test(arguments: [Poll.Events.readable, [], [.readable, .writable]])
+    func poll_peerResets_tellsTheErrorUntilItIsTaken(interest: Poll.Events) async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener()
+            let socket = try Socket(family: AF_INET)
+            guard socket.connect(to: listener.address) == .connected else { throw TestFailure("not connected") }
+            let peer = try listener.accept()
+            let failed = harness.mustCall("error", times: 2)
+            let watch = harness.keep(try Watch(loop: harness.loop, fd: socket.fd, for: interest))
+            var calls = 0
+            watch.action = { watch, events in
+                guard events != .writable else { return }
+                #expect(events.contains(.error))
+                failed()
+                calls += 1
+                if calls == 2 { watch.rest() }
+            }
+            try peer.reset()
+            try harness.turnUntilCalled()
+            #expect(watch.interest == nil)
+            harness.turnAFewTimes()
+            let error = socket.takeError()
+            #expect(error == Errno(ECONNRESET))
+            watch.close()
+        }
+    }
+
+    /// Both halves have ended: told for ever, so a watch that waits for nothing has to rest.
+    @Test func poll_bothHalvesEnded_tellsHangupUntilItRests() async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener()
+            let socket = try Socket(family: AF_INET)
+            guard socket.connect(to: listener.address) == .connected else { throw TestFailure("not connected") }
+            let peer = try listener.accept()
+            let hungUp = harness.mustCall("hangup", times: 2)
+            let watch = harness.keep(try Watch(loop: harness.loop, fd: socket.fd, for: []))
+            var calls = 0
+            watch.action = { watch, events in
+                #expect(events == .hangup)
+                hungUp()
+                calls += 1
+                if calls == 2 { watch.rest() }
+            }
+            socket.endWriting()
+            peer.endWriting()
+            try harness.turnUntilCalled()
+            harness.turnAFewTimes()
+            watch.watch(.readable)
+            #expect(watch.interest == .readable)
+            watch.close()
+        }
+    }
+
+    @Test func poll_watchesForNothing_tellsNothing() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
+                watch.action = { _, events in Issue.record("told of \(events)") }
+                watch.watch([])
+                poke(there)
+                harness.turnAFewTimes()
+                watch.close()
+            }
+        }
+    }
+
+    @Test func poll_closedInItsCallback_isToldNoMore() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let called = harness.mustCall("ready")
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .writable))
+                watch.action = { watch, _ in
+                    called()
+                    watch.close()
+                    #expect(watch.isClosed)
+                    watch.close()
+                }
+                watch.watch([.readable, .writable])
+                poke(there)
+                try harness.turnUntilCalled()
+                harness.turnAFewTimes()
+            }
+        }
+    }
+
+    @Test func poll_closedByAnothersCallback_isNotToldOfWhatWasReadyToo() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let called = harness.mustCall("one of the two")
+                let first = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
+                let second = harness.keep(try Watch(loop: harness.loop, fd: there, for: .readable))
+                first.action = { _, _ in
+                    called()
+                    first.close()
+                    second.close()
+                }
+                second.action = first.action
+                poke(here)
+                poke(there)
+                try harness.turnUntilCalled()
+                harness.turnAFewTimes()
+            }
+        }
+    }
+
+    @Test func poll_descriptorThatCannotBeWatched_throws() async throws {
+        try await LoopHarness.run { harness in
+            let file = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
+            defer { close(file) }
+            #expect(throws: UVError.self) { _ = try Watch(loop: harness.loop, fd: file, for: .readable) }
+            #expect(throws: UVError.self) { _ = try Watch(loop: harness.loop, fd: -1, for: .readable) }
+        }
+    }
+}

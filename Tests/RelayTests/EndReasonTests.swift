@@ -1,0 +1,22 @@
+import Relay
+import Testing
+
+@Suite struct EndReasonTests {
+    /// The contract's list: a name that changes here breaks somebody's dashboard.
+    @Test func reasons_areTheContractsAndNoOthers() {
+        let client = ["client_closed", "client_reset", "client_timed_out"]
+        let upstream = ["upstream_closed", "upstream_reset", "upstream_timed_out", "connect_refused"]
+        let tapline = [
+            "connect_timeout", "connect_unreachable", "name_not_found", "name_lookup_failed", "no_local_port", "loop",
+            "idle_timeout", "half_close_timeout", "lifetime", "killed", "drained", "denied", "over_limit",
+            "internal_error",
+        ]
+        func named(_ closedBy: ClosedBy) -> [String] {
+            EndReason.allCases.filter { $0.closedBy == closedBy }.map(\.rawValue)
+        }
+        #expect(Set(named(.client)) == Set(client))
+        #expect(Set(named(.upstream)) == Set(upstream))
+        #expect(Set(named(.tapline)) == Set(tapline))
+        #expect(EndReason.allCases.count == 21)
+    }
+}

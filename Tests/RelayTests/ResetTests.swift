@@ -1,0 +1,163 @@
+import Configuration
+import Glibc
+import Relay
+import Sockets
+import TestSupport
+import Testing
+
+/// `FAULTS.md`, "Ends of streams": a stream that was cut must not look complete.
+@Suite struct ResetTests {
+    static let sizes = [0, 1, message, 100_000, stream]
+
+    @Test(arguments: RelayHarness.Pump.allCases, sizes)
+    func upstreamResets_clientGetsEverythingAndThenAReset(pump: RelayHarness.Pump, size: Int) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            let sender = try Background("upstream") {
+                try upstream.send(downBytes, 0..<size)
+                try upstream.reset()
+            }
+            #expect(try client.receiveToEnd(downBytes) == .reset(size))
+            try sender.value()
+            #expect(try relay.end().summary == .init(.upstreamReset, up: 0, down: size, errno: "ECONNRESET"))
+        }
+    }
+
+    @Test(arguments: RelayHarness.Pump.allCases, sizes)
+    func clientResets_upstreamGetsEverythingAndThenAReset(pump: RelayHarness.Pump, size: Int) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            let sender = try Background("client") {
+                try client.send(upBytes, 0..<size)
+                try client.reset()
+            }
+            #expect(try upstream.receiveToEnd(upBytes) == .reset(size))
+            try sender.value()
+            #expect(try relay.end().summary == .init(.clientReset, up: size, down: 0, errno: "ECONNRESET"))
+        }
+    }
+
+    /// The reset comes while the reader sleeps and everything before it is still in the kernel, the pipe and the relay.
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func upstreamResets_readerAsleep_getsEverythingLaterAndThenAReset(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
+            let size = 100_000
+            try upstream.send(downBytes, 0..<size)
+            try upstream.reset()
+            #expect(relay.idleShare() < 0.02, "the reset waits until what came before it is sent")
+            #expect(relay.endedCount == 0)
+            #expect(try client.receiveToEnd(downBytes, piece: 8 << 10) == .reset(size))
+            #expect(try relay.end().summary == .init(.upstreamReset, up: 0, down: size, errno: "ECONNRESET"))
+        }
+    }
+
+    /// As above with every buffer full: what the sender's own system still held goes with the reset, but everything
+    /// that the relay has taken arrives.
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func clientResets_everyBufferFull_everythingTakenArrives(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            let sent = try client.sendUntilStalled(upBytes)
+            let taken = try await relay.live().bytesUp
+            client.resetNow()
+            let received = try upstream.receiveToEnd(upBytes, piece: 64 << 10)
+            #expect(received.ending == .reset)
+            #expect(received.count <= sent)
+            #expect(received.count >= Int(taken))
+            #expect(
+                try relay.end().summary == .init(.clientReset, up: received.count, down: 0, errno: "ECONNRESET"))
+        }
+    }
+
+    /// Nobody ever reads what came before the reset: the half-close timeout bounds the wait.
+    @Test func upstreamResets_readerNeverReads_isResetAtTheBound() async throws {
+        let timeouts = Timeouts(halfClose: .milliseconds(400))
+        try await RelayHarness.run(timeouts: timeouts) { relay, listener in
+            let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
+            try upstream.send(downBytes, 0..<100_000)
+            try upstream.reset()
+            let record = try relay.end()
+            #expect(record.end?.reason == .upstreamReset, "the reason stays the reset's")
+            #expect((record.end?.duration ?? 0) >= 400_000_000)
+            #expect(try client.receiveToEnd(downBytes).ending == .reset)
+        }
+    }
+
+    /// Both flows stream when one side is gone: writing to it must neither raise a signal nor hide the reason.
+    @Test(arguments: RelayHarness.Pump.allCases, [Side.client, .upstream])
+    func oneSideResets_whileBothFlowsStream_isItsReset(pump: RelayHarness.Pump, side: Side) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.streamingPair(listener)
+            let (goes, stays) = side == .client ? (client, upstream) : (upstream, client)
+            // Until it is told of the reset; that is what ends this sender.
+            let sender = try Background("sender") {
+                try stays.send(side == .client ? downBytes : upBytes, stream..<(1 << 40))
+            }
+            try await relay.live("bytes pass") { (side == .client ? $0.bytesDown : $0.bytesUp) > UInt64(stream) }
+            goes.resetNow()
+            let record = try relay.end()
+            #expect(record.end?.reason == (side == .client ? .clientReset : .upstreamReset))
+            #expect(throws: TestFailure.self) { try sender.value() }
+        }
+    }
+
+    @Test(arguments: [Side.client, .upstream])
+    func sideEndsItsHalfAndThenResets_isAResetToTheOther(side: Side) async throws {
+        try await RelayHarness.run { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            let (first, other) = side == .client ? (client, upstream) : (upstream, client)
+            try first.send(upBytes, 0..<message)
+            first.endWriting()
+            #expect(try other.receiveToEnd(upBytes) == .fin(message))
+            first.resetNow()
+            #expect(try relay.end().end?.reason == (side == .client ? .clientReset : .upstreamReset))
+            #expect(throws: TestFailure.self) { try other.send(downBytes, 0..<(64 << 20)) }
+        }
+    }
+
+    /// `close` with unread bytes is a reset of the system's own making.
+    @Test func clientClosesWithoutReadingTheAnswer_isItsReset() async throws {
+        try await RelayHarness.run { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            try upstream.send(downBytes, 0..<message)
+            try await relay.live("the answer is there") { $0.bytesDown == UInt64(message) }
+            try Deadline.poll("and with the client") { client.hasBytes }
+            client.close()
+            #expect(try upstream.receiveToEnd(upBytes) == .reset(0))
+            #expect(
+                try relay.end().summary == .init(.clientReset, up: 0, down: message, errno: "ECONNRESET"))
+        }
+    }
+
+    /// The upstream may be gone before the relay has seen that it accepted. It was no refusal, and what it said counts.
+    @Test func upstreamGreetsAndResetsAtOnce_clientGetsTheGreetingAndThenAReset() async throws {
+        try await RelayHarness.run { relay, listener in
+            for round in 1...200 {
+                let client = try relay.connect()
+                let upstream = try listener.accept()
+                try upstream.send(downBytes, 0..<message)
+                upstream.resetNow()
+                #expect(try client.receiveToEnd(downBytes) == .reset(message))
+                client.close()
+                let record = try #require(try relay.ended(round).last)
+                #expect(record.summary == .init(.upstreamReset, up: 0, down: message, errno: "ECONNRESET"))
+                #expect(record.connectDuration != nil)
+            }
+        }
+    }
+
+    @Test func manyAbruptEnds_eachHasItsRecordAndNothingIsLeft() async throws {
+        try await RelayHarness.run(workers: 2) { relay, listener in
+            for round in 0..<300 {
+                let (client, upstream) = try relay.pair(listener)
+                try client.send(upBytes, 0..<message)
+                if round % 3 == 0 { try upstream.receive(upBytes, 0..<message) }
+                (round % 2 == 0 ? client : upstream).resetNow()
+            }
+            let records = try relay.ended(300)
+            let others = records.filter { $0.end?.reason != .clientReset && $0.end?.reason != .upstreamReset }
+            #expect(others.map(\.summary) == [])
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import Configuration
+import Relay
+import Sockets
+import TestSupport
+import Testing
+
+/// What goes up and what comes down, in every test of a service.
+let upBytes = Pattern(seed: 1)
+let downBytes = Pattern(seed: 2)
+
+/// One piece of a few bytes, and a stream long enough that a flow changes over to splicing.
+let message = 14
+let stream = 6 << 20
+
+extension ConnectionRecord {
+    /// Why it ended, who closed, and how many bytes passed: what most tests ask of a record.
+    var summary: Summary {
+        Summary(end?.reason, up: bytesUp, down: bytesDown, errno: end?.errno?.name)
+    }
+
+    struct Summary: Hashable, CustomTestStringConvertible {
+        var reason: EndReason?
+        var up: UInt64
+        var down: UInt64
+        var errno: String?
+
+        init(_ reason: EndReason?, up: some BinaryInteger, down: some BinaryInteger, errno: String? = nil) {
+            self.reason = reason
+            self.up = UInt64(up)
+            self.down = UInt64(down)
+            self.errno = errno
+        }
+
+        var testDescription: String { "\(reason?.rawValue ?? "open") \(up) up \(down) down \(errno ?? "no error")" }
+    }
+}
+
+extension Peer.Received {
+    static func fin(_ count: Int) -> Self { Self(count: count, ending: .fin) }
+    static func reset(_ count: Int) -> Self { Self(count: count, ending: .reset) }
+}
+
+extension RelaySettings {
+    /// A relay on a free loopback port.
+    static func to(
+        _ upstream: UpstreamAddress, name: String = "relay", timeouts: Timeouts = Timeouts(),
+        maxConnections: Int = RelaySettings.defaultMaxConnections
+    ) -> RelaySettings {
+        RelaySettings(
+            name: name, listen: [.address(.ipv4(.loopback, port: 0))], upstream: upstream, timeouts: timeouts,
+            maxConnections: maxConnections)
+    }
+}
+
+extension RelayHarness {
+    /// Both ends of a connection whose flows have streamed: under `splice` they splice from here on.
+    func streamingPair(_ listener: PeerListener, bytes: Int = stream) throws -> (client: Peer, upstream: Peer) {
+        let (client, upstream) = try pair(listener)
+        let senders = [
+            try Background("up") { try client.send(upBytes, 0..<bytes) },
+            try Background("down") { try upstream.send(downBytes, 0..<bytes) },
+        ]
+        let receiver = try Background("received up") { try upstream.receive(upBytes, 0..<bytes) }
+        try client.receive(downBytes, 0..<bytes)
+        try receiver.value()
+        for sender in senders { try sender.value() }
+        return (client, upstream)
+    }
+}

@@ -1,0 +1,84 @@
+import Relay
+import TestSupport
+import Testing
+
+/// `FAULTS.md`: one byte sent out of band in mid-stream. `splice` stops at its mark, and says "would block" for ever.
+@Suite struct UrgentByteTests {
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func urgentByte_amongMessages_arrivesInline(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            for round in 0..<10 {
+                let start = round * 11
+                try client.send(upBytes, start..<start + 5)
+                try client.sendUrgent(upBytes, at: start + 5)
+                try client.send(upBytes, start + 6..<start + 11)
+                try upstream.receive(upBytes, start..<start + 11)
+            }
+            #expect(relay.idleShare() < 0.02)
+            client.close()
+            #expect(try upstream.receiveToEnd(upBytes, from: 110) == .fin(110))
+            upstream.close()
+            #expect(try relay.end().summary == .init(.clientClosed, up: 110, down: 0))
+        }
+    }
+
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func urgentByte_inAStream_nothingIsLostAndNothingSpins(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.streamingPair(listener)
+            let parts = 4
+            let end = stream * (1 + parts)
+            let sender = try Background("client") {
+                for part in 1...parts {
+                    let start = part * stream
+                    try client.send(upBytes, start..<start + stream / 2)
+                    try client.sendUrgent(upBytes, at: start + stream / 2)
+                    try client.send(upBytes, start + stream / 2 + 1..<start + stream)
+                }
+            }
+            try upstream.receive(upBytes, stream..<end)
+            try sender.value()
+            #expect(relay.idleShare() < 0.02)
+            let live = try await relay.live()
+            #expect(pump == .copy || live.splicedUp > 0)
+            client.close()
+            #expect(try upstream.receiveToEnd(upBytes, from: end) == .fin(end))
+            upstream.close()
+            #expect(try relay.end().summary == .init(.clientClosed, up: end, down: stream))
+        }
+    }
+
+    /// The byte is the last thing sent: it must not wait for something after it.
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func urgentByte_isTheLast_arrivesAndNothingSpins(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump) { relay, listener in
+            let (client, upstream) = try relay.streamingPair(listener)
+            try client.sendUrgent(upBytes, at: stream)
+            try upstream.receive(upBytes, stream..<stream + 1)
+            #expect(relay.idleShare() < 0.02)
+            client.endWriting()
+            #expect(try upstream.receiveToEnd(upBytes, from: stream + 1) == .fin(stream + 1))
+        }
+    }
+
+    /// While reading rests, the only thing that a leg can be watched for is the mark itself.
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func urgentByte_whileReadingIsPaused_doesNotSpinAndArrivesLater(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            let size = try client.sendUntilStalled(upBytes, piece: 64 << 10)
+            let sender = try Background("client") {
+                try client.sendUrgent(upBytes, at: size)
+                try client.send(upBytes, size + 1..<size + 100_000)
+                client.endWriting()
+            }
+            #expect(relay.idleShare() < 0.02, "the mark waits in the source, nobody reads")
+            let received = try upstream.receiveToEnd(upBytes, piece: 64 << 10)
+            #expect(received == .fin(size + 100_000))
+            try sender.value()
+            upstream.close()
+            #expect(try relay.end().summary == .init(.clientClosed, up: size + 100_000, down: 0))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+@Suite struct SocketFileTests {
+    private func run(_ body: (_ path: String) throws -> Void) async throws {
+        try await TemporaryFolder.run { folder in
+            try await Exclusive.run { try body(folder + "/socket") }
+        }
+    }
+
+    private func bind(_ path: String, mode: UInt16 = 0o660) throws -> (SocketFile, SocketParcel) {
+        let socket = try Socket(family: AF_UNIX)
+        let file = try SocketFile.bind(socket, path: path, mode: mode)
+        try socket.listen()
+        return (file, SocketParcel(socket))
+    }
+
+    private func facts(_ path: String) -> stat? {
+        var facts = stat()
+        return lstat(path, &facts) == 0 ? facts : nil
+    }
+
+    @Test(arguments: [0o660, 0o600, 0o666] as [UInt16])
+    func file_made_hasItsModeWhateverTheUmask(mode: UInt16) async throws {
+        try await run { path in
+            let (file, _) = try bind(path, mode: mode)
+            #expect(facts(path)?.st_mode == S_IFSOCK | mode_t(mode))
+            file.remove()
+            #expect(facts(path) == nil)
+        }
+    }
+
+    @Test func file_ofADeadProcess_isReplaced() async throws {
+        try await run { path in
+            do { _ = try bind(path) }
+            #expect(facts(path) != nil, "closing leaves the file")
+            let (file, parcel) = try bind(path)
+            _ = try Peer.connect(to: .unix(path: path))
+            file.remove()
+            #expect(facts(path) == nil)
+            _ = parcel
+        }
+    }
+
+    @Test func file_thatAnswers_isNotReplaced() async throws {
+        try await run { path in
+            let (_, parcel) = try bind(path)
+            #expect(throws: Errno(EADDRINUSE)) { _ = try bind(path) }
+            _ = try Peer.connect(to: .unix(path: path))
+            _ = parcel
+        }
+    }
+
+    /// A queue that is full answers nobody at the moment, but somebody is there.
+    @Test func file_thatAnswersWithAFullQueue_isNotReplaced() async throws {
+        try await run { path in
+            let listener = try PeerListener(.unix(path: path), backlog: 0)
+            _ = try Peer.connect(to: listener.address)
+            #expect(throws: Errno(EADDRINUSE)) { _ = try bind(path) }
+        }
+    }
+
+    @Test func file_thatIsNoSocket_isNotReplaced() async throws {
+        try await run { path in
+            close(open(path, O_CREAT | O_WRONLY, 0o600))
+            #expect(throws: Errno(EEXIST)) { _ = try bind(path) }
+            #expect(facts(path).map { $0.st_mode & S_IFMT } == S_IFREG)
+        }
+    }
+
+    @Test func file_thatIsALink_isNotFollowed() async throws {
+        try await run { path in
+            symlink("/nonexistent/elsewhere", path)
+            #expect(throws: Errno(EEXIST)) { _ = try bind(path) }
+            #expect(facts(path).map { $0.st_mode & S_IFMT } == S_IFLNK)
+        }
+    }
+
+    @Test func file_replacedBySomebodyElse_isNotRemoved() async throws {
+        try await run { path in
+            let (ours, parcel) = try bind(path)
+            // Under another name first: the file system may give a number that is free again at once.
+            let (_, theirs) = try bind(path + "2")
+            rename(path + "2", path)
+            ours.remove()
+            #expect(facts(path) != nil)
+            _ = (parcel, theirs)
+        }
+    }
+
+    @Test func file_inAFolderThatIsMissing_saysSo() async throws {
+        try await run { path in
+            #expect(throws: Errno(ENOENT)) { _ = try bind(path + "/missing/socket") }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+internal import Glibc
+
+/// A moment of the monotonic clock that no wait of a test goes past.
+public struct Deadline: Sendable {
+    /// Long enough for a loaded machine, short enough for somebody who waits.
+    public static let usual: Duration = .seconds(20)
+
+    let nanoseconds: UInt64
+
+    /// So long from now.
+    public init(in duration: Duration = Deadline.usual) {
+        let (seconds, attoseconds) = duration.components
+        nanoseconds = Self.now + UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+
+    /// The monotonic clock.
+    public static var now: UInt64 {
+        var time = Glibc.timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    /// Whether it has passed.
+    public var isOver: Bool { Self.now >= nanoseconds }
+
+    /// Milliseconds until then, rounded up, for poll(2).
+    var milliseconds: CInt {
+        let now = Self.now
+        return nanoseconds <= now ? 0 : CInt(min((nanoseconds - now + 999_999) / 1_000_000, 60_000))
+    }
+
+    var timespec: timespec {
+        Glibc.timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+    }
+
+    /// Lets a window of time pass, for what is measured over it: CPU time while nothing moves, a quiet flow. Never to
+    /// wait for something that happens.
+    public static func letPass(_ window: Duration) {
+        let end = Deadline(in: window)
+        while !end.isOver {
+            var until = end.timespec
+            clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nil)
+        }
+    }
+
+    /// Asks again and again for what no event tells of (a counter of the system, an answer of another process), every
+    /// few milliseconds, until it is true.
+    public static func poll(_ what: String, within: Duration = usual, until isTrue: () throws -> Bool) throws {
+        let deadline = Deadline(in: within)
+        while try !isTrue() {
+            guard !deadline.isOver else { throw TestFailure("deadline passed: \(what)") }
+            letPass(.milliseconds(2))
+        }
+    }
+}

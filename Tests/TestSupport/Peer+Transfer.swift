@@ -1,0 +1,138 @@
+internal import Glibc
+internal import Sockets
+
+/// Bytes to and from the other end, every one of them checked.
+extension Peer {
+    /// Sends a range of a pattern, `piece` bytes a call at most.
+    public func send(
+        _ pattern: Pattern, _ range: Range<Int>, piece: Int = 256 << 10, within: Duration = Deadline.usual
+    ) throws {
+        let deadline = Deadline(in: within)
+        var position = range.lowerBound
+        while position < range.upperBound {
+            guard let sent = try sendSome(pattern, at: position, limit: min(piece, range.upperBound - position)) else {
+                try self.await(POLLOUT, "room to send byte \(position) of \(range)", deadline)
+                continue
+            }
+            position += sent
+        }
+    }
+
+    /// Sends as much as there is room for at this moment. Nil when there is no room at all.
+    func sendSome(_ pattern: Pattern, at position: Int, limit: Int) throws -> Int? {
+        let sent = pattern.withBytes(at: position, limit: limit) {
+            Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
+        }
+        if sent >= 0 { return sent }
+        guard errno == EAGAIN else { throw TestFailure("send at byte \(position): \(Errno.current.name)") }
+        return nil
+    }
+
+    /// Sends from a position on until nobody has taken any for `quiet`: every buffer on the way is full. Returns the
+    /// position reached.
+    public func sendUntilStalled(
+        _ pattern: Pattern, from start: Int = 0, piece: Int = 256 << 10, most: Int = 256 << 20,
+        quiet: Duration = .milliseconds(300)
+    ) throws -> Int {
+        var position = start
+        var stalled = Deadline(in: quiet)
+        while position - start < most {
+            if let sent = try sendSome(pattern, at: position, limit: piece) {
+                position += sent
+                stalled = Deadline(in: quiet)
+            } else if stalled.isOver {
+                return position
+            } else {
+                Deadline.letPass(.milliseconds(2))
+            }
+        }
+        throw TestFailure("nothing held back \(most) bytes")
+    }
+
+    /// Sends the byte of a position out of band (`MSG_OOB`).
+    public func sendUrgent(_ pattern: Pattern, at position: Int) throws {
+        let deadline = Deadline()
+        while true {
+            let sent = pattern.withBytes(at: position, limit: 1) {
+                Glibc.send(fd, $0.baseAddress, 1, CInt(MSG_OOB) | CInt(MSG_NOSIGNAL))
+            }
+            if sent == 1 { return }
+            guard errno == EAGAIN else { throw TestFailure("send out of band: \(Errno.current.name)") }
+            try self.await(POLLOUT, "room for the urgent byte \(position)", deadline)
+        }
+    }
+
+    /// Reads exactly a range of a pattern.
+    public func receive(
+        _ pattern: Pattern, _ range: Range<Int>, piece: Int = 256 << 10, within: Duration = Deadline.usual
+    ) throws {
+        let deadline = Deadline(in: within)
+        var position = range.lowerBound
+        while position < range.upperBound {
+            switch try receiveSome(pattern, at: position, limit: min(piece, range.upperBound - position)) {
+            case .bytes(let count): position += count
+            case .nothing: try self.await(POLLIN, "byte \(position) of \(range)", deadline)
+            case .ended(let ending): throw TestFailure("\(ending) at byte \(position) of \(range)")
+            }
+        }
+    }
+
+    /// Reads everything until the other end ends its half. Returns how many bytes there were in all, the `from` that
+    /// were read before counted in, and how it ended.
+    public func receiveToEnd(
+        _ pattern: Pattern, from start: Int = 0, piece: Int = 256 << 10, within: Duration = Deadline.usual
+    ) throws -> Received {
+        let deadline = Deadline(in: within)
+        var position = start
+        while true {
+            switch try receiveSome(pattern, at: position, limit: piece) {
+            case .bytes(let count): position += count
+            case .nothing: try self.await(POLLIN, "the end, after byte \(position)", deadline)
+            case .ended(let ending): return Received(count: position, ending: ending)
+            }
+        }
+    }
+
+    /// What came until the end.
+    public struct Received: Hashable, Sendable {
+        /// How many bytes, all of them right.
+        public var count: Int
+        /// How it ended.
+        public var ending: Ending
+
+        /// So many bytes, and then an end.
+        public init(count: Int, ending: Ending) {
+            self.count = count
+            self.ending = ending
+        }
+    }
+
+    enum Some {
+        case bytes(Int), nothing, ended(Ending)
+    }
+
+    /// Reads what is there and compares it.
+    func receiveSome(_ pattern: Pattern, at position: Int, limit: Int) throws -> Some {
+        try withUnsafeTemporaryAllocation(byteCount: min(limit, 256 << 10), alignment: 16) { buffer in
+            let count = recv(fd, buffer.baseAddress, buffer.count, 0)
+            if count == 0 { return .ended(.fin) }
+            if count < 0 {
+                if errno == EAGAIN { return .nothing }
+                if errno == ECONNRESET { return .ended(.reset) }
+                throw TestFailure("receive at byte \(position): \(Errno.current.name)")
+            }
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
+            if let place = pattern.firstDifference(bytes, at: position) {
+                throw TestFailure("byte \(place) is wrong (in \(count) bytes from \(position))")
+            }
+            return .bytes(count)
+        }
+    }
+}
+
+extension Peer {
+    /// Whether bytes, or an end, wait to be read at this moment.
+    public var hasBytes: Bool {
+        (try? self.await(POLLIN, "", Deadline(in: .zero))) != nil
+    }
+}

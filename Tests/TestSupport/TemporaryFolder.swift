@@ -1,0 +1,33 @@
+internal import Glibc
+
+/// A folder of a test's own, removed with what is in it when the body returns.
+public enum TemporaryFolder {
+    /// Makes one, lends its path, removes it.
+    public static func run<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+        let path = try make()
+        defer { remove(path) }
+        return try await body(path)
+    }
+
+    private static func make() throws -> String {
+        var template = Array("/tmp/tapline-test.XXXXXX".utf8CString)
+        let made = template.withUnsafeMutableBufferPointer { buffer in
+            buffer.baseAddress.map { mkdtemp($0) != nil } ?? false
+        }
+        guard made else { throw TestFailure("no temporary folder: errno \(errno)") }
+        return String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private static func remove(_ path: String) {
+        if let directory = opendir(path) {
+            while let entry = readdir(directory) {
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if name != "." && name != ".." { unlink("\(path)/\(name)") }
+            }
+            closedir(directory)
+        }
+        rmdir(path)
+    }
+}
