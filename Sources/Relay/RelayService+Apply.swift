@@ -30,6 +30,7 @@ extension RelayService {
             listeners: listeners, opened: change.opened, relays: configuration.relays,
             drain: drain.wholeMilliseconds)
         state.post(.apply(plan))
+        state.setLimits(of: configuration.relays)
         bound.withLock { $0.adopt(change) }
     }
 }

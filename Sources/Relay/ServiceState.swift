@@ -25,7 +25,12 @@ final class ServiceState: Sendable {
     private let open = Atomic<Int>(0)
     private let runningWorkers: Atomic<Int>
     private let ownListeners = Mutex(OwnListeners())
-    private let places = Mutex<[String: (budget: Budget, limit: Int)]>([:])
+    private let places = Mutex<[String: Places]>([:])
+
+    private struct Places {
+        let budget: Budget
+        var limit: Int
+    }
 
     /// Descriptors kept back for listeners, logs, name lookups and whatever else the process opens.
     private static let reserve = 48
@@ -48,24 +53,36 @@ final class ServiceState: Sendable {
         runningWorkers = Atomic(workers)
     }
 
-    /// The budgets of places of some relays, by name: a relay that is there already keeps its own, with its limit as it
-    /// is now; those of others are let go.
+    /// The budgets of places of some relays, by name. A relay that is there already keeps its own; those of others are
+    /// let go. Their limits change with `setLimits`.
     func takePlaces(for relays: [RelaySettings]) -> [String: Budget] {
         let wakes = wakes
         return places.withLock { places in
-            var next: [String: (budget: Budget, limit: Int)] = [:]
+            var next: [String: Places] = [:]
             for relay in relays {
-                if let old = places[relay.name] {
-                    old.budget.grow(by: relay.maxConnections - old.limit)
-                    next[relay.name] = (old.budget, relay.maxConnections)
-                } else {
-                    let budget = Budget(relay.maxConnections) { wakes.post(.resumeAccepting) }
-                    next[relay.name] = (budget, relay.maxConnections)
-                }
+                next[relay.name] =
+                    places[relay.name]
+                    ?? Places(
+                        budget: Budget(relay.maxConnections) { wakes.post(.resumeAccepting) },
+                        limit: relay.maxConnections)
             }
             places = next
             return next.mapValues(\.budget)
         }
+    }
+
+    /// Gives every relay its limit. Whoever waits is woken by more room, so the workers must have been told first whose
+    /// their listeners are.
+    func setLimits(of relays: [RelaySettings]) {
+        let growth = places.withLock { places in
+            relays.compactMap { relay in
+                places[relay.name].map { old -> (Budget, Int) in
+                    places[relay.name]?.limit = relay.maxConnections
+                    return (old.budget, relay.maxConnections - old.limit)
+                }
+            }
+        }
+        for (budget, units) in growth where units != 0 { budget.grow(by: units) }
     }
 
     // MARK: Workers
