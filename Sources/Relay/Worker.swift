@@ -186,6 +186,7 @@ final class Worker {
             sweep?.stop()
             return
         }
+        names.checkPatience()
         sweeps &+= 1
         let looksAtHealth = sweeps % Self.sweepsPerHealthCheck == 0
         if looksAtHealth { eachConnection { $0.checkHealth(now) } }
@@ -230,7 +231,7 @@ final class Worker {
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
         // They first: a client accepted here may be over at once, and the last to end finishes the worker.
-        for listener in listeners { listener.end() }
+        for listener in listeners { listener.end(acceptingWhoWaits: bound > 0) }
         listeners = []
         let deadline = loop.now + bound
         drainsUntil = min(drainsUntil ?? deadline, deadline)
