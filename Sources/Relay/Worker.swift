@@ -116,7 +116,7 @@ final class Worker {
         }
         listeners.removeAll { listener in
             guard let relay = plan.listeners[listener.address] else {
-                listener.end()
+                listener.end(acceptingWhoWaits: true)
                 return true
             }
             listener.relay = relay
