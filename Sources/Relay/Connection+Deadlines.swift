@@ -19,6 +19,13 @@ extension Connection {
             end(because: .lifetime)
             return next
         }
+        if let drainsUntil {
+            if now >= drainsUntil {
+                end(because: .drained)
+                return next
+            }
+            next = min(next, drainsUntil)
+        }
         switch state.phase {
         case .connecting:
             if isOver(limits.connect, since: startedAt) { end(because: .connectTimeout) }

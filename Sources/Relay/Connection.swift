@@ -42,6 +42,8 @@ final class Connection {
     private var resetTimer: Timer?
     private var resetDelay: UInt64 = 1
     var startedAt: UInt64
+    /// When the drain of its removed relay is over; nil while the relay is there.
+    private(set) var drainsUntil: UInt64?
 
     init(
         id: UInt64, worker: Worker, relay: RelayRuntime, client: consuming Socket, address: SocketAddress,
@@ -288,6 +290,11 @@ final class Connection {
     /// Tapline ends the connection, for one of its own reasons.
     func end(because reason: EndReason) {
         happened(.decided(reason))
+    }
+
+    /// Its relay is gone: it may finish until then. The first such moment holds.
+    func drain(until deadline: UInt64) {
+        drainsUntil = drainsUntil ?? deadline
     }
 
     /// A copy of what is known now.
