@@ -60,19 +60,29 @@ public final class EventLoop {
     /// Runs until no handle is open, no descriptor is watched and nobody waits for a name lookup.
     public func run() {
         while turn(wait: true) {}
-        // A lookup that no thread has taken up yet is taken back in one turn.
-        if lookups.abandoned > 0 { turn(wait: false) }
+        // A lookup that no thread has taken up yet is taken back at once, and one that is nearly done may finish.
+        let end = uv_hrtime() + Self.patienceWithLookups
+        while lookups.abandoned > 0, uv_hrtime() < end { turn(patience: 10) }
     }
+
+    /// How long a loop that is done waits for lookups that nobody waits for. Nanoseconds.
+    private static let patienceWithLookups: UInt64 = 100_000_000
 
     private var isAlive: Bool { polls > 0 || handles > 0 || lookups.underWay > lookups.abandoned }
 
     /// Handles what is ready, waiting for the first event if `wait` is set. Returns whether anything is left to wait for.
     @discardableResult
     public func turn(wait: Bool) -> Bool {
-        assertOnThread()
         // Zero where libuv has work that no descriptor announces: handles to close, watches to set up, timers due.
         let patience = uv_loop_alive(raw) != 0 ? uv_backend_timeout(raw) : (polls > 0 ? -1 : 0)
-        let isForUV = epoll.wait(wait ? patience : 0) { poll, events in
+        return turn(patience: wait ? patience : 0)
+    }
+
+    /// Waits for so many milliseconds (-1: without end) and handles what is ready.
+    @discardableResult
+    private func turn(patience: CInt) -> Bool {
+        assertOnThread()
+        let isForUV = epoll.wait(patience) { poll, events in
             if !poll.isClosed { poll.ready(events) }
         } before: {
             uv_update_time(raw)

@@ -3,7 +3,8 @@ internal import Glibc
 /// Watches one descriptor, level-triggered, and calls `ready` on the loop's thread.
 ///
 /// A subclass overrides `ready`: a virtual call is the cheapest way from an event into Swift. The descriptor stays its
-/// owner's, and so does the watch, who closes the watch before the descriptor; one descriptor has one watch at a time.
+/// owner's, and so does the watch: it is closed before its owner lets it go and before the descriptor. One descriptor
+/// has one watch at a time.
 open class Poll {
     /// What a watch asks for, and what it is told (epoll_ctl(2)).
     @frozen

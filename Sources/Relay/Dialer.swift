@@ -155,16 +155,15 @@ final class Dialer {
     /// An attempt was decided.
     fileprivate func decided(_ attempt: Attempt) {
         guard !isDone else { return }
+        var socket = attempt.takeSocket()
+        // Only now: until it is closed, nobody else holds the attempt.
         attempts.removeAll { $0 === attempt }
-        let error = attempt.socket.takeError()
+        let error = socket.takeError()
         if let error, !Self.wasConnected(error) {
             lastFailure = (Self.reason(connecting: error), error)
-            attempt.end()
-        } else {
-            attempt.close()
-            var socket = Socket(adopting: -1)
-            swap(&socket, &attempt.socket)
-            if succeed(socket, attempt.address, failed: error) { return }
+            socket.close()
+        } else if succeed(socket, attempt.address, failed: error) {
+            return
         }
         delay?.close()
         delay = nil
@@ -209,7 +208,7 @@ final class Dialer {
 
 /// One socket on its way to being connected.
 private final class Attempt: Poll {
-    var socket: Socket
+    private var socket: Socket
     let address: SocketAddress
     private unowned let dialer: Dialer
 
@@ -224,6 +223,15 @@ private final class Attempt: Poll {
         dialer.decided(self)
     }
 
+    /// Ends the watch and hands the socket over.
+    func takeSocket() -> Socket {
+        close()
+        var taken = Socket(adopting: -1)
+        swap(&taken, &socket)
+        return taken
+    }
+
+    /// Gives up.
     func end() {
         close(andDescriptor: true)
         socket.close()

@@ -18,13 +18,12 @@ private final class Watch: Poll {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let readable = harness.mustCall("readable")
-                let watch = try Watch(loop: harness.loop, fd: here)
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
                 watch.action = { watch, events in
                     #expect(events == .readable)
                     readable()
                     watch.close()
                 }
-                watch.watch(.readable)
                 poke(there)
                 try harness.turnUntilCalled()
             }
@@ -36,13 +35,12 @@ private final class Watch: Poll {
             try withSocketPair { here, there in
                 let readable = harness.mustCall("readable", times: 3)
                 var calls = 0
-                let watch = try Watch(loop: harness.loop, fd: here)
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
                 watch.action = { watch, _ in
                     readable()
                     calls += 1
                     if calls == 3 { watch.close() }
                 }
-                watch.watch(.readable)
                 poke(there)
                 try harness.turnUntilCalled()
             }
@@ -55,14 +53,13 @@ private final class Watch: Poll {
                 fill(here)
                 let writable = harness.mustCall("writable")
                 var hasRoom = false
-                let watch = try Watch(loop: harness.loop, fd: here)
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .writable))
                 watch.action = { watch, events in
                     #expect(events == .writable)
                     #expect(hasRoom)
                     writable()
                     watch.close()
                 }
-                watch.watch(.writable)
                 harness.turnAFewTimes()
                 hasRoom = true
                 empty(there)
@@ -75,38 +72,39 @@ private final class Watch: Poll {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let readable = harness.mustCall("readable")
-                let watch = try Watch(loop: harness.loop, fd: here)
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
                 watch.action = { watch, events in
                     #expect(events.contains(.readable))
                     readable()
                     watch.close()
                 }
-                watch.watch(.readable)
                 shutdown(there, CInt(SHUT_WR))
                 try harness.turnUntilCalled()
             }
         }
     }
 
-    /// A plain reset: libuv stops the watch, says so once, and the error is the socket's to name.
-    @Test(arguments: [Poll.Events.readable, .urgent, [.readable, .writable]])
-    func poll_peerResets_tellsTheErrorOnce(interest: Poll.Events) async throws {
+    /// An error is told whatever is asked for, for as long as it is there; the socket names it.
+    @Test(arguments: [Poll.Events.readable, [], [.readable, .writable]])
+    func poll_peerResets_tellsTheErrorUntilItIsTaken(interest: Poll.Events) async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()
             let socket = try Socket(family: AF_INET)
             guard socket.connect(to: listener.address) == .connected else { throw TestFailure("not connected") }
             let peer = try listener.accept()
-            let failed = harness.mustCall("error")
-            let watch = try Watch(loop: harness.loop, fd: socket.fd)
+            let failed = harness.mustCall("error", times: 2)
+            let watch = harness.keep(try Watch(loop: harness.loop, fd: socket.fd, for: interest))
+            var calls = 0
             watch.action = { watch, events in
                 guard events != .writable else { return }
-                #expect(events == .error)
-                #expect(watch.interest == [])
+                #expect(events.contains(.error))
                 failed()
+                calls += 1
+                if calls == 2 { watch.rest() }
             }
-            watch.watch(interest)
             try peer.reset()
             try harness.turnUntilCalled()
+            #expect(watch.interest == nil)
             harness.turnAFewTimes()
             let error = socket.takeError()
             #expect(error == Errno(ECONNRESET))
@@ -114,12 +112,37 @@ private final class Watch: Poll {
         }
     }
 
+    /// Both halves have ended: told for ever, so a watch that waits for nothing has to rest.
+    @Test func poll_bothHalvesEnded_tellsHangupUntilItRests() async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener()
+            let socket = try Socket(family: AF_INET)
+            guard socket.connect(to: listener.address) == .connected else { throw TestFailure("not connected") }
+            let peer = try listener.accept()
+            let hungUp = harness.mustCall("hangup", times: 2)
+            let watch = harness.keep(try Watch(loop: harness.loop, fd: socket.fd, for: []))
+            var calls = 0
+            watch.action = { watch, events in
+                #expect(events == .hangup)
+                hungUp()
+                calls += 1
+                if calls == 2 { watch.rest() }
+            }
+            socket.endWriting()
+            peer.endWriting()
+            try harness.turnUntilCalled()
+            harness.turnAFewTimes()
+            watch.watch(.readable)
+            #expect(watch.interest == .readable)
+            watch.close()
+        }
+    }
+
     @Test func poll_watchesForNothing_tellsNothing() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
-                let watch = try Watch(loop: harness.loop, fd: here)
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
                 watch.action = { _, events in Issue.record("told of \(events)") }
-                watch.watch(.readable)
                 watch.watch([])
                 poke(there)
                 harness.turnAFewTimes()
@@ -132,13 +155,12 @@ private final class Watch: Poll {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let called = harness.mustCall("ready")
-                let watch = try Watch(loop: harness.loop, fd: here)
+                let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .writable))
                 watch.action = { watch, _ in
                     called()
                     watch.close()
                     #expect(watch.isClosed)
                     watch.close()
-                    watch.watch(.writable)
                 }
                 watch.watch([.readable, .writable])
                 poke(there)
@@ -152,8 +174,8 @@ private final class Watch: Poll {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let called = harness.mustCall("one of the two")
-                let first = try Watch(loop: harness.loop, fd: here)
-                let second = try Watch(loop: harness.loop, fd: there)
+                let first = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
+                let second = harness.keep(try Watch(loop: harness.loop, fd: there, for: .readable))
                 first.action = { _, _ in
                     called()
                     first.close()
@@ -162,8 +184,6 @@ private final class Watch: Poll {
                 second.action = first.action
                 poke(here)
                 poke(there)
-                first.watch(.readable)
-                second.watch(.readable)
                 try harness.turnUntilCalled()
                 harness.turnAFewTimes()
             }
@@ -174,8 +194,8 @@ private final class Watch: Poll {
         try await LoopHarness.run { harness in
             let file = open("/proc/self/status", O_RDONLY | O_CLOEXEC)
             defer { close(file) }
-            #expect(throws: UVError.self) { _ = try Watch(loop: harness.loop, fd: file) }
-            #expect(throws: UVError.self) { _ = try Watch(loop: harness.loop, fd: -1) }
+            #expect(throws: UVError.self) { _ = try Watch(loop: harness.loop, fd: file, for: .readable) }
+            #expect(throws: UVError.self) { _ = try Watch(loop: harness.loop, fd: -1, for: .readable) }
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Sockets
 internal import Synchronization
 
 /// One test at a time, of all suites of the process: whoever counts descriptors or CPU time must be alone with them.
@@ -51,7 +52,8 @@ public enum Exclusive {
         }
     }
 
-    /// What the process opens once and keeps: libuv's pipe for signals, the runtime's timers.
+    /// What the process opens once and keeps: libuv's pipe for signals and its pool of threads, which would else have the
+    /// name of the worker that looks something up first, and the runtime's timers.
     private static func warmUp() async throws {
         let isFirst = state.withLock { state in
             defer { state.isWarm = true }
@@ -65,6 +67,7 @@ public enum Exclusive {
 
     private static func oneLoop() throws {
         let loop = try EventLoop()
+        _ = try NameLookup(loop: loop, host: "127.0.0.1") { _ in }
         loop.run()
         loop.close()
     }

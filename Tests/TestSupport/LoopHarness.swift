@@ -7,6 +7,7 @@ public final class LoopHarness {
     public let loop: EventLoop
     private var watchdog: Timer?
     private var expected: [Expectation] = []
+    private var watches: [Poll] = []
 
     private final class Expectation {
         let name: String
@@ -40,9 +41,18 @@ public final class LoopHarness {
         } catch {
             failure = error
         }
+        let left = harness.watches.filter { !$0.isClosed }.count
+        for watch in harness.watches { watch.close() }
         harness.loop.closeHandles()
         harness.loop.close()
         if let failure { throw failure }
+        if left > 0 { throw TestFailure("\(left) watches were left open") }
+    }
+
+    /// Owns a watch for the length of the test, which must close it.
+    public func keep<Watch: Poll>(_ watch: Watch) -> Watch {
+        watches.append(watch)
+        return watch
     }
 
     /// A callback that must be called so often by the end of the test.

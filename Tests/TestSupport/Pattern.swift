@@ -33,7 +33,9 @@ public struct Pattern: Hashable, Sendable {
     ) rethrows -> Result {
         let offset = (start + position) % Self.period
         let count = min(limit, Self.period - offset)
-        return try Self.block.withUnsafeBytes { try body(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])) }
+        return try Self.block.withUnsafeBytes { block in
+            try body(UnsafeRawBufferPointer(rebasing: block[offset..<offset + count]))
+        }
     }
 
     /// Where bytes that claim to stand at a position first differ; nil when they do not.

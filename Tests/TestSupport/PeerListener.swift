@@ -57,6 +57,13 @@ public final class PeerListener: Sendable {
         return listener
     }
 
+    /// A port of loopback that was free a moment ago, in IPv4 and in IPv6.
+    public static func freePort() throws -> SocketAddress {
+        let listener = try PeerListener()
+        defer { listener.close() }
+        return listener.address
+    }
+
     /// An address of loopback where nobody listens, and that the system does not give out while the test runs.
     public static func nobody() throws -> SocketAddress {
         let fd = try Peer.make(AF_INET)

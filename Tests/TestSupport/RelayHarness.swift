@@ -132,6 +132,14 @@ public final class RelayHarness: Sendable {
         }
     }
 
+    /// Waits until so many connections of a relay have ended; the record of the last of them.
+    public func lastEnded(_ count: Int, of relay: String) throws -> ConnectionRecord {
+        try heard.wait(for: "\(count) ended connections of \(relay)") { heard in
+            let records = heard.records.filter { $0.relay == relay }
+            return records.count == count ? records.last : nil
+        }
+    }
+
     /// Waits for the end of the one connection there was.
     public func end(within: Duration = Deadline.usual) throws -> ConnectionRecord {
         let records = try ended(1, within: within)
