@@ -144,7 +144,7 @@ final class Supervisor {
     // MARK: Reloading
 
     private func prepareReloads(_ origin: Reloader.Origin, _ service: RelayService) throws {
-        let reloader = Reloader(origin, running: plan.configuration, outputs: outputs) {
+        let reloader = Reloader(origin, running: plan.configuration, outputs: outputs, logger: outputs.logger) {
             [unowned self] (configuration, generation, drain) throws(SystemError) in
             let before = Set(service.listeners)
             try service.apply(configuration, generation: generation, bound: drain)

@@ -14,6 +14,10 @@ final class ConfigurationWatch {
     /// How often a path that changes while it is walked is walked again at once.
     private static let mostWalks = 5
 
+    /// How a directory is watched.
+    typealias WatchDirectory =
+        (EventLoop, String, @escaping (String?) -> Void) throws(DirectoryWatch.Failure) -> DirectoryWatch
+
     private struct Watched {
         let watch: DirectoryWatch
         let identity: DirectoryIdentity
@@ -25,6 +29,7 @@ final class ConfigurationWatch {
     private let path: String
     private let logger: Logger
     private let look: () -> Void
+    private let watchDirectory: WatchDirectory
 
     // MARK: The main thread only
 
@@ -37,11 +42,18 @@ final class ConfigurationWatch {
     private var wasSettled = false
 
     /// Watches an absolute path from now on, and looks once soon: the file may have changed since it was read.
-    init(loop: EventLoop, path: String, logger: Logger, look: @escaping () -> Void) throws(UVError) {
+    init(
+        loop: EventLoop, path: String, logger: Logger,
+        watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
+            try DirectoryWatch(loop: loop, path: path, action: action)
+        },
+        look: @escaping () -> Void
+    ) throws(UVError) {
         self.loop = loop
         self.path = path
         self.logger = logger
         self.look = look
+        self.watchDirectory = watchDirectory
         wanted = WatchedPath(path)
         timer = try Timer(loop: loop) { [unowned self] in timeIsUp() }
         arm()
@@ -111,7 +123,7 @@ final class ConfigurationWatch {
             }
             for (directory, identity) in identities where watched[directory] == nil {
                 do {
-                    let watch = try DirectoryWatch(loop: loop, path: directory) { [unowned self] name in
+                    let watch = try watchDirectory(loop, directory) { [unowned self] name in
                         changed(name, in: directory)
                     }
                     watched[directory] = Watched(watch: watch, identity: identity)

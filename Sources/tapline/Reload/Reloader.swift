@@ -29,6 +29,7 @@ final class Reloader {
     private let path: String
     private let environment: [String: String]
     private let outputs: Outputs
+    private let logger: Logger
     private let apply: Apply
 
     // MARK: The main thread only
@@ -45,12 +46,13 @@ final class Reloader {
     private var wasRejected = false
 
     /// Starts with a configuration in force.
-    init(_ origin: Origin, running: Configuration, outputs: Outputs, apply: @escaping Apply) {
+    init(_ origin: Origin, running: Configuration, outputs: Outputs, logger: Logger, apply: @escaping Apply) {
         path = origin.text.path
         environment = origin.environment
         seen = origin.text
         self.running = running
         self.outputs = outputs
+        self.logger = logger
         self.apply = apply
     }
 
@@ -72,11 +74,11 @@ final class Reloader {
         let start = EventLoop.nanoseconds
         do {
             let text = try ConfigurationText(reading: path, onlyPlainFiles: true)
-            if isFileGone { outputs.logger.notice("\(path) is there again") }
+            if isFileGone { logger.notice("\(path) is there again") }
             isFileGone = false
             lookFailure = nil
             if text == seen {
-                outputs.logger.debug("\(path) was touched and holds what it held")
+                logger.debug("\(path) was touched and holds what it held")
             } else {
                 _ = reload(text, .file, since: start)
             }
@@ -92,7 +94,7 @@ final class Reloader {
             lookFailure = error
             return
         }
-        if !isFileGone { outputs.logger.warning("\(path) is gone; generation \(generation) stays in force") }
+        if !isFileGone { logger.warning("\(path) is gone; generation \(generation) stays in force") }
         isFileGone = true
     }
 
@@ -160,7 +162,7 @@ final class Reloader {
         do {
             outputs.apply(try outputs.prepare(running.log, reopening: true))
         } catch {
-            outputs.logger.error("\(error); end records go on to the file that is open")
+            logger.error("\(error); end records go on to the file that is open")
         }
     }
 
@@ -172,7 +174,6 @@ final class Reloader {
         let particulars: Logger.Metadata = [
             "generation": "\(generation)", "duration_ms": "\(milliseconds)", "source": "\(source.rawValue)",
         ]
-        let logger = outputs.logger
         switch outcome {
         case .applied(let difference, _):
             logger.notice("reloaded: \(difference.words)", metadata: particulars)
