@@ -27,7 +27,8 @@ extension ConfigurationDifference {
         add("moved ", "moved ", moves, most: Self.mostInFull)
         add("", "", Self.words(settings), most: settings.count)
         if !needsRestart.isEmpty {
-            clauses.append(Self.words(needsRestart).joined(separator: ", ") + " needs a restart")
+            let verb = needsRestart.count == 1 ? "needs" : "need"
+            clauses.append(Self.words(needsRestart).joined(separator: ", ") + " \(verb) a restart")
         }
         return clauses.isEmpty ? "nothing" : clauses.joined(separator: "; ")
     }

@@ -69,7 +69,7 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
     public private(set) var listeners = Listeners()
     /// Settings beside the relays.
     public private(set) var settings: [Setting] = []
-    /// Settings that this process cannot take over: `workers`.
+    /// Settings that a running process keeps, and only another start takes over.
     public private(set) var needsRestart: [Setting] = []
 
     private enum CodingKeys: String, CodingKey {
@@ -90,7 +90,7 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
         beside.compare(old, new)
         settings = beside.settings
         var restart = SettingComparison()
-        restart.add([RootKey.workers], old.workers, new.workers, \.text)
+        restart.compareFixed(old, new)
         needsRestart = restart.settings
         assert(isEmpty == (old.comparable == new.comparable), "a setting is compared nowhere")
     }
@@ -139,10 +139,17 @@ private struct Whereabouts: Hashable {
 }
 
 extension Configuration {
+    /// The same with those settings of another configuration that a process keeps from its start to its end.
+    public func keepingFixedSettings(of running: Configuration) -> Configuration {
+        var copy = self
+        copy.workers = running.workers
+        copy.loopbackCongestionControl = running.loopbackCongestionControl
+        return copy
+    }
+
     /// The same without what is no difference, or none that can be applied.
     fileprivate var comparable: Configuration {
-        var copy = self
-        copy.workers = .automatic
+        var copy = keepingFixedSettings(of: Configuration(relays: []))
         copy.relays.sort { $0.name < $1.name }
         for index in copy.relays.indices { copy.relays[index].listen.sort { "\($0)" < "\($1)" } }
         return copy

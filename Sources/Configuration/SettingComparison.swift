@@ -1,5 +1,5 @@
-/// Compares settings one by one, in the order of the file's keys. Everything that a configuration holds beside names
-/// and `workers` is compared here.
+/// Compares settings one by one, in the order of the file's keys. Everything that a configuration holds beside relays'
+/// names is compared here.
 struct SettingComparison {
     /// What is different so far.
     private(set) var settings: [ConfigurationDifference.Setting] = []
@@ -25,6 +25,11 @@ struct SettingComparison {
         add([RootKey.log, LogKey.access], old.log.access, new.log.access, \.text)
         add(
             [RootKey.shutdown, ShutdownKey.drain], old.shutdown.drain, new.shutdown.drain, DurationText.text(of:))
+    }
+
+    /// Compares what a process keeps from its start to its end.
+    mutating func compareFixed(_ old: Configuration, _ new: Configuration) {
+        add([RootKey.workers], old.workers, new.workers, \.text)
         add(
             [RootKey.loopbackCongestionControl], old.loopbackCongestionControl, new.loopbackCongestionControl,
             \.rawValue)
@@ -96,7 +101,7 @@ extension LogSettings.Access {
 
 extension WorkerCount {
     /// As it is written in the file.
-    var text: String? {
+    fileprivate var text: String? {
         switch self {
         case .automatic: "auto"
         case .exactly(let number): "\(number)"

@@ -86,7 +86,7 @@ import Testing
         ("log: { access: off }", "log: { access: a.log }", "log.access off → /etc/t/a.log"),
         ("log: { access: stdout }", "log: { access: stderr }", "log.access stdout → stderr"),
         ("", "shutdown: { drain: 90s }", "shutdown.drain 25s → 90s"),
-        ("", "loopback_congestion_control: system", "loopback_congestion_control auto → system"),
+        ("", "loopback_congestion_control: system", "loopback_congestion_control auto → system needs a restart"),
         ("", "admin: {}", "admin none → 127.0.0.1:9180"),
         ("admin: {}", "", "admin 127.0.0.1:9180 → none"),
         ("admin: {}", "admin: { listen: 9999 }", "admin.listen 127.0.0.1:9180 → localhost:9999"),
@@ -147,6 +147,14 @@ import Testing
         expect(TimeoutsKey.self, "timeouts.")
         expect(RecordKey.self, "record.", except: ["rotate"])
         expect(RotateKey.self, "record.rotate.")
+    }
+
+    @Test func settingsThatNeedARestart_areToldTogether() throws {
+        let relays = [Self.entry("a", "1")]
+        let words = try difference(
+            Self.file(relays), Self.file(relays, "workers: 2\nloopback_congestion_control: system")
+        ).words
+        #expect(words == "workers auto → 2, loopback_congestion_control auto → system need a restart")
     }
 
     @Test func workersAlone_areNothingToApply() throws {

@@ -118,9 +118,7 @@ final class Reloader {
             if source == .signal { reopenAccessLog() }
             return conclude(.unchanged(difference, generation: generation), source, since: start)
         }
-        // The number of workers is the one thing that stays.
-        var next = loaded
-        next.workers = running.workers
+        let next = loaded.keepingFixedSettings(of: running)
         let change = try prepareOutputs(next, source, places)
         do {
             try apply(next, generation + 1, next.shutdown.drain)

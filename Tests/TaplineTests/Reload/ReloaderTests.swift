@@ -169,7 +169,7 @@ import Testing
             let two = "\n  - name: two\n    listen: [unix:/a, 127.0.0.1:9]\n    upstream: a:1\n"
             let text = Self.file(access: bench.accessLog) + two
             #expect(try bench.reload(text).word == "rejected")
-            #expect(bench.lastLine.contains("\(bench.path):10:22: cannot listen on 127.0.0.1:9 for relay two: "))
+            #expect(bench.lastLine.contains("\(bench.path):10:23: cannot listen on 127.0.0.1:9 for relay two: "))
             #expect(bench.reloader.generation == 1)
             #expect(bench.reloader.running.relays.count == 1)
             // The log's new file was made ready, and is not used.
