@@ -84,6 +84,7 @@ let package = Package(
             name: "EndToEnd",
             dependencies: ["tapline", "TestSupport", .product(name: "Subprocess", package: "swift-subprocess")],
             path: "Tests/EndToEnd",
+            exclude: ["Peers"],
             swiftSettings: settings),
     ]
 )

@@ -1,0 +1,175 @@
+import Foundation
+import Testing
+
+/// What the commands say, and what they end with.
+struct CommandTests {
+    private func tapline(_ words: String..., in scene: Scene) async throws -> Program {
+        let program = try scene.start([TaplineProcess.binary] + words)
+        program.finishInput()
+        return program
+    }
+
+    @Test func version_isOneLine() async throws {
+        try await scene { scene in
+            let program = try await tapline("--version", in: scene)
+            #expect(try await program.exit() == .exited(0))
+            #expect(program.output.all.count == 1 && program.output.all[0].hasPrefix("tapline "))
+        }
+    }
+
+    @Test(arguments: [
+        ["forward"], ["forward", "8080"], ["forward", "8080:example.com"], ["forward", "--print", "loud", "0:a:1"],
+        ["forward", "0:127.0.0.1:80", "--workers", "0"], ["forward", "0:127.0.0.1:80", "--idle-timeout", "5"],
+        ["forward", "8080:a:1", "8080:b:2"], ["forward", "8080:127.0.0.1:8080"], ["walk"], ["check"],
+    ])
+    func wrongUsage_endsWith64AndSaysWhy(words: [String]) async throws {
+        try await scene { scene in
+            let program = try scene.start([TaplineProcess.binary] + words)
+            #expect(try await program.exit() == .exited(64))
+            #expect(program.output.all.isEmpty)
+            #expect(program.errors.all.contains { $0.hasPrefix("Error: ") })
+            #expect(program.errors.all.contains { $0.hasPrefix("Usage: tapline") })
+        }
+    }
+
+    @Test func check_ofGoodConfigurations_endsWith0AndSumsThemUp() async throws {
+        try await scene { scene in
+            let examples = try FileManager.default.contentsOfDirectory(atPath: "\(Repository.path)/config/examples")
+            let paths = ["config/tapline.yaml"] + examples.sorted().map { "config/examples/\($0)" }
+            #expect(paths.count > 2)
+            for path in paths.map({ "\(Repository.path)/\($0)" }) {
+                let program = try await tapline("check", path, in: scene)
+                #expect(try await program.exit() == .exited(0), "\(path)")
+                #expect(program.output.all.first?.hasPrefix("\(path): OK, ") == true)
+                #expect(program.errors.all.isEmpty)
+            }
+        }
+    }
+
+    @Test func check_ofSeveralMistakes_namesEachWithItsPlace() async throws {
+        try await scene { scene in
+            let path = try scene.file(
+                "bad.yaml",
+                """
+                worker: 2
+                relays:
+                  - name: web
+                    listen: 127.0.0.1:99999
+                    upstream: example.com:0
+
+                """)
+            let program = try await tapline("check", path, in: scene)
+            #expect(try await program.exit() == .exited(78))
+            #expect(program.output.all.isEmpty)
+            let said = program.errors.all
+            #expect(said.count == 3)
+            #expect(said.contains { $0.hasPrefix("\(path):1:1: ") && $0.contains("`workers`") })
+            #expect(said.contains { $0.hasPrefix("\(path):4:13: ") })
+            #expect(said.contains { $0.hasPrefix("\(path):5:15: ") })
+        }
+    }
+
+    @Test(arguments: ["check", "run"]) func configuration_thatIsMissing_endsWith78(command: String) async throws {
+        try await scene { scene in
+            let path = scene.path("none.yaml")
+            let words = command == "run" ? ["run", "--config", path] : ["check", path]
+            let program = try scene.start([TaplineProcess.binary] + words)
+            #expect(try await program.exit() == .exited(78))
+            #expect(program.errors.all == ["\(path): cannot be read: No such file or directory"])
+        }
+    }
+
+    /// A folder in its place is as bad.
+    @Test func configuration_thatIsAFolder_endsWith78() async throws {
+        try await scene { scene in
+            let program = try await tapline("run", "--config", scene.folder, in: scene)
+            #expect(try await program.exit() == .exited(78))
+            #expect(program.errors.all.count == 1 && program.errors.all[0].hasPrefix("\(scene.folder): "))
+        }
+    }
+
+    @Test func sampleConfiguration_runsAsItIs() async throws {
+        try await scene { scene in
+            let program = try await tapline("run", "--config", "\(Repository.path)/config/tapline.yaml", in: scene)
+            // The port of the sample may be taken here by something else: then that must be what it says.
+            let said = try await program.errors.first { $0.contains(" listens on ") || $0.contains("EADDRINUSE") }[0]
+            if said.contains("EADDRINUSE") {
+                #expect(try await program.exit() == .exited(71))
+            } else {
+                #expect(said.hasSuffix(" notice web listens on 127.0.0.1:8080, forwards to example.com:80"))
+                try await program.send(SIGTERM)
+                #expect(try await program.exit() == .exited(0))
+            }
+        }
+    }
+
+    @Test(.needs("python3")) func port_inUse_endsWith71AndNamesWhoToAsk() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let address = try await puppet.listen("taken")
+            let program = try await tapline("forward", "\(address):127.0.0.1:9", in: scene)
+            #expect(try await program.exit() == .exited(71))
+            let port = address.split(separator: ":")[1]
+            let said = program.errors.all.joined()
+            #expect(said.contains("cannot listen on \(address)") && said.contains("EADDRINUSE"))
+            #expect(said.contains("`ss -ltnp 'sport = :\(port)'` names it"))
+        }
+    }
+
+    /// Found also when it is another Tapline's, whose sockets share their address with each other.
+    @Test func port_ofAnotherTapline_endsWith71() async throws {
+        try await scene { scene in
+            let other = try await scene.forward("127.0.0.1:0:127.0.0.1:9")
+            let program = try await tapline("forward", "\(other.address):127.0.0.1:9", in: scene)
+            #expect(try await program.exit() == .exited(71))
+            #expect(program.errors.all.joined().contains("EADDRINUSE"))
+        }
+    }
+
+    @Test(.needs("setpriv"), .needsRoot) func lowPort_asAnOrdinaryUser_endsWith71AndNamesTheCapability() async throws {
+        try await scene { scene in
+            let binary = try scene.publicBinary()
+            let program = try scene.start(Scene.ordinaryUser + [binary, "forward", "127.0.0.1:81:127.0.0.1:9"])
+            let ending = try await program.exit(within: .seconds(20))
+            #expect(ending == .exited(71))
+            let said = program.errors.all.joined()
+            #expect(said.contains("127.0.0.1:81") && said.contains("EACCES"))
+            #expect(said.contains("CAP_NET_BIND_SERVICE"))
+        }
+    }
+
+    @Test func demo_once_showsTheConversationAndEndsWith0() async throws {
+        try await scene { scene in
+            let program = try await tapline("demo", "--once", in: scene)
+            #expect(try await program.exit() == .exited(0))
+            let said = program.output.all
+            #expect(said.contains { $0.contains("3. It sends     \"Hello, server!\" (14 bytes).") })
+            #expect(said.contains { $0.contains("4. It receives  \"Hello, server!\" (14 bytes).") })
+            let record = try #require(said.first { $0.hasPrefix("time=") })
+            #expect(record.contains(" bytes_up=14 bytes_down=14 "))
+            #expect(record.contains(" closed_by=client reason=client_closed errno=null "))
+        }
+    }
+
+    @Test(.needs("nc")) func demo_staysUp_andEndsWithASignal() async throws {
+        try await scene { scene in
+            let program = try await tapline("demo", in: scene)
+            let words = try await program.output.line(containing: "nc -N 127.0.0.1 ").split(separator: " ")
+            let port = try #require(words.last)
+            let client = try scene.start(["nc", "-N", "127.0.0.1", String(port)])
+            client.write("Hello again!\n")
+            client.finishInput()
+            #expect(try await client.exit() == .exited(0))
+            #expect(client.output.all == ["Hello again!"])
+            _ = try await program.output.first(2) { $0.hasPrefix("time=") }
+            try await program.send(SIGINT)
+            #expect(try await program.exit() == .exited(0))
+        }
+    }
+}
+
+/// The checkout that these tests stand in.
+enum Repository {
+    static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+}

@@ -1,0 +1,74 @@
+"""What the peers have in common: addresses, sockets, bytes that follow from their number, and how they talk."""
+
+import hashlib
+import json
+import resource
+import socket
+import struct
+import sys
+
+# Nothing here takes longer, unless it hangs.
+LIMIT = 80
+
+
+def say(**facts):
+    """Tells the test something: one line of JSON."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+def raise_descriptor_limit():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def divide(address):
+    """The family and the address in Python's form, of HOST:PORT, [IPv6]:PORT or unix:PATH."""
+    if address.startswith("unix:"):
+        return socket.AF_UNIX, address[len("unix:"):]
+    host, port = address.rsplit(":", 1)
+    if host.startswith("["):
+        return socket.AF_INET6, (host[1:-1], int(port))
+    return socket.AF_INET, (host, int(port))
+
+
+def describe(name):
+    """The address as Tapline writes it."""
+    if isinstance(name, (str, bytes)):
+        return "unix:" + (name if isinstance(name, str) else name.decode())
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+
+
+def listen(address="127.0.0.1:0", backlog=4096):
+    family, name = divide(address)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if family != socket.AF_UNIX:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(name)
+    listener.listen(backlog)
+    return listener
+
+
+def connect(address, limit=LIMIT):
+    family, name = divide(address)
+    client = socket.socket(family, socket.SOCK_STREAM)
+    client.settimeout(limit)
+    client.connect(name)
+    return client
+
+
+def reset(connection):
+    """Closes with a reset (SO_LINGER 0)."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def content(count, salt=0):
+    """So many bytes, in pieces: they depend on their place, so that a swapped or lost piece shows."""
+    block = b"".join(hashlib.sha256(struct.pack("<QQ", salt, number)).digest() for number in range(2048))
+    place = 0
+    while count > 0:
+        piece = (struct.pack("<Q", place) + block)[:count]
+        yield piece
+        count -= len(piece)
+        place += 1

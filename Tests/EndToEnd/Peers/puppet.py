@@ -1,0 +1,160 @@
+"""A peer that does with its sockets what it is told, by lines of JSON: one command a line, one answer a line, several
+commands at once. It ends with its standard input."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import struct
+import sys
+import termios
+import threading
+import time
+
+import peer
+
+sockets = {}
+pipes = []
+output = threading.Lock()
+
+
+def listen(name, command):
+    sockets[name] = peer.listen(command["address"])
+    return {"address": peer.describe(sockets[name].getsockname())}
+
+
+def accept(name, command):
+    listener = sockets[command["from"]]
+    listener.settimeout(peer.LIMIT)
+    sockets[name], _ = listener.accept()
+    sockets[name].settimeout(peer.LIMIT)
+    return {}
+
+
+def connect(name, command):
+    sockets[name] = peer.connect(command["address"])
+    return {"address": peer.describe(sockets[name].getsockname())}
+
+
+def await_listener(name, command):
+    # Nothing tells when a relay that says nothing listens.
+    end = time.monotonic() + peer.LIMIT
+    while True:
+        try:
+            peer.connect(command["address"]).close()
+            return {}
+        except (ConnectionRefusedError, FileNotFoundError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+
+
+def await_refusal(name, command):
+    # Nor when a listener is closed, for a while after its relay was told to stop.
+    end = time.monotonic() + peer.LIMIT
+    while True:
+        try:
+            peer.connect(command["address"]).close()
+        except (ConnectionRefusedError, ConnectionResetError):
+            return {}
+        if time.monotonic() > end:
+            raise TimeoutError("somebody still listens")
+        time.sleep(0.01)
+
+
+def send(name, command):
+    digest = hashlib.sha256()
+    pieces = [command["text"].encode()] if "text" in command else peer.content(int(command["count"]))
+    for piece in pieces:
+        sockets[name].sendall(piece)
+        digest.update(piece)
+    return {"sha256": digest.hexdigest()}
+
+
+def fill(name, command):
+    """Sends until nothing has been taken for two seconds."""
+    connection, count = sockets[name], 0
+    connection.settimeout(2)
+    try:
+        while True:
+            count += connection.send(bytes(65536))
+    except TimeoutError:
+        connection.settimeout(peer.LIMIT)
+    return {"count": count}
+
+
+def receive(name, command):
+    wanted = int(command["count"]) if "count" in command else None
+    digest, count, start, end = hashlib.sha256(), 0, b"", None
+    while wanted is None or count < wanted:
+        try:
+            piece = sockets[name].recv(min(1 << 18, wanted - count) if wanted else 1 << 18)
+        except OSError as error:
+            end = {errno.ECONNRESET: "reset"}.get(error.errno) or errno.errorcode.get(error.errno, str(error))
+            break
+        if not piece:
+            end = "fin"
+            break
+        digest.update(piece)
+        count += len(piece)
+        start += piece[: 200 - len(start)]
+    answer = {"count": count, "sha256": digest.hexdigest(), "end": end, "text": start.decode(errors="replace")}
+    if wanted and count < wanted:
+        answer["error"] = f"{count} of {wanted} bytes came, then {end}"
+    return answer
+
+
+def flush(name, command):
+    # No event tells when everything is acknowledged (SIOCOUTQ is what TIOCOUTQ is for a socket).
+    end = time.monotonic() + peer.LIMIT
+    while struct.unpack("i", fcntl.ioctl(sockets[name], termios.TIOCOUTQ, bytes(4)))[0] > 0:
+        if time.monotonic() > end:
+            raise TimeoutError("the other side does not acknowledge")
+        time.sleep(0.002)
+    return {}
+
+
+def finish(name, command):
+    sockets[name].shutdown(socket.SHUT_WR)
+    return {}
+
+
+def reset(name, command):
+    peer.reset(sockets.pop(name))
+    return {}
+
+
+def close(name, command):
+    sockets.pop(name).close()
+    return {}
+
+
+def hold_pipes(name, command):
+    try:
+        while len(pipes) < int(command["count"]):
+            pipes.append(os.pipe())
+    except OSError:
+        pass
+    return {"count": len(pipes)}
+
+
+COMMANDS = {
+    "listen": listen, "accept": accept, "connect": connect, "await": await_listener, "refused": await_refusal, "send": send, "fill": fill, "receive": receive,
+    "flush": flush, "finish": finish, "reset": reset, "close": close, "pipes": hold_pipes,
+}
+
+
+def carry_out(command):
+    try:
+        answer = COMMANDS[command["do"]](command["name"], command)
+    except (OSError, KeyError) as error:
+        answer = {"error": repr(error)}
+    with output:
+        peer.say(id=int(command["id"]), done=True, **answer)
+
+
+peer.raise_descriptor_limit()
+for line in sys.stdin:
+    threading.Thread(target=carry_out, args=(json.loads(line),), daemon=True).start()

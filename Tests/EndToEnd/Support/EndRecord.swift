@@ -1,0 +1,38 @@
+import Foundation
+
+/// An end record as its JSON line says it.
+struct EndRecord: Decodable, Equatable {
+    var time: String
+    var id: UInt64
+    var relay: String
+    var generation: Int
+    var client: String
+    var listener: String
+    var upstream: String
+    var upstreamAddress: String?
+    var bytesUp: UInt64
+    var bytesDown: UInt64
+    var durationMs: Int
+    var connectMs: Int?
+    var firstByteMs: Int?
+    var closedBy: String
+    var reason: String
+    var errno: String?
+
+    /// The keys of the contract, in its order.
+    static let keys = [
+        "time", "id", "relay", "generation", "client", "listener", "upstream", "upstream_address", "bytes_up",
+        "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
+        "dropped_bytes",
+    ]
+
+    init(json: String) throws {
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        self = try decoder.decode(EndRecord.self, from: Data(json.utf8))
+    }
+
+    /// Whether a line of the output is an end record at all.
+    @Sendable
+    static func isRecord(_ line: String) -> Bool { line.contains("\"closed_by\":") }
+}

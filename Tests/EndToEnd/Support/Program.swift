@@ -1,0 +1,124 @@
+import Glibc
+import Subprocess
+import Synchronization
+import SystemPackage
+
+/// A program that runs, with its lines as they come and a way in. Started and ended by a `Scene`.
+final class Program: Sendable {
+    /// How a program ended.
+    enum Ending: Equatable {
+        /// By itself, with this status.
+        case exited(CInt)
+        /// By this signal.
+        case signalled(CInt)
+    }
+
+    /// What it was started as, for messages.
+    let name: String
+    /// What it writes to standard output.
+    let output = Lines()
+    /// What it writes to standard error.
+    let errors = Lines()
+
+    private let started = Promise<Execution<CustomWriteInput, SequenceOutput, SequenceOutput>>()
+    private let ended = Promise<Ending>()
+    private let input: AsyncStream<String>.Continuation
+
+    /// Starts it, with these variables set beside those of the test.
+    init(_ words: [String], variables: [String: String]) throws {
+        // A program that is gone must not take the tests with it.
+        signal(SIGPIPE, SIG_IGN)
+        name = words.joined(separator: " ")
+        guard let path = Programs.path(words[0]) else { throw Failure("\(words[0]) is not installed") }
+        let (texts, input) = AsyncStream.makeStream(of: String.self)
+        self.input = input
+        var environment: [Environment.Key: String?] = [:]
+        for (key, value) in variables { environment[Environment.Key(stringLiteral: key)] = value }
+        let configuration = Configuration(
+            executable: .path(FilePath(path)), arguments: Arguments(Array(words.dropFirst())),
+            environment: .inherit.updating(environment))
+        Task { [self] in
+            do {
+                let result = try await Subprocess.run(
+                    configuration, input: .inputWriter, output: .sequence, error: .sequence
+                ) { execution in
+                    started.settle(.success(execution))
+                    await talk(execution, texts)
+                }
+                switch result.terminationStatus {
+                case .exited(let status): ended.settle(.success(.exited(status)))
+                case .signaled(let signal): ended.settle(.success(.signalled(signal)))
+                }
+            } catch {
+                started.settle(.failure(error))
+                ended.settle(.failure(error))
+            }
+        }
+    }
+
+    private func talk(
+        _ execution: Execution<CustomWriteInput, SequenceOutput, SequenceOutput>, _ texts: AsyncStream<String>
+    ) async {
+        await withTaskGroup { group in
+            group.addTask {
+                for await text in texts {
+                    // Whether it still listens shows in what it answers.
+                    _ = try? await execution.standardInputWriter.write(text)
+                }
+                try? await execution.standardInputWriter.finish()
+            }
+            group.addTask { await self.collect(execution.standardError, into: self.errors) }
+            await collect(execution.standardOutput, into: output)
+            input.finish()
+        }
+    }
+
+    private func collect(_ pieces: SubprocessOutputSequence, into lines: Lines) async {
+        do {
+            for try await piece in pieces { lines.append(piece.withUnsafeBytes { Array($0) }) }
+        } catch {
+            lines.append(Array("(cannot be read: \(error))\n".utf8))
+        }
+        lines.end()
+    }
+
+    /// Its process, once it runs.
+    func pid() async throws -> pid_t {
+        try await running().processIdentifier.value
+    }
+
+    private func running() async throws -> Execution<CustomWriteInput, SequenceOutput, SequenceOutput> {
+        try await started.value(within: .seconds(30)) { [name] in Failure("\(name) did not start") }
+    }
+
+    /// Writes text to its standard input.
+    func write(_ text: String) {
+        input.yield(text)
+    }
+
+    /// Ends its standard input.
+    func finishInput() {
+        input.finish()
+    }
+
+    /// Signals it, if it still runs.
+    func send(_ signal: CInt) async throws {
+        guard ended.settled == nil else { return }
+        try await running().send(signal: Signal(rawValue: signal))
+    }
+
+    /// Waits until it has ended and all it wrote is read.
+    @discardableResult
+    func exit(within limit: Duration = .seconds(60)) async throws -> Ending {
+        try await ended.value(within: limit) { [name, errors] in
+            Failure("\(name) did not end within \(limit); it said:\n\(errors.all.suffix(12).joined(separator: "\n"))")
+        }
+    }
+
+    /// Ends it, whatever it does, and waits for that.
+    func kill() async {
+        input.finish()
+        try? await send(SIGKILL)
+        _ = try? await exit(within: .seconds(20))
+    }
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Glibc
+import Testing
+
+/// The programs that tests talk to, and the Debian packages that they come from.
+enum Programs {
+    static let packages = [
+        "curl": "curl", "ip": "iproute2", "iperf3": "iperf3", "nc": "netcat-openbsd", "nft": "nftables",
+        "nsenter": "util-linux", "prlimit": "util-linux", "python3": "python3", "redis-benchmark": "redis-tools",
+        "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
+        "unshare": "util-linux",
+    ]
+
+    /// Where a program is: the system's own before others of that name, such as a Python of somebody's home, which
+    /// another user could not start.
+    static func path(_ name: String) -> String? {
+        if name.contains("/") { return name }
+        let own = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
+        let others = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":").map(String.init) ?? []
+        return (own + others).map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Skips a test where a program is missing, and says which package has it.
+    static func needs(_ programs: String...) -> Self {
+        let missing = programs.filter { Programs.path($0) == nil }
+        let packages = Set(missing.map { Programs.packages[$0] ?? $0 }).sorted().joined(separator: ", ")
+        return .disabled(if: !missing.isEmpty, "not installed (Debian packages: \(packages))")
+    }
+
+    /// Skips a test that only root can do: change its user.
+    static var needsRoot: Self { .enabled(if: geteuid() == 0, "only root can start a program as another user") }
+
+    /// Skips a test that needs a network of its own.
+    static var needsNetworkNamespace: Self {
+        .enabled(if: Host.mayMakeNetworks, "needs CAP_SYS_ADMIN and CAP_NET_ADMIN, for a network namespace")
+    }
+}
+
+/// What this machine allows.
+enum Host {
+    /// Whether network namespaces can be made: CAP_NET_ADMIN is capability 12, CAP_SYS_ADMIN 21 (capabilities(7)).
+    static var mayMakeNetworks: Bool {
+        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+            let line = status.split(separator: "\n").first(where: { $0.hasPrefix("CapEff:") }),
+            let effective = UInt64(line.dropFirst("CapEff:".count).trimmingCharacters(in: .whitespaces), radix: 16)
+        else { return false }
+        return effective & (1 << 12) != 0 && effective & (1 << 21) != 0
+    }
+
+    /// Whether sockets may use a congestion control, without a module to be loaded first.
+    static func hasCongestionControl(_ name: String) -> Bool {
+        let all = try? String(contentsOfFile: "/proc/sys/net/ipv4/tcp_available_congestion_control", encoding: .utf8)
+        return all?.split(whereSeparator: \.isWhitespace).contains(Substring(name)) ?? false
+    }
+
+    /// How many descriptors a process here may have at most.
+    static var mostDescriptors: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }
+        return Int(clamping: limit.rlim_max)
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Synchronization
+
+/// What a test runs in: a folder of its own and the programs it started, all of which end with it, also when it fails.
+final class Scene: Sendable {
+    /// How much of the machine a test takes.
+    enum Load: Sendable {
+        /// Moves many bytes or connections: few at a time.
+        case heavy
+        /// Starts something and looks at it: some at a time.
+        case light
+        /// Waits for a time to pass: any number.
+        case waiting
+    }
+
+    /// The test's own folder, which others may enter.
+    let folder: String
+    private let programs = Mutex<[Program]>([])
+
+    fileprivate init() throws {
+        var template = Array("/tmp/tapline-e2e-XXXXXX\0".utf8CString.dropLast())
+        guard mkdtemp(&template) != nil else { throw Failure("no temporary folder can be made") }
+        folder = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
+        chmod(folder, 0o755)
+    }
+
+    fileprivate func end() async {
+        for program in programs.withLock({ $0 }).reversed() { await program.kill() }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Starts a program.
+    @discardableResult
+    func start(_ words: [String], variables: [String: String] = [:]) throws -> Program {
+        let program = try Program(words, variables: variables)
+        programs.withLock { $0.append(program) }
+        return program
+    }
+
+    /// Starts a program, waits for its end and returns what it wrote. Anything but 0 is an error.
+    @discardableResult
+    func run(_ words: String..., within limit: Duration = .seconds(60)) async throws -> String {
+        try await run(words, within: limit)
+    }
+
+    /// Starts a program, waits for its end and returns what it wrote. Anything but 0 is an error.
+    @discardableResult
+    func run(_ words: [String], within limit: Duration = .seconds(60)) async throws -> String {
+        let program = try start(words)
+        program.finishInput()
+        let status = try await program.exit(within: limit)
+        guard status == .exited(0) else {
+            let said = (program.output.all + program.errors.all).suffix(20).joined(separator: "\n")
+            throw Failure("\(program.name): \(status)\n\(said)")
+        }
+        return program.output.all.joined(separator: "\n")
+    }
+
+    /// A path in the folder.
+    func path(_ name: String) -> String { "\(folder)/\(name)" }
+
+    /// Writes a file into the folder and returns its path.
+    func file(_ name: String, _ text: String) throws -> String {
+        try text.write(toFile: path(name), atomically: false, encoding: .utf8)
+        return path(name)
+    }
+}
+
+/// Plays a test in a scene of its own, when the machine has room for it.
+func scene(_ load: Scene.Load = .light, _ play: (Scene) async throws -> Void) async throws {
+    let lane = Lane.of(load)
+    await lane?.enter()
+    let result: Result<Void, any Error>
+    do {
+        let scene = try Scene()
+        do {
+            try await play(scene)
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await scene.end()
+    } catch {
+        result = .failure(error)
+    }
+    await lane?.leave()
+    try result.get()
+}
+
+/// A number of places for tests of one kind.
+private actor Lane {
+    static let heavy = Lane(places: 2)
+    static let light = Lane(places: 4)
+
+    static func of(_ load: Scene.Load) -> Lane? {
+        switch load {
+        case .heavy: heavy
+        case .light: light
+        case .waiting: nil
+        }
+    }
+
+    private var places: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(places: Int) {
+        self.places = places
+    }
+
+    func enter() async {
+        if places > 0 {
+            places -= 1
+        } else {
+            await withCheckedContinuation { waiting.append($0) }
+        }
+    }
+
+    func leave() {
+        if waiting.isEmpty {
+            places += 1
+        } else {
+            waiting.removeFirst().resume()
+        }
+    }
+}

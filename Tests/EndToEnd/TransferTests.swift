@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+/// Hundreds of transfers drawn from a seed: half-closes in every order, slow readers, tiny and huge writes. Every byte is
+/// hashed at both ends, and the counters equal what was sent.
+struct TransferTests {
+    /// `TAPLINE_SEED` plays a failed run again.
+    private static let seed =
+        ProcessInfo.processInfo.environment["TAPLINE_SEED"] ?? "\(UInt32.random(in: 0...UInt32.max))"
+
+    @Test(.needs("python3")) func randomisedTransfers_allArriveWhole_andCountersAgree() async throws {
+        try await scene(.heavy) { scene in
+            let transfers = try Transfers(in: scene, ["--count", "500", "--seed", Self.seed])
+            let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(transfers.program))")
+            try await transfers.play(through: tapline, count: 500, seed: Self.seed)
+        }
+    }
+
+    /// Shown traffic takes another way, by copy; and text shows every byte of it.
+    @Test(.needs("python3")) func randomisedTransfers_thatAreShown_allArriveWhole() async throws {
+        try await scene(.heavy) { scene in
+            let options = ["--count", "80", "--most", "200000", "--seed", Self.seed]
+            let transfers = try Transfers(in: scene, options)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await scene.listening(transfers.program))", options: ["--print", "text"])
+            try await transfers.play(through: tapline, count: 80, seed: Self.seed)
+        }
+    }
+
+    @Test(.needs("python3")) func randomisedTransfers_overUnixSockets_allArriveWhole() async throws {
+        try await scene(.heavy) { scene in
+            let path = scene.path("front.sock")
+            let transfers = try Transfers(in: scene, ["--count", "60", "--seed", Self.seed])
+            let back = try await scene.forward("unix:\(path)=\(try await scene.listening(transfers.program))")
+            let front = try await scene.forward("127.0.0.1:0=unix:\(path)")
+            try await transfers.play(through: front, count: 60, seed: Self.seed)
+            // Both relays counted the same bytes; a Unix client has no address to be told apart by.
+            let (first, second) = (try await front.records(60), try await back.records(60))
+            #expect(second.allSatisfy { $0.client == "unix:" })
+            #expect(first.map(\.bytesUp).sorted() == second.map(\.bytesUp).sorted())
+            #expect(first.map(\.bytesDown).sorted() == second.map(\.bytesDown).sorted())
+        }
+    }
+
+    /// Pipes run out for an ordinary user: somebody else of the same user holds as many as the kernel grants, so that
+    /// the relay gets small ones or none, and has to copy.
+    @Test(.needs("python3", "setpriv"), .needsRoot) func ordinaryUser_whosePipesRunOut_losesNothing() async throws {
+        try await scene(.heavy) { scene in
+            let puppet = try scene.ordinaryPuppet()
+            #expect(try await puppet.holdPipes(1100) > 900)
+
+            let options = [
+                "--count", "120", "--at-once", "120", "--least", "1000000", "--most", "3000000", "--seed", Self.seed,
+            ]
+            let transfers = try Transfers(in: scene, options)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await scene.listening(transfers.program))", before: Scene.ordinaryUser,
+                binary: try scene.publicBinary())
+            try await transfers.play(through: tapline, count: 120, seed: Self.seed)
+            try await tapline.stop()
+        }
+    }
+}
+
+/// A run of `Peers/transfers.py`.
+private struct Transfers {
+    private struct Outcome: Decodable {
+        var number: Int
+        var first: String
+        var up: UInt64
+        var down: UInt64
+        var client: String?
+        var trouble: String?
+    }
+
+    let program: Program
+
+    init(in scene: Scene, _ options: [String]) throws {
+        program = try scene.start(Scene.peer("transfers.py") + options)
+    }
+
+    /// Plays every transfer and compares it with its end record.
+    func play(through tapline: TaplineProcess, count: Int, seed: String) async throws {
+        program.write(tapline.address + "\n")
+        _ = try await program.output.line(containing: "\"done\"", within: .seconds(150))
+        let outcomes = try program.output.all.filter { $0.contains("\"number\"") }
+            .map { try JSONDecoder().decode(Outcome.self, from: Data($0.utf8)) }
+        #expect(outcomes.count == count)
+        let lines = tapline.program.name.contains("--print") ? tapline.program.errors : tapline.program.output
+        let records = try await lines.first(count, where: EndRecord.isRecord).map(EndRecord.init(json:))
+        let recordOf = Dictionary(records.map { ($0.client, $0) }, uniquingKeysWith: { first, _ in first })
+        for outcome in outcomes {
+            let place: Comment = "transfer \(outcome.number) of TAPLINE_SEED=\(seed)"
+            if let trouble = outcome.trouble {
+                Issue.record(Comment(rawValue: "\(place): \(trouble)"))
+                continue
+            }
+            let record = try #require(recordOf[outcome.client ?? ""], place)
+            #expect(record.bytesUp == outcome.up && record.bytesDown == outcome.down, place)
+            if outcome.first == "both" {
+                #expect(["client_closed", "upstream_closed"].contains(record.reason), place)
+            } else {
+                #expect(record.reason == "\(outcome.first)_closed" && record.closedBy == outcome.first, place)
+            }
+        }
+    }
+}
