@@ -30,7 +30,7 @@ struct ReloadTests {
             _ = try await bench.puppet.listen("rival", bench.second)
             try Files.replace(bench.path, with: bench.added)
             let line = try await tapline.program.errors.line(containing: "reload rejected")
-            #expect(line.contains("\(bench.path):5:27: cannot listen on \(bench.second) for relay cache: "))
+            #expect(line.contains("\(bench.path):5:28: cannot listen on \(bench.second) for relay cache: "))
             try await bench.converse(bench.first)
             try await bench.puppet.close("rival")
             try await tapline.program.send(SIGHUP)
