@@ -34,9 +34,16 @@ extension Connection {
                 let open = state.up == .ended ? down : up
                 if open.isBlocked {
                     // A flow that waits for its reader is not an abandoned one; nothing tells when that changes.
+                    halfEndedAt = now
                     next = min(next, now)
                 } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
-                    end(because: .halfCloseTimeout)
+                    // Nor is one whose reader has yet to take what the socket holds: ending it would throw that away.
+                    if open.destination.socket.unsentBytes > 0 {
+                        halfEndedAt = now
+                        next = min(next, now + limits.halfClose)
+                    } else {
+                        end(because: .halfCloseTimeout)
+                    }
                 }
             }
         case .ended:

@@ -115,8 +115,9 @@ final class Connection {
     }
 
     /// No address could be connected: called once by the dialer.
-    func connectFailed(_ reason: EndReason, _ errno: Errno?) {
-        happened(.connectFailed(reason, errno))
+    func connectFailed(_ failure: DialFailure) {
+        upstreamAddress = failure.address
+        happened(.connectFailed(failure.reason, failure.errno))
     }
 
     // MARK: Relaying
@@ -200,7 +201,7 @@ final class Connection {
     /// Reads what a failed leg still holds: no event will tell of it.
     private func finishReading(_ flow: Flow) {
         while flow.source.hasFailed && !flow.isSourceDone && !flow.isBlocked && state.phase == .relaying {
-            report(flow.pump(), of: flow)
+            report(flow.pump(sourceIsReadable: false), of: flow)
         }
     }
 

@@ -162,4 +162,12 @@ public final class RelayService: Sendable {
         for thread in threads { thread.join() }
         for file in files { file.remove() }
     }
+
+    /// The same once every worker has ended its work (`Observer.stopped`), when only name lookups that nobody wants any
+    /// more can hold a thread up: they are given so long, and then left to the end of the process.
+    public func join(within bound: Duration) {
+        let limit = EventLoop.nanoseconds &+ bound.wholeMilliseconds &* 1_000_000
+        for thread in threads where !thread.join(until: limit) {}
+        for file in files { file.remove() }
+    }
 }

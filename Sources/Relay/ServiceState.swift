@@ -25,6 +25,7 @@ final class ServiceState: Sendable {
     private let open = Atomic<Int>(0)
     private let runningWorkers: Atomic<Int>
     private let ownListeners = Mutex(OwnListeners())
+    private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
 
     /// Descriptors kept back for listeners, logs, name lookups and whatever else the process opens.
     private static let reserve = 48
@@ -100,7 +101,21 @@ final class ServiceState: Sendable {
 
     /// Whether an address leads back to one of our own listeners.
     func isOwnListener(_ address: SocketAddress) -> Bool {
-        ownListeners.withLock { $0.contains(address) }
+        let own = ownListeners.withLock { $0 }
+        return own.contains(address, localAddresses: currentLocalAddresses)
+    }
+
+    /// The machine's addresses, asked of the system once a second at most: a relay of every interface to the same port
+    /// elsewhere needs them for each connection.
+    private func currentLocalAddresses() -> Set<SocketAddress> {
+        let now = EventLoop.nanoseconds
+        let known = localAddresses.withLock { $0 }
+        if known.asked > 0, now &- known.asked < 1_000_000_000 { return known.addresses }
+        let read = LocalAddresses.read()
+        // Asking can fail, for want of descriptors too; loops must be found then as well.
+        let addresses = read.isEmpty ? known.addresses : read
+        localAddresses.withLock { $0 = (addresses, now) }
+        return addresses
     }
 }
 

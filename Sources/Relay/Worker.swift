@@ -161,6 +161,7 @@ final class Worker {
             sweep?.stop()
             return
         }
+        names.checkPatience()
         sweeps &+= 1
         let looksAtHealth = sweeps % Self.sweepsPerHealthCheck == 0
         if looksAtHealth { eachConnection { $0.checkHealth(now) } }
@@ -194,7 +195,7 @@ final class Worker {
         guard lastPauseLogged == 0 || loop.now - lastPauseLogged >= 10_000 else { return }
         var metadata = metadata
         metadata["pauses"] = "\(pausesSinceLogged)"
-        metadata["open"] = "\(connections.count)"
+        metadata["open"] = "\(shared.openConnections)"
         logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
         lastPauseLogged = max(1, loop.now)
         pausesSinceLogged = 0
@@ -205,7 +206,7 @@ final class Worker {
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
         // They first: a client accepted here may be over at once, and the last to end finishes the worker.
-        for listener in listeners { listener.end() }
+        for listener in listeners { listener.end(acceptingWhoWaits: bound > 0) }
         listeners = []
         let deadline = loop.now + bound
         drainsUntil = min(drainsUntil ?? deadline, deadline)

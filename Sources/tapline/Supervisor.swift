@@ -41,6 +41,8 @@ final class Supervisor {
 
     /// How long the last lines may take, in milliseconds.
     private static let patience: UInt64 = 5000
+    /// How long lookups may take that were under way when the last worker ended.
+    private static let patienceForLookups = Duration.milliseconds(500)
 
     // MARK: Fixed at birth
     let loop: EventLoop
@@ -229,7 +231,7 @@ final class Supervisor {
             announce("stopping now")
             service?.stop()
         case .flush:
-            service?.join()
+            service?.join(within: Self.patienceForLookups)
             flush()
         case .leave:
             outputs.join()

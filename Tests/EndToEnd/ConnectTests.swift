@@ -22,7 +22,7 @@ struct ConnectTests {
             #expect(record.reason == "connect_timeout" && record.closedBy == "tapline" && record.connectMs == nil)
             #expect(record.upstreamAddress == "\(Network.blackHole):80")
             // A deadline fires at most 250 ms late; the rest is for a busy machine.
-            #expect((1500..<2750).contains(record.durationMs), "after \(record.durationMs) ms")
+            #expect((1450..<4000).contains(record.durationMs), "after \(record.durationMs) ms")
         }
     }
 
@@ -34,7 +34,7 @@ struct ConnectTests {
             let tapline = try await scene.forward("127.0.0.1:0:\(address):80", before: network.before)
             let record = try await fail(puppet, tapline)
             #expect(record.reason == "connect_unreachable" && record.closedBy == "tapline" && record.errno == errno)
-            #expect(record.durationMs < 1000)
+            #expect(record.durationMs < 2500)
         }
     }
 
@@ -91,14 +91,12 @@ struct ConnectTests {
                 ])
             let puppet = try scene.puppet(before: network.before)
             let upstream = try await puppet.listen("upstream")
-            let silent = (0..<20).map {
-                "  - { name: silent-\($0), listen: '127.0.0.1:0', upstream: 's\($0).example:80' }"
+            let upstreams = [("good", upstream)] + (0..<20).map { ("silent-\($0)", "s\($0).example:80") }
+            let relays = upstreams.map { name, upstream in
+                "  - { name: \(name), listen: '127.0.0.1:0', upstream: '\(upstream)', timeouts: { connect: 4s } }"
             }
             let tapline = try await scene.run(
-                relays: ([
-                    "  - { name: good, listen: '127.0.0.1:0', upstream: '\(upstream)', timeouts: { connect: 2s } }"
-                ] + silent.map { $0.replacing(" }", with: ", timeouts: { connect: 2s } }") }).joined(separator: "\n"),
-                listeners: 21, before: network.before)
+                relays: relays.joined(separator: "\n"), listeners: upstreams.count, before: network.before)
             for (number, address) in tapline.listeners.dropFirst().enumerated() {
                 try await puppet.connect("silent-\(number)", to: address)
             }
@@ -112,10 +110,10 @@ struct ConnectTests {
             let records = try await tapline.records(25)
             for record in records where record.relay != "good" {
                 #expect(record.reason == "connect_timeout" && record.upstreamAddress == nil)
-                #expect((2000..<4000).contains(record.durationMs), "after \(record.durationMs) ms")
+                #expect((3950..<8000).contains(record.durationMs), "after \(record.durationMs) ms")
             }
             let good = records.filter { $0.relay == "good" }
-            #expect(good.count == 5 && good.allSatisfy { $0.connectMs ?? .max < 1000 })
+            #expect(good.count == 5 && good.allSatisfy { $0.connectMs ?? .max < 3000 })
             // They ended first, though they came last.
             #expect(records.prefix(5).allSatisfy { $0.relay == "good" })
 

@@ -5,9 +5,9 @@ conversations through the relay, so many connections that are reset at different
 went well. The side that ends a short one changes from one to the next.
 """
 
+import ctypes
 import multiprocessing
-import os
-import socket
+import signal
 import sys
 
 import peer
@@ -16,8 +16,14 @@ WORDS = b"Hello, server!"
 PROCESSES = 2
 
 
+def end_with_parent():
+    """A killed parent cannot end its children: the kernel does (PR_SET_PDEATHSIG is 1)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 def serve(listener):
     """Sends back what comes. `!` at the start: this side closes first."""
+    end_with_parent()
     while True:
         connection, _ = listener.accept()
         try:
@@ -56,7 +62,8 @@ def break_off(address, number):
     peer.reset(client)
 
 
-def work(address, short, abrupt, number, results):
+def work(address, short, abrupt, results):
+    end_with_parent()
     good, trouble = 0, None
     for turn in range(short):
         try:
@@ -79,8 +86,8 @@ def main():
         results = multiprocessing.Queue()
         share = (int(short) // PROCESSES, int(abrupt) // PROCESSES)
         clients = [
-            multiprocessing.Process(target=work, args=(address, *share, number, results), daemon=True)
-            for number in range(PROCESSES)]
+            multiprocessing.Process(target=work, args=(address, *share, results), daemon=True)
+            for _ in range(PROCESSES)]
         for client in clients:
             client.start()
         outcomes = [results.get() for _ in clients]
@@ -90,7 +97,5 @@ def main():
         peer.say(good=sum(good for good, _ in outcomes), trouble=troubles[0] if troubles else None)
 
 
-# The servers must not outlive this process, also when it is killed.
-os.setpgid(0, 0)
 multiprocessing.set_start_method("fork")
 main()

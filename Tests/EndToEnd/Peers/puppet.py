@@ -33,8 +33,22 @@ def accept(name, command):
     return {}
 
 
+class AlreadyReset:
+    """What is left of a connection that was reset before connect had returned."""
+
+    def recv(self, _):
+        raise ConnectionResetError(errno.ECONNRESET, "reset at once")
+
+    def close(self):
+        pass
+
+
 def connect(name, command):
-    sockets[name] = peer.connect(command["address"])
+    try:
+        sockets[name] = peer.connect(command["address"])
+    except ConnectionResetError:
+        sockets[name] = AlreadyReset()
+        return {"address": ""}
     return {"address": peer.describe(sockets[name].getsockname())}
 
 
