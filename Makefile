@@ -18,9 +18,10 @@ help:
 run: setup build
 	.build/release/tapline demo
 
-test: setup
+# The end-to-end tests run what users run: the release build.
+test: build
 	swift build --build-tests
-	swift test --skip-build
+	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build
 
 setup:
 	@.ci/setup

@@ -7,26 +7,41 @@ struct ConfigurationReader {
         self.reading = reading
     }
 
-    /// The configuration; what could not be read has been reported, and then the answer means nothing.
-    func configuration(_ root: YAMLNode) -> Configuration? {
+    /// The configuration, and where its parts stand; what could not be read has been reported, and then the answer
+    /// means nothing.
+    func configuration(_ root: YAMLNode) -> (configuration: Configuration, places: ConfigurationPlaces)? {
         guard let fields = Fields<RootKey>(root, called: "a configuration", reading) else { return nil }
         let admin = fields[.admin].flatMap(admin)
         let drafts = fields.required(.relays, in: "the configuration").map(relays) ?? []
         CrossCheck.report(drafts, admin: admin, reading.problems)
-        return Configuration(
+        let log = fields[.log].flatMap(log)
+        let configuration = Configuration(
             admin: admin?.value,
-            log: fields[.log].flatMap(log) ?? LogSettings(),
+            log: log?.settings ?? LogSettings(),
             workers: fields[.workers]?.value { text throws(ValueError) in try WorkerCount(parsing: text) }
                 ?? .automatic,
             shutdown: fields[.shutdown].flatMap(shutdown) ?? ShutdownSettings(),
             loopbackCongestionControl: fields[.loopbackCongestionControl]?.choice(LoopbackCongestionControl.self)
                 ?? .automatic,
             relays: drafts.compactMap(\.settings))
+        return (configuration, places(drafts, accessLog: log?.access))
+    }
+
+    private func places(_ drafts: [RelayDraft], accessLog: Mark?) -> ConfigurationPlaces {
+        var places = ConfigurationPlaces(path: reading.problems.path)
+        places.accessLog = accessLog
+        for draft in drafts {
+            guard let name = draft.name else { continue }
+            for listen in draft.listen {
+                places.listeners[.init(relay: name.value, address: listen.value)] = listen.mark
+            }
+        }
+        return places
     }
 
     // MARK: The parts beside the relays
 
-    private func log(_ field: Field) -> LogSettings? {
+    private func log(_ field: Field) -> (settings: LogSettings, access: Mark?)? {
         guard let fields = field.fields(LogKey.self) else { return nil }
         var settings = LogSettings()
         settings.level = fields[.level]?.choice(LogSettings.Level.self) ?? settings.level
@@ -35,7 +50,7 @@ struct ConfigurationReader {
             fields[.access]?.value { text throws(ValueError) in
                 try LogSettings.Access(parsing: text, directory: reading.directory)
             } ?? settings.access
-        return settings
+        return (settings, fields[.access]?.mark)
     }
 
     private func shutdown(_ field: Field) -> ShutdownSettings? {

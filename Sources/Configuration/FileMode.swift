@@ -11,4 +11,10 @@ enum FileMode {
         }
         return mode
     }
+
+    /// The mode as it is written: `0660`.
+    static func text(of mode: UInt16) -> String {
+        let digits = String(mode, radix: 8)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
 }

@@ -33,10 +33,13 @@ public final class OutputFile: Sendable {
         let fd = Errno.retrying { Glibc.open(path, flags, 0o640) }
         guard fd >= 0 else {
             let error = Errno.current
-            throw SystemError("open \(path) for writing", error, advice: Self.advice(for: error))
+            throw SystemError(Self.attempt(path), error, advice: Self.advice(for: error))
         }
         self.init(fd: fd, name: path, isOwned: true)
     }
+
+    /// What the error of a file that cannot be opened says was attempted.
+    public static func attempt(_ path: String) -> String { "open \(path) for writing" }
 
     private static func advice(for error: Errno) -> String? {
         switch error.code {

@@ -6,6 +6,9 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Relay as configured.",
         discussion: """
+            A changed file is taken over while it runs, and so it is at SIGHUP; open connections do not notice. A file \
+            with a mistake changes nothing, and the log says where it is.
+
             SIGTERM or SIGINT ends it: it accepts no more, and gives open connections the time of shutdown.drain. A \
             second signal ends it at once. Either way every connection has its record.
             """)
@@ -14,8 +17,12 @@ struct Run: ParsableCommand {
     var path = "/etc/tapline/tapline.yaml"
 
     func run() throws {
-        let configuration = try Configuration.load(path: path, environment: ProcessEnvironment.all)
+        let environment = ProcessEnvironment.all
+        let text = try ConfigurationText(reading: path)
+        let configuration = try Configuration.parse(text, environment: environment).configuration
         try Supervisor.run(
-            Supervisor.Plan(configuration: configuration, view: nil, isForPerson: false, reloads: true))
+            Supervisor.Plan(
+                configuration: configuration, view: nil, isForPerson: false,
+                origin: Reloader.Origin(text: text, environment: environment)))
     }
 }

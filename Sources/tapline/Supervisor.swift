@@ -17,8 +17,9 @@ final class Supervisor {
         var isForPerson: Bool
         /// Nothing is said but errors.
         var isQuiet = false
-        /// SIGHUP asks for a reload; otherwise it means that the terminal is gone, and ends everything in order.
-        var reloads = false
+        /// Where the configuration comes from: SIGHUP asks for a reload, and the file is watched. Without it SIGHUP
+        /// means that the terminal is gone, and ends everything in order.
+        var origin: Reloader.Origin?
     }
 
     /// What a guest does beside, on the main thread: the demo.
@@ -35,6 +36,7 @@ final class Supervisor {
         case ended(ConnectionRecord)
         case workersStopped
         case linesWritten
+        case reload(@Sendable (ReloadOutcome) -> Void)
     }
 
     /// How long the last lines may take, in milliseconds.
@@ -52,6 +54,8 @@ final class Supervisor {
     private var signals: [SignalWatch] = []
     private var patience: Timer?
     private(set) var service: RelayService?
+    private var reloader: Reloader?
+    private var watch: ConfigurationWatch?
 
     private init(_ plan: Plan, guest: Guest?) throws {
         self.plan = plan
@@ -87,7 +91,8 @@ final class Supervisor {
             plan.configuration, observer: observer(mailbox), logger: outputs.logger)
         self.service = service
         // A guest says it in its own words.
-        if guest == nil { announceListeners(service) }
+        if guest == nil { announce(service.listeners, of: plan.configuration) }
+        if let origin = plan.origin { try prepareReloads(origin, service) }
         try guest?.started(self)
     }
 
@@ -107,11 +112,8 @@ final class Supervisor {
         for number in [SIGINT, SIGTERM] {
             signals.append(try SignalWatch(loop: loop, signal: number) { [unowned self] in take(.asked) })
         }
-        if plan.reloads {
-            signals.append(
-                try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in
-                    outputs.logger.notice("SIGHUP: this version cannot reload yet, the configuration stays as it is")
-                })
+        if plan.origin != nil {
+            signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in _ = reload(.signal) })
         } else if signal(SIGHUP, SIG_DFL) != nil {
             // Whoever started it with nohup(1) wants it to survive the terminal.
             signal(SIGHUP, SIG_IGN)
@@ -120,11 +122,10 @@ final class Supervisor {
         }
     }
 
-    private func announceListeners(_ service: RelayService) {
+    private func announce(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
         let upstreams = Dictionary(
-            plan.configuration.relays.map { ($0.name, $0.upstream.description) },
-            uniquingKeysWith: { first, _ in first })
-        for listener in service.listeners {
+            configuration.relays.map { ($0.name, $0.upstream.description) }, uniquingKeysWith: { first, _ in first })
+        for listener in listeners {
             let upstream = upstreams[listener.relay] ?? "?"
             announce(
                 "\(listener.relay) listens on \(listener.address), forwards to \(upstream)",
@@ -140,12 +141,57 @@ final class Supervisor {
         take(service == nil ? .workersStopped : .asked)
     }
 
+    // MARK: Reloading
+
+    private func prepareReloads(_ origin: Reloader.Origin, _ service: RelayService) throws {
+        let reloader = Reloader(origin, running: plan.configuration, outputs: outputs, logger: outputs.logger) {
+            [unowned self] (configuration, generation, drain) throws(SystemError) in
+            let before = Set(service.listeners)
+            try service.apply(configuration, generation: generation, drain: drain)
+            // What the file says need not be said again, but nobody knows a free port before it is bound.
+            let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
+            let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
+            announce(free, of: configuration)
+        }
+        self.reloader = reloader
+        let path = origin.text.directory + "/" + (origin.text.path.split(separator: "/").last ?? "")
+        guard FileSignature.isPlainFile(path) else {
+            outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
+            return
+        }
+        watch = try ConfigurationWatch(loop: loop, path: path, logger: outputs.logger) { reloader.look() }
+    }
+
+    private func reload(_ source: ReloadSource) -> ReloadOutcome {
+        guard sequence.state == .running, let reloader else { return .rejected(.stopping) }
+        return reloader.reload(source)
+    }
+
+    /// How any thread asks for a reload, and hears what came of it; answers also when Tapline is stopping. Nil where
+    /// there is no file to reload.
+    var requestReload: (@Sendable () async -> ReloadOutcome)? {
+        guard plan.origin != nil, let mailbox else { return nil }
+        return {
+            await withCheckedContinuation { answer in
+                if !mailbox.post(.reload { answer.resume(returning: $0) }) {
+                    answer.resume(returning: .rejected(.stopping))
+                }
+            }
+        }
+    }
+
+    /// How reloads went, for any thread; nil where there is no file to reload.
+    var reloadLedger: ReloadLedger? { reloader?.ledger }
+
+    /// The configuration in force.
+    private var configuration: Configuration { reloader?.running ?? plan.configuration }
+
     // MARK: Talking
 
     /// Says what a person wants to know of the whole, not of a connection. The particulars stand in the message, and
     /// are for programs beside.
     private func announce(_ message: String, particulars: Logger.Metadata = [:]) {
-        if plan.configuration.log.format == .json {
+        if outputs.format == .json {
             outputs.logger.notice("\(message)", metadata: particulars)
         } else if !plan.isForPerson {
             outputs.logger.notice("\(message)")
@@ -171,6 +217,7 @@ final class Supervisor {
         case .ended(let record): guest?.ended(record)
         case .workersStopped: take(.workersStopped)
         case .linesWritten: take(.linesWritten)
+        case .reload(let answer): answer(reload(.api))
         }
     }
 
@@ -195,7 +242,8 @@ final class Supervisor {
 
     private func drain() {
         guest?.stopping()
-        let bound = plan.configuration.shutdown.drain
+        watch?.close()
+        let bound = configuration.shutdown.drain
         let open = service?.openConnections ?? 0
         if open > 0 {
             announce(
@@ -220,7 +268,8 @@ final class Supervisor {
     }
 
     private func close() {
-        mailbox?.close()
+        for case .reload(let answer) in mailbox?.close() ?? [] { answer(.rejected(.stopping)) }
+        watch?.close()
         patience?.close()
         for signal in signals { signal.close() }
         signals = []

@@ -4,8 +4,8 @@
 func read(
     _ text: String, environment: [String: String] = [:], notYet: Set<String> = []
 ) throws(ConfigurationErrors) -> Configuration {
-    try Configuration.parse(
-        Array(text.utf8), path: "t.yaml", directory: "/etc/t", environment: environment, notYet: notYet)
+    let text = ConfigurationText(path: "t.yaml", directory: "/etc/t", bytes: Array(text.utf8))
+    return try Configuration.parse(text, environment: environment, notYet: notYet).configuration
 }
 
 /// The mistakes in a text as `line:column: message`; empty when there are none.
@@ -16,8 +16,8 @@ func mistakes(_ text: String, environment: [String: String] = [:], notYet: Set<S
 /// The mistakes in bytes that need not be a text.
 func mistakes(_ bytes: [UInt8], environment: [String: String] = [:], notYet: Set<String> = []) -> [String] {
     do {
-        _ = try Configuration.parse(
-            bytes, path: "t.yaml", directory: "/etc/t", environment: environment, notYet: notYet)
+        let text = ConfigurationText(path: "t.yaml", directory: "/etc/t", bytes: bytes)
+        _ = try Configuration.parse(text, environment: environment, notYet: notYet)
         return []
     } catch {
         return error.problems.map { String($0.description.dropFirst("t.yaml:".count)) }

@@ -59,7 +59,9 @@ struct DiagnosticTests {
 
     private func logger(to seen: Seen, level: Logger.Level) -> Logger {
         var logger = Logger(label: "test") { _ in
-            DiagnosticsHandler(level: level) { diagnostic in seen.diagnostics.withLock { $0.append(diagnostic) } }
+            DiagnosticsHandler(LiveLog(level: level, format: .text)) { diagnostic in
+                seen.diagnostics.withLock { $0.append(diagnostic) }
+            }
         }
         logger[metadataKey: "a"] = "always"
         logger[metadataKey: "b"] = "logger"

@@ -24,7 +24,8 @@ public enum TemporaryFolder {
                 let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                     String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
                 }
-                if name != "." && name != ".." { unlink("\(path)/\(name)") }
+                guard name != ".", name != ".." else { continue }
+                if unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
             }
             closedir(directory)
         }

@@ -49,13 +49,19 @@ struct Diagnostic: Hashable, Sendable {
 ///
 /// A value; any thread.
 struct DiagnosticsHandler: LogHandler {
-    var logLevel: Logger.Level
+    /// The level of the whole log, unless somebody set another for a logger of their own.
+    var logLevel: Logger.Level {
+        get { ownLevel ?? live.level }
+        set { ownLevel = newValue }
+    }
+    private var ownLevel: Logger.Level?
+    private let live: LiveLog
     var metadata: Logger.Metadata = [:]
     private let sink: @Sendable (Diagnostic) -> Void
 
-    /// Lines of the level or above go to the sink.
-    init(level: Logger.Level, sink: @escaping @Sendable (Diagnostic) -> Void) {
-        logLevel = level
+    /// Lines of the log's level or above go to the sink.
+    init(_ live: LiveLog, sink: @escaping @Sendable (Diagnostic) -> Void) {
+        self.live = live
         self.sink = sink
     }
 

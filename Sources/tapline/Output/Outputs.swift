@@ -29,20 +29,15 @@ final class Outputs: Sendable {
 
     /// For all diagnostics.
     let logger: Logger
+    private let live: LiveLog
     private let diagnostics: OutputWriter<Line>
-    /// The same as `diagnostics` when both go to standard error; nil when there are no end records.
-    private let access: OutputWriter<Line>?
+    private let access: AccessLog
     private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
 
     /// Opens the outputs and starts their threads. Throws a `SystemError` when the access log cannot be opened.
     init(_ settings: LogSettings, view: TrafficView?) throws {
-        let format = settings.format
-        let accessOutput: OutputFile? =
-            switch settings.access {
-            case .standardOutput: .standardOutput
-            case .standardError, .off: nil
-            case .file(let path): try OutputFile(appendingTo: path)
-            }
+        let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
+        self.live = live
         let diagnostics = try OutputWriter<Line>(
             name: "diagnostics", output: .standardError, limit: Self.lineLimit,
             report: { trouble in
@@ -51,23 +46,13 @@ final class Outputs: Sendable {
                 let message = trouble.message("lines", to: "standard error")
                 return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
             },
-            render: { $0.append(as: format, to: &$1) })
+            render: { $0.append(as: live.format, to: &$1) })
         self.diagnostics = diagnostics
         let logger = Logger(label: "tapline") { _ in
-            DiagnosticsHandler(level: Logger.Level(settings.level)) { diagnostics.post(.diagnostic($0)) }
+            DiagnosticsHandler(live) { diagnostics.post(.diagnostic($0)) }
         }
         self.logger = logger
-        if let accessOutput {
-            access = try OutputWriter<Line>(
-                name: "access log", output: accessOutput, limit: Self.lineLimit,
-                report: { trouble in
-                    trouble.log("end records", to: accessOutput.name, logger)
-                    return nil
-                },
-                render: { $0.append(as: format, to: &$1) })
-        } else {
-            access = settings.access == .standardError ? diagnostics : nil
-        }
+        access = try AccessLog(settings.access, diagnostics: diagnostics, live: live, logger: logger)
         traffic = try view.map { view in
             let writer = try Self.trafficWriter(view, logger)
             return (writer, TrafficTap(writer: writer))
@@ -94,7 +79,7 @@ final class Outputs: Sendable {
 
     /// What hears of a connection's end.
     func ended(_ record: ConnectionRecord) {
-        access?.post(.endRecord(record))
+        access.post(.endRecord(record))
         traffic?.tap.ended(record.id)
     }
 
@@ -106,7 +91,7 @@ final class Outputs: Sendable {
 
     /// Text among the end records.
     func tell(_ text: String) {
-        access?.post(.text(text))
+        access.post(.text(text))
     }
 
     /// Text among the diagnostics.
@@ -114,33 +99,65 @@ final class Outputs: Sendable {
         diagnostics.post(.text(text))
     }
 
+    // MARK: Changing, by the supervisor
+
+    /// Settings whose outputs are ready, and that nothing is written by yet.
+    struct Change {
+        fileprivate let settings: LogSettings
+        fileprivate let access: AccessLog.Prepared
+    }
+
+    /// Makes ready what other settings need; nothing else can fail. With `reopening` an access log that stays the same
+    /// file is opened anew. What is prepared is applied or discarded.
+    func prepare(_ settings: LogSettings, reopening: Bool) throws(SystemError) -> Change {
+        Change(settings: settings, access: try access.prepare(settings.access, reopening: reopening))
+    }
+
+    /// Writes by other settings from now on; lines that wait look as the new format has it. No connection hears of it
+    /// and no record is lost. The level is changed by itself.
+    func apply(_ change: Change) {
+        live.format = change.settings.format
+        access.apply(change.access)
+    }
+
+    /// Lets go of a change that is not wanted after all.
+    func discard(_ change: Change) {
+        access.discard(change.access)
+    }
+
+    /// The least severity of diagnostics.
+    var level: Logger.Level {
+        get { live.level }
+        set { live.level = newValue }
+    }
+
+    /// How lines look.
+    var format: LogSettings.Format { live.format }
+
     // MARK: The end, by the supervisor
 
     /// Writes everything that waits. `done` is called on another thread; `join` follows.
     func finish(then done: @escaping @Sendable () -> Void) {
         // Diagnostics last: the others may still have troubles to tell.
-        let access = access === diagnostics ? nil : access
         let finishDiagnostics: @Sendable () -> Void = { [diagnostics] in diagnostics.finish(then: done) }
-        let finishAccess: @Sendable () -> Void = {
-            if let access { access.finish(then: finishDiagnostics) } else { finishDiagnostics() }
-        }
+        let finishAccess: @Sendable () -> Void = { [access] in access.finish(then: finishDiagnostics) }
         if let traffic { traffic.writer.finish(then: finishAccess) } else { finishAccess() }
     }
 
     /// Waits for the threads, after `finish` was done.
     func join() {
         traffic?.writer.join()
-        if let access, access !== diagnostics { access.join() }
+        access.join()
         diagnostics.join()
     }
 
     /// How many end records are not written.
-    var missingEndRecords: Int { access?.missing ?? 0 }
+    var missingEndRecords: Int { access.missing }
 }
 
 extension OutputTrouble {
     /// Tells of it in the diagnostics: what is lost is an error, what is over is not.
-    fileprivate func log(_ items: String, to output: String, _ logger: Logger) {
+    func log(_ items: String, to output: String, _ logger: Logger) {
         let level: Logger.Level = if case .recovered(lost: 0) = self { .notice } else { .error }
         logger.log(level: level, "\(message(items, to: output))")
     }

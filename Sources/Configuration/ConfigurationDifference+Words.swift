@@ -1,0 +1,43 @@
+extension ConfigurationDifference {
+    /// How many names stand in a list, and how many relays or moves are told of in full: enough for what people change
+    /// by hand, and little enough for one line of a log.
+    private static let mostNames = 8
+    private static let mostInFull = 4
+    /// How many characters of a value are shown.
+    private static let longestValue = 48
+
+    /// One line for a person: `added relay cache; changed web: timeouts.idle 1h → 10m; removed relay old`. It is of
+    /// bounded length, however many relays there are; without any difference it is `nothing`.
+    public var words: String {
+        var clauses: [String] = []
+        func add(_ one: String, _ several: String, _ items: [String], most: Int) {
+            guard !items.isEmpty else { return }
+            let rest = items.count > most ? " and \(items.count - most) more" : ""
+            clauses.append((items.count == 1 ? one : several) + items.prefix(most).joined(separator: ", ") + rest)
+        }
+        add("added relay ", "added relays ", added, most: Self.mostNames)
+        add("renamed relay ", "renamed relays ", renamed.map { "\($0.old) to \($0.new)" }, most: Self.mostInFull)
+        for change in changed.prefix(Self.mostInFull) {
+            add("changed \(change.relay): ", "changed \(change.relay): ", Self.words(change.settings), most: 8)
+        }
+        let others = changed.dropFirst(Self.mostInFull).map(\.relay)
+        add("changed relay ", "changed relays ", others, most: Self.mostNames)
+        add("removed relay ", "removed relays ", removed, most: Self.mostNames)
+        let moves = listeners.moved.map { "\(Self.clipped($0.address)) from \($0.from) to \($0.to)" }
+        add("moved ", "moved ", moves, most: Self.mostInFull)
+        add("", "", Self.words(settings), most: settings.count)
+        if !needsRestart.isEmpty {
+            let verb = needsRestart.count == 1 ? "needs" : "need"
+            clauses.append(Self.words(needsRestart).joined(separator: ", ") + " \(verb) a restart")
+        }
+        return clauses.isEmpty ? "nothing" : clauses.joined(separator: "; ")
+    }
+
+    private static func words(_ settings: [Setting]) -> [String] {
+        settings.map { "\($0.key) \(clipped($0.old ?? "none")) → \(clipped($0.new ?? "none"))" }
+    }
+
+    private static func clipped(_ text: String) -> String {
+        text.count <= longestValue ? text : text.prefix(longestValue - 1) + "…"
+    }
+}

@@ -1,0 +1,23 @@
+/// Where in its file a configuration says what the system may refuse: for messages about a file that is in order and
+/// cannot be applied all the same.
+public struct ConfigurationPlaces: Hashable, Sendable {
+    struct Listener: Hashable {
+        let relay: String
+        let address: ListenAddress
+    }
+
+    /// The file, as it was named.
+    public let path: String
+    /// Where `log.access` stands; nil when it is left out.
+    public internal(set) var accessLog: Mark?
+    var listeners: [Listener: Mark] = [:]
+
+    init(path: String) {
+        self.path = path
+    }
+
+    /// Where a relay's address stands.
+    public func listener(_ address: ListenAddress, of relay: String) -> Mark? {
+        listeners[Listener(relay: relay, address: address)]
+    }
+}

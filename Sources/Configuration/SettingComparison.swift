@@ -1,0 +1,110 @@
+/// Compares settings one by one, in the order of the file's keys. Everything that a configuration holds beside relays'
+/// names is compared here.
+struct SettingComparison {
+    /// What is different so far.
+    private(set) var settings: [ConfigurationDifference.Setting] = []
+
+    /// Compares two values under a path of keys.
+    mutating func add<Value: Equatable>(
+        _ keys: [any ConfigurationKey], _ old: Value, _ new: Value, _ text: (Value) -> String?
+    ) {
+        guard old != new else { return }
+        let key = keys.map { $0.rawValue }.joined(separator: ".")
+        settings.append(ConfigurationDifference.Setting(key: key, old: text(old), new: text(new)))
+    }
+
+    /// Compares what stands beside the relays.
+    mutating func compare(_ old: Configuration, _ new: Configuration) {
+        if let old = old.admin, let new = new.admin {
+            compare(old, new)
+        } else {
+            add([RootKey.admin], old.admin, new.admin) { $0?.listen.description }
+        }
+        add([RootKey.log, LogKey.level], old.log.level, new.log.level, \.rawValue)
+        add([RootKey.log, LogKey.format], old.log.format, new.log.format, \.rawValue)
+        add([RootKey.log, LogKey.access], old.log.access, new.log.access, \.text)
+        add(
+            [RootKey.shutdown, ShutdownKey.drain], old.shutdown.drain, new.shutdown.drain, DurationText.text(of:))
+    }
+
+    /// Compares what a process keeps from its start to its end.
+    mutating func compareFixed(_ old: Configuration, _ new: Configuration) {
+        add([RootKey.workers], old.workers, new.workers, \.text)
+        add(
+            [RootKey.loopbackCongestionControl], old.loopbackCongestionControl, new.loopbackCongestionControl,
+            \.rawValue)
+    }
+
+    private mutating func compare(_ old: AdminSettings, _ new: AdminSettings) {
+        add([RootKey.admin, AdminKey.listen], old.listen, new.listen, \.description)
+        add([RootKey.admin, AdminKey.tokenFile], old.tokenFile, new.tokenFile) { $0 }
+        add([RootKey.admin, AdminKey.hosts], old.hosts, new.hosts) { $0.joined(separator: ", ") }
+    }
+
+    /// Compares two relays but for their names.
+    mutating func compare(_ old: RelaySettings, _ new: RelaySettings) {
+        if Set(old.listen.map(\.withoutMode)) != Set(new.listen.map(\.withoutMode)) {
+            add([RelayKey.listen], old.listen, new.listen) { $0.map(\.description).joined(separator: ", ") }
+        }
+        if let oldMode = old.mode, let newMode = new.mode { add([RelayKey.mode], oldMode, newMode, FileMode.text(of:)) }
+        add([RelayKey.upstream], old.upstream, new.upstream, \.description)
+        let (before, after) = (old.timeouts, new.timeouts)
+        add([RelayKey.timeouts, TimeoutsKey.connect], before.connect, after.connect, DurationText.text(of:))
+        add([RelayKey.timeouts, TimeoutsKey.idle], before.idle, after.idle, DurationText.text(of:))
+        add([RelayKey.timeouts, TimeoutsKey.halfClose], before.halfClose, after.halfClose, DurationText.text(of:))
+        add([RelayKey.timeouts, TimeoutsKey.lifetime], before.lifetime, after.lifetime, DurationText.text(of:))
+        add([RelayKey.maxConnections], old.maxConnections, new.maxConnections) { "\($0)" }
+        if let old = old.record, let new = new.record {
+            compare(old, new)
+        } else {
+            add([RelayKey.record], old.record, new.record) { $0?.directory }
+        }
+    }
+
+    private mutating func compare(_ old: RecordSettings, _ new: RecordSettings) {
+        let (before, after) = (old.rotate, new.rotate)
+        add([RelayKey.record, RecordKey.directory], old.directory, new.directory) { $0 }
+        add([RelayKey.record, RecordKey.rotate, RotateKey.size], before.size, after.size, SizeText.text(of:))
+        add([RelayKey.record, RecordKey.rotate, RotateKey.every], before.every, after.every, DurationText.text(of:))
+        add([RelayKey.record, RecordKey.rotate, RotateKey.keep], before.keep, after.keep) { "\($0)" }
+        add([RelayKey.record, RecordKey.maxBytes], old.maxBytes, new.maxBytes) { $0.map(SizeText.text(of:)) }
+        add([RelayKey.record, RecordKey.buffer], old.buffer, new.buffer, SizeText.text(of:))
+        add([RelayKey.record, RecordKey.whenFull], old.whenFull, new.whenFull, \.rawValue)
+    }
+}
+
+extension RelaySettings {
+    /// The mode of its Unix listeners' files; nil without one.
+    fileprivate var mode: UInt16? {
+        listen.lazy.compactMap { if case .unix(_, let mode) = $0 { mode } else { nil } }.first
+    }
+}
+
+extension ListenAddress {
+    /// The same place: the mode of a file is not part of it.
+    var withoutMode: ListenAddress {
+        if case .unix(let path, _) = self { .unix(path: path, mode: Self.defaultUnixMode) } else { self }
+    }
+}
+
+extension LogSettings.Access {
+    /// As it is written in the file; a path is absolute.
+    fileprivate var text: String? {
+        switch self {
+        case .standardOutput: "stdout"
+        case .standardError: "stderr"
+        case .off: "off"
+        case .file(let path): path
+        }
+    }
+}
+
+extension WorkerCount {
+    /// As it is written in the file.
+    fileprivate var text: String? {
+        switch self {
+        case .automatic: "auto"
+        case .exactly(let number): "\(number)"
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import EventLoop
+import Glibc
+import Logging
+
+/// Watches the configuration file and asks for a look at it when it may have changed: soon after it is written to,
+/// replaced, or led elsewhere by a link on its path. Whether the content is another is for whoever looks.
+///
+/// It watches directories (see `DirectoryWatch`), and hears only of the entries that matter: a log in the same folder
+/// must neither wake it nor hold it up. Where the system allows no watch it compares from time to time instead. On the
+/// main loop; whoever made it closes it.
+final class ConfigurationWatch {
+    /// How often the file is compared where it cannot be watched, in milliseconds.
+    static let comparisonPeriod: UInt64 = 2000
+    /// How often a path that changes while it is walked is walked again at once.
+    private static let mostWalks = 5
+
+    /// How a directory is watched.
+    typealias WatchDirectory =
+        (EventLoop, String, @escaping (String?) -> Void) throws(DirectoryWatch.Failure) -> DirectoryWatch
+
+    private struct Watched {
+        let watch: DirectoryWatch
+        let identity: DirectoryIdentity
+    }
+
+    // MARK: Fixed at birth
+
+    private let loop: EventLoop
+    private let path: String
+    private let logger: Logger
+    private let look: () -> Void
+    private let watchDirectory: WatchDirectory
+
+    // MARK: The main thread only
+
+    private var wanted: WatchedPath
+    private var watched: [String: Watched] = [:]
+    private var quietTime = QuietTime()
+    private var timer: Timer?
+    private var isComparing = false
+    private var lastSignature: FileSignature?
+    private var wasSettled = false
+
+    /// Watches an absolute path from now on, and looks once soon: the file may have changed since it was read.
+    init(
+        loop: EventLoop, path: String, logger: Logger,
+        watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
+            try DirectoryWatch(loop: loop, path: path, action: action)
+        },
+        look: @escaping () -> Void
+    ) throws(UVError) {
+        self.loop = loop
+        self.path = path
+        self.logger = logger
+        self.look = look
+        self.watchDirectory = watchDirectory
+        wanted = WatchedPath(path)
+        timer = try Timer(loop: loop) { [unowned self] in timeIsUp() }
+        arm()
+        if !isComparing { noteChange() }
+    }
+
+    /// Ends the watch; a second call does nothing.
+    func close() {
+        timer?.close()
+        timer = nil
+        closeWatches()
+    }
+
+    /// Whether the file is compared from time to time, because it cannot be watched.
+    var isSlow: Bool { isComparing }
+
+    private func closeWatches() {
+        for entry in watched.values { entry.watch.close() }
+        watched = [:]
+    }
+
+    // MARK: Events
+
+    private func changed(_ name: String?, in directory: String) {
+        // A directory that is gone says so by its own name; an entry may have the same, and costs one look.
+        if name == Self.lastComponent(directory) {
+            watched.removeValue(forKey: directory)?.watch.close()
+        } else if let name, wanted.entries[directory]?.contains(name) != true {
+            return
+        }
+        noteChange()
+    }
+
+    private func noteChange() {
+        timer?.start(after: quietTime.changed(at: loop.now))
+    }
+
+    private func timeIsUp() {
+        quietTime.looked()
+        if isComparing {
+            compare()
+        } else {
+            // First the watches and then the look: what changes after it is told, what changed before it is seen.
+            arm()
+            look()
+        }
+    }
+
+    private static func lastComponent(_ path: String) -> String {
+        String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...])
+    }
+
+    // MARK: Watches
+
+    /// Watches the directories that the path goes through now. Walking it and watching them are two things, so it is
+    /// walked again until both agree.
+    private func arm() {
+        for _ in 0..<Self.mostWalks {
+            wanted = WatchedPath(path)
+            let identities = wanted.entries.keys.reduce(into: [String: DirectoryIdentity]()) {
+                $0[$1] = DirectoryIdentity(of: $1)
+            }
+            if identities == watched.mapValues(\.identity), identities.count == wanted.entries.count { return }
+            for (directory, entry) in watched where identities[directory] != entry.identity {
+                entry.watch.close()
+                watched[directory] = nil
+            }
+            for (directory, identity) in identities where watched[directory] == nil {
+                do {
+                    let watch = try watchDirectory(loop, directory) { [unowned self] name in
+                        changed(name, in: directory)
+                    }
+                    watched[directory] = Watched(watch: watch, identity: identity)
+                } catch .noDirectory {
+                    // It went between the walk and the watch: the next walk finds what is there now.
+                    continue
+                } catch {
+                    compareInstead(directory, error)
+                    return
+                }
+            }
+        }
+        noteChange()
+    }
+
+    // MARK: Comparing instead
+
+    private func compareInstead(_ directory: String, _ failure: DirectoryWatch.Failure) {
+        closeWatches()
+        isComparing = true
+        logger.warning(
+            "the configuration is compared every \(Self.comparisonPeriod / 1000) s, for \(directory) cannot be watched: \(failure)"
+        )
+        timer?.start(after: Self.comparisonPeriod, every: Self.comparisonPeriod)
+    }
+
+    private func compare() {
+        let signature = FileSignature(of: path)
+        // While the last change is new, an equal signature may hide another one.
+        guard signature != lastSignature || !wasSettled else { return }
+        lastSignature = signature
+        wasSettled = signature?.isSettled() ?? true
+        look()
+    }
+}

@@ -1,0 +1,213 @@
+import Configuration
+import EventLoop
+import Glibc
+import Logging
+import Sockets
+
+/// Brings another configuration into force: load, validate whole, compare, apply. What fails leaves everything as it
+/// was, and is said.
+///
+/// On the main thread only, which makes reloads follow one another: each reads the file anew, so the last wish wins and
+/// none is lost.
+final class Reloader {
+    /// What was started with.
+    struct Origin: Sendable {
+        /// The text that the first configuration was read from.
+        var text: ConfigurationText
+        /// The environment, which a process keeps from its start.
+        var environment: [String: String]
+    }
+
+    /// Gives a configuration to the data plane, under its generation; connections of relays that are gone have so long
+    /// to finish. Throws with everything as it was.
+    typealias Apply = (Configuration, Int, Duration) throws(SystemError) -> Void
+
+    // MARK: Fixed at birth
+
+    /// The figures, for any thread.
+    let ledger = ReloadLedger()
+    private let path: String
+    private let environment: [String: String]
+    private let outputs: Outputs
+    private let logger: Logger
+    private let apply: Apply
+
+    // MARK: The main thread only
+
+    /// The configuration in force.
+    private(set) var running: Configuration
+    /// Its number.
+    private(set) var generation = 1
+    /// What was read last, in force or not.
+    private var seen: ConfigurationText
+    private var isFileGone = false
+    /// Why the file could not be read at the last look; said once.
+    private var lookFailure: ConfigurationErrors?
+    private var wasRejected = false
+
+    /// Starts with a configuration in force.
+    init(_ origin: Origin, running: Configuration, outputs: Outputs, logger: Logger, apply: @escaping Apply) {
+        path = origin.text.path
+        environment = origin.environment
+        seen = origin.text
+        self.running = running
+        self.outputs = outputs
+        self.logger = logger
+        self.apply = apply
+    }
+
+    // MARK: Wishes
+
+    /// Somebody asks for a reload, whether the file changed or not.
+    @discardableResult
+    func reload(_ source: ReloadSource) -> ReloadOutcome {
+        let start = EventLoop.nanoseconds
+        do {
+            return reload(try ConfigurationText(reading: path, onlyPlainFiles: true), source, since: start)
+        } catch {
+            return conclude(.rejected(.problems(error.problems)), source, since: start)
+        }
+    }
+
+    /// The file may have changed: reloads if it holds something else than when it was read last.
+    func look() {
+        let start = EventLoop.nanoseconds
+        do {
+            let text = try ConfigurationText(reading: path, onlyPlainFiles: true)
+            if isFileGone { logger.notice("\(path) is there again") }
+            isFileGone = false
+            lookFailure = nil
+            if text == seen {
+                logger.debug("\(path) was touched and holds what it held")
+            } else {
+                _ = reload(text, .file, since: start)
+            }
+        } catch {
+            lookFailed(error, since: start)
+        }
+    }
+
+    /// A file that is gone is often about to be put back, and is no configuration that could be rejected.
+    private func lookFailed(_ error: ConfigurationErrors, since start: UInt64) {
+        guard access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else {
+            if error != lookFailure { _ = conclude(.rejected(.problems(error.problems)), .file, since: start) }
+            lookFailure = error
+            return
+        }
+        if !isFileGone { logger.warning("\(path) is gone; generation \(generation) stays in force") }
+        isFileGone = true
+    }
+
+    // MARK: One reload
+
+    private func reload(_ text: ConfigurationText, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
+        seen = text
+        do throws(ReloadRejection) {
+            return try attempt(text, source, since: start)
+        } catch {
+            return conclude(.rejected(error), source, since: start)
+        }
+    }
+
+    private func attempt(
+        _ text: ConfigurationText, _ source: ReloadSource, since start: UInt64
+    ) throws(ReloadRejection) -> ReloadOutcome {
+        let (loaded, places) = try parse(text)
+        let difference = ConfigurationDifference(from: running, to: loaded)
+        guard !difference.isEmpty else {
+            if source == .signal { reopenAccessLog() }
+            return conclude(.unchanged(difference, generation: generation), source, since: start)
+        }
+        let next = loaded.keepingFixedSettings(of: running)
+        let change = try prepareOutputs(next, source, places)
+        do {
+            try apply(next, generation + 1, next.shutdown.drain)
+        } catch {
+            outputs.discard(change)
+            throw .problems([places.problem(error, in: next)])
+        }
+        running = next
+        generation += 1
+        outputs.apply(change)
+        // Said by the more talkative of both levels: whoever makes the log quiet hears that it became so.
+        outputs.level = min(outputs.level, Logger.Level(next.log.level))
+        defer { outputs.level = Logger.Level(next.log.level) }
+        return conclude(.applied(difference, generation: generation), source, since: start)
+    }
+
+    private func parse(
+        _ text: ConfigurationText
+    ) throws(ReloadRejection) -> (configuration: Configuration, places: ConfigurationPlaces) {
+        do {
+            return try Configuration.parse(text, environment: environment)
+        } catch {
+            throw .problems(error.problems)
+        }
+    }
+
+    private func prepareOutputs(
+        _ next: Configuration, _ source: ReloadSource, _ places: ConfigurationPlaces
+    ) throws(ReloadRejection) -> Outputs.Change {
+        do {
+            return try outputs.prepare(next.log, reopening: source == .signal)
+        } catch {
+            throw .problems([places.problem(error, in: next)])
+        }
+    }
+
+    /// Whoever rotates logs sends the signal to have them opened anew.
+    private func reopenAccessLog() {
+        do {
+            outputs.apply(try outputs.prepare(running.log, reopening: true))
+        } catch {
+            logger.error("\(error); end records go on to the file that is open")
+        }
+    }
+
+    // MARK: Saying it
+
+    private func conclude(_ outcome: ReloadOutcome, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
+        ledger.count(outcome)
+        let milliseconds = (EventLoop.nanoseconds - start) / 1_000_000
+        let particulars: Logger.Metadata = [
+            "generation": "\(generation)", "duration_ms": "\(milliseconds)", "source": "\(source.rawValue)",
+        ]
+        switch outcome {
+        case .applied(let difference, _):
+            logger.notice("reloaded: \(difference.words)", metadata: particulars)
+        case .unchanged(let difference, _):
+            // Whoever was told of a rejection, or waits for a setting to work, is told that there is nothing to come.
+            let level: Logger.Level = wasRejected || !difference.needsRestart.isEmpty ? .notice : .debug
+            let words = difference.needsRestart.isEmpty ? "the configuration is the one in force" : difference.words
+            logger.log(level: level, "nothing reloaded: \(words)", metadata: particulars)
+        case .rejected(let rejection):
+            logger.error(
+                "reload rejected, generation \(generation) stays in force: \(rejection.words)", metadata: particulars)
+        }
+        if case .rejected = outcome { wasRejected = true } else { wasRejected = false }
+        return outcome
+    }
+}
+
+extension ConfigurationPlaces {
+    /// What the system refused, with its place in the file where it can be found.
+    func problem(_ error: SystemError, in configuration: Configuration) -> ConfigurationProblem {
+        ConfigurationProblem(path: path, mark: mark(of: error, in: configuration), message: error.description)
+    }
+
+    /// The error names a listener's address and relay, or the access log, in the words of what was attempted.
+    private func mark(of error: SystemError, in configuration: Configuration) -> Mark? {
+        if case .file(let path) = configuration.log.access, error.attempt == OutputFile.attempt(path) {
+            return accessLog
+        }
+        for relay in configuration.relays {
+            for listen in relay.listen {
+                let isMeant = listen.socketAddresses.contains { address in
+                    error.attempt == "listen on \(address) for relay \(relay.name)"
+                }
+                if isMeant { return listener(listen, of: relay.name) }
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,55 @@
+internal import Glibc
+
+/// What programs do to files, so that tests can do it the same way.
+public enum Files {
+    /// Writes a file in place: the same file, emptied and written anew; or a new one.
+    public static func write(_ text: String, to path: String) throws {
+        guard let file = fopen(path, "we") else { throw TestFailure("\(path): errno \(errno)") }
+        fputs(text, file)
+        guard fclose(file) == 0 else { throw TestFailure("\(path): errno \(errno)") }
+    }
+
+    /// Appends to a file.
+    public static func append(_ text: String, to path: String) throws {
+        guard let file = fopen(path, "ae") else { throw TestFailure("\(path): errno \(errno)") }
+        fputs(text, file)
+        guard fclose(file) == 0 else { throw TestFailure("\(path): errno \(errno)") }
+    }
+
+    /// Writes another file beside it and renames that over it, as careful programs do.
+    public static func replace(_ path: String, with text: String) throws {
+        try write(text, to: path + ".new")
+        try move(path + ".new", to: path)
+    }
+
+    /// Renames.
+    public static func move(_ path: String, to target: String) throws {
+        guard rename(path, target) == 0 else { throw TestFailure("rename \(path): errno \(errno)") }
+    }
+
+    /// Makes a link, over one that is there in one step.
+    public static func link(_ path: String, to target: String) throws {
+        guard symlink(target, path + ".tmp") == 0 else { throw TestFailure("link \(path): errno \(errno)") }
+        try move(path + ".tmp", to: path)
+    }
+
+    /// Makes a directory.
+    public static func makeDirectory(_ path: String) throws {
+        guard mkdir(path, 0o755) == 0 else { throw TestFailure("mkdir \(path): errno \(errno)") }
+    }
+
+    /// Removes a file or an empty directory.
+    public static func remove(_ path: String) throws {
+        guard Glibc.remove(path) == 0 else { throw TestFailure("remove \(path): errno \(errno)") }
+    }
+
+    /// What stands in a file; nil when it is not there.
+    public static func read(_ path: String) -> String? {
+        guard let file = fopen(path, "re") else { return nil }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 65_536)
+        while case let count = fread(&block, 1, block.count, file), count > 0 { bytes += block[..<count] }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
