@@ -62,6 +62,15 @@ struct TransferTests {
     }
 }
 
+extension [String: [EndRecord]] {
+    /// Takes the first record of a client.
+    fileprivate mutating func removeFirst(of client: String?) -> EndRecord? {
+        guard let client, let records = self[client], let first = records.first else { return nil }
+        self[client] = Array(records.dropFirst())
+        return first
+    }
+}
+
 /// A run of `Peers/transfers.py`.
 private struct Transfers {
     private struct Outcome: Decodable {
@@ -88,14 +97,16 @@ private struct Transfers {
         #expect(outcomes.count == count)
         let lines = tapline.program.name.contains("--print") ? tapline.program.errors : tapline.program.output
         let records = try await lines.first(count, where: EndRecord.isRecord).map(EndRecord.init(json:))
-        let recordOf = Dictionary(records.map { ($0.client, $0) }, uniquingKeysWith: { first, _ in first })
+        // A port may serve again while others still run, but not before its record was made.
+        var recordsOf = Dictionary(grouping: records.sorted { $0.id < $1.id }, by: \.client)
         for outcome in outcomes {
             let place: Comment = "transfer \(outcome.number) of TAPLINE_SEED=\(seed)"
+            let ofItsClient = recordsOf.removeFirst(of: outcome.client)
+            let record = try #require(ofItsClient, place)
             if let trouble = outcome.trouble {
-                Issue.record(Comment(rawValue: "\(place): \(trouble)"))
+                Issue.record(Comment(rawValue: "\(place): \(trouble); \(record)"))
                 continue
             }
-            let record = try #require(recordOf[outcome.client ?? ""], place)
             #expect(record.bytesUp == outcome.up && record.bytesDown == outcome.down, place)
             if outcome.first == "both" {
                 #expect(["client_closed", "upstream_closed"].contains(record.reason), place)
