@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 int tapline_accept(int fd, struct sockaddr *address, socklen_t *length) {
@@ -45,8 +44,3 @@ int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthrea
 _Static_assert(offsetof(struct tapline_tcp_info, rto) == 8, "tcp_info: rto");
 _Static_assert(offsetof(struct tapline_tcp_info, last_data_sent) == 44, "tcp_info: last_data_sent");
 _Static_assert(offsetof(struct tapline_tcp_info, rtt) == 68, "tcp_info: rtt");
-
-int tapline_join_until(pthread_t thread, uint64_t nanoseconds) {
-    struct timespec moment = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
-    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &moment);
-}

@@ -41,28 +41,25 @@ final class EpollSet {
         return epoll_ctl(fd, change.operation, descriptor, &entry) == 0 ? 0 : -errno
     }
 
-    /// Waits for so many milliseconds (-1: without end), calls `before`, and tells every watch what is true of its
-    /// descriptor. Returns whether the entry without a watch, libuv's, is ready.
+    /// Waits for so many milliseconds (-1: without end). Returns how many events there are for `tell`, and whether one
+    /// of them is of the entry without a watch, libuv's.
     @inline(__always)
-    func wait(
-        _ milliseconds: CInt, telling tell: (Poll, Poll.Events) -> Void, before: () -> Void
-    ) -> Bool {
-        let count = epoll_wait(fd, told, CInt(Self.mostAtOnce), milliseconds)
-        before()
-        guard count > 0 else {
-            // EINTR is an early end of the wait and nothing else.
-            return false
-        }
-        var isForUV = false
-        for position in 0..<Int(count) {
-            guard let pointer = told[position].data.ptr else {
-                isForUV = true
-                continue
-            }
-            Unmanaged<Poll>.fromOpaque(pointer)._withUnsafeGuaranteedRef {
-                tell($0, Poll.Events(rawValue: told[position].events))
+    func wait(_ milliseconds: CInt) -> (count: Int, isForUV: Bool) {
+        // EINTR is an early end of the wait and nothing else.
+        let count = max(0, Int(epoll_wait(fd, told, CInt(Self.mostAtOnce), milliseconds)))
+        for position in 0..<count where told[position].data.ptr == nil { return (count, true) }
+        return (count, false)
+    }
+
+    /// Tells every watch what was true of its descriptor in the last wait. Watches that were closed since must still be
+    /// in memory.
+    @inline(__always)
+    func tell(_ count: Int) {
+        for position in 0..<count {
+            guard let pointer = told[position].data.ptr else { continue }
+            Unmanaged<Poll>.fromOpaque(pointer)._withUnsafeGuaranteedRef { poll in
+                if !poll.isClosed { poll.ready(Poll.Events(rawValue: told[position].events)) }
             }
         }
-        return isForUV
     }
 }

@@ -82,16 +82,12 @@ public final class EventLoop {
     @discardableResult
     private func turn(patience: CInt) -> Bool {
         assertOnThread()
-        let isForUV = epoll.wait(patience) { poll, events in
-            if !poll.isClosed { poll.ready(events) }
-        } before: {
-            uv_update_time(raw)
-        }
+        let (count, isForUV) = epoll.wait(patience)
+        uv_update_time(raw)
+        // Messages first: what was posted before a client connected is in force when that client is accepted.
+        if uv_loop_alive(raw) != 0, isForUV || uv_backend_timeout(raw) == 0 { uv_run(raw, UV_RUN_NOWAIT) }
+        epoll.tell(count)
         if !retired.isEmpty { retired.removeAll(keepingCapacity: true) }
-        if uv_loop_alive(raw) != 0, isForUV || uv_backend_timeout(raw) == 0 {
-            uv_run(raw, UV_RUN_NOWAIT)
-            if !retired.isEmpty { retired.removeAll(keepingCapacity: true) }
-        }
         return isAlive
     }
 

@@ -59,14 +59,6 @@ public final class LoopThread: Sendable {
         let result = uv_thread_join(&thread)
         precondition(result == 0, "LoopThread: join: \(UVError(code: result))")
     }
-
-    /// Waits until the thread has ended, at most until a moment of the monotonic clock (nanoseconds). False when it has
-    /// not: libuv cannot take back a lookup that is under way, and its loop waits for as long as the name service does.
-    public func join(until moment: UInt64) -> Bool {
-        let result = tapline_join_until(thread, moment)
-        precondition(result == 0 || result == ETIMEDOUT, "LoopThread: join: \(UVError(code: -result))")
-        return result == 0
-    }
 }
 
 /// What the new thread is given; not generic, because a C callback cannot be.

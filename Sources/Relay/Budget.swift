@@ -43,6 +43,16 @@ public final class Budget: Sendable {
         if isAwaited.exchange(false, ordering: .sequentiallyConsistent) { wake() }
     }
 
+    /// Makes the budget larger, or smaller: then it may be overspent for a while, and nobody gets a unit until enough
+    /// have come back.
+    func grow(by units: Int) {
+        if units >= 0 {
+            give(units)
+        } else {
+            available.add(units, ordering: .sequentiallyConsistent)
+        }
+    }
+
     /// How many units are left, for tests and reports.
     var left: Int { available.load(ordering: .relaxed) }
 }

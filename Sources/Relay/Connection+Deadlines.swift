@@ -19,6 +19,13 @@ extension Connection {
             end(because: .lifetime)
             return next
         }
+        if let drainsUntil {
+            if now >= drainsUntil {
+                end(because: .drained)
+                return next
+            }
+            next = min(next, drainsUntil)
+        }
         switch state.phase {
         case .connecting:
             if isOver(limits.connect, since: startedAt) { end(because: .connectTimeout) }
@@ -34,9 +41,16 @@ extension Connection {
                 let open = state.up == .ended ? down : up
                 if open.isBlocked {
                     // A flow that waits for its reader is not an abandoned one; nothing tells when that changes.
+                    halfEndedAt = now
                     next = min(next, now)
                 } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
-                    end(because: .halfCloseTimeout)
+                    // Nor is one whose reader has yet to take what the socket holds: ending it would throw that away.
+                    if open.destination.socket.unsentBytes > 0 {
+                        halfEndedAt = now
+                        next = min(next, now + limits.halfClose)
+                    } else {
+                        end(because: .halfCloseTimeout)
+                    }
                 }
             }
         case .ended:

@@ -42,6 +42,8 @@ final class Connection {
     private var resetTimer: Timer?
     private var resetDelay: UInt64 = 1
     var startedAt: UInt64
+    /// When the drain of its removed relay is over; nil while the relay is there.
+    private(set) var drainsUntil: UInt64?
 
     init(
         id: UInt64, worker: Worker, relay: RelayRuntime, client: consuming Socket, address: SocketAddress,
@@ -115,8 +117,9 @@ final class Connection {
     }
 
     /// No address could be connected: called once by the dialer.
-    func connectFailed(_ reason: EndReason, _ errno: Errno?) {
-        happened(.connectFailed(reason, errno))
+    func connectFailed(_ failure: DialFailure) {
+        upstreamAddress = failure.address
+        happened(.connectFailed(failure.reason, failure.errno))
     }
 
     // MARK: Relaying
@@ -200,7 +203,7 @@ final class Connection {
     /// Reads what a failed leg still holds: no event will tell of it.
     private func finishReading(_ flow: Flow) {
         while flow.source.hasFailed && !flow.isSourceDone && !flow.isBlocked && state.phase == .relaying {
-            report(flow.pump(), of: flow)
+            report(flow.pump(sourceIsReadable: false), of: flow)
         }
     }
 
@@ -287,6 +290,11 @@ final class Connection {
     /// Tapline ends the connection, for one of its own reasons.
     func end(because reason: EndReason) {
         happened(.decided(reason))
+    }
+
+    /// Its relay is gone: it may finish until then. The first such moment holds.
+    func drain(until deadline: UInt64) {
+        drainsUntil = drainsUntil ?? deadline
     }
 
     /// A copy of what is known now.

@@ -12,13 +12,15 @@ final class Dialer {
     static let attemptDelay: UInt64 = 250
     /// A Unix socket whose queue is full cannot be waited for; it is tried again after so many milliseconds.
     private static let unixRetryDelay: UInt64 = 10
+    /// So many addresses are tried at once at most: a name with many dead ones must not take everybody's descriptors.
+    private static let mostAttempts = 4
 
     private unowned(unsafe) let connection: Connection
     private unowned(unsafe) let worker: Worker
     private var remaining: ArraySlice<SocketAddress> = []
     private var attempts: [Attempt] = []
     private var delay: Timer?
-    private var lastFailure: (reason: EndReason, errno: Errno?) = (.connectUnreachable, nil)
+    private var failure = DialFailure.nothingTried
     private var isDone = false
     private var isWaitingForName = false
     /// The address that was tried last.
@@ -52,6 +54,7 @@ final class Dialer {
         delay?.close()
         delay = nil
         for attempt in attempts { attempt.end() }
+        if attempts.count > 1 { worker.shared.descriptors.give(attempts.count - 1) }
         attempts = []
     }
 
@@ -64,9 +67,9 @@ final class Dialer {
             remaining = addresses.map { $0.with(port: port) }[...]
             tryNext()
         case .failure(.notFound):
-            fail(.nameNotFound, nil)
+            fail(DialFailure(reason: .nameNotFound, errno: nil, address: nil))
         case .failure(.failed):
-            fail(.nameLookupFailed, nil)
+            fail(DialFailure(reason: .nameLookupFailed, errno: nil, address: nil))
         }
     }
 
@@ -80,17 +83,29 @@ final class Dialer {
     }
 
     private func tryNext() {
-        while !isDone, let address = remaining.popFirst() {
+        while !isDone, takeDescriptor(), let address = remaining.popFirst() {
             if attempt(address) { break }
+            giveDescriptor()
         }
         guard !isDone else { return }
         finishIfExhausted()
         if !isDone && !remaining.isEmpty { later(Self.attemptDelay) { $0.tryNext() } }
     }
 
+    /// The connection has one descriptor for its upstream; every further attempt beside the first needs its own.
+    private func takeDescriptor() -> Bool {
+        guard !remaining.isEmpty, attempts.count < Self.mostAttempts else { return false }
+        return attempts.isEmpty || worker.shared.descriptors.takeIfThere(1)
+    }
+
+    /// An attempt is over, or never began: what it took beside others goes back.
+    private func giveDescriptor() {
+        if !isDone && !attempts.isEmpty { worker.shared.descriptors.give(1) }
+    }
+
     private func finishIfExhausted() {
         if !isDone && attempts.isEmpty && remaining.isEmpty && delay == nil {
-            fail(lastFailure.reason, lastFailure.errno)
+            fail(failure)
         }
     }
 
@@ -99,14 +114,14 @@ final class Dialer {
     private func attempt(_ address: SocketAddress) -> Bool {
         lastTried = address
         if worker.shared.isOwnListener(address) {
-            lastFailure = (.loop, nil)
+            note(DialFailure(reason: .loop, errno: nil, address: address))
             return false
         }
         var socket: Socket
         do {
             socket = try Socket(family: address.family)
         } catch {
-            lastFailure = (Self.reason(opening: error), error)
+            note(DialFailure(opening: address, error))
             return false
         }
         worker.prepareUpstream(socket, address)
@@ -118,7 +133,7 @@ final class Dialer {
                 attempts.append(try Attempt(dialer: self, loop: worker.loop, socket: socket, address: address))
                 return true
             } catch {
-                lastFailure = (.internalError, error.errno)
+                note(DialFailure(reason: .internalError, errno: error.errno, address: address))
                 return false
             }
         case .failed(let error):
@@ -128,7 +143,7 @@ final class Dialer {
                 return true
             }
             if Self.wasConnected(error) { return succeed(socket, address, failed: error) }
-            lastFailure = (Self.reason(connecting: error), error)
+            note(DialFailure(connecting: address, error))
             return false
         }
     }
@@ -144,7 +159,7 @@ final class Dialer {
         if worker.shared.system.mayBeOwnPort(address), socket.localAddress == socket.peerAddress {
             socket.resetOnClose()
             socket.close()
-            lastFailure = (.connectRefused, Errno(ECONNREFUSED))
+            note(DialFailure(connecting: address, Errno(ECONNREFUSED)))
             return false
         }
         cancel()
@@ -158,9 +173,10 @@ final class Dialer {
         var socket = attempt.takeSocket()
         // Only now: until it is closed, nobody else holds the attempt.
         attempts.removeAll { $0 === attempt }
+        giveDescriptor()
         let error = socket.takeError()
         if let error, !Self.wasConnected(error) {
-            lastFailure = (Self.reason(connecting: error), error)
+            note(DialFailure(connecting: attempt.address, error))
             socket.close()
         } else if succeed(socket, attempt.address, failed: error) {
             return
@@ -180,29 +196,13 @@ final class Dialer {
         delay?.start(after: milliseconds)
     }
 
-    private func fail(_ reason: EndReason, _ errno: Errno?) {
+    private func note(_ failure: DialFailure) {
+        self.failure = self.failure.orStronger(failure)
+    }
+
+    private func fail(_ failure: DialFailure) {
         isDone = true
-        connection.connectFailed(reason, errno)
-    }
-
-    // MARK: Reasons
-
-    private static func reason(opening error: Errno) -> EndReason {
-        switch error.code {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM: .overLimit
-        case EAFNOSUPPORT: .connectUnreachable
-        default: .internalError
-        }
-    }
-
-    private static func reason(connecting error: Errno) -> EndReason {
-        switch error.code {
-        case ECONNREFUSED: .connectRefused
-        case ETIMEDOUT: .connectTimeout
-        case EADDRNOTAVAIL, EAGAIN: .noLocalPort
-        case ENOBUFS, ENOMEM: .overLimit
-        default: .connectUnreachable
-        }
+        connection.connectFailed(failure)
     }
 }
 

@@ -28,7 +28,8 @@ extension Flow {
         return inPipe < pipe.capacity
     }
 
-    func splice() -> Outcome {
+    /// `sourceIsReadable` says that an event told so, and not merely that the destination has room again.
+    func splice(sourceIsReadable: Bool) -> Outcome {
         guard let pipe else { return copy() }
         var budget = Limits.perEvent
         var isFirst = true
@@ -59,7 +60,7 @@ extension Flow {
             case .wouldBlock:
                 // The pipe is empty here. A source that polls readable and yet gives nothing has an urgent mark in the
                 // way, which only a copy gets past; the flow splices again when it has shown that it streams.
-                guard isFirst else { return foundNothing() }
+                guard isFirst, sourceIsReadable || source.hasFailed else { return foundNothing() }
                 leavePipe()
                 return copy()
             case .failed(let error):

@@ -102,7 +102,7 @@ final class Flow {
             }
             return fillPipe()
         }
-        return pump()
+        return pump(sourceIsReadable: true)
     }
 
     /// The destination can be written.
@@ -113,15 +113,15 @@ final class Flow {
         if isSourceDone { return .delivered }
         guard isPaused else { return .waiting }
         // Read on at once: when the destination blocks again, neither watch has to change.
-        let next = pump()
+        let next = pump(sourceIsReadable: false)
         if !isBlocked { isPaused = false }
         return next
     }
 
     /// Moves a bounded amount by the pump that suits.
     @inline(__always)
-    func pump() -> Outcome {
-        pipe == nil ? copy() : splice()
+    func pump(sourceIsReadable: Bool) -> Outcome {
+        pipe == nil ? copy() : splice(sourceIsReadable: sourceIsReadable)
     }
 
     /// Counts bytes that the destination's socket took.

@@ -34,6 +34,8 @@ final class Leg: Poll {
         self.side = side
         self.isUnix = isUnix
         self.socket = socket
+        // Should it not come to a watch, nobody else will end it.
+        self.socket.isResetWhenDropped = !isUnix
         try super.init(loop: loop, fd: self.socket.fd, for: reading ? .readable : [])
     }
 

@@ -10,6 +10,8 @@ internal import Sockets
 final class Listener: Poll {
     /// How many clients one event accepts at most.
     private static let mostAtOnce = 16
+    /// How long a listener that ends goes on accepting, nanoseconds: a full queue takes less.
+    private static let lastAccepting: UInt64 = 200_000_000
     /// How long accepting rests after the system refused. Milliseconds.
     private static let backOff: UInt64 = 100
 
@@ -119,9 +121,13 @@ final class Listener: Poll {
 
     // MARK: Ending
 
-    /// Accepts who waits, as far as there is room, and closes: closing would reset them.
-    func end() {
-        while !isPaused && acceptSome() {}
+    /// Accepts who waits, as far as there is room, and closes: closing would reset them. Clients that go on coming are
+    /// not waited for.
+    func end(acceptingWhoWaits: Bool) {
+        let start = EventLoop.nanoseconds
+        while acceptingWhoWaits, !isPaused, acceptSome() {
+            if EventLoop.nanoseconds &- start > Self.lastAccepting { break }
+        }
         close()
         retry?.close()
         retry = nil

@@ -3,9 +3,9 @@ internal import Glibc
 internal import Logging
 internal import Sockets
 
-/// One address of a relay, bound: a socket for each worker, not listening yet in anybody's loop.
+/// One address, bound: a socket for each worker, not watched yet by anybody's loop. Whoever drops it untaken closes them.
 struct BoundAddress: Sendable {
-    let relay: String
+    /// As bound: port 0 has become the port it got.
     let address: SocketAddress
     /// One for each worker.
     let sockets: [SocketParcel]
@@ -23,59 +23,50 @@ struct ListenerBinding {
     /// How often a free port is sought that every address of a relay can have.
     private static let portAttempts = 16
 
-    /// Binds every address of a relay, or throws what a person can act on and leaves nothing bound.
-    func bind(_ relay: RelaySettings) throws(SystemError) -> [BoundAddress] {
-        var bound: [BoundAddress] = []
-        do {
-            for listen in relay.listen { bound += try bind(listen, relay.name) }
-        } catch {
-            for address in bound { address.file?.remove() }
-            throw error
-        }
-        return bound
-    }
-
-    private func bind(_ listen: ListenAddress, _ relay: String) throws(SystemError) -> [BoundAddress] {
-        let addresses = listen.socketAddresses
+    /// Binds some of a listener's addresses, or throws what a person can act on and leaves nothing bound. An address
+    /// that overlaps one of `going`, which are ours and about to be closed, is bound beside it.
+    func bind(
+        _ listen: ListenAddress, only addresses: [SocketAddress], for relay: String, beside going: [SocketAddress]
+    ) throws(SystemError) -> [BoundAddress] {
         if case .unix(let path, let mode) = listen { return [try bindUnix(path, mode, relay)] }
-        guard addresses.count > 1 else {
-            return [try bind(addresses[0], relay)]
-        }
         for attempt in 1... {
             do {
-                return try bindFamilies(addresses, relay)
+                return try bindFamilies(addresses, relay, going)
             } catch {
                 // A free port of one family may be taken in the other.
-                let wantsFreePort = addresses[0].port == 0
+                let wantsFreePort = addresses.count > 1 && addresses[0].port == 0
                 guard wantsFreePort, error.errno.code == EADDRINUSE, attempt < Self.portAttempts else { throw error }
             }
         }
         return []
     }
 
-    /// Binds one port in both families; one that the system does not have is left out.
-    private func bindFamilies(_ addresses: [SocketAddress], _ relay: String) throws(SystemError) -> [BoundAddress] {
+    /// Binds one port in both families. IPv6 is left out where the system does not have it and IPv4 is there.
+    private func bindFamilies(
+        _ addresses: [SocketAddress], _ relay: String, _ going: [SocketAddress]
+    ) throws(SystemError) -> [BoundAddress] {
         var bound: [BoundAddress] = []
         for address in addresses {
             let port = bound.first?.address.port ?? address.port ?? 0
+            let wanted = address.with(port: port)
             do {
-                bound.append(try bind(address.with(port: port), relay))
+                bound.append(try bind(wanted, relay, sharing: going.contains { $0.overlaps(wanted) }))
             } catch {
-                guard address.family == AF_INET6, [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errno.code) else {
-                    throw error
-                }
+                guard addresses.count > 1, address.family == AF_INET6,
+                    [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errno.code)
+                else { throw error }
                 logger.notice(
                     "no IPv6 on this system; listening on IPv4 only",
-                    metadata: ["relay": "\(relay)", "listener": "\(address)"])
+                    metadata: ["relay": "\(relay)", "listener": "\(wanted)"])
             }
         }
         return bound
     }
 
-    private func bind(_ address: SocketAddress, _ relay: String) throws(SystemError) -> BoundAddress {
+    private func bind(_ address: SocketAddress, _ relay: String, sharing: Bool) throws(SystemError) -> BoundAddress {
         do {
             let first = try Socket(family: address.family)
-            try first.bind(to: address, sharing: false)
+            try first.bind(to: address, sharing: sharing)
             let actual = first.localAddress ?? address
             try first.allowSharing()
             try prepare(first, actual)
@@ -88,7 +79,7 @@ struct ListenerBinding {
                 try further.listen()
                 parcels.append(SocketParcel(further))
             }
-            return BoundAddress(relay: relay, address: actual, sockets: parcels, file: nil)
+            return BoundAddress(address: actual, sockets: parcels, file: nil)
         } catch {
             throw Self.explain(error, address, relay)
         }
@@ -114,7 +105,7 @@ struct ListenerBinding {
             var parcels: [SocketParcel] = []
             for _ in 1..<max(1, workers) { parcels.append(SocketParcel(try first.duplicate())) }
             parcels.append(SocketParcel(first))
-            return BoundAddress(relay: relay, address: address, sockets: parcels, file: file)
+            return BoundAddress(address: address, sockets: parcels, file: file)
         } catch {
             throw Self.explain(error, address, relay)
         }

@@ -6,17 +6,23 @@ internal import Sockets
 /// configuration, not with its peers.
 ///
 /// A good answer serves for 5 s and a bad one for 1 s; a name has one lookup under way, which all who wait for it share.
-/// When the name service cannot answer, the last good answer is used, and that is logged.
+/// When the name service cannot answer, or has not for a second, the last good answer is used, and that is logged; until
+/// it answers again nobody waits for it.
 final class NameCache {
     /// Milliseconds that answers serve.
     static let goodFor: UInt64 = 5000
     static let badFor: UInt64 = 1000
+    /// How long a lookup is waited for where there is a last good answer.
+    static let patience: UInt64 = 1000
 
     private struct Entry {
         var answer: Result<[SocketAddress], NameLookup.Failure>?
         var expires: UInt64 = 0
         var lastGood: [SocketAddress]?
         var lookup: NameLookup?
+        var lookupStarted: UInt64 = 0
+        /// The name service has failed, or is silent: the last good answer serves until it answers.
+        var isFailing = false
         var waiters: [Dialer] = []
     }
 
@@ -34,18 +40,36 @@ final class NameCache {
     func addresses(of host: String, for dialer: Dialer) -> Result<[SocketAddress], NameLookup.Failure>? {
         var entry = entries[host] ?? Entry()
         if let answer = entry.answer, loop.now < entry.expires { return answer }
-        entry.waiters.append(dialer)
         if entry.lookup == nil {
             do {
                 entry.lookup = try NameLookup(loop: loop, host: host) { [unowned self] in answered(host, $0) }
+                entry.lookupStarted = loop.now
             } catch {
                 // A name that libuv cannot even ask for, such as one too long.
-                entry.waiters.removeLast()
                 return .failure(.failed(error.description))
             }
         }
-        entries[host] = entry
+        defer { entries[host] = entry }
+        if entry.isFailing, let last = entry.lastGood { return .success(last) }
+        entry.waiters.append(dialer)
         return nil
+    }
+
+    /// Looks at the clock: whoever has waited long enough gets the last good answer.
+    func checkPatience() {
+        for (host, entry) in entries where entry.lookup != nil && !entry.isFailing {
+            guard loop.now &- entry.lookupStarted >= Self.patience, let last = entry.lastGood else { continue }
+            entries[host]?.isFailing = true
+            entries[host]?.waiters = []
+            useLastGood(host, last, because: "no answer for \(Self.patience) ms")
+            for dialer in entry.waiters { dialer.found(.success(last)) }
+        }
+    }
+
+    private func useLastGood(_ host: String, _ last: [SocketAddress], because words: String) {
+        logger.warning(
+            "a name lookup failed; its last good answer is used",
+            metadata: ["name": "\(host)", "error": "\(words)", "addresses": "\(last.count)"])
     }
 
     /// The dialer no longer waits. The lookup goes on, for others and for the cache.
@@ -70,14 +94,16 @@ final class NameCache {
             let ordered = AddressOrder.interleaved(addresses)
             answer = .success(ordered)
             entry.lastGood = ordered
+            entry.isFailing = false
             entry.expires = loop.now + Self.goodFor
         case .failure(let failure):
             entry.expires = loop.now + Self.badFor
             if case .failed(let words) = failure, let last = entry.lastGood {
                 answer = .success(last)
-                logger.warning(
-                    "a name lookup failed; its last good answer is used",
-                    metadata: ["name": "\(host)", "error": "\(words)", "addresses": "\(last.count)"])
+                if !entry.isFailing { useLastGood(host, last, because: words) }
+                entry.isFailing = true
+            } else {
+                entry.isFailing = false
             }
         }
         entry.answer = answer

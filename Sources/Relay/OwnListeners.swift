@@ -25,9 +25,20 @@ struct OwnListeners: Hashable, Sendable {
         _ address: SocketAddress, localAddresses: () -> Set<SocketAddress> = LocalAddresses.read
     ) -> Bool {
         if exact.contains(address) { return true }
-        guard let port = address.port else { return false }
-        let ports = address.family == AF_INET ? wildcardPorts4 : wildcardPorts6
-        guard ports.contains(port) else { return false }
-        return address.isLoopback || address.isWildcard || localAddresses().contains(address.with(port: 0))
+        switch address {
+        case .unix:
+            return false
+        case .ipv4(.any, let port):
+            // Connecting to no address reaches this machine itself.
+            return contains(.ipv4(.loopback, port: port))
+        case .ipv6(.any, let port, _):
+            return contains(.ipv6(.loopback, port: port)) || contains(.ipv4(.loopback, port: port))
+        case .ipv4(let ip, let port):
+            guard wildcardPorts4.contains(port) else { return false }
+            return ip.isLoopback || localAddresses().contains(.ipv4(ip, port: 0))
+        case .ipv6(let ip, let port, _):
+            guard wildcardPorts6.contains(port) else { return false }
+            return ip.isLoopback || localAddresses().contains(.ipv6(ip, port: 0))
+        }
     }
 }

@@ -20,6 +20,7 @@ final class RelayRuntime: Sendable {
         static let resetBound: UInt64 = 55_000
     }
 
+    let settings: RelaySettings
     let name: String
     let generation: Int
     let upstreamText: String
@@ -29,6 +30,7 @@ final class RelayRuntime: Sendable {
     let places: Budget
 
     init(_ settings: RelaySettings, generation: Int, places: Budget) {
+        self.settings = settings
         name = settings.name
         self.generation = generation
         upstreamText = settings.upstream.description

@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Glibc
 public import Logging
 public import Sockets
+internal import Synchronization
 
 /// The workers of a configuration, running.
 ///
@@ -25,18 +26,17 @@ public final class RelayService: Sendable {
         public init() {}
     }
 
-    /// Every listener, in the order of the configuration.
-    public let listeners: [BoundListener]
-
-    private let state: ServiceState
+    let state: ServiceState
+    let binding: ListenerBinding
+    /// What is bound now; changed by the supervisor's thread only.
+    let bound: Mutex<BoundListeners>
     private let threads: [LoopThread]
-    private let files: [SocketFile]
 
-    private init(listeners: [BoundListener], state: ServiceState, threads: [LoopThread], files: [SocketFile]) {
-        self.listeners = listeners
+    private init(state: ServiceState, binding: ListenerBinding, bound: BoundListeners, threads: [LoopThread]) {
         self.state = state
+        self.binding = binding
+        self.bound = Mutex(bound)
         self.threads = threads
-        self.files = files
     }
 
     /// Binds every listener, starts the workers and accepts. Throws a `SystemError` that names the address, the reason
@@ -50,45 +50,34 @@ public final class RelayService: Sendable {
         if configuration.loopbackCongestionControl == .system { system.loopbackCongestionControl = nil }
 
         let binding = ListenerBinding(workers: workers, system: system, logger: logger)
-        var bound: [BoundAddress] = []
-        do {
-            for relay in configuration.relays { bound += try binding.bind(relay) }
-        } catch {
-            for address in bound { address.file?.remove() }
-            throw error
-        }
-        let files = bound.compactMap(\.file)
-
+        let nothing = BoundListeners()
+        let change = try nothing.prepare(configuration, binding)
         let state = ServiceState(
             observer: observer, system: system, workers: workers, descriptorLimit: limit,
             // Each loop has about five of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
             deadPeerAfter: tuning.deadPeerAfter.wholeMilliseconds)
-        state.set(ownListeners: OwnListeners(bound.map(\.address)))
-        let (threads, mailboxes) = try startWorkers(workers, state, logger, files)
-
-        for relay in configuration.relays {
-            let runtime = RelayRuntime(relay, generation: 1, places: state.makePlaces(relay.maxConnections))
-            for address in bound where address.relay == relay.name {
-                for (mailbox, socket) in zip(mailboxes, address.sockets) {
-                    mailbox.post(.listen(socket, address.address, runtime))
-                }
-            }
+        let threads: [LoopThread]
+        do {
+            threads = try startWorkers(workers, state, logger)
+        } catch {
+            change.abandon()
+            throw error
         }
-        return RelayService(
-            listeners: bound.map { BoundListener(relay: $0.relay, address: $0.address) }, state: state,
-            threads: threads, files: files)
+        let service = RelayService(state: state, binding: binding, bound: nothing, threads: threads)
+        service.commit(change, configuration, generation: 1, drain: .zero)
+        return service
     }
 
     private static func startWorkers(
-        _ count: Int, _ state: ServiceState, _ logger: Logger, _ files: [SocketFile]
-    ) throws -> ([LoopThread], [Mailbox<WorkerCommand>]) {
+        _ count: Int, _ state: ServiceState, _ logger: Logger
+    ) throws(SystemError) -> [LoopThread] {
         var threads: [LoopThread] = []
         var mailboxes: [Mailbox<WorkerCommand>] = []
         do {
             for number in 0..<count {
                 let (thread, mailbox) = try LoopThread.start(name: "worker-\(number)") { loop in
-                    try Worker(loop: loop, shared: state, logger: logger).openMailbox()
+                    try Worker(number: number, loop: loop, shared: state, logger: logger).openMailbox()
                 }
                 threads.append(thread)
                 mailboxes.append(mailbox)
@@ -96,11 +85,10 @@ public final class RelayService: Sendable {
         } catch {
             for mailbox in mailboxes { mailbox.post(.stop) }
             for thread in threads { thread.join() }
-            for file in files { file.remove() }
             throw SystemError("start \(count) workers", (error as? UVError)?.errno ?? Errno(EAGAIN))
         }
         state.set(mailboxes: mailboxes)
-        return (threads, mailboxes)
+        return threads
     }
 
     /// One worker a core that the process may run on, unless told otherwise.
@@ -112,6 +100,13 @@ public final class RelayService: Sendable {
     }
 
     // MARK: Asking
+
+    /// Every listener, in the order of the configuration.
+    public var listeners: [BoundListener] {
+        bound.withLock { bound in
+            bound.entries.map { BoundListener(relay: $0.relay, address: $0.address) }
+        }
+    }
 
     /// How many connections are open.
     public var openConnections: Int { state.openConnections }
@@ -160,14 +155,6 @@ public final class RelayService: Sendable {
     /// Waits for the workers' threads, after `drain` or `stop`, and removes the socket files.
     public func join() {
         for thread in threads { thread.join() }
-        for file in files { file.remove() }
-    }
-
-    /// The same once every worker has ended its work (`Observer.stopped`), when only name lookups that nobody wants any
-    /// more can hold a thread up: they are given so long, and then left to the end of the process.
-    public func join(within bound: Duration) {
-        let limit = EventLoop.nanoseconds &+ bound.wholeMilliseconds &* 1_000_000
-        for thread in threads where !thread.join(until: limit) {}
-        for file in files { file.remove() }
+        bound.withLock { $0.removeFiles() }
     }
 }

@@ -25,6 +25,13 @@ final class ServiceState: Sendable {
     private let open = Atomic<Int>(0)
     private let runningWorkers: Atomic<Int>
     private let ownListeners = Mutex(OwnListeners())
+    private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
+    private let places = Mutex<[String: Places]>([:])
+
+    private struct Places {
+        let budget: Budget
+        var limit: Int
+    }
 
     /// Descriptors kept back for listeners, logs, name lookups and whatever else the process opens.
     private static let reserve = 48
@@ -47,10 +54,36 @@ final class ServiceState: Sendable {
         runningWorkers = Atomic(workers)
     }
 
-    /// A budget of places whose end of scarcity wakes every worker's listeners.
-    func makePlaces(_ count: Int) -> Budget {
+    /// The budgets of places of some relays, by name. A relay that is there already keeps its own; those of others are
+    /// let go. Their limits change with `setLimits`.
+    func takePlaces(for relays: [RelaySettings]) -> [String: Budget] {
         let wakes = wakes
-        return Budget(count) { wakes.post(.resumeAccepting) }
+        return places.withLock { places in
+            var next: [String: Places] = [:]
+            for relay in relays {
+                next[relay.name] =
+                    places[relay.name]
+                    ?? Places(
+                        budget: Budget(relay.maxConnections) { wakes.post(.resumeAccepting) },
+                        limit: relay.maxConnections)
+            }
+            places = next
+            return next.mapValues(\.budget)
+        }
+    }
+
+    /// Gives every relay its limit. Whoever waits is woken by more room, so the workers must have been told first whose
+    /// their listeners are.
+    func setLimits(of relays: [RelaySettings]) {
+        let growth = places.withLock { places in
+            relays.compactMap { relay in
+                places[relay.name].map { old -> (Budget, Int) in
+                    places[relay.name]?.limit = relay.maxConnections
+                    return (old.budget, relay.maxConnections - old.limit)
+                }
+            }
+        }
+        for (budget, units) in growth where units != 0 { budget.grow(by: units) }
     }
 
     // MARK: Workers
@@ -100,7 +133,21 @@ final class ServiceState: Sendable {
 
     /// Whether an address leads back to one of our own listeners.
     func isOwnListener(_ address: SocketAddress) -> Bool {
-        ownListeners.withLock { $0.contains(address) }
+        let own = ownListeners.withLock { $0 }
+        return own.contains(address, localAddresses: currentLocalAddresses)
+    }
+
+    /// The machine's addresses, asked of the system once a second at most: a relay of every interface to the same port
+    /// elsewhere needs them for each connection.
+    private func currentLocalAddresses() -> Set<SocketAddress> {
+        let now = EventLoop.nanoseconds
+        let known = localAddresses.withLock { $0 }
+        if known.asked > 0, now &- known.asked < 1_000_000_000 { return known.addresses }
+        let read = LocalAddresses.read()
+        // Asking can fail, for want of descriptors too; loops must be found then as well.
+        let addresses = read.isEmpty ? known.addresses : read
+        localAddresses.withLock { $0 = (addresses, now) }
+        return addresses
     }
 }
 

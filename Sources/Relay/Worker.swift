@@ -4,8 +4,8 @@ internal import Sockets
 
 /// What a worker is told from other threads.
 enum WorkerCommand: Sendable {
-    /// Listen with this socket, for this relay.
-    case listen(SocketParcel, SocketAddress, RelayRuntime)
+    /// Serve what a configuration wants, and no more.
+    case apply(WorkerPlan)
     /// There may be room for paused listeners again.
     case resumeAccepting
     /// Close the pipes that no flow uses: their descriptors are needed elsewhere.
@@ -33,6 +33,8 @@ final class Worker {
 
     // MARK: Fixed at birth
 
+    /// Which of the workers this is, from 0 on.
+    private let number: Int
     let loop: EventLoop
     let shared: ServiceState
     let logger: Logger
@@ -64,7 +66,8 @@ final class Worker {
     private var pausesSinceLogged = 0
 
     /// Makes a worker on its own thread.
-    init(loop: EventLoop, shared: ServiceState, logger: Logger) throws(UVError) {
+    init(number: Int, loop: EventLoop, shared: ServiceState, logger: Logger) throws(UVError) {
+        self.number = number
         self.loop = loop
         self.shared = shared
         self.logger = logger
@@ -87,8 +90,8 @@ final class Worker {
 
     private func handle(_ command: WorkerCommand) {
         switch command {
-        case .listen(let parcel, let address, let relay):
-            listen(parcel, address, relay)
+        case .apply(let plan):
+            apply(plan)
         case .resumeAccepting:
             for listener in listeners { listener.resume() }
         case .freeIdlePipes:
@@ -106,8 +109,30 @@ final class Worker {
         }
     }
 
+    private func apply(_ plan: WorkerPlan) {
+        guard drainsUntil == nil else { return }
+        for bound in plan.opened {
+            if let relay = plan.listeners[bound.address] { listen(bound.sockets[number], bound.address, relay) }
+        }
+        listeners.removeAll { listener in
+            guard let relay = plan.listeners[listener.address] else {
+                listener.end(acceptingWhoWaits: true)
+                return true
+            }
+            listener.relay = relay
+            // The relay's limit may have risen.
+            listener.resume()
+            return false
+        }
+        let deadline = loop.now + plan.drain
+        for connection in connections where !plan.keeps(connection.relay) {
+            connection.drain(until: deadline)
+            note(deadline: plan.drain, from: loop.now)
+        }
+    }
+
     private func listen(_ parcel: SocketParcel, _ address: SocketAddress, _ relay: RelayRuntime) {
-        guard let socket = parcel.take(), drainsUntil == nil else { return }
+        guard let socket = parcel.take() else { return }
         do {
             listeners.append(try Listener(worker: self, relay: relay, socket: socket, address: address))
         } catch {
@@ -161,6 +186,7 @@ final class Worker {
             sweep?.stop()
             return
         }
+        names.checkPatience()
         sweeps &+= 1
         let looksAtHealth = sweeps % Self.sweepsPerHealthCheck == 0
         if looksAtHealth { eachConnection { $0.checkHealth(now) } }
@@ -205,7 +231,7 @@ final class Worker {
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
         // They first: a client accepted here may be over at once, and the last to end finishes the worker.
-        for listener in listeners { listener.end() }
+        for listener in listeners { listener.end(acceptingWhoWaits: bound > 0) }
         listeners = []
         let deadline = loop.now + bound
         drainsUntil = min(drainsUntil ?? deadline, deadline)
@@ -241,7 +267,7 @@ final class Worker {
         switch command {
         case .list(let answer): answer([])
         case .kill(_, let answer): answer(false)
-        case .listen, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        case .apply, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
         }
     }
 }

@@ -34,6 +34,9 @@ public struct Socket: ~Copyable, Sendable {
     /// The descriptor, for watches only; below zero once it is closed.
     public private(set) var fd: CInt
 
+    /// Dropped unclosed, it resets: for a connection that may only end in order when somebody says so. TCP only.
+    public var isResetWhenDropped = false
+
     /// Takes over a descriptor that is already non-blocking.
     public init(adopting fd: CInt) {
         self.fd = fd
@@ -47,7 +50,9 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     deinit {
-        if fd >= 0 { _ = Glibc.close(fd) }
+        guard fd >= 0 else { return }
+        if isResetWhenDropped { resetOnClose() }
+        _ = Glibc.close(fd)
     }
 
     /// Closes now; a second call does nothing. The system goes on sending what is unsent, unless `resetOnClose` was

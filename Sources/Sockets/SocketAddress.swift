@@ -65,6 +65,13 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
+    /// Whether binding both needs `SO_REUSEPORT`: the same port and family, and the same address or one of them every
+    /// interface's.
+    public func overlaps(_ other: SocketAddress) -> Bool {
+        family == other.family && port != nil && port == other.port
+            && (self == other || isWildcard || other.isWildcard)
+    }
+
     /// Whether the address is a Unix socket's.
     public var isUnix: Bool {
         if case .unix = self { true } else { false }

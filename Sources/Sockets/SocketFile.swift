@@ -40,6 +40,11 @@ public struct SocketFile: Hashable, Sendable {
         if unlink(path) != 0 { throw Errno.current }
     }
 
+    /// Gives the file another mode.
+    public func change(mode: UInt16) throws(Errno) {
+        if chmod(path, mode_t(mode)) != 0 { throw Errno.current }
+    }
+
     /// Removes the file, if it is still the one that was made.
     public func remove() {
         var facts = stat()

@@ -39,8 +39,6 @@ final class Supervisor {
 
     /// How long the last lines may take, in milliseconds.
     private static let patience: UInt64 = 5000
-    /// How long lookups may take that were under way when the last worker ended.
-    private static let patienceForLookups = Duration.milliseconds(500)
 
     // MARK: Fixed at birth
     let loop: EventLoop
@@ -184,7 +182,7 @@ final class Supervisor {
             announce("stopping now")
             service?.stop()
         case .flush:
-            service?.join(within: Self.patienceForLookups)
+            service?.join()
             flush()
         case .leave:
             outputs.join()

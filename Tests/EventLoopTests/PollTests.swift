@@ -182,6 +182,7 @@ private final class Watch: Poll {
                     second.close()
                 }
                 second.action = first.action
+                defer { (first.action, second.action) = ({ _, _ in }, { _, _ in }) }
                 poke(here)
                 poke(there)
                 try harness.turnUntilCalled()

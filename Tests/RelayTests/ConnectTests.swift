@@ -219,7 +219,7 @@ import Testing
                 try await RelayHarness.runAlone([.to(.address(listener.address))]) { relay in
                     let client = try relay.connect()
                     client.endWriting()
-                    #expect(relay.idleShare() < 0.02)
+                    #expect(relay.idleShare() < 0.1, "a try every 10 ms, in a debug build")
                     try listener.accept().close()
                     let upstream = try listener.accept()
                     upstream.close()

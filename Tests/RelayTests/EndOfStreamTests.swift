@@ -15,7 +15,7 @@ import Testing
             }
             #expect(try upstream.receiveToEnd(upBytes) == .fin(size))
             try request.value()
-            #expect(relay.idleShare() < 0.02, "half closed, and nothing moves for a second")
+            #expect(relay.idleShare() < idle, "half closed, and nothing moves for a second")
             #expect(relay.endedCount == 0)
             let answer = try Background("answer") {
                 try upstream.send(downBytes, 0..<size)
@@ -55,7 +55,7 @@ import Testing
                 client.endWriting()
             }
             try await relay.live("bytes pass") { $0.bytesUp > 0 }
-            #expect(relay.idleShare() < 0.02, "the reader sleeps")
+            #expect(relay.idleShare() < idle, "the reader sleeps")
             #expect(try upstream.receiveToEnd(upBytes) == .fin(size))
             try sender.value()
             upstream.close()
@@ -114,7 +114,7 @@ import Testing
             let (client, upstream) = try relay.pair(listener)
             client.endWriting()
             #expect(try upstream.receiveToEnd(upBytes) == .fin(0))
-            #expect(relay.idleShare() < 0.02)
+            #expect(relay.idleShare() < idle)
             #expect(relay.endedCount == 0)
             try upstream.send(downBytes, 0..<message)
             upstream.close()

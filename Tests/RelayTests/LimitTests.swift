@@ -104,7 +104,7 @@ import Testing
                     client.endWriting()
                 }
                 var upstreams = try (0..<3).map { _ in try listener.accept() }
-                #expect(relay.idleShare() < 0.02, "a paused listener does not spin")
+                #expect(relay.idleShare() < idle, "a paused listener does not spin")
                 #expect(!listener.isAwaited, "nobody was let in beyond the limit")
                 #expect(relay.service.openConnections == 3)
                 #expect(relay.log.contains("accepting pauses", "reason=max_connections"))
@@ -139,7 +139,8 @@ import Testing
             }
             try relay.ended(count)
             // The records and peers that the test keeps are in it.
-            #expect(try ProcessFigures.privateMemory() - before < 4 << 20)
+            let growth = try ProcessFigures.privateMemory() - before
+            #expect(growth < 4 << 20 || ProcessFigures.isSanitized)
         }
     }
 }

@@ -115,7 +115,7 @@ extension Peer {
     func receiveSome(_ pattern: Pattern, at position: Int, limit: Int) throws -> Some {
         try withUnsafeTemporaryAllocation(byteCount: min(limit, 256 << 10), alignment: 16) { buffer in
             let count = recv(fd, buffer.baseAddress, buffer.count, 0)
-            if count == 0 { return .ended(.fin) }
+            if count == 0 { return .ended(endingRead) }
             if count < 0 {
                 if errno == EAGAIN { return .nothing }
                 if errno == ECONNRESET { return .ended(.reset) }

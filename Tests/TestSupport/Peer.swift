@@ -20,6 +20,8 @@ public final class Peer: Sendable {
     public let address: SocketAddress
     let fd: CInt
     private let isOpen = Atomic(true)
+    /// The other end had reset before the connect was seen to have succeeded; the system says so only once.
+    private let wasResetEarly = Atomic(false)
 
     private static let all = Mutex<[Peer]>([])
 
@@ -35,7 +37,12 @@ public final class Peer: Sendable {
     public static func connect(to address: SocketAddress, receiveBuffer: Int? = nil) throws -> Peer {
         let peer = try start(to: address, receiveBuffer: receiveBuffer)
         try peer.await(POLLOUT, "connected to \(address)", Deadline())
-        if let error = peer.takeError() { throw TestFailure("connect to \(address): \(Errno(error).name)") }
+        switch peer.takeError() {
+        case nil: break
+        // A refusal is ECONNREFUSED: this one was connected.
+        case ECONNRESET: peer.wasResetEarly.store(true, ordering: .relaxed)
+        case let error?: throw TestFailure("connect to \(address): \(Errno(error).name)")
+        }
         return peer
     }
 
@@ -80,6 +87,9 @@ public final class Peer: Sendable {
         for peer in left { peer.close() }
     }
 
+    /// What a read of nothing means.
+    var endingRead: Ending { wasResetEarly.load(ordering: .relaxed) ? .reset : .fin }
+
     // MARK: Waiting
 
     /// Waits until poll(2) reports one of the events, an error or a hang-up.
@@ -109,16 +119,25 @@ public final class Peer: Sendable {
     }
 
     /// From now on no segment of the other end is heard or answered: to it this end has vanished. A filter of the
-    /// socket drops them (socket(7), `SO_ATTACH_FILTER`); no privileges are needed.
+    /// socket drops them (socket(7), `SO_ATTACH_FILTER`), which some systems grant to root only: see `canVanish`.
     public func vanish() throws {
+        guard Self.dropEverything(fd) else { throw TestFailure("no filter: \(Errno.current.name)") }
+    }
+
+    /// Whether the system grants what `vanish` needs.
+    public static let canVanish: Bool = {
+        guard let fd = try? make(AF_INET) else { return false }
+        defer { Glibc.close(fd) }
+        return dropEverything(fd)
+    }()
+
+    private static func dropEverything(_ fd: CInt) -> Bool {
         // struct sock_filter { BPF_RET | BPF_K, 0, 0, 0 }: take nothing of any packet.
-        try withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { filter in
+        withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { filter in
             filter.storeBytes(of: 0x06, as: UInt64.self)
             // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
             var program = (UInt64(1), UInt64(UInt(bitPattern: filter.baseAddress)))
-            guard setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, 16) == 0 else {
-                throw TestFailure("no filter: \(Errno.current.name)")
-            }
+            return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, 16) == 0
         }
     }
 

@@ -3,6 +3,9 @@ internal import Sockets
 
 /// What the system counts of this process.
 public enum ProcessFigures {
+    /// Whether a sanitizer is built in: figures of memory and time are then its own.
+    public static let isSanitized = dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
+
     /// Threads of this process by the beginning of their name, with the CPU time each has used, in nanoseconds
     /// (`schedstat`): exact, and blind to what other threads of the test do.
     public static func threads(named prefix: String) -> [String: UInt64] {

@@ -4,7 +4,6 @@
 #ifndef TAPLINE_CLINUX_H
 #define TAPLINE_CLINUX_H
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -39,9 +38,6 @@ int tapline_available_cores(void);
 
 // Names the calling thread, in 15 bytes at most.
 int tapline_set_thread_name(const char *name);
-
-// pthread_clockjoin_np(3): waits for a thread until a moment of CLOCK_MONOTONIC. 0, or ETIMEDOUT and the like.
-int tapline_join_until(pthread_t thread, uint64_t nanoseconds);
 
 // The kernel's struct tcp_info as far as Tapline reads it (linux/tcp.h, which cannot be included beside netinet/tcp.h).
 struct tapline_tcp_info {

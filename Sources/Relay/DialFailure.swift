@@ -1,0 +1,70 @@
+internal import Glibc
+internal import Sockets
+
+/// Why an address could not be connected, and which of several such reasons says most.
+struct DialFailure: Hashable {
+    let reason: EndReason
+    let errno: Errno?
+    let address: SocketAddress?
+
+    /// What is told when nothing else is known.
+    static let nothingTried = DialFailure(reason: .connectUnreachable, errno: nil, address: nil)
+
+    init(reason: EndReason, errno: Errno?, address: SocketAddress?) {
+        self.reason = reason
+        self.errno = errno
+        self.address = address
+    }
+
+    /// No socket could be opened for the address.
+    init(opening address: SocketAddress, _ error: Errno) {
+        let reason: EndReason =
+            switch error.code {
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM: .overLimit
+            case EAFNOSUPPORT: .connectUnreachable
+            default: .internalError
+            }
+        self.init(reason: reason, errno: error, address: address)
+    }
+
+    /// The connect failed. `localAddresses` is asked only where no local address could be taken.
+    init(
+        connecting address: SocketAddress, _ error: Errno,
+        localAddresses: () -> Set<SocketAddress> = LocalAddresses.read
+    ) {
+        let reason: EndReason =
+            switch error.code {
+            case ECONNREFUSED: .connectRefused
+            case ETIMEDOUT: .connectTimeout
+            case EAGAIN: .noLocalPort
+            case EADDRNOTAVAIL:
+                // Said when every port is taken, and when there is no address of the family at all.
+                Self.hasAddress(for: address, localAddresses()) ? .noLocalPort : .connectUnreachable
+            case ENOBUFS, ENOMEM: .overLimit
+            default: .connectUnreachable
+            }
+        self.init(reason: reason, errno: error, address: address)
+    }
+
+    private static func hasAddress(for address: SocketAddress, _ local: Set<SocketAddress>) -> Bool {
+        local.contains { $0.family == address.family && $0.isLoopback == address.isLoopback }
+    }
+
+    /// The failure that says more: somebody who answered before a silence, a silence before having no way. Of two alike,
+    /// the later.
+    func orStronger(_ later: DialFailure) -> DialFailure {
+        later.strength >= strength ? later : self
+    }
+
+    private var strength: Int {
+        switch reason {
+        case .loop: 6
+        case .connectRefused: 5
+        case .noLocalPort: 4
+        case .overLimit: 3
+        case .connectTimeout: 2
+        case .connectUnreachable: address == nil ? 0 : 1
+        default: 1
+        }
+    }
+}

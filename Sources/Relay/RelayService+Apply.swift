@@ -1,0 +1,70 @@
+public import Configuration
+public import Sockets
+internal import Synchronization
+
+/// A changed configuration, without touching what is open.
+extension RelayService {
+    /// Puts a configuration in force: binds what is new, tells the workers, and unbinds what is gone. Connections that
+    /// are open keep the settings they began with; those of a removed relay may go on for `drain`.
+    ///
+    /// Throws a `SystemError` before anything has changed. On the supervisor's thread, one call at a time. `workers` and
+    /// `loopback_congestion_control` stay as they were at the start.
+    public func apply(_ configuration: Configuration, generation: Int, drain: Duration) throws(SystemError) {
+        let change = try bound.withLock { bound throws(SystemError) in try bound.prepare(configuration, binding) }
+        commit(change, configuration, generation: generation, drain: drain)
+    }
+
+    func commit(
+        _ change: BoundListeners.Change, _ configuration: Configuration, generation: Int, drain: Duration
+    ) {
+        state.set(ownListeners: OwnListeners(change.entries.map(\.address)))
+        let places = state.takePlaces(for: configuration.relays)
+        var runtimes: [String: RelayRuntime] = [:]
+        for relay in configuration.relays {
+            guard let places = places[relay.name] else { continue }
+            runtimes[relay.name] = RelayRuntime(relay, generation: generation, places: places)
+        }
+        var listeners: [SocketAddress: RelayRuntime] = [:]
+        for entry in change.entries { listeners[entry.address] = runtimes[entry.relay] }
+        let plan = WorkerPlan(
+            listeners: listeners, opened: change.opened, relays: configuration.relays,
+            drain: drain.wholeMilliseconds)
+        state.post(.apply(plan))
+        state.setLimits(of: configuration.relays)
+        bound.withLock { $0.adopt(change) }
+    }
+}
+
+/// What a worker does for a configuration that comes into force. Immutable, shared by all workers.
+final class WorkerPlan: Sendable {
+    /// Whose every bound address is from now on.
+    let listeners: [SocketAddress: RelayRuntime]
+    /// What is new, with a socket for each worker.
+    let opened: [BoundAddress]
+    /// How long connections of a removed relay may go on, milliseconds.
+    let drain: UInt64
+    private let names: Set<String>
+    private let faces: Set<Face>
+
+    /// What makes a renamed relay the same: where it listens and what it forwards to.
+    private struct Face: Hashable {
+        let listen: [ListenAddress]
+        let upstream: UpstreamAddress
+    }
+
+    init(
+        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], relays: [RelaySettings], drain: UInt64
+    ) {
+        self.listeners = listeners
+        self.opened = opened
+        self.drain = drain
+        names = Set(relays.map(\.name))
+        faces = Set(relays.map { Face(listen: $0.listen, upstream: $0.upstream) })
+    }
+
+    /// Whether a relay that connections began with is still there, be it under another name.
+    func keeps(_ relay: RelayRuntime) -> Bool {
+        names.contains(relay.name)
+            || faces.contains(Face(listen: relay.settings.listen, upstream: relay.settings.upstream))
+    }
+}

@@ -1,0 +1,243 @@
+import Configuration
+import Glibc
+import Relay
+import Sockets
+import TestSupport
+import Testing
+
+/// A configuration put in force beside open connections.
+@Suite struct ApplyTests {
+    /// A free port's address, given up for somebody to bind.
+    private static func freeAddress() throws -> SocketAddress {
+        let listener = try PeerListener()
+        defer { listener.close() }
+        return listener.address
+    }
+
+    private static func relay(
+        _ name: String, _ listen: [ListenAddress], to listener: PeerListener, timeouts: Timeouts = Timeouts(),
+        maxConnections: Int = 100
+    ) -> RelaySettings {
+        RelaySettings(
+            name: name, listen: listen, upstream: .address(listener.address), timeouts: timeouts,
+            maxConnections: maxConnections)
+    }
+
+    private func apply(
+        _ relays: [RelaySettings], to relay: RelayHarness, generation: Int = 2, drain: Duration = .seconds(10)
+    ) throws {
+        try relay.service.apply(Configuration(relays: relays), generation: generation, drain: drain)
+    }
+
+    /// One message up and an orderly end: a connection that must not fail.
+    private func converse(_ address: SocketAddress, _ listener: PeerListener) throws {
+        let client = try Peer.connect(to: address)
+        let upstream = try listener.accept()
+        try client.send(upBytes, 0..<message)
+        client.close()
+        #expect(try upstream.receiveToEnd(upBytes) == .fin(message))
+        upstream.close()
+    }
+
+    private func awaitRefusal(_ address: SocketAddress) throws {
+        try Deadline.poll("\(address) refuses") { (try? Peer.connect(to: address))?.close() == nil }
+    }
+
+    @Test func addedRelay_answers_andRemovedOneRefusesWhileItsConnectionsDrain() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let (first, second) = (try Self.freeAddress(), try Self.freeAddress())
+            let old = Self.relay("old", [.address(first)], to: listener)
+            // Another upstream, or it would be a renamed relay; and who asks whether the old one still listens gets
+            // through to the old upstream.
+            let other = try PeerListener()
+            let new = Self.relay("new", [.address(second)], to: other)
+            try await RelayHarness.runAlone([old], workers: 2) { relay in
+                let ending = try Peer.connect(to: first)
+                let endingUpstream = try listener.accept()
+                let staying = try Peer.connect(to: first)
+                let stayingUpstream = try listener.accept()
+                try apply([new], to: relay, drain: .seconds(1))
+                try awaitRefusal(first)
+                try converse(second, other)
+                #expect(try relay.lastEnded(1, of: "new").generation == 2)
+
+                ending.close()
+                #expect(try endingUpstream.receiveToEnd(upBytes) == .fin(0))
+                endingUpstream.close()
+                #expect(try relay.end(of: ending).end?.reason == .clientClosed)
+                #expect(try relay.end(of: ending).generation == 1)
+                #expect(try relay.end(of: staying).end?.reason == .drained)
+                #expect(try staying.receiveToEnd(downBytes) == .reset(0))
+                #expect(try stayingUpstream.receiveToEnd(upBytes) == .reset(0))
+            }
+        }
+    }
+
+    @Test func unchangedListener_keepsWhoWaitsInItsQueue() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let address = try Self.freeAddress()
+            let one = Self.relay("relay", [.address(address)], to: listener, maxConnections: 1)
+            try await RelayHarness.runAlone([one]) { relay in
+                let (first, firstUpstream) = try relay.pair(listener)
+                // Connected by the kernel, not accepted: the relay has one place.
+                let waiting = try Peer.connect(to: address)
+                try waiting.send(upBytes, 0..<message)
+                try apply([Self.relay("relay", [.address(address)], to: listener, maxConnections: 2)], to: relay)
+                let upstream = try listener.accept()
+                try upstream.receive(upBytes, 0..<message)
+                waiting.close()
+                upstream.close()
+                #expect(try relay.end(of: waiting).generation == 2)
+                first.close()
+                firstUpstream.close()
+                #expect(try relay.end(of: first).generation == 1)
+            }
+        }
+    }
+
+    @Test func renamedRelay_keepsItsConnections() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let address = try Self.freeAddress()
+            try await RelayHarness.runAlone([Self.relay("before", [.address(address)], to: listener)]) { relay in
+                let client = try Peer.connect(to: address)
+                let upstream = try listener.accept()
+                try apply([Self.relay("after", [.address(address)], to: listener)], to: relay, drain: .zero)
+                try converse(address, listener)
+                #expect(try relay.lastEnded(1, of: "after").generation == 2)
+                try client.send(upBytes, 0..<message)
+                try upstream.receive(upBytes, 0..<message)
+                client.close()
+                upstream.close()
+                #expect(try relay.lastEnded(1, of: "before").generation == 1)
+            }
+        }
+    }
+
+    @Test func addressMovedToAnotherRelay_isNeverUnbound() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let (a, b) = (try Self.freeAddress(), try Self.freeAddress())
+            func relays(left: SocketAddress, right: SocketAddress) -> [RelaySettings] {
+                [
+                    Self.relay("left", [.address(left)], to: listener),
+                    Self.relay("right", [.address(right)], to: listener),
+                ]
+            }
+            try await RelayHarness.runAlone(relays(left: a, right: b), workers: 2) { relay in
+                for generation in 2...21 {
+                    let swapped = generation % 2 == 0
+                    try apply(
+                        relays(left: swapped ? b : a, right: swapped ? a : b), to: relay, generation: generation)
+                    // Whatever relay it reaches, somebody must be there.
+                    try converse(a, listener)
+                    try converse(b, listener)
+                }
+                #expect(Set(relay.service.listeners.map(\.address)) == [a, b])
+                #expect(try relay.ended(40).allSatisfy { $0.end?.reason == .clientClosed })
+            }
+        }
+    }
+
+    @Test func everyInterfaceAndOneAddressOfIt_changePlaces() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let address = try Self.freeAddress()
+            let port = address.port ?? 0
+            let wide = Self.relay("relay", [.address(.ipv4(.any, port: port))], to: listener)
+            let narrow = Self.relay("relay", [.address(address)], to: listener)
+            try await RelayHarness.runAlone([wide], workers: 2) { relay in
+                try converse(address, listener)
+                for generation in 2...9 {
+                    let now = generation % 2 == 0 ? narrow : wide
+                    try apply([now], to: relay, generation: generation)
+                    try converse(address, listener)
+                    #expect(relay.service.listeners.map(\.address) == now.listen.flatMap(\.socketAddresses))
+                }
+            }
+        }
+    }
+
+    @Test func addressInUse_nothingChangesAndNothingStaysBound() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let address = try Self.freeAddress()
+            let old = Self.relay("old", [.address(address)], to: listener)
+            var wanted = try (1...19).map { Self.relay("new\($0)", [.address(try Self.freeAddress())], to: listener) }
+            wanted.insert(Self.relay("taken", [.address(listener.address)], to: listener), at: 7)
+            try await RelayHarness.runAlone([old]) { relay in
+                let client = try Peer.connect(to: address)
+                let upstream = try listener.accept()
+                let error = #expect(throws: SystemError.self) { try apply(wanted, to: relay) }
+                #expect(error?.errno.code == EADDRINUSE)
+                #expect("\(try #require(error))".contains("listen on \(listener.address) for relay taken"))
+                #expect(relay.service.listeners.map(\.address) == [address])
+                for relay in wanted where relay.name != "taken" {
+                    for free in relay.listen.flatMap(\.socketAddresses) {
+                        #expect(throws: TestFailure.self) { _ = try Peer.connect(to: free) }
+                    }
+                }
+                try converse(address, listener)
+                client.close()
+                upstream.close()
+                #expect(try relay.ended(2).allSatisfy { $0.generation == 1 && $0.relay == "old" })
+            }
+        }
+    }
+
+    @Test func unixListener_comesAndGoesWithItsFile() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            try await TemporaryFolder.run { folder in
+                let address = try Self.freeAddress()
+                let path = folder + "/relay.sock"
+                let tcp = Self.relay("relay", [.address(address)], to: listener)
+                func both(_ mode: UInt16) -> RelaySettings {
+                    Self.relay("relay", [.address(address), .unix(path: path, mode: mode)], to: listener)
+                }
+                func mode() -> mode_t? {
+                    var facts = stat()
+                    return lstat(path, &facts) == 0 ? facts.st_mode & 0o777 : nil
+                }
+                try await RelayHarness.runAlone([tcp], workers: 2) { relay in
+                    try apply([both(0o660)], to: relay)
+                    #expect(mode() == 0o660)
+                    try converse(.unix(path: path), listener)
+                    try apply([both(0o600)], to: relay, generation: 3)
+                    #expect(mode() == 0o600)
+                    try converse(.unix(path: path), listener)
+                    try apply([tcp], to: relay, generation: 4)
+                    #expect(mode() == nil)
+                    try converse(address, listener)
+                }
+            }
+        }
+    }
+
+    @Test func changedTimeouts_areForNewConnectionsOnly() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let address = try Self.freeAddress()
+            let patient = Self.relay("relay", [.address(address)], to: listener)
+            let hasty = Self.relay(
+                "relay", [.address(address)], to: listener, timeouts: Timeouts(idle: .milliseconds(300)))
+            try await RelayHarness.runAlone([patient]) { relay in
+                let old = try Peer.connect(to: address)
+                let oldUpstream = try listener.accept()
+                try apply([hasty], to: relay)
+                let new = try Peer.connect(to: address)
+                let newUpstream = try listener.accept()
+                #expect(try relay.end(of: new).end?.reason == .idleTimeout)
+                #expect(relay.endedCount == 1)
+                try old.send(upBytes, 0..<message)
+                try oldUpstream.receive(upBytes, 0..<message)
+                old.close()
+                oldUpstream.close()
+                #expect(try relay.end(of: old).end?.reason == .clientClosed)
+                newUpstream.close()
+            }
+        }
+    }
+}
