@@ -37,7 +37,7 @@ struct DeadPeerTests {
             try await puppet.send("client of dead upstream", "are you there?")
             try await puppet.send("server of upstream of a dead client", "are you there?")
 
-            let records = try await tapline.records(2, within: .seconds(90))
+            let records = try await scene.rest { try await tapline.records(2, within: .seconds(90)) }
             let upstream = try #require(records.first { $0.upstream == upstreams[0] })
             #expect(upstream.reason == "upstream_timed_out" && upstream.closedBy == "upstream")
             #expect(upstream.errno == "ETIMEDOUT" && upstream.bytesUp == 22 && upstream.bytesDown == 0)

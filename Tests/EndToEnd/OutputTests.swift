@@ -108,6 +108,7 @@ struct OutputTests {
             try await puppet.awaitListener("unix:\(front)")
             // The wait was a connection too.
             try await puppet.accept("probe", from: "upstream")
+            try await puppet.close("probe")
             try await converse(puppet, through: "unix:\(front)")
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))

@@ -9,7 +9,9 @@ internal import Synchronization
 public enum Exclusive {
     private struct State {
         var isTaken = false
+        var sharers = 0
         var waiting: [CheckedContinuation<Void, Never>] = []
+        var waitingToShare: [CheckedContinuation<Void, Never>] = []
         var isWarm = false
     }
 
@@ -18,27 +20,8 @@ public enum Exclusive {
     /// Runs the body when its turn comes, and fails when a descriptor is left over after it. Peers that the body left
     /// open are closed for it.
     public static func run<Result>(_ body: () async throws -> Result) async throws -> Result {
-        await withCheckedContinuation { continuation in
-            let isMine = state.withLock { state in
-                if state.isTaken {
-                    state.waiting.append(continuation)
-                    return false
-                }
-                state.isTaken = true
-                return true
-            }
-            if isMine { continuation.resume() }
-        }
-        defer {
-            let next = state.withLock { state in
-                if state.waiting.isEmpty {
-                    state.isTaken = false
-                    return nil as CheckedContinuation<Void, Never>?
-                }
-                return state.waiting.removeFirst()
-            }
-            next?.resume()
-        }
+        await enter()
+        defer { leave() }
         try await warmUp()
         let before = Descriptors.now()
         do {
@@ -51,6 +34,67 @@ public enum Exclusive {
             throw error
         }
     }
+
+    // MARK: Turns
+
+    private static func enter() async {
+        await withCheckedContinuation { continuation in
+            let isMine = state.withLock { state in
+                if state.isTaken || state.sharers > 0 {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.isTaken = true
+                return true
+            }
+            if isMine { continuation.resume() }
+        }
+    }
+
+    private static func leave() {
+        let next = state.withLock { state in
+            state.isTaken = false
+            let sharers = state.waitingToShare
+            state.waitingToShare = []
+            state.sharers = sharers.count
+            return sharers.isEmpty ? nextAlone(&state) : sharers
+        }
+        for continuation in next { continuation.resume() }
+    }
+
+    /// Waits until nobody is alone. For tests whose descriptors come and go beside each other, such as those of programs
+    /// that they start; they go first. `leaveShared` follows.
+    public static func enterShared() async {
+        await withCheckedContinuation { continuation in
+            let isMine = state.withLock { state in
+                if state.isTaken {
+                    state.waitingToShare.append(continuation)
+                    return false
+                }
+                state.sharers += 1
+                return true
+            }
+            if isMine { continuation.resume() }
+        }
+    }
+
+    /// Ends what `enterShared` began: from here on the caller's descriptors stay as they are.
+    public static func leaveShared() {
+        let next = state.withLock { state in
+            state.sharers -= 1
+            return state.sharers == 0 ? nextAlone(&state) : []
+        }
+        for continuation in next { continuation.resume() }
+    }
+
+    /// Whoever is alone next, if anybody waits for that.
+    private static func nextAlone(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        guard !state.waiting.isEmpty else { return [] }
+        state.isTaken = true
+        return [state.waiting.removeFirst()]
+    }
+
+    // MARK: The first time
 
     /// What the process opens once and keeps: libuv's pipe for signals and its pool of threads, which would else have the
     /// name of the worker that looks something up first, and the runtime's timers.

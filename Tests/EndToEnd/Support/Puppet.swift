@@ -63,7 +63,7 @@ final class Puppet: Sendable {
         try await tell("await", address, ["address": address])
     }
 
-    /// Waits until nobody listens there any more.
+    /// Waits until nobody listens on that port of IPv4 any more.
     func awaitRefusal(_ address: String) async throws {
         try await tell("refused", address, ["address": address])
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 
 /// What a test runs in: a folder of its own and the programs it started, all of which end with it, also when it fails.
 final class Scene: Sendable {
@@ -56,6 +57,20 @@ final class Scene: Sendable {
         return program.output.all.joined(separator: "\n")
     }
 
+    /// Waits for something that takes long, while tests may run that want to be alone with their descriptors. Nothing
+    /// may be started or end in the meantime.
+    func rest<Result>(_ wait: () async throws -> Result) async throws -> Result {
+        Exclusive.leaveShared()
+        do {
+            let result = try await wait()
+            await Exclusive.enterShared()
+            return result
+        } catch {
+            await Exclusive.enterShared()
+            throw error
+        }
+    }
+
     /// A path in the folder.
     func path(_ name: String) -> String { "\(folder)/\(name)" }
 
@@ -70,6 +85,8 @@ final class Scene: Sendable {
 func scene(_ load: Scene.Load = .light, _ play: (Scene) async throws -> Void) async throws {
     let lane = Lane.of(load)
     await lane?.enter()
+    // Programs come with descriptors, which would be in the way of tests that count their own.
+    await Exclusive.enterShared()
     let result: Result<Void, any Error>
     do {
         let scene = try Scene()
@@ -83,6 +100,7 @@ func scene(_ load: Scene.Load = .light, _ play: (Scene) async throws -> Void) as
     } catch {
         result = .failure(error)
     }
+    Exclusive.leaveShared()
     await lane?.leave()
     try result.get()
 }
