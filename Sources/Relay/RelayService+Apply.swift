@@ -1,4 +1,6 @@
 public import Configuration
+internal import EventLoop
+internal import Logging
 public import Sockets
 internal import Synchronization
 
@@ -7,12 +9,16 @@ extension RelayService {
     /// Puts a configuration in force: binds what is new, tells the workers, and unbinds what is gone. Connections that
     /// are open keep the settings they began with; those of a removed relay may go on for `drain`.
     ///
-    /// Throws a `SystemError` before anything has changed. On the supervisor's thread, one call at a time. `workers` and
-    /// `loopback_congestion_control` stay as they were at the start.
+    /// When it returns, every worker serves it: who connects from then on meets the new settings, and who asks for an
+    /// address that is gone is refused. Throws a `SystemError` before anything has changed. On the supervisor's thread,
+    /// one call at a time. `workers` and `loopback_congestion_control` stay as they were at the start.
     public func apply(_ configuration: Configuration, generation: Int, drain: Duration) throws(SystemError) {
         let change = try bound.withLock { bound throws(SystemError) in try bound.prepare(configuration, binding) }
         commit(change, configuration, generation: generation, drain: drain)
     }
+
+    /// How long the workers are waited for, milliseconds: a turn of a busy loop takes a fraction of it.
+    private static let patience: UInt64 = 2000
 
     func commit(
         _ change: BoundListeners.Change, _ configuration: Configuration, generation: Int, drain: Duration
@@ -28,8 +34,12 @@ extension RelayService {
         for entry in change.entries { listeners[entry.address] = runtimes[entry.relay] }
         let plan = WorkerPlan(
             listeners: listeners, opened: change.opened, relays: configuration.relays,
-            drain: drain.wholeMilliseconds)
-        state.post(.apply(plan))
+            drain: drain.wholeMilliseconds, workers: binding.workers)
+        let told = state.post(.apply(plan))
+        for _ in told..<binding.workers { plan.applied.down() }
+        if !plan.applied.wait(atMost: Self.patience) {
+            binding.logger.warning("a worker is busy and takes the configuration over late")
+        }
         state.setLimits(of: configuration.relays)
         bound.withLock { $0.adopt(change) }
     }
@@ -43,6 +53,8 @@ final class WorkerPlan: Sendable {
     let opened: [BoundAddress]
     /// How long connections of a removed relay may go on, milliseconds.
     let drain: UInt64
+    /// Who waits until every worker has done it.
+    let applied: Countdown
     private let names: Set<String>
     private let faces: Set<Face>
 
@@ -53,11 +65,13 @@ final class WorkerPlan: Sendable {
     }
 
     init(
-        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], relays: [RelaySettings], drain: UInt64
+        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], relays: [RelaySettings], drain: UInt64,
+        workers: Int
     ) {
         self.listeners = listeners
         self.opened = opened
         self.drain = drain
+        applied = Countdown(workers)
         names = Set(relays.map(\.name))
         faces = Set(relays.map { Face(listen: $0.listen, upstream: $0.upstream) })
     }

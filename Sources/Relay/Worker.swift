@@ -92,6 +92,7 @@ final class Worker {
         switch command {
         case .apply(let plan):
             apply(plan)
+            plan.applied.down()
         case .resumeAccepting:
             for listener in listeners { listener.resume() }
         case .freeIdlePipes:
@@ -192,7 +193,10 @@ final class Worker {
         if looksAtHealth { eachConnection { $0.checkHealth(now) } }
         if now >= nextDeadline {
             nextDeadline = .max
-            eachConnection { nextDeadline = min(nextDeadline, $0.checkDeadlines(now)) }
+            eachConnection { connection in
+                let next = connection.checkDeadlines(now)
+                nextDeadline = min(nextDeadline, next)
+            }
         }
     }
 
@@ -267,7 +271,8 @@ final class Worker {
         switch command {
         case .list(let answer): answer([])
         case .kill(_, let answer): answer(false)
-        case .apply, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        case .apply(let plan): plan.applied.down()
+        case .resumeAccepting, .freeIdlePipes, .drain, .stop: break
         }
     }
 }

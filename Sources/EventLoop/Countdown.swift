@@ -1,0 +1,46 @@
+internal import CLibuv
+
+/// Lets one thread wait until others have done their part.
+///
+/// Any thread: libuv's lock guards the number, and the memory goes with the last reference.
+public final class Countdown: @unchecked Sendable {
+    private let lock = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
+    private var left: Int
+
+    /// Waits for so many parts.
+    public init(_ parts: Int) {
+        left = parts
+        let results = [uv_mutex_init(lock), uv_cond_init(changed)]
+        precondition(results == [0, 0], "Countdown: no memory")
+    }
+
+    deinit {
+        uv_cond_destroy(changed)
+        uv_mutex_destroy(lock)
+        changed.deallocate()
+        lock.deallocate()
+    }
+
+    /// One part is done.
+    public func down() {
+        uv_mutex_lock(lock)
+        left -= 1
+        if left <= 0 { uv_cond_broadcast(changed) }
+        uv_mutex_unlock(lock)
+    }
+
+    /// Waits until every part is done, so many milliseconds at most. Returns whether they are.
+    public func wait(atMost milliseconds: UInt64) -> Bool {
+        let end = uv_hrtime() + milliseconds * 1_000_000
+        uv_mutex_lock(lock)
+        defer { uv_mutex_unlock(lock) }
+        while left > 0 {
+            let now = uv_hrtime()
+            guard now < end else { break }
+            // It may wake early, and for nothing; the loop looks again.
+            _ = uv_cond_timedwait(changed, lock, end - now)
+        }
+        return left <= 0
+    }
+}
