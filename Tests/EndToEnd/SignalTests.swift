@@ -88,16 +88,6 @@ struct SignalTests {
         }
     }
 
-    @Test func sighup_whileItCannotReload_changesNothing() async throws {
-        try await scene { scene in
-            let tapline = try await scene.run(
-                relays: "  - { name: web, listen: '127.0.0.1:0', upstream: '127.0.0.1:9' }")
-            try await tapline.program.send(SIGHUP)
-            try await tapline.program.errors.line(containing: "SIGHUP")
-            try await tapline.stop()
-        }
-    }
-
     @Test(.needs("python3")) func killedRelay_startedAgainAtOnce_binds() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()

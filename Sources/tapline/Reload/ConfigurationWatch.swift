@@ -11,6 +11,11 @@ import Logging
 final class ConfigurationWatch {
     /// How often the file is compared where it cannot be watched, in milliseconds.
     static let comparisonPeriod: UInt64 = 2000
+    /// After so many events of other files the watch rests: libuv reads events for as long as some come, and somebody
+    /// who writes a log here without pause would keep the loop from everything else, signals included.
+    static let mostOthers = 1000
+    /// How long it rests, in milliseconds; then it looks, so that no change goes unnoticed.
+    static let rest: UInt64 = 500
     /// How often a path that changes while it is walked is walked again at once.
     private static let mostWalks = 5
 
@@ -35,6 +40,7 @@ final class ConfigurationWatch {
 
     private var wanted: WatchedPath
     private var watched: [String: Watched] = [:]
+    private var others = 0
     private var quietTime = QuietTime()
     private var timer: Timer?
     private var isComparing = false
@@ -82,9 +88,17 @@ final class ConfigurationWatch {
         if name == Self.lastComponent(directory) {
             watched.removeValue(forKey: directory)?.watch.close()
         } else if let name, wanted.entries[directory]?.contains(name) != true {
+            others += 1
+            if others >= Self.mostOthers { rest() }
             return
         }
         noteChange()
+    }
+
+    /// Closing the watches ends the stream of events; the look that follows opens them again.
+    private func rest() {
+        closeWatches()
+        if !quietTime.isWaiting { timer?.start(after: Self.rest) }
     }
 
     private func noteChange() {
@@ -111,6 +125,7 @@ final class ConfigurationWatch {
     /// Watches the directories that the path goes through now. Walking it and watching them are two things, so it is
     /// walked again until both agree.
     private func arm() {
+        others = 0
         for _ in 0..<Self.mostWalks {
             wanted = WatchedPath(path)
             let identities = wanted.entries.keys.reduce(into: [String: DirectoryIdentity]()) {

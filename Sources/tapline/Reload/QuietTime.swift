@@ -9,6 +9,9 @@ struct QuietTime: Hashable, Sendable {
     /// When the first change came that was not looked at yet.
     private var since: UInt64?
 
+    /// Whether a change is waiting to be looked at.
+    var isWaiting: Bool { since != nil }
+
     /// Something changed. Returns after how long to look, in place of the last such answer.
     mutating func changed(at now: UInt64) -> UInt64 {
         let since = since ?? now
