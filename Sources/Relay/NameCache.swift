@@ -126,7 +126,9 @@ final class NameCache {
                 answer = .success(last)
                 if !entry.isFailing { useLastGood(host, last, because: words) }
                 entry.isFailing = true
-            } else {
+            } else if failure == .notFound {
+                // An answer too: what the name once had, it has no more.
+                entry.lastGood = nil
                 entry.isFailing = false
             }
         }
