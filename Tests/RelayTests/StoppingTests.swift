@@ -122,6 +122,54 @@ import Testing
         }
     }
 
+    /// Threads that connect one client after the other for as long as the body runs.
+    private func withNewcomers(_ address: SocketAddress, _ body: () throws -> Void) throws {
+        let count = Monitor(0)
+        let isOver = Monitor(false)
+        let newcomers = try (0..<4).map { number in
+            try Background("newcomer \(number)") {
+                while !isOver.withLock({ $0 }) {
+                    (try? Peer.connect(to: address))?.close()
+                    count.withLock { $0 += 1 }
+                }
+            }
+        }
+        defer { isOver.withLock { $0 = true } }
+        _ = try count.wait(for: "newcomers") { $0 > 100 ? true : nil }
+        try body()
+        isOver.withLock { $0 = true }
+        for newcomer in newcomers { try newcomer.value() }
+    }
+
+    /// Each is refused at once by its upstream, so that there is always a place for the next.
+    @Test(arguments: [1, 2]) func drain_clientsGoOnComing_endsByItsBound(workers: Int) async throws {
+        try await Exclusive.run {
+            let nobody = try PeerListener.nobody()
+            try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
+                try withNewcomers(relay.listener()) {
+                    let start = Deadline.now
+                    relay.service.drain(within: .seconds(1))
+                    try relay.join()
+                    #expect(Deadline.now - start < 3_000_000_000, "its bound, and what a loaded machine needs")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [1, 2]) func stop_clientsGoOnComing_endsAtOnce(workers: Int) async throws {
+        try await Exclusive.run {
+            let nobody = try PeerListener.nobody()
+            try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
+                try withNewcomers(relay.listener()) {
+                    let start = Deadline.now
+                    relay.service.stop()
+                    try relay.join()
+                    #expect(Deadline.now - start < 1_000_000_000)
+                }
+            }
+        }
+    }
+
     /// The relay ended these itself, so its addresses linger in TIME_WAIT.
     @Test func restart_atOnce_bindsTheSameAddress() async throws {
         try await Exclusive.run {
