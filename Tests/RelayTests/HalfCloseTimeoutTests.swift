@@ -22,14 +22,14 @@ import Testing
             if size == 16 << 10 {
                 try await relay.live("the relay's socket holds all of it") { $0.bytesDown == UInt64(size) }
             }
-            Deadline.letPass(.milliseconds(1900))
+            Deadline.letPass(.milliseconds(2150))
             #expect(relay.endedCount == 0)
             try client.receive(downBytes, 0..<size)
             let taken = Deadline.now
             try answer.value()
             let record = try relay.end()
             // The reader is looked at every 200 ms.
-            #expect(Deadline.now - taken >= 450_000_000)
+            #expect(Deadline.now - taken >= 400_000_000)
             #expect(record.summary == .init(.halfCloseTimeout, up: message, down: size))
             #expect(try client.receiveToEnd(downBytes, from: size) == .reset(size))
         }
