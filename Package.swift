@@ -70,7 +70,8 @@ let package = Package(
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "Sockets"], swiftSettings: settings),
         .testTarget(
-            name: "RelayTests", dependencies: ["Configuration", "Relay", "Sockets", "TestSupport"],
+            name: "RelayTests",
+            dependencies: ["Configuration", "EventLoop", "Relay", "Sockets", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",

@@ -35,13 +35,16 @@ struct BoundListeners {
     /// Binds what a configuration wants and is not there. Throws what a person can act on; nothing has changed then.
     func prepare(_ configuration: Configuration, _ binding: ListenerBinding) throws(SystemError) -> Change {
         var change = Change()
+        let names = Set(configuration.relays.map(\.name))
         var kept = Set<SocketAddress>()
         var missing: [(place: Int, relay: String, listen: ListenAddress, addresses: [SocketAddress])] = []
         for relay in configuration.relays {
             for listen in relay.listen {
                 var wanted: [SocketAddress] = []
                 for address in listen.socketAddresses {
-                    if let entry = entry(for: address, listen, relay.name) {
+                    if let entry = entry(for: address, listen, { $0 == relay.name || !names.contains($0) }),
+                        !kept.contains(entry.address)
+                    {
                         kept.insert(entry.address)
                         change.entries.append(
                             Entry(relay: relay.name, listen: listen, address: entry.address, file: entry.file))
@@ -70,10 +73,15 @@ struct BoundListeners {
         return change
     }
 
-    /// The entry that serves an address; a free port serves whoever asked for it.
-    private func entry(for address: SocketAddress, _ listen: ListenAddress, _ relay: String) -> Entry? {
+    /// The entry that serves an address; a free port serves the relay that asked for it, or was asked for by one that
+    /// is there no more.
+    private func entry(
+        for address: SocketAddress, _ listen: ListenAddress, _ mayComeFrom: (String) -> Bool
+    ) -> Entry? {
         guard address.port == 0 else { return entries.first { $0.address == address } }
-        return entries.first { $0.relay == relay && $0.listen == listen && $0.address.family == address.family }
+        return entries.first {
+            $0.listen == listen && $0.address.family == address.family && mayComeFrom($0.relay)
+        }
     }
 
     /// The change is in force. Files of Unix listeners that are gone are removed, and modes put right.

@@ -39,18 +39,13 @@ extension Connection {
                 end(because: .idleTimeout)
             } else if limits.halfClose > 0, state.isHalfClosed {
                 let open = state.up == .ended ? down : up
-                if open.isBlocked {
-                    // A flow that waits for its reader is not an abandoned one; nothing tells when that changes.
+                if open.isBlocked || open.destination.socket.unsentBytes > 0 {
+                    // A flow that waits for its reader is not an abandoned one, also while the socket holds what the
+                    // reader has yet to take: ending it would throw that away. Nothing tells when that changes.
                     halfEndedAt = now
                     next = min(next, now)
                 } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
-                    // Nor is one whose reader has yet to take what the socket holds: ending it would throw that away.
-                    if open.destination.socket.unsentBytes > 0 {
-                        halfEndedAt = now
-                        next = min(next, now + limits.halfClose)
-                    } else {
-                        end(because: .halfCloseTimeout)
-                    }
+                    end(because: .halfCloseTimeout)
                 }
             }
         case .ended:

@@ -19,6 +19,8 @@ final class Dialer {
     private unowned(unsafe) let worker: Worker
     private var remaining: ArraySlice<SocketAddress> = []
     private var attempts: [Attempt] = []
+    /// Descriptors that were taken for attempts beside the first.
+    private var furtherDescriptors = 0
     private var delay: Timer?
     private var failure = DialFailure.nothingTried
     private var isDone = false
@@ -54,8 +56,8 @@ final class Dialer {
         delay?.close()
         delay = nil
         for attempt in attempts { attempt.end() }
-        if attempts.count > 1 { worker.shared.descriptors.give(attempts.count - 1) }
         attempts = []
+        giveDescriptors()
     }
 
     /// The name's addresses, or why there are none.
@@ -85,7 +87,7 @@ final class Dialer {
     private func tryNext() {
         while !isDone, takeDescriptor(), let address = remaining.popFirst() {
             if attempt(address) { break }
-            giveDescriptor()
+            giveDescriptors()
         }
         guard !isDone else { return }
         finishIfExhausted()
@@ -95,12 +97,18 @@ final class Dialer {
     /// The connection has one descriptor for its upstream; every further attempt beside the first needs its own.
     private func takeDescriptor() -> Bool {
         guard !remaining.isEmpty, attempts.count < Self.mostAttempts else { return false }
-        return attempts.isEmpty || worker.shared.descriptors.takeIfThere(1)
+        guard !attempts.isEmpty else { return true }
+        guard worker.shared.descriptors.takeIfThere(1) else { return false }
+        furtherDescriptors += 1
+        return true
     }
 
-    /// An attempt is over, or never began: what it took beside others goes back.
-    private func giveDescriptor() {
-        if !isDone && !attempts.isEmpty { worker.shared.descriptors.give(1) }
+    /// Attempts are over, or one never began: what they took beside others goes back.
+    private func giveDescriptors() {
+        let needed = max(0, attempts.count - 1)
+        guard furtherDescriptors > needed else { return }
+        worker.shared.descriptors.give(furtherDescriptors - needed)
+        furtherDescriptors = needed
     }
 
     private func finishIfExhausted() {
@@ -173,7 +181,7 @@ final class Dialer {
         var socket = attempt.takeSocket()
         // Only now: until it is closed, nobody else holds the attempt.
         attempts.removeAll { $0 === attempt }
-        giveDescriptor()
+        giveDescriptors()
         let error = socket.takeError()
         if let error, !Self.wasConnected(error) {
             note(DialFailure(connecting: attempt.address, error))

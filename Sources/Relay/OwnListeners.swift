@@ -37,6 +37,8 @@ struct OwnListeners: Hashable, Sendable {
             guard wildcardPorts4.contains(port) else { return false }
             return ip.isLoopback || localAddresses().contains(.ipv4(ip, port: 0))
         case .ipv6(let ip, let port, _):
+            // Listeners have a zone only where their address is link-local; elsewhere the system does not look at it.
+            if exact.contains(.ipv6(ip, port: port)) { return true }
             guard wildcardPorts6.contains(port) else { return false }
             return ip.isLoopback || localAddresses().contains(.ipv6(ip, port: 0))
         }

@@ -65,14 +65,16 @@ final class Worker {
     private var lastPauseLogged: UInt64 = 0
     private var pausesSinceLogged = 0
 
-    /// Makes a worker on its own thread.
-    init(number: Int, loop: EventLoop, shared: ServiceState, logger: Logger) throws(UVError) {
+    /// Makes a worker on its own thread. `names` is for tests that answer lookups themselves.
+    init(
+        number: Int, loop: EventLoop, shared: ServiceState, logger: Logger, names: NameCache? = nil
+    ) throws(UVError) {
         self.number = number
         self.loop = loop
         self.shared = shared
         self.logger = logger
         pipes = PipePool(allowance: shared.pipes)
-        names = NameCache(loop: loop, logger: logger)
+        self.names = names ?? NameCache(loop: loop, logger: logger)
         // The handlers keep the worker for as long as its handles are open; `finish` closes them.
         sweep = try Timer(loop: loop) { self.sweepConnections() }
     }

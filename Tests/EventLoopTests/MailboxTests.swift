@@ -2,6 +2,15 @@ import EventLoop
 import TestSupport
 import Testing
 
+/// A watch that tells that it was told.
+private final class OrderWatch: Poll {
+    var action: () -> Void = {}
+
+    override func ready(_ events: Events) {
+        action()
+    }
+}
+
 @Suite struct MailboxTests {
     @Test func mailbox_manyPostsBeforeATurn_comeInOrderInOneBatch() async throws {
         try await LoopHarness.run { harness in
@@ -33,6 +42,49 @@ import Testing
             try harness.turnUntilCalled()
             #expect(batches == [[1], [2]])
             mailbox.close()
+        }
+    }
+
+    /// What was posted before a client connects holds for it, whichever of the two the system tells of first.
+    @Test(arguments: [true, false])
+    func mailbox_messageAndSocketReadyInOneTurn_theMessageComesFirst(postsFirst: Bool) async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                var order: [String] = []
+                let mailbox = try Mailbox<Int>(loop: harness.loop) { _ in order.append("message") }
+                let watch = harness.keep(try OrderWatch(loop: harness.loop, fd: here, for: .readable))
+                watch.action = { order.append("socket") }
+                harness.loop.turn(wait: false)
+                #expect(order == [])
+                if postsFirst { mailbox.post(1) }
+                poke(there)
+                if !postsFirst { mailbox.post(1) }
+                harness.loop.turn(wait: true)
+                #expect(order == ["message", "socket"])
+                watch.close()
+                mailbox.close()
+            }
+        }
+    }
+
+    /// The event of the watch was already told by the system when the message came.
+    @Test func mailbox_messageClosesAWatchThatIsReady_itIsNotToldOfIt() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                let handled = harness.mustCall("message")
+                var watch: OrderWatch? = harness.keep(try OrderWatch(loop: harness.loop, fd: here, for: .readable))
+                watch?.action = { Issue.record("told after it was closed") }
+                let mailbox = try Mailbox<Int>(loop: harness.loop) { _ in
+                    watch?.close()
+                    watch = nil
+                    handled()
+                }
+                poke(there)
+                mailbox.post(1)
+                harness.loop.turn(wait: true)
+                harness.turnAFewTimes()
+                mailbox.close()
+            }
         }
     }
 

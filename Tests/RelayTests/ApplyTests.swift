@@ -116,6 +116,23 @@ import Testing
         }
     }
 
+    @Test func renamedRelayOnAFreePort_keepsItsPort() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let free = ListenAddress.address(.ipv4(.loopback, port: 0))
+            try await RelayHarness.runAlone([Self.relay("before", [free], to: listener)]) { relay in
+                let address = try relay.listener("before")
+                try apply([Self.relay("after", [free], to: listener)], to: relay)
+                #expect(try relay.listener("after") == address)
+                let both = [Self.relay("after", [free], to: listener), Self.relay("new", [free], to: listener)]
+                try apply(both, to: relay, generation: 3)
+                #expect(try relay.listener("after") == address)
+                #expect(try relay.listener("new") != address)
+                try converse(address, listener)
+            }
+        }
+    }
+
     @Test func addressMovedToAnotherRelay_isNeverUnbound() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()

@@ -187,6 +187,23 @@ import Testing
         }
     }
 
+    /// An upstream that means no address is this machine itself.
+    @Test(arguments: [(false, false), (false, true), (true, true)])
+    func upstreamIsNoAddressAndItsOwnPort_endsAsALoop(listensOnAll: Bool, asksIPv6: Bool) async throws {
+        try await Exclusive.run {
+            let port = try #require(try PeerListener.freePort().port)
+            let relay = RelaySettings(
+                name: "relay",
+                listen: [listensOnAll ? .everyInterface(port: port) : .address(.ipv4(.loopback, port: port))],
+                upstream: .address(asksIPv6 ? .ipv6(.any, port: port) : .ipv4(.any, port: port)))
+            try await RelayHarness.runAlone([relay]) { relay in
+                let client = try Peer.connect(to: .ipv4(.loopback, port: port))
+                #expect(try client.receiveToEnd(downBytes) == .reset(0))
+                #expect(try relay.end().summary == .init(.loop, up: 0, down: 0))
+            }
+        }
+    }
+
     // MARK: Unix sockets
 
     @Test func unixUpstream_missingFile_cannotBeReached() async throws {

@@ -1,6 +1,7 @@
 import Configuration
 import Relay
 import Sockets
+import Synchronization
 import TestSupport
 import Testing
 
@@ -119,6 +120,66 @@ import Testing
             try relay.join()
             #expect(try client.receiveToEnd(downBytes) == .reset(0))
             #expect(try relay.end().end?.reason == .drained)
+        }
+    }
+
+    /// Threads that connect one client after the other for as long as the body runs: so many that the listeners' queues
+    /// do not run dry.
+    private func withNewcomers(_ address: SocketAddress, _ body: () throws -> Void) throws {
+        let atWork = Monitor(0)
+        let isOver = Flag()
+        let newcomers = try (0..<Self.newcomers).map { number in
+            try Background("newcomer \(number)") {
+                var count = 0
+                while !isOver.isSet {
+                    // Not waited for: the system connects them by itself.
+                    (try? Peer.start(to: address))?.close()
+                    count += 1
+                    if count == 10 { atWork.withLock { $0 += 1 } }
+                }
+            }
+        }
+        defer { isOver.set() }
+        _ = try atWork.wait(for: "newcomers") { $0 == Self.newcomers ? true : nil }
+        try body()
+        isOver.set()
+        for newcomer in newcomers { try newcomer.value() }
+    }
+
+    private static let newcomers = 16
+
+    private final class Flag: Sendable {
+        private let value = Atomic(false)
+        var isSet: Bool { value.load(ordering: .relaxed) }
+        func set() { value.store(true, ordering: .relaxed) }
+    }
+
+    /// Each is refused at once by its upstream, so that there is always a place for the next.
+    @Test(arguments: [1, 2]) func drain_clientsGoOnComing_endsByItsBound(workers: Int) async throws {
+        try await Exclusive.run {
+            let nobody = try PeerListener.nobody()
+            try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
+                try withNewcomers(relay.listener()) {
+                    let start = Deadline.now
+                    relay.service.drain(within: .milliseconds(300))
+                    try relay.join()
+                    #expect(Deadline.now - start < 1_300_000_000)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: [1, 2]) func stop_clientsGoOnComing_endsAtOnce(workers: Int) async throws {
+        try await Exclusive.run {
+            let nobody = try PeerListener.nobody()
+            try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
+                try withNewcomers(relay.listener()) {
+                    let start = Deadline.now
+                    relay.service.stop()
+                    try relay.join()
+                    #expect(Deadline.now - start < 1_000_000_000)
+                }
+            }
         }
     }
 

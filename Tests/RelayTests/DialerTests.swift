@@ -1,0 +1,120 @@
+import Configuration
+import EventLoop
+import Sockets
+import TestSupport
+import Testing
+
+@testable import Relay
+
+/// A name with several addresses: each 250 ms after the one before, or as soon as that has failed (RFC 8305).
+@Suite struct DialerTests {
+    /// 127.0.0.`last`, as good a loopback address as any.
+    private static func loopback(_ last: Int, _ port: UInt16 = 0) -> SocketAddress {
+        .ipv4(IPv4Address(bits: 0x7F00_0000 | UInt32(last)), port: port)
+    }
+
+    /// A black hole at an address: its queue is full, and nobody accepts.
+    private static func blackHole(_ address: SocketAddress) throws {
+        let hole = try PeerListener(address, backlog: 0)
+        _ = try Peer.connect(to: hole.address)
+    }
+
+    @Test func firstIsABlackHole_theSecondIsTriedBesideItAndWins() async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener(Self.loopback(3))
+            let port = try #require(listener.address.port)
+            try Self.blackHole(Self.loopback(2, port))
+            try OneWorker.run(port: port, harness) { worker in
+                let before = DescriptorLimit.inUse()
+                let client = try worker.clients(1)[0]
+                try worker.lookup(1).answer(.success([Self.loopback(2), Self.loopback(3)]))
+                let upstream = try worker.accept(listener)
+                // The client's two ends, and the upstream's two: the loser's is closed.
+                try worker.turn(until: "the loser's descriptor is closed") { DescriptorLimit.inUse() == before + 4 }
+                #expect(worker.shared.descriptors.left == 64 - 2)
+                let record = try worker.finish(client, upstream)
+                #expect(record.upstreamAddress == listener.address)
+                // The timer counts from the start of a turn.
+                #expect((record.connectDuration ?? 0) >= 200_000_000)
+            }
+        }
+    }
+
+    @Test func firstIsRefused_theSecondIsTriedAtOnce() async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener(Self.loopback(3))
+            let port = try #require(listener.address.port)
+            try OneWorker.run(port: port, harness) { worker in
+                let client = try worker.clients(1)[0]
+                try worker.lookup(1).answer(.success([Self.loopback(2), Self.loopback(3)]))
+                let record = try worker.finish(client, worker.accept(listener))
+                #expect(record.upstreamAddress == listener.address)
+            }
+        }
+    }
+
+    /// 224.0.0.1 is for groups: a stream cannot be connected to it (RFC 1112).
+    @Test func firstIsRefusedAndTheSecondUnreachable_theRefusalIsTold() async throws {
+        try await LoopHarness.run { harness in
+            let port = try #require(try PeerListener.nobody().port)
+            try OneWorker.run(port: port, harness) { worker in
+                let client = try worker.clients(1)[0]
+                let group = SocketAddress.ipv4(IPv4Address(bits: 0xE000_0001), port: 0)
+                try worker.lookup(1).answer(.success([Self.loopback(1), group]))
+                let record = try #require(try worker.ended(1).first)
+                #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
+                #expect(record.upstreamAddress == Self.loopback(1, port))
+                #expect(try client.receiveToEnd(downBytes) == .reset(0))
+            }
+        }
+    }
+
+    /// With few descriptors there are fewer attempts, never a debt.
+    @Test(arguments: [(64, 4), (4, 3), (2, 1)])
+    func manyDeadAddresses_aFewAreTriedAtOnce(descriptors: Int, attempts: Int) async throws {
+        try await LoopHarness.run { harness in
+            let port = try #require(try PeerListener.freePort().port)
+            let dead = 2..<14
+            for last in dead { try Self.blackHole(Self.loopback(last, port)) }
+            let timeouts = Timeouts(connect: .milliseconds(1800))
+            try OneWorker.run(port: port, descriptors: descriptors, timeouts: timeouts, harness) { worker in
+                let client = try worker.clients(1)[0]
+                let before = DescriptorLimit.inUse()
+                var most = 0
+                var least = descriptors
+                try worker.lookup(1).answer(.success(dead.map { Self.loopback($0) }))
+                try worker.turn(until: "the connect timeout") {
+                    if worker.endedCount == 0 {
+                        most = max(most, DescriptorLimit.inUse() - before)
+                        least = min(least, worker.shared.descriptors.left)
+                    }
+                    return worker.endedCount == 1
+                }
+                #expect(most == attempts)
+                #expect(least == descriptors - 1 - attempts)
+                #expect(worker.shared.descriptors.left == descriptors)
+                #expect(DescriptorLimit.inUse() == before - 1, "only the test's own end of the client is left")
+                #expect(try worker.ended(1).first?.end?.reason == .connectTimeout)
+                #expect(try client.receiveToEnd(downBytes) == .reset(0))
+            }
+        }
+    }
+
+    /// The attempts' descriptors come back when the client goes, too.
+    @Test func clientResetsWhileSeveralAreTried_allAreGivenUp() async throws {
+        try await LoopHarness.run { harness in
+            let port = try #require(try PeerListener.freePort().port)
+            for last in 2..<5 { try Self.blackHole(Self.loopback(last, port)) }
+            try OneWorker.run(port: port, harness) { worker in
+                let before = DescriptorLimit.inUse()
+                let client = try worker.clients(1)[0]
+                try worker.lookup(1).answer(.success((2..<5).map { Self.loopback($0) }))
+                try worker.turn(until: "three attempts") { worker.shared.descriptors.left == 64 - 4 }
+                client.resetNow()
+                #expect(try worker.ended(1).first?.end?.reason == .clientReset)
+                #expect(worker.shared.descriptors.left == 64)
+                #expect(DescriptorLimit.inUse() == before)
+            }
+        }
+    }
+}

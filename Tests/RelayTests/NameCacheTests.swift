@@ -1,0 +1,183 @@
+import Configuration
+import EventLoop
+import Sockets
+import TestSupport
+import Testing
+
+@testable import Relay
+
+/// What is remembered of names, and what happens when the name service fails or is silent.
+@Suite struct NameCacheTests {
+    private static let here = SocketAddress.ipv4(.loopback, port: 0)
+
+    /// Answers serve for no time, so that each client that may ask does.
+    private func run(
+        _ terms: NameCache.Terms = .init(goodFor: 0, badFor: 0), _ body: (OneWorker, PeerListener) throws -> Void
+    ) async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener()
+            let port = try #require(listener.address.port)
+            try OneWorker.run(port: port, terms: terms, harness) { try body($0, listener) }
+        }
+    }
+
+    /// A first client, whose lookup is answered well.
+    private func learn(_ worker: OneWorker, _ listener: PeerListener) throws {
+        let count = worker.lookupCount + 1
+        let client = try worker.clients(1)[0]
+        try worker.lookup(count).answer(.success([Self.here]))
+        try worker.finish(client, worker.accept(listener))
+    }
+
+    @Test func goodAnswer_servesWithoutAnotherLookup() async throws {
+        try await run(.init()) { worker, listener in
+            try learn(worker, listener)
+            let client = try worker.clients(1)[0]
+            try worker.finish(client, worker.accept(listener))
+            #expect(worker.lookupCount == 1)
+        }
+    }
+
+    @Test func badAnswer_servesWithoutAnotherLookup() async throws {
+        try await run(.init(badFor: 60_000)) { worker, _ in
+            let first = try worker.clients(1)
+            try worker.lookup(1).answer(.failure(.notFound))
+            try worker.ended(1)
+            let second = try worker.clients(1)
+            let records = try worker.ended(2)
+            #expect(records.map(\.end?.reason) == [.nameNotFound, .nameNotFound])
+            #expect(worker.lookupCount == 1)
+            for client in first + second { #expect(try client.receiveToEnd(downBytes) == .reset(0)) }
+        }
+    }
+
+    @Test func severalWait_oneLookupServesThemAll() async throws {
+        try await run { worker, listener in
+            let clients = try worker.clients(5)
+            let lookup = try worker.lookup(1)
+            worker.harness.turnAFewTimes()
+            #expect(worker.lookupCount == 1)
+            lookup.answer(.success([Self.here]))
+            for client in clients {
+                client.close()
+                try worker.accept(listener).close()
+            }
+            try worker.ended(5)
+            #expect(worker.lookupCount == 1)
+        }
+    }
+
+    @Test func oneWaiterGoes_theOthersAreServed() async throws {
+        try await run { worker, listener in
+            let clients = try worker.clients(2)
+            let lookup = try worker.lookup(1)
+            clients[0].resetNow()
+            let gone = try #require(try worker.ended(1).first)
+            #expect(gone.end?.reason == .clientReset)
+            #expect(gone.connectDuration == nil)
+            #expect(!lookup.wasCancelled, "it goes on for the other")
+            lookup.answer(.success([Self.here]))
+            try worker.finish(clients[1], worker.accept(listener))
+        }
+    }
+
+    @Test func allWaitersGo_theAnswerIsKeptAllTheSame() async throws {
+        try await run(.init()) { worker, listener in
+            try worker.clients(1)[0].resetNow()
+            try worker.ended(1)
+            try worker.lookup(1).answer(.success([Self.here]))
+            let client = try worker.clients(1)[0]
+            try worker.finish(client, worker.accept(listener))
+            #expect(worker.lookupCount == 1)
+        }
+    }
+
+    @Test func workerStops_theLookupIsTakenBack() async throws {
+        var lookup: OneWorker.Lookup?
+        try await run { worker, _ in
+            _ = try worker.clients(1)
+            lookup = try worker.lookup(1)
+        }
+        #expect(lookup?.wasCancelled == true)
+    }
+
+    /// Whoever waits when the service falls silent gets the last good answer after a second; who comes then, at once.
+    @Test func silentNameService_lastGoodAnswerServesUntilItSpeaks() async throws {
+        try await run { worker, listener in
+            try learn(worker, listener)
+            #expect(!worker.log.contains("last good answer"))
+            let waiting = try worker.clients(3)
+            let silent = try worker.lookup(2)
+            let upstreams = try waiting.map { _ in try worker.accept(listener) }
+            for (client, upstream) in zip(waiting, upstreams) {
+                let record = try worker.finish(client, upstream)
+                // The loop's clock is that of the turn's start.
+                #expect((record.connectDuration ?? 0) >= 950_000_000)
+                #expect(record.upstreamAddress == listener.address)
+            }
+            #expect(worker.lookupCount == 2)
+            #expect(worker.log.contains("its last good answer is used", "name=upstream.test", "no answer for 1000 ms"))
+            for _ in 0..<3 {
+                let client = try worker.clients(1)[0]
+                let record = try worker.finish(client, worker.accept(listener))
+                #expect((record.connectDuration ?? .max) < 900_000_000, "nobody waits any more")
+            }
+            #expect(worker.lookupCount == 2, "the silent lookup is still the one under way")
+            #expect(worker.log.all.filter { $0.contains("last good answer") }.count == 1, "said once")
+            // It speaks: the next to come waits for a lookup again.
+            silent.answer(.success([Self.here]))
+            let client = try worker.clients(1)[0]
+            let lookup = try worker.lookup(3)
+            worker.harness.turnAFewTimes()
+            #expect(!listener.isAwaited)
+            lookup.answer(.success([Self.here]))
+            try worker.finish(client, worker.accept(listener))
+        }
+    }
+
+    @Test func silentNameServiceWithoutAGoodAnswer_endsAtTheConnectTimeout() async throws {
+        try await LoopHarness.run { harness in
+            let timeouts = Timeouts(connect: .milliseconds(1500))
+            try OneWorker.run(port: 1, timeouts: timeouts, harness) { worker in
+                let client = try worker.clients(1)[0]
+                let record = try #require(try worker.ended(1).first)
+                #expect(record.summary == .init(.connectTimeout, up: 0, down: 0))
+                #expect(record.upstreamAddress == nil)
+                #expect(try client.receiveToEnd(downBytes) == .reset(0))
+            }
+        }
+    }
+
+    @Test func failedLookup_lastGoodAnswerServes() async throws {
+        try await run { worker, listener in
+            let unlucky = try worker.clients(1)[0]
+            try worker.lookup(1).answer(.failure(.failed("out of order")))
+            #expect(try worker.ended(1).last?.end?.reason == .nameLookupFailed)
+            #expect(try unlucky.receiveToEnd(downBytes) == .reset(0))
+            try learn(worker, listener)
+            let client = try worker.clients(1)[0]
+            try worker.lookup(3).answer(.failure(.failed("out of order")))
+            try worker.finish(client, worker.accept(listener))
+            #expect(worker.log.contains("its last good answer is used", "error=out of order", "addresses=1"))
+        }
+    }
+
+    /// That there is no such name is an answer, and no failure to answer.
+    @Test func nameIsGone_theLastGoodAnswerServesNoMore() async throws {
+        try await run { worker, listener in
+            try learn(worker, listener)
+            let client = try worker.clients(1)[0]
+            let silent = try worker.lookup(2)
+            try worker.finish(client, worker.accept(listener))
+            silent.answer(.failure(.notFound))
+            let late = try worker.clients(1)[0]
+            try worker.lookup(3).answer(.failure(.notFound))
+            #expect(try worker.ended(3).last?.end?.reason == .nameNotFound)
+            #expect(try late.receiveToEnd(downBytes) == .reset(0))
+            // A failure now does not bring back addresses that the name no longer has.
+            _ = try worker.clients(1)
+            try worker.lookup(4).answer(.failure(.failed("out of order")))
+            #expect(try worker.ended(4).last?.end?.reason == .nameLookupFailed)
+        }
+    }
+}

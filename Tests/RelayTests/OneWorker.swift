@@ -1,0 +1,156 @@
+import Configuration
+import EventLoop
+import Sockets
+import TestSupport
+import Testing
+
+@testable import Relay
+
+/// One worker on the test's own loop, with one relay to a name that the test itself answers for: the clock, the
+/// lookups and the budget of descriptors are then within reach between any two turns.
+final class OneWorker {
+    /// A lookup that the worker asked for.
+    final class Lookup {
+        fileprivate(set) var wasCancelled = false
+        fileprivate var completion: ((Result<[SocketAddress], NameLookup.Failure>) -> Void)?
+
+        func answer(_ result: Result<[SocketAddress], NameLookup.Failure>) {
+            let completion = completion
+            self.completion = nil
+            completion?(result)
+        }
+    }
+
+    /// Every lookup so far.
+    final class Lookups {
+        fileprivate(set) var all: [Lookup] = []
+    }
+
+    let harness: LoopHarness
+    let shared: ServiceState
+    let address: SocketAddress
+    let log = LogCapture()
+    private let lookups: Lookups
+    private let mailbox: Mailbox<WorkerCommand>
+    private let records: Monitor<[ConnectionRecord]>
+    private let hasStopped: Monitor<Bool>
+
+    private init(
+        _ harness: LoopHarness, port: UInt16, descriptors: Int, timeouts: Timeouts, terms: NameCache.Terms
+    ) throws {
+        let records = Monitor<[ConnectionRecord]>([])
+        let hasStopped = Monitor(false)
+        let lookups = Lookups()
+        self.harness = harness
+        self.records = records
+        self.hasStopped = hasStopped
+        self.lookups = lookups
+        // A limit from which the reserve is taken, as `ServiceState` does it.
+        shared = ServiceState(
+            observer: Observer(
+                ended: { record in records.withLock { $0.append(record) } },
+                stopped: { hasStopped.withLock { $0 = true } }),
+            system: .read(), workers: 1, descriptorLimit: descriptors + 8, descriptorsInUse: 0, deadPeerAfter: 0)
+        #expect(shared.descriptors.left == descriptors)
+        let names = NameCache(loop: harness.loop, logger: log.logger, terms: terms) { _, _, completion in
+            let lookup = Lookup()
+            lookup.completion = completion
+            lookups.all.append(lookup)
+            return {
+                lookup.completion = nil
+                lookup.wasCancelled = true
+            }
+        }
+        let socket = try Socket(family: SocketAddress.ipv4(.loopback, port: 0).family)
+        try socket.bind(to: .ipv4(.loopback, port: 0), sharing: false)
+        try socket.listen()
+        guard let address = socket.localAddress else { throw TestFailure("a listener without an address") }
+        self.address = address
+        let settings = RelaySettings.to(.name("upstream.test", port: port), timeouts: timeouts)
+        let places = shared.takePlaces(for: [settings])
+        let relay = RelayRuntime(settings, generation: 1, places: try #require(places[settings.name]))
+        let worker = try Worker(
+            number: 0, loop: harness.loop, shared: shared, logger: log.logger, names: names)
+        mailbox = try worker.openMailbox()
+        shared.set(mailboxes: [mailbox])
+        let bound = BoundAddress(address: address, sockets: [SocketParcel(socket)], file: nil)
+        mailbox.post(
+            .apply(WorkerPlan(listeners: [address: relay], opened: [bound], relays: [settings], drain: 0, workers: 1)))
+    }
+
+    /// Runs a body with a worker whose connections may take so many descriptors, 72 at most; stops it afterwards.
+    static func run(
+        port: UInt16, descriptors: Int = 64, timeouts: Timeouts = Timeouts(), terms: NameCache.Terms = .init(),
+        _ harness: LoopHarness, _ body: (OneWorker) throws -> Void
+    ) throws {
+        let worker = try OneWorker(
+            harness, port: port, descriptors: descriptors, timeouts: timeouts, terms: terms)
+        do {
+            try body(worker)
+        } catch {
+            try? worker.stop()
+            throw error
+        }
+        try worker.stop()
+        #expect(worker.shared.descriptors.left == descriptors, "the budget is whole again")
+        #expect(worker.shared.openConnections == 0)
+    }
+
+    private func stop() throws {
+        mailbox.post(.stop)
+        try harness.turn(until: "the worker stops") { hasStopped.withLock { $0 } }
+    }
+
+    // MARK: Asking
+
+    /// Turns the loop until something is true.
+    func turn(until what: String, _ isTrue: () -> Bool) throws {
+        try harness.turn(until: what, isTrue)
+    }
+
+    /// Turns the loop until so many connections have ended; their records.
+    @discardableResult
+    func ended(_ count: Int = 1) throws -> [ConnectionRecord] {
+        try turn(until: "\(count) ended connections") { records.withLock { $0.count >= count } }
+        return records.withLock { $0 }
+    }
+
+    /// How many connections have ended.
+    var endedCount: Int { records.withLock { $0.count } }
+
+    /// Turns the loop until so many lookups have been asked for; the last of them.
+    func lookup(_ count: Int) throws -> Lookup {
+        try turn(until: "\(count) lookups") { lookups.all.count >= count }
+        return try #require(lookups.all.last)
+    }
+
+    /// How many lookups have been asked for.
+    var lookupCount: Int { lookups.all.count }
+
+    // MARK: Peers
+
+    /// Clients that the worker has accepted.
+    func clients(_ count: Int) throws -> [Peer] {
+        let before = shared.openConnections + endedCount
+        let clients = try (0..<count).map { _ in try Peer.connect(to: address) }
+        try turn(until: "\(count) clients accepted") { shared.openConnections + endedCount == before + count }
+        return clients
+    }
+
+    /// Turns the loop until the upstream is connected; its end.
+    func accept(_ listener: PeerListener) throws -> Peer {
+        try turn(until: "the upstream is connected") { listener.isAwaited }
+        return try listener.accept()
+    }
+
+    /// Ends a connection that exchanged nothing, in order; its record.
+    @discardableResult
+    func finish(_ client: Peer, _ upstream: Peer) throws -> ConnectionRecord {
+        let count = endedCount + 1
+        client.close()
+        upstream.close()
+        let record = try #require(try ended(count).last)
+        #expect([.clientClosed, .upstreamClosed].contains(record.end?.reason))
+        return record
+    }
+}
