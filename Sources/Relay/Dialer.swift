@@ -121,7 +121,7 @@ final class Dialer {
     @discardableResult
     private func attempt(_ address: SocketAddress) -> Bool {
         lastTried = address
-        if worker.shared.isOwnListener(address) {
+        if connection.relay.mayLoop, worker.shared.isOwnListener(address) {
             note(DialFailure(reason: .loop, errno: nil, address: address))
             return false
         }

@@ -1,3 +1,4 @@
+internal import Configuration
 internal import Glibc
 internal import Sockets
 
@@ -18,6 +19,17 @@ struct OwnListeners: Hashable, Sendable {
         wildcardPorts4 = Set(addresses.filter { $0.isWildcard && $0.family == AF_INET }.compactMap(\.port))
         wildcardPorts6 = Set(addresses.filter { $0.isWildcard && $0.family == AF_INET6 }.compactMap(\.port))
     }
+
+    /// Whether an upstream could be one of them, as far as its port or path tells: mostly not, and then no connection
+    /// to it needs a look.
+    func mayInclude(_ upstream: UpstreamAddress) -> Bool {
+        switch upstream {
+        case .name(_, let port): ports.contains(port)
+        case .address(let address): address.port.map(ports.contains) ?? exact.contains(address)
+        }
+    }
+
+    private var ports: Set<UInt16> { Set(exact.compactMap(\.port)) }
 
     /// Whether connecting to an address would reach one of them. `localAddresses` is asked only when a port fits one
     /// that is bound on every interface.

@@ -26,10 +26,13 @@ final class RelayRuntime: Sendable {
     let upstreamText: String
     let target: Target
     let timeouts: Timeouts
+    /// The upstream's port is one that Tapline itself listens on: each address must be looked at.
+    let mayLoop: Bool
     /// The places for connections; shared by all workers and kept over generations.
     let places: Budget
 
-    init(_ settings: RelaySettings, generation: Int, places: Budget) {
+    init(_ settings: RelaySettings, generation: Int, places: Budget, mayLoop: Bool) {
+        self.mayLoop = mayLoop
         self.settings = settings
         name = settings.name
         self.generation = generation

@@ -23,12 +23,14 @@ extension RelayService {
     func commit(
         _ change: BoundListeners.Change, _ configuration: Configuration, generation: Int, drain: Duration
     ) {
-        state.set(ownListeners: OwnListeners(change.entries.map(\.address)))
+        let own = OwnListeners(change.entries.map(\.address))
+        state.set(ownListeners: own)
         let places = state.takePlaces(for: configuration.relays)
         var runtimes: [String: RelayRuntime] = [:]
         for relay in configuration.relays {
             guard let places = places[relay.name] else { continue }
-            runtimes[relay.name] = RelayRuntime(relay, generation: generation, places: places)
+            runtimes[relay.name] = RelayRuntime(
+                relay, generation: generation, places: places, mayLoop: own.mayInclude(relay.upstream))
         }
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.entries { listeners[entry.address] = runtimes[entry.relay] }

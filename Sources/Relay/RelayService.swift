@@ -113,31 +113,38 @@ public final class RelayService: Sendable {
 
     /// Copies of the records of every open connection, from every worker.
     public func connections() async -> [ConnectionRecord] {
-        let (answers, continuation) = AsyncStream.makeStream(of: [ConnectionRecord].self)
-        let asked = state.post(.list { continuation.yield($0) })
-        var records: [ConnectionRecord] = []
-        guard asked > 0 else { return [] }
-        var heard = 0
-        for await answer in answers {
-            records += answer
-            heard += 1
-            if heard == asked { break }
+        await answers { .list($0) }.flatMap(\.self).sorted { $0.id < $1.id }
+    }
+
+    /// What every relay has done since the start, by name; one that is gone, or has another name now, included.
+    public func figures() async -> [String: RelayFigures] {
+        await answers { .figures($0) }.reduce(into: [:]) { all, worker in
+            all.merge(worker) { first, second in
+                var sum = first
+                sum.add(second)
+                return sum
+            }
         }
-        return records.sorted { $0.id < $1.id }
     }
 
     /// Ends one connection (`killed`). Returns whether it was open.
     public func kill(_ id: UInt64) async -> Bool {
-        let (answers, continuation) = AsyncStream.makeStream(of: Bool.self)
-        let asked = state.post(.kill(id) { continuation.yield($0) })
-        guard asked > 0 else { return false }
-        var heard = 0
-        for await found in answers {
-            heard += 1
-            if found { return true }
-            if heard == asked { break }
+        await answers { .kill(id, $0) }.contains(true)
+    }
+
+    /// Asks every worker that still listens, and waits for all their answers.
+    private func answers<Answer: Sendable>(
+        to question: (@escaping @Sendable (Answer) -> Void) -> WorkerCommand
+    ) async -> [Answer] {
+        let (stream, continuation) = AsyncStream.makeStream(of: Answer.self)
+        let asked = state.post(question { continuation.yield($0) })
+        guard asked > 0 else { return [] }
+        var answers: [Answer] = []
+        for await answer in stream {
+            answers.append(answer)
+            if answers.count == asked { break }
         }
-        return false
+        return answers
     }
 
     // MARK: Ending

@@ -12,6 +12,8 @@ enum WorkerCommand: Sendable {
     case freeIdlePipes
     /// Answer with copies of every open connection's record.
     case list(@Sendable ([ConnectionRecord]) -> Void)
+    /// Answer with what each relay has done, by name.
+    case figures(@Sendable ([String: RelayFigures]) -> Void)
     /// End one connection; answers whether it was this worker's.
     case kill(UInt64, @Sendable (Bool) -> Void)
     /// Accept no more; what is still open after so many milliseconds is reset.
@@ -57,6 +59,8 @@ final class Worker {
     private var nextDeadline = UInt64.max
     private var listeners: [Listener] = []
     private var connections: [Connection] = []
+    /// What the relays have done, by name, without what is open; a reload does not touch it.
+    private var figures: [String: RelayFigures] = [:]
     /// Connections that have ended of late: a leg's callback may still run a method of the last.
     private var ended: [Connection] = []
     /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
@@ -101,6 +105,10 @@ final class Worker {
             pipes.closeAll()
         case .list(let answer):
             answer(connections.map { $0.record() })
+        case .figures(let answer):
+            var now = figures
+            for connection in connections { now[connection.relay.name]?.count(connection.record()) }
+            answer(now)
         case .kill(let id, let answer):
             let connection = connections.first { $0.id == id }
             connection?.end(because: .killed)
@@ -153,6 +161,7 @@ final class Worker {
         connection.index = connections.count
         connections.append(connection)
         shared.countOpened()
+        figures[listener.relay.name, default: RelayFigures()].accepted += 1
         if !isSweeping {
             isSweeping = true
             sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
@@ -171,6 +180,7 @@ final class Worker {
         if ended.count >= 64 { ended.removeAll(keepingCapacity: true) }
         ended.append(connection)
         shared.countEnded()
+        figures[connection.relay.name]?.count(record)
         shared.descriptors.give(2)
         connection.relay.places.give(1)
         shared.observer.ended(record)
@@ -272,6 +282,7 @@ final class Worker {
     private func refuse(_ command: WorkerCommand) {
         switch command {
         case .list(let answer): answer([])
+        case .figures(let answer): answer([:])
         case .kill(_, let answer): answer(false)
         case .apply(let plan): plan.applied.down()
         case .resumeAccepting, .freeIdlePipes, .drain, .stop: break

@@ -87,9 +87,10 @@ class Nginx(Peer):
     program = "nginx"
     modules = ["/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules"]
 
-    def __init__(self, name, buffer):
+    def __init__(self, name, buffer, half_close="off"):
         self.name = name
         self.buffer = buffer
+        self.half_close = half_close
 
     def module(self):
         for folder in self.modules:
@@ -126,6 +127,7 @@ stream {{
         listen 127.0.0.1:{port} backlog=4096;
         proxy_pass 127.0.0.1:{upstream};
         proxy_buffer_size {self.buffer};
+        proxy_half_close {self.half_close};
         proxy_timeout 1h;
         tcp_nodelay on;
     }}
@@ -167,6 +169,8 @@ def all_peers(tapline):
         HAProxy("haproxy-64k", "    tune.bufsize 65536"),
         Nginx("nginx-64k", "64k"),
         Nginx("nginx-256k", "256k"),
+        # What Tapline always does: the end of one direction is passed on, and the other stays open.
+        Nginx("nginx-half-close", "64k", half_close="on"),
         Socat(),
     ]
 

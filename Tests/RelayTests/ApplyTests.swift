@@ -133,6 +133,42 @@ import Testing
         }
     }
 
+    @Test func figures_goOnOverReloadsByName_andCountWhatIsOpen() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let address = try Self.freeAddress()
+            let relays = [Self.relay("relay", [.address(address)], to: listener)]
+            try await RelayHarness.runAlone(relays, workers: 2) { relay in
+                try converse(address, listener)
+                try relay.ended(1)
+                var wanted = RelayFigures()
+                wanted.accepted = 1
+                wanted.ended = [.clientClosed: 1]
+                wanted.bytesUp = UInt64(message)
+                #expect(await relay.service.figures() == ["relay": wanted])
+
+                try apply([Self.relay("relay", [.address(address)], to: listener, maxConnections: 7)], to: relay)
+                let client = try Peer.connect(to: address)
+                let upstream = try listener.accept()
+                try client.send(upBytes, 0..<message)
+                try upstream.receive(upBytes, 0..<message)
+                wanted.accepted = 2
+                wanted.bytesUp += UInt64(message)
+                #expect(await relay.service.figures() == ["relay": wanted])
+                #expect(wanted.open == 1)
+
+                // Gone and there again: it is the same relay.
+                try apply([Self.relay("other", [.address(address)], to: listener)], to: relay, generation: 3)
+                try apply(relays, to: relay, generation: 4)
+                client.close()
+                upstream.close()
+                try relay.ended(2)
+                wanted.ended = [.clientClosed: 2]
+                #expect(await relay.service.figures() == ["relay": wanted])
+            }
+        }
+    }
+
     @Test func addressMovedToAnotherRelay_isNeverUnbound() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()

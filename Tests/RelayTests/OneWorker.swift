@@ -68,7 +68,7 @@ final class OneWorker {
         self.address = address
         let settings = RelaySettings.to(.name("upstream.test", port: port), timeouts: timeouts)
         let places = shared.takePlaces(for: [settings])
-        let relay = RelayRuntime(settings, generation: 1, places: try #require(places[settings.name]))
+        let relay = RelayRuntime(settings, generation: 1, places: try #require(places[settings.name]), mayLoop: true)
         let worker = try Worker(
             number: 0, loop: harness.loop, shared: shared, logger: log.logger, names: names)
         mailbox = try worker.openMailbox()
