@@ -67,12 +67,14 @@ def await_listener(name, command):
 
 def await_refusal(name, command):
     # Nor when a listener is closed. The kernel's table says so without a connection that the relay might still take.
-    port = f":{int(command['address'].rsplit(':', 1)[1]):04X}"
+    # It writes an IPv4 address as a number of this machine. Others may have the same port on another address.
+    host, port = command["address"].rsplit(":", 1)
+    local = f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:{int(port):04X}"
     end = time.monotonic() + peer.LIMIT
     while True:
         with open("/proc/self/net/tcp") as table:
             rows = [row.split() for row in table]
-        if not any(row[1].endswith(port) and row[3] == "0A" for row in rows):
+        if not any(row[1] == local and row[3] == "0A" for row in rows):
             return {}
         if time.monotonic() > end:
             raise TimeoutError("somebody still listens")
