@@ -6,7 +6,7 @@ internal import Synchronization
 /// One libuv loop: waits for descriptors, timers, signals and messages, and calls back on the thread that runs it.
 ///
 /// Sockets are watched in an epoll set of the loop's own, in which libuv's descriptor is embedded (`uv_backend_fd`,
-/// made for that): one wait serves both. libuv's own watch of a descriptor costs a connection eleven `epoll_ctl` and
+/// made for that): one wait serves both. libuv's own watch of a descriptor costs a connection twelve `epoll_ctl` and
 /// two `ioctl` calls, where this costs two, and 176 bytes a socket; timers, signals, mailboxes and name lookups are
 /// libuv's.
 ///

@@ -5,6 +5,8 @@ internal import Sockets
 /// The addresses that this process listens on, to find a relay that would forward to itself.
 struct OwnListeners: Hashable, Sendable {
     private let exact: Set<SocketAddress>
+    /// Every port among them: asked for each relay of a configuration.
+    private let ports: Set<UInt16>
     /// The ports bound on every interface, by family.
     private let wildcardPorts4: Set<UInt16>
     private let wildcardPorts6: Set<UInt16>
@@ -16,6 +18,7 @@ struct OwnListeners: Hashable, Sendable {
 
     init(_ addresses: [SocketAddress]) {
         exact = Set(addresses)
+        ports = Set(addresses.compactMap(\.port))
         wildcardPorts4 = Set(addresses.filter { $0.isWildcard && $0.family == AF_INET }.compactMap(\.port))
         wildcardPorts6 = Set(addresses.filter { $0.isWildcard && $0.family == AF_INET6 }.compactMap(\.port))
     }
@@ -28,8 +31,6 @@ struct OwnListeners: Hashable, Sendable {
         case .address(let address): address.port.map(ports.contains) ?? exact.contains(address)
         }
     }
-
-    private var ports: Set<UInt16> { Set(exact.compactMap(\.port)) }
 
     /// Whether connecting to an address would reach one of them. `localAddresses` is asked only when a port fits one
     /// that is bound on every interface.
