@@ -23,7 +23,7 @@ run: setup build
 test: build
 	swift build --build-tests
 	swift test --skip-build --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
-	swift test --skip-build --filter '^(ConfigurationTests|TaplineTests)\.'
+	swift test --skip-build --filter '^(ConfigurationTests|RecordingTests|TaplineTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build --filter '^EndToEnd\.'
 
 setup:

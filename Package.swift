@@ -35,21 +35,24 @@ let package = Package(
         // MARK: The house, from the ground up
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: dataPlane),
         .target(name: "EventLoop", dependencies: ["CLibuv", "Sockets"], swiftSettings: dataPlane),
+        .target(name: "Text", swiftSettings: settings),
         // Of Yams this imports CYaml, the libyaml inside it: see YAMLEvents.swift for the reason.
         .target(
             name: "Configuration",
-            dependencies: ["Sockets", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
+        .target(name: "Recording", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
         .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "Sockets", .product(name: "Logging", package: "swift-log"),
+                "Configuration", "EventLoop", "Recording", "Sockets", "Text",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
         .executableTarget(
             name: "tapline",
             dependencies: [
-                "Configuration", "EventLoop", "Relay", "Sockets",
+                "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -59,24 +62,28 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CLinux", "Configuration", "EventLoop", "Relay", "Sockets",
+                "CLinux", "Configuration", "EventLoop", "Recording", "Relay", "Sockets",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
+        .testTarget(
+            name: "RecordingTests", dependencies: ["Recording", "Sockets", "TestSupport", "Text"],
+            swiftSettings: settings),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration", "Sockets"], swiftSettings: settings),
         .testTarget(
             name: "RelayTests",
-            dependencies: ["Configuration", "EventLoop", "Relay", "Sockets", "TestSupport"],
+            dependencies: ["Configuration", "EventLoop", "Recording", "Relay", "Sockets", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",
             dependencies: [
-                "tapline", "Configuration", "Relay", "Sockets", "TestSupport",
+                "tapline", "Configuration", "Recording", "Relay", "Sockets", "Text", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

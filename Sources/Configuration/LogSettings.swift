@@ -1,3 +1,5 @@
+public import Text
+
 /// `log:`.
 public struct LogSettings: Hashable, Sendable {
     /// The least severity that is written.
@@ -6,10 +8,7 @@ public struct LogSettings: Hashable, Sendable {
         case trace, debug, info, notice, warning, error
     }
     /// How lines look.
-    public enum Format: String, CaseIterable, Hashable, Sendable {
-        /// `key=value` for people, JSON for programs.
-        case text, json
-    }
+    public typealias Format = LineFormat
     /// Where end records go.
     public enum Access: Hashable, Sendable {
         /// Standard output.

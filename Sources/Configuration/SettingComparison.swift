@@ -1,3 +1,5 @@
+internal import Text
+
 /// Compares settings one by one, in the order of the file's keys. Everything that a configuration holds beside relays'
 /// names is compared here.
 struct SettingComparison {

@@ -1,4 +1,5 @@
 internal import Logging
+internal import Recording
 internal import Sockets
 
 /// What the clock ends, and what is looked at only every few seconds.

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Logging
+internal import Recording
 internal import Sockets
 
 /// One accepted client with the upstream socket opened for it, from accept to the end record.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Recording
 internal import Sockets
 
 /// Where a connection stands, as a pure machine: events in, one action out. It touches no socket.

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Recording
 internal import Sockets
 
 /// One direction of a connection: bytes read from one leg and written to the other, in order, each counted when the

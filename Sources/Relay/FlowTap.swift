@@ -1,3 +1,5 @@
+internal import Recording
+
 /// The point on a flow where a copy of its bytes is taken: what the destination's socket took, when it took it.
 ///
 /// Owned by its flow, on the worker's thread; what it hands the bytes to must return at once.

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Recording
 internal import Sockets
 
 /// One of a connection's two sockets, watched by its worker's loop.

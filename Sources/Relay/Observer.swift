@@ -1,3 +1,5 @@
+public import Recording
+
 /// Who hears of what the workers do. Called on a worker's thread: must return at once and never block.
 public struct Observer: Sendable {
     /// A connection ended; its record is complete.

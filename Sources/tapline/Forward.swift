@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Text
 
 /// `tapline forward`: relays without a configuration file.
 struct Forward: ParsableCommand {

@@ -1,5 +1,6 @@
 import Sockets
 import Testing
+import Text
 
 @testable import Configuration
 

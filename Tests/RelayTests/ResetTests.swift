@@ -1,5 +1,6 @@
 import Configuration
 import Glibc
+import Recording
 import Relay
 import Sockets
 import TestSupport

@@ -4,6 +4,7 @@ import EventLoop
 import Glibc
 import Sockets
 import Testing
+import Text
 
 @testable import tapline
 

@@ -1,7 +1,9 @@
 import Configuration
 import Logging
 import Synchronization
+import TestSupport
 import Testing
+import Text
 
 @testable import tapline
 

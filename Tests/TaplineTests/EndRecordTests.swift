@@ -2,7 +2,9 @@ import Configuration
 import Glibc
 import Relay
 import Sockets
+import TestSupport
 import Testing
+import Text
 
 @testable import tapline
 

@@ -1,9 +1,11 @@
 import Configuration
 import Glibc
+import Recording
 import Relay
 import Sockets
 import Synchronization
 import Testing
+import Text
 
 @testable import tapline
 

@@ -1,5 +1,8 @@
+import Recording
 import Relay
+import TestSupport
 import Testing
+import Text
 
 @testable import tapline
 

@@ -1,6 +1,7 @@
 public import Configuration
 internal import EventLoop
 internal import Logging
+import Recording
 public import Relay
 public import Sockets
 

@@ -1,5 +1,6 @@
 import Configuration
 import Logging
+import Text
 
 /// One line of diagnostics: what happened, how grave it is, and the particulars.
 struct Diagnostic: Hashable, Sendable {

@@ -1,6 +1,7 @@
 import Configuration
 import Logging
 import Synchronization
+import Text
 
 /// What a reload changes of every line from then on: how grave it must be, and how it looks. Any thread.
 final class LiveLog: Sendable {

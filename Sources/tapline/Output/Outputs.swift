@@ -1,7 +1,9 @@
 import Configuration
 import Logging
+import Recording
 import Relay
 import Sockets
+import Text
 
 /// Everything that Tapline writes: end records, diagnostics, and traffic where it is shown. One thread an output.
 ///

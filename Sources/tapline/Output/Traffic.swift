@@ -1,7 +1,9 @@
 import EventLoop
+import Recording
 import Relay
 import Sockets
 import Synchronization
+import Text
 
 /// What passed, or did not get shown, of one flow.
 enum Traffic: Hashable, Sendable {

@@ -1,4 +1,6 @@
+import Recording
 import Relay
+import Text
 
 /// How traffic is shown.
 enum TrafficView: String, CaseIterable, Sendable {

@@ -1,4 +1,5 @@
 import Glibc
+import Text
 
 /// What the system says of a file without its content being read, to see cheaply that it is still the same.
 struct FileSignature: Hashable, Sendable {

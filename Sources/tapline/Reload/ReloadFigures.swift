@@ -1,4 +1,5 @@
 import Synchronization
+import Text
 
 /// How reloads went so far, for metrics.
 struct ReloadFigures: Hashable, Sendable {

@@ -1,10 +1,10 @@
-import Configuration
-import Relay
-import Sockets
+internal import Recording
+internal import Sockets
+public import Text
 
 extension ConnectionRecord {
     /// Appends the end record's line. Its keys are a contract: always these, in this order, never absent.
-    func appendEndRecord(as format: LogSettings.Format, to bytes: inout [UInt8]) {
+    public func appendEndRecord(as format: LineFormat, to bytes: inout [UInt8]) {
         var line = FieldLine(format, in: &bytes)
         line.add("time", end.map { Timestamp(nanoseconds: $0.time) }, to: &bytes)
         line.add("id", number: id, to: &bytes)
@@ -28,7 +28,7 @@ extension ConnectionRecord {
     }
 
     /// A client on a Unix socket has no address worth telling, also when it bound one.
-    private var clientText: String {
+    public var clientText: String {
         client.isUnix ? "unix:" : client.description
     }
 }

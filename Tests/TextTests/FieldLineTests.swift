@@ -1,7 +1,7 @@
-import Configuration
+import TestSupport
 import Testing
 
-@testable import tapline
+@testable import Text
 
 struct FieldLineTests {
     @Test(
@@ -50,7 +50,7 @@ struct FieldLineTests {
     }
 
     private func line(
-        _ format: LogSettings.Format, _ add: (inout FieldLine, inout [UInt8]) -> Void
+        _ format: LineFormat, _ add: (inout FieldLine, inout [UInt8]) -> Void
     ) -> String {
         text { bytes in
             var line = FieldLine(format, in: &bytes)

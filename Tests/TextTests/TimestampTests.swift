@@ -1,6 +1,7 @@
+import TestSupport
 import Testing
 
-@testable import tapline
+@testable import Text
 
 struct TimestampTests {
     @Test(
@@ -20,11 +21,4 @@ struct TimestampTests {
     func aMoment_isWrittenInUTCWithMilliseconds(nanoseconds: Int64, expected: String) {
         #expect(text { Timestamp(nanoseconds: nanoseconds).append(to: &$0) } == expected)
     }
-}
-
-/// What a function appends, as text.
-func text(_ append: (inout [UInt8]) -> Void) -> String {
-    var bytes: [UInt8] = []
-    append(&bytes)
-    return String(decoding: bytes, as: UTF8.self)
 }

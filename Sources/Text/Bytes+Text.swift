@@ -2,12 +2,12 @@
 /// every connection.
 extension [UInt8] {
     /// Appends the text as it is.
-    mutating func append(_ text: String) {
+    public mutating func append(_ text: String) {
         append(contentsOf: text.utf8)
     }
 
     /// Appends a number, filled with zeros on the left to at least `width` digits.
-    mutating func append(decimal number: some BinaryInteger, width: Int = 1) {
+    public mutating func append(decimal number: some BinaryInteger, width: Int = 1) {
         var rest = number.magnitude
         var digits = 0
         let start = count
@@ -21,7 +21,7 @@ extension [UInt8] {
     }
 
     /// Appends a number in hexadecimal, filled with zeros on the left to at least `width` digits.
-    mutating func append(hexadecimal number: some FixedWidthInteger & UnsignedInteger, width: Int) {
+    public mutating func append(hexadecimal number: some FixedWidthInteger & UnsignedInteger, width: Int) {
         var shift = Swift.max(width, (number.bitWidth - number.leadingZeroBitCount + 3) / 4) * 4
         while shift > 0 {
             shift -= 4
@@ -34,7 +34,7 @@ extension [UInt8] {
     /// Appends text from outside as a JSON string (RFC 8259, section 7), in double quotes. Nothing that could act on a
     /// terminal or on the reader's eye gets through: control characters, and the marks that turn the direction of
     /// writing, are escaped.
-    mutating func append(quoted text: String) {
+    public mutating func append(quoted text: String) {
         append(UInt8(ascii: "\""))
         append(escaped: text, quoting: true)
         append(UInt8(ascii: "\""))
@@ -42,7 +42,7 @@ extension [UInt8] {
 
     /// Appends text from outside without quotes, for a place where a line's end follows: what could act on a terminal
     /// is escaped, quotes and backslashes stay.
-    mutating func append(escaped text: String) {
+    public mutating func append(escaped text: String) {
         append(escaped: text, quoting: false)
     }
 
@@ -76,7 +76,7 @@ extension [UInt8] {
 extension Unicode.Scalar {
     /// Whether it is a control character (C0, DEL, C1), a separator of lines, or one of the marks that turn the
     /// direction of writing (Unicode, section 23.2): text of others must not steer a terminal or deceive a reader.
-    var actsOnReader: Bool {
+    public var actsOnReader: Bool {
         switch value {
         case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
         default: false

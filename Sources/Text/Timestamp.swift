@@ -1,12 +1,17 @@
 internal import Glibc
 
 /// A moment in UTC, written as RFC 3339 with milliseconds.
-struct Timestamp: Hashable, Sendable {
+public struct Timestamp: Hashable, Sendable {
     /// Nanoseconds since 1970 UTC.
-    let nanoseconds: Int64
+    public let nanoseconds: Int64
+
+    /// The moment so many nanoseconds after 1970 UTC.
+    public init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
 
     /// The moment by the system's clock.
-    static var now: Timestamp {
+    public static var now: Timestamp {
         var time = timespec()
         // It cannot fail: the clock exists and the memory is ours.
         _ = clock_gettime(CLOCK_REALTIME, &time)
@@ -14,7 +19,7 @@ struct Timestamp: Hashable, Sendable {
     }
 
     /// Appends `2026-11-22T20:15:00.123Z`.
-    func append(to bytes: inout [UInt8]) {
+    public func append(to bytes: inout [UInt8]) {
         let milliseconds = nanoseconds.floored(by: 1_000_000)
         let seconds = milliseconds.quotient.floored(by: 1000)
         let days = seconds.quotient.floored(by: 86_400)

@@ -1,22 +1,26 @@
-import Configuration
+/// How lines look.
+public enum LineFormat: String, CaseIterable, Hashable, Sendable {
+    /// `key=value` for people, JSON for programs.
+    case text, json
+}
 
 /// One line of keys and values, as it grows: a JSON object, or `key=value` parted by spaces.
 ///
 /// In text a value stands bare when it is printable ASCII without spaces, quotes, backslashes and equals signs, and is
 /// not the word `null`; otherwise it stands as a JSON string. So a bare `null` always means that there is no value.
 /// Keys are words of Tapline's own, and are written as they are.
-struct FieldLine {
-    private let format: LogSettings.Format
+public struct FieldLine {
+    private let format: LineFormat
     private var isFirst = true
 
     /// Starts a line at the end of the bytes.
-    init(_ format: LogSettings.Format, in bytes: inout [UInt8]) {
+    public init(_ format: LineFormat, in bytes: inout [UInt8]) {
         self.format = format
         if format == .json { bytes.append(UInt8(ascii: "{")) }
     }
 
     /// Adds text, or the absence of it.
-    mutating func add(_ key: String, _ text: String?, to bytes: inout [UInt8]) {
+    public mutating func add(_ key: String, _ text: String?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)
         guard let text else {
             bytes.append("null")
@@ -30,7 +34,7 @@ struct FieldLine {
     }
 
     /// Adds a number, or the absence of it.
-    mutating func add(_ key: String, number: (some BinaryInteger)?, to bytes: inout [UInt8]) {
+    public mutating func add(_ key: String, number: (some BinaryInteger)?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)
         if let number {
             bytes.append(decimal: number)
@@ -40,7 +44,7 @@ struct FieldLine {
     }
 
     /// Adds a moment, or the absence of it.
-    mutating func add(_ key: String, _ time: Timestamp?, to bytes: inout [UInt8]) {
+    public mutating func add(_ key: String, _ time: Timestamp?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)
         guard let time else {
             bytes.append("null")
@@ -52,7 +56,7 @@ struct FieldLine {
     }
 
     /// Ends the line.
-    func end(in bytes: inout [UInt8]) {
+    public func end(in bytes: inout [UInt8]) {
         if format == .json { bytes.append(UInt8(ascii: "}")) }
         bytes.append(UInt8(ascii: "\n"))
     }

@@ -1,0 +1,6 @@
+/// What a function appends, as text.
+public func text(_ append: (inout [UInt8]) -> Void) -> String {
+    var bytes: [UInt8] = []
+    append(&bytes)
+    return String(decoding: bytes, as: UTF8.self)
+}
