@@ -20,6 +20,10 @@ ssize_t tapline_splice(int from, int to, size_t count) {
     return splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 }
 
+int tapline_openat(int directory, const char *name, int flags, mode_t mode) {
+    return openat(directory, name, flags, mode);
+}
+
 int tapline_set_pipe_size(int fd, int size) { return fcntl(fd, F_SETPIPE_SZ, size); }
 
 int tapline_pipe_size(int fd) { return fcntl(fd, F_GETPIPE_SZ); }

@@ -45,6 +45,7 @@ enum RecordKey: String, ConfigurationKey {
     case maxBytes = "max_bytes"
     case buffer
     case whenFull = "when_full"
+    case clients, fraction
 }
 
 /// The keys of `rotate`.

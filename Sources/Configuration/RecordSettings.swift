@@ -1,3 +1,5 @@
+public import Sockets
+
 /// `record:`.
 public struct RecordSettings: Hashable, Sendable {
     /// When a recording's file is closed and the next one begun. Zero turns a bound off.
@@ -33,17 +35,24 @@ public struct RecordSettings: Hashable, Sendable {
     public var buffer: Int
     /// `when_full`.
     public var whenFull: WhenFull
+    /// `clients`: the networks of the clients whose connections are recorded; empty: all.
+    public var clients: [Network]
+    /// `fraction`: so many of a million connections are recorded.
+    public var perMillion: Int
 
     /// A recording; what is left out has its default.
     public init(
         directory: String, rotate: Rotation = Rotation(), maxBytes: Int? = nil,
-        buffer: Int = RecordSettings.defaultBuffer, whenFull: WhenFull = .drop
+        buffer: Int = RecordSettings.defaultBuffer, whenFull: WhenFull = .drop, clients: [Network] = [],
+        perMillion: Int = 1_000_000
     ) {
         self.directory = directory
         self.rotate = rotate
         self.maxBytes = maxBytes
         self.buffer = buffer
         self.whenFull = whenFull
+        self.clients = clients
+        self.perMillion = perMillion
     }
 
     /// The default of `directory`, beside the configuration file.

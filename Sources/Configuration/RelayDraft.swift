@@ -1,3 +1,5 @@
+internal import Sockets
+
 /// One entry of `relays` as far as it could be read, with the places that the checks across relays need.
 struct RelayDraft {
     let name: Located<String>?
@@ -83,6 +85,16 @@ struct RelayDraft {
         settings.maxBytes = fields[.maxBytes]?.size(in: RecordSettings.maxBytesRange)
         settings.buffer = fields[.buffer]?.size(in: RecordSettings.buffers) ?? settings.buffer
         settings.whenFull = fields[.whenFull]?.choice(RecordSettings.WhenFull.self) ?? settings.whenFull
+        settings.clients =
+            fields[.clients]?.elements().compactMap { element in
+                element.value { text throws(ValueError) in
+                    if let network = Network(text) { return network }
+                    throw ValueError(
+                        "\(quoted(text)) is no network; write 10.0.0.0/8, 2001:db8::/32 or one address, without bits "
+                            + "beyond the length")
+                }
+            } ?? settings.clients
+        settings.perMillion = fields[.fraction]?.value(FractionText.parse) ?? settings.perMillion
         return settings
     }
 

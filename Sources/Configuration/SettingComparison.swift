@@ -1,3 +1,4 @@
+internal import Sockets
 internal import Text
 
 /// Compares settings one by one, in the order of the file's keys. Everything that a configuration holds beside relays'
@@ -72,6 +73,10 @@ struct SettingComparison {
         add([RelayKey.record, RecordKey.maxBytes], old.maxBytes, new.maxBytes) { $0.map(SizeText.text(of:)) }
         add([RelayKey.record, RecordKey.buffer], old.buffer, new.buffer, SizeText.text(of:))
         add([RelayKey.record, RecordKey.whenFull], old.whenFull, new.whenFull, \.rawValue)
+        add([RelayKey.record, RecordKey.clients], old.clients, new.clients) { clients in
+            clients.isEmpty ? nil : clients.map(\.description).joined(separator: ", ")
+        }
+        add([RelayKey.record, RecordKey.fraction], old.perMillion, new.perMillion, FractionText.text(of:))
     }
 }
 

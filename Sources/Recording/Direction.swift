@@ -1,5 +1,5 @@
 /// One of a connection's two ends.
-public enum Side: String, CaseIterable, Hashable, Sendable {
+public enum Side: String, CaseIterable, Hashable, Sendable, BitwiseCopyable {
     /// Whoever connected to a listener, and what the relay forwards to.
     case client, upstream
 
@@ -9,7 +9,7 @@ public enum Side: String, CaseIterable, Hashable, Sendable {
 }
 
 /// One direction of a connection.
-public enum Direction: String, CaseIterable, Hashable, Sendable {
+public enum Direction: String, CaseIterable, Hashable, Sendable, BitwiseCopyable {
     /// Client to upstream, and upstream to client.
     case up, down
 

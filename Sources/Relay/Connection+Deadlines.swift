@@ -40,7 +40,7 @@ extension Connection {
                 end(because: .idleTimeout)
             } else if limits.halfClose > 0, state.isHalfClosed {
                 let open = state.up == .ended ? down : up
-                if open.isBlocked || open.destination.socket.unsentBytes > 0 {
+                if open.isBlocked || open.isWaitingForTap || open.destination.socket.unsentBytes > 0 {
                     // A flow that waits for its reader is not an abandoned one, also while the socket holds what the
                     // reader has yet to take: ending it would throw that away. Nothing tells when that changes.
                     halfEndedAt = now

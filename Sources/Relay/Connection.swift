@@ -14,10 +14,10 @@ final class Connection {
     unowned(unsafe) let worker: Worker
     /// The settings that the connection started with; a reload does not change them.
     let relay: RelayRuntime
-    private let clientAddress: SocketAddress
-    private let listenerAddress: SocketAddress
+    let clientAddress: SocketAddress
+    let listenerAddress: SocketAddress
     /// Nanoseconds since 1970 UTC, and of the monotonic clock.
-    private let acceptedAt: Int64
+    let acceptedAt: Int64
     private let acceptedTicks: UInt64
 
     // MARK: The loop's thread only
@@ -30,11 +30,16 @@ final class Connection {
     private(set) var up: Flow?
     private(set) var down: Flow?
     /// The client's socket until it has a leg.
-    private var clientSocket: Socket
+    private(set) var clientSocket: Socket
     private var dialer: Dialer?
-    private var upstreamAddress: SocketAddress?
+    private(set) var upstreamAddress: SocketAddress?
     private var connectDuration: Int64?
     private var firstByteDuration: Int64?
+    /// What records it, and what recorded it before.
+    var taps: [ConnectionTap] = []
+    /// Which flows' ends the recordings know of.
+    var endsTold: Set<Direction> = []
+    var pastTaps: [ConnectionTap] = []
     /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
     var hasUpstreamKeepalive = false
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
@@ -61,9 +66,6 @@ final class Connection {
         startedAt = worker.loop.now
     }
 
-    /// Whether a tap watches its flows; then they are copied.
-    private var tap: (@Sendable (UInt64, Direction, RawSpan) -> Void)? { worker.shared.observer.traffic }
-
     // MARK: Connecting
 
     /// Starts to connect the upstream. The connection may be over when this returns.
@@ -71,6 +73,7 @@ final class Connection {
         let dialer = Dialer(connection: self)
         self.dialer = dialer
         worker.note(deadline: relay.timeouts.lifetime, from: startedAt)
+        if !worker.taps.isEmpty { tapNew() }
         dialer.start()
         guard state.phase == .connecting else { return }
         worker.note(deadline: relay.timeouts.connect, from: startedAt)
@@ -107,12 +110,10 @@ final class Connection {
         guard let client = makeClientLeg(reading: true),
             let upstream = makeLeg(socket, side: .upstream, isUnix: address.isUnix, reading: true)
         else { return }
-        up = Flow(
-            direction: .up, worker: worker, source: client, destination: upstream,
-            tap: tap.map { FlowTap(connection: id, direction: .up, sink: $0) })
-        down = Flow(
-            direction: .down, worker: worker, source: upstream, destination: client,
-            tap: tap.map { FlowTap(connection: id, direction: .down, sink: $0) })
+        up = Flow(direction: .up, worker: worker, source: client, destination: upstream)
+        down = Flow(direction: .down, worker: worker, source: upstream, destination: client)
+        for tap in taps { tap.connected(to: address) }
+        setTaps()
         happened(.connected)
         if let error { fail(upstream, error) }
     }
@@ -151,13 +152,13 @@ final class Connection {
             if state.phase == .connecting { client?.await(reading: false, writing: false) }
             return
         }
-        client.await(reading: up.wantsToRead, writing: down.isBlocked)
-        upstream.await(reading: down.wantsToRead, writing: up.isBlocked)
+        client.await(reading: up.wantsToRead, writing: down.wantsToWrite)
+        upstream.await(reading: down.wantsToRead, writing: up.wantsToWrite)
     }
 
     /// Tells the state what moving bytes came to.
     @inline(__always)
-    private func report(_ outcome: Flow.Outcome, of flow: Flow) {
+    func report(_ outcome: Flow.Outcome, of flow: Flow) {
         if flow.direction == .down && firstByteDuration == nil && flow.delivered > 0 {
             firstByteDuration = Int64(EventLoop.nanoseconds &- acceptedTicks)
         }
@@ -202,8 +203,10 @@ final class Connection {
     }
 
     /// Reads what a failed leg still holds: no event will tell of it.
-    private func finishReading(_ flow: Flow) {
-        while flow.source.hasFailed && !flow.isSourceDone && !flow.isBlocked && state.phase == .relaying {
+    func finishReading(_ flow: Flow) {
+        while flow.source.hasFailed && !flow.isSourceDone && !flow.isBlocked && !flow.isWaitingForTap
+            && state.phase == .relaying
+        {
             report(flow.pump(sourceIsReadable: false), of: flow)
         }
     }
@@ -228,6 +231,7 @@ final class Connection {
         case .endWriting(let side):
             noteHalfEnded()
             leg(side)?.socket.endWriting()
+            tapEnded(Direction(from: side.other))
         case .drain(let side):
             noteHalfEnded()
             guard let leg = leg(side), let out = flow(from: leg) else { return }
@@ -311,6 +315,7 @@ final class Connection {
         record.splicedUp = up?.spliced ?? 0
         record.splicedDown = down?.spliced ?? 0
         record.end = end
+        countRecorded(&record)
         return record
     }
 }

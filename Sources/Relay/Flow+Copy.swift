@@ -2,11 +2,11 @@ internal import Sockets
 
 /// The copy pump: `recv` into the worker's scratch buffer, `send` at once.
 extension Flow {
-    func copy() -> Outcome {
+    func copy(atMost most: Int = Limits.copiedPerEvent) -> Outcome {
         let scratch = worker.scratch
-        var budget = Limits.copiedPerEvent
+        var budget = most
         while true {
-            let limit = readLimit
+            let limit = min(readLimit, budget)
             switch source.socket.receive(into: scratch, limit: limit) {
             case .moved(let count):
                 if let failure = send(scratch, count: count) { return .destinationFailed(failure) }
@@ -48,7 +48,7 @@ extension Flow {
         switch destination.socket.send(scratch, from: 0, count: count) {
         case .moved(let sent):
             self.count(sent)
-            if let tap { scratch.withBytes(from: 0, count: sent) { tap.take($0) } }
+            if !taps.isEmpty { scratch.withBytes(from: 0, count: sent) { tapped($0) } }
             if sent < count { keep(scratch, from: sent, count: count - sent) }
             return nil
         case .wouldBlock:
@@ -73,10 +73,13 @@ extension Flow {
     /// Sends what was kept.
     func sendKept() -> Outcome {
         guard let buffer = kept else { return .waiting }
-        switch destination.socket.send(buffer, from: keptOffset, count: keptCount) {
+        let count = min(keptCount, taps.mostAtOnce)
+        guard taps.reserve(count) else { return waitForTap() }
+        defer { taps.unreserve() }
+        switch destination.socket.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
-            count(sent)
-            if let tap { buffer.withBytes(from: keptOffset, count: sent) { tap.take($0) } }
+            self.count(sent)
+            if !taps.isEmpty { buffer.withBytes(from: keptOffset, count: sent) { tapped($0) } }
             keptOffset += sent
             keptCount -= sent
             if keptCount == 0 { dropKept() }
@@ -88,6 +91,27 @@ extension Flow {
         case .failed(let error):
             return .destinationFailed(error)
         }
+    }
+
+    // MARK: Taps
+
+    /// Copies when a recording must have every byte: only as much as that has room for.
+    func copyWhole() -> Outcome {
+        let most = min(readLimit, taps.mostAtOnce)
+        guard taps.reserve(most) else { return waitForTap() }
+        defer { taps.unreserve() }
+        return copy(atMost: most)
+    }
+
+    private func waitForTap() -> Outcome {
+        isWaitingForTap = true
+        isPaused = true
+        return .waiting
+    }
+
+    /// Hands bytes that the destination just took, and that are counted, to the taps.
+    private func tapped(_ bytes: RawSpan) {
+        taps.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount))
     }
 
     func dropKept() {

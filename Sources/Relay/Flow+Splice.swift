@@ -7,7 +7,7 @@ internal import Sockets
 extension Flow {
     /// Changes over to splicing, when there is no tap and a pipe is to be had.
     func startSplicing() -> Bool {
-        guard tap == nil, let pipe = worker.pipes.take() else { return false }
+        guard taps.isEmpty, let pipe = worker.pipes.take() else { return false }
         self.pipe = pipe
         inPipe = 0
         streak = 0
@@ -31,6 +31,7 @@ extension Flow {
     /// `sourceIsReadable` says that an event told so, and not merely that the destination has room again.
     func splice(sourceIsReadable: Bool) -> Outcome {
         guard let pipe else { return copy() }
+        guard taps.isEmpty else { return emptyPipe() }
         var budget = Limits.perEvent
         var isFirst = true
         while true {
@@ -68,6 +69,18 @@ extension Flow {
                 return .sourceFailed(error)
             }
         }
+    }
+
+    /// A tap was put on the flow while it spliced: what is in the pipe passes unseen, and from then on it is copied.
+    private func emptyPipe() -> Outcome {
+        let outcome = drainPipe()
+        guard case .waiting = outcome else { return outcome }
+        if isBlocked {
+            isPaused = true
+            return .waiting
+        }
+        leavePipe()
+        return pump(sourceIsReadable: true)
     }
 
     /// Reads on into the pipe while the destination has no room, so that the source's window stays open.

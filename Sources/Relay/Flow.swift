@@ -50,10 +50,13 @@ final class Flow {
     unowned(unsafe) let worker: Worker
     unowned(unsafe) let source: Leg
     unowned(unsafe) let destination: Leg
-    let tap: FlowTap?
 
     // MARK: The loop's thread only
 
+    /// Where copies of the bytes go; while there is any, the flow is copied.
+    var taps = FlowTaps()
+    /// The recording must be whole and has no room: nothing is read or sent until it has.
+    var isWaitingForTap = false
     /// Bytes that the destination's socket took.
     var delivered: UInt64 = 0
     /// How many of them went by splice.
@@ -74,12 +77,11 @@ final class Flow {
     /// Reading rests until the destination has taken what is kept.
     var isPaused = false
 
-    init(direction: Direction, worker: Worker, source: Leg, destination: Leg, tap: FlowTap?) {
+    init(direction: Direction, worker: Worker, source: Leg, destination: Leg) {
         self.direction = direction
         self.worker = worker
         self.source = source
         self.destination = destination
-        self.tap = tap
         lastProgress = worker.loop.now
     }
 
@@ -91,13 +93,17 @@ final class Flow {
     @inline(__always)
     var wantsToRead: Bool { !isSourceDone && !isPaused }
 
+    /// Whether the destination is to be watched for room.
+    @inline(__always)
+    var wantsToWrite: Bool { isBlocked && !isWaitingForTap }
+
     /// The source can be read.
     @inline(__always)
     func sourceReady() -> Outcome {
         if isSourceDone { return .waiting }
         if isBlocked {
             // Only now is the interest changed: often the destination takes the rest before the source is read again.
-            guard inPipe > 0, hasRoomInPipe else {
+            guard inPipe > 0, hasRoomInPipe, taps.isEmpty else {
                 isPaused = true
                 return .waiting
             }
@@ -108,21 +114,22 @@ final class Flow {
 
     /// The destination can be written.
     func destinationReady() -> Outcome {
-        guard isBlocked else { return .waiting }
+        guard wantsToWrite else { return .waiting }
         let outcome = keptCount > 0 ? sendKept() : drainPipe()
-        guard case .waiting = outcome, !isBlocked else { return outcome }
+        guard case .waiting = outcome, !isBlocked, !isWaitingForTap else { return outcome }
         if isSourceDone { return .delivered }
         guard isPaused else { return .waiting }
         // Read on at once: when the destination blocks again, neither watch has to change.
         let next = pump(sourceIsReadable: false)
-        if !isBlocked { isPaused = false }
+        if !isBlocked && !isWaitingForTap { isPaused = false }
         return next
     }
 
     /// Moves a bounded amount by the pump that suits.
     @inline(__always)
     func pump(sourceIsReadable: Bool) -> Outcome {
-        pipe == nil ? copy() : splice(sourceIsReadable: sourceIsReadable)
+        if pipe != nil { return splice(sourceIsReadable: sourceIsReadable) }
+        return taps.mustBeWhole ? copyWhole() : copy(atMost: Limits.copiedPerEvent)
     }
 
     /// Counts bytes that the destination's socket took.
@@ -143,8 +150,18 @@ final class Flow {
     /// The destination is gone, or the connection ends: nothing more moves, and what is kept is given up.
     func cut() {
         isSourceDone = true
+        isWaitingForTap = false
         dropKept()
         leavePipe()
+    }
+
+    /// A recording that had no room has some.
+    func tapHasRoom() -> Outcome {
+        isWaitingForTap = false
+        if isBlocked { return destinationReady() }
+        guard !isSourceDone else { return .waiting }
+        isPaused = false
+        return pump(sourceIsReadable: false)
     }
 
     /// Goes back to copying when nothing is in the pipe: called by the sweep for a flow that has gone quiet.

@@ -15,6 +15,10 @@ public struct RelayFigures: Hashable, Sendable {
     public var splicedUp: UInt64 = 0
     /// How many of them went by splice.
     public var splicedDown: UInt64 = 0
+    /// Bytes that recordings hold.
+    public var recordedBytes: UInt64 = 0
+    /// Bytes that recordings should hold and do not.
+    public var droppedBytes: UInt64 = 0
 
     /// Nothing yet.
     public init() {}

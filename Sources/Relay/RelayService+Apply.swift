@@ -13,15 +13,23 @@ extension RelayService {
     /// address that is gone is refused. Throws a `SystemError` before anything has changed. On the supervisor's thread,
     /// one call at a time. `workers` and `loopback_congestion_control` stay as they were at the start.
     public func apply(_ configuration: Configuration, generation: Int, drain: Duration) throws(SystemError) {
-        let change = try bound.withLock { bound throws(SystemError) in try bound.prepare(configuration, binding) }
-        commit(change, configuration, generation: generation, drain: drain)
+        let recordings = try state.recordings.prepare(configuration.relays)
+        let change: BoundListeners.Change
+        do throws(SystemError) {
+            change = try bound.withLock { bound throws(SystemError) in try bound.prepare(configuration, binding) }
+        } catch {
+            state.recordings.abandon(recordings)
+            throw error
+        }
+        commit(change, recordings, configuration, generation: generation, drain: drain)
     }
 
     /// How long the workers are waited for, milliseconds: a turn of a busy loop takes a fraction of it.
     private static let patience: UInt64 = 2000
 
     func commit(
-        _ change: BoundListeners.Change, _ configuration: Configuration, generation: Int, drain: Duration
+        _ change: BoundListeners.Change, _ recordings: RecordingDesk.Change, _ configuration: Configuration,
+        generation: Int, drain: Duration
     ) {
         let own = OwnListeners(change.entries.map(\.address))
         state.set(ownListeners: own)
@@ -35,7 +43,7 @@ extension RelayService {
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.entries { listeners[entry.address] = runtimes[entry.relay] }
         let plan = WorkerPlan(
-            listeners: listeners, opened: change.opened, relays: configuration.relays,
+            listeners: listeners, opened: change.opened, recorders: recordings.recorders, relays: configuration.relays,
             drain: drain.wholeMilliseconds, workers: binding.workers)
         let told = state.post(.apply(plan))
         for _ in told..<binding.workers { plan.applied.down() }
@@ -43,6 +51,7 @@ extension RelayService {
             binding.logger.warning("a worker is busy and takes the configuration over late")
         }
         state.setLimits(of: configuration.relays)
+        state.recordings.adopt(recordings)
         bound.withLock { $0.adopt(change) }
     }
 }
@@ -53,6 +62,8 @@ final class WorkerPlan: Sendable {
     let listeners: [SocketAddress: RelayRuntime]
     /// What is new, with a socket for each worker.
     let opened: [BoundAddress]
+    /// What records each relay.
+    let recorders: [String: Recorder]
     /// How long connections of a removed relay may go on, milliseconds.
     let drain: UInt64
     /// Who waits until every worker has done it.
@@ -67,11 +78,12 @@ final class WorkerPlan: Sendable {
     }
 
     init(
-        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], relays: [RelaySettings], drain: UInt64,
-        workers: Int
+        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], recorders: [String: Recorder],
+        relays: [RelaySettings], drain: UInt64, workers: Int
     ) {
         self.listeners = listeners
         self.opened = opened
+        self.recorders = recorders
         self.drain = drain
         applied = Countdown(workers)
         names = Set(relays.map(\.name))

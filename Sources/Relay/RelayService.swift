@@ -19,6 +19,8 @@ public final class RelayService: Sendable {
 
     /// What tests and special uses may set otherwise.
     public struct Tuning: Hashable, Sendable {
+        /// What recordings say they were made by.
+        public var application = "tapline"
         /// A peer that has acknowledged nothing for so long is dead; zero: never.
         public var deadPeerAfter: Duration = .seconds(60)
 
@@ -42,7 +44,9 @@ public final class RelayService: Sendable {
     /// Binds every listener, starts the workers and accepts. Throws a `SystemError` that names the address, the reason
     /// and what to do; nothing is left behind then.
     public static func start(
-        _ configuration: Configuration, observer: Observer, logger: Logger, tuning: Tuning = Tuning()
+        _ configuration: Configuration, observer: Observer, logger: Logger,
+        recordingAllTo target: RecordingTarget? = nil,
+        tuning: Tuning = Tuning()
     ) throws -> RelayService {
         let workers = workerCount(configuration.workers)
         let limit = DescriptorLimit.raise()
@@ -52,8 +56,18 @@ public final class RelayService: Sendable {
         let binding = ListenerBinding(workers: workers, system: system, logger: logger)
         let nothing = BoundListeners()
         let change = try nothing.prepare(configuration, binding)
+        let desk = RecordingDesk(application: tuning.application, logger: logger, tell: observer.ended)
+        let recordings: RecordingDesk.Change
+        do throws(SystemError) {
+            recordings = try desk.prepare(configuration.relays)
+            if let target { try desk.recordAll(to: target) }
+        } catch {
+            change.abandon()
+            desk.finish(within: Self.patienceWithDisks)
+            throw error
+        }
         let state = ServiceState(
-            observer: observer, system: system, workers: workers, descriptorLimit: limit,
+            observer: observer, recordings: desk, system: system, workers: workers, descriptorLimit: limit,
             // Each loop has about five of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
             deadPeerAfter: tuning.deadPeerAfter.wholeMilliseconds)
@@ -62,12 +76,17 @@ public final class RelayService: Sendable {
             threads = try startWorkers(workers, state, logger)
         } catch {
             change.abandon()
+            desk.finish(within: Self.patienceWithDisks)
             throw error
         }
+        desk.set(workers: workers) { state.post($0) }
         let service = RelayService(state: state, binding: binding, bound: nothing, threads: threads)
-        service.commit(change, configuration, generation: 1, drain: .zero)
+        service.commit(change, recordings, configuration, generation: 1, drain: .zero)
         return service
     }
+
+    /// How long the last bytes of recordings may take, milliseconds.
+    private static let patienceWithDisks: UInt64 = 4000
 
     private static func startWorkers(
         _ count: Int, _ state: ServiceState, _ logger: Logger
@@ -118,13 +137,18 @@ public final class RelayService: Sendable {
 
     /// What every relay has done since the start, by name; one that is gone, or has another name now, included.
     public func figures() async -> [String: RelayFigures] {
-        await answers { .figures($0) }.reduce(into: [:]) { all, worker in
+        var figures: [String: RelayFigures] = await answers { .figures($0) }.reduce(into: [:]) { all, worker in
             all.merge(worker) { first, second in
                 var sum = first
                 sum.add(second)
                 return sum
             }
         }
+        for (relay, total) in state.recordings.totals {
+            figures[relay, default: RelayFigures()].recordedBytes = total.recorded
+            figures[relay, default: RelayFigures()].droppedBytes = total.dropped
+        }
+        return figures
     }
 
     /// Ends one connection (`killed`). Returns whether it was open.
@@ -159,9 +183,10 @@ public final class RelayService: Sendable {
         state.post(.stop)
     }
 
-    /// Waits for the workers' threads, after `drain` or `stop`, and removes the socket files.
+    /// Waits for the workers' threads, after `drain` or `stop`, ends the recordings, and removes the socket files.
     public func join() {
         for thread in threads { thread.join() }
+        state.recordings.finish(within: Self.patienceWithDisks)
         bound.withLock { $0.removeFiles() }
     }
 }

@@ -11,6 +11,7 @@ final class ServiceState: Sendable {
     // MARK: Fixed at birth
 
     let observer: Observer
+    let recordings: RecordingDesk
     let system: SystemFacts
     let pipes: PipeAllowance
     /// Descriptors that connections and pipes may take.
@@ -37,10 +38,12 @@ final class ServiceState: Sendable {
     private static let reserve = 48
 
     init(
-        observer: Observer, system: SystemFacts, workers: Int, descriptorLimit: Int, descriptorsInUse: Int,
+        observer: Observer, recordings: RecordingDesk, system: SystemFacts, workers: Int, descriptorLimit: Int,
+        descriptorsInUse: Int,
         deadPeerAfter: UInt64
     ) {
         self.observer = observer
+        self.recordings = recordings
         self.system = system
         self.deadPeerAfter = deadPeerAfter
         let wakes = WorkerMailboxes()

@@ -14,6 +14,14 @@ enum WorkerCommand: Sendable {
     case list(@Sendable ([ConnectionRecord]) -> Void)
     /// Answer with what each relay has done, by name.
     case figures(@Sendable ([String: RelayFigures]) -> Void)
+    /// A recording has room again.
+    case tapHasRoom
+    /// Record a relay from now on, what is open too.
+    case record(String, Recorder)
+    /// Let somebody read along, what is open too.
+    case attach(Recorder)
+    /// Take a recorder from everything; the last worker tells.
+    case detach(Recorder, LastOf)
     /// End one connection; answers whether it was this worker's.
     case kill(UInt64, @Sendable (Bool) -> Void)
     /// Accept no more; what is still open after so many milliseconds is reset.
@@ -65,6 +73,7 @@ final class Worker {
     private var ended: [Connection] = []
     /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
     private var drainsUntil: UInt64?
+    private(set) var taps: WorkerTaps
     private var isFinished = false
     private var lastPauseLogged: UInt64 = 0
     private var pausesSinceLogged = 0
@@ -79,6 +88,7 @@ final class Worker {
         self.logger = logger
         pipes = PipePool(allowance: shared.pipes)
         self.names = names ?? NameCache(loop: loop, logger: logger)
+        taps = WorkerTaps(common: shared.recordings.common)
         // The handlers keep the worker for as long as its handles are open; `finish` closes them.
         sweep = try Timer(loop: loop) { self.sweepConnections() }
     }
@@ -109,6 +119,18 @@ final class Worker {
             var now = figures
             for connection in connections { now[connection.relay.name]?.count(connection.record()) }
             answer(now)
+        case .tapHasRoom:
+            eachConnection { $0.tapHasRoom() }
+        case .record(let relay, let recorder):
+            taps.recorders[relay] = recorder
+            attach(recorder)
+        case .attach(let recorder):
+            taps.live.append(recorder)
+            attach(recorder)
+        case .detach(let recorder, let last):
+            taps.remove(recorder)
+            for connection in connections { connection.detach(recorder) }
+            last.down()
         case .kill(let id, let answer):
             let connection = connections.first { $0.id == id }
             connection?.end(because: .killed)
@@ -120,8 +142,14 @@ final class Worker {
         }
     }
 
+    /// Records what is open already.
+    private func attach(_ recorder: Recorder) {
+        eachConnection { $0.attach(recorder) }
+    }
+
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
+        taps.recorders = plan.recorders
         for bound in plan.opened {
             if let relay = plan.listeners[bound.address] { listen(bound.sockets[number], bound.address, relay) }
         }
@@ -183,7 +211,7 @@ final class Worker {
         figures[connection.relay.name]?.count(record)
         shared.descriptors.give(2)
         connection.relay.places.give(1)
-        shared.observer.ended(record)
+        connection.tell(record)
         if drainsUntil != nil && connections.isEmpty { finish() }
     }
 
@@ -194,7 +222,8 @@ final class Worker {
             endAll()
             return
         }
-        guard !connections.isEmpty else {
+        shared.recordings.untold.tellOverdue()
+        guard !connections.isEmpty || !shared.recordings.untold.isEmpty else {
             isSweeping = false
             sweep?.stop()
             return
@@ -285,7 +314,8 @@ final class Worker {
         case .figures(let answer): answer([:])
         case .kill(_, let answer): answer(false)
         case .apply(let plan): plan.applied.down()
-        case .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        case .detach(_, let last): last.down()
+        case .tapHasRoom, .record, .attach, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
         }
     }
 }

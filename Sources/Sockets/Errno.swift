@@ -15,6 +15,10 @@ public struct Errno: Error, Hashable, Sendable {
         self.code = code
     }
 
+    /// Whether nobody reads any more (`EPIPE`).
+    public var isBrokenPipe: Bool { code == EPIPE }
+    /// `EEXIST`.
+    public static var exists: Errno { Errno(EEXIST) }
     /// `ETIMEDOUT`.
     public static var timedOut: Errno { Errno(ETIMEDOUT) }
 

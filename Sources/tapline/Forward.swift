@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Relay
 import Text
 
 /// `tapline forward`: relays without a configuration file.
@@ -16,8 +17,8 @@ struct Forward: ParsableCommand {
               127.0.0.1:8080=unix:/run/app.sock   a Unix socket on either side
               0:example.com:80                    on a free port, told at the start
 
-            A record of every connection that ended goes to standard output (with --print to standard error), \
-            everything else to standard error. Ctrl-C ends it, and gives open connections two seconds.
+            A record of every connection that ended goes to standard output (with --print or --record to standard \
+            error), everything else to standard error. Ctrl-C ends it, and gives open connections two seconds.
             """)
 
     @Argument(
@@ -26,6 +27,12 @@ struct Forward: ParsableCommand {
 
     @Option(name: .customLong("print"), help: ArgumentHelp("Show the traffic as it passes.", valueName: "view"))
     var view: TrafficView?
+
+    @Option(
+        help: ArgumentHelp(
+            "Record what passes, as pcapng for Wireshark: to a new file, into a folder (DIR/, names are made), or to "
+                + "standard output (-, for | wireshark -k -i -).", valueName: "path"))
+    var record: String?
 
     @Option(
         help: ArgumentHelp("How long a connect may take, lookup included; 0: no limit.", valueName: "duration"),
@@ -51,20 +58,40 @@ struct Forward: ParsableCommand {
     /// The relays of the SPECs, checked while the command line is parsed: a bad one is a usage error.
     func validate() throws {
         _ = try relays()
+        if record == "-" && view != nil {
+            throw ValidationError("--print and --record - both want standard output; record to a file.")
+        }
+        if record?.isEmpty == true { throw ValidationError("--record wants a path, DIR/ or -.") }
     }
 
     func run() throws {
         try Supervisor.run(
             Supervisor.Plan(
-                configuration: try relayConfiguration(), view: view, isForPerson: true, isQuiet: quiet))
+                configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
+                isQuiet: quiet))
     }
 
     /// What the options ask for, as a configuration.
     func relayConfiguration() throws -> Configuration {
-        let access: LogSettings.Access = quiet ? .off : view == nil ? .standardOutput : .standardError
+        let isOutputTaken = view != nil || record != nil
+        let access: LogSettings.Access = quiet ? .off : isOutputTaken ? .standardError : .standardOutput
         return Configuration(
             log: LogSettings(level: quiet ? .error : .info, format: logFormat, access: access),
             workers: workers, shutdown: .forward, relays: try relays())
+    }
+
+    /// Where everything is recorded to, if that is one place.
+    private var recordingTarget: RecordingTarget? {
+        guard let record, !record.hasSuffix("/") else { return nil }
+        return record == "-" ? .standardOutput : .file(record)
+    }
+
+    /// The recording of each relay by itself, in a folder. A person ends it: nothing is taken away meanwhile.
+    private func recordSettings() throws -> RecordSettings? {
+        guard let record, record.hasSuffix("/") else { return nil }
+        let directory = record.hasPrefix("/") ? record : try workingDirectory() + "/" + record
+        let folder = directory.count > 1 ? String(directory.dropLast()) : directory
+        return RecordSettings(directory: folder, rotate: .init(size: 0, every: .zero, keep: 0))
     }
 
     private func relays() throws -> [RelaySettings] {
@@ -72,7 +99,12 @@ struct Forward: ParsableCommand {
         timeouts.connect = connectTimeout
         timeouts.idle = idleTimeout
         do {
-            return try ForwardSpec.relays(specs, directory: try workingDirectory(), timeouts: timeouts)
+            let recording = try recordSettings()
+            return try ForwardSpec.relays(specs, directory: try workingDirectory(), timeouts: timeouts).map { relay in
+                var relay = relay
+                relay.record = recording
+                return relay
+            }
         } catch let errors as ForwardSpecErrors {
             throw ValidationError(errors.description)
         }

@@ -14,6 +14,8 @@ final class Supervisor {
         var configuration: Configuration
         /// How to show the traffic; nil: not at all.
         var view: TrafficView?
+        /// Where everything is recorded to; nil: nowhere, or as the relays say.
+        var recording: RecordingTarget?
         /// Somebody watches: say what happens in plain words rather than as lines of a log.
         var isForPerson: Bool
         /// Nothing is said but errors.
@@ -89,12 +91,19 @@ final class Supervisor {
         // Before the workers: from the first connection on, a signal must not cut anything.
         try watchSignals()
         let service = try RelayService.start(
-            plan.configuration, observer: observer(mailbox), logger: outputs.logger)
+            plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
+            tuning: tuning)
         self.service = service
         // A guest says it in its own words.
         if guest == nil { announce(service.listeners, of: plan.configuration) }
         if let origin = plan.origin { try prepareReloads(origin, service) }
         try guest?.started(self)
+    }
+
+    private var tuning: RelayService.Tuning {
+        var tuning = RelayService.Tuning()
+        tuning.application = "tapline \(Tapline.versionNumber)"
+        return tuning
     }
 
     private func observer(_ mailbox: Mailbox<Event>) -> Observer {

@@ -51,6 +51,29 @@ class Tapline(Peer):
         return [self.program, "forward", f"{port}:127.0.0.1:{upstream}", "--workers", "1", "--quiet"]
 
 
+class TaplineRecording(Tapline):
+    """Everything that passes is recorded too, into files of which only the newest stay."""
+
+    def __init__(self, path, when_full):
+        super().__init__(path)
+        self.name = f"tapline-record-{when_full}"
+        self.when_full = when_full
+
+    def command(self, port, upstream, directory, connections):
+        path = pathlib.Path(directory, "tapline.yaml")
+        path.write_text(
+            f"""log: {{ level: error, access: "off" }}
+workers: 1
+relays:
+  - name: relay
+    listen: {port}
+    upstream: 127.0.0.1:{upstream}
+    record: {{ directory: recordings, rotate: {{ size: 256MiB, keep: 1 }}, when_full: {self.when_full} }}
+"""
+        )
+        return [self.program, "run", "--config", str(path)]
+
+
 class HAProxy(Peer):
     program = "haproxy"
 
@@ -165,6 +188,8 @@ def all_peers(tapline):
     return [
         Direct(),
         Tapline(tapline),
+        TaplineRecording(tapline, "drop"),
+        TaplineRecording(tapline, "block"),
         HAProxy("haproxy-splice", "    tune.pipesize 1048576", splice),
         HAProxy("haproxy-64k", "    tune.bufsize 65536"),
         Nginx("nginx-64k", "64k"),
@@ -175,5 +200,5 @@ def all_peers(tapline):
     ]
 
 
-not_competitors = {"direct", "tapline"}
+not_competitors = {"direct", "tapline", "tapline-record-drop", "tapline-record-block"}
 default_peers = ["direct", "tapline", "haproxy-splice", "haproxy-64k", "nginx-64k", "nginx-256k"]

@@ -120,6 +120,8 @@ import Testing
         ("record: { max_bytes: 1MB }", "record: {}", "record.max_bytes 1MB → none"),
         ("record: {}", "record: { buffer: 1MiB }", "record.buffer 16MiB → 1MiB"),
         ("record: {}", "record: { when_full: block }", "record.when_full drop → block"),
+        ("record: {}", "record: { clients: 10.0.0.0/8 }", "record.clients none → 10.0.0.0/8"),
+        ("record: {}", "record: { fraction: 0.125 }", "record.fraction 100% → 12.5%"),
     ]
 
     @Test(arguments: relaySettingTable.indices)

@@ -94,7 +94,6 @@ import Text
         #expect(
             mistakes(text, notYet: NotYet.keys) == [
                 "1:1: `admin` is not available in this version of tapline yet; take it out",
-                "6:5: `record` is not available in this version of tapline yet; take it out",
                 "6:23: `buffer`: `5` has no unit; write 5KiB, 5MiB, 5GiB",
             ])
     }
@@ -122,6 +121,22 @@ import Text
     ])
     func adminAndRecord_areChecked_beforeTheyWork(_ mistaken: Mistaken) {
         #expect(mistakes(mistaken.text) == mistaken.mistakes)
+    }
+
+    @Test func clients_areNetworks_andTheFractionIsAPart() throws {
+        let text = relay(#"record: { clients: [10.0.0.0/8, "2001:db8::/32", 192.0.2.1], fraction: 2.5% }"#)
+        let record = try #require(try read(text).relays[0].record)
+        #expect(record.clients.map(\.description) == ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"])
+        #expect(record.perMillion == 25_000)
+        #expect(try read(relay("record: { fraction: 1 }")).relays[0].record?.perMillion == 1_000_000)
+        #expect(try read(relay("record: { fraction: 0.000001 }")).relays[0].record?.perMillion == 1)
+        let complaints = mistakes(relay("record: { clients: 10.0.0.1/8, fraction: 0 }"))
+        #expect(complaints.count == 2)
+        #expect(complaints[0].contains("`10.0.0.1/8` is no network"), "\(complaints)")
+        #expect(complaints[1].contains("`0` is out of range"), "\(complaints)")
+        for bad in ["101%", "1.1", "-1", "half", "0.0000001", "%", "1.", ".5", "99999999999999999999"] {
+            #expect(mistakes(relay("record: { fraction: '\(bad)' }")).count == 1, "\(bad)")
+        }
     }
 
     @Test func record_hasTheDefaults_whenItIsEmpty() throws {

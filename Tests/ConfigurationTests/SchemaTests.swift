@@ -70,7 +70,7 @@ import Text
         try expect(schema["admin"], 2) { "admin: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(relay, 2) { ConfigurationTests.relay(listen: "unix:/a\n    \($0)") }
         try expect(relay["timeouts"], 4) { ConfigurationTests.relay("timeouts: { \($0) }") }
-        try expect(relay["record"], 3) { ConfigurationTests.relay("record: { \($0) }") }
+        try expect(relay["record"], 4) { ConfigurationTests.relay("record: { \($0) }") }
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }
 

@@ -50,6 +50,7 @@ final class OneWorker {
             observer: Observer(
                 ended: { record in records.withLock { $0.append(record) } },
                 stopped: { hasStopped.withLock { $0 = true } }),
+            recordings: RecordingDesk(application: "test", logger: log.logger) { _ in },
             system: .read(), workers: 1, descriptorLimit: descriptors + 8, descriptorsInUse: 0, deadPeerAfter: 0)
         #expect(shared.descriptors.left == descriptors)
         let names = NameCache(loop: harness.loop, logger: log.logger, terms: terms) { _, _, completion in
@@ -75,7 +76,10 @@ final class OneWorker {
         shared.set(mailboxes: [mailbox])
         let bound = BoundAddress(address: address, sockets: [SocketParcel(socket)], file: nil)
         mailbox.post(
-            .apply(WorkerPlan(listeners: [address: relay], opened: [bound], relays: [settings], drain: 0, workers: 1)))
+            .apply(
+                WorkerPlan(
+                    listeners: [address: relay], opened: [bound], recorders: [:], relays: [settings], drain: 0,
+                    workers: 1)))
     }
 
     /// Runs a body with a worker whose connections may take so many descriptors, 72 at most; stops it afterwards.

@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+// openat(2), which is variadic.
+int tapline_openat(int directory, const char *name, int flags, mode_t mode);
+
 // accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int tapline_accept(int fd, struct sockaddr *address, socklen_t *length);
 

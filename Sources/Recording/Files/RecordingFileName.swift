@@ -1,0 +1,50 @@
+internal import Text
+
+/// The name of a recording's file: `RELAY.20261122T201500.123Z.pcapng`.
+///
+/// The part after the relay's name has a fixed length, so the files of relays whose names begin alike are told apart.
+public struct RecordingFileName: Hashable, Sendable {
+    /// The relay's name.
+    public let relay: String
+    /// When it was begun, milliseconds since 1970 UTC. Names of one relay sort by it.
+    public let milliseconds: Int64
+
+    /// The name of a file begun at a moment, nanoseconds since 1970 UTC.
+    public init(relay: String, nanoseconds: Int64) {
+        self.init(relay: relay, milliseconds: nanoseconds / 1_000_000)
+    }
+
+    private init(relay: String, milliseconds: Int64) {
+        self.relay = relay
+        self.milliseconds = milliseconds
+    }
+
+    /// The name to try when there is a file of this one.
+    public var next: RecordingFileName { RecordingFileName(relay: relay, milliseconds: milliseconds + 1) }
+
+    /// What comes after the time.
+    public static let ending = ".pcapng"
+    /// The shape of the time: a digit where a 0 stands, else the character itself.
+    private static let shape = Array(".00000000T000000.000Z".utf8)
+
+    /// Whether a name in a directory is that of a relay's recording.
+    public static func isRecording(_ name: String, of relay: String) -> Bool {
+        guard name.hasSuffix(ending) else { return false }
+        let stem = name.utf8.dropLast(ending.utf8.count)
+        guard stem.count == relay.utf8.count + shape.count, stem.starts(with: relay.utf8) else { return false }
+        return zip(stem.dropFirst(relay.utf8.count), shape).allSatisfy { byte, wanted in
+            wanted == UInt8(ascii: "0") ? (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) : byte == wanted
+        }
+    }
+}
+
+extension RecordingFileName: CustomStringConvertible {
+    /// The name.
+    public var description: String {
+        var time: [UInt8] = []
+        Timestamp(nanoseconds: milliseconds * 1_000_000).append(to: &time)
+        // A time without the marks that file names do not like: 2026-11-22T20:15:00.123Z.
+        time.removeAll { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ":") }
+        return relay + "." + String(decoding: time, as: UTF8.self) + Self.ending
+    }
+}

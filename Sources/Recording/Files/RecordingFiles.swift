@@ -1,0 +1,60 @@
+public import Sockets
+
+/// The files of one relay's recording, one after the other in a directory that is held open.
+///
+/// Confined to the recorder's thread. It makes, cuts, closes and removes files; what stands in them, and when to change
+/// over to the next, others decide.
+public struct RecordingFiles: Sendable {
+    private let directory: Directory
+    private let relay: String
+    /// How many closed files stay; 0: all.
+    private let keep: Int
+    private var current: String?
+
+    /// Files of a relay in a directory, of which so many stay when they are closed; 0: all of them.
+    public init(directory: Directory, relay: String, keep: Int) {
+        self.directory = directory
+        self.relay = relay
+        self.keep = keep
+    }
+
+    /// Begins the next file at a moment, nanoseconds since 1970 UTC.
+    public mutating func begin(at time: Int64) throws(SystemError) -> RecordingFile {
+        var name = RecordingFileName(relay: relay, nanoseconds: time)
+        for _ in 0..<1000 {
+            let text = name.description
+            do {
+                let file = try directory.create(text)
+                current = text
+                return file
+            } catch {
+                guard error.code == Errno.exists.code else {
+                    throw SystemError("make the recording \(directory.path)/\(text)", error)
+                }
+                name = name.next
+            }
+        }
+        throw SystemError("make the recording \(directory.path)/\(name)", .exists)
+    }
+
+    /// The file that was begun last is closed: removes the oldest closed ones beyond those that stay. Returns the names
+    /// that could not be removed, with the reason.
+    public mutating func ended() -> [(name: String, error: Errno)] {
+        current = nil
+        return removeOld()
+    }
+
+    private func removeOld() -> [(name: String, error: Errno)] {
+        guard keep > 0 else { return [] }
+        let names = directory.files().filter { RecordingFileName.isRecording($0, of: relay) && $0 != current }.sorted()
+        var failed: [(name: String, error: Errno)] = []
+        for name in names.dropLast(keep) {
+            do {
+                try directory.remove(name)
+            } catch {
+                failed.append((name, error))
+            }
+        }
+        return failed
+    }
+}

@@ -1,0 +1,135 @@
+internal import Configuration
+internal import Recording
+internal import Sockets
+
+/// What records a connection.
+extension Connection {
+    /// Puts taps on a connection that was just accepted.
+    func tapNew() {
+        worker.taps.forEach(of: relay.name) { recorder in
+            guard recorder.plan.selection.takes(id, from: clientAddress) else { return }
+            taps.append(ConnectionTap(recorder: recorder, origin: origin))
+        }
+    }
+
+    /// Records the connection from now on, if the recorder takes it.
+    func attach(_ recorder: Recorder) {
+        let selection = recorder.plan.selection
+        guard state.phase == .connecting || state.phase == .relaying, selection.includes(relay: relay.name),
+            selection.takes(id, from: clientAddress), !taps.contains(where: { $0.recorder === recorder })
+        else { return }
+        guard let up, let down else {
+            taps.append(ConnectionTap(recorder: recorder, origin: origin))
+            return
+        }
+        // What is in a pipe passes unseen.
+        taps.append(
+            ConnectionTap(
+                recorder: recorder, origin: origin, upstreamAddress: upstreamAddress,
+                upOffset: up.delivered + UInt64(up.inPipe), downOffset: down.delivered + UInt64(down.inPipe),
+                endedFlows: endsTold))
+        setTaps()
+    }
+
+    /// The recording of the connection ends, and the connection goes on.
+    func detach(_ recorder: Recorder) {
+        guard let position = taps.firstIndex(where: { $0.recorder === recorder }) else { return }
+        let tap = taps.remove(at: position)
+        tap.stopped()
+        if recorder.hasRecords { pastTaps.append(tap) }
+        setTaps()
+        tapHasRoom()
+    }
+
+    /// Gives the flows what the connection has.
+    func setTaps() {
+        for flow in [up, down] {
+            guard let flow else { continue }
+            flow.taps.view = worker.shared.observer.traffic.map { (id, $0) }
+            flow.taps.set(taps)
+        }
+    }
+
+    /// A recording that had no room has some, or is gone.
+    func tapHasRoom() {
+        for flow in [up, down] {
+            guard let flow, flow.isWaitingForTap, state.phase == .relaying || state.phase == .passingReset else {
+                continue
+            }
+            report(flow.tapHasRoom(), of: flow)
+            finishReading(flow)
+        }
+        settle()
+    }
+
+    /// A flow ended in order, and its end was passed on.
+    func tapEnded(_ direction: Direction) {
+        guard let flow = direction == .up ? up : down, endsTold.insert(direction).inserted else { return }
+        for tap in taps { tap.flowEnded(direction, at: flow.delivered) }
+    }
+
+    /// The connection is over: whoever hears of ends is told when its recording is done with it.
+    func tell(_ record: ConnectionRecord) {
+        let shared = worker.shared
+        if !taps.isEmpty, record.end?.reason == .clientClosed || record.end?.reason == .upstreamClosed {
+            // Nothing had to be passed on for the flow that ended last.
+            for direction in Direction.allCases { tapEnded(direction) }
+        }
+        let written = taps.first { $0.recorder.hasRecords }
+        if let written {
+            shared.recordings.untold.add(
+                record, written.account, shared.recordings.counters(of: relay.name), taken: written.taken,
+                isBlocking: written.recorder.isBlocking)
+        } else {
+            shared.observer.ended(record)
+        }
+        for tap in taps { tap.ended(record) }
+        taps = []
+    }
+
+    /// Says in a record what recordings took of the connection so far.
+    func countRecorded(_ record: inout ConnectionRecord) {
+        let written = taps.filter(\.recorder.hasRecords)
+        guard !written.isEmpty || !pastTaps.isEmpty else { return }
+        var recorded: UInt64 = 0
+        var dropped: UInt64 = 0
+        for tap in pastTaps {
+            let lost = tap.account.lost
+            recorded += tap.taken - lost
+            dropped += tap.missed + lost
+        }
+        for tap in written {
+            // At the end the recorder says what it lost.
+            let lost = record.end == nil ? tap.account.lost : 0
+            recorded += tap.taken - lost
+            dropped += tap.missed + lost
+        }
+        record.recordedBytes = recorded
+        record.droppedBytes = dropped
+    }
+
+    private var origin: ConversationOrigin {
+        var name: String?
+        if case .name(let host, _) = relay.target { name = host }
+        return ConversationOrigin(
+            id: id, relay: relay.name, client: clientAddress, listener: listenerAddress, local: localAddress,
+            upstream: relay.upstreamText, upstreamName: name, upstreamPort: relay.target.port, accepted: acceptedAt)
+    }
+
+    /// The address that the client reached: its listener's, unless that is every interface's.
+    private var localAddress: SocketAddress {
+        guard listenerAddress.isWildcard else { return listenerAddress }
+        let fd = client?.socket.localAddress ?? clientSocket.localAddress
+        return fd ?? listenerAddress
+    }
+}
+
+extension RelayRuntime.Target {
+    /// The port; nil for a Unix socket.
+    var port: UInt16? {
+        switch self {
+        case .name(_, let port): port
+        case .address(let address): address.port
+        }
+    }
+}

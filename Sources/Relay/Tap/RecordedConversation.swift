@@ -1,0 +1,16 @@
+internal import Recording
+
+/// One connection as its recorder knows it. Confined to the recorder's thread.
+final class RecordedConversation {
+    var conversation: Conversation
+    let account: TapAccount
+    let counters: RecordingCounters
+    let hasRecord: Bool
+
+    init(_ conversation: Conversation, account: TapAccount, counters: RecordingCounters, hasRecord: Bool) {
+        self.conversation = conversation
+        self.account = account
+        self.counters = counters
+        self.hasRecord = hasRecord
+    }
+}

@@ -1,0 +1,200 @@
+internal import Configuration
+internal import EventLoop
+internal import Logging
+internal import Recording
+internal import Sockets
+internal import Synchronization
+
+/// A recording in progress: a bounded ring that workers fill, and a thread of its own that makes pcapng of it and
+/// writes that somewhere.
+///
+/// Whoever makes one ends it with `finish`. Any thread may use it; no call waits for the disk.
+final class Recorder: Sendable {
+    /// Which connections it records.
+    struct Selection: Hashable, Sendable {
+        /// Of this relay; nil: of all.
+        var relay: String?
+        /// Only this one; nil: all.
+        var connection: UInt64?
+        /// Of clients in one of these networks; empty: of all.
+        var clients: [Network] = []
+        /// So many of a million connections.
+        var perMillion: UInt64 = 1_000_000
+
+        func includes(relay name: String) -> Bool { relay == nil || relay == name }
+
+        /// Whether it takes a connection of a relay that it includes.
+        func takes(_ id: UInt64, from client: SocketAddress) -> Bool {
+            if let connection { return connection == id }
+            if !clients.isEmpty && !clients.contains(where: { $0.contains(client) }) { return false }
+            return perMillion >= 1_000_000 || Self.scatter(id) % 1_000_000 < perMillion
+        }
+
+        /// Numbers in sequence, as far apart as chance would have them (the finisher of MurmurHash3).
+        private static func scatter(_ id: UInt64) -> UInt64 {
+            var bits = id
+            bits = (bits ^ (bits >> 33)) &* 0xff51_afd7_ed55_8ccd
+            bits = (bits ^ (bits >> 33)) &* 0xc4ce_b9fe_1a85_ec53
+            return bits ^ (bits >> 33)
+        }
+    }
+
+    /// What to do, beside the sink.
+    struct Plan: Sendable {
+        var name: String
+        var selection = Selection()
+        /// Bytes of memory between the workers and the sink.
+        var buffer: Int
+        var whenFull = RecordSettings.WhenFull.drop
+        /// How many bytes of each flow are recorded; nil: all.
+        var maxBytes: UInt64?
+        /// Whether end records say what was recorded, and so wait for it.
+        var hasRecords: Bool
+        var application: String
+    }
+
+    /// Whom a recorder tells, on its own thread.
+    struct Hooks: Sendable {
+        /// There is room again in a ring that was full.
+        var hasRoom: @Sendable () -> Void
+        /// A connection's record may be told: so many of its bytes were lost after the ring took them.
+        var told: @Sendable (UInt64, _ lost: UInt64) -> Void
+        /// The counters of a relay's recordings.
+        var counters: @Sendable (String) -> RecordingCounters
+        /// Nobody reads the recording of this progress any more.
+        var gone: @Sendable (RecorderProgress) -> Void
+    }
+
+    /// How much of the ring an event with a note takes at least, so that notes are bounded like bytes.
+    static let roomOfNote = 512
+
+    // MARK: Fixed at birth
+
+    let plan: Plan
+    let ring: TapRing
+    private let hooks: Hooks
+    private let mailbox: Mailbox<RecorderCommand>
+    private let thread: LoopThread
+
+    // MARK: Any thread
+
+    private let taps = Atomic<Int>(0)
+    let progress: RecorderProgress
+
+    /// Starts the thread. What the sink was made of must be good: nothing of it can fail here but the thread.
+    init(_ plan: Plan, sink: RecordingSink, hooks: Hooks, logger: Logger) throws {
+        self.plan = plan
+        self.hooks = hooks
+        let ring = TapRing(capacity: plan.buffer)
+        let progress = RecorderProgress()
+        self.ring = ring
+        self.progress = progress
+        (thread, mailbox) = try LoopThread.start(name: "record-\(plan.name)") { loop in
+            let writer = try RecorderWriter(
+                loop: loop, plan: plan, ring: ring, sink: sink, progress: progress, hooks: hooks, logger: logger)
+            return try writer.open()
+        }
+    }
+
+    var isBlocking: Bool { plan.whenFull == .block }
+    var maxBytes: UInt64? { plan.maxBytes }
+    var hasRecords: Bool { plan.hasRecords }
+
+    // MARK: Workers' threads
+
+    /// Wakes the thread: there is something in the ring.
+    func wake() {
+        mailbox.post(.work)
+    }
+
+    /// A connection is recorded from now on, and is no longer.
+    func attached() {
+        taps.add(1, ordering: .relaxed)
+    }
+
+    func detached() {
+        if taps.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 && progress.isRetired { wake() }
+    }
+
+    /// Bytes of a relay's connection found no room.
+    func missed(_ count: Int, of relay: String) {
+        guard hasRecords else { return }
+        progress.missed(UInt64(count))
+        hooks.counters(relay).addDropped(UInt64(count))
+    }
+
+    // MARK: The end
+
+    /// Nobody begins to be recorded any more; when the last recorded connection has ended, it finishes by itself.
+    func retire(then done: @escaping @Sendable () -> Void) {
+        progress.retire()
+        finish(whenIdle: { [self] in taps.load(ordering: .acquiring) == 0 }, then: done)
+    }
+
+    /// Writes what is in the ring, closes the recording and ends the thread. `done` is called on that thread.
+    func finish(then done: @escaping @Sendable () -> Void) {
+        finish(whenIdle: { true }, then: done)
+    }
+
+    private func finish(whenIdle: @escaping @Sendable () -> Bool, then done: @escaping @Sendable () -> Void) {
+        if !mailbox.post(.finish(whenIdle: whenIdle, done)) { done() }
+    }
+
+    /// Waits until the thread has ended, after `finish` or `retire` was done.
+    func join() {
+        thread.join()
+    }
+}
+
+/// What a recorder's thread is told.
+enum RecorderCommand: Sendable {
+    /// There is something in the ring.
+    case work
+    /// Finish as soon as this says so.
+    case finish(whenIdle: @Sendable () -> Bool, @Sendable () -> Void)
+}
+
+/// How far a recorder has come, for any thread to see.
+final class RecorderProgress: Sendable {
+    /// What is seen.
+    struct View: Sendable {
+        /// The file that is written now.
+        var file: String?
+        var recorded: UInt64 = 0
+        var dropped: UInt64 = 0
+        /// Why nothing is written at the moment.
+        var trouble: String?
+        fileprivate var isRetired = false
+        /// Bytes that found no room in the ring since the recorder last asked.
+        fileprivate var missed: UInt64 = 0
+    }
+
+    private let view = Mutex(View())
+
+    var now: View { view.withLock { $0 } }
+    var isRetired: Bool { view.withLock { $0.isRetired } }
+
+    func retire() {
+        view.withLock { $0.isRetired = true }
+    }
+
+    func missed(_ count: UInt64) {
+        view.withLock { view in
+            view.dropped += count
+            view.missed += count
+        }
+    }
+
+    /// Bytes that found no room since the last call.
+    func takeMissed() -> UInt64 {
+        view.withLock { view in
+            let missed = view.missed
+            view.missed = 0
+            return missed
+        }
+    }
+
+    func update(_ change: (inout View) -> Void) {
+        view.withLock { change(&$0) }
+    }
+}

@@ -1,0 +1,251 @@
+internal import EventLoop
+internal import Logging
+internal import Recording
+internal import Sockets
+
+/// A recorder's part on its own thread: takes events from the ring, makes segments of them and sees to it that they are
+/// written soon.
+final class RecorderWriter {
+    /// How long it naps between two looks while something comes, milliseconds: what passed is in the file soon after,
+    /// and workers need not wake it for every message.
+    private static let nap: UInt64 = 25
+    /// So many looks without anything, and it sleeps until it is woken.
+    private static let looksBeforeSleep = 4
+
+    // MARK: Fixed at birth
+
+    private let loop: EventLoop
+    private let ring: TapRing
+    private let progress: RecorderProgress
+    private let hooks: Recorder.Hooks
+    private let logger: Logger
+    private let plan: Recorder.Plan
+    private let stream: RecordingStream
+
+    // MARK: The recorder's thread only
+
+    private var mailbox: Mailbox<RecorderCommand>?
+    private var timer: Timer?
+    private var conversations: [UInt64: RecordedConversation] = [:]
+    private var emptyLooks = 0
+    private var lastTime: Int64 = 0
+    /// Whether to finish now, once somebody asked for it; the last who asked decides.
+    private var mayFinish: (@Sendable () -> Bool)?
+    private var finished: [@Sendable () -> Void] = []
+    private var isGoneTold = false
+    private var lastMissed: UInt64 = 0
+    private var missedLogged: UInt64 = 0
+
+    init(
+        loop: EventLoop, plan: Recorder.Plan, ring: TapRing, sink: RecordingSink, progress: RecorderProgress,
+        hooks: Recorder.Hooks, logger: Logger
+    ) throws(UVError) {
+        self.loop = loop
+        self.plan = plan
+        self.ring = ring
+        self.progress = progress
+        self.hooks = hooks
+        self.logger = logger
+        stream = RecordingStream(plan, sink: sink, logger: logger, progress: progress) { id, account in
+            hooks.told(id, account.lost)
+        }
+        timer = try Timer(loop: loop) { self.work() }
+    }
+
+    /// Opens the way in. The mailbox and the timer keep the writer until it has finished.
+    func open() throws(UVError) -> Mailbox<RecorderCommand> {
+        let mailbox = try Mailbox<RecorderCommand>(loop: loop) { [unowned self] commands in
+            commands.forEach(note)
+            work()
+        }
+        self.mailbox = mailbox
+        _ = ring.rest(.sleep)
+        return mailbox
+    }
+
+    private func note(_ command: RecorderCommand) {
+        guard case .finish(let whenIdle, let done) = command else { return }
+        mayFinish = whenIdle
+        finished.append(done)
+    }
+
+    // MARK: Working
+
+    private func work() {
+        let seen = consume()
+        _ = stream.flush()
+        stream.rotateIfOld(at: WallClock.now)
+        tellMissed()
+        if stream.isGone && !isGoneTold {
+            isGoneTold = true
+            hooks.gone(progress)
+        }
+        if let mayFinish, mayFinish(), finish() { return }
+        emptyLooks = seen ? 0 : emptyLooks + 1
+        restOrSleep()
+    }
+
+    /// Takes what is in the ring. Returns whether anything was.
+    private func consume() -> Bool {
+        var seen = false
+        repeat {
+            let hasRoom = ring.consume { event, bytes, note in
+                if stream.isHolding || stream.isDue {
+                    guard stream.flush() else { return false }
+                }
+                handle(event, bytes, note)
+                seen = true
+                return true
+            }
+            if hasRoom { hooks.hasRoom() }
+        } while ring.used > ring.capacity / 8 && !stream.isHolding
+        return seen
+    }
+
+    private func restOrSleep() {
+        let now = EventLoop.nanoseconds
+        let wait = stream.wait(from: now).map { max(1, $0 / 1_000_000) }
+        if emptyLooks >= Self.looksBeforeSleep, !stream.isHolding, mayFinish == nil, ring.rest(.sleep) {
+            if let wait { timer?.start(after: wait) } else { timer?.stop() }
+            return
+        }
+        _ = ring.rest(.nap)
+        timer?.start(after: min(wait ?? .max, Self.nap))
+    }
+
+    /// Says once in a while what found no room.
+    private func tellMissed() {
+        let missed = progress.takeMissed()
+        missedLogged += missed
+        let now = EventLoop.nanoseconds
+        guard missedLogged > 0, plan.hasRecords, now - lastMissed >= 10_000_000_000 || lastMissed == 0 else { return }
+        lastMissed = now
+        logger.warning(
+            "the recording's buffer was full",
+            metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(missedLogged)"])
+        missedLogged = 0
+    }
+
+    // MARK: Events
+
+    private func handle(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) {
+        let time = steady(event.time)
+        switch event.kind {
+        case .begun:
+            guard case .begun(let beginning) = note?.content, let account = note?.account else { return }
+            begin(beginning, account, time)
+        case .connected:
+            guard case .connected(let address) = note?.content, let known = conversations[event.connection] else {
+                return
+            }
+            let (synAck, ack) = known.conversation.connected(time: time, upstreamAddress: address)
+            write(known) {
+                $0.append(synAck, of: known, RawSpan())
+                $0.append(ack, of: known, RawSpan())
+            }
+        case .data:
+            guard let known = conversations[event.connection] else { return }
+            data(event, bytes, known, time)
+        case .flowEnded:
+            guard let known = conversations[event.connection] else { return }
+            end(event.direction, at: event.offset, of: known, time)
+        case .ended, .stopped:
+            guard let note else { return }
+            over(event.connection, note, time)
+        }
+    }
+
+    /// Events of several workers may be out of order by the blink of an eye; a capture is in order.
+    private func steady(_ time: Int64) -> Int64 {
+        let isBlink = time < lastTime && lastTime - time < 1_000_000
+        lastTime = isBlink ? lastTime : time
+        return lastTime
+    }
+
+    private func begin(_ beginning: TapBeginning, _ account: TapAccount, _ time: Int64) {
+        let origin = beginning.origin
+        let known = RecordedConversation(
+            Conversation(origin), account: account, counters: hooks.counters(origin.relay),
+            hasRecord: beginning.hasRecord)
+        conversations[origin.id] = known
+        guard beginning.isFromMiddle else {
+            let syn = known.conversation.accepted()
+            return write(known) { $0.append(syn, of: known, RawSpan()) }
+        }
+        known.conversation.resumed(
+            upOffset: beginning.upOffset, downOffset: beginning.downOffset,
+            isConnected: beginning.upstreamAddress != nil, upHasEnded: beginning.endedFlows.contains(.up),
+            downHasEnded: beginning.endedFlows.contains(.down), upstreamAddress: beginning.upstreamAddress)
+    }
+
+    private func data(_ event: TapEvent, _ bytes: RawSpan, _ known: RecordedConversation, _ time: Int64) {
+        let count = UInt64(bytes.byteCount)
+        guard stream.prepare(for: bytes.byteCount, at: time) else { return stream.lose(count, of: known) }
+        guard known.account.willWrite(count) else { return }
+        var cursor = known.conversation.beginData(
+            direction: event.direction, offset: event.offset, count: bytes.byteCount, time: time)
+        while let segment = known.conversation.next(&cursor) {
+            stream.append(segment, of: known, bytes)
+        }
+        stream.endPiece(of: known, event.direction, count)
+    }
+
+    private func end(_ direction: Direction, at offset: UInt64, of known: RecordedConversation, _ time: Int64) {
+        let (acknowledgement, fin) = known.conversation.ended(direction: direction, offset: offset, time: time)
+        write(known) { stream in
+            if let acknowledgement { stream.append(acknowledgement, of: known, RawSpan()) }
+            if let fin { stream.append(fin, of: known, RawSpan()) }
+        }
+    }
+
+    private func over(_ id: UInt64, _ note: TapNote, _ time: Int64) {
+        guard let known = conversations.removeValue(forKey: id) else {
+            // Not a byte of it found room.
+            return stream.noteEnding(id, note.account)
+        }
+        let segments: [Segment]
+        if case .ended(let record) = note.content, let end = record.end {
+            let lost = known.account.lost
+            segments = known.conversation.closed(
+                ConversationEnd(
+                    time: time, reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue,
+                    errno: end.errno?.name, bytesUp: record.bytesUp, bytesDown: record.bytesDown,
+                    recordedBytes: (record.recordedBytes ?? 0) - lost, droppedBytes: (record.droppedBytes ?? 0) + lost))
+        } else {
+            segments = [known.conversation.stopped(time: time)]
+        }
+        write(known) { stream in
+            for segment in segments { stream.append(segment, of: known, RawSpan()) }
+        }
+        if case .ended = note.content { stream.noteEnding(id, note.account) }
+    }
+
+    /// Writes segments without bytes, if anything is written now.
+    private func write(_ known: RecordedConversation, _ body: (RecordingStream) -> Void) {
+        guard stream.prepare(for: 256, at: lastTime) else { return }
+        body(stream)
+        stream.endPiece(of: known, .up, 0)
+    }
+
+    // MARK: The end
+
+    /// Ends when everything is written, or cannot be. Returns whether it has ended.
+    private func finish() -> Bool {
+        if stream.isHolding { stream.abandon() }
+        if ring.used > 0 {
+            _ = consume()
+            _ = stream.flush()
+            if ring.used > 0 { return false }
+        }
+        stream.end(at: steady(WallClock.now))
+        if stream.isHolding { stream.abandon() }
+        stream.close()
+        progress.update { $0.file = nil }
+        timer?.close()
+        timer = nil
+        mailbox?.close().forEach(note)
+        mailbox = nil
+        for done in finished { done() }
+        return true
+    }
+}

@@ -1,0 +1,355 @@
+internal import Configuration
+internal import EventLoop
+internal import Logging
+internal import Recording
+internal import Sockets
+
+/// The bytes of a recording on their way to its sink: blocks are gathered and written in large pieces, and what cannot
+/// be written is dropped or held, as the policy says.
+///
+/// Confined to the recorder's thread.
+final class RecordingStream {
+    /// How many bytes are gathered before they are written.
+    private static let batchSize = 1 << 20
+    /// How long to wait before a sink that took nothing is tried again, nanoseconds.
+    private static let retryAfter: UInt64 = 500_000_000
+
+    /// What stands in the batch, one after the other.
+    private struct Piece {
+        /// Where it ends in the batch.
+        let end: Int
+        /// Whose bytes it holds; nil: of nobody's flow.
+        let owner: RecordedConversation?
+        let direction: Direction
+        let count: UInt64
+    }
+
+    private enum State {
+        case writing
+        /// The sink takes nothing, and what comes is dropped until this moment of the monotonic clock; then one more try.
+        case dropping(until: UInt64)
+        /// The sink takes nothing, and what is gathered waits; nothing more is taken until then.
+        case holding(until: UInt64)
+        /// Nobody reads it any more.
+        case gone
+    }
+
+    // MARK: Fixed at birth
+
+    private let plan: Recorder.Plan
+    private let logger: Logger
+    private let progress: RecorderProgress
+    /// Tells that a conversation's end is with the sink, or lost.
+    private let told: (UInt64, TapAccount) -> Void
+
+    // MARK: The recorder's thread only
+
+    private var sink: RecordingSink
+    private var output: PcapngOutput
+    private let batch = OutputBuffer(capacity: RecordingStream.batchSize + (256 << 10))
+    private var pieces: [Piece] = []
+    /// Conversations whose end is in the batch.
+    private var endings: [(UInt64, TapAccount)] = []
+    private var state = State.writing
+    /// How much of the batch the sink has taken; beyond 0 only while it is held.
+    private var taken = 0
+    /// How long the file is.
+    private var length = 0
+    private var beganAt: UInt64 = 0
+    private var hasConversations = false
+    /// A section has to begin before the next block.
+    private var needsSection = true
+    /// Lost since the trouble began, and in how many writes.
+    private var lostBytes: UInt64 = 0
+    /// What the section that comes next has to tell of.
+    private var untold: [(RecordedConversation, Direction, UInt64)] = []
+
+    init(
+        _ plan: Recorder.Plan, sink: RecordingSink, logger: Logger, progress: RecorderProgress,
+        told: @escaping (UInt64, TapAccount) -> Void
+    ) {
+        self.plan = plan
+        self.sink = sink
+        self.logger = logger
+        self.progress = progress
+        self.told = told
+        output = PcapngOutput(application: plan.application)
+        beganAt = EventLoop.nanoseconds
+        if case .files(_, let file, _) = sink { progress.update { $0.file = file.path } }
+        if case .file(let file) = sink { progress.update { $0.file = file.path } }
+    }
+
+    /// Nothing more can be taken now.
+    var isHolding: Bool { if case .holding = state { true } else { false } }
+    var isGone: Bool { if case .gone = state { true } else { false } }
+
+    /// When to look after it by itself, nanoseconds from now; nil: never.
+    func wait(from now: UInt64) -> UInt64? {
+        switch state {
+        case .holding(let until): return until > now ? until - now : 0
+        case .writing, .dropping, .gone:
+            guard case .files(_, _, let rotation) = sink, rotation.age > 0, hasConversations else { return nil }
+            let end = beganAt + UInt64(rotation.age)
+            return end > now ? end - now : 0
+        }
+    }
+
+    // MARK: Blocks
+
+    /// Makes ready for a block of about so many bytes. False when what comes is to be dropped.
+    func prepare(for count: Int, at time: Int64) -> Bool {
+        switch state {
+        case .gone: return false
+        case .dropping(let until):
+            guard EventLoop.nanoseconds >= until, open(at: time) else { return false }
+        case .writing, .holding:
+            if isFull(with: count) || isOld { rotate(at: time) }
+            guard open(at: time) else { return false }
+        }
+        if needsSection {
+            output.begin(into: batch)
+            for (conversation, direction, bytes) in untold {
+                output.dropped(conversation.conversation, direction: direction, bytes: bytes, segments: 1)
+            }
+            untold = []
+            needsSection = false
+        }
+        return true
+    }
+
+    func append(_ segment: Segment, of conversation: RecordedConversation, _ payload: RawSpan) {
+        output.append(segment, of: conversation.conversation, payload: payload, to: batch)
+        hasConversations = true
+    }
+
+    /// What was appended since the last call holds so many bytes of a flow.
+    func endPiece(of owner: RecordedConversation?, _ direction: Direction, _ count: UInt64) {
+        pieces.append(Piece(end: batch.count, owner: owner, direction: direction, count: count))
+    }
+
+    /// A conversation's end stands in the batch, or is dropped with what comes now.
+    func noteEnding(_ id: UInt64, _ account: TapAccount) {
+        if pieces.isEmpty { told(id, account) } else { endings.append((id, account)) }
+    }
+
+    /// Whether enough is gathered to be written.
+    var isDue: Bool { batch.count >= Self.batchSize }
+
+    // MARK: Writing
+
+    /// Writes what is gathered. False when nothing more can be taken now.
+    func flush() -> Bool {
+        if case .holding(let until) = state, EventLoop.nanoseconds < until { return false }
+        guard batch.count > taken else {
+            settle(pieces.count)
+            return true
+        }
+        switch sink {
+        case .files(_, let file, _), .file(let file): return write(to: file)
+        case .output(let output): return write(to: output)
+        case .live(let queue):
+            guard queue.offer(batch) else {
+                state = queue.isClosed ? .gone : .holding(until: EventLoop.nanoseconds + 20_000_000)
+                return isGone
+            }
+            settle(pieces.count)
+            return true
+        }
+    }
+
+    private func write(to file: RecordingFile) -> Bool {
+        let (count, error) = file.append(batch, from: taken)
+        guard let error else {
+            length += count
+            settle(pieces.count)
+            return true
+        }
+        // Back to the last whole block.
+        let whole = pieces.prefix { $0.end <= taken + count }
+        let end = max(whole.last?.end ?? 0, taken)
+        do {
+            try file.cut(to: length + end - taken)
+        } catch {
+            logger.error("a recording cannot be cut back to its last whole block", metadata: ["error": "\(error.name)"])
+        }
+        length += end - taken
+        taken = end
+        settle(whole.count)
+        return failed(error, at: file.path)
+    }
+
+    private func write(to output: OutputFile) -> Bool {
+        let bytes = batch.withBytes { Array(copying: $0) }
+        do {
+            try output.write(bytes, from: &taken)
+            settle(pieces.count)
+            return true
+        } catch {
+            guard error.isBrokenPipe else {
+                // It cannot be cut back, so it goes on where it stopped.
+                trouble(error, at: output.name)
+                state = .holding(until: EventLoop.nanoseconds + Self.retryAfter)
+                return false
+            }
+            logger.notice("nobody reads \(output.name) any more: recording ends, relaying goes on")
+            state = .gone
+            loseRest()
+            return true
+        }
+    }
+
+    /// A write failed after which the file stands at the end of a whole block.
+    private func failed(_ error: Errno, at path: String) -> Bool {
+        trouble(error, at: path)
+        let retry = EventLoop.nanoseconds + Self.retryAfter
+        if plan.whenFull == .block {
+            state = .holding(until: retry)
+            return false
+        }
+        state = .dropping(until: retry)
+        loseRest()
+        return true
+    }
+
+    /// The first so many pieces are with the sink.
+    private func settle(_ count: Int) {
+        for piece in pieces.prefix(count) where piece.count > 0 {
+            if let owner = piece.owner, owner.hasRecord { owner.counters.addRecorded(piece.count) }
+            progress.update { $0.recorded += piece.count }
+        }
+        if count < pieces.count {
+            pieces.removeFirst(count)
+            return
+        }
+        clear()
+        recovered()
+    }
+
+    /// What is gathered and not with the sink is lost.
+    private func loseRest() {
+        for piece in pieces where piece.count > 0 {
+            lostBytes += piece.count
+            progress.update { $0.dropped += piece.count }
+            guard let owner = piece.owner else { continue }
+            owner.account.couldNotWrite(piece.count)
+            if owner.hasRecord { owner.counters.addDropped(piece.count) }
+            untold.append((owner, piece.direction, piece.count))
+        }
+        // The interfaces and names of the section may be among it: what comes next begins a new one.
+        output = PcapngOutput(application: plan.application, kind: .continuation)
+        needsSection = true
+        clear()
+    }
+
+    private func clear() {
+        batch.removeAll()
+        pieces.removeAll(keepingCapacity: true)
+        taken = 0
+        for (id, account) in endings { told(id, account) }
+        endings.removeAll(keepingCapacity: true)
+    }
+
+    /// Bytes that came while nothing can be written.
+    func lose(_ count: UInt64, of owner: RecordedConversation) {
+        guard owner.account.willNotWrite(count) else { return }
+        lostBytes += count
+        progress.update { $0.dropped += count }
+        if owner.hasRecord { owner.counters.addDropped(count) }
+    }
+
+    // MARK: Troubles
+
+    private func trouble(_ error: Errno, at path: String) {
+        guard progress.now.trouble == nil else { return }
+        progress.update { $0.trouble = "\(error) (\(error.name))" }
+        let rest =
+            plan.whenFull == .block
+            ? "recorded connections wait until it can be written" : "relaying goes on, what is not recorded is counted"
+        logger.error(
+            "the recording cannot be written: \(rest)",
+            metadata: ["recording": "\(plan.name)", "file": "\(path)", "error": "\(error) (\(error.name))"])
+    }
+
+    private func recovered() {
+        if case .gone = state { return }
+        state = .writing
+        guard progress.now.trouble != nil else { return }
+        progress.update { $0.trouble = nil }
+        logger.notice(
+            "the recording is written again",
+            metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(lostBytes)"])
+        lostBytes = 0
+    }
+
+    // MARK: Files
+
+    private var isOld: Bool {
+        guard case .files(_, _, let rotation) = sink, rotation.age > 0, hasConversations else { return false }
+        return EventLoop.nanoseconds - beganAt >= UInt64(rotation.age)
+    }
+
+    private func isFull(with count: Int) -> Bool {
+        guard case .files(_, _, let rotation) = sink, rotation.size > 0, hasConversations else { return false }
+        // Headers and comments come to less than this.
+        return length + batch.count + count + (count >> 4) + 2048 > rotation.size
+    }
+
+    /// Closes the file when its time has come.
+    func rotateIfOld(at time: Int64) {
+        if case .writing = state, isOld { rotate(at: time) }
+    }
+
+    private func rotate(at time: Int64) {
+        end(at: time)
+        guard case .writing = state, case .files(var files, let file, let rotation) = sink else { return }
+        for (name, error) in files.ended() {
+            logger.warning(
+                "an old recording cannot be removed", metadata: ["file": "\(name)", "error": "\(error.name)"])
+        }
+        hasConversations = false
+        sink = .files(files, file, rotation)
+        output = PcapngOutput(application: plan.application, kind: .continuation)
+        needsSection = true
+        isClosed = true
+        progress.update { $0.file = nil }
+    }
+
+    /// The file is closed and the next one not begun.
+    private var isClosed = false
+
+    /// Begins the next file, if it is time. False when that fails.
+    private func open(at time: Int64) -> Bool {
+        guard isClosed, case .files(var files, _, let rotation) = sink else { return true }
+        do {
+            let file = try files.begin(at: time)
+            sink = .files(files, file, rotation)
+            isClosed = false
+            length = 0
+            beganAt = EventLoop.nanoseconds
+            progress.update { $0.file = file.path }
+            return true
+        } catch {
+            trouble(error.errno, at: error.attempt)
+            state = .dropping(until: EventLoop.nanoseconds + Self.retryAfter)
+            return false
+        }
+    }
+
+    /// Writes the end of the recording.
+    func end(at time: Int64) {
+        if !needsSection { output.end(time: time, into: batch) }
+        endPiece(of: nil, .up, 0)
+        _ = flush()
+    }
+
+    /// Nothing comes any more.
+    func close() {
+        if case .live(let queue) = sink { queue.end() }
+    }
+
+    /// Gives up what is held: it is over.
+    func abandon() {
+        if isHolding { loseRest() }
+        state = .gone
+    }
+}

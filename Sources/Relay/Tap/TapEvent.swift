@@ -1,0 +1,65 @@
+internal import Recording
+internal import Sockets
+
+/// What a worker tells a recorder, as it stands in the ring between them.
+struct TapEvent: BitwiseCopyable, Sendable {
+    enum Kind: UInt8, BitwiseCopyable {
+        /// The recording of a connection begins; the note says with what.
+        case begun
+        /// The upstream is connected; the note says where.
+        case connected
+        /// Bytes that the destination of a flow took.
+        case data
+        /// A flow ended in order.
+        case flowEnded
+        /// The connection is over; the note has its record.
+        case ended
+        /// The connection goes on, its recording does not.
+        case stopped
+    }
+
+    let kind: Kind
+    /// Which flow, for `data` and `flowEnded`.
+    var direction = Direction.up
+    let connection: UInt64
+    /// Nanoseconds since 1970 UTC.
+    let time: Int64
+    /// How many bytes of the flow were delivered before.
+    var offset: UInt64 = 0
+}
+
+/// What goes with an event and is no plain number.
+final class TapNote: Sendable {
+    enum Content: Sendable {
+        case begun(TapBeginning)
+        case connected(SocketAddress)
+        case ended(ConnectionRecord)
+        case stopped
+    }
+
+    let content: Content
+    let account: TapAccount
+
+    init(_ content: Content, _ account: TapAccount) {
+        self.content = content
+        self.account = account
+    }
+}
+
+/// With what the recording of a connection begins.
+struct TapBeginning: Sendable {
+    let origin: ConversationOrigin
+    /// Whether it begins in the middle: the upstream is connected, or has been.
+    let isFromMiddle: Bool
+    let upstreamAddress: SocketAddress?
+    /// How much of each flow passed before.
+    let upOffset: UInt64
+    let downOffset: UInt64
+    /// Which flows had ended by then.
+    let endedFlows: Set<Direction>
+    /// Whether the recording of this connection goes into files, so that its record waits for it.
+    let hasRecord: Bool
+}
+
+/// The ring between workers and a recorder.
+typealias TapRing = ByteRing<TapEvent, TapNote>

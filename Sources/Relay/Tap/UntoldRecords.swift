@@ -1,0 +1,92 @@
+internal import EventLoop
+internal import Synchronization
+
+/// Records of connections that are over and whose recorder has yet to say what it wrote of them.
+///
+/// A recorder usually says so within some milliseconds. When the disk hangs nobody waits longer than a second: the
+/// record is told, and what is not written by then counts as dropped. Any thread.
+final class UntoldRecords: Sendable {
+    private struct Untold {
+        let record: ConnectionRecord
+        let account: TapAccount
+        let counters: RecordingCounters
+        /// What the ring took of it, and whether that is sure to be written one day.
+        let taken: UInt64
+        let isWaitedFor: Bool
+        let since: UInt64
+    }
+
+    /// How long a record waits for its recorder, nanoseconds.
+    private static let patience: UInt64 = 1_000_000_000
+
+    private let untold = Mutex<[UInt64: Untold]>([:])
+    private let count = Atomic<Int>(0)
+    private let tell: @Sendable (ConnectionRecord) -> Void
+
+    init(tell: @escaping @Sendable (ConnectionRecord) -> Void) {
+        self.tell = tell
+    }
+
+    var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
+
+    /// A connection is over; its record says what the ring took and what it did not. `isBlocking`: what the ring took is
+    /// written as soon as that is possible, however long it takes.
+    func add(
+        _ record: ConnectionRecord, _ account: TapAccount, _ counters: RecordingCounters, taken: UInt64,
+        isBlocking: Bool
+    ) {
+        count.add(1, ordering: .relaxed)
+        let one = Untold(
+            record: record, account: account, counters: counters, taken: taken, isWaitedFor: isBlocking,
+            since: EventLoop.nanoseconds)
+        untold.withLock { $0[record.id] = one }
+    }
+
+    /// The recorder has done what it can for a connection, and lost so many of its bytes.
+    func told(_ id: UInt64, lost: UInt64) {
+        guard let one = take(id) else { return }
+        tell(one, lost: lost)
+    }
+
+    /// Tells what has waited for too long.
+    func tellOverdue() {
+        guard !isEmpty else { return }
+        let now = EventLoop.nanoseconds
+        let overdue = untold.withLock { untold in
+            untold.filter { now &- $0.value.since >= Self.patience }.map(\.key)
+        }
+        tellNow(overdue)
+    }
+
+    /// Tells everything: no recorder will any more.
+    func tellAll() {
+        tellNow(untold.withLock { Array($0.keys) }, isLast: true)
+    }
+
+    private func tellNow(_ ids: [UInt64], isLast: Bool = false) {
+        for id in ids {
+            guard let one = take(id) else { continue }
+            if one.isWaitedFor && !isLast {
+                // Nothing of it is given up.
+                tell(one, lost: one.account.lost)
+            } else {
+                let (lost, uncounted) = one.account.close(taken: one.taken)
+                one.counters.addDropped(uncounted)
+                tell(one, lost: lost)
+            }
+        }
+    }
+
+    private func take(_ id: UInt64) -> Untold? {
+        let one = untold.withLock { $0.removeValue(forKey: id) }
+        if one != nil { count.subtract(1, ordering: .relaxed) }
+        return one
+    }
+
+    private func tell(_ one: Untold, lost: UInt64) {
+        var record = one.record
+        record.recordedBytes = (record.recordedBytes ?? 0) - lost
+        record.droppedBytes = (record.droppedBytes ?? 0) + lost
+        tell(record)
+    }
+}

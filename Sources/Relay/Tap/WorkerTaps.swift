@@ -1,0 +1,27 @@
+/// What records the connections of one worker. On the worker's thread.
+struct WorkerTaps {
+    /// By relay, as the configuration or the admin API wants it.
+    var recorders: [String: Recorder] = [:]
+    /// Of every relay.
+    var common: Recorder?
+    /// Whoever reads along.
+    var live: [Recorder] = []
+
+    init(common: Recorder?) {
+        self.common = common
+    }
+
+    var isEmpty: Bool { recorders.isEmpty && common == nil && live.isEmpty }
+
+    /// Calls with every recorder that takes a new connection.
+    func forEach(of relay: String, _ body: (Recorder) -> Void) {
+        if let recorder = recorders[relay] ?? common { body(recorder) }
+        for recorder in live where recorder.plan.selection.includes(relay: relay) { body(recorder) }
+    }
+
+    mutating func remove(_ recorder: Recorder) {
+        recorders = recorders.filter { $0.value !== recorder }
+        live.removeAll { $0 === recorder }
+        if common === recorder { common = nil }
+    }
+}
