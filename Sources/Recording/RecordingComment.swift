@@ -1,0 +1,228 @@
+internal import Text
+
+/// What a packet's comment in a recording says about its connection, as a value that is written and read back.
+///
+/// A comment is one line: `tapline: `, words for a person, then `key=value` pairs in the form of `FieldLine`, such as
+/// `tapline: connection opened id=7 relay=web upstream=example.com:80`. Keys whose value is nil are left out. Made by
+/// the recorder's thread and by readers; any thread may keep it.
+public struct RecordingComment: Hashable, Sendable {
+    /// What the packet is the occasion of.
+    public enum Kind: String, CaseIterable, Hashable, Sendable {
+        /// The client was accepted.
+        case opened
+        /// The upstream was connected.
+        case connected
+        /// The connection was open before its recording began; `bytesUp` and `bytesDown` had passed by then.
+        case joined
+        /// The connection stands in the file before, too; `bytesUp` and `bytesDown` had passed by then.
+        case continued
+        /// `droppedBytes` of this packet's flow, just before it, are not in the recording.
+        case gap
+        /// The recording stops while the connection is open; `bytesUp` and `bytesDown` have passed.
+        case stopped
+        /// The connection ended.
+        case ended
+    }
+
+    /// What the packet is the occasion of.
+    public var kind: Kind
+    /// The connection's number, unique in the process that recorded it.
+    public var id: UInt64
+    /// The relay's name.
+    public var relay: String?
+    /// The client's address as it is: the packets of a Unix client carry a stand-in.
+    public var client: String?
+    /// The listener's address as it is bound: the packets carry the upstream's port.
+    public var listener: String?
+    /// The upstream as configured.
+    public var upstream: String?
+    /// The address connected, or tried last.
+    public var upstreamAddress: String?
+    /// Why the connection ended: a word of the closed list of end reasons.
+    public var reason: String?
+    /// Who ended it: `client`, `upstream` or `tapline`.
+    public var closedBy: String?
+    /// The name of the system's error behind the end.
+    public var errno: String?
+    /// Bytes that the upstream has taken since the connection began.
+    public var bytesUp: UInt64?
+    /// Bytes that the client has taken since the connection began.
+    public var bytesDown: UInt64?
+    /// Bytes of both flows that were recorded.
+    public var recordedBytes: UInt64?
+    /// Bytes that were left out: of both flows at the end, of the packet's own flow in a gap.
+    public var droppedBytes: UInt64?
+
+    /// A comment that says nothing more than its kind and its connection.
+    public init(_ kind: Kind, id: UInt64) {
+        self.kind = kind
+        self.id = id
+    }
+}
+
+// MARK: Writing
+
+extension RecordingComment {
+    private static let opening = "tapline: "
+
+    /// The text of the comment, without an end of line.
+    public var text: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends the text of the comment as UTF-8, without an end of line.
+    public func append(to bytes: inout [UInt8]) {
+        bytes.append(Self.opening)
+        bytes.append(words)
+        bytes.append(UInt8(ascii: " "))
+        var line = FieldLine(.text, in: &bytes)
+        line.add("id", number: id, to: &bytes)
+        for (key, path) in Self.texts {
+            if let value = self[keyPath: path] { line.add(key, value, to: &bytes) }
+        }
+        for (key, path) in Self.numbers {
+            if let value = self[keyPath: path] { line.add(key, number: value, to: &bytes) }
+        }
+    }
+
+    /// What a person reads. No word holds an equals sign: the first one that does begins the pairs.
+    private var words: String {
+        let passed = "\(bytesUp ?? 0) bytes up and \(bytesDown ?? 0) bytes down"
+        return switch kind {
+        case .opened: "connection opened"
+        case .connected: "connected to the upstream"
+        case .joined: "recording starts in the middle of the connection, \(passed) passed before"
+        case .continued: "continues from the file before, \(passed) so far"
+        case .gap: "\(droppedBytes ?? 0) bytes not recorded"
+        case .stopped: "recording stops, the connection stays open, \(passed) so far"
+        case .ended: "connection ended, \(reason ?? "for no known reason")"
+        }
+    }
+
+    // Key paths of a value type without captures hold no state, so the tables may be shared.
+    private static var texts: [(String, WritableKeyPath<RecordingComment, String?>)] {
+        [
+            ("relay", \.relay), ("client", \.client), ("listener", \.listener), ("upstream", \.upstream),
+            ("upstream_address", \.upstreamAddress), ("reason", \.reason), ("closed_by", \.closedBy),
+            ("errno", \.errno),
+        ]
+    }
+
+    private static var numbers: [(String, WritableKeyPath<RecordingComment, UInt64?>)] {
+        [
+            ("bytes_up", \.bytesUp), ("bytes_down", \.bytesDown), ("recorded_bytes", \.recordedBytes),
+            ("dropped_bytes", \.droppedBytes),
+        ]
+    }
+}
+
+// MARK: Reading
+
+extension RecordingComment {
+    /// Reads a comment back; nil when it is not one of Tapline's.
+    ///
+    /// Recordings come from anywhere: a key that is not known is passed over, so that an older reader understands a
+    /// newer writer; a pair that is cut short, a number that is none and a missing id make it no comment of Tapline's.
+    public init?(_ text: String) {
+        guard text.utf8.starts(with: Self.opening.utf8) else { return nil }
+        let bytes = Array(text.utf8.dropFirst(Self.opening.utf8.count))
+        guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+        let start = bytes[..<equals].lastIndex(of: UInt8(ascii: " ")).map { $0 + 1 } ?? 0
+        guard start > 0 else { return nil }
+        self.init(.opened, id: 0)
+        var hasID = false
+        var pairs = TextPairs(bytes[start...])
+        while let pair = pairs.next() {
+            guard let value = pair.value else { continue }
+            if pair.key == "id" {
+                guard let number = UInt64(value) else { return nil }
+                id = number
+                hasID = true
+            } else if let (_, path) = Self.texts.first(where: { $0.0 == pair.key }) {
+                self[keyPath: path] = value
+            } else if let (_, path) = Self.numbers.first(where: { $0.0 == pair.key }) {
+                guard let number = UInt64(value) else { return nil }
+                self[keyPath: path] = number
+            }
+        }
+        guard hasID, pairs.isWhole else { return nil }
+        // The words follow from the values, so the kind is the one that would have been written this way.
+        let words = String(decoding: bytes[..<(start - 1)], as: UTF8.self)
+        for kind in Kind.allCases {
+            self.kind = kind
+            if self.words == words { return }
+        }
+        return nil
+    }
+}
+
+/// Takes a line of `key=value` pairs apart: the inverse of `FieldLine`'s text.
+private struct TextPairs {
+    private var rest: ArraySlice<UInt8>
+    /// Whether everything so far was in the form that it has to have.
+    private(set) var isWhole = true
+
+    init(_ bytes: ArraySlice<UInt8>) {
+        rest = bytes
+    }
+
+    /// The next pair; nil at the end, and where the form is broken.
+    mutating func next() -> (key: String, value: String?)? {
+        guard !rest.isEmpty else { return nil }
+        guard let equals = rest.firstIndex(of: UInt8(ascii: "=")), equals > rest.startIndex else { return fail() }
+        let key = String(decoding: rest[..<equals], as: UTF8.self)
+        rest = rest[(equals + 1)...]
+        var value: String?
+        if rest.first == UInt8(ascii: "\"") {
+            guard let quoted = takeQuoted() else { return fail() }
+            value = quoted
+        } else {
+            let end = rest.firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
+            let bare = String(decoding: rest[..<end], as: UTF8.self)
+            guard !bare.isEmpty else { return fail() }
+            value = bare == "null" ? nil : bare
+            rest = rest[end...]
+        }
+        if rest.first == UInt8(ascii: " ") { rest = rest.dropFirst() } else if !rest.isEmpty { return fail() }
+        return (key, value)
+    }
+
+    private mutating func fail() -> (key: String, value: String?)? {
+        isWhole = false
+        rest = []
+        return nil
+    }
+
+    /// The text of a JSON string (RFC 8259, section 7) with the escapes that Tapline writes.
+    private mutating func takeQuoted() -> String? {
+        var text: [UInt8] = []
+        var bytes = rest.dropFirst()
+        while let byte = bytes.popFirst() {
+            switch byte {
+            case UInt8(ascii: "\""):
+                rest = bytes
+                return String(decoding: text, as: UTF8.self)
+            case UInt8(ascii: "\\"):
+                guard let escape = bytes.popFirst() else { return nil }
+                switch escape {
+                case UInt8(ascii: "\""), UInt8(ascii: "\\"): text.append(escape)
+                case UInt8(ascii: "n"): text.append(0x0A)
+                case UInt8(ascii: "r"): text.append(0x0D)
+                case UInt8(ascii: "t"): text.append(0x09)
+                case UInt8(ascii: "u"):
+                    let digits = String(decoding: bytes.prefix(4), as: UTF8.self)
+                    guard digits.utf8.count == 4, let value = UInt32(digits, radix: 16),
+                        let scalar = Unicode.Scalar(value)
+                    else { return nil }
+                    bytes = bytes.dropFirst(4)
+                    text.append(contentsOf: Array(String(scalar).utf8))
+                default: return nil
+                }
+            default: text.append(byte)
+            }
+        }
+        return nil
+    }
+}
