@@ -127,9 +127,12 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         return bytes.withUnsafeBytes { source in
             state.withLock { state in
                 state.reserved -= reserved
-                guard state.used + state.reserved + size <= capacity, let offset = place(size, in: &state) else {
-                    return .full
+                if reserved == 0 && state.reserved > 0 {
+                    // What is promised to others must fit behind this, and the end of the memory may be skipped.
+                    let slack = 2 * Self.size(ofPayload: largestPayload)
+                    guard state.used + state.reserved + size + slack <= capacity else { return .full }
                 }
+                guard let offset = place(size, in: &state) else { return .full }
                 let object = attachment.map { UInt(bitPattern: Unmanaged.passRetained($0).toOpaque()) } ?? 0
                 let prefix = Prefix(
                     size: UInt32(truncatingIfNeeded: size), count: UInt32(truncatingIfNeeded: count),
@@ -261,7 +264,9 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
 
     /// Gives room back. Returns whether somebody waits for it and half of the ring is free.
     private func release(_ count: Int, head: Int) -> Bool {
-        state.withLock { state in
+        // Nothing to give back: whoever appends to an empty ring moves the head.
+        guard count > 0 else { return false }
+        return state.withLock { state in
             state.head = head
             state.used -= count
             guard state.isAwaited, state.used + state.reserved <= capacity / 2 else { return false }

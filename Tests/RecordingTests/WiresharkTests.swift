@@ -201,7 +201,9 @@ struct WiresharkTests {
         second.close(&conversation, "client_closed", by: "client")
         second.end()
         for capture in [first, second] {
-            try await Wireshark.onFile(capture.bytes) { path async throws in #expect(try await Wireshark.faults(path) == []) }
+            try await Wireshark.onFile(capture.bytes) { path async throws in
+                #expect(try await Wireshark.faults(path) == [])
+            }
         }
         try await Wireshark.onFile(second.bytes) { path async throws in
             let followed = try await Wireshark.follow(path)

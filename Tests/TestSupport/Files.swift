@@ -22,6 +22,16 @@ public enum Files {
         try move(path + ".new", to: path)
     }
 
+    /// Everything in a file.
+    public static func bytes(of path: String) throws -> [UInt8] {
+        guard let file = fopen(path, "re") else { throw TestFailure("\(path): errno \(errno)") }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece[..<count] }
+        return bytes
+    }
+
     /// Renames.
     public static func move(_ path: String, to target: String) throws {
         guard rename(path, target) == 0 else { throw TestFailure("rename \(path): errno \(errno)") }

@@ -1,0 +1,107 @@
+import Glibc
+import Recording
+import Sockets
+import TestSupport
+import Testing
+
+struct RecordingFileNameTests {
+    @Test func aName_holdsTheRelayAndTheTime() {
+        let name = RecordingFileName(relay: "web", nanoseconds: 1_795_378_500_123_999_999)
+        #expect(name.description == "web.20261122T201500.123Z.pcapng")
+        #expect(name.next.description == "web.20261122T201500.124Z.pcapng")
+        #expect(RecordingFileName.isRecording(name.description, of: "web"))
+    }
+
+    @Test(arguments: [
+        "web-2.20261122T201500.123Z.pcapng", "web.20261122T201500.123Z.pcap", "web.20261122T201500.123Z.pcapng.gz",
+        "web.2026112xT201500.123Z.pcapng", "web.pcapng", "web.1.20261122T201500.123Z.pcapng", ".pcapng", "",
+        "xweb.20261122T201500.123Z.pcapng",
+    ])
+    func otherNames_areOfOthers(name: String) {
+        #expect(!RecordingFileName.isRecording(name, of: "web"))
+    }
+
+    @Test func relaysWhoseNamesBeginAlike_areToldApart() {
+        let name = RecordingFileName(relay: "web.20261122T201500.123Z", nanoseconds: 0).description
+        #expect(RecordingFileName.isRecording(name, of: "web.20261122T201500.123Z"))
+        #expect(!RecordingFileName.isRecording(name, of: "web"))
+    }
+}
+
+struct RecordingFilesTests {
+    @Test func files_areTheirOwnersOnly_andNeverOverwriteOrFollow() async throws {
+        try await TemporaryFolder.run { path in
+            let previous = umask(0)
+            defer { umask(previous) }
+            let folder = path + "/made"
+            let directory = try Directory(path: folder)
+            var files = RecordingFiles(directory: directory, relay: "web", keep: 0)
+            let first = try files.begin(at: 0)
+            #expect(first.path == folder + "/web.19700101T000000.000Z.pcapng")
+            #expect(mode(first.path) == 0o600)
+            #expect(mode(folder) == 0o700)
+            // The name is taken, and the next is a link that leads elsewhere.
+            #expect(symlink(path + "/target", folder + "/web.19700101T000000.001Z.pcapng") == 0)
+            let second = try files.begin(at: 0)
+            #expect(second.path == folder + "/web.19700101T000000.002Z.pcapng")
+            #expect(access(path + "/target", F_OK) != 0)
+        }
+    }
+
+    @Test func onlyTheOldestOfThisRelay_areRemoved() async throws {
+        try await TemporaryFolder.run { path in
+            let directory = try Directory(path: path)
+            let foreign = ["web-2.19700101T000000.001Z.pcapng", "web.txt", "notes"]
+            for name in foreign { _ = try directory.create(name) }
+            #expect(mkdir(path + "/web.19700101T000000.000Z.pcapng", 0o700) == 0)
+            var files = RecordingFiles(directory: directory, relay: "web", keep: 2)
+            for second in 1...5 {
+                _ = try files.begin(at: Int64(second) * 1_000_000_000)
+                if second < 5 { #expect(files.ended().isEmpty) }
+            }
+            #expect(
+                directory.files().sorted()
+                    == (foreign + (3...5).map { "web.19700101T00000\($0).000Z.pcapng" }).sorted())
+            #expect(files.ended().isEmpty)
+            #expect(directory.files().count == foreign.count + 2)
+            #expect(access(path + "/web.19700101T000000.000Z.pcapng", F_OK) == 0, "a folder is no recording")
+        }
+    }
+
+    @Test func aFolderWhosePathLeadsElsewhere_staysTheSame() async throws {
+        try await TemporaryFolder.run { path in
+            let directory = try Directory(path: path + "/a")
+            #expect(rename(path + "/a", path + "/b") == 0)
+            _ = try directory.create("web")
+            #expect(access(path + "/b/web", F_OK) == 0)
+        }
+    }
+
+    @Test func troubles_areNamed() async throws {
+        try await TemporaryFolder.run { path in
+            #expect(throws: SystemError.self) { try Directory(path: path + "/no/such") }
+            _ = try Directory(path: path).create("file")
+            let error = #expect(throws: SystemError.self) { try Directory(path: path + "/file") }
+            #expect(
+                error?.description == "cannot open the folder \(path)/file: Not a directory (ENOTDIR)")
+        }
+    }
+
+    @Test func aFile_isCutBack_andGoesOnThere() async throws {
+        try await TemporaryFolder.run { path in
+            let file = try Directory(path: path).create("file")
+            let bytes = OutputBuffer()
+            bytes.append([1, 2, 3, 4, 5, 6])
+            #expect(file.append(bytes, from: 0).taken == 6)
+            try file.cut(to: 4)
+            #expect(file.append(bytes, from: 5) == (1, nil))
+            #expect(try Files.bytes(of: path + "/file") == [1, 2, 3, 4, 6])
+        }
+    }
+
+    private func mode(_ path: String) -> mode_t {
+        var facts = stat()
+        #expect(lstat(path, &facts) == 0)
+        return facts.st_mode & 0o777
+    }
+}
