@@ -26,7 +26,7 @@ final class RecorderWriter {
 
     private var mailbox: Mailbox<RecorderCommand>?
     private var timer: Timer?
-    private var conversations: [UInt64: RecordedConversation] = [:]
+    private var conversations: [UInt64: TappedConversation] = [:]
     private var emptyLooks = 0
     private var lastTime: Int64 = 0
     /// Whether to finish now, once somebody asked for it; the last who asked decides.
@@ -164,7 +164,7 @@ final class RecorderWriter {
 
     private func begin(_ beginning: TapBeginning, _ account: TapAccount, _ time: Int64) {
         let origin = beginning.origin
-        let known = RecordedConversation(
+        let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),
             hasRecord: beginning.hasRecord)
         conversations[origin.id] = known
@@ -178,7 +178,7 @@ final class RecorderWriter {
             downHasEnded: beginning.endedFlows.contains(.down), upstreamAddress: beginning.upstreamAddress)
     }
 
-    private func data(_ event: TapEvent, _ bytes: RawSpan, _ known: RecordedConversation, _ time: Int64) {
+    private func data(_ event: TapEvent, _ bytes: RawSpan, _ known: TappedConversation, _ time: Int64) {
         let count = UInt64(bytes.byteCount)
         guard stream.prepare(for: bytes.byteCount, at: time) else { return stream.lose(count, of: known) }
         guard known.account.willWrite(count) else { return }
@@ -190,7 +190,7 @@ final class RecorderWriter {
         stream.endPiece(of: known, event.direction, count)
     }
 
-    private func end(_ direction: Direction, at offset: UInt64, of known: RecordedConversation, _ time: Int64) {
+    private func end(_ direction: Direction, at offset: UInt64, of known: TappedConversation, _ time: Int64) {
         let (acknowledgement, fin) = known.conversation.ended(direction: direction, offset: offset, time: time)
         write(known) { stream in
             if let acknowledgement { stream.append(acknowledgement, of: known, RawSpan()) }
@@ -221,7 +221,7 @@ final class RecorderWriter {
     }
 
     /// Writes segments without bytes, if anything is written now.
-    private func write(_ known: RecordedConversation, _ body: (RecordingStream) -> Void) {
+    private func write(_ known: TappedConversation, _ body: (RecordingStream) -> Void) {
         guard stream.prepare(for: 256, at: lastTime) else { return }
         body(stream)
         stream.endPiece(of: known, .up, 0)

@@ -19,7 +19,7 @@ final class RecordingStream {
         /// Where it ends in the batch.
         let end: Int
         /// Whose bytes it holds; nil: of nobody's flow.
-        let owner: RecordedConversation?
+        let owner: TappedConversation?
         let direction: Direction
         let count: UInt64
     }
@@ -62,7 +62,7 @@ final class RecordingStream {
     /// Lost since the trouble began, and in how many writes.
     private var lostBytes: UInt64 = 0
     /// What the section that comes next has to tell of.
-    private var untold: [(RecordedConversation, Direction, UInt64)] = []
+    private var untold: [(TappedConversation, Direction, UInt64)] = []
 
     init(
         _ plan: Recorder.Plan, sink: RecordingSink, logger: Logger, progress: RecorderProgress,
@@ -117,13 +117,13 @@ final class RecordingStream {
         return true
     }
 
-    func append(_ segment: Segment, of conversation: RecordedConversation, _ payload: RawSpan) {
+    func append(_ segment: Segment, of conversation: TappedConversation, _ payload: RawSpan) {
         output.append(segment, of: conversation.conversation, payload: payload, to: batch)
         hasConversations = true
     }
 
     /// What was appended since the last call holds so many bytes of a flow.
-    func endPiece(of owner: RecordedConversation?, _ direction: Direction, _ count: UInt64) {
+    func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
         pieces.append(Piece(end: batch.count, owner: owner, direction: direction, count: count))
     }
 
@@ -250,7 +250,7 @@ final class RecordingStream {
     }
 
     /// Bytes that came while nothing can be written.
-    func lose(_ count: UInt64, of owner: RecordedConversation) {
+    func lose(_ count: UInt64, of owner: TappedConversation) {
         guard owner.account.willNotWrite(count) else { return }
         lostBytes += count
         progress.update { $0.dropped += count }

@@ -1,7 +1,7 @@
 internal import Recording
 
 /// One connection as its recorder knows it. Confined to the recorder's thread.
-final class RecordedConversation {
+final class TappedConversation {
     var conversation: Conversation
     let account: TapAccount
     let counters: RecordingCounters
