@@ -107,7 +107,10 @@ public struct Conversation {
         let flow = direction == .up ? up : down
         let count = min(cursor.remaining, Segment.largestPayload)
         let unacknowledged = flow.passed &- flow.acknowledged
-        if unacknowledged > 0, unacknowledged &+ UInt64(count) > Self.largestUnacknowledged {
+        // Until a receiver has acknowledged data, Wireshark takes its window for what the handshake's segments say, not
+        // scaled, and calls a segment that ends exactly there a full window.
+        let largest = flow.acknowledged == 0 ? UInt64(Segment.largestPayload) : Self.largestUnacknowledged
+        if unacknowledged > 0, unacknowledged &+ UInt64(count) > largest {
             return bare(Direction(from: direction.destination), [.ack], time: cursor.time)
         }
         var segment = bare(direction, [.psh, .ack], time: cursor.time)
