@@ -4,15 +4,20 @@
 /// and again allocates until it has seen its largest load and never after. Offsets count from the first byte.
 public final class OutputBuffer {
     /// How many bytes it holds.
-    public private(set) var count = 0
+    @inlinable
+    public var count: Int { filled }
     /// How many bytes fit before it has to grow.
-    public private(set) var capacity: Int
-    private var base: UnsafeMutableRawPointer
+    @inlinable
+    public var capacity: Int { room }
+    // Writers append a packet's header number by number: those calls are inlined into their modules.
+    @usableFromInline var filled = 0
+    @usableFromInline var room: Int
+    @usableFromInline var base: UnsafeMutableRawPointer
 
     /// Allocates, without touching the memory: pages that nothing is written to cost nothing.
     public init(capacity: Int = 4096) {
         precondition(capacity > 0)
-        self.capacity = capacity
+        room = capacity
         base = .allocate(byteCount: capacity, alignment: 64)
     }
 
@@ -23,81 +28,81 @@ public final class OutputBuffer {
     // MARK: Growing and shrinking
 
     /// Makes room for so many bytes more.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func reserve(_ more: Int) {
         if capacity - count < more { grow(more) }
     }
 
-    @inline(never)
-    private func grow(_ more: Int) {
+    @usableFromInline @inline(never)
+    func grow(_ more: Int) {
         let larger = max(capacity * 2, count + more)
         let memory = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 64)
         memory.copyMemory(from: base, byteCount: count)
         base.deallocate()
         base = memory
-        capacity = larger
+        room = larger
     }
 
     /// Takes back what was appended past a count that it had before.
     public func truncate(to count: Int) {
         precondition(count >= 0 && count <= self.count)
-        self.count = count
+        filled = count
     }
 
     /// Empties it and keeps its memory.
     public func removeAll() {
-        count = 0
+        filled = 0
     }
 
     // MARK: Numbers
 
     /// Appends a number as its bytes lie in the memory of this machine: pass `.littleEndian` or `.bigEndian` of it.
-    @inline(__always)
-    private func append<Number: FixedWidthInteger & BitwiseCopyable>(raw number: Number) {
+    @inlinable @inline(__always)
+    func append<Number: FixedWidthInteger & BitwiseCopyable>(raw number: Number) {
         reserve(MemoryLayout<Number>.size)
         (base + count).storeBytes(of: number, as: Number.self)
-        count += MemoryLayout<Number>.size
+        filled += MemoryLayout<Number>.size
     }
 
     /// Appends a byte.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(_ byte: UInt8) { append(raw: byte) }
 
     /// Appends a number, its least significant byte first.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(littleEndian number: UInt16) { append(raw: number.littleEndian) }
     /// Appends a number, its least significant byte first.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(littleEndian number: UInt32) { append(raw: number.littleEndian) }
     /// Appends a number, its least significant byte first.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(littleEndian number: UInt64) { append(raw: number.littleEndian) }
     /// Appends a number, its most significant byte first (network order).
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(bigEndian number: UInt16) { append(raw: number.bigEndian) }
     /// Appends a number, its most significant byte first (network order).
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(bigEndian number: UInt32) { append(raw: number.bigEndian) }
     /// Appends a number, its most significant byte first (network order).
-    @inline(__always)
+    @inlinable @inline(__always)
     public func append(bigEndian number: UInt64) { append(raw: number.bigEndian) }
 
     /// Overwrites two bytes with a number, its least significant byte first.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func patch(littleEndian number: UInt16, at offset: Int) {
         precondition(offset >= 0 && offset + 2 <= count)
         (base + offset).storeBytes(of: number.littleEndian, as: UInt16.self)
     }
 
     /// Overwrites four bytes with a number, its least significant byte first.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func patch(littleEndian number: UInt32, at offset: Int) {
         precondition(offset >= 0 && offset + 4 <= count)
         (base + offset).storeBytes(of: number.littleEndian, as: UInt32.self)
     }
 
     /// Overwrites two bytes with a number, its most significant byte first (network order).
-    @inline(__always)
+    @inlinable @inline(__always)
     public func patch(bigEndian number: UInt16, at offset: Int) {
         precondition(offset >= 0 && offset + 2 <= count)
         (base + offset).storeBytes(of: number.bigEndian, as: UInt16.self)
@@ -125,17 +130,17 @@ public final class OutputBuffer {
         guard let source = bytes.baseAddress else { return }
         reserve(bytes.count)
         (base + count).copyMemory(from: source, byteCount: bytes.count)
-        count += bytes.count
+        filled += bytes.count
     }
 
     /// Appends zeros until the count is a multiple of four.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func padToFour() {
         let missing = -count & 3
         guard missing > 0 else { return }
         reserve(4)
         (base + count).storeBytes(of: 0, as: UInt32.self)
-        count += missing
+        filled += missing
     }
 
     /// Lends all of the bytes for one call; they must not leave it.
@@ -153,7 +158,7 @@ public final class OutputBuffer {
             guard let source = bytes.baseAddress else { return 0 }
             reserve(bytes.count)
             let sum = Self.copySumming(from: source, to: base + count, count: bytes.count)
-            count += bytes.count
+            filled += bytes.count
             return sum
         }
     }

@@ -32,7 +32,8 @@ struct ConversationTests {
         #expect(
             relative(capture) == [
                 "up S 0+0", "down SA 0+0 ack 1", "up A 1+0 ack 1", "up PA 1+10 ack 1", "down PA 1+65495 ack 11",
-                "down PA 65496+4505 ack 11", "up FA 11+0 ack 70001", "down PA 70001+1 ack 12", "up A 12+0 ack 70002",
+                "up A 11+0 ack 65496", "down PA 65496+4505 ack 11", "up FA 11+0 ack 70001", "down PA 70001+1 ack 12",
+                "up A 12+0 ack 70002",
                 "down FA 70002+0 ack 12", "up A 12+0 ack 70003",
             ])
         #expect(capture.segments.last?.occasion == .ended)

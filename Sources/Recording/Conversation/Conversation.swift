@@ -7,26 +7,44 @@ public import Sockets
 /// 2^32), receivers acknowledge at least every 256 KiB and before a FIN, and each flow ends with a FIN of its own. Two
 /// writers that are told the same events make the same packets.
 ///
-/// Owned by whoever records, on one thread at a time. No event allocates but the end. Times are nanoseconds since
+/// Owned by whoever records, on one thread at a time. Data and FINs allocate nothing. Times are nanoseconds since
 /// 1970 UTC, offsets count the bytes that a flow's destination took since the connection began, recorded or not.
 public struct Conversation {
     /// What is fixed about the connection.
-    public let origin: ConversationOrigin
+    public var origin: ConversationOrigin { story.origin }
     /// The address connected, or tried last; nil before that.
-    public private(set) var upstreamAddress: SocketAddress?
+    public var upstreamAddress: SocketAddress? { story.upstreamAddress }
     /// How the connection ended; nil until it did.
-    public private(set) var end: ConversationEnd?
+    public var end: ConversationEnd? { story.end }
+    /// The connection's number, as in `origin`.
+    public let id: UInt64
+    private var story: Story
     let path: PacketPath
     private var up: FlowSequence
     private var down: FlowSequence
     private var isJoining = false
+
+    /// What has names and texts in it, behind one reference, so that a copy of a conversation costs one and not ten.
+    /// Never changed: an event that adds to it makes a new one.
+    private final class Story: Sendable {
+        let origin: ConversationOrigin
+        let upstreamAddress: SocketAddress?
+        let end: ConversationEnd?
+
+        init(_ origin: ConversationOrigin, upstreamAddress: SocketAddress?, end: ConversationEnd?) {
+            self.origin = origin
+            self.upstreamAddress = upstreamAddress
+            self.end = end
+        }
+    }
 
     /// How many bytes a receiver leaves unacknowledged at the most.
     static let largestUnacknowledged: UInt64 = 256 * 1024
 
     /// A conversation of which nothing has happened yet.
     public init(_ origin: ConversationOrigin) {
-        self.origin = origin
+        id = origin.id
+        story = Story(origin, upstreamAddress: nil, end: nil)
         path = PacketPath(origin)
         let numbers = Self.scatter(origin.id)
         up = FlowSequence(initial: UInt32(truncatingIfNeeded: numbers >> 32))
@@ -62,7 +80,7 @@ public struct Conversation {
     public mutating func connected(
         time: Int64, upstreamAddress: SocketAddress
     ) -> (synAck: Segment, ack: Segment) {
-        self.upstreamAddress = upstreamAddress
+        story = Story(origin, upstreamAddress: upstreamAddress, end: nil)
         up.hasBegun = true
         down.hasBegun = true
         var synAck = bare(.down, [.syn, .ack], time: time)
@@ -77,7 +95,7 @@ public struct Conversation {
         upOffset: UInt64, downOffset: UInt64, isConnected: Bool, upHasEnded: Bool = false, downHasEnded: Bool = false,
         upstreamAddress: SocketAddress? = nil
     ) {
-        self.upstreamAddress = upstreamAddress ?? self.upstreamAddress
+        story = Story(origin, upstreamAddress: upstreamAddress ?? self.upstreamAddress, end: nil)
         up.passed = upOffset
         down.passed = downOffset
         up.hasBegun = true
@@ -107,7 +125,10 @@ public struct Conversation {
         let flow = direction == .up ? up : down
         let count = min(cursor.remaining, Segment.largestPayload)
         let unacknowledged = flow.passed &- flow.acknowledged
-        if unacknowledged > 0, unacknowledged &+ UInt64(count) > Self.largestUnacknowledged {
+        // Until a receiver has acknowledged data, Wireshark takes its window for what the handshake's segments say, not
+        // scaled, and calls a segment that ends exactly there a full window.
+        let largest = flow.acknowledged == 0 ? UInt64(Segment.largestPayload) : Self.largestUnacknowledged
+        if unacknowledged > 0, unacknowledged &+ UInt64(count) > largest {
             return bare(Direction(from: direction.destination), [.ack], time: cursor.time)
         }
         var segment = bare(direction, [.psh, .ack], time: cursor.time)
@@ -145,7 +166,7 @@ public struct Conversation {
     /// way it is a reset by whoever ended it, by the listener's side where that was Tapline. The last segment carries
     /// the comment with the end's reason and the sums.
     public mutating func closed(_ end: ConversationEnd) -> [Segment] {
-        self.end = end
+        story = Story(origin, upstreamAddress: upstreamAddress, end: end)
         var segments: [Segment] = []
         if end.isOrderly {
             let first: Direction = end.reason == "client_closed" ? .up : .down

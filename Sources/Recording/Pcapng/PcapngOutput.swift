@@ -71,7 +71,7 @@ public struct PcapngOutput {
     public mutating func append(
         _ segment: Segment, of conversation: borrowing Conversation, payload: RawSpan, to buffer: OutputBuffer
     ) {
-        let id = conversation.origin.id
+        let id = conversation.id
         let known = introduced[id]
         let interface = known ?? introduce(conversation, time: segment.time, in: buffer)
         if known == nil || segment.occasion == .connected { appendName(of: conversation, to: buffer) }
@@ -105,7 +105,7 @@ public struct PcapngOutput {
         _ conversation: borrowing Conversation, time: Int64, in buffer: OutputBuffer
     ) -> Int {
         let interface = interfaces.index(of: conversation.origin, time: time, in: buffer)
-        introduced[conversation.origin.id] = interface
+        introduced[conversation.id] = interface
         return interface
     }
 
@@ -118,7 +118,7 @@ public struct PcapngOutput {
             buffer.append(comment: conversation.introduction(isJoined ? .joined : .continued, at: segment))
         }
         if gap > 0 {
-            var comment = RecordingComment(.gap, id: conversation.origin.id)
+            var comment = RecordingComment(.gap, id: conversation.id)
             comment.droppedBytes = gap
             buffer.append(comment: comment)
         }
@@ -135,8 +135,8 @@ public struct PcapngOutput {
         interfaces.count(drops: segments, of: conversation.origin)
         guard bytes > 0 else { return }
         switch direction {
-        case .up: omissions[conversation.origin.id, default: Omission()].up &+= bytes
-        case .down: omissions[conversation.origin.id, default: Omission()].down &+= bytes
+        case .up: omissions[conversation.id, default: Omission()].up &+= bytes
+        case .down: omissions[conversation.id, default: Omission()].down &+= bytes
         }
     }
 
@@ -145,7 +145,7 @@ public struct PcapngOutput {
         dropped(
             conversation, direction: segment.direction, bytes: UInt64(segment.payloadCount) &+ segment.gapBytes,
             segments: 1 &+ segment.gapSegments)
-        if segment.isLast { forget(conversation.origin.id) }
+        if segment.isLast { forget(conversation.id) }
     }
 
     /// Nothing more will come of a conversation.

@@ -73,10 +73,14 @@ enum Wireshark {
                 + " or tcp.checksum.status == 2")
     }
 
-    /// The completeness of every stream, as it stands at its last packet.
+    /// The completeness of every stream. Two passes, for at its own packet a reset does not count yet.
     static func completeness(_ path: String) async throws -> [String: Int] {
         var values: [String: Int] = [:]
-        for line in try await fields(path, ["tcp.stream", "tcp.completeness"]) { values[line[0]] = Int(line[1]) }
+        let fields = ["-T", "fields", "-e", "tcp.stream", "-e", "tcp.completeness"]
+        for line in try await lines("tshark", ["-2"] + checks + ["-r", path] + fields) {
+            let words = line.split(separator: "\t")
+            values[String(words[0])] = Int(words[1])
+        }
         return values
     }
 }
