@@ -91,8 +91,11 @@ final class ConnectionTap {
         _ = append(event, RawSpan(), nil)
     }
 
-    /// The connection is over.
+    /// The connection is over. What its recording says of it is what this one took.
     func ended(_ record: ConnectionRecord) {
+        var record = record
+        record.recordedBytes = taken
+        record.droppedBytes = missed
         finish(TapNote(.ended(record), account), .ended)
     }
 

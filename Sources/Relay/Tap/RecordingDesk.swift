@@ -254,11 +254,17 @@ final class RecordingDesk: Sendable {
 
     private func retire(_ recorder: Recorder, then done: @escaping @Sendable () -> Void = {}) {
         recorder.retire { [self] in
-            state.withLock { state in
-                state.running.removeAll { $0 === recorder }
-                state.done.append(recorder)
-            }
+            ended(recorder)
             done()
+        }
+    }
+
+    /// A recorder's thread is about to end: whoever comes next joins it. Both who retired it and who ends everything
+    /// may hear of it.
+    private func ended(_ recorder: Recorder) {
+        state.withLock { state in
+            guard let position = state.running.firstIndex(where: { $0 === recorder }) else { return }
+            state.done.append(state.running.remove(at: position))
         }
     }
 
@@ -286,10 +292,7 @@ final class RecordingDesk: Sendable {
         let finished = Countdown(running.count)
         for recorder in running {
             recorder.finish { [self] in
-                state.withLock { state in
-                    state.running.removeAll { $0 === recorder }
-                    state.done.append(recorder)
-                }
+                ended(recorder)
                 finished.down()
             }
         }
