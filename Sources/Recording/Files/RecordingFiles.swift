@@ -5,7 +5,7 @@ public import Sockets
 /// Confined to the recorder's thread. It makes, cuts, closes and removes files; what stands in them, and when to change
 /// over to the next, others decide.
 public struct RecordingFiles: Sendable {
-    private let directory: Directory
+    private var directory: Directory
     private let relay: String
     /// How many closed files stay; 0: all.
     private let keep: Int
@@ -21,6 +21,7 @@ public struct RecordingFiles: Sendable {
     /// Begins the next file at a moment, nanoseconds since 1970 UTC.
     public mutating func begin(at time: Int64) throws(SystemError) -> RecordingFile {
         var name = RecordingFileName(relay: relay, nanoseconds: time)
+        var isFirstTry = true
         for _ in 0..<1000 {
             let text = name.description
             do {
@@ -28,13 +29,26 @@ public struct RecordingFiles: Sendable {
                 current = text
                 return file
             } catch {
-                guard error.code == Errno.exists.code else {
+                // Removed and made anew: the one that is held is not what its path means any more.
+                if error == .missing, let again = try? Directory(path: directory.path), isFirstTry {
+                    isFirstTry = false
+                    directory = again
+                    continue
+                }
+                guard error == .exists else {
                     throw SystemError("make the recording \(directory.path)/\(text)", error)
                 }
                 name = name.next
             }
         }
         throw SystemError("make the recording \(directory.path)/\(name)", .exists)
+    }
+
+    /// The file that was begun last is not wanted.
+    public mutating func discard() {
+        // Whoever removed it before did what was wanted.
+        if let current { try? directory.remove(current) }
+        current = nil
     }
 
     /// The file that was begun last is closed: removes the oldest closed ones beyond those that stay. Returns the names

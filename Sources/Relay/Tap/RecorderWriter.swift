@@ -59,6 +59,7 @@ final class RecorderWriter {
             work()
         }
         self.mailbox = mailbox
+        stream.start()
         _ = ring.rest(.sleep)
         return mailbox
     }

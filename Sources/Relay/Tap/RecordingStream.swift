@@ -79,6 +79,13 @@ final class RecordingStream {
         if case .file(let file) = sink { progress.update { $0.file = file.path } }
     }
 
+    /// Writes what every recording begins with, so that whoever opens it at once finds one.
+    func start() {
+        guard prepare(for: 0, at: 0) else { return }
+        endPiece(of: nil, .up, 0)
+        _ = flush()
+    }
+
     /// Nothing more can be taken now.
     var isHolding: Bool { if case .holding = state { true } else { false } }
     var isGone: Bool { if case .gone = state { true } else { false } }
@@ -208,15 +215,19 @@ final class RecordingStream {
         }
         state = .dropping(until: retry)
         loseRest()
+        // More room does not help a file that is too long, or a disk that fails: the next file may.
+        if !error.isNoRoom, case .files = sink { isClosed = true }
         return true
     }
 
     /// The first so many pieces are with the sink.
     private func settle(_ count: Int) {
+        var sum: UInt64 = 0
         for piece in pieces.prefix(count) where piece.count > 0 {
             if let owner = piece.owner, owner.hasRecord { owner.counters.addRecorded(piece.count) }
-            progress.update { $0.recorded += piece.count }
+            sum += piece.count
         }
+        if sum > 0 { progress.update { $0.recorded += sum } }
         if count < pieces.count {
             pieces.removeFirst(count)
             return
@@ -342,9 +353,13 @@ final class RecordingStream {
         _ = flush()
     }
 
-    /// Nothing comes any more.
+    /// Nothing comes any more. A file without a conversation in it is of no use to anybody.
     func close() {
-        if case .live(let queue) = sink { queue.end() }
+        switch sink {
+        case .live(let queue): queue.end()
+        case .files(var files, _, _) where !hasConversations && !isClosed: files.discard()
+        case .files, .file, .output: break
+        }
     }
 
     /// Gives up what is held: it is over.
