@@ -11,7 +11,7 @@ enum PostgreSQLRecogniser {
         }
         switch code {
         // Minor versions have come since.
-        case version3...(version3 + 99): return Protocol(.postgreSQL, parameters(up.prefix(Int(length))))
+        case version3...(version3 + 99): return parameters(up.prefix(Int(length))).map { Protocol(.postgreSQL, $0) }
         case sslRequest where length == 8:
             guard down.byte(at: 0) == UInt8(ascii: "S") else {
                 return recognise(up.rest(from: 8), down.rest(from: 1)) ?? Protocol(.postgreSQL, "asks for TLS")
@@ -25,8 +25,8 @@ enum PostgreSQLRecogniser {
         }
     }
 
-    /// User and database of a startup message.
-    private static func parameters(_ message: ArraySlice<UInt8>) -> String {
+    /// User and database of a startup message; nil when it names no user, as it has to.
+    private static func parameters(_ message: ArraySlice<UInt8>) -> String? {
         var place = 8
         var words: [String] = []
         while let key = message.textToNUL(from: place), !key.isEmpty {
@@ -35,6 +35,6 @@ enum PostgreSQLRecogniser {
             place += value.utf8.count + 1
             if key == "user" || key == "database" { words.append("\(key)=\(value)") }
         }
-        return words.joined(separator: " ")
+        return words.contains { $0.hasPrefix("user=") } ? words.joined(separator: " ") : nil
     }
 }

@@ -4,9 +4,9 @@ enum TLSRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
         guard isRecord(up), let message = handshake(in: up), message.byte(at: 0) == 1 else {
             guard up.isEmpty, isRecord(down), handshake(in: down)?.byte(at: 0) == 2 else { return nil }
-            return Protocol(.tls, version(ofServerIn: down))
+            return Protocol(.tls, version(ofServerIn: down).map(behindItsName))
         }
-        return Protocol(.tls, detail(of: message, down))
+        return Protocol(.tls, detail(of: message, down).map(behindItsName))
     }
 
     /// What stands in a ClientHello and the answer to it; also for protocols that turn to TLS later.
@@ -19,6 +19,11 @@ enum TLSRecogniser {
         let hello = Hello(message, isServers: false)
         let words = [hello.serverName, version(ofServerIn: down) ?? hello.version.flatMap(name), hello.applications]
         return words.compactMap { $0 }.joined(separator: ", ")
+    }
+
+    /// A detail as it reads behind the word TLS.
+    private static func behindItsName(_ detail: String) -> String {
+        detail.hasPrefix("TLS ") ? String(detail.dropFirst(4)) : detail
     }
 
     private static func version(ofServerIn down: ArraySlice<UInt8>) -> String? {

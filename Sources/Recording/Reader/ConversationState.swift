@@ -13,8 +13,8 @@ final class ConversationState {
     private var firstToEnd: Side?
     /// Nothing of it is told of any more.
     var isOver = false
-    /// Whether packets came since it was last looked at, to find who is idle.
-    var isActive = true
+    /// Which of all segments was its last, to find who is idle.
+    var heard: UInt64 = 0
     /// How many bytes it holds of its flows' beginnings.
     var prefixBytes: Int { summary.up.prefix.count + summary.down.prefix.count }
 

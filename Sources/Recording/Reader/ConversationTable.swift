@@ -15,13 +15,22 @@ struct ConversationTable {
         }
     }
 
+    /// A place in the queue of those that are open.
+    private struct Waiting {
+        var pair: Pair
+        /// When it was last heard of as it took the place.
+        var heard: UInt64
+    }
+
     private let limits: ReassemblyLimits
     private let keepsPrefixes: Bool
     private var conversations: [Pair: ConversationState] = [:]
     /// Those that are not over, and those that are, in the order in which they were looked at last.
-    private var open = Queue<Pair>()
+    private var open = Queue<Waiting>()
     private var over = Queue<Pair>()
     private var lastID: UInt64 = 0
+    /// Counts segments, as a clock that never goes back.
+    private var heard: UInt64 = 0
     private var held = 0
     private var prefixBytes = 0
     /// The time of the last packet.
@@ -38,10 +47,11 @@ struct ConversationTable {
 
     mutating func take(_ segment: TCPSegment, of packet: CapturedPacket, into events: inout [RecordingEvent]) {
         now = Timestamp(nanoseconds: packet.time)
+        heard += 1
         let comments = packet.comments.compactMap { RecordingComment($0) }
         guard let conversation = conversation(of: segment, packet, comments, into: &events) else { return }
         let direction = conversation.direction(of: segment)
-        conversation.isActive = true
+        conversation.heard = heard
         conversation.summary.ended = now
         var lost: UInt64 = 0
         var hasEnd = false
@@ -111,7 +121,7 @@ struct ConversationTable {
             upstream: isFromClient ? segment.destination : segment.source, id: lastID, time: now)
         if let announced { made.take(announced) }
         conversations[pair] = made
-        open.append(pair)
+        open.append(Waiting(pair: pair, heard: heard))
         events.append(.opened(made.summary))
         giveUpIdle(into: &events)
         return made
@@ -217,15 +227,15 @@ struct ConversationTable {
 
     /// Too many are open: the one that was idle longest is given up.
     private mutating func giveUpIdle(into events: inout [RecordingEvent]) {
-        while open.count > limits.open, let pair = open.popFirst() {
-            guard let conversation = conversations[pair], !conversation.isOver else { continue }
-            if conversation.isActive {
-                conversation.isActive = false
-                open.append(pair)
+        while open.count > limits.open, let waiting = open.popFirst() {
+            guard let conversation = conversations[waiting.pair], !conversation.isOver else { continue }
+            if conversation.heard > waiting.heard {
+                // It is not idle, and goes to the end of the queue.
+                open.append(Waiting(pair: waiting.pair, heard: conversation.heard))
                 continue
             }
             end(conversation, into: &events)
-            conversations[pair] = nil
+            conversations[waiting.pair] = nil
         }
     }
 

@@ -19,7 +19,12 @@ public final class RecordingReader {
     private var table: ConversationTable
     private var events: [RecordingEvent] = []
     private var nextEvent = 0
+    /// No more bytes come.
     private var isFinished = false
+    /// The capture cannot be read on.
+    private var hasFailed = false
+    /// The last events are among those that wait.
+    private var isTold = false
     private var skippedPackets = SkippedPackets()
 
     /// A reader at the start of a recording. `keepsPrefixes` says that the first bytes of each flow are kept, for
@@ -65,16 +70,31 @@ public final class RecordingReader {
             }
             events.removeAll(keepingCapacity: true)
             nextEvent = 0
-            guard !isFinished, let packet = try capture.next() else { return nil }
-            take(packet)
+            if isTold { return nil }
+            // A capture that failed throws again, until its reader has given up on it.
+            if !(isFinished && hasFailed), let packet = try nextPacket() {
+                take(packet)
+                continue
+            }
+            guard isFinished else { return nil }
+            table.finish(into: &events)
+            isTold = true
         }
     }
 
-    /// The input is over: conversations that are open end here. Throws when it was no capture at all.
+    private func nextPacket() throws(CaptureError) -> CapturedPacket? {
+        do {
+            return try capture.next()
+        } catch {
+            hasFailed = true
+            throw error
+        }
+    }
+
+    /// The input is over: the events that are left follow, and conversations that are open end. Throws when it was no capture at all.
     public func finish() throws(CaptureError) {
         guard !isFinished else { return }
         isFinished = true
-        table.finish(into: &events)
         try capture.finish()
     }
 
