@@ -4,13 +4,16 @@ import Testing
 
 /// `tapline show` over captures of real programs, made by tcpdump on loopback.
 struct ShowTests {
-    /// What tcpdump caught on the port while programs talked.
+    /// What tcpdump caught on the port while programs talked. Its buffer of 64 MiB holds all that they say, so that
+    /// nothing is lost however busy the machine is.
     private func capture(
         _ name: String, port: Substring, in scene: Scene, options: [String] = [], _ talk: () async throws -> Void
     ) async throws -> String {
         let path = scene.path(name)
         let tcpdump = try scene.start(
-            ["tcpdump", "-i", "lo", "-n", "-Z", "root", "-U", "-w", path] + options + ["tcp port \(port)"])
+            ["tcpdump", "-i", "lo", "-n", "-Z", "root", "-U", "-B", "65536", "-w", path] + options + [
+                "tcp port \(port)"
+            ])
         try await tcpdump.errors.line(containing: "listening on ")
         try await talk()
         try await whenQuiet(path, in: scene)
