@@ -70,7 +70,11 @@ let package = Package(
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
-            name: "RecordingTests", dependencies: ["Recording", "Sockets", "TestSupport", "Text"],
+            name: "RecordingTests",
+            dependencies: [
+                "Recording", "Sockets", "TestSupport", "Text",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),

@@ -171,7 +171,9 @@ private struct TextPairs {
     /// The next pair; nil at the end, and where the form is broken.
     mutating func next() -> (key: String, value: String?)? {
         guard !rest.isEmpty else { return nil }
-        guard let equals = rest.firstIndex(of: UInt8(ascii: "=")), equals > rest.startIndex else { return fail() }
+        guard let equals = rest.firstIndex(of: UInt8(ascii: "=")), equals > rest.startIndex,
+            !rest[..<equals].contains(UInt8(ascii: " "))
+        else { return fail() }
         let key = String(decoding: rest[..<equals], as: UTF8.self)
         rest = rest[(equals + 1)...]
         var value: String?

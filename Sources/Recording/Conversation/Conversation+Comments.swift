@@ -1,0 +1,62 @@
+internal import Sockets
+
+extension Conversation {
+    /// The comment of a segment that has something to say; nil for the others.
+    func comment(_ occasion: Segment.Occasion) -> RecordingComment? {
+        switch occasion {
+        case .none: nil
+        case .opened: beginning(.opened)
+        case .connected: connectedComment
+        case .stopped: totals(.stopped, up: passed(.up), down: passed(.down))
+        case .ended: endComment
+        }
+    }
+
+    /// The comment of the first segment in an output that the conversation did not begin in. It counts what passed
+    /// before the segment and before the gap that it tells of.
+    func introduction(_ kind: RecordingComment.Kind, at segment: Segment) -> RecordingComment {
+        let own = segment.offset - segment.gapBytes
+        let other = passed(Direction(from: segment.direction.destination))
+        var comment = beginning(kind)
+        comment.upstreamAddress = upstreamAddress?.description
+        comment.bytesUp = segment.direction == .up ? own : other
+        comment.bytesDown = segment.direction == .up ? other : own
+        return comment
+    }
+
+    private func beginning(_ kind: RecordingComment.Kind) -> RecordingComment {
+        var comment = RecordingComment(kind, id: origin.id)
+        comment.relay = origin.relay
+        comment.client = origin.client.isUnix ? "unix:" : origin.client.description
+        comment.listener = origin.listener.description
+        comment.upstream = origin.upstream
+        return comment
+    }
+
+    private var connectedComment: RecordingComment {
+        var comment = RecordingComment(.connected, id: origin.id)
+        comment.upstreamAddress = upstreamAddress?.description
+        return comment
+    }
+
+    private func totals(_ kind: RecordingComment.Kind, up: UInt64, down: UInt64) -> RecordingComment {
+        var comment = RecordingComment(kind, id: origin.id)
+        comment.relay = origin.relay
+        comment.bytesUp = up
+        comment.bytesDown = down
+        return comment
+    }
+
+    private var endComment: RecordingComment? {
+        guard let end else { return nil }
+        var comment = totals(.ended, up: end.bytesUp, down: end.bytesDown)
+        comment.upstream = origin.upstream
+        comment.upstreamAddress = upstreamAddress?.description
+        comment.reason = end.reason
+        comment.closedBy = end.closedBy
+        comment.errno = end.errno
+        comment.recordedBytes = end.recordedBytes
+        comment.droppedBytes = end.droppedBytes
+        return comment
+    }
+}

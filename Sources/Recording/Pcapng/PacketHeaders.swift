@@ -1,0 +1,109 @@
+internal import Sockets
+
+/// Writes the packet of a segment: IPv4 (RFC 791) or IPv6 (RFC 8200), then TCP (RFC 9293), with valid checksums.
+struct PacketHeaders {
+    /// Every window; with the scale of the handshake that is 1 GiB, so no receiver ever looks slow.
+    private static let window: UInt16 = 0xFFFF
+    private static let windowScale: UInt8 = 14
+    private static let timeToLive: UInt8 = 64
+    private static let protocolTCP: UInt64 = 6
+
+    /// How long the packet of a segment is.
+    @inline(__always)
+    static func packetCount(_ segment: Segment, _ path: PacketPath) -> Int {
+        (path.isIPv6 ? 40 : 20) + tcpHeaderCount(segment) + segment.payloadCount
+    }
+
+    @inline(__always)
+    private static func tcpHeaderCount(_ segment: Segment) -> Int {
+        segment.flags.contains(.syn) ? 28 : 20
+    }
+
+    /// Appends the packet. The payload is the part of the event's bytes that the segment names.
+    @inline(__always)
+    static func append(_ segment: Segment, _ path: PacketPath, payload: RawSpan, to buffer: OutputBuffer) {
+        let tcpCount = tcpHeaderCount(segment) + segment.payloadCount
+        if path.isIPv6 {
+            appendIPv6(segment, path, tcpCount: tcpCount, to: buffer)
+        } else {
+            appendIPv4(segment, path, tcpCount: tcpCount, to: buffer)
+        }
+        appendTCP(segment, path, tcpCount: tcpCount, payload: payload, to: buffer)
+    }
+
+    @inline(__always)
+    private static func appendIPv4(_ segment: Segment, _ path: PacketPath, tcpCount: Int, to buffer: OutputBuffer) {
+        let isUp = segment.direction == .up
+        let total = UInt16(truncatingIfNeeded: 20 + tcpCount)
+        let lifeAndProtocol = UInt16(timeToLive) << 8 | UInt16(protocolTCP)
+        // Version 4, five words of header; then "do not fragment", so that the identification 0 means nothing (RFC 6864).
+        buffer.append(bigEndian: UInt16(0x4500))
+        buffer.append(bigEndian: total)
+        buffer.append(bigEndian: UInt32(0x0000_4000))
+        buffer.append(bigEndian: lifeAndProtocol)
+        buffer.append(bigEndian: checksum(0x4500 + UInt64(total) + 0x4000 + UInt64(lifeAndProtocol) + path.addressSum))
+        buffer.append(bigEndian: UInt32(truncatingIfNeeded: isUp ? path.client.low : path.server.low))
+        buffer.append(bigEndian: UInt32(truncatingIfNeeded: isUp ? path.server.low : path.client.low))
+    }
+
+    @inline(__always)
+    private static func appendIPv6(_ segment: Segment, _ path: PacketPath, tcpCount: Int, to buffer: OutputBuffer) {
+        let source = segment.direction == .up ? path.client : path.server
+        let destination = segment.direction == .up ? path.server : path.client
+        buffer.append(bigEndian: UInt32(0x6000_0000))
+        buffer.append(bigEndian: UInt16(truncatingIfNeeded: tcpCount))
+        buffer.append(bigEndian: UInt16(protocolTCP) << 8 | UInt16(timeToLive))
+        buffer.append(bigEndian: source.high)
+        buffer.append(bigEndian: source.low)
+        buffer.append(bigEndian: destination.high)
+        buffer.append(bigEndian: destination.low)
+    }
+
+    @inline(__always)
+    private static func appendTCP(
+        _ segment: Segment, _ path: PacketPath, tcpCount: Int, payload: RawSpan, to buffer: OutputBuffer
+    ) {
+        let isUp = segment.direction == .up
+        let ports =
+            isUp
+            ? UInt32(path.clientPort) << 16 | UInt32(path.serverPort)
+            : UInt32(path.serverPort) << 16 | UInt32(path.clientPort)
+        let lengthAndFlags = UInt16(tcpHeaderCount(segment) / 4) << 12 | UInt16(segment.flags.rawValue)
+        buffer.append(bigEndian: ports)
+        buffer.append(bigEndian: segment.sequence)
+        buffer.append(bigEndian: segment.acknowledgement)
+        buffer.append(bigEndian: lengthAndFlags)
+        buffer.append(bigEndian: window)
+        let checksumOffset = buffer.count
+        buffer.append(bigEndian: UInt32(0))
+        // The pseudo-header is the same sum for IPv4 and IPv6 (RFC 9293, section 3.1).
+        var sum = path.addressSum + protocolTCP + UInt64(tcpCount)
+        sum += UInt64(ports) + UInt64(segment.sequence) + UInt64(segment.acknowledgement)
+        sum += UInt64(lengthAndFlags) + UInt64(window)
+        if segment.flags.contains(.syn) {
+            // The maximum segment size (kind 2; RFC 9293, section 3.2), then a no-operation and the window's scale
+            // (kind 3; RFC 7323, section 2.2).
+            let maximumSegment = UInt32(0x0204_0000) | UInt32(Segment.largestPayload)
+            let scale = UInt32(0x0103_0300) | UInt32(windowScale)
+            buffer.append(bigEndian: maximumSegment)
+            buffer.append(bigEndian: scale)
+            sum += UInt64(maximumSegment) + UInt64(scale)
+        }
+        if segment.payloadCount > 0 {
+            let start = segment.payloadOffset
+            sum += buffer.appendSumming(payload.extracting(start..<(start + segment.payloadCount)))
+        }
+        buffer.patch(bigEndian: checksum(sum), at: checksumOffset)
+    }
+
+    /// The ones' complement of the ones'-complement sum (RFC 1071), of words of 16 bits or of 32, which add up to the
+    /// same when the carries are folded in.
+    @inline(__always)
+    private static func checksum(_ sum: UInt64) -> UInt16 {
+        var folded = (sum & 0xFFFF_FFFF) &+ (sum >> 32)
+        folded = (folded & 0xFFFF) &+ (folded >> 16)
+        folded = (folded & 0xFFFF) &+ (folded >> 16)
+        folded = (folded & 0xFFFF) &+ (folded >> 16)
+        return ~UInt16(truncatingIfNeeded: folded)
+    }
+}

@@ -1,0 +1,65 @@
+internal import Sockets
+
+/// The addresses that the packets of a conversation carry, ready for headers; a trivial value.
+///
+/// The client's packets go from its real address and port to the address that it reached, with the upstream's port in
+/// place of the listener's, by which Wireshark picks the protocol. A Unix socket has neither and gets a stand-in: a
+/// client on one is 127.85.X.Y with the port 49152 + id % 16384, X.Y being the next 16 bits of the connection's id; a
+/// Unix listener is 127.0.0.1. Where the upstream is a Unix socket the listener's own port stands, and 1 if both are.
+struct PacketPath {
+    /// Whether the packets are IPv6; an IPv4 address among them stands in its mapped form.
+    let isIPv6: Bool
+    let client: IPv6Address
+    let server: IPv6Address
+    let clientPort: UInt16
+    let serverPort: UInt16
+    /// The sum of the 16-bit words of both addresses (RFC 1071), unfolded.
+    let addressSum: UInt64
+
+    init(_ origin: ConversationOrigin) {
+        let client: SocketAddress
+        if origin.client.isUnix {
+            let block = UInt32(truncatingIfNeeded: (origin.id / 16384) & 0xFFFF)
+            client = .ipv4(
+                IPv4Address(bits: 0x7F55_0000 | block), port: 49152 + UInt16(truncatingIfNeeded: origin.id % 16384))
+        } else {
+            client = origin.client
+        }
+        let server = origin.local.isUnix ? .ipv4(.loopback, port: 1) : origin.local
+        clientPort = client.port ?? 0
+        serverPort = origin.upstreamPort ?? server.port ?? 0
+        let isIPv6 = client.isIPv6 || server.isIPv6
+        self.isIPv6 = isIPv6
+        self.client = client.wide
+        self.server = server.wide
+        let wordSum: (IPv6Address) -> UInt64 = { address in
+            isIPv6 ? address.high.wordSum + address.low.wordSum : address.ipv4Bits.wordSum
+        }
+        addressSum = wordSum(client.wide) + wordSum(server.wide)
+    }
+}
+
+extension SocketAddress {
+    fileprivate var isIPv6: Bool {
+        if case .ipv6 = self { true } else { false }
+    }
+
+    /// The address as 128 bits, an IPv4 one in its mapped form (RFC 4291, section 2.5.5.2).
+    fileprivate var wide: IPv6Address {
+        switch self {
+        case .ipv4(let address, _): IPv6Address(high: 0, low: 0xFFFF_0000_0000 | UInt64(address.bits))
+        case .ipv6(let address, _, _): address
+        case .unix: .any
+        }
+    }
+}
+
+extension IPv6Address {
+    /// The last 32 bits, which are the address where it is a mapped IPv4 one.
+    var ipv4Bits: UInt64 { low & 0xFFFF_FFFF }
+}
+
+extension UInt64 {
+    /// The sum of its four 16-bit words.
+    fileprivate var wordSum: UInt64 { (self >> 48) + (self >> 32 & 0xFFFF) + (self >> 16 & 0xFFFF) + (self & 0xFFFF) }
+}
