@@ -2,8 +2,9 @@
 PREFIX ?= /usr/local
 RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
+FUZZ_SECONDS ?= 60
 
-.PHONY: help run test setup build lint format bench sanitize install clean
+.PHONY: help run test setup build lint format bench sanitize fuzz install clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
@@ -13,6 +14,7 @@ help:
 	@echo 'make lint       check how the sources look; make format puts it right'
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
 	@echo 'make sanitize   the in-process tests under the address sanitizer'
+	@echo 'make fuzz       feed the reader of recordings with nonsense for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build to $(PREFIX)/bin (DESTDIR and PREFIX as usual)'
 
 run: setup build
@@ -46,6 +48,14 @@ bench: build
 sanitize: setup
 	LSAN_OPTIONS="suppressions=$(CURDIR)/.ci/leak-sanitizer.supp" swift test --sanitize=address --scratch-path .build-address-sanitizer \
 		--filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
+
+# A package of its own with libFuzzer's instrumentation. What it finds new goes to .build-fuzz; what makes it fail goes to
+# Tests/Fuzz/corpus, where the tests of every run read it again once it is committed.
+fuzz: setup
+	swift build -c release --package-path Tests/Fuzz --scratch-path .build-fuzz
+	mkdir -p .build-fuzz/found
+	.build-fuzz/release/RecordingFuzz .build-fuzz/found Tests/Fuzz/corpus/recording -max_total_time=$(FUZZ_SECONDS) \
+		-max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=Tests/Fuzz/corpus/recording/
 
 install: build
 	install -D -m 755 .build/release/tapline $(DESTDIR)$(PREFIX)/bin/tapline

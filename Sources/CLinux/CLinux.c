@@ -2,12 +2,15 @@
 
 #include "CLinux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 int tapline_accept(int fd, struct sockaddr *address, socklen_t *length) {
@@ -48,3 +51,26 @@ int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthrea
 _Static_assert(offsetof(struct tapline_tcp_info, rto) == 8, "tcp_info: rto");
 _Static_assert(offsetof(struct tapline_tcp_info, last_data_sent) == 44, "tcp_info: last_data_sent");
 _Static_assert(offsetof(struct tapline_tcp_info, rtt) == 68, "tcp_info: rtt");
+
+int tapline_interrupt_descriptor(void) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    int error = pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (error != 0) {
+        errno = error;
+        return -1;
+    }
+    return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int tapline_take_interrupt(int fd) {
+    struct signalfd_siginfo info;
+    return read(fd, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+int tapline_terminal_columns(int fd) {
+    struct winsize size;
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}

@@ -26,6 +26,9 @@ public struct Errno: Error, Hashable, Sendable {
     /// `ETIMEDOUT`.
     public static var timedOut: Errno { Errno(ETIMEDOUT) }
 
+    /// Whether it is `EPIPE`: nobody reads the other end any more.
+    public var isBrokenPipe: Bool { code == EPIPE }
+
     /// The calling thread's `errno`; read it directly after the call that failed.
     @inlinable
     public static var current: Errno { Errno(errno) }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// A place that bytes are written to, in order: standard output, standard error, or a file that is appended to.
@@ -52,6 +53,12 @@ public final class OutputFile: Sendable {
 
     /// Whether a terminal shows what is written.
     public var isTerminal: Bool { isatty(fd) == 1 }
+
+    /// How many columns the terminal has that shows what is written; nil when there is none, or it does not say.
+    public var columns: Int? {
+        let columns = Int(tapline_terminal_columns(fd))
+        return columns > 0 ? columns : nil
+    }
 
     /// Writes everything from `offset` on, in as few calls as the system allows, and moves `offset` past what it took,
     /// also when it throws. Somebody may have made the descriptor non-blocking, for it is shared with the processes

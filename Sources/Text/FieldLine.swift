@@ -55,6 +55,14 @@ public struct FieldLine {
         if format == .json { bytes.append(UInt8(ascii: "\"")) }
     }
 
+    /// Adds bytes as a Base64 string.
+    public mutating func add(_ key: String, base64 data: ArraySlice<UInt8>, to bytes: inout [UInt8]) {
+        begin(key, in: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(base64: data)
+        bytes.append(UInt8(ascii: "\""))
+    }
+
     /// Ends the line.
     public func end(in bytes: inout [UInt8]) {
         if format == .json { bytes.append(UInt8(ascii: "}")) }

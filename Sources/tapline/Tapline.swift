@@ -18,11 +18,12 @@ struct Tapline: ParsableCommand {
               tapline forward 8080:example.com:80   relay a port, without a configuration
               tapline run --config tapline.yaml     relay as configured
               tapline demo                          see it work, nothing else installed
+              tapline show web.pcapng               read a recording
 
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 the system said no, 1 anything else.
             """,
         version: "tapline \(versionNumber) (libuv \(EventLoop.version))",
-        subcommands: [Forward.self, Run.self, Check.self, Demo.self])
+        subcommands: [Forward.self, Run.self, Check.self, Demo.self, Show.self])
 
     /// Runs the command that was asked for, and ends the process with its status.
     static func main() {

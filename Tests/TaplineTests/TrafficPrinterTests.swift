@@ -41,6 +41,19 @@ struct TrafficPrinterTests {
         #expect(body(bytes, .text, Self.unicode) == expected)
     }
 
+    @Test func missing_isSaidInItsPlaceAndMovesTheOffset() {
+        var printer = TrafficPrinter(view: .hex, terminal: Self.plain)
+        let flow = Traffic.Flow(connection: 3, direction: .up)
+        var lines: [UInt8] = []
+        printer.append(.missing(flow, count: 1, time: Self.time), to: &lines)
+        printer.append(.missing(flow, count: 15, time: Self.time), to: &lines)
+        printer.append(.passed(flow, bytes: [0x41], time: Self.time, unseen: 0), to: &lines)
+        let text = String(decoding: lines, as: UTF8.self).split(separator: "\n")
+        #expect(text[0] == "\(Self.stamp) #3 client > upstream, 1 byte missing from the recording")
+        #expect(text[1] == "\(Self.stamp) #3 client > upstream, 15 bytes missing from the recording")
+        #expect(text[3].hasPrefix("00000010  41 "))
+    }
+
     @Test func text_withEveryByte_printsNoOtherControlByte() {
         let all = (0...255).map { UInt8($0) }
         for traits in [Self.plain, Self.unicode] {

@@ -42,6 +42,16 @@ int tapline_available_cores(void);
 // Names the calling thread, in 15 bytes at most.
 int tapline_set_thread_name(const char *name);
 
+// signalfd(2) for SIGINT and SIGTERM, which are blocked for the calling thread and those that it starts from now on; -1
+// and errno when that fails.
+int tapline_interrupt_descriptor(void);
+
+// Takes one signal from such a descriptor: whether there was one.
+int tapline_take_interrupt(int fd);
+
+// TIOCGWINSZ: how many columns a terminal has; 0 when it does not say, or is none.
+int tapline_terminal_columns(int fd);
+
 // The kernel's struct tcp_info as far as Tapline reads it (linux/tcp.h, which cannot be included beside netinet/tcp.h).
 struct tapline_tcp_info {
     uint8_t state, ca_state, retransmits, probes, backoff, options;

@@ -9,6 +9,8 @@ import Text
 enum Traffic: Hashable, Sendable {
     /// Bytes that passed, at a time; before them `unseen` bytes of the flow passed that are not shown.
     case passed(Flow, bytes: [UInt8], time: Timestamp, unseen: UInt64)
+    /// So many bytes of the flow passed that a recording does not have.
+    case missing(Flow, count: UInt64, time: Timestamp)
     /// The connection is gone; so many last bytes of its flows are not shown.
     case ended(connection: UInt64, unseenUp: UInt64, unseenDown: UInt64, time: Timestamp)
 

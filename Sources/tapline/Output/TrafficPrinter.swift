@@ -27,9 +27,11 @@ struct TrafficPrinter {
     mutating func append(_ traffic: Traffic, to lines: inout [UInt8]) {
         switch traffic {
         case .passed(let flow, let bytes, let time, let unseen):
-            if unseen > 0 { appendUnseen(unseen, of: flow, at: time, to: &lines) }
-            let offset = offsets[flow, default: 0] + unseen
-            offsets[flow] = offset + UInt64(bytes.count)
+            if unseen > 0 {
+                appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
+            }
+            let offset = offsets[flow, default: 0] &+ unseen
+            offsets[flow] = offset &+ UInt64(bytes.count)
             appendHeader(flow, at: time, to: &lines)
             lines.append(decimal: bytes.count)
             lines.append(bytes.count == 1 ? " byte" : " bytes")
@@ -38,21 +40,29 @@ struct TrafficPrinter {
             case .text: appendText(bytes, to: &lines)
             case .hex: appendHex(bytes, from: offset, to: &lines)
             }
+        case .missing(let flow, let count, let time):
+            offsets[flow, default: 0] &+= count
+            appendGap(count, "missing from the recording", of: flow, at: time, to: &lines)
         case .ended(let connection, let unseenUp, let unseenDown, let time):
             for (direction, unseen) in [(Direction.up, unseenUp), (.down, unseenDown)] {
                 let flow = Traffic.Flow(connection: connection, direction: direction)
                 offsets[flow] = nil
-                if unseen > 0 { appendUnseen(unseen, of: flow, at: time, to: &lines) }
+                guard unseen > 0 else { continue }
+                appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
             }
         }
     }
 
     // MARK: Headers
 
-    private func appendUnseen(_ count: UInt64, of flow: Traffic.Flow, at time: Timestamp, to lines: inout [UInt8]) {
+    /// `…, 123 bytes missing from the recording`
+    private func appendGap(
+        _ count: UInt64, _ cause: String, of flow: Traffic.Flow, at time: Timestamp, to lines: inout [UInt8]
+    ) {
         appendHeader(flow, at: time, to: &lines)
         lines.append(decimal: count)
-        lines.append(" bytes not shown, too many waited to be printed")
+        lines.append(count == 1 ? " byte " : " bytes ")
+        lines.append(cause)
         endHeader(in: &lines)
     }
 
@@ -117,7 +127,7 @@ struct TrafficPrinter {
     private func appendHex(_ bytes: [UInt8], from offset: UInt64, to lines: inout [UInt8]) {
         for start in stride(from: 0, to: bytes.count, by: 16) {
             let row = bytes[start..<min(start + 16, bytes.count)]
-            lines.append(hexadecimal: offset + UInt64(start), width: 8)
+            lines.append(hexadecimal: offset &+ UInt64(start), width: 8)
             lines.append(" ")
             for column in 0..<16 {
                 if column == 8 { lines.append(" ") }

@@ -5,9 +5,11 @@ import Testing
 /// The programs that tests talk to, and the Debian packages that they come from.
 enum Programs {
     static let packages = [
-        "curl": "curl", "ip": "iproute2", "iperf3": "iperf3", "nc": "netcat-openbsd", "nft": "nftables",
+        "curl": "curl", "editcap": "wireshark-common", "ip": "iproute2", "iperf3": "iperf3",
+        "mergecap": "wireshark-common", "nc": "netcat-openbsd", "nft": "nftables",
         "nsenter": "util-linux", "prlimit": "util-linux", "python3": "python3", "redis-benchmark": "redis-tools",
         "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
+        "tcpdump": "tcpdump",
         "unshare": "util-linux",
     ]
 

@@ -1,0 +1,72 @@
+/// Why a capture cannot be read on. Everything before the place was read.
+public enum CaptureError: Error, Hashable, Sendable {
+    /// There is not one byte in it.
+    case empty
+    /// The first bytes are not those of a capture; what they look like, in words, where that is known.
+    case notACapture(looksLike: String?)
+    /// The format is known and its version is not.
+    case unknownVersion(offset: UInt64, version: String)
+    /// A block or packet says a length that it cannot have.
+    case impossibleLength(offset: UInt64, length: UInt64)
+    /// A block or packet says a length past `CaptureReader.longestBlock`.
+    case tooLong(offset: UInt64, length: UInt64)
+    /// The length at a block's end is not the one at its start.
+    case lengthsDiffer(offset: UInt64, first: UInt64, last: UInt64)
+    /// A section's header has no byte-order mark.
+    case noByteOrder(offset: UInt64)
+
+    /// The byte of the input where the trouble starts; nil when it is the input as a whole.
+    public var offset: UInt64? {
+        switch self {
+        case .empty, .notACapture: nil
+        case .unknownVersion(let offset, _), .impossibleLength(let offset, _), .tooLong(let offset, _),
+            .lengthsDiffer(let offset, _, _), .noByteOrder(let offset):
+            offset
+        }
+    }
+}
+
+extension CaptureError: CustomStringConvertible {
+    /// What is wrong, in words that follow the file's name.
+    public var description: String {
+        switch self {
+        case .empty: "is empty"
+        case .notACapture(let kind?): "is not a capture (pcapng or pcap): it looks like \(kind)"
+        case .notACapture(nil): "is not a capture (pcapng or pcap)"
+        case .unknownVersion(let offset, let version): "has version \(version) at byte \(offset), which is not known"
+        case .impossibleLength(let offset, let length):
+            "is damaged at byte \(offset): a block cannot have a length of \(length)"
+        case .tooLong(let offset, let length):
+            "is damaged at byte \(offset): a block of \(length) bytes, the longest that is read has "
+                + "\(CaptureReader.longestBlock)"
+        case .lengthsDiffer(let offset, let first, let last):
+            "is damaged at byte \(offset): a block says \(first) as its length at its start and \(last) at its end"
+        case .noByteOrder(let offset):
+            "is damaged at byte \(offset): a section without its byte-order mark"
+        }
+    }
+}
+
+/// What the first bytes of a file say that it is, for somebody who named the wrong one.
+enum FileKind {
+    private static let kinds: [(magic: [UInt8], kind: String)] = [
+        ([0x1F, 0x8B], "gzip, so unpack it first: gzip -dc FILE | tapline show -"),
+        ([0x28, 0xB5, 0x2F, 0xFD], "zstd, so unpack it first: zstd -dc FILE | tapline show -"),
+        ([0xFD, 0x37, 0x7A, 0x58, 0x5A], "xz, so unpack it first: xz -dc FILE | tapline show -"),
+        (Array("BZh".utf8), "bzip2, so unpack it first: bzip2 -dc FILE | tapline show -"),
+        ([0x04, 0x22, 0x4D, 0x18], "lz4, so unpack it first: lz4 -dc FILE | tapline show -"),
+        (Array("PK\u{3}\u{4}".utf8), "a zip archive"),
+        ([0x7F, 0x45, 0x4C, 0x46], "a program"),
+        (Array("snoop\0".utf8), "a capture of Solaris snoop, which editcap -F pcapng turns into one of these"),
+        ([0xA1, 0xB2, 0xCD, 0x34], "a capture in modified pcap, which editcap -F pcapng turns into one of these"),
+        ([0x34, 0xCD, 0xB2, 0xA1], "a capture in modified pcap, which editcap -F pcapng turns into one of these"),
+        ([0x89, 0x50, 0x4E, 0x47], "a PNG picture"),
+    ]
+
+    /// What the bytes look like; nil when they say nothing.
+    static func of(_ bytes: ArraySlice<UInt8>) -> String? {
+        if let known = kinds.first(where: { bytes.starts(with: $0.magic) }) { return known.kind }
+        let isText = bytes.prefix(64).allSatisfy { $0 >= 0x20 && $0 < 0x7F || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }
+        return isText ? "text" : nil
+    }
+}

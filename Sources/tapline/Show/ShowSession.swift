@@ -1,0 +1,142 @@
+import Recording
+import Sockets
+
+/// One reading of a recording, from its first byte to its last.
+struct ShowSession: ~Copyable {
+    private var input: RecordingInput
+    private var filter: ShowFilter
+    private var view: any RecordingView
+    private let reader: RecordingReader
+    private let output = OutputFile.standardOutput
+    private var pending: [UInt8] = []
+    /// Whether whoever reads standard output is gone.
+    private var isUnread = false
+
+    /// As much as waits before it is written.
+    private static let batch = 64 * 1024
+
+    init(input: consuming RecordingInput, filter: ShowFilter, format: ShowFormat) {
+        let terminal = TerminalTraits(of: .standardOutput)
+        let columns = ProcessEnvironment.value("COLUMNS").flatMap { Int($0) } ?? OutputFile.standardOutput.columns
+        view =
+            switch format {
+            case .summary:
+                SummaryView(columns: columns, showsUnicode: terminal.showsUnicode)
+            case .text: TrafficPrintView(.text, terminal)
+            case .hex: TrafficPrintView(.hex, terminal)
+            case .raw: RawView()
+            case .json: JSONView()
+            }
+        reader = RecordingReader(keepsPrefixes: format == .summary)
+        self.input = input
+        self.filter = filter
+    }
+
+    /// Shows it all. Throws what ends the command with something else than 0.
+    mutating func run() throws {
+        var end: String?
+        reading: while !isUnread {
+            switch try input.next() {
+            case .bytes(let bytes):
+                reader.append(bytes)
+                do {
+                    try showEvents()
+                } catch let error as CaptureError {
+                    return try finish(after: error)
+                }
+                if input.isLive { try settle() }
+            case .end(let cause):
+                end = cause
+                break reading
+            }
+        }
+        try finish(after: nil)
+        if let end, !isUnread { say(end) }
+    }
+
+    // MARK: Showing
+
+    private mutating func showEvents() throws {
+        while !isUnread, let event = try reader.next() { try show(event) }
+    }
+
+    private mutating func show(_ event: RecordingEvent) throws {
+        guard filter.lets(event), !isUnread else { return }
+        view.take(event, into: &pending)
+        if let note = view.note {
+            // In the order of the bytes that it stands between.
+            try write()
+            say(note)
+        }
+        if pending.count >= Self.batch { try write() }
+    }
+
+    /// Nothing comes for a while, perhaps.
+    private mutating func settle() throws {
+        view.settle(into: &pending)
+        try write()
+    }
+
+    private mutating func write() throws {
+        guard !pending.isEmpty, !isUnread else { return }
+        var offset = 0
+        do {
+            try output.write(pending, from: &offset)
+        } catch {
+            guard error.isBrokenPipe else {
+                throw CommandFailure(.failure, "tapline: cannot write to standard output: \(error) (\(error.name))")
+            }
+            // `| head` has seen enough.
+            isUnread = true
+        }
+        pending.removeAll(keepingCapacity: true)
+    }
+
+    private func say(_ line: String) {
+        writeToStandardError("tapline: \(line)\n")
+    }
+
+    // MARK: The end
+
+    /// Shows what is left, and says what was amiss.
+    private mutating func finish(after failure: CaptureError?) throws {
+        var failure = failure
+        do throws(CaptureError) {
+            try reader.finish()
+        } catch {
+            failure = failure ?? error
+        }
+        // What is left does not come from the capture any more, so that nothing can be wrong with it.
+        while let event = try? reader.next() { try show(event) }
+        view.finish(into: &pending)
+        try write()
+        guard !isUnread else { return }
+        if let failure {
+            let shown = failure.offset == nil ? "" : "; everything before that is shown"
+            throw CommandFailure(.failure, "tapline: \(input.name) \(failure)\(shown)")
+        }
+        if reader.unread > 0 {
+            say("\(input.name) is cut short at byte \(reader.offset); everything before that is shown")
+        }
+        for line in Self.remarks(on: reader.skipped, segments: reader.segments, in: input.name) { say(line) }
+        if let complaint = filter.complaint(about: input.name) {
+            throw CommandFailure(.failure, "tapline: \(complaint)")
+        }
+    }
+
+    /// What of a capture cannot be shown, in words.
+    static func remarks(on skipped: SkippedPackets, segments: UInt64, in name: String) -> [String] {
+        var lines: [String] = []
+        func add(_ count: UInt64, _ what: String) {
+            if count > 0 { lines.append("\(name): \(count) \(count == 1 ? "packet" : "packets") \(what)") }
+        }
+        add(skipped.fragments, "left out: fragments of IP packets, which are not put together")
+        add(skipped.damaged, "left out: damaged")
+        add(skipped.unknownLink, "left out: of a link layer that is not known here")
+        if segments == 0 {
+            add(skipped.other, "left out: not TCP")
+            if lines.isEmpty { lines.append("\(name) has no packets") }
+        }
+        return lines
+    }
+}

@@ -1,0 +1,310 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `tapline show` over captures of real programs, made by tcpdump on loopback.
+struct ShowTests {
+    /// What tcpdump caught on the port while programs talked. Its buffer of 64 MiB holds all that they say, so that
+    /// nothing is lost however busy the machine is.
+    private func capture(
+        _ name: String, port: Substring, in scene: Scene, options: [String] = [], _ talk: () async throws -> Void
+    ) async throws -> String {
+        let path = scene.path(name)
+        let tcpdump = try scene.start(
+            ["tcpdump", "-i", "lo", "-n", "-Z", "root", "-U", "-B", "65536", "-w", path] + options + [
+                "tcp port \(port)"
+            ])
+        try await tcpdump.errors.line(containing: "listening on ")
+        try await talk()
+        try await whenQuiet(path, in: scene)
+        try await tcpdump.send(SIGINT)
+        try await tcpdump.exit()
+        return path
+    }
+
+    /// tcpdump writes what it has seen when the kernel hands it over: asks until every conversation has its end.
+    private func whenQuiet(_ path: String, in scene: Scene) async throws {
+        let deadline = Deadline()
+        while true {
+            let ends = try await show([path], in: scene).output.filter { !$0.contains(" -  ") && !$0.hasPrefix("ID") }
+            let rows = try await show([path], in: scene).output.filter { !$0.hasPrefix("ID") }
+            if !rows.isEmpty, ends.count == rows.count { return }
+            guard !deadline.isOver else { throw Failure("tcpdump has not written all: \(rows)") }
+        }
+    }
+
+    private func show(
+        _ arguments: [String], in scene: Scene, status: CInt = 0
+    ) async throws -> (output: [String], errors: [String]) {
+        let program = try scene.start([TaplineProcess.binary, "show"] + arguments)
+        program.finishInput()
+        #expect(try await program.exit() == .exited(status))
+        return (program.output.all, program.errors.all)
+    }
+
+    private func shell(_ command: String, in scene: Scene) async throws -> String {
+        try await scene.run("sh", "-c", command.replacingOccurrences(of: "TAPLINE", with: TaplineProcess.binary))
+    }
+
+    /// Two requests of curl to Python's server, one for many bytes.
+    private func http(in scene: Scene, options: [String] = []) async throws -> (path: String, port: Substring) {
+        try await scene.run(
+            "python3", "-c",
+            "import random; open('\(scene.path("big"))', 'wb').write(random.Random(7).randbytes(3_000_000))")
+        let server = try scene.start([
+            "python3", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", scene.folder,
+        ])
+        let words = try await server.output.line(containing: " port ").split(separator: " ")
+        let port = try #require(words.firstIndex(of: "port").map { words[$0 + 1] })
+        let path = try await capture("http.pcap", port: port, in: scene, options: options) {
+            for name in ["nothing-here", "big"] {
+                try await scene.run("curl", "-sS", "-o", "/dev/null", "http://127.0.0.1:\(port)/\(name)")
+            }
+        }
+        return (path, port)
+    }
+
+    @Test(.needs("tcpdump", "curl", "python3"), .needsRoot)
+    func curlCapturedByTcpdump_isSummedUpAndGivesItsBytesBack() async throws {
+        try await scene(.heavy) { scene in
+            let (path, port) = try await http(in: scene)
+            let shown = try await show([path], in: scene)
+            #expect(shown.errors == [])
+            #expect(shown.output.count == 3)
+            #expect(shown.output[0].hasPrefix("ID  TIME "))
+            #expect(
+                shown.output[1].contains(" 127.0.0.1:\(port) ")
+                    && shown.output[1].hasSuffix(" HTTP GET /nothing-here 404"))
+            #expect(shown.output[2].hasSuffix(" upstream_closed  HTTP GET /big 200"))
+            // The answer's head, an empty line, the file.
+            let rest = try await shell(
+                "TAPLINE show \(path) --connection 2 --format raw --flow down | tail -c 3000000 | cmp - \(scene.path("big"))",
+                in: scene)
+            #expect(rest == "")
+            let json = try await shell(
+                """
+                TAPLINE show \(path) --connection 2 --format json | python3 -c '
+                import base64, json, sys
+                down = b"".join(base64.b64decode(o["data"]) for o in map(json.loads, sys.stdin) if o["flow"] == "down")
+                assert down.endswith(open("\(scene.path("big"))", "rb").read()) and down.startswith(b"HTTP/1.0 200")
+                print("the same")'
+                """, in: scene)
+            #expect(json == "the same")
+        }
+    }
+
+    @Test(.needs("tcpdump", "curl", "python3", "editcap", "mergecap"), .needsRoot)
+    func captureShuffledRepeatedAndCutUp_readsAsTheSame() async throws {
+        try await scene(.heavy) { scene in
+            let (path, _) = try await http(in: scene)
+            let whole = try await shell("TAPLINE show \(path) --format raw | sha256sum", in: scene)
+            // Every packet twice, some far from where it was; nanoseconds; the other format.
+            try await shuffle(path, to: scene.path("shuffled.pcap"), in: scene)
+            try await scene.run("editcap", "-F", "pcapng", path, scene.path("other.pcapng"))
+            try await scene.run("editcap", "-F", "nsecpcap", path, scene.path("nano.pcap"))
+            try await scene.run("mergecap", "-w", scene.path("merged.pcapng"), path, scene.path("other.pcapng"))
+            for name in ["shuffled.pcap", "other.pcapng", "nano.pcap", "merged.pcapng"] {
+                let flows = try await ["up", "down"].asyncMap { flow in
+                    try await shell(
+                        "TAPLINE show \(scene.path(name)) --connection 2 --format raw --flow \(flow) | sha256sum",
+                        in: scene)
+                }
+                let expected = try await ["up", "down"].asyncMap { flow in
+                    try await shell(
+                        "TAPLINE show \(path) --connection 2 --format raw --flow \(flow) | sha256sum", in: scene)
+                }
+                #expect(flows == expected, "\(name)")
+            }
+            #expect(
+                try await shell("TAPLINE show \(scene.path("other.pcapng")) --format raw | sha256sum", in: scene)
+                    == whole)
+            // Without some of its packets: what is missing is said, and the end is still there.
+            try await scene.run("editcap", path, scene.path("holes.pcap"), "16-18")
+            let holes = try await show([scene.path("holes.pcap")], in: scene)
+            #expect(holes.output.count == 3)
+            #expect(holes.output.contains { $0.contains(" missing)") })
+            // Packets cut at 100 bytes.
+            try await scene.run("editcap", "-s", "100", path, scene.path("snapped.pcap"))
+            #expect(
+                try await show([scene.path("snapped.pcap")], in: scene).output.last?.contains("MiB missing)") == true)
+        }
+    }
+
+    /// Writes every packet of a pcap twice, in an order that is off by some places.
+    private func shuffle(_ path: String, to target: String, in scene: Scene) async throws {
+        try await scene.run(
+            "python3", "-c",
+            """
+            import random, struct, sys
+            data = open(sys.argv[1], 'rb').read()
+            packets, place = [], 24
+            while place < len(data):
+                size = struct.unpack_from('<I', data, place + 8)[0]
+                packets.append(data[place:place + 16 + size])
+                place += 16 + size
+            r = random.Random(5)
+            # Handshakes stay where they are: who begins is who sends first.
+            keyed = [(i + (r.random() * 6 if len(p) > 200 else 0), p) for i, p in enumerate(packets)]
+            keyed += [(i + 0.5 + r.random() * 9, p) for i, p in enumerate(packets)]
+            open(sys.argv[2], 'wb').write(data[:24] + b''.join(p for _, p in sorted(keyed, key=lambda k: k[0])))
+            """, path, target)
+    }
+
+    @Test(.needs("tcpdump", "redis-server", "redis-cli"), .needsRoot)
+    func redisCapturedOnEveryInterface_isReadAsText() async throws {
+        try await scene { scene in
+            let server = try scene.start([
+                "redis-server", "--port", "0", "--bind", "127.0.0.1", "--save", "", "--dir", scene.folder,
+                "--unixsocket",
+                scene.path("redis.sock"),
+            ])
+            try await server.output.line(containing: "eady to accept connections")
+            let tapline = try await scene.forward("127.0.0.1:0=unix:\(scene.path("redis.sock"))")
+            // Any interface: Linux cooked packets.
+            let path = try await capture("redis.pcap", port: "\(tapline.port)", in: scene, options: ["-i", "any"]) {
+                try await scene.run("redis-cli", "-p", "\(tapline.port)", "set", "greeting", "hello")
+            }
+            let summary = try await show([path], in: scene).output
+            #expect(
+                summary.last?.hasSuffix(" client_closed    Redis SET") == true
+                    || summary.last?.hasSuffix("client_closed  Redis SET") == true)
+            let text = try await show([path, "--format", "text"], in: scene).output
+            #expect(text.first?.hasSuffix(" bytes") == true && text.first?.contains(" #1 client ") == true)
+            #expect(text.contains("greeting\\r") && text.last == "+OK\\r")
+            let hex = try await show([path, "--format", "hex", "--flow", "down"], in: scene).output
+            #expect(hex.count == 2)
+            #expect(hex[1] == "00000000  2b 4f 4b 0d 0a                                    |+OK..|")
+        }
+    }
+
+    @Test(.needs("tcpdump", "curl", "python3"), .needsRoot)
+    func cutFile_isReadUpToTheCutAndEndsWith0() async throws {
+        try await scene(.heavy) { scene in
+            let (path, _) = try await http(in: scene)
+            try await scene.run("sh", "-c", "head -c 1000000 \(path) > \(scene.path("cut.pcap"))")
+            let shown = try await show([scene.path("cut.pcap")], in: scene)
+            #expect(shown.output.count == 3)
+            #expect(shown.errors.count == 1)
+            #expect(shown.errors[0].contains("cut.pcap is cut short at byte "))
+        }
+    }
+
+    @Test(.needs("tcpdump", "curl", "python3"), .needsRoot)
+    func standardInput_isReadAndAReaderThatLeavesIsNoError() async throws {
+        try await scene(.heavy) { scene in
+            let (path, _) = try await http(in: scene)
+            let fromPipe = try await shell("cat \(path) | TAPLINE show - --format raw | sha256sum", in: scene)
+            let fromFile = try await shell("TAPLINE show \(path) --format raw | sha256sum", in: scene)
+            #expect(fromPipe == fromFile)
+            let left = try await shell(
+                "{ TAPLINE show \(path) --format hex; echo status $? >&2; } 2>&1 >/dev/full | cat; "
+                    + "{ TAPLINE show \(path) --format hex 2>&1; echo status $? >&2; } 2>\(scene.path("status")) | head -n 1; "
+                    + "cat \(scene.path("status"))", in: scene)
+            let lines = left.split(separator: "\n")
+            #expect(lines[0].contains("cannot write to standard output") && lines[0].contains("ENOSPC"))
+            #expect(lines[1] == "status 1")
+            #expect(lines[2].contains("client"))
+            #expect(lines[3] == "status 0")
+        }
+    }
+
+    // MARK: Following
+
+    /// A pcap of two packets: SYN and five bytes of a client, from port 40000 on.
+    private func packets(_ text: String, sequence: UInt8, isFirst: Bool) -> Data {
+        var data = Data()
+        if isFirst { data += [0xA1, 0xB2, 0xC3, 0xD4, 0, 2, 0, 4] + [UInt8](repeating: 0, count: 14) + [0, 101] }
+        let length = UInt8(40 + text.utf8.count)
+        data += [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0, 0, 0, length]
+        data += [0x45, 0, 0, length, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
+        data += [0x9C, 0x40, 0, 80, 0, 0, 0, sequence, 0, 0, 0, 0, 0x50, 16, 0, 0, 0, 0, 0, 0]
+        return data + Data(text.utf8)
+    }
+
+    private func append(_ data: Data, to path: String) throws {
+        let file = try #require(FileHandle(forWritingAtPath: path))
+        defer { try? file.close() }
+        try file.seekToEnd()
+        try file.write(contentsOf: data)
+    }
+
+    @Test func followedFile_isShownAsItGrowsAndUntilItIsRotatedAway() async throws {
+        try await scene { scene in
+            let path = scene.path("growing.pcap")
+            try Data().write(to: URL(fileURLWithPath: path))
+            let program = try scene.start([TaplineProcess.binary, "show", path, "--follow", "--format", "text"])
+            // A packet in two halves.
+            let first = packets("hello", sequence: 1, isFirst: true)
+            try append(first.prefix(50), to: path)
+            try append(first.dropFirst(50), to: path)
+            try await program.output.line(containing: "hello")
+            try append(packets("world", sequence: 6, isFirst: false), to: path)
+            try await program.output.line(containing: "world")
+            // What comes before the name changes hands is still shown.
+            try append(packets("again", sequence: 11, isFirst: false), to: path)
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".1")
+            try Data().write(to: URL(fileURLWithPath: path))
+            #expect(try await program.exit() == .exited(0))
+            #expect(program.output.all.last == "again")
+            #expect(program.errors.all.last?.contains("rotated away") == true)
+        }
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM]) func followedFile_isShownUntilASignal(signal: CInt) async throws {
+        try await scene { scene in
+            let path = scene.path("growing.pcap")
+            try packets("hello", sequence: 1, isFirst: true).write(to: URL(fileURLWithPath: path))
+            let program = try scene.start([TaplineProcess.binary, "show", path, "--follow", "--format", "text"])
+            try await program.output.line(containing: "hello")
+            try await program.send(signal)
+            #expect(try await program.exit() == .exited(0))
+        }
+    }
+
+    @Test func pipe_isShownAsItComes() async throws {
+        try await scene { scene in
+            let fifo = scene.path("fifo")
+            mkfifo(fifo, 0o600)
+            let program = try scene.start([TaplineProcess.binary, "show", fifo, "--format", "json"])
+            let writer = try #require(FileHandle(forWritingAtPath: fifo))
+            try writer.write(contentsOf: packets("hello", sequence: 1, isFirst: true))
+            try await program.output.line(containing: "\"data\":\"aGVsbG8=\"")
+            try writer.write(contentsOf: packets("world", sequence: 6, isFirst: false))
+            try await program.output.line(containing: "\"data\":\"d29ybGQ=\"")
+            try writer.close()
+            #expect(try await program.exit() == .exited(0))
+        }
+    }
+
+    // MARK: What is no recording
+
+    @Test func whatIsNoRecording_isNamedWithStatus1() async throws {
+        try await scene { scene in
+            let text = try scene.file("text", "hello\n")
+            let empty = try scene.file("empty", "")
+            for (path, words) in [
+                (scene.path("missing"), "No such file"), (scene.folder, "Is a directory"),
+                (text, "is not a capture (pcapng or pcap): it looks like text"), (empty, "is empty"),
+            ] {
+                let shown = try await show([path], in: scene, status: 1)
+                #expect(
+                    shown.errors.count == 1 && shown.errors[0].hasPrefix("tapline: ") && shown.errors[0].contains(words)
+                )
+                #expect(shown.output.isEmpty)
+            }
+            try packets("hello", sequence: 1, isFirst: true).write(to: URL(fileURLWithPath: scene.path("one")))
+            let shown = try await show([scene.path("one"), "--connection", "5"], in: scene, status: 1)
+            #expect(shown.errors.last?.contains("there is no connection 5") == true)
+            _ = try await show([text, "--flow", "up"], in: scene, status: 64)
+        }
+    }
+}
+
+extension Array {
+    /// Each element's result, one after the other.
+    fileprivate func asyncMap<Result>(_ body: (Element) async throws -> Result) async rethrows -> [Result] {
+        var results: [Result] = []
+        for element in self { results.append(try await body(element)) }
+        return results
+    }
+}

@@ -1,0 +1,27 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, because its flags must not reach the programs that people use: every target, the modules under
+// test among them (links to the ones of the house), is compiled with libFuzzer's instrumentation.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+    .unsafeFlags(["-sanitize=fuzzer,address"]),
+]
+
+let package = Package(
+    name: "fuzz",
+    targets: [
+        .target(name: "CLinux"),
+        .target(name: "CFuzzer"),
+        .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: settings),
+        .target(name: "Text", swiftSettings: settings),
+        .target(name: "Recording", dependencies: ["Sockets", "Text"], swiftSettings: settings),
+        .executableTarget(
+            name: "RecordingFuzz", dependencies: ["CFuzzer", "Recording"], swiftSettings: settings,
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
+    ]
+)

@@ -1,0 +1,191 @@
+import ArgumentParser
+import Recording
+import Testing
+import Text
+
+@testable import tapline
+
+/// What `tapline show` makes of what was read.
+struct ShowTests {
+    private static let start = Timestamp(nanoseconds: 1_795_378_500_123_000_000)
+
+    private func conversation(
+        _ id: UInt64, _ change: (inout RecordedConversation) -> Void = { _ in }
+    ) throws -> RecordedConversation {
+        var conversation = try #require(Sample.conversation)
+        conversation.id = id
+        conversation.started = Self.start
+        conversation.ended = Timestamp(nanoseconds: Self.start.nanoseconds + 1_500_000_000)
+        change(&conversation)
+        return conversation
+    }
+
+    private func lines(
+        _ conversations: [RecordedConversation], columns: Int?, showsUnicode: Bool = true
+    ) -> [String] {
+        var view = SummaryView(columns: columns, showsUnicode: showsUnicode)
+        var output: [UInt8] = []
+        for conversation in conversations { view.take(.ended(conversation), into: &output) }
+        view.finish(into: &output)
+        return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    @Test func summary_linesUpInTheOrderOfTheNumbers() throws {
+        let lines = lines(
+            [
+                try conversation(12) {
+                    $0.up.recorded = 2048
+                    $0.reason = "client_closed"
+                    $0.up.prefix = Array("GET / HTTP/1.1\r\n".utf8)
+                },
+                try conversation(3) {
+                    $0.client = "[2001:db8::1]:40000"
+                    $0.upstream = "example.com:80"
+                    $0.down.missing = 5
+                },
+            ], columns: nil)
+        #expect(
+            lines == [
+                "ID  TIME                      CLIENT               UPSTREAM              UP  DOWN  LASTED  END            PROTOCOL",
+                " 3  2026-11-22T20:15:00.123Z  [2001:db8::1]:40000  example.com:80       0 B   5 B  1.50 s  -              nothing (5 B missing)",
+                "12  2026-11-22T20:15:00.123Z  10.0.0.1:40000       10.0.0.2:80     2.00 KiB   0 B  1.50 s  client_closed  HTTP GET /",
+            ])
+    }
+
+    @Test(arguments: [40, 60, 80, 100, 110, 120, 200]) func summary_onATerminal_keepsToItsWidth(columns: Int) throws {
+        let long = try conversation(1) {
+            $0.reason = "upstream_closed"
+            $0.up.prefix = Array("GET /\(String(repeating: "x", count: 150)) HTTP/1.1\r\n".utf8)
+        }
+        for showsUnicode in [true, false] {
+            let lines = lines([long, try conversation(2)], columns: columns, showsUnicode: showsUnicode)
+            // Addresses are not cut: below 80 columns their line may be longer.
+            let longest = lines.filter { !$0.contains("2026-") || columns >= 80 }.map(\.count).max() ?? 0
+            #expect(longest <= columns)
+            #expect(lines.count == (columns > 110 ? 3 : 4))
+            #expect(lines.joined().contains(showsUnicode ? "…" : "..."))
+        }
+    }
+
+    @Test func summary_letsNothingOfThePeersActOnTheTerminal() throws {
+        let evil = try conversation(1) {
+            $0.up.prefix = Array("GET /\u{1B}[2J\u{9B}2J\u{202E} HTTP/1.1\r\n".utf8)
+            $0.client = "\u{1B}]0;title\u{7}"
+            $0.upstream = "a\u{85}b"
+            $0.reason = "\u{1B}c"
+        }
+        for showsUnicode in [true, false] {
+            for line in lines([evil], columns: nil, showsUnicode: showsUnicode) {
+                #expect(!line.unicodeScalars.contains { $0.actsOnReader })
+                #expect(showsUnicode || line.unicodeScalars.allSatisfy(\.isASCII))
+            }
+        }
+    }
+
+    @Test func summary_whenTheInputRests_writesWhatIsThereUnderOneHeader() throws {
+        var view = SummaryView(columns: nil, showsUnicode: true)
+        var output: [UInt8] = []
+        view.settle(into: &output)
+        #expect(output.isEmpty)
+        view.take(.ended(try conversation(2)), into: &output)
+        view.settle(into: &output)
+        #expect(output.count { $0 == UInt8(ascii: "\n") } == 2)
+        view.take(.ended(try conversation(1)), into: &output)
+        view.finish(into: &output)
+        #expect(output.count { $0 == UInt8(ascii: "\n") } == 3)
+    }
+
+    // MARK: Choosing
+
+    @Test func filter_ofAConnectionThatIsNotThere_saysWhichAre() throws {
+        var filter = ShowFilter(connection: 9)
+        for id in [1, 2, 3, 7, 5, 6] as [UInt64] {
+            let lets = filter.lets(.opened(try conversation(id)))
+            #expect(!lets)
+        }
+        #expect(
+            filter.complaint(about: "a.pcapng") == "there is no connection 9 in a.pcapng; there is 1 to 3, 5 to 6, 7")
+        #expect(
+            ShowFilter(connection: 1).complaint(about: "x") == "there is no connection 1 in x; there is none at all")
+        #expect(ShowFilter().complaint(about: "x") == nil)
+    }
+
+    @Test func filter_ofARelay_letsOnlyItsConversationsThrough() throws {
+        var filter = ShowFilter(relay: "web")
+        let web = try conversation(1) { $0.relay = "web" }
+        let other = try conversation(2) { $0.relay = "database" }
+        var results: [Bool] = []
+        for event in [RecordingEvent.opened(web), .opened(other), .ended(other), .ended(web)] {
+            results.append(filter.lets(event))
+        }
+        #expect(results == [true, false, false, true])
+        #expect(filter.complaint(about: "x") == nil)
+        var none = ShowFilter(relay: "mail")
+        _ = none.lets(.opened(web))
+        #expect(none.complaint(about: "x") == "there is no relay `mail` in x; there is `web`")
+    }
+
+    @Test func seenIDs_areBounded() {
+        var ids = SeenIDs()
+        for id in stride(from: 0, to: 10_000, by: 2) as StrideTo<UInt64> { ids.add(id) }
+        ids.add(.max)
+        ids.add(.max)
+        #expect(ids.description.hasPrefix("there is 0, 2, 4, 6"))
+        #expect(ids.description.hasSuffix(" and others"))
+    }
+
+    // MARK: Words
+
+    @Test func remarks_nameWhatIsLeftOut() {
+        var skipped = SkippedPackets()
+        skipped.fragments = 1
+        skipped.damaged = 2
+        skipped.other = 5
+        #expect(
+            ShowSession.remarks(on: skipped, segments: 9, in: "f") == [
+                "f: 1 packet left out: fragments of IP packets, which are not put together",
+                "f: 2 packets left out: damaged",
+            ])
+        #expect(ShowSession.remarks(on: SkippedPackets(), segments: 0, in: "f") == ["f has no packets"])
+        #expect(ShowSession.remarks(on: skipped, segments: 0, in: "f").last == "f: 5 packets left out: not TCP")
+    }
+
+    @Test(
+        arguments: [
+            (["show"], "<file>"), (["show", "x", "--format", "xml"], "summary"),
+            (["show", "x", "--flow", "up"], "--format text"),
+            (["show", "x", "--flow", "left", "--format", "raw"], "up or down"),
+            (["show", "-", "--follow"], "Standard input"), (["show", "x", "--connection", "-1"], "--connection"),
+        ])
+    func wrongCommandLine_isExplained(arguments: [String], words: String) {
+        do {
+            _ = try Tapline.parseAsRoot(arguments)
+            Issue.record("it was taken")
+        } catch {
+            #expect(Tapline.fullMessage(for: error).contains(words))
+            #expect(Tapline.exitCode(for: error).rawValue == 64)
+        }
+    }
+}
+
+/// A conversation as a reader gives it, of a capture with one SYN.
+private enum Sample {
+    static var conversation: RecordedConversation? {
+        let reader = RecordingReader()
+        reader.append(capture)
+        try? reader.finish()
+        while let event = try? reader.next() {
+            if case .ended(let conversation) = event { return conversation }
+        }
+        return nil
+    }
+
+    /// A pcap of one packet: raw IPv4, TCP from 10.0.0.1:40000 to 10.0.0.2:80.
+    private static var capture: [UInt8] {
+        let header: [UInt8] = [0xA1, 0xB2, 0xC3, 0xD4, 0, 2, 0, 4] + [UInt8](repeating: 0, count: 14) + [0, 101]
+        let packet: [UInt8] =
+            [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
+            + [0x9C, 0x40, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0]
+        return header + [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0, 40] + packet
+    }
+}
