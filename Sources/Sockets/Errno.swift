@@ -17,8 +17,6 @@ public struct Errno: Error, Hashable, Sendable {
 
     /// Whether a disk, or somebody's share of it, is full.
     public var isNoRoom: Bool { code == ENOSPC || code == EDQUOT }
-    /// Whether nobody reads any more (`EPIPE`).
-    public var isBrokenPipe: Bool { code == EPIPE }
     /// `ENOENT`.
     public static var missing: Errno { Errno(ENOENT) }
     /// `EEXIST`.
