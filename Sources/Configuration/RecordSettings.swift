@@ -57,6 +57,8 @@ public struct RecordSettings: Hashable, Sendable {
 
     /// The default of `directory`, beside the configuration file.
     public static let defaultDirectory = "recordings"
+    /// What somebody at a desk gets: rather memory than a recording with holes.
+    public static let bufferForPeople = 64 << 20
     /// The default of `buffer`.
     public static let defaultBuffer = 16 << 20
 

@@ -91,7 +91,8 @@ struct Forward: ParsableCommand {
         guard let record, record.hasSuffix("/") else { return nil }
         let directory = record.hasPrefix("/") ? record : try workingDirectory() + "/" + record
         let folder = directory.count > 1 ? String(directory.dropLast()) : directory
-        return RecordSettings(directory: folder, rotate: .init(size: 0, every: .zero, keep: 0))
+        return RecordSettings(
+            directory: folder, rotate: .init(size: 0, every: .zero, keep: 0), buffer: RecordSettings.bufferForPeople)
     }
 
     private func relays() throws -> [RelaySettings] {

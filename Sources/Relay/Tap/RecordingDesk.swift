@@ -124,7 +124,7 @@ final class RecordingDesk: Sendable {
             name = String(path[cut...])
         }
         let plan = Recorder.Plan(
-            name: name, buffer: RecordSettings.defaultBuffer, hasRecords: true, application: application)
+            name: name, buffer: RecordSettings.bufferForPeople, hasRecords: true, application: application)
         let recorder = try make(plan, sink)
         state.withLock { $0.common = recorder }
     }
