@@ -45,12 +45,20 @@ struct Forward: ParsableCommand {
     @Option(help: ArgumentHelp("How lines look: text or json.", valueName: "format"), transform: parseLogFormat)
     var logFormat = LogSettings.Format.text
 
+    @Option(
+        name: .customLong("admin"),
+        help: ArgumentHelp(
+            "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH. Off loopback it needs a token in "
+                + "\(AdminSettings.tokenVariable).", valueName: "address"))
+    var adminAddress: String?
+
     @Flag(help: "Say nothing but errors, and write no end records.")
     var quiet = false
 
     /// The relays of the SPECs, checked while the command line is parsed: a bad one is a usage error.
     func validate() throws {
         _ = try relays()
+        _ = try admin()
     }
 
     func run() throws {
@@ -63,8 +71,25 @@ struct Forward: ParsableCommand {
     func relayConfiguration() throws -> Configuration {
         let access: LogSettings.Access = quiet ? .off : view == nil ? .standardOutput : .standardError
         return Configuration(
+            admin: try admin(),
             log: LogSettings(level: quiet ? .error : .info, format: logFormat, access: access),
             workers: workers, shutdown: .forward, relays: try relays())
+    }
+
+    private func admin() throws -> AdminSettings? {
+        guard let adminAddress else { return nil }
+        do {
+            let listen = try ListenAddress(
+                parsing: adminAddress, directory: try workingDirectory(), mode: AdminSettings.unixMode)
+            guard listen.isLocal || ProcessEnvironment.value(AdminSettings.tokenVariable) != nil else {
+                throw ValidationError(
+                    "--admin \(adminAddress) can be reached from other machines; it needs a token in "
+                        + "\(AdminSettings.tokenVariable).")
+            }
+            return AdminSettings(listen: listen)
+        } catch let error as ValueError {
+            throw ValidationError("--admin: \(error.message)")
+        }
     }
 
     private func relays() throws -> [RelaySettings] {
