@@ -23,7 +23,12 @@ let package = Package(
     products: [.executable(name: "tapline", targets: ["tapline"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["ConfigurationSupport"]),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
@@ -49,10 +54,27 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
+        // Of Hummingbird this takes the core, HTTP on a channel: the router is a table of ours.
+        .target(
+            name: "Admin",
+            dependencies: [
+                "Configuration", "Recording", "Relay", "Sockets", "Text",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                // Hummingbird may use a package whose module has our name; it does not, with its traits off.
+                .product(
+                    name: "HummingbirdCore", package: "hummingbird",
+                    moduleAliases: ["Configuration": "SwiftConfiguration"]),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            resources: [.embedInCode("Page/page.html")],
+            swiftSettings: settings),
         .executableTarget(
             name: "tapline",
             dependencies: [
-                "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "Text",
+                "Admin", "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -83,6 +105,9 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: ["Configuration", "EventLoop", "Recording", "Relay", "Sockets", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "AdminTests", dependencies: ["Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",

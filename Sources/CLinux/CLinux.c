@@ -38,6 +38,8 @@ int tapline_set_nonblocking(int fd) {
 
 int tapline_unsent(int fd, int *bytes) { return ioctl(fd, SIOCOUTQ, bytes); }
 
+int tapline_unread(int fd, int *bytes) { return ioctl(fd, SIOCINQ, bytes); }
+
 const char *tapline_errno_name(int code) { return strerrorname_np(code); }
 
 int tapline_available_cores(void) {
@@ -51,6 +53,7 @@ int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthrea
 _Static_assert(offsetof(struct tapline_tcp_info, rto) == 8, "tcp_info: rto");
 _Static_assert(offsetof(struct tapline_tcp_info, last_data_sent) == 44, "tcp_info: last_data_sent");
 _Static_assert(offsetof(struct tapline_tcp_info, rtt) == 68, "tcp_info: rtt");
+_Static_assert(offsetof(struct tapline_tcp_info, total_retrans) == 100, "tcp_info: total_retrans");
 
 int tapline_interrupt_descriptor(void) {
     sigset_t signals;

@@ -18,6 +18,8 @@ public struct AdminSettings: Hashable, Sendable {
 
     /// The mode of the admin socket's file: its owner only.
     public static let unixMode: UInt16 = 0o600
+    /// The variable of the environment that holds a token, for the server and for those who ask it.
+    public static let tokenVariable = "TAPLINE_ADMIN_TOKEN"
     /// Where the admin server listens unless `listen` says otherwise: 127.0.0.1:9180.
     public static let defaultListen = ListenAddress.address(.ipv4(.loopback, port: 9180))
 }

@@ -8,6 +8,8 @@ public struct ConfigurationPlaces: Hashable, Sendable {
 
     /// The file, as it was named.
     public let path: String
+    /// Where `admin.listen` stands, or `admin` where that is left out; nil without `admin`.
+    public internal(set) var admin: Mark?
     /// Where `log.access` stands; nil when it is left out.
     public internal(set) var accessLog: Mark?
     var listeners: [Listener: Mark] = [:]

@@ -24,11 +24,12 @@ struct ConfigurationReader {
             loopbackCongestionControl: fields[.loopbackCongestionControl]?.choice(LoopbackCongestionControl.self)
                 ?? .automatic,
             relays: drafts.compactMap(\.settings))
-        return (configuration, places(drafts, accessLog: log?.access))
+        return (configuration, places(drafts, admin: admin?.mark, accessLog: log?.access))
     }
 
-    private func places(_ drafts: [RelayDraft], accessLog: Mark?) -> ConfigurationPlaces {
+    private func places(_ drafts: [RelayDraft], admin: Mark?, accessLog: Mark?) -> ConfigurationPlaces {
         var places = ConfigurationPlaces(path: reading.problems.path)
+        places.admin = admin
         places.accessLog = accessLog
         for draft in drafts {
             guard let name = draft.name else { continue }
@@ -70,10 +71,11 @@ struct ConfigurationReader {
                 $0.value { text throws(ValueError) in try HostName.checked(text) }
             } ?? []
         let mark = fields[.listen]?.mark ?? fields.mark
-        if !settings.listen.isLocal, fields[.tokenFile] == nil {
+        let hasToken = fields[.tokenFile] != nil || reading.environment.values[AdminSettings.tokenVariable] != nil
+        if !settings.listen.isLocal, !hasToken {
             fields[.listen]?.report(
                 "\(quoted(settings.listen.description)) can be reached from other machines; "
-                    + "it needs a `token_file` beside it")
+                    + "it needs a `token_file` beside it, or \(AdminSettings.tokenVariable) in the environment")
         }
         // An address that could not be read is nobody's default to be in the way of.
         guard address != nil || fields[.listen] == nil else { return nil }

@@ -4,14 +4,11 @@ final class Reading {
     let environment: EnvironmentText
     /// What relative paths are relative to; absolute.
     let directory: String
-    /// Keys that are read and checked, and then refused.
-    let notYet: Set<String>
 
-    init(problems: Problems, environment: [String: String], directory: String, notYet: Set<String>) {
+    init(problems: Problems, environment: [String: String], directory: String) {
         self.problems = problems
         self.environment = EnvironmentText(values: environment)
         self.directory = directory
-        self.notYet = notYet
     }
 }
 
@@ -73,9 +70,6 @@ struct Fields<Key: ConfigurationKey> {
             return
         }
         found[key] = Field(name: name, node: entry.value, keyMark: entry.key.mark, reading: reading)
-        if reading.notYet.contains(name) {
-            reading.problems.report(entry.key.mark, NotYet.message(name))
-        }
     }
 
     /// The value of a key; nil when it is absent.

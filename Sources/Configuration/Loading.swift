@@ -25,19 +25,12 @@ extension Configuration {
     public static func parse(
         _ text: ConfigurationText, environment: [String: String]
     ) throws(ConfigurationErrors) -> (configuration: Configuration, places: ConfigurationPlaces) {
-        try parse(text, environment: environment, notYet: NotYet.keys)
-    }
-
-    static func parse(
-        _ text: ConfigurationText, environment: [String: String], notYet: Set<String>
-    ) throws(ConfigurationErrors) -> (configuration: Configuration, places: ConfigurationPlaces) {
         let problems = Problems(path: text.path)
         guard text.bytes.count <= mostBytes else {
             problems.report(nil, "larger than \(SizeText.text(of: mostBytes)); that is no configuration")
             throw problems.errors ?? ConfigurationErrors([])
         }
-        let reading = Reading(
-            problems: problems, environment: environment, directory: text.directory, notYet: notYet)
+        let reading = Reading(problems: problems, environment: environment, directory: text.directory)
         var result: (configuration: Configuration, places: ConfigurationPlaces)?
         if let root = YAMLTree.read(text.bytes, problems), !root.isEmpty {
             result = ConfigurationReader(reading).configuration(root)

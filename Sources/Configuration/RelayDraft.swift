@@ -30,7 +30,7 @@ struct RelayDraft {
         maxConnections =
             fields[.maxConnections]?.number(in: 1...RelaySettings.mostConnections)
             ?? RelaySettings.defaultMaxConnections
-        record = fields[.record].flatMap(Self.record)
+        record = fields[.record].flatMap { Self.record($0) }
     }
 
     /// The relay, when every part that it cannot do without was read.
@@ -74,15 +74,18 @@ struct RelayDraft {
         return timeouts
     }
 
-    private static func record(_ field: Field) -> RecordSettings? {
+    /// What `record` says; what it leaves out is as in `base`, or has its default.
+    static func record(_ field: Field, changing base: RecordSettings? = nil) -> RecordSettings? {
         guard let fields = field.fields(RecordKey.self) else { return nil }
         let directory =
             fields[.directory].map { $0.path() }
+            ?? base?.directory
             ?? field.pathBesideFile(RecordSettings.defaultDirectory)
         guard let directory else { return nil }
-        var settings = RecordSettings(directory: directory)
-        settings.rotate = fields[.rotate].flatMap(rotation) ?? settings.rotate
-        settings.maxBytes = fields[.maxBytes]?.size(in: RecordSettings.maxBytesRange)
+        var settings = base ?? RecordSettings(directory: directory)
+        settings.directory = directory
+        settings.rotate = fields[.rotate].flatMap { rotation($0, changing: settings.rotate) } ?? settings.rotate
+        settings.maxBytes = fields[.maxBytes]?.size(in: RecordSettings.maxBytesRange) ?? settings.maxBytes
         settings.buffer = fields[.buffer]?.size(in: RecordSettings.buffers) ?? settings.buffer
         settings.whenFull = fields[.whenFull]?.choice(RecordSettings.WhenFull.self) ?? settings.whenFull
         settings.clients =
@@ -98,9 +101,11 @@ struct RelayDraft {
         return settings
     }
 
-    private static func rotation(_ field: Field) -> RecordSettings.Rotation? {
+    private static func rotation(
+        _ field: Field, changing base: RecordSettings.Rotation
+    ) -> RecordSettings.Rotation? {
         guard let fields = field.fields(RotateKey.self) else { return nil }
-        var rotation = RecordSettings.Rotation()
+        var rotation = base
         if let size = fields[.size]?.size(in: RecordSettings.sizes) {
             if size != 0, size < RecordSettings.leastSize {
                 fields[.size]?.report(

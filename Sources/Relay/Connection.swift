@@ -302,6 +302,11 @@ final class Connection {
         drainsUntil = drainsUntil ?? deadline
     }
 
+    /// Since accept, nanoseconds of the monotonic clock.
+    var age: Int64 { Int64(EventLoop.nanoseconds &- acceptedTicks) }
+    /// The upstream's name is being looked up.
+    var isWaitingForName: Bool { dialer?.isWaitingForName ?? false }
+
     /// A copy of what is known now.
     func record(ended end: ConnectionRecord.End? = nil) -> ConnectionRecord {
         var record = ConnectionRecord(

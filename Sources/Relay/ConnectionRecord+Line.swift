@@ -6,6 +6,12 @@ extension ConnectionRecord {
     /// Appends the end record's line. Its keys are a contract: always these, in this order, never absent.
     public func appendEndRecord(as format: LineFormat, to bytes: inout [UInt8]) {
         var line = FieldLine(format, in: &bytes)
+        addFields(to: &line, in: &bytes)
+        line.end(in: &bytes)
+    }
+
+    /// Adds the end record's fields to a line that is being written, in their order.
+    public func addFields(to line: inout FieldLine, in bytes: inout [UInt8]) {
         line.add("time", end.map { Timestamp(nanoseconds: $0.time) }, to: &bytes)
         line.add("id", number: id, to: &bytes)
         line.add("relay", relay, to: &bytes)
@@ -24,7 +30,6 @@ extension ConnectionRecord {
         line.add("errno", end?.errno?.name, to: &bytes)
         line.add("recorded_bytes", number: recordedBytes, to: &bytes)
         line.add("dropped_bytes", number: droppedBytes, to: &bytes)
-        line.end(in: &bytes)
     }
 
     /// A client on a Unix socket has no address worth telling, also when it bound one.

@@ -24,7 +24,7 @@ final class Dialer {
     private var delay: Timer?
     private var failure = DialFailure.nothingTried
     private var isDone = false
-    private var isWaitingForName = false
+    private(set) var isWaitingForName = false
     /// The address that was tried last.
     private(set) var lastTried: SocketAddress?
 

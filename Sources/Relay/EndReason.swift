@@ -54,6 +54,18 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     /// Something went wrong inside Tapline; the log says what.
     case internalError = "internal_error"
 
+    /// Whether the upstream could not be connected, rather than that a connection ended.
+    public var isOfConnecting: Bool {
+        switch self {
+        case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
+            .loop, .overLimit:
+            true
+        case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
+            .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .internalError:
+            false
+        }
+    }
+
     /// Who ended a connection that ended for this reason.
     public var closedBy: ClosedBy {
         switch self {

@@ -108,7 +108,7 @@ final class Listener: Poll {
             retry = retry ?? (try? Timer(loop: worker.loop) { [unowned self] in resume() })
             retry?.start(after: Self.backOff)
         }
-        worker.noteAcceptPause(metadata)
+        worker.noteAcceptPause(of: relay, metadata)
     }
 
     /// There may be room again.

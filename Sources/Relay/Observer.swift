@@ -2,6 +2,8 @@ public import Recording
 
 /// Who hears of what the workers do. Called on a worker's thread: must return at once and never block.
 public struct Observer: Sendable {
+    /// A client was accepted; told only while `RelayService.tellsOpenings` is on.
+    public var opened: @Sendable (ConnectionRecord) -> Void = { _ in }
     /// A connection ended; its record is complete.
     public var ended: @Sendable (ConnectionRecord) -> Void
     /// Bytes that passed (the destination took them), with the connection's id; nil: no tap, flows may be spliced.

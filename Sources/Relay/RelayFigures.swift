@@ -20,6 +20,34 @@ public struct RelayFigures: Hashable, Sendable {
     /// Bytes that recordings should hold and do not.
     public var droppedBytes: UInt64 = 0
 
+    /// How often a listener of it had to rest because no more could be taken.
+    public var acceptPauses: UInt64 = 0
+    /// Connects that failed, by reason and by the upstream as it was configured then.
+    public var connectFailures: [ConnectFailure: UInt64] = [:]
+    /// From accept to connected, lookup included; of those that were connected.
+    public var connectTimes = DurationHistogram(.connect)
+    /// From accept to the end, of those that ended.
+    public var lifetimes = DurationHistogram(.connection)
+
+    /// What kind of connect failed.
+    public struct ConnectFailure: Hashable, Sendable {
+        /// The upstream as configured.
+        public var endpoint: String
+        /// Why.
+        public var reason: EndReason
+
+        /// A kind.
+        public init(endpoint: String, reason: EndReason) {
+            self.endpoint = endpoint
+            self.reason = reason
+        }
+    }
+
+    /// So many kinds of failure are told apart for one relay; a reload may change its upstream any number of times.
+    static let mostConnectFailures = 64
+    /// What the others are counted under.
+    public static let otherEndpoints = "other"
+
     /// Nothing yet.
     public init() {}
 
@@ -32,7 +60,17 @@ public struct RelayFigures: Hashable, Sendable {
         bytesDown += record.bytesDown
         splicedUp += record.splicedUp
         splicedDown += record.splicedDown
-        if let end = record.end { ended[end.reason, default: 0] += 1 }
+        if let connectDuration = record.connectDuration { connectTimes.add(nanoseconds: connectDuration) }
+        guard let end = record.end else { return }
+        ended[end.reason, default: 0] += 1
+        lifetimes.add(nanoseconds: end.duration)
+        if record.connectDuration == nil, end.reason.isOfConnecting { countFailure(end.reason, at: record.upstream) }
+    }
+
+    private mutating func countFailure(_ reason: EndReason, at endpoint: String) {
+        let kind = ConnectFailure(endpoint: endpoint, reason: reason)
+        let isNew = connectFailures[kind] == nil && connectFailures.count >= Self.mostConnectFailures
+        connectFailures[isNew ? ConnectFailure(endpoint: Self.otherEndpoints, reason: reason) : kind, default: 0] += 1
     }
 
     /// Adds what another worker counted.
@@ -42,6 +80,10 @@ public struct RelayFigures: Hashable, Sendable {
         bytesDown += other.bytesDown
         splicedUp += other.splicedUp
         splicedDown += other.splicedDown
+        acceptPauses += other.acceptPauses
+        connectTimes.add(other.connectTimes)
+        lifetimes.add(other.lifetimes)
         ended.merge(other.ended, uniquingKeysWith: +)
+        connectFailures.merge(other.connectFailures, uniquingKeysWith: +)
     }
 }

@@ -41,6 +41,9 @@ extension RelayService {
         return Dictionary(uniqueKeysWithValues: relays.map { ($0, recording(of: $0, desk)) })
     }
 
+    /// How the configuration in force has a relay recorded.
+    public func configuredRecording(_ relay: String) -> RecordSettings? { state.recordings.entry(relay)?.configured }
+
     private func recording(of relay: String, _ desk: RecordingDesk) -> RecordingState {
         let entry = desk.entry(relay)
         let recorder = entry?.recorder ?? desk.common

@@ -135,9 +135,25 @@ public final class RelayService: Sendable {
         await answers { .list($0) }.flatMap(\.self).sorted { $0.id < $1.id }
     }
 
-    /// What every relay has done since the start, by name; one that is gone, or has another name now, included.
+    /// How every open connection stands, from every worker, by id. `kernel`: with the kernel's figures of each socket,
+    /// which costs the workers about 5 µs a connection.
+    public func liveConnections(kernel: Bool) async -> [LiveConnection] {
+        await answers { .look(only: nil, kernel: kernel, $0) }.flatMap(\.self).sorted { $0.record.id < $1.record.id }
+    }
+
+    /// How one open connection stands, with the kernel's figures; nil when none of that id is open.
+    public func liveConnection(_ id: UInt64) async -> LiveConnection? {
+        await answers { .look(only: id, kernel: true, $0) }.lazy.flatMap(\.self).first
+    }
+
+    /// What every relay has done since the start, by name; one that is gone, or has another name now, included. It
+    /// never goes back, also while workers end one after the other.
     public func figures() async -> [String: RelayFigures] {
-        var figures: [String: RelayFigures] = await answers { .figures($0) }.reduce(into: [:]) { all, worker in
+        var workers: [Int: [String: RelayFigures]] = [:]
+        for (worker, figures) in await answers(to: { .figures($0) }) { workers[worker] = figures }
+        // Whoever had ended before the question does not answer it; whoever answered may have ended since.
+        workers.merge(state.retiredFigures) { answer, _ in answer }
+        var figures: [String: RelayFigures] = workers.values.reduce(into: [:]) { all, worker in
             all.merge(worker) { first, second in
                 var sum = first
                 sum.add(second)
@@ -149,6 +165,24 @@ public final class RelayService: Sendable {
             figures[relay, default: RelayFigures()].droppedBytes = total.dropped
         }
         return figures
+    }
+
+    /// Waits until every worker's loop has turned once; those that have ended count as well. Never returns when one
+    /// hangs: whoever asks has a deadline of their own.
+    public func pulse() async {
+        _ = await answers { .ping($0) }
+    }
+
+    /// How many workers there are.
+    public var workers: Int { binding.workers }
+
+    /// The most descriptors that the process may hold, as raised at the start.
+    public var descriptorLimit: Int { state.descriptorLimit }
+
+    /// Whether the observer hears of accepted clients; off at the start. Each costs a record then. Any thread.
+    public var tellsOpenings: Bool {
+        get { state.tellsOpenings }
+        set { state.tellsOpenings = newValue }
     }
 
     /// Ends one connection (`killed`). Returns whether it was open.

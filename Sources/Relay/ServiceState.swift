@@ -18,6 +18,8 @@ final class ServiceState: Sendable {
     let descriptors: Budget
     /// A peer that has acknowledged nothing for so long is dead. Milliseconds; 0: never.
     let deadPeerAfter: UInt64
+    /// The most descriptors that the process may hold.
+    let descriptorLimit: Int
     private let wakes: WorkerMailboxes
 
     // MARK: Any thread
@@ -28,14 +30,18 @@ final class ServiceState: Sendable {
     private let ownListeners = Mutex(OwnListeners())
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
     private let places = Mutex<[String: Places]>([:])
+    private let tellsOpeningsFlag = Atomic<Bool>(false)
+    /// What workers that have ended had counted, by their numbers.
+    private let retired = Mutex<[Int: [String: RelayFigures]]>([:])
 
     private struct Places {
         let budget: Budget
         var limit: Int
     }
 
-    /// Descriptors kept back for listeners, logs, name lookups and whatever else the process opens.
-    private static let reserve = 48
+    /// Descriptors kept back for listeners, logs, name lookups, the admin server's clients (64) and whatever else the
+    /// process opens.
+    private static let reserve = 48 + 72
 
     init(
         observer: Observer, recordings: RecordingDesk, system: SystemFacts, workers: Int, descriptorLimit: Int,
@@ -46,6 +52,7 @@ final class ServiceState: Sendable {
         self.recordings = recordings
         self.system = system
         self.deadPeerAfter = deadPeerAfter
+        self.descriptorLimit = descriptorLimit
         let wakes = WorkerMailboxes()
         self.wakes = wakes
         // A tenth of a small limit is kept back, so that a limit of 256 still serves a hundred connections.
@@ -106,6 +113,20 @@ final class ServiceState: Sendable {
     func freeIdlePipes() {
         wakes.post(.freeIdlePipes)
     }
+
+    /// Whether the observer wants to hear of accepted clients.
+    var tellsOpenings: Bool {
+        get { tellsOpeningsFlag.load(ordering: .relaxed) }
+        set { tellsOpeningsFlag.store(newValue, ordering: .relaxed) }
+    }
+
+    /// A worker will answer no more; what it counted stays.
+    func retire(worker: Int, _ figures: [String: RelayFigures]) {
+        retired.withLock { $0[worker] = figures }
+    }
+
+    /// What the workers counted that have ended.
+    var retiredFigures: [Int: [String: RelayFigures]] { retired.withLock { $0 } }
 
     /// A worker has ended its work; the last one says so.
     func workerStopped() {

@@ -12,8 +12,12 @@ enum WorkerCommand: Sendable {
     case freeIdlePipes
     /// Answer with copies of every open connection's record.
     case list(@Sendable ([ConnectionRecord]) -> Void)
-    /// Answer with what each relay has done, by name.
-    case figures(@Sendable ([String: RelayFigures]) -> Void)
+    /// Answer with how the open connections stand: all, or the one of that id. `kernel`: with the kernel's figures.
+    case look(only: UInt64?, kernel: Bool, @Sendable ([LiveConnection]) -> Void)
+    /// Answer with this worker's number and what each relay has done on it, by name.
+    case figures(@Sendable ((worker: Int, figures: [String: RelayFigures])) -> Void)
+    /// Answer: the loop turns.
+    case ping(@Sendable (Bool) -> Void)
     /// A recording has room again.
     case tapHasRoom
     /// Record a relay from now on, what is open too.
@@ -115,10 +119,18 @@ final class Worker {
             pipes.closeAll()
         case .list(let answer):
             answer(connections.map { $0.record() })
+        case .look(let id, let kernel, let answer):
+            if let id {
+                answer(connections.first { $0.id == id }.map { [$0.live(kernel: kernel)] } ?? [])
+            } else {
+                answer(connections.map { $0.live(kernel: kernel) })
+            }
         case .figures(let answer):
             var now = figures
             for connection in connections { now[connection.relay.name]?.count(connection.record()) }
-            answer(now)
+            answer((number, now))
+        case .ping(let answer):
+            answer(true)
         case .tapHasRoom:
             eachConnection { $0.tapHasRoom() }
         case .record(let relay, let recorder):
@@ -194,6 +206,7 @@ final class Worker {
             isSweeping = true
             sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
         }
+        if shared.tellsOpenings { shared.observer.opened(connection.record()) }
         connection.open()
     }
 
@@ -259,8 +272,10 @@ final class Worker {
 
     // MARK: Pauses of accepting
 
-    /// Says that a listener paused: at once, and then at most once in ten seconds with how often.
-    func noteAcceptPause(_ metadata: Logger.Metadata) {
+    /// Counts that a listener of a relay paused, and says it: at once, and then at most once in ten seconds with how
+    /// often.
+    func noteAcceptPause(of relay: RelayRuntime, _ metadata: Logger.Metadata) {
+        figures[relay.name, default: RelayFigures()].acceptPauses += 1
         pausesSinceLogged += 1
         guard lastPauseLogged == 0 || loop.now - lastPauseLogged >= 10_000 else { return }
         var metadata = metadata
@@ -297,6 +312,7 @@ final class Worker {
     private func finish() {
         guard !isFinished else { return }
         isFinished = true
+        shared.retire(worker: number, figures)
         names.close()
         pipes.closeAll()
         sweep?.close()
@@ -311,7 +327,9 @@ final class Worker {
     private func refuse(_ command: WorkerCommand) {
         switch command {
         case .list(let answer): answer([])
-        case .figures(let answer): answer([:])
+        case .look(_, _, let answer): answer([])
+        case .figures(let answer): answer((number, figures))
+        case .ping(let answer): answer(true)
         case .kill(_, let answer): answer(false)
         case .apply(let plan): plan.applied.down()
         case .detach(_, let last): last.down()

@@ -66,6 +66,10 @@ extension Socket {
         public var sinceLastAcknowledgement: Int
         /// Smoothed round-trip time, microseconds.
         public var roundTrip: Int
+        /// Bytes a segment that is sent.
+        public var segmentSize: Int
+        /// Segments sent again since the connection began.
+        public var totalRetransmits: Int
     }
 
     /// The kernel's figures of a TCP connection; nil for another kind of socket.
@@ -75,6 +79,20 @@ extension Socket {
         guard getsockopt(fd, CInt(IPPROTO_TCP), TCP_INFO, &raw, &length) == 0 else { return nil }
         return Info(
             retransmits: Int(raw.retransmits), probes: Int(raw.probes), unacknowledged: Int(raw.unacked),
-            sinceLastAcknowledgement: Int(raw.last_ack_recv), roundTrip: Int(raw.rtt))
+            sinceLastAcknowledgement: Int(raw.last_ack_recv), roundTrip: Int(raw.rtt),
+            segmentSize: Int(raw.snd_mss), totalRetransmits: Int(raw.total_retrans))
+    }
+
+    /// The name of the congestion control in use (`TCP_CONGESTION`); nil for another kind of socket.
+    public var congestionControl: String? {
+        // The kernel's names have 15 bytes and a NUL at most (TCP_CA_NAME_MAX).
+        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { buffer in
+            var length = socklen_t(buffer.count)
+            guard getsockopt(fd, CInt(IPPROTO_TCP), TCP_CONGESTION, buffer.baseAddress, &length) == 0 else {
+                return nil
+            }
+            let name = buffer.prefix(Int(length)).prefix { $0 != 0 }
+            return String(decoding: name, as: UTF8.self)
+        }
     }
 }

@@ -64,6 +64,13 @@ public struct Socket: ~Copyable, Sendable {
         fd = -1
     }
 
+    /// Hands the descriptor over to somebody who closes it; this socket is spent.
+    public consuming func release() -> CInt {
+        let released = fd
+        fd = -1
+        return released
+    }
+
     // MARK: Names
 
     /// The address of this end; nil when the system has none to give.
@@ -158,6 +165,12 @@ public struct Socket: ~Copyable, Sendable {
     public var unsentBytes: Int {
         var bytes: CInt = 0
         return tapline_unsent(fd, &bytes) == 0 ? Int(bytes) : 0
+    }
+
+    /// Bytes that have come and are not read.
+    public var unreadBytes: Int {
+        var bytes: CInt = 0
+        return tapline_unread(fd, &bytes) == 0 ? Int(bytes) : 0
     }
 
     /// Whether the socket has failed or both halves have ended, asked of the system without waiting.

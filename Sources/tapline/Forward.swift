@@ -52,6 +52,13 @@ struct Forward: ParsableCommand {
     @Option(help: ArgumentHelp("How lines look: text or json.", valueName: "format"), transform: parseLogFormat)
     var logFormat = LogSettings.Format.text
 
+    @Option(
+        name: .customLong("admin"),
+        help: ArgumentHelp(
+            "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH. Off loopback it needs a token in "
+                + "\(AdminSettings.tokenVariable).", valueName: "address"))
+    var adminAddress: String?
+
     @Flag(help: "Say nothing but errors, and write no end records.")
     var quiet = false
 
@@ -62,6 +69,7 @@ struct Forward: ParsableCommand {
             throw ValidationError("--print and --record - both want standard output; record to a file.")
         }
         if record?.isEmpty == true { throw ValidationError("--record wants a path, DIR/ or -.") }
+        _ = try admin()
     }
 
     func run() throws {
@@ -76,6 +84,7 @@ struct Forward: ParsableCommand {
         let isOutputTaken = view != nil || record != nil
         let access: LogSettings.Access = quiet ? .off : isOutputTaken ? .standardError : .standardOutput
         return Configuration(
+            admin: try admin(),
             log: LogSettings(level: quiet ? .error : .info, format: logFormat, access: access),
             workers: workers, shutdown: .forward, relays: try relays())
     }
@@ -93,6 +102,22 @@ struct Forward: ParsableCommand {
         let folder = directory.count > 1 ? String(directory.dropLast()) : directory
         return RecordSettings(
             directory: folder, rotate: .init(size: 0, every: .zero, keep: 0), buffer: RecordSettings.bufferForPeople)
+    }
+
+    private func admin() throws -> AdminSettings? {
+        guard let adminAddress else { return nil }
+        do {
+            let listen = try ListenAddress(
+                parsing: adminAddress, directory: try workingDirectory(), mode: AdminSettings.unixMode)
+            guard listen.isLocal || ProcessEnvironment.value(AdminSettings.tokenVariable) != nil else {
+                throw ValidationError(
+                    "--admin \(adminAddress) can be reached from other machines; it needs a token in "
+                        + "\(AdminSettings.tokenVariable).")
+            }
+            return AdminSettings(listen: listen)
+        } catch let error as ValueError {
+            throw ValidationError("--admin: \(error.message)")
+        }
     }
 
     private func relays() throws -> [RelaySettings] {

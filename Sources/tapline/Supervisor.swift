@@ -1,3 +1,4 @@
+import Admin
 import Configuration
 import EventLoop
 import Glibc
@@ -39,7 +40,8 @@ final class Supervisor {
         case ended(ConnectionRecord)
         case workersStopped
         case linesWritten
-        case reload(@Sendable (ReloadOutcome) -> Void)
+        case reload(@Sendable (ReloadReport) -> Void)
+        case drain
     }
 
     /// How long the last lines may take, in milliseconds.
@@ -57,6 +59,9 @@ final class Supervisor {
     private var signals: [SignalWatch] = []
     private var patience: Timer?
     private(set) var service: RelayService?
+    private let standing: Standing
+    private let journal = Journal()
+    private var admin: AdminHost?
     private var reloader: Reloader?
     private var watch: ConfigurationWatch?
 
@@ -64,6 +69,9 @@ final class Supervisor {
         self.plan = plan
         self.guest = guest
         outputs = try Outputs(plan.configuration.log, view: plan.view)
+        standing = Standing(
+            version: Tapline.versionNumber, path: plan.origin?.text.path,
+            directory: try plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
         loop = try EventLoop()
     }
 
@@ -96,6 +104,7 @@ final class Supervisor {
         self.service = service
         // A guest says it in its own words.
         if guest == nil { announce(service.listeners, of: plan.configuration) }
+        try startAdmin(service, mailbox)
         if let origin = plan.origin { try prepareReloads(origin, service) }
         try guest?.started(self)
     }
@@ -107,15 +116,37 @@ final class Supervisor {
     }
 
     private func observer(_ mailbox: Mailbox<Event>) -> Observer {
-        let outputs = outputs
+        let (outputs, journal) = (outputs, journal)
         let hasGuest = guest != nil
-        return Observer(
+        var observer = Observer(
             ended: { record in
+                journal.closed(record)
                 outputs.ended(record)
                 if hasGuest { mailbox.post(.ended(record)) }
             },
             traffic: outputs.passed,
             stopped: { mailbox.post(.workersStopped) })
+        observer.opened = { journal.opened($0) }
+        return observer
+    }
+
+    /// After the relays: whoever waits for them must not wait for this.
+    private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
+        guard guest == nil else { return }
+        var services = AdminServices(
+            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) })
+        services.reload = requestReload
+        services.offerRecordings(of: service, defaultFolder: standing.directory + "/" + RecordSettings.defaultDirectory)
+        let admin = AdminHost(
+            AdminServer(services, logger: outputs.logger),
+            environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable)
+        ) { [unowned self] addresses in
+            for address in addresses {
+                announce("the admin API answers on \(address)", particulars: ["admin": "\(address)"])
+            }
+        }
+        self.admin = admin
+        admin.apply(try admin.prepare(plan.configuration.admin))
     }
 
     private func watchSignals() throws {
@@ -154,7 +185,10 @@ final class Supervisor {
     // MARK: Reloading
 
     private func prepareReloads(_ origin: Reloader.Origin, _ service: RelayService) throws {
-        let reloader = Reloader(origin, running: plan.configuration, outputs: outputs, logger: outputs.logger) {
+        let reloader = Reloader(
+            origin, running: plan.configuration, outputs: outputs, admin: admin, standing: standing, journal: journal,
+            logger: outputs.logger
+        ) {
             [unowned self] (configuration, generation, drain) throws(SystemError) in
             let before = Set(service.listeners)
             try service.apply(configuration, generation: generation, drain: drain)
@@ -172,6 +206,12 @@ final class Supervisor {
         watch = try ConfigurationWatch(loop: loop, path: path, logger: outputs.logger) { reloader.look() }
     }
 
+    /// The report of a reload just done; of one that was not tried there is none but this.
+    private func report(_ outcome: ReloadOutcome) -> ReloadReport {
+        if case .rejected(.stopping) = outcome { return Self.stopping(standing) }
+        return standing.now.lastReload ?? Self.stopping(standing)
+    }
+
     private func reload(_ source: ReloadSource) -> ReloadOutcome {
         guard sequence.state == .running, let reloader else { return .rejected(.stopping) }
         return reloader.reload(source)
@@ -179,19 +219,22 @@ final class Supervisor {
 
     /// How any thread asks for a reload, and hears what came of it; answers also when Tapline is stopping. Nil where
     /// there is no file to reload.
-    var requestReload: (@Sendable () async -> ReloadOutcome)? {
+    private var requestReload: (@Sendable () async -> ReloadReport)? {
         guard plan.origin != nil, let mailbox else { return nil }
+        let standing = standing
         return {
             await withCheckedContinuation { answer in
                 if !mailbox.post(.reload { answer.resume(returning: $0) }) {
-                    answer.resume(returning: .rejected(.stopping))
+                    answer.resume(returning: Self.stopping(standing))
                 }
             }
         }
     }
 
-    /// How reloads went, for any thread; nil where there is no file to reload.
-    var reloadLedger: ReloadLedger? { reloader?.ledger }
+    /// What is answered when it is too late.
+    private static func stopping(_ standing: Standing) -> ReloadReport {
+        ReloadOutcome.rejected(.stopping).report(.api, generation: standing.now.generation, milliseconds: 0)
+    }
 
     /// The configuration in force.
     private var configuration: Configuration { reloader?.running ?? plan.configuration }
@@ -227,7 +270,8 @@ final class Supervisor {
         case .ended(let record): guest?.ended(record)
         case .workersStopped: take(.workersStopped)
         case .linesWritten: take(.linesWritten)
-        case .reload(let answer): answer(reload(.api))
+        case .reload(let answer): answer(report(reload(.api)))
+        case .drain: if sequence.state == .running { take(.asked) }
         }
     }
 
@@ -251,6 +295,8 @@ final class Supervisor {
     }
 
     private func drain() {
+        standing.beginDraining()
+        journal.beganDraining()
         guest?.stopping()
         watch?.close()
         let bound = configuration.shutdown.drain
@@ -278,7 +324,8 @@ final class Supervisor {
     }
 
     private func close() {
-        for case .reload(let answer) in mailbox?.close() ?? [] { answer(.rejected(.stopping)) }
+        admin?.stop()
+        for case .reload(let answer) in mailbox?.close() ?? [] { answer(Self.stopping(standing)) }
         watch?.close()
         patience?.close()
         for signal in signals { signal.close() }

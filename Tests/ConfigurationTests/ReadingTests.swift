@@ -89,19 +89,11 @@ import Text
         #expect(configuration.relays[0].listen == [.unix(path: "/run/a", mode: mode)])
     }
 
-    @Test func unavailableKeys_areRefusedPlainly_afterTheyWereChecked() {
-        let text = "admin: { listen: 80 }\n" + relay("record: { buffer: 5 }")
-        #expect(
-            mistakes(text, notYet: NotYet.keys) == [
-                "1:1: `admin` is not available in this version of tapline yet; take it out",
-                "6:23: `buffer`: `5` has no unit; write 5KiB, 5MiB, 5GiB",
-            ])
-    }
-
     @Test(arguments: [
         Mistaken(
             "admin: { listen: '*:9180' }\n" + relay(),
-            "1:18: `listen`: `*:9180` can be reached from other machines; it needs a `token_file` beside it"),
+            "1:18: `listen`: `*:9180` can be reached from other machines; it needs a `token_file` beside it, "
+                + "or TAPLINE_ADMIN_TOKEN in the environment"),
         Mistaken(
             "admin: { listen: x }\n" + relay(listen: "9180"), "1:18: `listen`: `x` has no port; write x:PORT"),
         Mistaken(

@@ -74,14 +74,6 @@ import Text
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }
 
-    @Test func unavailableKeys_areMarkedSo() {
-        let described = { (part: Schema, key: String) in
-            part[key].scalar("description")?.hasPrefix("Not available yet.") == true
-        }
-        for key in schema.keys { #expect(described(schema, key) == NotYet.keys.contains(key), "\(key)") }
-        for key in relay.keys { #expect(described(relay, key) == NotYet.keys.contains(key), "\(key)") }
-    }
-
     /// A schema may know less than the parser, never more: what the parser takes the schema takes, and what is of the
     /// wrong form to both is refused by both.
     @Test(arguments: [

@@ -2,22 +2,22 @@
 
 /// Reads a text as `t.yaml` in `/etc/t`; `lines` are the mistakes without the path.
 func read(
-    _ text: String, environment: [String: String] = [:], notYet: Set<String> = []
+    _ text: String, environment: [String: String] = [:]
 ) throws(ConfigurationErrors) -> Configuration {
     let text = ConfigurationText(path: "t.yaml", directory: "/etc/t", bytes: Array(text.utf8))
-    return try Configuration.parse(text, environment: environment, notYet: notYet).configuration
+    return try Configuration.parse(text, environment: environment).configuration
 }
 
 /// The mistakes in a text as `line:column: message`; empty when there are none.
-func mistakes(_ text: String, environment: [String: String] = [:], notYet: Set<String> = []) -> [String] {
-    mistakes(Array(text.utf8), environment: environment, notYet: notYet)
+func mistakes(_ text: String, environment: [String: String] = [:]) -> [String] {
+    mistakes(Array(text.utf8), environment: environment)
 }
 
 /// The mistakes in bytes that need not be a text.
-func mistakes(_ bytes: [UInt8], environment: [String: String] = [:], notYet: Set<String> = []) -> [String] {
+func mistakes(_ bytes: [UInt8], environment: [String: String] = [:]) -> [String] {
     do {
         let text = ConfigurationText(path: "t.yaml", directory: "/etc/t", bytes: bytes)
-        _ = try Configuration.parse(text, environment: environment, notYet: notYet)
+        _ = try Configuration.parse(text, environment: environment)
         return []
     } catch {
         return error.problems.map { String($0.description.dropFirst("t.yaml:".count)) }

@@ -145,7 +145,7 @@ import Testing
                 wanted.accepted = 1
                 wanted.ended = [.clientClosed: 1]
                 wanted.bytesUp = UInt64(message)
-                #expect(await relay.service.figures() == ["relay": wanted])
+                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
 
                 try apply([Self.relay("relay", [.address(address)], to: listener, maxConnections: 7)], to: relay)
                 let client = try Peer.connect(to: address)
@@ -154,7 +154,7 @@ import Testing
                 try upstream.receive(upBytes, 0..<message)
                 wanted.accepted = 2
                 wanted.bytesUp += UInt64(message)
-                #expect(await relay.service.figures() == ["relay": wanted])
+                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
                 #expect(wanted.open == 1)
 
                 // Gone and there again: it is the same relay.
@@ -164,7 +164,7 @@ import Testing
                 upstream.close()
                 try relay.ended(2)
                 wanted.ended = [.clientClosed: 2]
-                #expect(await relay.service.figures() == ["relay": wanted])
+                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
             }
         }
     }
@@ -292,5 +292,15 @@ import Testing
                 newUpstream.close()
             }
         }
+    }
+}
+
+extension RelayFigures {
+    /// Without what depends on the machine.
+    fileprivate var withoutTimes: RelayFigures {
+        var figures = self
+        figures.connectTimes = DurationHistogram(.connect)
+        figures.lifetimes = DurationHistogram(.connection)
+        return figures
     }
 }

@@ -33,6 +33,9 @@ int tapline_set_nonblocking(int fd);
 // SIOCOUTQ (tcp(7), unix(7)): bytes that the peer's kernel has not acknowledged, or that its reader has not taken.
 int tapline_unsent(int fd, int *bytes);
 
+// SIOCINQ (tcp(7), unix(7)): bytes that have come and are not read.
+int tapline_unread(int fd, int *bytes);
+
 // The C symbol of an error number; NULL when there is none.
 const char *tapline_errno_name(int code);
 
@@ -60,6 +63,7 @@ struct tapline_tcp_info {
     uint32_t unacked, sacked, lost, retrans, fackets;
     uint32_t last_data_sent, last_ack_sent, last_data_recv, last_ack_recv;
     uint32_t pmtu, rcv_ssthresh, rtt, rttvar, snd_ssthresh, snd_cwnd, advmss, reordering;
+    uint32_t rcv_rtt, rcv_space, total_retrans;
 };
 
 #endif

@@ -8,15 +8,6 @@ enum ReloadOutcome: Hashable, Sendable {
     case unchanged(ConfigurationDifference, generation: Int)
     /// Nothing changed: this is what stands in the way.
     case rejected(ReloadRejection)
-
-    /// The outcome in one word, as metrics and the admin API have it.
-    var word: String {
-        switch self {
-        case .applied: "applied"
-        case .unchanged: "unchanged"
-        case .rejected: "rejected"
-        }
-    }
 }
 
 /// Why a configuration did not come into force.

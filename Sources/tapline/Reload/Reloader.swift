@@ -1,3 +1,4 @@
+import Admin
 import Configuration
 import EventLoop
 import Glibc
@@ -24,13 +25,15 @@ final class Reloader {
 
     // MARK: Fixed at birth
 
-    /// The figures, for any thread.
-    let ledger = ReloadLedger()
     private let path: String
     private let environment: [String: String]
     private let outputs: Outputs
     private let logger: Logger
     private let apply: Apply
+    /// What tells others of each reload.
+    private let standing: Standing
+    private let journal: Journal
+    private let admin: AdminHost?
 
     // MARK: The main thread only
 
@@ -45,13 +48,19 @@ final class Reloader {
     private var lookFailure: ConfigurationErrors?
     private var wasRejected = false
 
-    /// Starts with a configuration in force.
-    init(_ origin: Origin, running: Configuration, outputs: Outputs, logger: Logger, apply: @escaping Apply) {
+    /// Starts with a configuration in force; `standing` and `journal` are told of every reload.
+    init(
+        _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, standing: Standing,
+        journal: Journal, logger: Logger, apply: @escaping Apply
+    ) {
         path = origin.text.path
         environment = origin.environment
         seen = origin.text
         self.running = running
         self.outputs = outputs
+        self.admin = admin
+        self.standing = standing
+        self.journal = journal
         self.logger = logger
         self.apply = apply
     }
@@ -120,15 +129,19 @@ final class Reloader {
         }
         let next = loaded.keepingFixedSettings(of: running)
         let change = try prepareOutputs(next, source, places)
+        var adminChange = AdminHost.Change.none
         do {
+            adminChange = try admin?.prepare(next.admin) ?? .none
             try apply(next, generation + 1, next.shutdown.drain)
         } catch {
             outputs.discard(change)
+            admin?.discard(adminChange)
             throw .problems([places.problem(error, in: next)])
         }
         running = next
         generation += 1
         outputs.apply(change)
+        admin?.apply(adminChange)
         // Said by the more talkative of both levels: whoever makes the log quiet hears that it became so.
         outputs.level = min(outputs.level, Logger.Level(next.log.level))
         defer { outputs.level = Logger.Level(next.log.level) }
@@ -167,8 +180,10 @@ final class Reloader {
     // MARK: Saying it
 
     private func conclude(_ outcome: ReloadOutcome, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
-        ledger.count(outcome)
         let milliseconds = (EventLoop.nanoseconds - start) / 1_000_000
+        let report = outcome.report(source, generation: generation, milliseconds: milliseconds)
+        standing.reloaded(report, configuration: report.result == .applied ? running : nil)
+        journal.reloaded(report)
         let particulars: Logger.Metadata = [
             "generation": "\(generation)", "duration_ms": "\(milliseconds)", "source": "\(source.rawValue)",
         ]
@@ -199,6 +214,10 @@ extension ConfigurationPlaces {
     private func mark(of error: SystemError, in configuration: Configuration) -> Mark? {
         if case .file(let path) = configuration.log.access, error.attempt == OutputFile.attempt(path) {
             return accessLog
+        }
+        if let settings = configuration.admin {
+            let isListening = settings.listen.socketAddresses.contains { error.attempt == AdminListener.attempt($0) }
+            if isListening || error.attempt == settings.tokenFile.map(AdminToken.attempt) { return admin }
         }
         for relay in configuration.relays {
             for listen in relay.listen {

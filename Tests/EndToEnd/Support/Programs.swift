@@ -6,7 +6,7 @@ import Testing
 enum Programs {
     static let packages = [
         "curl": "curl", "editcap": "wireshark-common", "ip": "iproute2", "iperf3": "iperf3",
-        "mergecap": "wireshark-common", "nc": "netcat-openbsd", "nft": "nftables",
+        "mergecap": "wireshark-common", "nc": "netcat-openbsd", "nft": "nftables", "promtool": "prometheus",
         "nsenter": "util-linux", "prlimit": "util-linux", "python3": "python3", "redis-benchmark": "redis-tools",
         "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
         "tcpdump": "tcpdump",

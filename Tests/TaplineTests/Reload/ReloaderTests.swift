@@ -1,3 +1,4 @@
+import Admin
 import Configuration
 import Glibc
 import Relay
@@ -15,6 +16,7 @@ import Testing
         var accessLog: String { "\(folder)/access.log" }
         let log = LogCapture()
         let outputs: Outputs
+        let standing: Standing
         var applied: [Configuration] = []
         var generations: [Int] = []
         var drains: [Duration] = []
@@ -29,9 +31,10 @@ import Testing
             let text = try ConfigurationText(reading: "\(folder)/t.yaml")
             let configuration = try Configuration.parse(text, environment: environment).configuration
             outputs = try Outputs(configuration.log, view: nil)
+            standing = Standing(version: "1", path: text.path, directory: folder, configuration: configuration)
             reloader = Reloader(
                 Reloader.Origin(text: text, environment: environment), running: configuration, outputs: outputs,
-                logger: log.logger
+                admin: nil, standing: standing, journal: Journal(), logger: log.logger
             ) { [unowned self] (configuration, generation, drain) throws(SystemError) in
                 if let refusal { throw refusal }
                 applied.append(configuration)
@@ -119,7 +122,7 @@ import Testing
             #expect(bench.applied.isEmpty)
             #expect(bench.reloader.generation == 1)
             #expect(bench.log.all.count == 3)
-            #expect(bench.reloader.ledger.now.unchanged == 3)
+            #expect(bench.standing.now.unchanged == 3)
         }
     }
 
@@ -148,7 +151,7 @@ import Testing
                     "error reload rejected, generation 1 stays in force:", "\(bench.path):2:1: unknown key `shutdow`",
                     "\(bench.path):7:23: `idle`", "source=file"))
             #expect(try bench.reload(Self.file("5s")).word == "applied")
-            let figures = bench.reloader.ledger.now
+            let figures = bench.standing.now
             #expect(figures.rejected == 1 && figures.applied == 1 && figures.generation == 2)
         }
     }
@@ -227,7 +230,7 @@ import Testing
             try Files.write(Self.file("5s"), to: bench.path)
             bench.reloader.look()
             #expect(bench.lastLine.hasPrefix("notice reloaded"))
-            #expect(bench.reloader.ledger.now.rejected == 1)
+            #expect(bench.standing.now.rejected == 1)
         }
     }
 
@@ -292,5 +295,12 @@ import Testing
                 #expect(Files.read("\(folder)/moved/access.log") == "one\n")
             }
         }
+    }
+}
+
+extension ReloadOutcome {
+    /// What it came to, in one word.
+    fileprivate var word: String {
+        report(.api, generation: 1, milliseconds: 0).result.rawValue
     }
 }

@@ -1,0 +1,128 @@
+internal import Recording
+internal import Relay
+internal import Sockets
+internal import Text
+
+/// One connection as the API shows it. Pure.
+struct ConnectionView {
+    typealias Rate = RateMeter<UInt64>.Rate
+
+    /// Writes an open connection; `more` adds further keys.
+    static func write(
+        _ live: LiveConnection, _ rate: Rate, to json: inout JSONText, _ more: (inout JSONText) -> Void = { _ in }
+    ) {
+        let record = live.record
+        json.object(of: record) { json in
+            json.add("state", live.state.rawValue)
+            json.add("accepted", time: Timestamp(nanoseconds: record.accepted))
+            json.add("age_ms", number: max(0, live.age) / 1_000_000)
+            json.add("rate_up", number: UInt64(rate.up))
+            json.add("rate_down", number: UInt64(rate.down))
+            json.add("spliced_up", number: record.splicedUp)
+            json.add("spliced_down", number: record.splicedDown)
+            json.add("splices", live.up.splices || live.down.splices)
+            json.add("recording", live.isTapped)
+            if let waits = Waits(live) {
+                json.object("waits") { json in
+                    json.add("for", waits.subject.rawValue)
+                    json.add("ms", number: waits.milliseconds)
+                }
+            } else {
+                json.addNull("waits")
+            }
+            json.object("legs") { json in
+                leg("client", live.client ?? .init(address: record.client), in: live.up, out: live.down, &json)
+                if let upstream = live.upstream {
+                    leg("upstream", upstream, in: live.down, out: live.up, &json)
+                } else {
+                    json.addNull("upstream")
+                }
+            }
+            more(&json)
+        }
+    }
+
+    /// A leg, with the flow that comes from it and the one that goes to it.
+    private static func leg(
+        _ key: String, _ leg: LiveConnection.LegState, in incoming: LiveConnection.FlowState,
+        out outgoing: LiveConnection.FlowState, _ json: inout JSONText
+    ) {
+        json.object(key) { json in
+            json.add("address", leg.address.isUnix && key == "client" ? "unix:" : leg.address.description)
+            json.add("ended", incoming.hasEnded)
+            json.add("failed", leg.hasFailed)
+            json.add("held_bytes", number: outgoing.held)
+            json.add("blocked_ms", number: outgoing.held > 0 ? outgoing.quiet : nil)
+            json.add("quiet_ms", number: incoming.quiet)
+            guard let kernel = leg.kernel else {
+                json.addNull("tcp")
+                return
+            }
+            json.object("tcp") { json in
+                json.add("rtt_us", number: kernel.info.roundTrip)
+                json.add("send_queue", number: kernel.sendQueue)
+                json.add("receive_queue", number: kernel.receiveQueue)
+                json.add("unacked", number: kernel.info.unacknowledged)
+                json.add("retransmits", number: kernel.info.totalRetransmits)
+                json.add("mss", number: kernel.info.segmentSize)
+                json.add("congestion_control", kernel.congestionControl)
+            }
+        }
+    }
+
+    /// Writes a connection that ended, with the same keys.
+    static func write(_ record: ConnectionRecord, to json: inout JSONText, _ more: (inout JSONText) -> Void) {
+        json.object(of: record) { json in
+            json.add("state", "closed")
+            json.add("accepted", time: Timestamp(nanoseconds: record.accepted))
+            json.add("age_ms", number: max(0, record.end?.duration ?? 0) / 1_000_000)
+            json.add("rate_up", number: 0)
+            json.add("rate_down", number: 0)
+            json.add("spliced_up", number: record.splicedUp)
+            json.add("spliced_down", number: record.splicedDown)
+            json.add("splices", false)
+            json.add("recording", false)
+            json.addNull("waits")
+            json.addNull("legs")
+            more(&json)
+        }
+    }
+
+    /// The connections of a query, in its order.
+    static func select(
+        _ connections: [LiveConnection], _ rates: RateMeter<UInt64>, _ query: Query
+    ) -> [LiveConnection] {
+        var chosen = connections
+        if let relay = query.relay { chosen.removeAll { $0.record.relay != relay } }
+        let key = query.sort.key
+        func number(_ live: LiveConnection) -> Double? {
+            let record = live.record
+            return switch key {
+            case .age: Double(live.age)
+            case .bytes: Double(record.bytesUp + record.bytesDown)
+            case .bytesUp: Double(record.bytesUp)
+            case .bytesDown: Double(record.bytesDown)
+            case .rate: rates.rate(of: record.id).up + rates.rate(of: record.id).down
+            case .rateUp: rates.rate(of: record.id).up
+            case .rateDown: rates.rate(of: record.id).down
+            case .waits: Double(Waits(live)?.milliseconds ?? 0)
+            case .id, .client, .relay, .upstream: nil
+            }
+        }
+        func text(_ live: LiveConnection) -> String? {
+            switch key {
+            case .client: live.record.clientText
+            case .relay: live.record.relay
+            case .upstream: live.record.upstream
+            case .id, .age, .bytes, .bytesUp, .bytesDown, .rate, .rateUp, .rateDown, .waits: nil
+            }
+        }
+        // They come in the order of their ids, and the sort is stable: equals stay in it.
+        if key != .id {
+            let keyed = chosen.map { (live: $0, number: number($0) ?? 0, text: text($0) ?? "") }
+            chosen = keyed.sorted { ($1.number, $0.text) < ($0.number, $1.text) }.map(\.live)
+        }
+        if query.sort.isReversed { chosen.reverse() }
+        return chosen
+    }
+}

@@ -1,0 +1,81 @@
+internal import Configuration
+internal import Relay
+internal import Sockets
+internal import Text
+
+/// One relay as the API shows it. Pure.
+struct RelayView {
+    typealias Rate = RateMeter<String>.Rate
+
+    /// Its name.
+    var name: String
+    /// Its settings; nil once a reload has removed it.
+    var settings: RelaySettings?
+    /// Its listeners, as bound.
+    var listeners: [String]
+    var figures: RelayFigures
+    var rate: Rate
+    var recording: RecordingState
+
+    func write(to json: inout JSONText) {
+        json.object { json in
+            Self.writeCounters(name, figures, rate, to: &json)
+            json.add("configured", settings != nil)
+            json.list("listeners", listeners) { $0.element($1) }
+            json.add("upstream", settings?.upstream.description)
+            json.add("spliced_up", number: figures.splicedUp)
+            json.add("spliced_down", number: figures.splicedDown)
+            var failures: [EndReason: UInt64] = [:]
+            for (failure, count) in figures.connectFailures { failures[failure.reason, default: 0] += count }
+            Self.write("connect_failures", failures, to: &json)
+            json.add("accept_pauses", number: figures.acceptPauses)
+            if let settings {
+                json.object("limits") { json in
+                    json.add("max_connections", number: settings.maxConnections)
+                    json.add("connect_ms", number: settings.timeouts.connect.milliseconds)
+                    json.add("idle_ms", number: settings.timeouts.idle.milliseconds)
+                    json.add("half_close_ms", number: settings.timeouts.halfClose.milliseconds)
+                    json.add("lifetime_ms", number: settings.timeouts.lifetime.milliseconds)
+                }
+            } else {
+                json.addNull("limits")
+            }
+            json.object("recording") { Self.writeKeys(recording, to: &$0) }
+        }
+    }
+
+    /// The keys that the events have, too.
+    static func writeCounters(_ name: String, _ figures: RelayFigures, _ rate: Rate, to json: inout JSONText) {
+        json.add("name", name)
+        json.add("accepted", number: figures.accepted)
+        json.add("open", number: figures.open)
+        write("ended", figures.ended, to: &json)
+        json.add("bytes_up", number: figures.bytesUp)
+        json.add("bytes_down", number: figures.bytesDown)
+        json.add("rate_up", number: UInt64(rate.up))
+        json.add("rate_down", number: UInt64(rate.down))
+        json.add("rate_accepted", decimal: rate.accepted)
+    }
+
+    private static func write(_ key: String, _ counts: [EndReason: UInt64], to json: inout JSONText) {
+        json.object(key) { json in
+            for reason in EndReason.allCases {
+                if let count = counts[reason] { json.add(reason.rawValue, number: count) }
+            }
+        }
+    }
+
+    /// How a relay is recorded, as it is answered.
+    static func write(_ state: RecordingState, to json: inout JSONText) {
+        json.object { writeKeys(state, to: &$0) }
+    }
+
+    private static func writeKeys(_ state: RecordingState, to json: inout JSONText) {
+        json.add("relay", state.relay)
+        json.add("recording", state.isRecording)
+        json.add("file", state.file)
+        json.add("recorded_bytes", number: state.recordedBytes)
+        json.add("dropped_bytes", number: state.droppedBytes)
+        json.add("since", time: state.since.map { Timestamp(nanoseconds: $0) })
+    }
+}

@@ -1,0 +1,159 @@
+internal import Configuration
+internal import Glibc
+internal import Text
+
+/// The process as a whole, and what reloads came to, as the API shows them. Pure but for the process's number.
+enum StatusView {
+    /// `GET /v1/status`.
+    static func status(
+        _ standing: Standing, openConnections: Int, workers: Int, process: ProcessFigures, now: Timestamp
+    ) -> [UInt8] {
+        let facts = standing.now
+        var json = JSONText()
+        json.object { json in
+            json.add("version", standing.version)
+            json.add("pid", number: getpid())
+            json.add("started", time: standing.started)
+            json.add("uptime_ms", number: max(0, now.nanoseconds - standing.started.nanoseconds) / 1_000_000)
+            json.add("configuration", standing.path)
+            json.add("generation", number: facts.generation)
+            json.add("workers", number: workers)
+            json.add("open_connections", number: openConnections)
+            json.add("draining", facts.isDraining)
+            if let last = facts.lastReload {
+                json.object("last_reload") { writeKeys(last, to: &$0) }
+            } else {
+                json.addNull("last_reload")
+            }
+            json.object("reloads") { json in
+                json.add("applied", number: facts.applied)
+                json.add("unchanged", number: facts.unchanged)
+                json.add("rejected", number: facts.rejected)
+            }
+            json.object("descriptors") { json in
+                json.add("open", number: process.openDescriptors)
+                json.add("limit", number: process.descriptorLimit)
+            }
+            json.object("memory") { json in
+                json.add("resident_bytes", number: process.residentBytes)
+                json.add("private_bytes", number: process.privateBytes)
+                json.add("virtual_bytes", number: process.virtualBytes)
+            }
+            json.add("cpu_seconds", decimal: process.cpuSeconds)
+            json.add("threads", number: process.threads)
+        }
+        return json.bytes
+    }
+
+    // MARK: Reloads
+
+    /// A reload as events tell it.
+    static func reload(_ report: ReloadReport) -> [UInt8] {
+        var json = JSONText()
+        json.object { writeKeys(report, to: &$0) }
+        return json.bytes
+    }
+
+    /// The answer to `POST /v1/reload`, where it was not rejected.
+    static func reloadAnswer(_ report: ReloadReport) -> [UInt8] {
+        var json = JSONText()
+        json.object { json in
+            json.add("result", report.result.rawValue)
+            json.add("generation", number: report.generation)
+            json.add("summary", report.summary)
+            write(report.difference, to: &json)
+        }
+        return json.bytes
+    }
+
+    /// The answer to one that was.
+    static func rejection(_ report: ReloadReport) -> [UInt8] {
+        var json = JSONText()
+        json.object { json in
+            json.object("error") { json in
+                json.add("code", "rejected")
+                json.add("message", report.problems.map(\.description).joined(separator: "\n"))
+                write(report.problems, to: &json)
+            }
+        }
+        return json.bytes
+    }
+
+    private static func writeKeys(_ report: ReloadReport, to json: inout JSONText) {
+        json.add("time", time: report.time)
+        json.add("source", report.source.rawValue)
+        json.add("result", report.result.rawValue)
+        json.add("generation", number: report.generation)
+        json.add("duration_ms", number: report.duration)
+        json.add("summary", report.summary)
+        write(report.difference, to: &json)
+        write(report.problems, to: &json)
+    }
+
+    private static func write(_ problems: [ConfigurationProblem], to json: inout JSONText) {
+        json.list("problems", problems) { json, problem in
+            json.object { json in
+                json.add("path", problem.path)
+                json.add("line", number: problem.line)
+                json.add("column", number: problem.column)
+                json.add("message", problem.message)
+            }
+        }
+    }
+
+    private static func write(_ difference: ConfigurationDifference?, to json: inout JSONText) {
+        guard let difference else {
+            json.addNull("difference")
+            return
+        }
+        json.object("difference") { json in
+            json.list("added", difference.added) { $0.element($1) }
+            json.list("removed", difference.removed) { $0.element($1) }
+            json.list("renamed", difference.renamed) { json, rename in
+                json.object { json in
+                    json.add("old", rename.old)
+                    json.add("new", rename.new)
+                }
+            }
+            json.list("changed", difference.changed) { json, change in
+                json.object { json in
+                    json.add("relay", change.relay)
+                    write("settings", change.settings, to: &json)
+                }
+            }
+            json.object("listeners") { write(difference.listeners, to: &$0) }
+            write("settings", difference.settings, to: &json)
+            write("needs_restart", difference.needsRestart, to: &json)
+        }
+    }
+
+    private static func write(_ listeners: ConfigurationDifference.Listeners, to json: inout JSONText) {
+        for (key, list) in [("added", listeners.added), ("removed", listeners.removed)] {
+            json.list(key, list) { json, listener in
+                json.object { json in
+                    json.add("address", listener.address)
+                    json.add("relay", listener.relay)
+                }
+            }
+        }
+        json.list("moved", listeners.moved) { json, move in
+            json.object { json in
+                json.add("address", move.address)
+                json.add("from", move.from)
+                json.add("to", move.to)
+            }
+        }
+    }
+
+    private static func write(
+        _ key: String, _ settings: [ConfigurationDifference.Setting], to json: inout JSONText
+    ) {
+        json.list(key, settings) { json, setting in
+            json.object { json in
+                json.add("key", setting.key)
+                json.add("old", setting.old)
+                json.add("new", setting.new)
+            }
+        }
+    }
+}

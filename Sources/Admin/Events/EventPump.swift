@@ -1,0 +1,131 @@
+internal import Configuration
+internal import NIOCore
+internal import Relay
+internal import Sockets
+internal import Synchronization
+internal import Text
+
+/// Carries what the journal holds to everybody who follows the events: ten times a second, and every second the
+/// counters. It works only while somebody follows.
+///
+/// Any thread; the work is done on the admin server's.
+final class EventPump: Sendable {
+    private static let period = TimeAmount.milliseconds(100)
+    private static let turnsPerCounters = 10
+
+    private let hub = EventHub()
+    private let collector: Collector
+    private let thread: LoopExecutor
+    private let turns = Mutex(Turns())
+
+    private struct Turns {
+        var isRunning = false
+        var count = 0
+    }
+
+    init(_ collector: Collector, on thread: LoopExecutor) {
+        self.collector = collector
+        self.thread = thread
+    }
+
+    /// Writes events to a client until it leaves or the server stops.
+    func stream(relay: String?, to writer: inout PieceWriter) async throws {
+        let id = hub.follow(relay: relay)
+        defer { hub.leave(id) }
+        collector.services.journal.follow(true)
+        collector.services.relays.tellsOpenings = true
+        start()
+        // A comment line: whoever waits for the header has it, and proxies pass it on.
+        try await writer.write(Array(": events of tapline\n\n".utf8))
+        hub.publish(await counters(for: [relay]), to: id)
+        while let bytes = await hub.next(id) { try await writer.write(bytes) }
+    }
+
+    /// Ends every stream there is.
+    func endAll() {
+        hub.endAll()
+    }
+
+    // MARK: Turns
+
+    private func start() {
+        let isFirst = turns.withLock { turns in
+            defer { turns.isRunning = true }
+            return !turns.isRunning
+        }
+        if isFirst { thread.loop.scheduleTask(in: Self.period) { [self] in turn() } }
+    }
+
+    private func turn() {
+        let (events, lost) = collector.services.journal.takeEvents()
+        guard
+            turns.withLock({ turns in
+                // Asked under the lock: whoever follows from now on starts the turns anew.
+                turns.isRunning = hub.isFollowed
+                return turns.isRunning
+            })
+        else {
+            collector.services.journal.follow(false)
+            collector.services.relays.tellsOpenings = false
+            return
+        }
+        if !events.isEmpty || lost > 0 { hub.publish(events.map(Self.item), lost: lost) }
+        let isForCounters = turns.withLock { turns in
+            turns.count += 1
+            return turns.count % Self.turnsPerCounters == 0
+        }
+        if isForCounters {
+            Task(executorPreference: thread) { [self] in hub.publish(await counters(for: hub.subjects)) }
+        }
+        thread.loop.scheduleTask(in: Self.period) { [self] in turn() }
+    }
+
+    // MARK: Events
+
+    private func counters(for subjects: Set<String?>) async -> [EventHub.Item] {
+        let (figures, rates) = await collector.figuresWithRates()
+        let facts = collector.services.standing.now
+        let time = Timestamp.now
+        let names = Set(figures.keys).union(facts.configuration.relays.map(\.name)).sorted()
+        return subjects.map { subject in
+            var json = JSONText()
+            json.object { json in
+                json.add("time", time: time)
+                json.add("generation", number: facts.generation)
+                json.add("open_connections", number: collector.services.relays.openConnections)
+                json.list("relays", names.filter { subject == nil || $0 == subject }) { json, name in
+                    json.object { json in
+                        RelayView.writeCounters(
+                            name, figures[name] ?? RelayFigures(), rates.rate(of: name), to: &json)
+                    }
+                }
+            }
+            return EventHub.Item(audience: .followers(of: subject), text: EventHub.event("counters", json.bytes))
+        }
+    }
+
+    private static func item(_ event: Journal.Event) -> EventHub.Item {
+        switch event {
+        case .opened(let record):
+            var json = JSONText()
+            json.object { json in
+                json.add("time", time: Timestamp(nanoseconds: record.accepted))
+                json.add("id", number: record.id)
+                json.add("relay", record.relay)
+                json.add("generation", number: record.generation)
+                json.add("client", record.clientText)
+                json.add("listener", record.listener.description)
+                json.add("upstream", record.upstream)
+            }
+            return EventHub.Item(audience: .relay(record.relay), text: EventHub.event("opened", json.bytes))
+        case .closed(let record):
+            var json = JSONText()
+            json.object(of: record)
+            return EventHub.Item(audience: .relay(record.relay), text: EventHub.event("closed", json.bytes))
+        case .reload(let report):
+            return EventHub.Item(audience: .everybody, text: EventHub.event("reload", StatusView.reload(report)))
+        case .draining:
+            return EventHub.Item(audience: .everybody, text: EventHub.event("draining", Array("{}".utf8)))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+internal import Text
+
+/// Prometheus' text exposition format, version 0.0.4, as it is written. Pure.
+struct Exposition {
+    /// What kind a metric is.
+    enum Kind: String {
+        case counter, gauge, histogram
+    }
+
+    /// What is written so far.
+    private(set) var bytes: [UInt8] = []
+
+    /// Starts a metric: everything of one name stands together.
+    mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
+        bytes.append("# HELP \(name) ")
+        // Only these two have a meaning in a help text.
+        for scalar in help.unicodeScalars {
+            switch scalar {
+            case "\\": bytes.append("\\\\")
+            case "\n": bytes.append("\\n")
+            default: bytes.append(String(scalar))
+            }
+        }
+        bytes.append("\n# TYPE \(name) \(kind.rawValue)\n")
+    }
+
+    /// One whole number.
+    mutating func sample(_ name: String, _ labels: [(String, String)] = [], _ value: some BinaryInteger) {
+        begin(name, labels)
+        bytes.append(decimal: value)
+        bytes.append("\n")
+    }
+
+    /// One number with nine digits behind the point.
+    mutating func sample(_ name: String, _ labels: [(String, String)] = [], decimal value: Double) {
+        begin(name, labels)
+        bytes.append(decimal: value, digits: 9)
+        bytes.append("\n")
+    }
+
+    private mutating func begin(_ name: String, _ labels: [(String, String)]) {
+        bytes.append(name)
+        for (index, (key, value)) in labels.enumerated() {
+            bytes.append(index == 0 ? "{" : ",")
+            bytes.append(key)
+            bytes.append("=\"")
+            for byte in value.utf8 {
+                switch byte {
+                case UInt8(ascii: "\\"): bytes.append("\\\\")
+                case UInt8(ascii: "\""): bytes.append("\\\"")
+                case UInt8(ascii: "\n"): bytes.append("\\n")
+                default: bytes.append(byte)
+                }
+            }
+            bytes.append("\"")
+        }
+        bytes.append(labels.isEmpty ? " " : "} ")
+    }
+}

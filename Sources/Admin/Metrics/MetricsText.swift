@@ -1,0 +1,177 @@
+internal import Configuration
+internal import Relay
+internal import Text
+
+/// Everything that the metrics are made from, at one moment.
+struct MetricsInput: Sendable {
+    /// What every relay has done, by name; one that a reload has removed stays in it.
+    var relays: [String: RelayFigures]
+    /// Names of configured relays: they are exposed from the start, also before a client has come.
+    var configured: [String]
+    /// How relays are recorded.
+    var recordings: [RecordingState]
+    /// The process as a whole.
+    var facts: Standing.Facts
+    var version: String
+    /// When it started, nanoseconds since 1970 UTC.
+    var started: Int64
+    var process: ProcessFigures
+}
+
+/// The text of `/metrics`. Pure; the names are a contract.
+enum MetricsText {
+    /// Reasons that every relay has from the start, so that a rate over the first of them is right.
+    private static let usualReasons: [EndReason] = [.clientClosed, .upstreamClosed]
+
+    static func make(_ input: MetricsInput) -> [UInt8] {
+        var text = Exposition()
+        var relays = input.relays
+        for name in input.configured where relays[name] == nil { relays[name] = RelayFigures() }
+        let sorted = relays.sorted { $0.key < $1.key }
+        connections(sorted, &text)
+        bytes(sorted, &text)
+        connects(sorted, &text)
+        recordings(input, &text)
+        configuration(input, &text)
+        process(input, &text)
+        return text.bytes
+    }
+
+    private typealias Relays = [(key: String, value: RelayFigures)]
+
+    private static func connections(_ relays: Relays, _ text: inout Exposition) {
+        text.metric("tapline_connections_accepted_total", .counter, "Clients that were accepted.")
+        for (name, figures) in relays {
+            text.sample("tapline_connections_accepted_total", [("relay", name)], figures.accepted)
+        }
+        text.metric("tapline_connections_open", .gauge, "Connections that are open.")
+        for (name, figures) in relays { text.sample("tapline_connections_open", [("relay", name)], figures.open) }
+        text.metric("tapline_connections_ended_total", .counter, "Connections that ended, by why they did.")
+        for (name, figures) in relays {
+            for reason in EndReason.allCases where figures.ended[reason] != nil || usualReasons.contains(reason) {
+                text.sample(
+                    "tapline_connections_ended_total",
+                    [("relay", name), ("reason", reason.rawValue), ("closed_by", reason.closedBy.rawValue)],
+                    figures.ended[reason] ?? 0)
+            }
+        }
+        text.metric(
+            "tapline_connection_seconds", .histogram, "From accept to the end, of connections that ended.")
+        for (name, figures) in relays { histogram("tapline_connection_seconds", name, figures.lifetimes, &text) }
+        text.metric(
+            "tapline_accept_pauses_total", .counter,
+            "How often a listener rested because no more connections could be taken.")
+        for (name, figures) in relays {
+            text.sample("tapline_accept_pauses_total", [("relay", name)], figures.acceptPauses)
+        }
+    }
+
+    private static func bytes(_ relays: Relays, _ text: inout Exposition) {
+        text.metric(
+            "tapline_bytes_total", .counter, "Bytes that the destination took, as they pass; up is from the client.")
+        for (name, figures) in relays {
+            text.sample("tapline_bytes_total", [("relay", name), ("direction", "up")], figures.bytesUp)
+            text.sample("tapline_bytes_total", [("relay", name), ("direction", "down")], figures.bytesDown)
+        }
+        text.metric("tapline_spliced_bytes_total", .counter, "How many of them never left the kernel.")
+        for (name, figures) in relays {
+            text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "up")], figures.splicedUp)
+            text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "down")], figures.splicedDown)
+        }
+    }
+
+    private static func connects(_ relays: Relays, _ text: inout Exposition) {
+        text.metric(
+            "tapline_connect_seconds", .histogram,
+            "From accept until the upstream was connected, name lookup included; of those that were.")
+        for (name, figures) in relays { histogram("tapline_connect_seconds", name, figures.connectTimes, &text) }
+        text.metric(
+            "tapline_connect_failures_total", .counter, "Connects that failed, by why and by the configured upstream.")
+        for (name, figures) in relays {
+            let failures = figures.connectFailures.sorted {
+                ($0.key.endpoint, $0.key.reason.rawValue) < ($1.key.endpoint, $1.key.reason.rawValue)
+            }
+            for (failure, count) in failures {
+                text.sample(
+                    "tapline_connect_failures_total",
+                    [("relay", name), ("reason", failure.reason.rawValue), ("endpoint", failure.endpoint)], count)
+            }
+        }
+    }
+
+    private static func histogram(
+        _ name: String, _ relay: String, _ histogram: DurationHistogram, _ text: inout Exposition
+    ) {
+        let bounds = histogram.bounds.seconds
+        var total: UInt64 = 0
+        for index in bounds.indices {
+            total += histogram.counts[index]
+            text.sample(name + "_bucket", [("relay", relay), ("le", shortest(bounds[index]))], total)
+        }
+        text.sample(name + "_bucket", [("relay", relay), ("le", "+Inf")], histogram.count)
+        text.sample(name + "_sum", [("relay", relay)], decimal: Double(histogram.sum) / 1e9)
+        text.sample(name + "_count", [("relay", relay)], histogram.count)
+    }
+
+    /// `0.5`, and `5` rather than `5.0`.
+    private static func shortest(_ number: Double) -> String {
+        number == number.rounded() ? "\(Int(number))" : "\(number)"
+    }
+
+    private static func recordings(_ input: MetricsInput, _ text: inout Exposition) {
+        let states = input.recordings.sorted { $0.relay < $1.relay }
+        text.metric("tapline_recording", .gauge, "Whether a relay is recorded now.")
+        for state in states { text.sample("tapline_recording", [("relay", state.relay)], state.isRecording ? 1 : 0) }
+        text.metric("tapline_recorded_bytes_total", .counter, "Bytes that were recorded.")
+        for state in states {
+            text.sample("tapline_recorded_bytes_total", [("relay", state.relay)], state.recordedBytes)
+        }
+        text.metric(
+            "tapline_recording_dropped_bytes_total", .counter, "Bytes that had to be left out of a recording.")
+        for state in states {
+            text.sample("tapline_recording_dropped_bytes_total", [("relay", state.relay)], state.droppedBytes)
+        }
+    }
+
+    private static func configuration(_ input: MetricsInput, _ text: inout Exposition) {
+        let facts = input.facts
+        text.metric("tapline_config_generation", .gauge, "The number of the configuration in force.")
+        text.sample("tapline_config_generation", [], facts.generation)
+        text.metric("tapline_config_reloads_total", .counter, "Reloads, by what they came to.")
+        for (result, count) in [
+            ("applied", facts.applied), ("rejected", facts.rejected), ("unchanged", facts.unchanged),
+        ] {
+            text.sample("tapline_config_reloads_total", [("result", result)], count)
+        }
+        text.metric(
+            "tapline_config_last_reload_successful", .gauge, "Whether the last reload, if any, was not rejected.")
+        text.sample("tapline_config_last_reload_successful", [], facts.lastReload?.result == .rejected ? 0 : 1)
+        text.metric(
+            "tapline_config_last_success_timestamp_seconds", .gauge, "When a configuration was last found in order.")
+        text.sample(
+            "tapline_config_last_success_timestamp_seconds", [], decimal: Double(facts.lastSuccess.nanoseconds) / 1e9)
+        text.metric("tapline_draining", .gauge, "Whether no more clients are accepted.")
+        text.sample("tapline_draining", [], facts.isDraining ? 1 : 0)
+        text.metric("tapline_build_info", .gauge, "Always 1; the version is in the label.")
+        text.sample("tapline_build_info", [("version", input.version)], 1)
+    }
+
+    /// By Prometheus' own names (client_golang, process collector).
+    private static func process(_ input: MetricsInput, _ text: inout Exposition) {
+        let process = input.process
+        text.metric("process_cpu_seconds_total", .counter, "Processor time, user and system, in seconds.")
+        text.sample("process_cpu_seconds_total", [], decimal: process.cpuSeconds)
+        text.metric("process_open_fds", .gauge, "Open file descriptors.")
+        text.sample("process_open_fds", [], process.openDescriptors)
+        text.metric("process_max_fds", .gauge, "The most file descriptors that may be open.")
+        text.sample("process_max_fds", [], process.descriptorLimit)
+        text.metric("process_virtual_memory_bytes", .gauge, "Address space.")
+        text.sample("process_virtual_memory_bytes", [], process.virtualBytes)
+        text.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.")
+        text.sample("process_resident_memory_bytes", [], process.residentBytes)
+        text.metric("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
+        text.sample("process_start_time_seconds", [], decimal: Double(input.started) / 1e9)
+        text.metric("process_threads", .gauge, "Threads of the process.")
+        text.sample("process_threads", [], process.threads)
+    }
+}

@@ -1,0 +1,80 @@
+internal import Text
+
+/// Why a request is not done: its status, a word for programs, and a sentence for people.
+struct AdminError: Error, Hashable, Sendable {
+    /// The HTTP status.
+    let status: Int
+    /// One word.
+    let code: String
+    /// What is wrong and what would be right.
+    let message: String
+    /// Header fields beside, such as `Allow`.
+    var fields: [String: String] = [:]
+
+    static func badRequest(_ message: String) -> AdminError {
+        AdminError(status: 400, code: "bad_request", message: message)
+    }
+
+    static let unauthorized = AdminError(
+        status: 401, code: "unauthorized",
+        message: "this needs the token: Authorization: Bearer …; it stands in admin.token_file, or is what tapline's "
+            + "TAPLINE_ADMIN_TOKEN was when it started",
+        fields: ["WWW-Authenticate": "Bearer realm=\"tapline\""])
+
+    static func foreignHost(_ host: String?) -> AdminError {
+        let what = host.map { "the Host \(quoted($0)) is" } ?? "without a Host this is"
+        return AdminError(
+            status: 403, code: "foreign_host",
+            message: "\(what) refused: good are IP addresses, localhost and the names in admin.hosts")
+    }
+
+    static func foreignOrigin(_ origin: String) -> AdminError {
+        AdminError(
+            status: 403, code: "foreign_origin",
+            message: "a page of \(quoted(origin)) may not use this API; only its own page may")
+    }
+
+    static func notFound(_ message: String) -> AdminError {
+        AdminError(status: 404, code: "not_found", message: message)
+    }
+
+    static func methodNotAllowed(_ method: String, _ methods: [String]) -> AdminError {
+        let allowed = methods.joined(separator: ", ")
+        return AdminError(
+            status: 405, code: "method_not_allowed", message: "\(quoted(method)) is not known here; \(allowed) is",
+            fields: ["Allow": allowed])
+    }
+
+    static func tooLarge(_ most: Int) -> AdminError {
+        AdminError(status: 413, code: "too_large", message: "a body here has at most \(most) bytes")
+    }
+
+    static let tooManyStreams = AdminError(
+        status: 429, code: "too_many", message: "too many streams are open; close one of them, or try again later",
+        fields: ["Retry-After": "1"])
+
+    static func notAvailable(_ what: String) -> AdminError {
+        AdminError(status: 501, code: "not_available", message: "\(what) is not available in this version of tapline")
+    }
+
+    static func unavailable(_ code: String, _ message: String) -> AdminError {
+        AdminError(status: 503, code: code, message: message)
+    }
+
+    /// Text of the request within a message: clipped. What could act on a reader is escaped with the message.
+    static func quoted(_ text: String) -> String {
+        text.count <= 80 ? "`\(text)`" : "`\(text.prefix(80))…`"
+    }
+
+    /// `{"error": {"code", "message"}}`.
+    var json: [UInt8] {
+        var json = JSONText()
+        json.object { json in
+            json.object("error") { json in
+                json.add("code", code)
+                json.add("message", message)
+            }
+        }
+        return json.bytes
+    }
+}

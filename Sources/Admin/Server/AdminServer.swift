@@ -1,0 +1,158 @@
+public import Configuration
+internal import Glibc
+internal import HTTPTypes
+internal import HummingbirdCore
+public import Logging
+internal import NIOCore
+internal import NIOHTTPTypes
+internal import NIOPosix
+internal import Relay
+public import Sockets
+internal import Synchronization
+
+/// The admin API: HTTP on sockets that somebody else has bound.
+///
+/// Made by the supervisor, used from its thread; everything else happens on one thread of the server's own, which is
+/// started at the first `serve`, runs at a lower priority than the workers, and lives until the process ends. It talks
+/// to the workers by their mailboxes only.
+public final class AdminServer: Sendable {
+    /// How many clients there are at once, where the limit of descriptors allows it.
+    static let mostClients = 64
+    /// How much a request's header may have, and its body.
+    static let mostHeaderBytes = 16 << 10
+    static let mostBodyBytes = 64 << 10
+
+    /// Whom the gate lets in; a reload may change it.
+    struct Terms: Sendable {
+        var hosts: [String]
+        var token: AdminToken?
+    }
+
+    private struct Running {
+        var thread: LoopExecutor?
+        var responder: Responder?
+        var listener: AdminListener?
+        var channels: [any Channel] = []
+    }
+
+    private let services: AdminServices
+    private let logger: Logger
+    private let terms = Mutex(Terms(hosts: [], token: nil))
+    private let running = Mutex(Running())
+
+    /// A server that does not listen yet.
+    public init(_ services: AdminServices, logger: Logger) {
+        self.services = services
+        self.logger = logger
+    }
+
+    /// Where it listens; empty while it does not.
+    public var addresses: [Sockets.SocketAddress] { running.withLock { $0.listener?.addresses ?? [] } }
+
+    /// Whom it lets in from now on: names good in `Host`, and the token.
+    public func set(_ settings: AdminSettings, token: AdminToken?) {
+        terms.withLock { $0 = Terms(hosts: settings.hosts, token: token) }
+    }
+
+    // MARK: Listening
+
+    /// Serves a listener; one that was served before is closed, its clients with it.
+    public func serve(_ listener: AdminListener) {
+        stop {}
+        let (thread, responder) = running.withLock { running in
+            let thread = running.thread ?? Self.startThread()
+            let responder =
+                running.responder
+                ?? Responder(
+                    Collector(services, on: thread), services, on: thread, logger: logger,
+                    terms: { [self] in self.terms.withLock { $0 } })
+            running.thread = thread
+            running.responder = responder
+            running.listener = listener
+            return (thread, responder)
+        }
+        services.journal.keep(true)
+        let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
+        var descriptors: [CInt] = []
+        for parcel in listener.sockets {
+            if let socket = parcel.take() { descriptors.append(socket.release()) }
+        }
+        accept(on: descriptors, thread, responder, most: most)
+    }
+
+    private static func startThread() -> LoopExecutor {
+        // Never shut down: a task that somebody left behind may still want to run on it.
+        let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+        // On Linux this concerns the calling thread alone (setpriority(2), "C library/kernel differences").
+        loop.execute { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
+        return LoopExecutor(loop)
+    }
+
+    private func accept(on descriptors: [CInt], _ thread: LoopExecutor, _ responder: Responder, most: Int) {
+        let loop = thread.loop
+        let logger = logger
+        loop.execute { [self] in
+            let table = NIOLoopBound(ClientTable(most: most), eventLoop: loop)
+            let http = HTTP1Channel(
+                responder: { request, writer, _ in try await responder.respond(to: request, writer) },
+                configuration: .init(
+                    additionalChannelHandlers: [ClientWatch(table.value)],
+                    httpDecoderConfiguration: .init(
+                        maxHeaderFieldSize: Self.mostHeaderBytes, maxHeaderListSize: Self.mostHeaderBytes,
+                        maxHeaderFieldCount: 100)))
+            let bootstrap = ServerBootstrap(group: loop)
+                .serverChannelOption(.maxMessagesPerRead, value: 16)
+                .childChannelOption(.allowRemoteHalfClosure, value: true)
+                .childChannelInitializer { channel in
+                    http.setup(channel: channel, logger: logger).map { value in
+                        Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
+                    }
+                    .map { _ in }
+                }
+            for descriptor in descriptors {
+                bootstrap.withBoundSocket(descriptor).whenComplete { result in
+                    switch result {
+                    case .success(let channel):
+                        channel.closeFuture.whenComplete { _ in table.value.closeAll() }
+                        self.took(channel)
+                    case .failure(let error):
+                        logger.error("the admin API cannot accept clients", metadata: ["error": "\(error)"])
+                    }
+                }
+            }
+        }
+    }
+
+    /// A socket is served now, unless the server was stopped in the meantime.
+    private func took(_ channel: any Channel) {
+        let isWanted = running.withLock { running in
+            guard running.listener != nil else { return false }
+            running.channels.append(channel)
+            return true
+        }
+        if !isWanted { channel.close(promise: nil) }
+    }
+
+    /// Listens no more: the socket's file is removed now, `done` is called when everything is closed, perhaps on
+    /// another thread.
+    public func stop(then done: @escaping @Sendable () -> Void) {
+        let (thread, channels, listener, responder) = running.withLock { running in
+            defer {
+                running.listener = nil
+                running.channels = []
+            }
+            return (running.thread, running.channels, running.listener, running.responder)
+        }
+        listener?.removeFile()
+        guard let thread, listener != nil else { return done() }
+        services.journal.keep(false)
+        responder?.endStreams()
+        thread.loop.execute {
+            let closing = channels.map { channel in
+                channel.close(promise: nil)
+                return channel.closeFuture
+            }
+            EventLoopFuture.andAllComplete(closing, on: thread.loop).whenComplete { _ in done() }
+        }
+    }
+}

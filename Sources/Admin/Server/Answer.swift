@@ -1,0 +1,67 @@
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import NIOCore
+
+/// What a request is answered with.
+struct Answer: Sendable {
+    /// What it consists of.
+    enum Content: Sendable {
+        /// These bytes.
+        case whole([UInt8])
+        /// Bytes that are made while they leave, each piece when there is room for it.
+        case pieces(@Sendable (inout PieceWriter) async throws -> Void)
+    }
+
+    var status = 200
+    var type = "application/json"
+    var fields: [String: String] = [:]
+    let content: Content
+
+    /// JSON.
+    static func json(_ bytes: [UInt8], status: Int = 200) -> Answer {
+        Answer(status: status, content: .whole(bytes))
+    }
+
+    /// An error.
+    static func error(_ error: AdminError) -> Answer {
+        Answer(status: error.status, fields: error.fields, content: .whole(error.json))
+    }
+
+    /// Writes it as the response.
+    func write(to writer: consuming ResponseWriter) async throws {
+        let response = Response(status: .init(code: status), headers: headers, body: body)
+        try await writer.write(response: response.head, body: response.body)
+    }
+
+    private var headers: HTTPFields {
+        var headers: HTTPFields = [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
+        for (name, value) in fields {
+            if let name = HTTPField.Name(name) { headers[name] = value }
+        }
+        return headers
+    }
+
+    private var body: ResponseBody {
+        switch content {
+        case .whole(let bytes):
+            ResponseBody(byteBuffer: NIOCore.ByteBuffer(bytes: bytes))
+        case .pieces(let make):
+            ResponseBody { writer in
+                var pieces = PieceWriter(writer: writer)
+                try await make(&pieces)
+                try await pieces.writer.finish(nil)
+            }
+        }
+    }
+}
+
+/// Takes the pieces of an answer, and waits while the client does.
+struct PieceWriter {
+    fileprivate var writer: any ResponseBodyWriter
+
+    /// Sends a piece. Throws when the client has gone.
+    mutating func write(_ bytes: [UInt8]) async throws {
+        guard !bytes.isEmpty else { return }
+        try await writer.write(NIOCore.ByteBuffer(bytes: bytes))
+    }
+}

@@ -1,0 +1,106 @@
+internal import NIOCore
+internal import NIOHTTPTypes
+
+/// The clients of the admin server: how many there are at once, and how long each may take.
+///
+/// Confined to the server's loop.
+final class ClientTable {
+    /// How many may be there at once. Each costs a descriptor of those that the relay keeps back.
+    let most: Int
+    private var clients: [ObjectIdentifier: ClientWatch] = [:]
+    private var sweep: RepeatedTask?
+
+    init(most: Int) {
+        self.most = most
+    }
+
+    /// A client has come. When all places are taken, whoever has waited longest without a request goes; where everybody
+    /// is busy, the new one does.
+    func enter(_ client: ClientWatch, on loop: any NIOCore.EventLoop) {
+        clients[ObjectIdentifier(client)] = client
+        if clients.count > most {
+            let idle = clients.values.filter { $0.clock.isIdle && $0 !== client }
+            (idle.min { $0.clock.since < $1.clock.since } ?? client).close()
+        }
+        guard sweep == nil else { return }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        sweep = loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
+            bound.value.closeLate(at: NIODeadline.now().uptimeNanoseconds)
+        }
+    }
+
+    /// A client has gone.
+    func leave(_ client: ClientWatch) {
+        clients[ObjectIdentifier(client)] = nil
+        guard clients.isEmpty else { return }
+        sweep?.cancel()
+        sweep = nil
+    }
+
+    private func closeLate(at now: UInt64) {
+        for client in clients.values where client.clock.isOver(at: now) { client.close() }
+    }
+
+    /// Everybody goes.
+    func closeAll() {
+        for client in clients.values { client.close() }
+    }
+}
+
+/// Watches one client's time. Confined to the server's loop.
+final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private(set) var clock = ClientClock(at: NIODeadline.now().uptimeNanoseconds)
+    private let table: ClientTable
+    private var context: ChannelHandlerContext?
+
+    init(_ table: ClientTable) {
+        self.table = table
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        table.enter(self, on: context.eventLoop)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        table.leave(self)
+    }
+
+    /// Closes the client's connection at once.
+    func close() {
+        context?.close(promise: nil)
+    }
+
+    private func note(_ event: ClientClock.Event) {
+        clock.handle(event, at: NIODeadline.now().uptimeNanoseconds)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head: note(.head)
+        case .body: break
+        case .end: note(.endOfRequest)
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head: note(.answerBegan)
+        case .body: break
+        case .end: note(.answerEnded)
+        }
+        context.write(data, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        note(context.channel.isWritable ? .unblocked : .blocked)
+        context.fireChannelWritabilityChanged()
+    }
+}

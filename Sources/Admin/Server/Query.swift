@@ -1,0 +1,95 @@
+internal import Relay
+
+/// What stands behind the `?` of a request, checked. What is unknown, there twice or no good value is a mistake that is
+/// told, as in the configuration.
+struct Query: Hashable, Sendable {
+    /// How many entries of a list are answered unless `limit` says otherwise, and at most.
+    static let usualLimit = 1000
+    static let mostEntries = 10_000
+
+    /// Only this relay.
+    var relay: String?
+    /// The order of connections.
+    var sort = Sort(key: .id, isReversed: false)
+    /// So many entries at most.
+    var limit = Query.usualLimit
+    /// Only these reasons; empty: all.
+    var reasons: Set<EndReason> = []
+    /// Only what ended after this connection did.
+    var since: UInt64?
+    /// Only this connection.
+    var connection: UInt64?
+
+    /// An order of connections.
+    struct Sort: Hashable, Sendable {
+        /// By what.
+        enum Key: String, CaseIterable, Hashable, Sendable {
+            case id, age, bytes
+            case bytesUp = "bytes_up"
+            case bytesDown = "bytes_down"
+            case rate
+            case rateUp = "rate_up"
+            case rateDown = "rate_down"
+            case waits, client, relay, upstream
+        }
+        var key: Key
+        var isReversed: Bool
+    }
+
+    /// No query.
+    init() {}
+
+    /// Reads the query of a route.
+    init(parsing text: String?, of route: Route) throws(AdminError) {
+        var seen: Set<String> = []
+        for pair in (text ?? "").split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let key = PercentText.decode(parts[0], plusIsSpace: true),
+                let value = PercentText.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
+            else { throw .badRequest("the query cannot be read: a broken % escape") }
+            guard route.parameters.contains(key) else {
+                let known =
+                    route.parameters.isEmpty
+                    ? "there are none here" : "known here: " + route.parameters.joined(separator: ", ")
+                throw .badRequest("unknown parameter \(AdminError.quoted(key)); \(known)")
+            }
+            guard seen.insert(key).inserted else { throw .badRequest("`\(key)` is there twice") }
+            try take(key, value)
+        }
+    }
+
+    private mutating func take(_ key: String, _ value: String) throws(AdminError) {
+        switch key {
+        case "relay":
+            relay = value
+        case "sort":
+            let isReversed = value.hasPrefix("-")
+            guard let key = Sort.Key(rawValue: isReversed ? String(value.dropFirst()) : value) else {
+                let known = Sort.Key.allCases.map(\.rawValue).joined(separator: ", ")
+                throw .badRequest(
+                    "`sort` is \(AdminError.quoted(value)); it can be \(known), with a - before it to reverse")
+            }
+            sort = Sort(key: key, isReversed: isReversed)
+        case "limit":
+            guard let number = Int(value), (0...Self.mostEntries).contains(number) else {
+                throw .badRequest(
+                    "`limit` is \(AdminError.quoted(value)); it is a whole number from 0 to \(Self.mostEntries)")
+            }
+            limit = number
+        case "reason":
+            for word in value.split(separator: ",") {
+                guard let reason = EndReason(rawValue: String(word)) else {
+                    throw .badRequest("\(AdminError.quoted(String(word))) is no end reason")
+                }
+                reasons.insert(reason)
+            }
+        case "since", "connection":
+            guard let id = UInt64(value) else {
+                throw .badRequest("`\(key)` is \(AdminError.quoted(value)); it is a connection's number")
+            }
+            if key == "since" { since = id } else { connection = id }
+        default:
+            preconditionFailure("Query: \(key) is among a route's parameters and not read")
+        }
+    }
+}

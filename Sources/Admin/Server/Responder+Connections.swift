@@ -1,0 +1,78 @@
+internal import Configuration
+internal import Relay
+internal import Sockets
+internal import Synchronization
+internal import Text
+
+/// Connections, open and ended.
+extension Responder {
+    /// How many connections of a list leave in one piece.
+    private static let listPiece = 64
+
+    func connections(_ query: Query) async throws(AdminError) -> Answer {
+        try await check(query)
+        let (all, rates) = await collector.connections()
+        let chosen = ConnectionView.select(all, rates, query)
+        let shown = chosen.prefix(query.limit)
+        return Answer(
+            content: .pieces { pieces in
+                var json = JSONText()
+                json.beginWhole()
+                json.add("total", number: chosen.count)
+                json.beginList("connections")
+                for (index, live) in shown.enumerated() {
+                    ConnectionView.write(live, rates.rate(of: live.record.id), to: &json)
+                    if index % Self.listPiece == Self.listPiece - 1 { try await pieces.write(json.takeBytes()) }
+                }
+                json.endList()
+                json.endWhole()
+                try await pieces.write(json.takeBytes())
+            })
+    }
+
+    func connection(_ id: UInt64) async throws(AdminError) -> Answer {
+        var json = JSONText()
+        if let (live, rate) = await collector.connection(id) {
+            let story = Story.of(live, timeouts: settings(of: live.record.relay)?.timeouts)
+            ConnectionView.write(live, rate, to: &json) { json in json.list("story", story) { $0.element($1) } }
+            return .json(json.bytes)
+        }
+        // Not the shared answer: it may have ended since.
+        guard let record = services.journal.closedRecords.first(where: { $0.id == id }) else {
+            throw .notFound(
+                "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
+                    + "its end record is in the access log")
+        }
+        let story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
+        return .json(json.bytes)
+    }
+
+    func kill(_ id: UInt64) async throws(AdminError) -> Answer {
+        guard await services.relays.kill(id) else { throw .notFound("no connection \(id) is open") }
+        var json = JSONText()
+        json.object { json in
+            json.add("id", number: id)
+            json.add("killed", true)
+        }
+        return .json(json.bytes)
+    }
+
+    func closed(_ query: Query) async throws(AdminError) -> Answer {
+        try await check(query)
+        var records = await collector.closed()
+        if let since = query.since, let place = records.firstIndex(where: { $0.id == since }) {
+            records = Array(records[..<place])
+        }
+        if let relay = query.relay { records.removeAll { $0.relay != relay } }
+        if !query.reasons.isEmpty {
+            records.removeAll { record in !query.reasons.contains { $0 == record.end?.reason } }
+        }
+        var json = JSONText()
+        json.object { json in
+            json.add("total", number: records.count)
+            json.list("closed", records.prefix(query.limit)) { $0.object(of: $1) }
+        }
+        return .json(json.bytes)
+    }
+}

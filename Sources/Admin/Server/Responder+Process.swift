@@ -1,0 +1,69 @@
+internal import Configuration
+internal import Relay
+internal import Sockets
+internal import Synchronization
+internal import Text
+
+/// The process as a whole.
+extension Responder {
+    func healthz() async throws(AdminError) -> Answer {
+        guard await collector.isAlive() else {
+            throw .unavailable("unhealthy", "a worker's loop has not answered for two seconds")
+        }
+        var json = JSONText()
+        json.object { json in
+            json.add("status", "ok")
+            json.add("workers", number: services.relays.workers)
+        }
+        return .json(json.bytes)
+    }
+
+    func readyz() throws(AdminError) -> Answer {
+        if services.standing.now.isDraining {
+            throw .unavailable("draining", "tapline is draining and accepts no more clients")
+        }
+        let listeners = services.relays.listeners.count
+        guard listeners > 0 else { throw .unavailable("not_listening", "nothing is listened on") }
+        var json = JSONText()
+        json.object { json in
+            json.add("status", "ready")
+            json.add("listeners", number: listeners)
+        }
+        return .json(json.bytes)
+    }
+
+    func metrics() async -> Answer {
+        let figures = await collector.figures()
+        let recordings = await collector.recordings()
+        let facts = services.standing.now
+        let text = MetricsText.make(
+            MetricsInput(
+                relays: figures, configured: facts.configuration.relays.map(\.name), recordings: recordings,
+                facts: facts, version: services.standing.version, started: services.standing.started.nanoseconds,
+                process: await collector.process()))
+        return Answer(type: "text/plain; version=0.0.4; charset=utf-8", content: .whole(text))
+    }
+
+    func reload() async throws(AdminError) -> Answer {
+        guard let reload = services.reload else {
+            throw AdminError(
+                status: 409, code: "no_configuration_file",
+                message: "tapline was started without a configuration file; there is nothing to reload")
+        }
+        let report = await reload()
+        if report.isStopping { throw .unavailable("draining", "tapline is stopping, and takes no other configuration") }
+        guard report.result == .rejected else { return .json(StatusView.reloadAnswer(report)) }
+        return .json(StatusView.rejection(report), status: 422)
+    }
+
+    func drain() -> Answer {
+        services.drain()
+        var json = JSONText()
+        json.object { json in
+            json.add("draining", true)
+            json.add("open_connections", number: services.relays.openConnections)
+            json.add("within_ms", number: services.standing.now.configuration.shutdown.drain.milliseconds)
+        }
+        return .json(json.bytes, status: 202)
+    }
+}

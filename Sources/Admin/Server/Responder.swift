@@ -1,0 +1,108 @@
+internal import Configuration
+internal import HTTPTypes
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import Relay
+internal import Sockets
+internal import Synchronization
+internal import Text
+
+/// Answers requests: lets them through the gate, reads their body, and carries the route out.
+///
+/// Any thread; in fact the admin server's.
+final class Responder: Sendable {
+    /// How many streams (events, live traffic) may be open at once, of the server's 64 clients.
+    static let mostStreams = 32
+
+    let collector: Collector
+    let services: AdminServices
+    let pump: EventPump
+    private let logger: Logger
+    private let terms: @Sendable () -> AdminServer.Terms
+    let streams = Atomic<Int>(0)
+
+    init(
+        _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, logger: Logger,
+        terms: @escaping @Sendable () -> AdminServer.Terms
+    ) {
+        self.collector = collector
+        self.services = services
+        pump = EventPump(collector, on: thread)
+        self.logger = logger
+        self.terms = terms
+    }
+
+    /// Ends every stream of events.
+    func endStreams() {
+        pump.endAll()
+    }
+
+    /// Answers one request. Throws when the client has gone.
+    func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
+        let answer: Answer
+        do throws(AdminError) {
+            answer = try await self.answer(request)
+        } catch {
+            answer = .error(error)
+        }
+        try await answer.write(to: writer)
+    }
+
+    private func answer(_ request: Request) async throws(AdminError) -> Answer {
+        let target = request.head.path ?? ""
+        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let headers = request.headers
+        let terms = terms()
+        let route = try Gate(hosts: terms.hosts, token: terms.token?.value).admit(
+            Gate.Visitor(
+                method: request.method.rawValue, path: String(parts.first ?? ""), host: request.head.authority,
+                origin: headers[.origin], fetchSite: Self.fetchSite.flatMap { headers[$0] },
+                authorization: headers[.authorization]))
+        let query = try Query(parsing: parts.count > 1 ? String(parts[1]) : nil, of: route)
+        let body = try await body(of: request)
+        return try await carryOut(route, request.method.rawValue, query, body)
+    }
+
+    private static let fetchSite = HTTPField.Name("Sec-Fetch-Site")
+
+    private func body(of request: Request) async throws(AdminError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        do {
+            for try await piece in request.body {
+                guard bytes.count + piece.readableBytes <= AdminServer.mostBodyBytes else {
+                    throw AdminError.tooLarge(AdminServer.mostBodyBytes)
+                }
+                bytes += piece.readableBytesView
+            }
+        } catch {
+            throw error as? AdminError ?? .badRequest("the body did not come whole")
+        }
+        return bytes
+    }
+
+    private func carryOut(
+        _ route: Route, _ method: String, _ query: Query, _ body: [UInt8]
+    ) async throws(AdminError) -> Answer {
+        switch route {
+        case .page: return Page.answer
+        case .healthz: return try await healthz()
+        case .readyz: return try readyz()
+        case .metrics: return await metrics()
+        case .status:
+            return .json(
+                StatusView.status(
+                    services.standing, openConnections: services.relays.openConnections,
+                    workers: services.relays.workers, process: await collector.process(), now: .now))
+        case .relays: return try await relays(query)
+        case .recording(let relay): return try await recording(relay, method, body)
+        case .connections: return try await connections(query)
+        case .connection(let id): return method == "DELETE" ? try await kill(id) : try await connection(id)
+        case .closed: return try await closed(query)
+        case .reload: return try await reload()
+        case .drain: return drain()
+        case .tap: return try await tap(query)
+        case .events: return try await events(query)
+        }
+    }
+}

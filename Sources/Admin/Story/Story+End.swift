@@ -1,0 +1,139 @@
+internal import Configuration
+internal import Relay
+internal import Sockets
+
+extension Story {
+    /// Who ended it, why, when, and what to do about it.
+    static func ending(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ timeouts: Timeouts?) -> [String] {
+        let when = "after \(text(duration: end.duration)), at \(text(end.time))"
+        let code = end.errno.map { " (\($0.name))" } ?? ""
+        let target = endpoint(record)
+        let wasConnected = record.connectDuration != nil
+        switch end.reason {
+        case .clientClosed:
+            return ["The client ended its half first and both halves ended in order, \(when)."]
+        case .upstreamClosed:
+            return ["The upstream ended its half first and both halves ended in order, \(when)."]
+        case .clientReset:
+            guard wasConnected else {
+                return [
+                    "The client gave up\(code) before the upstream was connected, \(when).",
+                    "Its own timeout may be shorter than the upstream takes to answer.",
+                ]
+            }
+            return [
+                "The client reset the connection\(code) \(when), and the reset was passed on to the upstream.",
+                "Its program ended without reading all, was killed, or wanted it so: look into the client's own log.",
+            ]
+        case .upstreamReset:
+            return [
+                "The upstream reset the connection\(code) \(when), and the reset was passed on to the client.",
+                "Its program ended without reading all, was killed, or wanted it so: look into the upstream's own log.",
+            ]
+        case .clientTimedOut:
+            return [silent("client", code, when), "Its machine is gone, or something between cuts the way to it."]
+        case .upstreamTimedOut:
+            return [silent("upstream", code, when), "Its machine is gone, or something between cuts the way to it."]
+        case .idleTimeout:
+            return [
+                "No byte passed either way for timeouts.idle\(now(timeouts?.idle)), so Tapline reset both sides \(when).",
+                "If silence is usual here, raise timeouts.idle, or let one of the programs send a keepalive of its own.",
+            ]
+        case .halfCloseTimeout:
+            return [
+                "One side had ended its half, and the other neither sent nor ended for timeouts.half_close"
+                    + "\(now(timeouts?.halfClose)), so Tapline reset both sides \(when).",
+                "One of the programs does not close its socket; if it only takes long, raise timeouts.half_close.",
+            ]
+        case .lifetime:
+            return ["It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."]
+        case .killed:
+            return [
+                "Somebody ended it through the admin API (tapline kill \(record.id)) \(when); both sides were reset."
+            ]
+        case .drained:
+            return [
+                "It was still open when the time for draining was over, for Tapline stopped or its relay was taken out of "
+                    + "the configuration; both sides were reset \(when).",
+                "How long that time is stands in shutdown.drain.",
+            ]
+        case .denied:
+            return ["It was not allowed, so Tapline reset it \(when)."]
+        case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
+            .loop, .overLimit, .internalError:
+            return failing(record, end.reason, "\(code)", target, when, timeouts)
+        }
+    }
+
+    private static func silent(_ side: String, _ code: String, _ when: String) -> String {
+        "The \(side) stopped answering\(code): what was sent to it went unacknowledged until it counted as gone, \(when); "
+            + "the other side was reset."
+    }
+
+    /// What kept the upstream from being connected, or a limit or fault of Tapline's own.
+    private static func failing(
+        _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ target: String, _ when: String,
+        _ timeouts: Timeouts?
+    ) -> [String] {
+        let port = record.upstreamAddress?.port.map { "sport = :\($0)" } ?? ""
+        let host = record.upstream.split(separator: ":").first.map(String.init) ?? record.upstream
+        let reset = "; the client was reset"
+        switch reason {
+        case .connectRefused:
+            return [
+                "\(target) refused the connection\(code) \(when)\(reset).",
+                port.isEmpty
+                    ? "No program listens on that socket: see whether it runs."
+                    : "No program listens on that port there, or a firewall rejects it: `ss -ltn '\(port)'` on that machine "
+                        + "tells.",
+            ]
+        case .connectTimeout:
+            return [
+                "\(target) did not answer within timeouts.connect\(now(timeouts?.connect))\(code); Tapline gave up \(when)"
+                    + "\(reset).",
+                "The machine is down, its address is another one, or a firewall drops what is sent to it.",
+            ]
+        case .connectUnreachable:
+            return [
+                "\(target) cannot be reached from here\(code); that was known \(when)\(reset).",
+                "There is no route, or no address of that kind on this machine: `ip route get` with its address tells.",
+            ]
+        case .nameNotFound:
+            return [
+                "The name \(host) does not exist, said the name service \(when)\(reset).",
+                "Look for a slip in the relay's upstream, and try `getent ahosts \(host)` where Tapline runs.",
+            ]
+        case .nameLookupFailed:
+            return [
+                "The name service could not say what \(host) is, \(when)\(reset).",
+                "The name server does not answer or has a fault: /etc/resolv.conf names it.",
+            ]
+        case .noLocalPort:
+            return [
+                "Every local port for \(record.upstreamAddress?.description ?? record.upstream) is taken\(code), which was "
+                    + "found \(when)\(reset).",
+                "`ss -s` counts them; net.ipv4.ip_local_port_range sets how many there are.",
+            ]
+        case .loop:
+            return [
+                "\(target) is one of Tapline's own listeners: it would have been connected to itself, \(when)\(reset).",
+                "Let the relay forward elsewhere.",
+            ]
+        case .overLimit:
+            return [
+                "A limit of the system\(code) kept Tapline from connecting \(target.lowercasedFirst) \(when)\(reset).",
+                "With EMFILE or ENFILE raise `ulimit -n`; else memory for sockets is short.",
+            ]
+        default:
+            return [
+                "Something went wrong inside Tapline\(code) \(when); both sides were reset.",
+                "The log has an error with connection \(record.id) in it; please report it.",
+            ]
+        }
+    }
+}
+
+extension String {
+    /// Within a sentence.
+    fileprivate var lowercasedFirst: String { prefix(1).lowercased() + dropFirst() }
+}

@@ -1,0 +1,106 @@
+internal import Configuration
+internal import Relay
+internal import Sockets
+internal import Text
+
+/// What happened to a connection, or what it waits for, in sentences that one can act on. Pure; a table test has every
+/// end reason.
+enum Story {
+    /// The story of a connection that ended. `timeouts`: the relay's as they are now, for what they may explain.
+    static func of(_ record: ConnectionRecord, timeouts: Timeouts?) -> [String] {
+        var sentences = [opening(record)]
+        sentences += connecting(record)
+        sentences += volume(record)
+        if let end = record.end { sentences += ending(record, end, timeouts) }
+        sentences += recording(record)
+        return sentences
+    }
+
+    // MARK: Beginning and middle
+
+    static func opening(_ record: ConnectionRecord) -> String {
+        let who = record.client.isUnix ? "A client" : "The client \(record.client)"
+        return "\(who) came to \(record.listener), where relay \(record.relay) listens, at \(text(record.accepted)); "
+            + "the relay forwards to \(record.upstream)."
+    }
+
+    /// That it was connected; of a connect that failed the end tells.
+    static func connecting(_ record: ConnectionRecord) -> [String] {
+        guard let duration = record.connectDuration else { return [] }
+        return ["\(endpoint(record)) was connected after \(text(duration: duration))."]
+    }
+
+    static func volume(_ record: ConnectionRecord) -> [String] {
+        guard record.connectDuration != nil else { return [] }
+        guard record.bytesUp + record.bytesDown > 0 else { return ["No byte was passed on either way."] }
+        var sentence =
+            "The upstream took \(bytes(record.bytesUp)) of the client, and the client took "
+            + "\(bytes(record.bytesDown)) of the upstream"
+        if let first = record.firstByteDuration {
+            sentence += ", the first of them \(text(duration: first)) after it came"
+        }
+        return [sentence + "."]
+    }
+
+    static func recording(_ record: ConnectionRecord) -> [String] {
+        guard let recorded = record.recordedBytes else { return [] }
+        let dropped = record.droppedBytes ?? 0
+        let loss = dropped > 0 ? "; \(bytes(dropped)) had to be left out, for the disk or the reader was too slow" : ""
+        return ["Of it \(bytes(recorded)) \(recorded == 1 ? "was" : "were") recorded\(loss)."]
+    }
+
+    // MARK: Words
+
+    /// The upstream, with the address that was connected or tried where that says more.
+    static func endpoint(_ record: ConnectionRecord) -> String {
+        guard let address = record.upstreamAddress, address.description != record.upstream else {
+            return "The upstream \(record.upstream)"
+        }
+        return "The upstream \(record.upstream) (\(address))"
+    }
+
+    /// `1 byte`, `1,234 bytes`.
+    static func bytes(_ count: UInt64) -> String {
+        "\(grouped(count)) byte\(count == 1 ? "" : "s")"
+    }
+
+    /// With a comma at every thousand.
+    static func grouped(_ number: UInt64) -> String {
+        let digits = Array(String(number))
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0 && (digits.count - index) % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return text
+    }
+
+    /// A duration in nanoseconds, as people say it.
+    static func text(duration nanoseconds: Int64) -> String {
+        text(milliseconds: UInt64(max(0, nanoseconds)) / 1_000_000)
+    }
+
+    /// `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
+    static func text(milliseconds: UInt64) -> String {
+        let seconds = milliseconds / 1000
+        switch milliseconds {
+        case ..<1000: return "\(milliseconds) ms"
+        case ..<60_000: return "\(seconds).\(milliseconds % 1000 / 100) s"
+        case ..<3_600_000: return "\(seconds / 60) min \(seconds % 60) s"
+        case ..<86_400_000: return "\(seconds / 3600) h \(seconds / 60 % 60) min"
+        default: return "\(seconds / 86_400) d \(seconds / 3600 % 24) h"
+        }
+    }
+
+    /// A moment.
+    static func text(_ nanoseconds: Int64) -> String {
+        var bytes: [UInt8] = []
+        Timestamp(nanoseconds: nanoseconds).append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// A setting as it is now, ` (now 5s)`; nothing where it is not known.
+    static func now(_ duration: Duration?) -> String {
+        duration.map { $0 == .zero ? " (now off)" : " (now \(DurationText.text(of: $0)))" } ?? ""
+    }
+}

@@ -1,0 +1,44 @@
+internal import EventLoop
+internal import Recording
+internal import Sockets
+
+/// What is told of a connection while it is open. On the worker's thread, and only when somebody asks: nothing here is
+/// kept up to date in between.
+extension Connection {
+    /// A copy of how it stands. `kernel`: the sockets are asked too, some five system calls each.
+    func live(kernel: Bool) -> LiveConnection {
+        let record = record()
+        var live = LiveConnection(record: record, state: liveState, age: age)
+        live.awaitsName = state.phase == .connecting && isWaitingForName
+        live.isTapped = up?.taps.isEmpty == false
+        if let up { live.up = flowState(up) }
+        if let down { live.down = flowState(down) }
+        if let client { live.client = legState(client, record.client, kernel) }
+        if let upstream, let address = record.upstreamAddress {
+            live.upstream = legState(upstream, address, kernel)
+        }
+        return live
+    }
+
+    private var liveState: LiveConnection.State {
+        if state.phase == .connecting { return .connecting }
+        if state.failedSide != nil { return .resetting }
+        // Also while what was sent before the end is still on its way.
+        return (up?.isSourceDone ?? false) || (down?.isSourceDone ?? false) ? .halfClosed : .open
+    }
+
+    private func flowState(_ flow: Flow) -> LiveConnection.FlowState {
+        LiveConnection.FlowState(
+            held: flow.keptCount + flow.inPipe, quiet: worker.loop.now &- flow.lastProgress,
+            hasEnded: flow.isSourceDone, splices: flow.pipe != nil, hasMoved: flow.delivered > 0)
+    }
+
+    private func legState(_ leg: Leg, _ address: SocketAddress, _ kernel: Bool) -> LiveConnection.LegState {
+        var state = LiveConnection.LegState(address: address, hasFailed: leg.hasFailed)
+        guard kernel, !leg.isUnix, let info = leg.socket.info else { return state }
+        state.kernel = LiveConnection.KernelFigures(
+            info: info, sendQueue: leg.socket.unsentBytes, receiveQueue: leg.socket.unreadBytes,
+            congestionControl: leg.socket.congestionControl)
+        return state
+    }
+}

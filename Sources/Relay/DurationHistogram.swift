@@ -1,0 +1,69 @@
+/// How often something took how long, in buckets whose bounds are fixed: counting costs a short search, no memory.
+///
+/// A value; copies are independent.
+public struct DurationHistogram: Hashable, Sendable {
+    /// The buckets' upper bounds in seconds, rising; above the last there is one more bucket without a bound.
+    public enum Bounds: Hashable, Sendable {
+        /// Of connects: loopback takes a tenth of a millisecond, the default timeout is 5 s, a lost SYN costs 1 s.
+        case connect
+        /// Of whole connections: from a health check's millisecond to days.
+        case connection
+
+        /// The bounds in seconds.
+        public var seconds: InlineArray<12, Double> {
+            switch self {
+            case .connect: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5]
+            case .connection: [0.001, 0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200, 86400]
+            }
+        }
+    }
+
+    /// Which bounds it has.
+    public let bounds: Bounds
+    /// How many were in each bucket, not summed up; the last is the one without a bound.
+    public private(set) var counts = InlineArray<13, UInt64>(repeating: 0)
+    /// All of them together, nanoseconds.
+    public private(set) var sum: UInt64 = 0
+
+    /// Nothing yet.
+    public init(_ bounds: Bounds) {
+        self.bounds = bounds
+    }
+
+    /// How many there were.
+    public var count: UInt64 {
+        var count: UInt64 = 0
+        for index in counts.indices { count += counts[index] }
+        return count
+    }
+
+    /// Counts one; a bound belongs to the bucket below it (Prometheus' `le`).
+    public mutating func add(nanoseconds: Int64) {
+        let seconds = Double(nanoseconds) / 1e9
+        let limits = bounds.seconds
+        var place = 0
+        while place < limits.count && seconds > limits[place] { place += 1 }
+        counts[place] += 1
+        sum += UInt64(max(0, nanoseconds))
+    }
+
+    /// Adds what another counted; its bounds must be the same.
+    public mutating func add(_ other: DurationHistogram) {
+        precondition(bounds == other.bounds, "DurationHistogram: other bounds")
+        for index in counts.indices { counts[index] += other.counts[index] }
+        sum += other.sum
+    }
+
+    /// The same counts and the same sum.
+    public static func == (left: DurationHistogram, right: DurationHistogram) -> Bool {
+        guard left.bounds == right.bounds, left.sum == right.sum else { return false }
+        return left.counts.indices.allSatisfy { left.counts[$0] == right.counts[$0] }
+    }
+
+    /// By counts and sum.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(bounds)
+        hasher.combine(sum)
+        for index in counts.indices { hasher.combine(counts[index]) }
+    }
+}

@@ -1,0 +1,33 @@
+internal import Glibc
+
+extension SystemError {
+    /// A refusal to listen on an address, with what to do about it. `whom` finishes "cannot listen on … for …".
+    public init(listeningOn address: SocketAddress, for whom: String, _ errno: Errno) {
+        var advice: String?
+        switch (errno.code, address) {
+        case (EADDRINUSE, .unix):
+            advice = "another process listens on this socket; stop it or choose another path"
+        case (EEXIST, .unix):
+            advice = "the file is there and is not a socket; remove it or choose another path"
+        case (ENOENT, .unix):
+            advice = "its folder does not exist"
+        case (EADDRINUSE, _):
+            advice = "another process has the port: `ss -ltnp 'sport = :\(address.port ?? 0)'` names it"
+        case (EACCES, .ipv4), (EACCES, .ipv6), (EPERM, .ipv4), (EPERM, .ipv6):
+            if let port = address.port, port < 1024 {
+                advice =
+                    "a port under 1024 needs the capability CAP_NET_BIND_SERVICE: run as root, or "
+                    + "`setcap cap_net_bind_service=+ep` the binary, or choose a higher port"
+            }
+        case (EACCES, .unix):
+            advice = "its folder cannot be written to"
+        case (EADDRNOTAVAIL, _):
+            advice = "no interface of this machine has that address"
+        case (EMFILE, _):
+            advice = "the limit of open files is spent: raise `ulimit -n`"
+        default:
+            break
+        }
+        self.init("listen on \(address) for \(whom)", errno, advice: advice)
+    }
+}

@@ -1,0 +1,80 @@
+import Admin
+import Configuration
+import EventLoop
+import Logging
+import Sockets
+
+/// Starts, moves and stops the admin server as the configuration wants it.
+///
+/// On the main thread only. A change is made ready before anything else of a reload comes into force, so that a port in
+/// use, or a token that cannot be read, is a reason to refuse it.
+final class AdminHost {
+    /// What a configuration changes of it, ready and not in force. It is applied or discarded.
+    enum Change {
+        /// All stays as it is.
+        case none
+        /// No admin server any more.
+        case stop
+        /// The same sockets under other terms.
+        case keep(AdminSettings, AdminToken?)
+        /// Other sockets, bound.
+        case move(AdminListener, AdminSettings, AdminToken?)
+    }
+
+    /// How long closing may keep Tapline from its end, milliseconds.
+    private static let patience: UInt64 = 500
+
+    private let server: AdminServer
+    private let environmentToken: String?
+    private var settings: AdminSettings?
+    private let announce: ([SocketAddress]) -> Void
+
+    /// A host of a server that does not listen yet. `announce` says where it does, once it does.
+    init(_ server: AdminServer, environmentToken: String?, announce: @escaping ([SocketAddress]) -> Void) {
+        self.server = server
+        self.environmentToken = environmentToken
+        self.announce = announce
+    }
+
+    /// Makes ready what settings need; nothing else can fail. Nil: no admin server.
+    func prepare(_ next: AdminSettings?) throws(SystemError) -> Change {
+        guard next != settings else { return .none }
+        guard let next else { return .stop }
+        let token = try AdminToken.load(next, environment: environmentToken)
+        guard next.listen != settings?.listen else { return .keep(next, token) }
+        return .move(try AdminListener.bind(next.listen, beside: server.addresses), next, token)
+    }
+
+    /// Puts a change in force. Clients of sockets that are gone are cut off.
+    func apply(_ change: Change) {
+        switch change {
+        case .none:
+            break
+        case .stop:
+            settings = nil
+            server.stop {}
+        case .keep(let next, let token):
+            settings = next
+            server.set(next, token: token)
+        case .move(let listener, let next, let token):
+            settings = next
+            server.set(next, token: token)
+            server.serve(listener)
+            announce(listener.addresses)
+        }
+    }
+
+    /// Lets go of a change that is not wanted after all.
+    func discard(_ change: Change) {
+        if case .move(let listener, _, _) = change { listener.removeFile() }
+    }
+
+    /// Ends it: the socket's file is gone when this returns, and what is still open a moment later ends with the process.
+    func stop() {
+        guard settings != nil else { return }
+        settings = nil
+        let closed = Countdown(1)
+        server.stop { closed.down() }
+        _ = closed.wait(atMost: Self.patience)
+    }
+}

@@ -1,0 +1,144 @@
+import Relay
+import Sockets
+import Testing
+
+@testable import Admin
+
+/// What happened of late.
+struct JournalTests {
+    @Test func lastRecords_areKept_theLatestFirst() {
+        let journal = Journal()
+        journal.closed(record(1, reason: .killed))
+        #expect(journal.closedRecords.isEmpty)
+        journal.keep(true)
+        let most = UInt64(Journal.mostClosed)
+        for id in 1...most { journal.closed(record(id, reason: .killed)) }
+        #expect(journal.closedRecords.map(\.id) == (1...most).reversed())
+        for id in most + 1...most + 5 { journal.closed(record(id, reason: .killed)) }
+        #expect(journal.closedRecords.map(\.id) == (6...most + 5).reversed())
+        journal.keep(false)
+        #expect(journal.closedRecords.isEmpty)
+    }
+
+    @Test func events_areKeptOnlyForWhoFollows_andWhatHasNoRoomIsCounted() {
+        let journal = Journal()
+        journal.opened(record(1))
+        journal.follow(true)
+        for id in 1...UInt64(Journal.mostEvents) + 3 { journal.opened(record(id)) }
+        journal.follow(true)
+        let (events, lost) = journal.takeEvents()
+        #expect(events.count == Journal.mostEvents && lost == 3)
+        #expect(journal.takeEvents().events.isEmpty && journal.takeEvents().lost == 0)
+        journal.follow(false)
+        journal.beganDraining()
+        #expect(journal.takeEvents().events.isEmpty)
+    }
+}
+
+/// Events on their way to those who follow.
+struct EventHubTests {
+    private func item(_ text: String, _ audience: EventHub.Item.Audience = .everybody) -> EventHub.Item {
+        EventHub.Item(audience: audience, text: Array(text.utf8))
+    }
+
+    @Test func everyFollower_getsWhatConcernsIt() async {
+        let hub = EventHub()
+        let (all, web) = (hub.follow(relay: nil), hub.follow(relay: "web"))
+        #expect(hub.subjects == [nil, "web"])
+        hub.publish([
+            item("a"), item("b", .relay("web")), item("c", .relay("db")), item("d", .followers(of: "web")),
+            item("e", .followers(of: nil)),
+        ])
+        #expect(await hub.next(all) == Array("abce".utf8))
+        #expect(await hub.next(web) == Array("abd".utf8))
+        hub.leave(web)
+        #expect(await hub.next(web) == nil)
+        #expect(hub.isFollowed)
+        hub.endAll()
+        #expect(await hub.next(all) == nil)
+        #expect(!hub.isFollowed)
+    }
+
+    @Test func whoeverWaits_isToldAtOnce() async {
+        let hub = EventHub()
+        let id = hub.follow(relay: nil)
+        async let next = hub.next(id)
+        hub.publish([item("x")])
+        #expect(await next == Array("x".utf8))
+    }
+
+    @Test func slowFollower_isToldHowMuchItMissed() async throws {
+        let hub = EventHub()
+        let id = hub.follow(relay: nil)
+        let piece = item(String(repeating: "x", count: EventHub.mostWaiting / 4))
+        hub.publish([piece, piece, piece, piece, piece, piece])
+        let bytes = try #require(await hub.next(id))
+        #expect(bytes.count < EventHub.mostWaiting + 64)
+        #expect(String(decoding: bytes.suffix(34), as: UTF8.self).hasSuffix("event: lost\ndata: {\"events\":2}\n\n"))
+        hub.publish([item("y")], lost: 4)
+        let next = try #require(await hub.next(id))
+        #expect(String(decoding: next, as: UTF8.self) == "yevent: lost\ndata: {\"events\":4}\n\n")
+    }
+}
+
+/// Rates from looks.
+struct RateMeterTests {
+    @Test func rate_isOfTheTimeBetweenTwoLooks() {
+        var meter = RateMeter<String>()
+        let start = ContinuousClock.now
+        #expect(!meter.isReady(at: start))
+        meter.look(["a": .init(up: 100, down: 5, accepted: 1)], at: start)
+        #expect(!meter.isReady(at: start))
+        #expect(meter.rate(of: "a") == .init())
+        meter.look(["a": .init(up: 600, down: 5, accepted: 2), "b": .init(up: 50)], at: start + .milliseconds(500))
+        #expect(meter.isReady(at: start + .milliseconds(500)))
+        #expect(meter.rate(of: "a") == .init(up: 1000, down: 0, accepted: 2))
+        #expect(meter.rate(of: "b").up == 100)
+        #expect(meter.rate(of: "c") == .init())
+    }
+
+    @Test func looksCloseTogether_doNotReplaceThePointOfComparison() {
+        var meter = RateMeter<Int>()
+        let start = ContinuousClock.now
+        meter.look([1: .init(up: 0)], at: start)
+        meter.look([1: .init(up: 1000)], at: start + .seconds(1))
+        meter.look([1: .init(up: 2000)], at: start + .milliseconds(1001))
+        #expect(meter.rate(of: 1).up > 1990 && meter.rate(of: 1).up < 2000)
+    }
+
+    @Test func anOldLook_saysNothingOfNow() {
+        var meter = RateMeter<Int>()
+        let start = ContinuousClock.now
+        meter.look([1: .init(up: 0)], at: start)
+        meter.look([1: .init(up: 1000)], at: start + .seconds(60))
+        #expect(!meter.isReady(at: start + .seconds(60)))
+        meter.look([1: .init(up: 1300)], at: start + .milliseconds(60_250))
+        #expect(meter.isReady(at: start + .milliseconds(60_250)))
+        #expect(meter.rate(of: 1).up == 1200)
+    }
+}
+
+/// The order of connections.
+struct ConnectionViewTests {
+    @Test(arguments: [
+        ("id", [1, 2, 3]), ("-id", [3, 2, 1]), ("bytes_up", [2, 3, 1]), ("-bytes_up", [1, 3, 2]),
+        ("client", [3, 1, 2]), ("waits", [1, 2, 3]),
+    ])
+    func connections_areSorted(_ sort: String, _ ids: [UInt64]) throws {
+        let connections = [(UInt64(1), UInt64(0), UInt16(2)), (2, 9, 3), (3, 5, 1)].map { id, bytes, port in
+            live(id) { live in
+                live.record.bytesUp = bytes
+                live.record.client = .ipv4(.loopback, port: port)
+            }
+        }
+        let query = try Query(parsing: "sort=\(sort)", of: .connections)
+        #expect(ConnectionView.select(connections, RateMeter(), query).map(\.record.id) == ids)
+    }
+
+    @Test func otherRelays_areLeftOut() throws {
+        var other = live(2)
+        other.record.relay = "other"
+        let query = try Query(parsing: "relay=web", of: .connections)
+        #expect(ConnectionView.select([live(1), other], RateMeter(), query).map(\.record.id) == [1])
+    }
+}

@@ -1,0 +1,94 @@
+import Configuration
+import Relay
+import Testing
+import Text
+
+@testable import Admin
+
+/// The text of `/metrics`.
+struct MetricsTests {
+    private func input(_ relays: [String: RelayFigures] = [:], configured: [String] = []) -> MetricsInput {
+        let standing = Standing(
+            version: "1.2.3", path: nil, directory: "/", configuration: Configuration(relays: []),
+            started: Timestamp(nanoseconds: 5_500_000_000))
+        return MetricsInput(
+            relays: relays, configured: configured,
+            recordings: [RecordingState(relay: "web", isRecording: true, recordedBytes: 7, droppedBytes: 3)],
+            facts: standing.now, version: standing.version, started: standing.started.nanoseconds,
+            process: ProcessFigures())
+    }
+
+    private func lines(_ input: MetricsInput) -> [String] {
+        String(decoding: MetricsText.make(input), as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    @Test func everyFigure_isThere() {
+        var figures = RelayFigures()
+        figures.accepted = 9
+        figures.ended = [.idleTimeout: 2]
+        figures.bytesUp = 5
+        figures.splicedDown = 4
+        figures.acceptPauses = 1
+        figures.connectFailures = [.init(endpoint: "db:1", reason: .connectRefused): 6]
+        figures.connectTimes.add(nanoseconds: 2_000_000)
+        let lines = lines(input(["web": figures]))
+        for line in [
+            "tapline_connections_accepted_total{relay=\"web\"} 9", "tapline_connections_open{relay=\"web\"} 7",
+            "tapline_connections_ended_total{relay=\"web\",reason=\"idle_timeout\",closed_by=\"tapline\"} 2",
+            "tapline_bytes_total{relay=\"web\",direction=\"up\"} 5",
+            "tapline_spliced_bytes_total{relay=\"web\",direction=\"down\"} 4",
+            "tapline_accept_pauses_total{relay=\"web\"} 1",
+            "tapline_connect_failures_total{relay=\"web\",reason=\"connect_refused\",endpoint=\"db:1\"} 6",
+            "tapline_connect_seconds_bucket{relay=\"web\",le=\"0.001\"} 0",
+            "tapline_connect_seconds_bucket{relay=\"web\",le=\"0.0025\"} 1",
+            "tapline_connect_seconds_bucket{relay=\"web\",le=\"+Inf\"} 1",
+            "tapline_connect_seconds_sum{relay=\"web\"} 0.002000000", "tapline_connect_seconds_count{relay=\"web\"} 1",
+            "tapline_recording{relay=\"web\"} 1", "tapline_recorded_bytes_total{relay=\"web\"} 7",
+            "tapline_recording_dropped_bytes_total{relay=\"web\"} 3", "tapline_config_generation 1",
+            "tapline_config_reloads_total{result=\"rejected\"} 0", "tapline_build_info{version=\"1.2.3\"} 1",
+            "process_start_time_seconds 5.500000000", "process_open_fds 0",
+        ] {
+            #expect(lines.contains(line), "\(line)")
+        }
+    }
+
+    @Test func configuredRelays_areThereFromTheStart() {
+        #expect(lines(input(configured: ["new"])).contains("tapline_connections_accepted_total{relay=\"new\"} 0"))
+    }
+
+    @Test func everyName_isExplainedOnce_andStandsTogether() {
+        let lines = lines(input(["a": RelayFigures(), "b": RelayFigures()]))
+        let types = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
+        #expect(Set(types).count == types.count)
+        var order: [String] = []
+        for line in lines where !line.hasPrefix("#") {
+            var name = String(line.prefix { $0 != "{" && $0 != " " })
+            for suffix in ["_bucket", "_sum", "_count"] where name.hasSuffix("_seconds" + suffix) {
+                name.removeLast(suffix.count)
+            }
+            if order.last != name { order.append(name) }
+        }
+        #expect(Set(order).count == order.count)
+        #expect(order.allSatisfy { types.contains(Substring($0)) })
+    }
+
+    @Test func labels_areEscaped() {
+        var text = Exposition()
+        text.metric("m", .gauge, "a\\b\nc")
+        text.sample("m", [("l", "q\"b\\n\n")], -5)
+        #expect(
+            String(decoding: text.bytes, as: UTF8.self)
+                == "# HELP m a\\\\b\\nc\n# TYPE m gauge\nm{l=\"q\\\"b\\\\n\\n\"} -5\n")
+    }
+
+    @Test func processFigures_areReadFromTheSystemsText() {
+        var figures = ProcessFigures()
+        figures.take(stat: "1 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 5", ticks: 100)
+        figures.take(status: "Name:\tx\nVmSize:\t  10 kB\nVmRSS:\t 4 kB\nRssAnon:\t 1 kB\nThreads:\t6\n")
+        #expect(figures.cpuSeconds == 3)
+        #expect(figures.virtualBytes == 10_240 && figures.residentBytes == 4096 && figures.privateBytes == 1024)
+        #expect(figures.threads == 6)
+        let own = ProcessFigures.read(descriptorLimit: 77)
+        #expect(own.residentBytes > 0 && own.openDescriptors > 2 && own.threads > 0 && own.descriptorLimit == 77)
+    }
+}

@@ -1,0 +1,112 @@
+import Testing
+
+@testable import Admin
+
+/// How long a client may take.
+struct ClientClockTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    @Test(
+        arguments: [
+            ([], 10), ([.head], 10), ([.head, .endOfRequest], 30),
+            ([.head, .endOfRequest, .answerBegan, .answerEnded], 60),
+            // Answered before its body had come: the rest of that is still waited for.
+            ([.head, .answerBegan, .answerEnded], 10),
+            ([.head, .endOfRequest, .answerBegan, .blocked], 30),
+        ] as [([ClientClock.Event], UInt64)])
+    func everyPhase_hasItsBound(_ events: [ClientClock.Event], _ seconds: UInt64) {
+        var clock = ClientClock(at: 5 * Self.second)
+        for event in events { clock.handle(event, at: 100 * Self.second) }
+        let start = events.isEmpty ? 5 * Self.second : 100 * Self.second
+        #expect(!clock.isOver(at: start + seconds * Self.second - 1))
+        #expect(clock.isOver(at: start + seconds * Self.second))
+    }
+
+    @Test func stream_hasNoBound_whileTheClientTakesIt() {
+        var clock = ClientClock(at: 0)
+        for event in [.head, .endOfRequest, .answerBegan, .blocked, .unblocked] as [ClientClock.Event] {
+            clock.handle(event, at: 0)
+        }
+        #expect(!clock.isOver(at: 100_000 * Self.second))
+        #expect(!clock.isIdle)
+    }
+
+    @Test func onlyWhoWaitsForARequest_isIdle() {
+        var clock = ClientClock(at: 0)
+        #expect(clock.isIdle)
+        clock.handle(.head, at: 1)
+        #expect(!clock.isIdle)
+        clock.handle(.endOfRequest, at: 2)
+        #expect(!clock.isIdle)
+        clock.handle(.answerBegan, at: 3)
+        #expect(!clock.isIdle)
+        clock.handle(.answerEnded, at: 4)
+        #expect(clock.isIdle && clock.since == 4)
+    }
+}
+
+/// The page and its policy.
+struct PageTests {
+    @Test(arguments: [
+        ("", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+        ("abc", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
+        (
+            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+            "JI1qYdIGOLjlwCaTDD5gOaM85Flk/yFn9uzt1BnbBsE="
+        ),
+        (String(repeating: "a", count: 1_000), "Qe3s5C1j6Nm/UVqbppMuHCDLyfWl0TRkWttdsblzfqM="),
+    ])
+    func sha256_isThatOfTheStandard(_ text: String, _ hash: String) {
+        #expect(Base64.text(SHA256.hash(Array(text.utf8))) == hash)
+    }
+
+    @Test func policy_allowsTheElementsOfTheFile_andNothingElse() {
+        let policy = Page.policy(of: Array("<style></style><script>abc</script><script>abc</script x>".utf8))
+        #expect(policy.contains("default-src 'none'"))
+        #expect(policy.contains("style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"))
+        #expect(policy.contains("script-src 'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=';"))
+        #expect(policy.contains("connect-src 'self'"))
+        #expect(Page.policy(of: []).contains("script-src 'none'"))
+    }
+
+    @Test func page_hasNoStyleOrScriptThatThePolicyForbids() throws {
+        let page = String(decoding: PackageResources.page_html, as: UTF8.self)
+        #expect(page.contains("<script>") && page.contains("<style>"))
+        for forbidden in [
+            "<script ", "<style ", " style=", " onclick=", " onload=", "javascript:", "https://", "@import",
+        ] {
+            #expect(!page.contains(forbidden), "\(forbidden)")
+        }
+    }
+}
+
+/// JSON as it is written.
+struct JSONTextTests {
+    @Test func everyKindOfValue_standsInItsOrder() {
+        var json = JSONText()
+        json.object { json in
+            json.add("t", "a\"\n\u{2028}é")
+            json.add("n", nil)
+            json.add("i", number: -5)
+            json.add("none", number: Int?.none)
+            json.add("d", decimal: 1.5)
+            json.add("b", true)
+            json.addNull("x")
+            json.list("l", [1, 2]) { json, number in json.object { $0.add("k", number: number) } }
+            json.object("o") { _ in }
+            json.list("e", [String]()) { $0.element($1) }
+        }
+        #expect(
+            String(decoding: json.bytes, as: UTF8.self)
+                == "{\"t\":\"a\\\"\\n\\u2028é\",\"n\":null,\"i\":-5,\"none\":null,\"d\":1.500,\"b\":true,\"x\":null,"
+                + "\"l\":[{\"k\":1},{\"k\":2}],\"o\":{},\"e\":[]}")
+    }
+
+    @Test func decimals_areRounded() {
+        var bytes: [UInt8] = []
+        bytes.append(decimal: 0.0005, digits: 3)
+        bytes.append(decimal: -2.9996, digits: 3)
+        bytes.append(decimal: 0, digits: 1)
+        #expect(String(decoding: bytes, as: UTF8.self) == "0.001-3.0000.0")
+    }
+}

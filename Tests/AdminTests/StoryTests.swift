@@ -1,0 +1,196 @@
+import Configuration
+import Relay
+import Sockets
+import Testing
+
+@testable import Admin
+
+/// What is told of a connection.
+struct StoryTests {
+    /// For each reason: who, and what to do or to know.
+    private static let expected: [EndReason: [String]] = [
+        .clientClosed: ["The client ended its half first"],
+        .upstreamClosed: ["The upstream ended its half first"],
+        .clientReset: ["The client reset the connection", "passed on to the upstream", "client's own log"],
+        .upstreamReset: ["The upstream reset the connection", "passed on to the client", "upstream's own log"],
+        .clientTimedOut: ["The client stopped answering", "cuts the way"],
+        .upstreamTimedOut: ["The upstream stopped answering", "cuts the way"],
+        .connectRefused: ["refused the connection", "`ss -ltn 'sport = :5432'`"],
+        .connectTimeout: ["did not answer within timeouts.connect (now 5s)", "firewall drops"],
+        .connectUnreachable: ["cannot be reached from here", "`ip route get`"],
+        .nameNotFound: ["The name db.example does not exist", "`getent ahosts db.example`"],
+        .nameLookupFailed: ["could not say what db.example is", "/etc/resolv.conf"],
+        .noLocalPort: ["Every local port for 127.0.0.1:5432 is taken", "ip_local_port_range"],
+        .loop: ["one of Tapline's own listeners", "forward elsewhere"],
+        .idleTimeout: ["timeouts.idle (now 1h)", "raise timeouts.idle"],
+        .halfCloseTimeout: ["timeouts.half_close (now 55s)", "does not close its socket"],
+        .lifetime: ["timeouts.lifetime (now off)"],
+        .killed: ["tapline kill 7"],
+        .drained: ["time for draining was over", "shutdown.drain"],
+        .denied: ["not allowed"],
+        .overLimit: ["limit of the system", "`ulimit -n`"],
+        .internalError: ["inside Tapline", "connection 7"],
+    ]
+
+    @Test(arguments: EndReason.allCases) func everyEnd_isToldWithItsTime_andWhatToDo(_ reason: EndReason) throws {
+        let wanted = try #require(Self.expected[reason])
+        let sentences = Story.of(
+            record(connected: !reason.isOfConnecting, reason: reason, errno: nil), timeouts: Timeouts())
+        let text = sentences.joined(separator: " ")
+        for words in wanted { #expect(text.contains(words), "\(text)") }
+        #expect(text.contains("The client 127.0.0.1:50000 came to 127.0.0.1:8080, where relay web listens"))
+        #expect(text.contains("2025-11-24T16:00:03.400Z"), "\(text)")
+        for sentence in sentences {
+            #expect(sentence.hasSuffix("."))
+            #expect(sentence.first?.isUppercase == true || sentence.hasPrefix("`") || sentence.hasPrefix("timeouts."))
+            #expect(!sentence.contains("  ") && !sentence.contains("Optional"))
+        }
+    }
+
+    @Test func errno_isNamed() {
+        let story = Story.of(
+            record(connected: false, reason: .connectRefused, errno: Errno(111)), timeouts: nil)
+        #expect(story[1].contains("refused the connection (ECONNREFUSED) after 3.4 s"))
+    }
+
+    @Test func clientThatGaveUp_isNotAResetOfABusyConnection() {
+        let story = Story.of(record(connected: false, reason: .clientReset), timeouts: nil)
+        #expect(story[1].hasPrefix("The client gave up before the upstream was connected"))
+    }
+
+    @Test func volume_isInNumbersPeopleCanRead() {
+        let story = Story.of(record(reason: .clientClosed), timeouts: nil)
+        #expect(story[1] == "The upstream db.example:5432 (127.0.0.1:5432) was connected after 12 ms.")
+        #expect(
+            story[2] == "The upstream took 1 byte of the client, and the client took 1,234,567 bytes of the upstream, "
+                + "the first of them 34 ms after it came.")
+    }
+
+    @Test func recording_saysWhatIsMissing() {
+        var ended = record(reason: .clientClosed)
+        ended.recordedBytes = 1000
+        #expect(Story.of(ended, timeouts: nil).last == "Of it 1,000 bytes were recorded.")
+        ended.droppedBytes = 24
+        #expect(Story.of(ended, timeouts: nil).last?.contains("24 bytes had to be left out") == true)
+    }
+
+    @Test func unixClient_hasNoAddress() {
+        var ended = record(reason: .clientClosed)
+        ended.client = .unix(path: "")
+        #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("A client came to 127.0.0.1:8080"))
+    }
+
+    @Test(arguments: [
+        (0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_999, "59.9 s"), (60_000, "1 min 0 s"),
+        (3_599_999, "59 min 59 s"), (3_600_000, "1 h 0 min"), (90_061_000, "1 d 1 h"),
+    ])
+    func durations_areSaidAsPeopleSayThem(_ milliseconds: UInt64, _ text: String) {
+        #expect(Story.text(milliseconds: milliseconds) == text)
+    }
+}
+
+/// Who waits for whom.
+struct WaitsTests {
+    struct Case: Sendable {
+        var live: LiveConnection
+        var subject: Waits.Subject
+        var milliseconds: UInt64
+        var words: String
+    }
+
+    static let cases: [Case] = [
+        Case(
+            live: live(state: .connecting) { $0.awaitsName = true }, subject: .name, milliseconds: 90_000,
+            words: "waits for the name service to say what db.example:5432 is, for 1 min 30 s"),
+        Case(
+            live: live(state: .connecting), subject: .connect, milliseconds: 90_000,
+            words: "waits for 127.0.0.1:5432 to accept, for 1 min 30 s; timeouts.connect (now 5s) bounds that"),
+        Case(
+            live: live { $0.down.held = 65_536 }, subject: .clientReads, milliseconds: 60_000,
+            words:
+                "The client takes nothing: Tapline holds 65,536 bytes for it, and none of it has moved for 1 min 0 s. "
+                + "So the upstream waits"),
+        Case(
+            live: live { $0.upstream?.kernel = kernel(sendQueue: 4096) }, subject: .upstreamReads,
+            milliseconds: 61_000, words: "The upstream takes nothing: 4,096 bytes in the system's queue"),
+        Case(
+            live: live {
+                $0.up.held = 1
+                $0.down.held = 2
+            }, subject: .bothRead, milliseconds: 60_000, words: "Neither side reads: 1 byte wait for the upstream"),
+        Case(
+            live: live(), subject: .clientSends, milliseconds: 60_000,
+            words: "the upstream spoke last, and all it said is delivered, 1 min 0 s ago at least. The client is next"),
+        Case(
+            live: live { $0.up.quiet = 1000 }, subject: .upstreamSends, milliseconds: 1000,
+            words: "the client spoke last"),
+        Case(
+            live: live {
+                $0.up.hasMoved = false
+                $0.down.hasMoved = false
+            }, subject: .anyoneSends, milliseconds: 60_000, words: "Nobody has said anything for 1 min 0 s"),
+        Case(
+            live: live(state: .halfClosed) { $0.up.hasEnded = true }, subject: .upstreamSends, milliseconds: 60_000,
+            words: "The client has ended its half; what the upstream sends still reaches it."),
+        Case(
+            live: live(state: .halfClosed) { $0.down.hasEnded = true }, subject: .clientSends, milliseconds: 60_000,
+            words: "the upstream has ended its half"),
+        Case(
+            live: live(state: .resetting) { $0.client?.hasFailed = true }, subject: .sent, milliseconds: 60_000,
+            words: "The client's socket has failed; what it sent before is on its way to the upstream"),
+    ]
+
+    @Test(arguments: cases) func whoeverKeepsItWaiting_isNamed(_ situation: Case) throws {
+        let waits = try #require(Waits(situation.live))
+        #expect(waits.subject == situation.subject)
+        #expect(waits.milliseconds == situation.milliseconds)
+        let story = Story.of(situation.live, timeouts: Timeouts()).joined(separator: " ")
+        #expect(story.contains(situation.words), "\(story)")
+    }
+
+    @Test func everySubject_hasACase() {
+        #expect(Set(Self.cases.map(\.subject)) == Set(Waits.Subject.allCases))
+    }
+
+    @Test func whileBytesMove_nobodyWaits() {
+        let moving = live { $0.down.quiet = 10 }
+        #expect(Waits(moving) == nil)
+        #expect(Story.of(moving, timeouts: nil).contains("Bytes are moving now."))
+        // Held for a moment only: a stream that its reader keeps up with.
+        #expect(
+            Waits(
+                live {
+                    $0.down.quiet = 10
+                    $0.down.held = 5
+                }) == nil)
+    }
+
+    @Test func oneFlowMoves_whileTheOthersReaderSleeps() throws {
+        let waits = try #require(
+            Waits(
+                live {
+                    $0.down.held = 5
+                    $0.up.quiet = 0
+                }))
+        #expect(waits.subject == .clientReads && waits.milliseconds == 60_000)
+    }
+
+    @Test func silentNetwork_isTold() {
+        let story = Story.of(
+            live {
+                $0.client?.kernel = kernel(retransmits: 3)
+                $0.upstream?.kernel = kernel(probes: 1)
+            }, timeouts: nil
+        ).joined(separator: " ")
+        #expect(story.contains("The client's machine does not acknowledge: the same bytes were sent again 3 times"))
+        #expect(story.contains("The upstream's machine was probed 1 time without an answer."))
+    }
+
+    @Test func timeoutsAhead_areTold() {
+        let story = Story.of(
+            live(), timeouts: Timeouts(idle: .seconds(61), lifetime: .seconds(3600))
+        ).joined(separator: " ")
+        #expect(story.contains("timeouts.idle (now 61s) ends it in 1.0 s, unless a byte passes."))
+        #expect(story.contains("timeouts.lifetime (now 1h) ends it in 58 min 30 s."))
+    }
+}
