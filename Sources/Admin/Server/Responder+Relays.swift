@@ -68,11 +68,22 @@ extension Responder {
 
     func recordSettings(_ body: [UInt8], of relay: RelaySettings) throws(AdminError) -> RecordSettings? {
         guard body.contains(where: { $0 > 0x20 }) else { return nil }
+        let folder = relay.record?.directory ?? services.standing.directory + "/" + RecordSettings.defaultDirectory
+        let settings: RecordSettings
         do {
-            return try RecordSettings.parse(body, changing: relay.record, directory: services.standing.directory)
+            settings = try RecordSettings.parse(
+                body, changing: relay.record ?? RecordSettings(directory: folder),
+                directory: services.standing.directory)
         } catch {
             throw .badRequest(error.problems.map(\.description).joined(separator: "\n"))
         }
+        // Whoever may steer the relay may not therefore make files anywhere.
+        guard settings.directory == folder else {
+            throw AdminError(
+                status: 403, code: "forbidden",
+                message: "`directory` is for the configuration file to say; recordings of this relay go to \(folder)")
+        }
+        return settings
     }
 
     static func refused(_ refusal: RecordingRefusal) -> AdminError {
