@@ -36,4 +36,12 @@ struct SharedAnswerTests {
         #expect(await answer.value() == 1)
         #expect(await answer.value() == 2)
     }
+
+    @Test func answerThatNobodyWants_isForgotten() async {
+        let answer = SharedAnswer(on: globalConcurrentExecutor) { 5 }
+        #expect(await answer.value() == 5)
+        #expect(!answer.forget(after: .seconds(3600)))
+        #expect(answer.forget(after: .zero))
+        #expect(await answer.value() == 5)
+    }
 }
