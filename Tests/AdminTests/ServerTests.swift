@@ -1,4 +1,5 @@
 import Testing
+import Text
 
 @testable import Admin
 
@@ -109,4 +110,10 @@ struct JSONTextTests {
         bytes.append(decimal: 0, digits: 1)
         #expect(String(decoding: bytes, as: UTF8.self) == "0.001-3.0000.0")
     }
+}
+
+private func base64(_ bytes: [UInt8]) -> String {
+    var text: [UInt8] = []
+    text.append(base64: bytes[...])
+    return String(decoding: text, as: UTF8.self)
 }

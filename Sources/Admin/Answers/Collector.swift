@@ -24,7 +24,7 @@ final class Collector: Sendable {
     private let pulseAnswer: SharedAnswer<Void>
     private let closedAnswer: SharedAnswer<[ConnectionRecord]>
     private let processAnswer: SharedAnswer<ProcessFigures>
-    private let recordingsAnswer: SharedAnswer<[RecordingState]>
+    private let recordingsAnswer: SharedAnswer<[String: RecordingState]>
 
     init(_ services: AdminServices, on thread: LoopExecutor) {
         self.services = services
@@ -45,7 +45,7 @@ final class Collector: Sendable {
         pulseAnswer = SharedAnswer(on: thread) { await relays.pulse() }
         closedAnswer = SharedAnswer(on: thread) { services.journal.closedRecords }
         processAnswer = SharedAnswer(on: thread) { ProcessFigures.read(descriptorLimit: relays.descriptorLimit) }
-        recordingsAnswer = SharedAnswer(on: thread) { await services.recordings?() ?? [] }
+        recordingsAnswer = SharedAnswer(on: thread) { relays.recordings }
     }
 
     // MARK: Answers
@@ -57,7 +57,7 @@ final class Collector: Sendable {
     func process() async -> ProcessFigures { await processAnswer.value() }
 
     /// How relays are recorded.
-    func recordings() async -> [RecordingState] { await recordingsAnswer.value() }
+    func recordings() async -> [String: RecordingState] { await recordingsAnswer.value() }
 
     /// What every relay has done, without rates.
     func figures() async -> [String: RelayFigures] {
