@@ -23,7 +23,7 @@ run: setup build
 test: build
 	swift build --build-tests
 	swift test --skip-build --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
-	swift test --skip-build --filter '^(ConfigurationTests|RecordingTests|TaplineTests|TextTests)\.'
+	swift test --skip-build --filter '^(AdminTests|ConfigurationTests|RecordingTests|TaplineTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build --filter '^EndToEnd\.'
 
 setup:
@@ -50,7 +50,8 @@ sanitize: setup
 install: build
 	install -D -m 755 .build/release/tapline $(DESTDIR)$(PREFIX)/bin/tapline
 	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
-	install -D -m 644 config/tapline.schema.json $(DESTDIR)$(PREFIX)/share/tapline/tapline.schema.json
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/openapi.yaml \
+		config/grafana.json config/alerts.yaml
 
 clean:
 	rm -rf .build .build-*

@@ -55,7 +55,7 @@ extension Story {
             return [
                 "It was still open when the time for draining was over, for Tapline stopped or its relay was taken out of "
                     + "the configuration; both sides were reset \(when).",
-                "shutdown.drain says how long that time is.",
+                "How long that time is stands in shutdown.drain.",
             ]
         case .denied:
             return ["It was not allowed, so Tapline reset it \(when)."]

@@ -6,8 +6,8 @@ import Testing
 enum Programs {
     static let packages = [
         "chromium-headless-shell": "chromium-headless-shell", "curl": "curl", "ip": "iproute2", "iperf3": "iperf3",
-        "nc": "netcat-openbsd", "nft": "nftables",
-        "nsenter": "util-linux", "prlimit": "util-linux", "python3": "python3", "redis-benchmark": "redis-tools",
+        "nc": "netcat-openbsd", "nft": "nftables", "nsenter": "util-linux", "prlimit": "util-linux",
+        "promtool": "prometheus", "python3": "python3", "redis-benchmark": "redis-tools",
         "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
         "text2pcap": "tshark", "unshare": "util-linux",
     ]

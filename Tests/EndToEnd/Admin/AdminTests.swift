@@ -1,0 +1,228 @@
+import Foundation
+import Testing
+
+/// Every endpoint of the admin API, asked with curl and held against its document.
+struct AdminTests {
+    private static let options = ["--admin", "127.0.0.1:0"]
+
+    @Test(.needs("python3", "curl")) func processAndRelays_areShown() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let tapline = try await scene.forward("127.0.0.1:0:\(upstream)", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            #expect(try await admin.ask("/healthz").status == 200)
+            #expect(try await admin.ask("/readyz").json["listeners"]?.number == 1)
+            let status = try await admin.ask("/v1/status").json
+            #expect(status["pid"]?.number == Int(tapline.pid))
+            #expect(status["configuration"] == .null && status["generation"]?.number == 1)
+            #expect(status["threads"]?.number ?? 0 > 0 && status["open_connections"]?.number == 0)
+            let relay = try #require(try await admin.ask("/v1/relays").json["relays"]?.list.first)
+            #expect(relay["listeners"]?.list == [.text(tapline.address)])
+            #expect(relay["upstream"]?.text == upstream && relay["accepted"]?.number == 0)
+            #expect(relay["limits"]?["connect_ms"]?.number == 5000)
+            let name = try #require(relay["name"]?.text)
+            #expect(try await admin.ask("/v1/relays?relay=\(name)").json["relays"]?.list.count == 1)
+            #expect(try await admin.ask("/v1/relays?relay=nobody").code == "not_found")
+            let page = try await admin.ask("/")
+            #expect(page.status == 200 && page.body.contains("<title>Tapline</title>"))
+            try await tapline.stop()
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func transfer_isSeenGrowing_andIsWholeAtTheEnd() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "upstream")
+            var sent = 0
+            var seen: [Int] = []
+            for _ in 0..<3 {
+                _ = try await puppet.send("client", count: 700_001)
+                sent += 700_001
+                try await puppet.receive("server", count: 700_001)
+                let total = sent
+                try await admin.await("\(total) bytes up", "/v1/connections") { answer -> Bool? in
+                    try answer.json["connections"]?.list.first?["bytes_up"]?.number == total ? true : nil
+                }
+                seen.append(total)
+                let metrics = try await admin.await("\(total) in the metrics", "/metrics") { answer in
+                    answer.body.contains("direction=\"up\"} \(total)\n") ? answer : nil
+                }
+                #expect(metrics.status == 200)
+            }
+            #expect(seen.count == 3)
+            let live = try #require(try await admin.ask("/v1/connections?sort=-bytes").json["connections"]?.list.first)
+            #expect(live["state"]?.text == "open" && live["bytes_down"]?.number == 0)
+            #expect(live["legs"]?["client"]?["tcp"]?["mss"]?.number ?? 0 > 0)
+            let id = try #require(live["id"]?.number)
+            let waiting = try await admin.await("that the upstream is waited for", "/v1/connections/\(id)") { answer in
+                try answer.json["waits"]?["for"]?.text == "upstream_sends" ? answer : nil
+            }
+            #expect(waiting.body.contains("The upstream is next to say something."))
+            try await puppet.close("client")
+            try await puppet.receiveToEnd("server")
+            try await puppet.close("server")
+            #expect(try await tapline.records(1)[0].bytesUp == sent)
+            let ended = try await admin.await("its end", "/v1/closed?reason=client_closed") { answer in
+                try answer.json["closed"]?.list.first
+            }
+            #expect(ended["bytes_up"]?.number == sent && ended["id"]?.number == id)
+            let story = try await admin.ask("/v1/connections/\(id)")
+            #expect(try story.json["state"]?.text == "closed" && story.json["legs"] == .null)
+            #expect(story.body.contains("The client ended its half first and both halves ended in order"))
+            #expect(try await admin.ask("/v1/closed?since=\(id)").json["total"]?.number == 0)
+            try await tapline.stop()
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func readerThatSleeps_isNamed() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "upstream")
+            let filled = try await puppet.fill("server")
+            #expect(filled > 0)
+            let live = try await admin.await("that the client's reading is waited for", "/v1/connections/1") { answer in
+                try answer.json["waits"]?["for"]?.text == "client_reads" ? answer.json : nil
+            }
+            #expect(live["legs"]?["client"]?["held_bytes"]?.number ?? 0 > 0)
+            #expect(live["legs"]?["client"]?["blocked_ms"]?.number ?? 0 >= 500)
+            #expect(live["legs"]?["client"]?["tcp"]?["send_queue"]?.number ?? 0 > 0)
+            #expect(live["legs"]?["upstream"]?["blocked_ms"] == .null)
+            #expect(live["story"]?.list.contains { $0.text?.hasPrefix("The client takes nothing: ") == true } == true)
+            try await tapline.stop()
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func connection_isKilled_andOnlyWhileItIsOpen() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "upstream")
+            #expect(try await admin.ask("DELETE", "/v1/connections/1").json["killed"] == .flag(true))
+            #expect(try await puppet.receiveToEnd("client").end == "reset")
+            #expect(try await admin.ask("DELETE", "/v1/connections/1").code == "not_found")
+            let story = try await admin.ask("/v1/connections/1")
+            #expect(story.body.contains("Somebody ended it through the admin API (tapline kill 1)"))
+            #expect(try await admin.ask("/v1/connections/2").code == "not_found")
+            #expect(try await tapline.stop().map(\.reason) == ["killed"])
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func events_tellOfEveryConnection_andEverySecond() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            let events = try scene.start(["curl", "-sN"] + admin.target("/v1/events"))
+            try await events.output.line(containing: "event: counters")
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "upstream")
+            try await events.output.line(containing: "event: opened")
+            try await puppet.close("client")
+            try await puppet.receiveToEnd("server")
+            try await puppet.close("server")
+            try await events.output.line(containing: "event: closed")
+            try await events.output.line(containing: "\"reason\":\"client_closed\"")
+            try await events.output.line(containing: "\"ended\":{\"client_closed\":1}")
+            #expect(try await events.output.first(3) { $0 == "event: counters" }.count == 3)
+            // The stream ends with tapline, in order.
+            try await tapline.stop()
+            try await events.output.line(containing: "event: draining")
+            try await events.exit()
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func drain_isAnswered_andNotReadyFromThenOn() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let tapline = try await scene.run(
+                relays: "  - { name: web, listen: 127.0.0.1:0, upstream: \"\(upstream)\" }",
+                more: "admin: { listen: 127.0.0.1:0 }")
+            let admin = try await scene.admin(of: tapline)
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "upstream")
+            let answer = try await admin.ask("POST", "/v1/drain")
+            #expect(answer.status == 202)
+            #expect(try answer.json["within_ms"]?.number == 25_000)
+            try await admin.await("that it drains", "/readyz") { $0.code == "draining" ? true : nil }
+            // A second time changes nothing: the connection goes on.
+            #expect(try await admin.ask("POST", "/v1/drain").status == 202)
+            #expect(try await admin.ask("POST", "/v1/reload").code == "draining")
+            let status = try await admin.ask("/v1/status").json
+            #expect(status["draining"] == .flag(true) && status["open_connections"]?.number == 1)
+            try await puppet.send("client", "question")
+            try await puppet.receive("server", count: 8)
+            #expect(
+                try await admin.ask("/metrics").body.contains("tapline_bytes_total{relay=\"web\",direction=\"up\"} 8\n")
+            )
+            try await puppet.close("client")
+            try await puppet.receiveToEnd("server")
+            try await puppet.close("server")
+            #expect(try await tapline.program.exit() == .exited(0))
+            #expect(try tapline.recordsSoFar.map(\.reason) == ["client_closed"])
+        }
+    }
+
+    @Test(.needs("python3", "curl", "promtool")) func metrics_areGood_byPrometheusOwnCheck() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            try await puppet.close("upstream")
+            let tapline = try await scene.forward("127.0.0.1:0:\(upstream)", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            try await puppet.connect("client", to: tapline.address)
+            _ = try await puppet.receiveToEnd("client")
+            let answer = try await admin.await("the failed connect", "/metrics") { answer in
+                answer.body.contains("reason=\"connect_refused\",endpoint=\"\(upstream)\"} 1\n") ? answer : nil
+            }
+            let file = try scene.file("metrics.txt", answer.body)
+            let check = try await scene.run(["sh", "-c", "promtool check metrics < \"$0\" 2>&1", file])
+            #expect(check.isEmpty, "\(check)")
+            try await tapline.stop()
+        }
+    }
+
+    @Test(.needs("promtool")) func alerts_areGood_byPrometheusOwnCheck() async throws {
+        try await scene { scene in
+            let rules = URL(fileURLWithPath: Scene.peers).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().appendingPathComponent("config/alerts.yaml").path
+            let said = try await scene.run("promtool", "check", "rules", rules)
+            #expect(said.contains("SUCCESS: 8 rules found"))
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func recordingAndTap_sayPlainlyThatTheyAreNotThere() async throws {
+        try await scene { scene in
+            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            let name = try #require(try await admin.ask("/v1/relays").json["relays"]?.list.first?["name"]?.text)
+            for method in ["GET", "POST", "DELETE"] {
+                #expect(try await admin.ask(method, "/v1/relays/\(name)/recording").code == "not_available")
+            }
+            #expect(try await admin.ask("/v1/tap").code == "not_available")
+            #expect(try await admin.ask("POST", "/v1/relays/nobody/recording").code == "not_found")
+            #expect(try await admin.ask("POST", "/v1/reload").code == "no_configuration_file")
+            try await tapline.stop()
+        }
+    }
+}
+
+extension AdminClient {
+    /// Asks with GET.
+    func ask(_ path: String) async throws -> Answer {
+        try await ask("GET", path)
+    }
+}
