@@ -18,6 +18,7 @@ final class Collector: Sendable {
     private let thread: LoopExecutor
     private let relayMeter = Mutex(RateMeter<String>())
     private let connectionMeter = Mutex(RateMeter<UInt64>())
+    private let willForget = Atomic<Bool>(false)
     private let figuresAnswer: SharedAnswer<[String: RelayFigures]>
     private let liveAnswer: SharedAnswer<(connections: [LiveConnection], hasKernel: Bool)>
     private let pulseAnswer: SharedAnswer<Void>
@@ -90,6 +91,7 @@ final class Collector: Sendable {
 
     private func look() async -> [LiveConnection] {
         let connections = await liveAnswer.value().connections
+        if !willForget.exchange(true, ordering: .relaxed) { forgetLater() }
         connectionMeter.withLock { meter in
             var readings: [UInt64: RateMeter<UInt64>.Reading] = [:]
             readings.reserveCapacity(connections.count)
@@ -99,6 +101,15 @@ final class Collector: Sendable {
             meter.look(readings, at: .now)
         }
         return connections
+    }
+
+    /// When nobody has asked for a while, copies of thousands of connections are not kept.
+    private func forgetLater() {
+        thread.loop.scheduleTask(in: .seconds(10)) { [self] in
+            guard liveAnswer.forget(after: .seconds(10)) else { return forgetLater() }
+            connectionMeter.withLock { $0 = RateMeter() }
+            willForget.store(false, ordering: .relaxed)
+        }
     }
 
     /// One open connection, asked for itself, with its rates.
