@@ -54,6 +54,24 @@ struct PageTrafficTests {
         }
     }
 
+    /// A relay's name has no room for markup, but a path has, and so has a mistake in the configuration.
+    @Test func configuration_withMarkupInIt_staysText() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            let good = try String(contentsOfFile: page.configuration, encoding: .utf8)
+            let markup = "<img src=x onerror=document.title='taken'>"
+            let relay = "  - { name: odd, listen: '127.0.0.1:0', upstream: \"unix:\(scene.path(markup))\" }\n"
+            _ = try scene.file("tapline.yaml", good + relay)
+            let card = "document.querySelector('[data-relay=odd]')?.textContent"
+            try await page.browser.wait("\(card)?.includes(\"\(markup)\")")
+            _ = try scene.file("tapline.yaml", good + relay + "\"\(markup)\": 1\n")
+            try await page.browser.wait("document.querySelector('#reloaded.bad')?.textContent.includes(\"\(markup)\")")
+            #expect(try await page.browser.text("document.querySelectorAll('img').length") == "0")
+            try await expectNoMarkup(page)
+            try await page.expectClean()
+        }
+    }
+
     @Test func conversation_isShownWhileItPasses_andToItsEnd() async throws {
         try await scene { scene in
             let page = try await PageBench(scene)
