@@ -58,7 +58,7 @@ struct PageTests {
         (String(repeating: "a", count: 1_000), "Qe3s5C1j6Nm/UVqbppMuHCDLyfWl0TRkWttdsblzfqM="),
     ])
     func sha256_isThatOfTheStandard(_ text: String, _ hash: String) {
-        #expect(Base64.text(SHA256.hash(Array(text.utf8))) == hash)
+        #expect(base64(SHA256.hash(Array(text.utf8))) == hash)
     }
 
     @Test func policy_allowsTheElementsOfTheFile_andNothingElse() {

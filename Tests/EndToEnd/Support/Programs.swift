@@ -5,12 +5,12 @@ import Testing
 /// The programs that tests talk to, and the Debian packages that they come from.
 enum Programs {
     static let packages = [
-        "curl": "curl", "editcap": "wireshark-common", "ip": "iproute2", "iperf3": "iperf3",
-        "mergecap": "wireshark-common", "nc": "netcat-openbsd", "nft": "nftables", "promtool": "prometheus",
-        "nsenter": "util-linux", "prlimit": "util-linux", "python3": "python3", "redis-benchmark": "redis-tools",
-        "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
-        "tcpdump": "tcpdump",
-        "unshare": "util-linux",
+        "chromium-headless-shell": "chromium-headless-shell", "curl": "curl", "editcap": "wireshark-common",
+        "ip": "iproute2", "iperf3": "iperf3", "mergecap": "wireshark-common", "nc": "netcat-openbsd",
+        "nft": "nftables", "nsenter": "util-linux", "prlimit": "util-linux", "promtool": "prometheus",
+        "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
+        "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2", "tcpdump": "tcpdump",
+        "text2pcap": "tshark", "unshare": "util-linux",
     ]
 
     /// Where a program is: the system's own before others of that name, such as a Python of somebody's home, which
