@@ -70,13 +70,6 @@ struct PageBench {
         }
         #expect(unexpected == [])
     }
-
-    /// Whether this tapline has what a path asks for at all; it says 501 where it has not.
-    func has(_ path: String) async throws -> Bool {
-        let code = try await scene.run(
-            "sh", "-c", "curl -s -m 1 -o /dev/null -w %{http_code} '\(origin)\(path)' || true")
-        return code != "501"
-    }
 }
 
 /// The line that tells where the admin API is.
