@@ -22,6 +22,7 @@ class Metric:
     higher: bool = False  # is better
     digits: int = 1
     judged: bool = True  # held against the best peer in the verdict
+    optional: bool = False  # only some peers have it: shown where one does, and without a ratio
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Run:
         self.upstream = setting.first_port + 101 + number
         self.target = self.upstream if peer.name == "direct" else self.port
         self.relay = None
+        self.beside = None
+        self.passed = 0  # bytes, both ways
         self.others = 0.0  # cores busy with other things while we measured
 
     @contextlib.contextmanager
@@ -72,6 +75,7 @@ class Run:
                 if with_relay and self.peer.name != "direct":
                     # More than any case opens: nobody is slowed by a limit that is near.
                     arguments = self.command(max(self.setting.connections, 1000) + 500)
+                    self.start_beside()
                     self.relay = Process(arguments, self.directory / "relay.log", self.setting.relay_cpus)
                     self.wait_until_it_serves()
                 yield self
@@ -81,6 +85,31 @@ class Run:
                 Process.end_all()
         if self.setting.namespace:
             time.sleep(0.2)  # the kernel takes the old namespace with its sockets apart in the background
+
+    def start_beside(self):
+        wanted = self.peer.beside(self.port, self.directory)
+        if not wanted:
+            return
+        arguments, sign = wanted
+        self.beside = Process(arguments, self.directory / "beside.log", self.setting.relay_cpus)
+        deadline = time.monotonic() + 10
+        while sign not in self.beside.log.read_text(errors="replace"):
+            if not self.beside.running() or time.monotonic() > deadline:
+                raise Failed(f"{self.beside.name} does not start: {self.beside.complaint()}")
+            time.sleep(0.02)
+
+    def lost(self):
+        """Ends a relay that records, and returns what share of the bytes is missing, in percent, as a figure."""
+        if not self.relay:
+            return {}
+        if not self.relay.running():
+            raise Failed(f"{self.peer.name} ended by itself: {self.relay.complaint()}")
+        for process in (self.relay, self.beside):
+            if process:
+                process.end()
+        self.relay = self.beside = None
+        lost = self.peer.lost(self.directory, self.passed)
+        return {} if lost is None else {"lost": lost * 100}
 
     def command(self, connections):
         return self.peer.command(self.port, self.upstream, self.directory, connections)
@@ -108,7 +137,8 @@ class Run:
         time.sleep(0.1)
 
     def cpu(self):
-        return cpu_seconds(self.relay.pid) if self.relay else 0.0
+        """Seconds of the relay, and of what records beside it."""
+        return sum(cpu_seconds(process.pid) for process in (self.relay, self.beside) if process)
 
     def client(self, *arguments):
         """Runs a client; returns its result, what the server says, and the relay's CPU seconds in between.
@@ -148,6 +178,7 @@ def bulk(run, direction, streams):
     readers = ours if direction == "down" else theirs
     window = sum(stream["window_bytes"] for stream in readers.values())
     total = sum(stream["bytes"] for stream in readers.values())
+    run.passed = total
     return {"rate": window * 8 / result["seconds"] / 1e9, "cpu": run.per(cpu, total / GiB)}
 
 
@@ -155,6 +186,7 @@ def messages(run, connections, size):
     result, server, cpu = run.client("messages", "127.0.0.1", run.target, connections, size, run.setting.seconds)
     if server["errors"]:
         raise Failed(f"{server['errors']} connections cut at the server")
+    run.passed = result["total"] * size * 2
     return {
         "rate": result["messages"] / result["seconds"] / 1e3,
         "cpu": run.per(cpu * 1e6, result["total"]),
@@ -221,7 +253,11 @@ def _messages_metrics():
         Metric("cpu", "CPU µs/message", digits=2),
         Metric("p50", "p50 µs", digits=0, judged=False),
         Metric("p99", "p99 µs", digits=0, judged=False),
+        _lost,
     ]
+
+
+_lost = Metric("lost", "% not recorded", digits=2, judged=False, optional=True)
 
 
 def _bulk(streams, direction):
@@ -231,7 +267,7 @@ def _bulk(streams, direction):
         f"bulk, {streams} stream{'s' if streams > 1 else ''}, {way}",
         bulk,
         {"streams": streams, "direction": direction},
-        [Metric("rate", "Gbit/s", higher=True), Metric("cpu", "CPU s/GiB", digits=3)],
+        [Metric("rate", "Gbit/s", higher=True), Metric("cpu", "CPU s/GiB", digits=3), _lost],
     )
 
 
@@ -292,6 +328,7 @@ all_cases = [
     ),
 ]
 
+recording_cases = ["bulk1-down", "msg64-c64"]
 default_cases = ["bulk1-down", "bulk1-up", "msg64-c64", "churn", "idle", "start"]
 
 
@@ -299,4 +336,5 @@ def run_once(setting, case, peer, number):
     """One peer's figures of one case, by the metrics' keys, and how many cores others used; raises Failed."""
     run = Run(setting, peer, number)
     with run.open(with_relay=case.name != "start"):
-        return case.run(run, **case.values), run.others
+        figures = case.run(run, **case.values)
+        return figures | run.lost(), run.others

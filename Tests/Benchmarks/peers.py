@@ -28,6 +28,14 @@ class Peer:
         """
         raise NotImplementedError
 
+    def beside(self, port, directory):
+        """The command of what runs beside it on the same core, and what its log says once it works; or None."""
+        return None
+
+    def lost(self, directory, passed):
+        """What share of so many bytes it was to record and did not, after it has ended; None: it records nothing."""
+        return None
+
 
 class Direct(Peer):
     """No relay: what the generator and the kernel can do. Not a competitor."""
@@ -49,29 +57,6 @@ class Tapline(Peer):
 
     def command(self, port, upstream, directory, connections):
         return [self.program, "forward", f"{port}:127.0.0.1:{upstream}", "--workers", "1", "--quiet"]
-
-
-class TaplineRecording(Tapline):
-    """Everything that passes is recorded too, into files of which only the newest stay."""
-
-    def __init__(self, path, when_full):
-        super().__init__(path)
-        self.name = f"tapline-record-{when_full}"
-        self.when_full = when_full
-
-    def command(self, port, upstream, directory, connections):
-        path = pathlib.Path(directory, "tapline.yaml")
-        path.write_text(
-            f"""log: {{ level: error, access: "off" }}
-workers: 1
-relays:
-  - name: relay
-    listen: {port}
-    upstream: 127.0.0.1:{upstream}
-    record: {{ directory: recordings, rotate: {{ size: 256MiB, keep: 1 }}, when_full: {self.when_full} }}
-"""
-        )
-        return [self.program, "run", "--config", str(path)]
 
 
 class HAProxy(Peer):
@@ -179,26 +164,3 @@ class Socat(Peer):
             f"TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,nodelay,backlog=4096",
             f"TCP4:127.0.0.1:{upstream},nodelay",
         ]
-
-
-def all_peers(tapline):
-    # `splice-request` and `splice-response` always splice where a pipe is to be had; `splice-auto`, HAProxy's own
-    # choice, rarely does. Pipes hold 1 MiB: the default of 64 KiB nearly doubles the cost of a byte.
-    splice = "    option splice-request\n    option splice-response"
-    return [
-        Direct(),
-        Tapline(tapline),
-        TaplineRecording(tapline, "drop"),
-        TaplineRecording(tapline, "block"),
-        HAProxy("haproxy-splice", "    tune.pipesize 1048576", splice),
-        HAProxy("haproxy-64k", "    tune.bufsize 65536"),
-        Nginx("nginx-64k", "64k"),
-        Nginx("nginx-256k", "256k"),
-        # What Tapline always does: the end of one direction is passed on, and the other stays open.
-        Nginx("nginx-half-close", "64k", half_close="on"),
-        Socat(),
-    ]
-
-
-not_competitors = {"direct", "tapline", "tapline-record-drop", "tapline-record-block"}
-default_peers = ["direct", "tapline", "haproxy-splice", "haproxy-64k", "nginx-64k", "nginx-256k"]

@@ -2,7 +2,7 @@
 
 import statistics
 
-from peers import not_competitors
+from lineup import not_competitors
 
 least = 0.95
 """Of the best peer, in every judged row; the aim is above 1.0."""
@@ -73,11 +73,13 @@ def table(results, cases, peers):
     rows = [["", *peers, "tapline : best peer"]]
     for case in cases:
         for metric in case.metrics:
+            if metric.optional and not any(results.of(case.name, peer, metric.key) for peer in peers):
+                continue
             row = [f"{case.title}: {metric.title}"]
             for peer in peers:
                 failed = results.failed(case.name, peer)
                 row.append(cell(results.of(case.name, peer, metric.key), failed, metric.digits))
-            against = ratio(results, case, metric, peers)
+            against = None if metric.optional else ratio(results, case, metric, peers)
             mark = "**" if metric.judged else ""
             row.append(f"{mark}{against[0]:.2f}{mark} ({against[1]})" if against else "–")
             rows.append(row)

@@ -68,6 +68,24 @@ struct RecordingFilesTests {
         }
     }
 
+    /// Several within a millisecond, of which the first are gone already when the clock comes to their names.
+    @Test func names_followEachOtherAsTheFilesDo() async throws {
+        try await TemporaryFolder.run { path in
+            let directory = try Directory(path: path)
+            var files = RecordingFiles(directory: directory, relay: "web", keep: 1)
+            var names: [String] = []
+            for time in [5, 5, 5, 5, 6, 6, 9, 20] as [Int64] {
+                names.append(try files.begin(at: time * 1_000_000).path)
+                #expect(files.ended().isEmpty)
+                #expect(directory.files().map { "\(path)/\($0)" } == [names.last], "only the newest stays")
+            }
+            #expect(names == names.sorted() && Set(names).count == names.count)
+            #expect(names.last == path + "/web.19700101T000000.020Z.pcapng")
+            // A clock that is set back is followed.
+            #expect(try files.begin(at: -3_600_000_000_000).path.contains("web.19691231T230000.000Z"))
+        }
+    }
+
     @Test func aFolderWhosePathLeadsElsewhere_staysTheSame() async throws {
         try await TemporaryFolder.run { path in
             let directory = try Directory(path: path + "/a")

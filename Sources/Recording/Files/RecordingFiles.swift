@@ -10,6 +10,8 @@ public struct RecordingFiles: Sendable {
     /// How many closed files stay; 0: all.
     private let keep: Int
     private var current: String?
+    /// The name of the file that was begun last.
+    private var last: RecordingFileName?
 
     /// Files of a relay in a directory, of which so many stay when they are closed; 0: all of them.
     public init(directory: Directory, relay: String, keep: Int) {
@@ -21,12 +23,18 @@ public struct RecordingFiles: Sendable {
     /// Begins the next file at a moment, nanoseconds since 1970 UTC.
     public mutating func begin(at time: Int64) throws(SystemError) -> RecordingFile {
         var name = RecordingFileName(relay: relay, nanoseconds: time)
+        // Names follow each other as the files do, also where several are begun within a millisecond and the first of
+        // them are gone: by their names the oldest are found. A clock that was set back is followed.
+        if let last, name.milliseconds <= last.milliseconds, last.milliseconds - name.milliseconds < 1000 {
+            name = last.next
+        }
         var isFirstTry = true
         for _ in 0..<1000 {
             let text = name.description
             do {
                 let file = try directory.create(text)
                 current = text
+                last = name
                 return file
             } catch {
                 // Removed and made anew: the one that is held is not what its path means any more.

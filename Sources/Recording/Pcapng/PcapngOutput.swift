@@ -148,6 +148,12 @@ public struct PcapngOutput {
         if segment.isLast { forget(conversation.id) }
     }
 
+    /// How many bytes of a flow it left out and has not told of yet.
+    public func omitted(of id: UInt64, _ direction: Direction) -> UInt64 {
+        guard let omission = omissions[id] else { return 0 }
+        return direction == .up ? omission.up : omission.down
+    }
+
     /// Nothing more will come of a conversation.
     public mutating func forget(_ id: UInt64) {
         introduced[id] = nil

@@ -94,6 +94,7 @@ final class RecorderWriter {
                 if stream.isHolding || stream.isDue {
                     guard stream.flush() else { return false }
                 }
+                guard stream.mayTake(bytes.byteCount, at: event.time) else { return false }
                 handle(event, bytes, note)
                 seen = true
                 return true
@@ -218,6 +219,7 @@ final class RecorderWriter {
         write(known) { stream in
             for segment in segments { stream.append(segment, of: known, RawSpan()) }
         }
+        known.isOver = true
         if case .ended = note.content { stream.noteEnding(id, note.account) }
     }
 

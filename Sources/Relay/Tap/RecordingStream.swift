@@ -22,6 +22,8 @@ final class RecordingStream {
         let owner: TappedConversation?
         let direction: Direction
         let count: UInt64
+        /// Bytes of its owner's flows that it says are missing.
+        let gaps: MissingBytes.Flows
     }
 
     private enum State {
@@ -61,8 +63,9 @@ final class RecordingStream {
     private var needsSection = true
     /// Lost since the trouble began, and in how many writes.
     private var lostBytes: UInt64 = 0
-    /// What the section that comes next has to tell of.
-    private var untold: [(TappedConversation, Direction, UInt64)] = []
+    private var missing = MissingBytes()
+    /// The time of the last packet.
+    private var lastTime: Int64 = 0
 
     init(
         _ plan: Recorder.Plan, sink: RecordingSink, logger: Logger, progress: RecorderProgress,
@@ -94,7 +97,9 @@ final class RecordingStream {
     func wait(from now: UInt64) -> UInt64? {
         switch state {
         case .holding(let until): return until > now ? until - now : 0
-        case .writing, .dropping, .gone:
+        // It is tried again when something comes.
+        case .dropping, .gone: return nil
+        case .writing:
             guard case .files(_, _, let rotation) = sink, rotation.age > 0, hasConversations else { return nil }
             let end = beganAt + UInt64(rotation.age)
             return end > now ? end - now : 0
@@ -115,23 +120,33 @@ final class RecordingStream {
         }
         if needsSection {
             output.begin(into: batch)
-            for (conversation, direction, bytes) in untold {
-                output.dropped(conversation.conversation, direction: direction, bytes: bytes, segments: 1)
-            }
-            untold = []
+            missing.hand(to: &output)
             needsSection = false
         }
         return true
     }
 
+    /// Under `block`, whether an event of so many bytes can be taken now: there may have to be another file for it, and
+    /// as long as that cannot be made, nothing may be lost.
+    func mayTake(_ count: Int, at time: Int64) -> Bool {
+        plan.whenFull == .drop || prepare(for: count, at: time) || !isHolding
+    }
+
     func append(_ segment: Segment, of conversation: TappedConversation, _ payload: RawSpan) {
+        var segment = segment
+        // No two packets have one time: where files are merged, times alone say which came first. A clock that was set
+        // back is followed.
+        if segment.time <= lastTime, lastTime - segment.time < 1_000_000 { segment.time = lastTime + 1 }
+        lastTime = segment.time
+        missing.willTell(segment, of: conversation, in: output)
         output.append(segment, of: conversation.conversation, payload: payload, to: batch)
         hasConversations = true
     }
 
     /// What was appended since the last call holds so many bytes of a flow.
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
-        pieces.append(Piece(end: batch.count, owner: owner, direction: direction, count: count))
+        let told = missing.takeTold()
+        pieces.append(Piece(end: batch.count, owner: owner, direction: direction, count: count, gaps: told))
     }
 
     /// A conversation's end stands in the batch, or is dropped with what comes now.
@@ -148,7 +163,11 @@ final class RecordingStream {
     func flush() -> Bool {
         if case .holding(let until) = state, EventLoop.nanoseconds < until { return false }
         guard batch.count > taken else {
-            settle(pieces.count)
+            // Only what was written tells that a trouble is over, or a file that could be made.
+            clear()
+            guard isHolding else { return true }
+            guard open(at: WallClock.now) else { return false }
+            recovered()
             return true
         }
         switch sink {
@@ -238,13 +257,16 @@ final class RecordingStream {
 
     /// What is gathered and not with the sink is lost.
     private func loseRest() {
-        for piece in pieces where piece.count > 0 {
+        missing.keepUntold(of: output)
+        for piece in pieces {
+            guard let owner = piece.owner else { continue }
+            missing.add(piece.gaps, of: owner)
+            guard piece.count > 0 else { continue }
             lostBytes += piece.count
             progress.update { $0.dropped += piece.count }
-            guard let owner = piece.owner else { continue }
             owner.account.couldNotWrite(piece.count)
             if owner.hasRecord { owner.counters.addDropped(piece.count) }
-            untold.append((owner, piece.direction, piece.count))
+            missing.add(piece.count, piece.direction, of: owner)
         }
         // The interfaces and names of the section may be among it: what comes next begins a new one.
         output = PcapngOutput(application: plan.application, kind: .continuation)
@@ -318,6 +340,7 @@ final class RecordingStream {
                 "an old recording cannot be removed", metadata: ["file": "\(name)", "error": "\(error.name)"])
         }
         hasConversations = false
+        missing.keepUntold(of: output)
         sink = .files(files, file, rotation)
         output = PcapngOutput(application: plan.application, kind: .continuation)
         needsSection = true
@@ -341,7 +364,8 @@ final class RecordingStream {
             return true
         } catch {
             trouble(error.errno, at: error.attempt)
-            state = .dropping(until: EventLoop.nanoseconds + Self.retryAfter)
+            let retry = EventLoop.nanoseconds + Self.retryAfter
+            state = plan.whenFull == .block ? .holding(until: retry) : .dropping(until: retry)
             return false
         }
     }

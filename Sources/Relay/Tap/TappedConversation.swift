@@ -6,6 +6,8 @@ final class TappedConversation {
     let account: TapAccount
     let counters: RecordingCounters
     let hasRecord: Bool
+    /// Its connection has ended, or is recorded no more.
+    var isOver = false
 
     init(_ conversation: Conversation, account: TapAccount, counters: RecordingCounters, hasRecord: Bool) {
         self.conversation = conversation

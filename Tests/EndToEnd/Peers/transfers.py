@@ -88,11 +88,11 @@ async def side(loop, connection, plan, me):
         connection.close()
 
 
-def expected(plan, me):
-    """What the other side has to get: its count and hash."""
+def expected(plan, me, start=b""):
+    """What the other side has to get: its count and hash, of everything or of what comes after a start."""
     count = plan.up if me == "client" else plan.down
     salt = 2 * plan.number + (me == "client")
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(start)
     parts = [(count, salt)] if plan.first in (me, "both") else [
         (count // 2, salt), (count - count // 2, salt + 1_000_000)]
     for part, own in parts:
@@ -142,6 +142,9 @@ async def transfer(loop, address, number, arguments, places, results):
                 facts["trouble"] = f"the client got {got[0]} bytes of {plan.down}, or other ones"
             elif theirs != expected(plan, "client"):
                 facts["trouble"] = f"the upstream got {theirs[0]} bytes of {plan.up}, or other ones"
+            if arguments.hashes:
+                facts["upHash"] = expected(plan, "client", HEADER.pack(number))[1]
+                facts["downHash"] = expected(plan, "upstream")[1]
         except Exception as error:
             facts["trouble"] = repr(error)
         peer.say(**facts)
@@ -154,6 +157,7 @@ async def main():
     parser.add_argument("--seed", default="tapline")
     parser.add_argument("--least", type=int, default=0)
     parser.add_argument("--most", type=int, default=2 << 20)
+    parser.add_argument("--hashes", action="store_true")
     arguments = parser.parse_args()
     peer.raise_descriptor_limit()
     loop = asyncio.get_running_loop()

@@ -18,6 +18,8 @@ struct EndRecord: Decodable, Equatable {
     var closedBy: String
     var reason: String
     var errno: String?
+    var recordedBytes: UInt64?
+    var droppedBytes: UInt64?
 
     /// The keys of the contract, in its order.
     static let keys = [

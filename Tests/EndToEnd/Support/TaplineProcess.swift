@@ -6,6 +6,8 @@ struct TaplineProcess: Sendable {
     let pid: pid_t
     /// Its listeners, as it announced them.
     let listeners: [String]
+    /// Whether its end records go to standard error, as they do where standard output carries something else.
+    var recordsAreErrors = false
 
     /// The first listener.
     var address: String { listeners[0] }
@@ -21,14 +23,16 @@ struct TaplineProcess: Sendable {
         return URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent("tapline").path
     }()
 
+    private var recordLines: Lines { recordsAreErrors ? program.errors : program.output }
+
     /// The first so many end records, waited for if need be.
     func records(_ count: Int = 1, within limit: Duration = .seconds(60)) async throws -> [EndRecord] {
-        try await program.output.first(count, within: limit, where: EndRecord.isRecord).map(EndRecord.init(json:))
+        try await recordLines.first(count, within: limit, where: EndRecord.isRecord).map(EndRecord.init(json:))
     }
 
     /// Every end record so far.
     var recordsSoFar: [EndRecord] {
-        get throws { try program.output.all.filter(EndRecord.isRecord).map(EndRecord.init(json:)) }
+        get throws { try recordLines.all.filter(EndRecord.isRecord).map(EndRecord.init(json:)) }
     }
 
     /// Ends it in order and returns every end record; that it ends with 0 is part of it.
@@ -67,7 +71,9 @@ extension Scene {
         let program = try start(words)
         let lines = try await program.errors.first(listeners, within: .seconds(60)) { $0.contains(" listens on ") }
         let addresses = try lines.map { try JSONDecoder().decode(Announcement.self, from: Data($0.utf8)).listener }
-        return TaplineProcess(program: program, pid: try await program.pid(), listeners: addresses)
+        return TaplineProcess(
+            program: program, pid: try await program.pid(), listeners: addresses,
+            recordsAreErrors: words.contains("--record") || words.contains("--print"))
     }
 }
 

@@ -1,0 +1,35 @@
+"""Who is compared, and with whom by default."""
+
+from peers import Direct, HAProxy, Nginx, Socat, Tapline
+from recorders import HAProxyTcpdump, SocatRecording, TaplineRecording
+
+
+def all_peers(tapline):
+    # `splice-request` and `splice-response` always splice where a pipe is to be had; `splice-auto`, HAProxy's own
+    # choice, rarely does. Pipes hold 1 MiB: the default of 64 KiB nearly doubles the cost of a byte.
+    pipes, splice = "    tune.pipesize 1048576", "    option splice-request\n    option splice-response"
+    buffers = "    tune.bufsize 65536"
+    return [
+        Direct(),
+        Tapline(tapline),
+        TaplineRecording(tapline, "drop"),
+        TaplineRecording(tapline, "block"),
+        HAProxy("haproxy-splice", pipes, splice),
+        HAProxy("haproxy-64k", buffers),
+        HAProxyTcpdump("haproxy-splice-tcpdump", pipes, splice),
+        HAProxyTcpdump("haproxy-64k-tcpdump", buffers),
+        Nginx("nginx-64k", "64k"),
+        Nginx("nginx-256k", "256k"),
+        # What Tapline always does: the end of one direction is passed on, and the other stays open.
+        Nginx("nginx-half-close", "64k", half_close="on"),
+        Socat(),
+        SocatRecording(),
+    ]
+
+
+not_competitors = {"direct", "tapline", "tapline-record-drop", "tapline-record-block"}
+default_peers = ["direct", "tapline", "haproxy-splice", "haproxy-64k", "nginx-64k", "nginx-256k"]
+recording_peers = [
+    "tapline", "tapline-record-drop", "tapline-record-block", "haproxy-splice", "haproxy-64k",
+    "haproxy-splice-tcpdump", "haproxy-64k-tcpdump", "socat-record",
+]

@@ -1,0 +1,192 @@
+import Foundation
+import Testing
+
+/// Disks that take no more: the relay goes on, what is lost is stated everywhere alike, and the recording resumes.
+struct FullDiskTests {
+    private static let trouble = "the recording cannot be written"
+    private static let recovery = "the recording is written again"
+    private static let noBuffer = "the recording's buffer was full"
+
+    @Test(.needs("python3", "tshark", "unshare", "nsenter", "mount"), .mayMount)
+    func drop_onAFullDisk_losesByCount_andResumesWhenThereIsRoom() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(scene, try await scene.memoryDisk("size=1m"))
+            try await bench.open("a")
+            try await bench.puppet.pass(20_000_000, from: "a", to: "a'")
+            try await bench.puppet.pass(10_000_000, from: "a'", to: "a")
+            let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
+            #expect(line.contains("ENOSPC") && line.contains("\"level\":\"error\""))
+            try await bench.expectPlainUnharmed()
+            try await bench.disk.remount("size=100m")
+            // It tries again when something comes.
+            while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.recovery) }) {
+                try await bench.puppet.pass(10_000, from: "a", to: "a'")
+            }
+            let last = try await bench.puppet.pass(3_000_000, from: "a'", to: "a")
+            let record = try await bench.end("a")
+            #expect(record.isBalanced && record.bytesDown == 13_000_000)
+            try await bench.tapline.stop()
+
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [])
+            let one = try #require(facts.conversations.first { $0.id == record.id })
+            #expect(one.up.count + one.down.count == record.recordedBytes)
+            #expect(one.up.missing + one.down.missing == record.droppedBytes)
+            #expect(one.recorded == record.recordedBytes && one.dropped == record.droppedBytes)
+            #expect(one.gaps == record.droppedBytes)
+            #expect(one.down.count >= last.count && one.up.missing > 10_000_000)
+            #expect(facts.files.reduce(0) { $0 + $1.droppedSegments } > 0)
+            // The log: once that it stopped, once that it goes on, with the same number.
+            #expect(bench.tapline.program.errors.all.count { $0.contains(Self.trouble) } == 1)
+            #expect(try bench.logged(Self.recovery) + bench.logged(Self.noBuffer) == record.droppedBytes)
+            // Nothing is wrong but the gaps.
+            let wireshark = Dissection(scene: scene, path: facts.files[0].path)
+            let wrong = try await wireshark.faults().map { $0[2] }
+            #expect(wrong.allSatisfy { $0.contains("not captured") || $0.contains("wasn't captured") }, "\(wrong)")
+        }
+    }
+
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
+    func block_onAFullDisk_waits_andLosesNothing() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB")
+            try await bench.open("a")
+            async let passed = bench.puppet.pass(30_000_000, from: "a", to: "a'")
+            let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
+            #expect(line.contains("ENOSPC"))
+            for _ in 0..<5 { try await bench.expectPlainUnharmed() }
+            try await bench.disk.remount("size=100m")
+            let up = try await passed
+            let down = try await bench.puppet.pass(5_000_000, from: "a'", to: "a")
+            let record = try await bench.end("a")
+            #expect(record.recordedBytes == 35_000_000 && record.droppedBytes == 0)
+            try await bench.tapline.stop()
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [])
+            let one = try #require(facts.conversations.first { $0.id == record.id })
+            #expect(one.up.isWhole(up) && one.down.isWhole(down) && one.dropped == 0)
+            #expect(bench.tapline.program.errors.all.count { $0.contains(Self.recovery) } == 1)
+        }
+    }
+
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
+    func sigterm_whileAFlowWaitsForRoom_endsTheProcess() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB")
+            try await bench.open("a")
+            async let received = bench.puppet.receiveToEnd("a'")
+            // Until the relay takes no more.
+            let sent = try await bench.puppet.fill("a")
+            try await bench.tapline.program.errors.line(containing: Self.trouble)
+            try await bench.tapline.program.send(SIGTERM)
+            #expect(try await bench.tapline.program.exit(within: .seconds(15)) == .exited(0))
+            let got = try await received
+            #expect(got.end == "reset" && got.count ?? 0 > 1 << 20 && got.count ?? .max < sent)
+            let record = try #require(try bench.tapline.recordsSoFar.first { $0.relay == "taped" })
+            #expect(record.isBalanced && record.reason == "drained" && record.droppedBytes ?? 0 > 0)
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [] && facts.recorded == record.recordedBytes)
+        }
+    }
+
+    /// The next file cannot be made, for the disk has no inode left.
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount, arguments: ["drop", "block"])
+    func inodes_thatAreUsedUp_stopTheRecordingUntilThereAreMore(policy: String) async throws {
+        try await scene(.heavy) { scene in
+            // The disk's own folder, that of the recordings, and two files.
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=100m,nr_inodes=4"),
+                record: ", rotate: { size: 1MiB, keep: 0 }, buffer: 1MiB, when_full: \(policy)")
+            try await bench.open("a")
+            async let passed = bench.puppet.pass(10_000_000, from: "a", to: "a'")
+            let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
+            #expect(line.contains("ENOSPC") && line.contains("/recordings/taped."))
+            try await bench.expectPlainUnharmed()
+            if policy == "drop" { _ = try await passed }
+            try await bench.disk.remount("nr_inodes=1000")
+            let up = try await passed
+            while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.recovery) }) {
+                try await bench.puppet.pass(10_000, from: "a'", to: "a")
+            }
+            let record = try await bench.end("a")
+            #expect(record.isBalanced)
+            try await bench.tapline.stop()
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [] && facts.files.count >= 3)
+            let one = try #require(facts.conversations.first { $0.id == record.id })
+            #expect(one.up.count + one.down.count == record.recordedBytes)
+            #expect(one.up.missing + one.down.missing == record.droppedBytes)
+            #expect(one.dropped == record.droppedBytes && one.gaps == record.droppedBytes)
+            if policy == "block" {
+                #expect(record.droppedBytes == 0 && one.up.isWhole(up))
+            } else {
+                #expect(record.droppedBytes ?? 0 > 0)
+            }
+        }
+    }
+
+    @Test(.needs("python3", "prlimit", "unshare", "nsenter", "mount"), .mayMount)
+    func limitOfFileSize_stopsTheRecordingButNotTheRelay() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=100m"), before: ["prlimit", "--fsize=2000000"])
+            try await bench.open("a")
+            let up = try await bench.puppet.pass(10_000_000, from: "a", to: "a'")
+            let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
+            #expect(line.contains("EFBIG"))
+            try await bench.expectPlainUnharmed()
+            let record = try await bench.end("a")
+            #expect(record.isBalanced && record.bytesUp == up.count && record.recordedBytes ?? 0 > 0)
+            try await bench.tapline.stop()
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [] && facts.recorded == record.recordedBytes)
+            #expect(facts.files.allSatisfy { $0.size <= 2_000_000 })
+        }
+    }
+
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
+    func folder_thatIsRemoved_isMadeAnewForTheNextFile() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=100m"), record: ", rotate: { size: 1MiB, keep: 0 }")
+            try await bench.open("a")
+            try await bench.puppet.pass(3_000_000, from: "a", to: "a'")
+            try await bench.disk.run("rm", "-r", "\(bench.disk.folder)/recordings")
+            try await bench.puppet.pass(10_000_000, from: "a", to: "a'")
+            try await bench.expectPlainUnharmed()
+            let record = try await bench.end("a")
+            #expect(record.isBalanced && record.bytesUp == 13_000_000)
+            try await bench.tapline.stop()
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [] && facts.missing == record.droppedBytes)
+            // All but what was on its way into the file that went with the folder.
+            #expect(facts.recorded + facts.missing > 8_000_000)
+            #expect(bench.tapline.program.errors.all.allSatisfy { !$0.contains(Self.trouble) })
+        }
+    }
+
+    /// What a retry cannot mend is an error at the start, before anybody is served.
+    @Test(.needs("unshare", "nsenter", "mount"), .mayMount, arguments: ["forward", "run"])
+    func readOnlyFolder_isAnErrorAtTheStart(command: String) async throws {
+        try await scene { scene in
+            let disk = try await scene.memoryDisk("size=1m,ro")
+            let configuration = try scene.file(
+                "tapline.yaml",
+                """
+                relays:
+                  - { name: web, listen: '127.0.0.1:0', upstream: '127.0.0.1:1', record: { directory: \(disk.folder) } }
+                """)
+            let words =
+                command == "run"
+                ? ["run", "--config", configuration]
+                : ["forward", "--record", "\(disk.folder)/", "127.0.0.1:0:127.0.0.1:1"]
+            let tapline = try scene.start(disk.before + [TaplineProcess.binary] + words)
+            #expect(try await tapline.exit() == .exited(71))
+            let said = tapline.errors.all.joined(separator: "\n")
+            #expect(said.contains("EROFS") && said.contains("\(disk.folder)/"), "\(said)")
+            #expect(!said.contains(" listens on "))
+        }
+    }
+}

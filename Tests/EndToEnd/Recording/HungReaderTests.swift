@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// A disk, or a reader, that neither takes bytes nor refuses them.
+struct HungReaderTests {
+    private static let gibibyte = 1 << 30
+    /// The default of `buffer`, and what else a recorder may take.
+    private static let mostMemory = (16 + 8) << 20
+
+    @Test(
+        .needs("python3", "unshare", "nsenter", "mount", "mkfs.ext4", "fsfreeze"), .needsRoot, .mayMount,
+        .hasLoopDevices)
+    func disk_thatHangs_holdsNothingUpAndCostsNoMemory() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(scene, try await scene.realDisk(mebibytes: 64))
+            try await bench.open("a")
+            try await bench.puppet.pass(1_000_000, from: "a", to: "a'")
+            let before = try ProcessFacts.privateMemory(of: bench.tapline.pid)
+            let ice = try await bench.disk.freeze()
+            try await bench.puppet.pass(Self.gibibyte, from: "a'", to: "a")
+            try await bench.expectPlainUnharmed()
+            let growth = try ProcessFacts.privateMemory(of: bench.tapline.pid) - before
+            #expect(growth < Self.mostMemory, "\(growth >> 10) KiB")
+            // The record does not wait for the disk.
+            let clock = ContinuousClock()
+            let start = clock.now
+            let record = try await bench.end("a")
+            #expect(clock.now - start < .seconds(5))
+            #expect(record.isBalanced && record.bytesDown == UInt64(Self.gibibyte))
+            #expect(record.droppedBytes ?? 0 > UInt64(Self.gibibyte) / 2)
+
+            ice.finishInput()
+            try await ice.exit()
+            // Afterwards a connection is recorded whole again.
+            try await bench.open("b")
+            let late = try await bench.puppet.pass(500_000, from: "b", to: "b'")
+            let whole = try await bench.end("b")
+            #expect(whole.recordedBytes == 500_000 && whole.droppedBytes == 0)
+            try await bench.tapline.stop()
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [])
+            let one = try #require(facts.conversations.first { $0.id == record.id })
+            #expect(one.up.count + one.down.count == record.recordedBytes)
+            #expect(facts.conversations.first { $0.id == whole.id }?.up.isWhole(late) == true)
+            #expect(try bench.logged("the recording's buffer was full") > 0)
+        }
+    }
+
+    /// A thread that waits for such a disk cannot be ended before the disk goes on: the kernel has it. All the rest of
+    /// the process has to have ended.
+    @Test(
+        .needs("python3", "unshare", "nsenter", "mount", "mkfs.ext4", "fsfreeze"), .needsRoot, .mayMount,
+        .hasLoopDevices)
+    func sigterm_whileTheDiskHangs_endsAllButTheWaitInTheKernel() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(scene, try await scene.realDisk(mebibytes: 64))
+            try await bench.open("a")
+            try await bench.puppet.pass(1_000_000, from: "a", to: "a'")
+            let ice = try await bench.disk.freeze()
+            try await bench.puppet.pass(40_000_000, from: "a'", to: "a")
+            try await bench.tapline.program.send(SIGTERM)
+            let line = try await bench.tapline.program.errors.line(
+                containing: "a recording is given up", within: .seconds(15))
+            #expect(line.contains("taped"))
+            #expect(try await bench.puppet.receiveToEnd("a").end == "reset")
+            let record = try #require(try await bench.tapline.records(2).first { $0.relay == "taped" })
+            #expect(record.isBalanced && record.reason == "drained" && record.bytesDown == 40_000_000)
+            try await bench.puppet.awaitRefusal(bench.tapline.listeners[0])
+            ice.finishInput()
+            try await ice.exit()
+            #expect(try await bench.tapline.program.exit(within: .seconds(10)) == .exited(0))
+            let facts = try await bench.facts()
+            let one = try #require(facts.conversations.first { $0.id == record.id })
+            #expect(facts.files.allSatisfy { $0.trouble == nil })
+            #expect(one.up.count + one.down.count <= record.bytesUp + record.bytesDown)
+        }
+    }
+
+    @Test(.needs("python3", "mkfifo")) func reader_thatStops_losesByCountAndHoldsNothingUp() async throws {
+        try await scene(.heavy) { scene in
+            let pipe = try await PipeBench(scene)
+            try await pipe.open("a")
+            let first = try await pipe.puppet.pass(100_000, from: "a", to: "a'")
+            let before = try ProcessFacts.privateMemory(of: pipe.tapline.pid)
+            try await pipe.reader.send(SIGSTOP)
+            try await pipe.puppet.pass(200_000_000, from: "a'", to: "a")
+            let growth = try ProcessFacts.privateMemory(of: pipe.tapline.pid) - before
+            #expect(growth < Self.mostMemory, "\(growth >> 10) KiB")
+            let record = try await pipe.end("a", "a'")
+            #expect(record.isBalanced && record.droppedBytes ?? 0 > 100_000_000)
+            try await pipe.reader.send(SIGCONT)
+            try await pipe.open("b")
+            let late = try await pipe.puppet.pass(500_000, from: "b", to: "b'")
+            try await pipe.end("b", "b'")
+            try await pipe.tapline.stop()
+            try await pipe.reader.exit()
+            let facts = try await scene.facts(of: [pipe.path])
+            #expect(facts.troubles == [])
+            let one = try #require(facts.conversations.first { $0.id == record.id })
+            #expect(one.up.isWhole(first) && one.up.count + one.down.count == record.recordedBytes)
+            #expect(facts.conversations.first { $0.id != record.id }?.up.isWhole(late) == true)
+        }
+    }
+
+    @Test(.needs("python3", "mkfifo")) func sigterm_whileTheReaderIsStopped_endsTheProcess() async throws {
+        try await scene(.heavy) { scene in
+            let pipe = try await PipeBench(scene)
+            try await pipe.open("a")
+            try await pipe.reader.send(SIGSTOP)
+            try await pipe.puppet.pass(40_000_000, from: "a'", to: "a")
+            try await pipe.tapline.program.send(SIGTERM)
+            // Two seconds to drain, and some patience with the reader.
+            #expect(try await pipe.tapline.program.exit(within: .seconds(15)) == .exited(0))
+            let record = try #require(try pipe.tapline.recordsSoFar.first)
+            #expect(record.isBalanced && record.reason == "drained" && record.droppedBytes ?? 0 > 0)
+            try await pipe.reader.send(SIGCONT)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A changed `record:` while connections are open: nothing is closed, and each is recorded as it began.
+struct RecordReloadTests {
+    private func text(_ bench: ReloadBench, record: String?) -> String {
+        let settings = record.map { ", record: { \($0) }" } ?? ""
+        return """
+            log: { format: json }
+            relays:
+              - { name: web, listen: '\(bench.first)', upstream: '\(bench.upstream)'\(settings) }
+
+            """
+    }
+
+    @Test(.needs("python3", "tshark")) func record_addedChangedAndRemoved_closesNothing() async throws {
+        try await reloadScene { bench in
+            let (one, two) = (bench.scene.path("one"), bench.scene.path("two"))
+            let steps: [String?] = [
+                nil, "directory: \(one)", "directory: \(one), max_bytes: 50KiB", "directory: \(two), when_full: block",
+                nil,
+            ]
+            try Files.write(text(bench, record: steps[0]), to: bench.path)
+            let tapline = try await bench.run()
+            for (number, step) in steps.enumerated() {
+                if number > 0 {
+                    try Files.replace(bench.path, with: text(bench, record: step))
+                    try await bench.reloaded(tapline, number + 1)
+                }
+                try await bench.begin(bench.first, "\(number)")
+                for open in 0...number { try await bench.exchange("\(open)") }
+            }
+            for number in steps.indices { try await bench.end("\(number)") }
+            let records = try await tapline.stop().sorted { $0.id < $1.id }
+            #expect(records.map(\.reason) == Array(repeating: "client_closed", count: steps.count))
+            for (number, record) in records.enumerated() {
+                // One exchange when it began, and one at each step from then on.
+                let passed = UInt64(80_000 * (1 + steps.count - number))
+                #expect(record.bytesUp + record.bytesDown == passed)
+                switch number {
+                case 0, 4: #expect(record.recordedBytes ?? 0 == 0 && record.droppedBytes ?? 0 == 0)
+                case 2: #expect(record.recordedBytes == 2 * 50 << 10 && record.droppedBytes == 0)
+                default: #expect(record.recordedBytes == passed && record.droppedBytes == 0)
+                }
+            }
+            let paths = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
+            #expect(paths.count == 3)
+            let ids = [records[1].id, records[2].id, records[3].id]
+            for (path, id) in zip(paths, ids) {
+                let facts = try await bench.scene.facts(of: [path])
+                #expect(facts.troubles == [] && facts.conversations.map(\.id) == [id])
+                let record = try #require(records.first { $0.id == id })
+                #expect(facts.recorded == record.recordedBytes && facts.missing == 0)
+                try await Dissection(scene: bench.scene, path: path).expectWhole([0: .whole])
+            }
+        }
+    }
+
+    @Test(.needs("python3")) func folder_thatCannotBeMade_rejectsTheReload() async throws {
+        try await reloadScene { bench in
+            try Files.write(text(bench, record: "directory: good"), to: bench.path)
+            let tapline = try await bench.run()
+            try await bench.begin(bench.first, "old")
+            try Files.replace(bench.path, with: text(bench, record: "directory: missing/deep"))
+            let line = try await tapline.program.errors.line(containing: "reload rejected")
+            #expect(line.contains("missing/deep") && line.contains("ENOENT"))
+            try await bench.exchange("old")
+            try await bench.converse(bench.first)
+            try await bench.end("old")
+            let records = try await tapline.stop()
+            #expect(records.count == 2 && records.allSatisfy { $0.isBalanced && $0.recordedBytes ?? 0 > 0 })
+        }
+    }
+}

@@ -1,0 +1,71 @@
+import Testing
+
+/// A recording tapline between two puppets, or rather between two hands of one.
+struct RecordingBench {
+    let scene: Scene
+    let puppet: Puppet
+    let tapline: TaplineProcess
+    /// The file that is written.
+    let path: String
+
+    /// What a flow carried: how many bytes, and their hash.
+    typealias Sent = (count: Int, sha256: String)
+
+    /// Starts `tapline forward --record FILE` between these addresses; `upstream` is listened on.
+    init(
+        _ scene: Scene, listen: String = "127.0.0.1:0", upstream: String = "127.0.0.1:0", before: [String] = []
+    ) async throws {
+        self.scene = scene
+        puppet = try scene.puppet(before: before)
+        path = scene.path("recording.pcapng")
+        let spec = "\(listen)=\(try await puppet.listen("upstream", upstream))"
+        tapline = try await scene.forward(spec, options: ["--record", path], before: before)
+    }
+
+    /// Opens a connection: the client's end is `name`, the upstream's `name'`. Returns the client's address.
+    @discardableResult
+    func open(_ name: String) async throws -> String {
+        let address = try await puppet.connect(name, to: tapline.address)
+        try await puppet.accept(name + "'", from: "upstream")
+        return address
+    }
+
+    /// Sends so many bytes from one end to the other.
+    @discardableResult
+    func send(_ count: Int, from source: String, to destination: String) async throws -> Sent {
+        try await puppet.pass(count, from: source, to: destination)
+    }
+
+    /// Ends one half and sees the end arrive.
+    func finish(_ source: String, to destination: String) async throws {
+        try await puppet.finish(source)
+        guard try await puppet.receiveToEnd(destination).end == "fin" else { throw Failure("\(destination) was cut") }
+    }
+
+    /// Ends the recording and has Wireshark look at it.
+    func dissection() async throws -> (record: EndRecord, wireshark: Dissection, facts: RecordingFacts) {
+        let record = try #require(try await tapline.stop().first)
+        return (record, Dissection(scene: scene, path: path), try await scene.facts(of: [path]))
+    }
+}
+
+extension Puppet {
+    /// Sends so many bytes from one end to the other, and sees that they arrive as they are.
+    @discardableResult
+    func pass(_ count: Int, from source: String, to destination: String) async throws -> RecordingBench.Sent {
+        async let received = receive(destination, count: count)
+        let hash = try await send(source, count: count)
+        guard try await received.sha256 == hash else { throw Failure("other bytes came than were sent") }
+        return (count, hash)
+    }
+}
+
+extension RecordingFacts.Flow {
+    /// Whether it is all of that, and nothing else.
+    func isWhole(_ sent: RecordingBench.Sent) -> Bool {
+        count == sent.count && missing == 0 && sha256 == sent.sha256
+    }
+
+    /// Whether it is that much, and nothing else.
+    func isWhole(_ bytes: UInt64) -> Bool { count == bytes && missing == 0 }
+}
