@@ -50,7 +50,7 @@ struct RecordTargetTests {
             }
             try await pipe.puppet.pass(5_000_000, from: "a", to: "a'")
             let record = try await pipe.end("a", "a'")
-            #expect(record.reason == "client_closed" && record.bytesUp == 5_300_000)
+            #expect(["client_closed", "upstream_closed"].contains(record.reason) && record.bytesUp == 5_300_000)
             #expect((record.recordedBytes ?? 0) + (record.droppedBytes ?? 0) <= record.bytesUp + record.bytesDown)
             try await pipe.open("b")
             try await pipe.puppet.pass(1000, from: "b", to: "b'")
@@ -110,13 +110,16 @@ struct RecordTargetTests {
         }
     }
 
-    @Test(.needs("python3"), arguments: ["000", "022", "077"])
+    @Test(.needs("curl"), arguments: ["000", "022", "077"])
     func files_areReadableByTheirOwnerOnly(mask: String) async throws {
         try await scene { scene in
             for target in ["one.pcapng", "folder/"] {
                 let tapline = try await scene.forward(
                     Self.spec, options: ["--record", scene.path(target)],
                     before: ["sh", "-c", "umask \(mask); exec \"$@\"", "sh"])
+                // A file without a conversation in it is taken away at the end.
+                _ = try? await scene.run("curl", "-s", "http://\(tapline.address)/")
+                _ = try await tapline.program.errors.first(where: EndRecord.isRecord)
                 try await tapline.stop()
             }
             let files = [scene.path("one.pcapng")] + (try scene.recordings(in: scene.path("folder")))
