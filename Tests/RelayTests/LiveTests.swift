@@ -75,6 +75,7 @@ import Testing
             try relay.ended(13)
             await relay.service.pulse()
             #expect(await relay.service.figures()["relay"]?.accepted == 13)
+            try relay.join()
         }
     }
 
