@@ -27,6 +27,8 @@ struct MetricsTests {
         figures.accepted = 9
         figures.ended = [.idleTimeout: 2]
         figures.bytesUp = 5
+        figures.recordedBytes = 7
+        figures.droppedBytes = 3
         figures.splicedDown = 4
         figures.acceptPauses = 1
         figures.connectFailures = [.init(endpoint: "db:1", reason: .connectRefused): 6]
