@@ -20,12 +20,13 @@ help:
 run: setup build
 	.build/release/tapline demo
 
-# In three parts, because the first counts the descriptors and threads of its own process and must be alone in it. The
-# end-to-end tests run what users run: the release build.
+# In parts, because the first two count the descriptors and threads of their own process, and the third starts programs
+# in its. The end-to-end tests run what users run: the release build.
 test: build
 	swift build --build-tests
 	swift test --skip-build --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
-	swift test --skip-build --filter '^(ConfigurationTests|RecordingTests|TaplineTests|TextTests)\.'
+	swift test --skip-build --filter '^(AdminTests|ConfigurationTests|TaplineTests)\.'
+	swift test --skip-build --filter '^(RecordingTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build --filter '^EndToEnd\.'
 
 setup:
@@ -60,7 +61,8 @@ fuzz: setup
 install: build
 	install -D -m 755 .build/release/tapline $(DESTDIR)$(PREFIX)/bin/tapline
 	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
-	install -D -m 644 config/tapline.schema.json $(DESTDIR)$(PREFIX)/share/tapline/tapline.schema.json
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/openapi.yaml \
+		config/grafana.json config/alerts.yaml
 
 clean:
 	rm -rf .build .build-*

@@ -20,6 +20,20 @@ extension RelayService {
         public var since: Int64?
         /// Why nothing can be written at the moment, in the system's words; nil where nothing is wrong.
         public var trouble: String?
+
+        /// A state; a relay that was never recorded has the defaults.
+        public init(
+            relay: String, isRecording: Bool = false, file: String? = nil, recordedBytes: UInt64 = 0,
+            droppedBytes: UInt64 = 0, since: Int64? = nil, trouble: String? = nil
+        ) {
+            self.relay = relay
+            self.isRecording = isRecording
+            self.file = file
+            self.recordedBytes = recordedBytes
+            self.droppedBytes = droppedBytes
+            self.since = since
+            self.trouble = trouble
+        }
     }
 
     /// Why a recording cannot be started.

@@ -136,7 +136,6 @@ final class Supervisor {
         var services = AdminServices(
             relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) })
         services.reload = requestReload
-        services.offerRecordings(of: service, defaultFolder: standing.directory + "/" + RecordSettings.defaultDirectory)
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger),
             environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable)

@@ -54,8 +54,11 @@ struct EventHubTests {
         hub.leave(web)
         #expect(await hub.next(web) == nil)
         #expect(hub.isFollowed)
+        hub.publish([item("last")])
         hub.endAll()
+        #expect(await hub.next(all) == Array("last".utf8))
         #expect(await hub.next(all) == nil)
+        hub.leave(all)
         #expect(!hub.isFollowed)
     }
 

@@ -13,7 +13,7 @@ struct MetricsTests {
             started: Timestamp(nanoseconds: 5_500_000_000))
         return MetricsInput(
             relays: relays, configured: configured,
-            recordings: [RecordingState(relay: "web", isRecording: true, recordedBytes: 7, droppedBytes: 3)],
+            recordings: [RecordingState(relay: "web", isRecording: true)],
             facts: standing.now, version: standing.version, started: standing.started.nanoseconds,
             process: ProcessFigures())
     }

@@ -1,4 +1,5 @@
 import Testing
+import Text
 
 @testable import Admin
 
@@ -57,7 +58,7 @@ struct PageTests {
         (String(repeating: "a", count: 1_000), "Qe3s5C1j6Nm/UVqbppMuHCDLyfWl0TRkWttdsblzfqM="),
     ])
     func sha256_isThatOfTheStandard(_ text: String, _ hash: String) {
-        #expect(Base64.text(SHA256.hash(Array(text.utf8))) == hash)
+        #expect(base64(SHA256.hash(Array(text.utf8))) == hash)
     }
 
     @Test func policy_allowsTheElementsOfTheFile_andNothingElse() {
@@ -109,4 +110,10 @@ struct JSONTextTests {
         bytes.append(decimal: 0, digits: 1)
         #expect(String(decoding: bytes, as: UTF8.self) == "0.001-3.0000.0")
     }
+}
+
+private func base64(_ bytes: [UInt8]) -> String {
+    var text: [UInt8] = []
+    text.append(base64: bytes[...])
+    return String(decoding: text, as: UTF8.self)
 }

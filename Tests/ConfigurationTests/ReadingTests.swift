@@ -135,4 +135,31 @@ import Text
         let configuration = try read(relay("record: {}"))
         #expect(configuration.relays[0].record == RecordSettings(directory: "/etc/t/recordings"))
     }
+
+    @Test func recordSettings_ofARequest_changeWhatTheyName() throws {
+        func parse(_ text: String, _ base: RecordSettings? = nil) throws -> RecordSettings {
+            try RecordSettings.parse(Array(text.utf8), changing: base, directory: "/srv")
+        }
+        #expect(try parse("{}") == RecordSettings(directory: "/srv/recordings"))
+        let base = RecordSettings(
+            directory: "/var/r", rotate: .init(size: 1 << 20, keep: 3), maxBytes: 5, whenFull: .block)
+        #expect(try parse("{}", base) == base)
+        var changed = base
+        changed.rotate.keep = 9
+        changed.buffer = 1 << 20
+        #expect(try parse("{\"rotate\": {\"keep\": 9}, \"buffer\": \"1MiB\"}", base) == changed)
+        #expect(try parse("{\"directory\": \"here\"}", base).directory == "/srv/here")
+        let mistake = #expect(throws: ConfigurationErrors.self) { try parse("{\"bufer\": \"${HOME}\"}") }
+        #expect(mistake?.description == "request:1:2: unknown key `bufer`; did you mean `buffer`?")
+        for text in ["", "[]", "5", "{\"buffer\": \"${HOME}\"}", "{", "\u{0}"] {
+            #expect(throws: ConfigurationErrors.self, "\(text)") { try parse(text) }
+        }
+    }
+
+    @Test func adminOffLoopback_needsATokenFromSomewhere() throws {
+        let text = "admin: { listen: '*:9180' }\n" + relay()
+        #expect(try read(text, environment: ["TAPLINE_ADMIN_TOKEN": "secret-token"]).admin?.listen.port == 9180)
+        #expect(try read("admin: { listen: '*:9180', token_file: t }\n" + relay()).admin?.tokenFile != nil)
+        #expect(!mistakes(text).isEmpty)
+    }
 }

@@ -18,12 +18,13 @@ final class Collector: Sendable {
     private let thread: LoopExecutor
     private let relayMeter = Mutex(RateMeter<String>())
     private let connectionMeter = Mutex(RateMeter<UInt64>())
+    private let willForget = Atomic<Bool>(false)
     private let figuresAnswer: SharedAnswer<[String: RelayFigures]>
     private let liveAnswer: SharedAnswer<(connections: [LiveConnection], hasKernel: Bool)>
     private let pulseAnswer: SharedAnswer<Void>
     private let closedAnswer: SharedAnswer<[ConnectionRecord]>
     private let processAnswer: SharedAnswer<ProcessFigures>
-    private let recordingsAnswer: SharedAnswer<[RecordingState]>
+    private let recordingsAnswer: SharedAnswer<[String: RecordingState]>
 
     init(_ services: AdminServices, on thread: LoopExecutor) {
         self.services = services
@@ -44,7 +45,7 @@ final class Collector: Sendable {
         pulseAnswer = SharedAnswer(on: thread) { await relays.pulse() }
         closedAnswer = SharedAnswer(on: thread) { services.journal.closedRecords }
         processAnswer = SharedAnswer(on: thread) { ProcessFigures.read(descriptorLimit: relays.descriptorLimit) }
-        recordingsAnswer = SharedAnswer(on: thread) { await services.recordings?() ?? [] }
+        recordingsAnswer = SharedAnswer(on: thread) { relays.recordings }
     }
 
     // MARK: Answers
@@ -56,7 +57,7 @@ final class Collector: Sendable {
     func process() async -> ProcessFigures { await processAnswer.value() }
 
     /// How relays are recorded.
-    func recordings() async -> [RecordingState] { await recordingsAnswer.value() }
+    func recordings() async -> [String: RecordingState] { await recordingsAnswer.value() }
 
     /// What every relay has done, without rates.
     func figures() async -> [String: RelayFigures] {
@@ -90,6 +91,7 @@ final class Collector: Sendable {
 
     private func look() async -> [LiveConnection] {
         let connections = await liveAnswer.value().connections
+        if !willForget.exchange(true, ordering: .relaxed) { forgetLater() }
         connectionMeter.withLock { meter in
             var readings: [UInt64: RateMeter<UInt64>.Reading] = [:]
             readings.reserveCapacity(connections.count)
@@ -99,6 +101,15 @@ final class Collector: Sendable {
             meter.look(readings, at: .now)
         }
         return connections
+    }
+
+    /// When nobody has asked for a while, copies of thousands of connections are not kept.
+    private func forgetLater() {
+        thread.loop.scheduleTask(in: .seconds(10)) { [self] in
+            guard liveAnswer.forget(after: .seconds(10)) else { return forgetLater() }
+            connectionMeter.withLock { $0 = RateMeter() }
+            willForget.store(false, ordering: .relaxed)
+        }
     }
 
     /// One open connection, asked for itself, with its rates.

@@ -77,5 +77,6 @@ struct RelayView {
         json.add("recorded_bytes", number: state.recordedBytes)
         json.add("dropped_bytes", number: state.droppedBytes)
         json.add("since", time: state.since.map { Timestamp(nanoseconds: $0) })
+        json.add("trouble", state.trouble)
     }
 }

@@ -30,6 +30,14 @@ final class SharedAnswer<Value: Sendable>: Sendable {
         self.ask = ask
     }
 
+    /// Lets go of an answer that was made so long ago. Returns whether there is none any more, nor one under way.
+    func forget(after age: Duration) -> Bool {
+        state.withLock { state in
+            if let last = state.last, ContinuousClock.now - last.time >= age { state.last = nil }
+            return state.last == nil && state.underWay == nil
+        }
+    }
+
     /// The answer, no older than its lifetime.
     func value() async -> Value {
         let step = state.withLock { state -> Step in

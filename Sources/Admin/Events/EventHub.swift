@@ -36,6 +36,8 @@ final class EventHub: Sendable {
         let relay: String?
         var waiting: [UInt8] = []
         var lost = 0
+        /// Nothing comes after what waits.
+        var isEnding = false
         var reader: CheckedContinuation<[UInt8]?, Never>?
     }
 
@@ -67,6 +69,7 @@ final class EventHub: Sendable {
             let answer = state.withLock { state -> (isThere: Bool, bytes: [UInt8]?) in
                 guard var follower = state.followers[id] else { return (true, nil) }
                 if follower.waiting.isEmpty && follower.lost == 0 {
+                    guard !follower.isEnding else { return (true, nil) }
                     follower.reader = reader
                     state.followers[id] = follower
                     return (false, nil)
@@ -110,9 +113,18 @@ final class EventHub: Sendable {
     /// Whom everybody follows: each relay that somebody follows alone, and nil where somebody follows all.
     var subjects: Set<String?> { state.withLock { Set($0.followers.values.map(\.relay)) } }
 
-    /// Ends every stream there is.
+    /// Ends every stream there is, each after what waits for it.
     func endAll() {
-        for id in state.withLock({ Array($0.followers.keys) }) { leave(id) }
+        let readers = state.withLock { state in
+            var readers: [CheckedContinuation<[UInt8]?, Never>] = []
+            for id in state.followers.keys {
+                state.followers[id]?.isEnding = true
+                if let reader = state.followers[id]?.reader { readers.append(reader) }
+                state.followers[id]?.reader = nil
+            }
+            return readers
+        }
+        for reader in readers { reader.resume(returning: nil) }
     }
 
     private static func take(_ follower: inout Follower) -> [UInt8] {

@@ -41,9 +41,15 @@ final class EventPump: Sendable {
         while let bytes = await hub.next(id) { try await writer.write(bytes) }
     }
 
-    /// Ends every stream there is.
+    /// Ends every stream there is, each after what has happened until now.
     func endAll() {
+        publish()
         hub.endAll()
+    }
+
+    private func publish() {
+        let (events, lost) = collector.services.journal.takeEvents()
+        if !events.isEmpty || lost > 0 { hub.publish(events.map(Self.item), lost: lost) }
     }
 
     // MARK: Turns
@@ -57,7 +63,7 @@ final class EventPump: Sendable {
     }
 
     private func turn() {
-        let (events, lost) = collector.services.journal.takeEvents()
+        publish()
         guard
             turns.withLock({ turns in
                 // Asked under the lock: whoever follows from now on starts the turns anew.
@@ -69,7 +75,6 @@ final class EventPump: Sendable {
             collector.services.relays.tellsOpenings = false
             return
         }
-        if !events.isEmpty || lost > 0 { hub.publish(events.map(Self.item), lost: lost) }
         let isForCounters = turns.withLock { turns in
             turns.count += 1
             return turns.count % Self.turnsPerCounters == 0

@@ -31,7 +31,7 @@ enum MetricsText {
         connections(sorted, &text)
         bytes(sorted, &text)
         connects(sorted, &text)
-        recordings(input, &text)
+        recordings(input, sorted, &text)
         configuration(input, &text)
         process(input, &text)
         return text.bytes
@@ -118,18 +118,22 @@ enum MetricsText {
         number == number.rounded() ? "\(Int(number))" : "\(number)"
     }
 
-    private static func recordings(_ input: MetricsInput, _ text: inout Exposition) {
+    private static func recordings(_ input: MetricsInput, _ relays: Relays, _ text: inout Exposition) {
         let states = input.recordings.sorted { $0.relay < $1.relay }
         text.metric("tapline_recording", .gauge, "Whether a relay is recorded now.")
         for state in states { text.sample("tapline_recording", [("relay", state.relay)], state.isRecording ? 1 : 0) }
         text.metric("tapline_recorded_bytes_total", .counter, "Bytes that were recorded.")
-        for state in states {
-            text.sample("tapline_recorded_bytes_total", [("relay", state.relay)], state.recordedBytes)
+        for (relay, figures) in relays {
+            text.sample("tapline_recorded_bytes_total", [("relay", relay)], figures.recordedBytes)
         }
         text.metric(
             "tapline_recording_dropped_bytes_total", .counter, "Bytes that had to be left out of a recording.")
+        for (relay, figures) in relays {
+            text.sample("tapline_recording_dropped_bytes_total", [("relay", relay)], figures.droppedBytes)
+        }
+        text.metric("tapline_recording_trouble", .gauge, "Whether a recording cannot be written at the moment.")
         for state in states {
-            text.sample("tapline_recording_dropped_bytes_total", [("relay", state.relay)], state.droppedBytes)
+            text.sample("tapline_recording_trouble", [("relay", state.relay)], state.trouble == nil ? 0 : 1)
         }
     }
 

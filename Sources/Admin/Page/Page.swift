@@ -1,3 +1,5 @@
+internal import Text
+
 /// The page at `/`: one file, `page.html`, which the package manager puts into the program.
 ///
 /// It may load nothing from anywhere and talk to nobody but this API (Content Security Policy Level 3): its one style
@@ -28,7 +30,9 @@ enum Page {
         var rest = html[...]
         while let start = rest.firstRange(of: open), let end = rest[start.upperBound...].firstRange(of: close) {
             let content = rest[start.upperBound..<end.lowerBound]
-            hashes.append("'sha256-\(Base64.text(SHA256.hash(content)))'")
+            var hash: [UInt8] = []
+            hash.append(base64: SHA256.hash(content)[...])
+            hashes.append("'sha256-\(String(decoding: hash, as: UTF8.self))'")
             rest = rest[end.upperBound...]
         }
         return hashes.isEmpty ? "'none'" : hashes.joined(separator: " ")

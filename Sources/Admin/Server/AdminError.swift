@@ -53,10 +53,6 @@ struct AdminError: Error, Hashable, Sendable {
         status: 429, code: "too_many", message: "too many streams are open; close one of them, or try again later",
         fields: ["Retry-After": "1"])
 
-    static func notAvailable(_ what: String) -> AdminError {
-        AdminError(status: 501, code: "not_available", message: "\(what) is not available in this version of tapline")
-    }
-
     static func unavailable(_ code: String, _ message: String) -> AdminError {
         AdminError(status: 503, code: code, message: message)
     }

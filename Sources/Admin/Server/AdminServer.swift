@@ -22,6 +22,9 @@ public final class AdminServer: Sendable {
     static let mostHeaderBytes = 16 << 10
     static let mostBodyBytes = 64 << 10
 
+    /// How long clients of streams have to take the end of them.
+    private static let lastWords = TimeAmount.milliseconds(100)
+
     /// Whom the gate lets in; a reload may change it.
     struct Terms: Sendable {
         var hosts: [String]
@@ -146,8 +149,8 @@ public final class AdminServer: Sendable {
         listener?.removeFile()
         guard let thread, listener != nil else { return done() }
         services.journal.keep(false)
-        responder?.endStreams()
-        thread.loop.execute {
+        let hadStreams = responder?.endStreams() ?? false
+        thread.loop.scheduleTask(in: hadStreams ? Self.lastWords : .zero) {
             let closing = channels.map { channel in
                 channel.close(promise: nil)
                 return channel.closeFuture

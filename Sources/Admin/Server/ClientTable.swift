@@ -20,7 +20,10 @@ final class ClientTable {
         clients[ObjectIdentifier(client)] = client
         if clients.count > most {
             let idle = clients.values.filter { $0.clock.isIdle && $0 !== client }
-            (idle.min { $0.clock.since < $1.clock.since } ?? client).close()
+            let leaving = idle.min { $0.clock.since < $1.clock.since } ?? client
+            // At once: closing takes a turn of the loop, and others may enter in this one.
+            clients[ObjectIdentifier(leaving)] = nil
+            leaving.close()
         }
         guard sweep == nil else { return }
         let bound = NIOLoopBound(self, eventLoop: loop)

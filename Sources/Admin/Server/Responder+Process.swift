@@ -34,7 +34,7 @@ extension Responder {
 
     func metrics() async -> Answer {
         let figures = await collector.figures()
-        let recordings = await collector.recordings()
+        let recordings = Array(await collector.recordings().values)
         let facts = services.standing.now
         let text = MetricsText.make(
             MetricsInput(

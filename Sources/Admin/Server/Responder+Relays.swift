@@ -9,8 +9,7 @@ extension Responder {
     /// The relays of a query, the configured ones first. 404 for one that nobody knows.
     func relays(_ query: Query) async throws(AdminError) -> Answer {
         let (figures, rates) = await collector.figuresWithRates()
-        let recordings = Dictionary(
-            await collector.recordings().map { ($0.relay, $0) }, uniquingKeysWith: { _, later in later })
+        let recordings = await collector.recordings()
         let configured = services.standing.now.configuration.relays
         let listeners = Dictionary(grouping: services.relays.listeners, by: \.relay)
         let removed = Set(figures.keys).subtracting(configured.map(\.name)).sorted()
@@ -48,18 +47,22 @@ extension Responder {
 
     func recording(_ relay: String, _ method: String, _ body: [UInt8]) async throws(AdminError) -> Answer {
         guard let settings = settings(of: relay) else { throw Self.noRelay(relay) }
+        let relays = services.relays
         let state: RecordingState
         switch method {
         case "POST":
-            guard let start = services.startRecording else { throw .notAvailable("recording") }
-            let wish = try recordSettings(body, of: settings)
-            do { state = try await start(relay, wish) } catch { throw Self.refused(error) }
+            let wish =
+                try recordSettings(body, of: settings) ?? settings.record ?? RecordSettings(directory: folder(settings))
+            // It makes a file, and a disk may take its time: not on this thread.
+            let outcome = await Task.detached { () -> Result<RecordingState, RelayService.RecordingRefusal> in
+                Result { () throws(RelayService.RecordingRefusal) in try relays.startRecording(relay, wish) }
+            }.value
+            do { state = try outcome.get() } catch { throw Self.refused(error, relay) }
         case "DELETE":
-            guard let stop = services.stopRecording else { throw .notAvailable("recording") }
-            do { state = try await stop(relay) } catch { throw Self.refused(error) }
+            guard let stopped = await relays.stopRecording(relay) else { throw Self.noRelay(relay) }
+            state = stopped
         default:
-            guard services.recordings != nil else { throw .notAvailable("recording") }
-            state = await collector.recordings().first { $0.relay == relay } ?? RecordingState(relay: relay)
+            state = await collector.recordings()[relay] ?? RecordingState(relay: relay)
         }
         var json = JSONText()
         RelayView.write(state, to: &json)
@@ -68,7 +71,7 @@ extension Responder {
 
     func recordSettings(_ body: [UInt8], of relay: RelaySettings) throws(AdminError) -> RecordSettings? {
         guard body.contains(where: { $0 > 0x20 }) else { return nil }
-        let folder = relay.record?.directory ?? services.standing.directory + "/" + RecordSettings.defaultDirectory
+        let folder = folder(relay)
         let settings: RecordSettings
         do {
             settings = try RecordSettings.parse(
@@ -86,7 +89,19 @@ extension Responder {
         return settings
     }
 
-    static func refused(_ refusal: RecordingRefusal) -> AdminError {
-        AdminError(status: 409, code: "refused", message: refusal.message)
+    /// Where a relay is recorded, as far as it is not for the caller to say.
+    private func folder(_ relay: RelaySettings) -> String {
+        relay.record?.directory ?? services.standing.directory + "/" + RecordSettings.defaultDirectory
+    }
+
+    static func refused(_ refusal: RelayService.RecordingRefusal, _ relay: String) -> AdminError {
+        let message =
+            switch refusal {
+            case .unknownRelay: "there is no relay \(relay)"
+            case .noSettings: "nothing says how to record \(relay): give it a `record:` section"
+            case .tooManyLive: "as many read along as may; end one of them first"
+            case .system(let error): error.description
+            }
+        return AdminError(status: 409, code: "refused", message: message)
     }
 }

@@ -29,13 +29,16 @@ extension Responder {
     }
 
     func tap(_ query: Query) async throws(AdminError) -> Answer {
-        guard let liveTap = services.liveTap else { throw .notAvailable("live traffic") }
         try await check(query)
         if let id = query.connection, await services.relays.liveConnection(id) == nil {
             throw .notFound("no connection \(id) is open")
         }
-        let tap: any AsyncSequence<[UInt8], Never> & Sendable
-        do { tap = try liveTap(query.relay, query.connection) } catch { throw Self.refused(error) }
+        let tap: LiveTap
+        do {
+            tap = try services.relays.liveTap(relay: query.relay, connection: query.connection)
+        } catch {
+            throw Self.refused(error, query.relay ?? "")
+        }
         try enterStream()
         return Answer(
             type: "application/x-pcapng",

@@ -33,9 +33,11 @@ final class Responder: Sendable {
         self.terms = terms
     }
 
-    /// Ends every stream of events.
-    func endStreams() {
+    /// Ends every stream of events, after what has happened until now. Returns whether there were streams, whose
+    /// clients have the last of it to take.
+    func endStreams() -> Bool {
         pump.endAll()
+        return streams.load(ordering: .relaxed) > 0
     }
 
     /// Answers one request. Throws when the client has gone.

@@ -204,17 +204,35 @@ struct AdminTests {
         }
     }
 
-    @Test(.needs("python3", "curl")) func recordingAndTap_sayPlainlyThatTheyAreNotThere() async throws {
+    @Test(.needs("python3", "curl", "tshark")) func aRecording_isStartedAndStopped_andWhatPassedIsInIt() async throws {
         try await scene { scene in
-            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options)
             let admin = try await scene.admin(of: tapline)
             let name = try #require(try await admin.ask("/v1/relays").json["relays"]?.list.first?["name"]?.text)
-            for method in ["GET", "POST", "DELETE"] {
-                #expect(try await admin.ask(method, "/v1/relays/\(name)/recording").code == "not_available")
-            }
-            #expect(try await admin.ask("/v1/tap").code == "not_available")
             #expect(try await admin.ask("POST", "/v1/relays/nobody/recording").code == "not_found")
             #expect(try await admin.ask("POST", "/v1/reload").code == "no_configuration_file")
+            let elsewhere = try await admin.ask(
+                "POST", "/v1/relays/\(name)/recording", body: #"{"directory": "/tmp"}"#)
+            #expect((elsewhere.status, elsewhere.code) == (403, "forbidden"))
+
+            let started = try await admin.ask("POST", "/v1/relays/\(name)/recording", body: #"{"when_full": "block"}"#)
+            let file = try #require(try started.json["file"]?.text)
+            #expect(try await admin.ask("/v1/relays/\(name)/recording").json["recording"] == .flag(true))
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "upstream")
+            _ = try await puppet.send("client", count: 15)
+            try await puppet.receive("server", count: 15)
+            try await admin.await("15 bytes recorded", "/v1/relays/\(name)/recording") { answer -> Bool? in
+                try answer.json["recorded_bytes"]?.number == 15 ? true : nil
+            }
+            let stopped = try await admin.ask("DELETE", "/v1/relays/\(name)/recording").json
+            #expect(stopped["recording"] == .flag(false))
+            #expect(stopped["recorded_bytes"]?.number == 15)
+            let packets = try await scene.run(
+                "tshark", "-r", file, "-Y", "tcp.len > 0", "-T", "fields", "-e", "tcp.payload")
+            #expect(packets.split(separator: "\n").map(\.count) == [30])
             try await tapline.stop()
         }
     }

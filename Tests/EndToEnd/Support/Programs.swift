@@ -5,13 +5,14 @@ import Testing
 /// The programs that tests talk to, and the Debian packages that they come from.
 enum Programs {
     static let packages = [
-        "capinfos": "wireshark-common", "curl": "curl", "editcap": "wireshark-common", "fsfreeze": "util-linux",
-        "initdb": "postgresql", "ip": "iproute2", "iperf3": "iperf3", "losetup": "mount",
-        "mergecap": "wireshark-common", "mkfifo": "coreutils", "mkfs.ext4": "e2fsprogs", "mount": "mount",
-        "nc": "netcat-openbsd", "nft": "nftables", "nsenter": "util-linux", "prlimit": "util-linux",
-        "promtool": "prometheus", "psql": "postgresql-client", "python3": "python3", "redis-benchmark": "redis-tools",
-        "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
-        "tcpdump": "tcpdump", "tshark": "tshark", "unshare": "util-linux",
+        "capinfos": "wireshark-common", "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
+        "editcap": "wireshark-common", "fsfreeze": "util-linux", "initdb": "postgresql", "ip": "iproute2",
+        "iperf3": "iperf3", "losetup": "mount", "mergecap": "wireshark-common", "mkfifo": "coreutils",
+        "mkfs.ext4": "e2fsprogs", "mount": "mount", "nc": "netcat-openbsd", "nft": "nftables",
+        "nsenter": "util-linux", "prlimit": "util-linux", "promtool": "prometheus", "psql": "postgresql-client",
+        "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
+        "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2", "tcpdump": "tcpdump",
+        "text2pcap": "tshark", "tshark": "tshark", "unshare": "util-linux",
     ]
 
     /// Where a program is: the system's own before others of that name, such as a Python of somebody's home, which

@@ -1,0 +1,173 @@
+import Foundation
+import Testing
+
+/// The page of the admin API, in a headless Chromium: what is shown, and what can be done with it.
+@Suite(.needs(Browser.program, "python3", "curl"))
+struct PageTests {
+    @Test func transfer_growsInTheTable_andIsAmongTheEndedAfterwards() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene, relays: ["web", "cache"])
+            #expect(
+                try await page.browser.text("[...document.querySelectorAll('h3')].map(h => h.textContent)")
+                    == "web,cache")
+            let card = "document.querySelector('[data-relay=web]').textContent"
+            #expect(try await page.browser.text(card).contains(page.tapline.listeners[0]))
+
+            let client = try await page.connect("client")
+            let row = try await page.row(client)
+            _ = try await page.puppet.send("client", count: 300_000)
+            try await page.puppet.receive("client-upstream", count: 300_000)
+            try await page.wait(row, "bytes_up", counts: 300_000)
+            _ = try await page.puppet.send("client-upstream", count: 70_000)
+            try await page.puppet.receive("client", count: 70_000)
+            try await page.wait(row, "bytes_down", counts: 70_000)
+            try await page.browser.wait("\(card).includes('293\\u202fKiB')")
+            // Something has been drawn off the axis.
+            try await page.browser.wait(
+                "/\\d (?!30)\\d+\\.\\d/.test(document.querySelector('[data-relay=web] .u').getAttribute('d').replaceAll('V', ' '))"
+            )
+
+            try await page.puppet.finish("client")
+            try await page.puppet.finish("client-upstream")
+            try await page.browser.press("2")
+            let ended = try await page.row(client, in: "ended")
+            try await page.wait(ended, "reason", is: "client_closed")
+            try await page.wait(ended, "bytes_up", counts: 300_000)
+            try await page.wait(ended, "bytes_down", counts: 70_000)
+            try await page.expectClean()
+        }
+    }
+
+    @Test func kill_afterConfirmation_resetsTheConnection() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            let client = try await page.connect("client")
+            let row = try await page.row(client)
+            // Once without meaning it.
+            try await page.browser.click("\(row) .kill")
+            try await page.browser.wait("document.querySelector('#ask').open")
+            try await page.browser.press("Escape")
+            try await page.browser.wait("!document.querySelector('#ask').open")
+            try await page.puppet.send("client", "still there")
+            try await page.puppet.receive("client-upstream", count: 11)
+
+            try await page.browser.click("\(row) .kill")
+            try await page.browser.click("#yes")
+            #expect(try await page.puppet.receiveToEnd("client").end == "reset")
+            #expect(try await page.tapline.records()[0].reason == "killed")
+            try await page.browser.wait("document.querySelector('#toast').textContent.includes('was reset')")
+            try await page.browser.press("2")
+            try await page.wait(try await page.row(client, in: "ended"), "reason", is: "killed")
+            try await page.expectClean()
+        }
+    }
+
+    @Test func filterAndSort_showWhatIsAskedFor() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene, relays: ["web", "cache"])
+            let (small, big) = (try await page.connect("small"), try await page.connect("big"))
+            let other = try await page.connect("other", relay: "cache", listener: 1)
+            for (name, count) in [("small", 1_000), ("big", 200_000), ("other", 50_000)] {
+                _ = try await page.puppet.send(name, count: count)
+                try await page.puppet.receive("\(name)-upstream", count: count)
+            }
+            try await page.wait(try await page.row(other), "bytes_up", counts: 50_000)
+            let clients =
+                "[...document.querySelectorAll('#open td[data-at=client]')].map(cell => cell.textContent).join()"
+            let bytes = "#open th:nth-child(6) button"
+            try await page.browser.click(bytes)
+            try await page.browser.wait("\(clients) === '\(big),\(other),\(small)'")
+            #expect(try await page.browser.text("document.querySelector('#open [aria-sort]').ariaSort") == "descending")
+            try await page.browser.click(bytes)
+            try await page.browser.wait("\(clients) === '\(small),\(other),\(big)'")
+
+            try await page.browser.press("/")
+            try await page.browser.type("cache")
+            try await page.browser.wait("\(clients) === '\(other)'")
+            // What comes in the meantime takes neither the focus nor what was typed.
+            try await page.connect("late")
+            try await page.browser.wait("document.querySelector('#n-open').textContent === '4'")
+            #expect(
+                try await page.browser.text("document.activeElement.id + document.activeElement.value") == "filtercache"
+            )
+            #expect(try await page.browser.text(clients) == other)
+            try await page.browser.press("Escape")
+            try await page.browser.wait("document.querySelectorAll('#open tbody tr').length === 4")
+            try await page.expectClean()
+        }
+    }
+
+    @Test func story_opensAndClosesByKeyboard_andTheFocusComesBack() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            let client = try await page.connect("client")
+            let row = try await page.row(client)
+            try await page.browser.press("j")
+            try await page.browser.wait("document.activeElement === document.querySelector('\(row)')")
+            try await page.browser.press("Enter")
+            try await page.browser.wait("document.querySelector('#story')?.textContent.includes('\(client)')")
+            #expect(try await page.browser.text("document.activeElement.id") == "one-title")
+            // While it is open the connection ends; its story is told to the end.
+            try await page.puppet.reset("client-upstream")
+            try await page.browser.wait("document.querySelector('#one-state').textContent === 'upstream_reset'")
+            try await page.browser.press("Escape")
+            try await page.browser.wait("document.querySelector('#one').hidden")
+            #expect(try await page.browser.text("document.activeElement !== document.body") == "true")
+            try await page.expectClean()
+        }
+    }
+
+    @Test func reload_showsTheMistakesWithTheirPlaces_thenTheDifference() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            let good = try String(contentsOfFile: page.configuration, encoding: .utf8)
+            _ = try scene.file("tapline.yaml", good + "shutdwn: { drain: 1s }\n")
+            try await page.browser.click("#reload")
+            let lines = "document.querySelector('#reloaded ul')?.innerText"
+            try await page.browser.wait("/tapline\\.yaml:\\d+:\\d+: .*shutdwn/.test(\(lines))")
+            #expect(try await page.browser.text("document.querySelector('#reloaded').className") == "bad")
+
+            let upstream = try await page.puppet.listen("more")
+            _ = try scene.file(
+                "tapline.yaml", good + "  - { name: more, listen: '127.0.0.1:0', upstream: '\(upstream)' }\n")
+            try await page.browser.click("#reload")
+            try await page.browser.wait("document.querySelector('[data-relay=more]')")
+            try await page.browser.wait(
+                "document.querySelector('#vitals').innerText.replace(/\\s+/g, ' ').includes('generation 2')")
+            try await page.expectClean(refusals: [422])
+        }
+    }
+
+    @Test func token_isAskedFor_andAWrongOneIsRefused() async throws {
+        try await scene { scene in
+            let path = try scene.file("token", "correct-horse-battery-staple\n")
+            chmod(path, 0o600)
+            let page = try await PageBench(scene, admin: ", token_file: '\(path)'", opens: false)
+            try await page.browser.wait("document.querySelector('#token').open")
+            try await page.browser.type("wrong")
+            try await page.browser.press("Enter")
+            try await page.browser.wait("document.querySelector('#wrong').textContent.includes('not the token')")
+            try await page.browser.type("correct-horse-battery-staple")
+            try await page.browser.press("Enter")
+            try await page.browser.wait("document.querySelector('[data-relay=web]')")
+            // Events carry it too: a connection is seen to come.
+            let client = try await page.connect("client")
+            _ = try await page.row(client)
+            try await page.browser.wait("document.querySelector('#state').title.startsWith('Live')")
+            #expect(
+                try await page.browser.text(
+                    "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])") == "[{},{},\"\"]")
+            try await page.expectClean(refusals: [401])
+        }
+    }
+
+    @Test func lostConnection_isSaid() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            try await page.browser.wait("document.querySelector('#state').textContent === 'running'")
+            try await page.tapline.stop()
+            try await page.browser.wait("document.querySelector('#state').textContent === 'connection lost'")
+            try await page.browser.wait("!document.querySelector('#lost').hidden")
+        }
+    }
+}
