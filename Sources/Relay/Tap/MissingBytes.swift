@@ -61,6 +61,9 @@ struct MissingBytes {
         told.add(omitted + segment.gapBytes, of: segment.direction)
     }
 
+    /// Whether the section may have something left to tell.
+    var isTelling: Bool { !telling.isEmpty }
+
     /// What was told since the last call.
     mutating func takeTold() -> Flows {
         defer { told = Flows() }

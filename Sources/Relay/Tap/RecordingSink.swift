@@ -19,4 +19,7 @@ struct FileRotation: Hashable, Sendable {
     var size: Int
     /// Nanoseconds.
     var age: Int64
+
+    /// One file to the end.
+    static let never = FileRotation(size: 0, age: 0)
 }

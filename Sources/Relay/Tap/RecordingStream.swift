@@ -41,6 +41,8 @@ final class RecordingStream {
     private let plan: Recorder.Plan
     private let logger: Logger
     private let progress: RecorderProgress
+    /// Beside the sink, for it is asked for every block.
+    private let rotation: FileRotation
     /// Tells that a conversation's end is with the sink, or lost.
     private let told: (UInt64, TapAccount) -> Void
 
@@ -76,6 +78,7 @@ final class RecordingStream {
         self.logger = logger
         self.progress = progress
         self.told = told
+        if case .files(_, _, let rotation) = sink { self.rotation = rotation } else { rotation = .never }
         output = PcapngOutput(application: plan.application)
         beganAt = EventLoop.nanoseconds
         if case .files(_, let file, _) = sink { progress.update { $0.file = file.path } }
@@ -100,7 +103,7 @@ final class RecordingStream {
         // It is tried again when something comes.
         case .dropping, .gone: return nil
         case .writing:
-            guard case .files(_, _, let rotation) = sink, rotation.age > 0, hasConversations else { return nil }
+            guard rotation.age > 0, hasConversations else { return nil }
             let end = beganAt + UInt64(rotation.age)
             return end > now ? end - now : 0
         }
@@ -138,7 +141,7 @@ final class RecordingStream {
         // back is followed.
         if segment.time <= lastTime, lastTime - segment.time < 1_000_000 { segment.time = lastTime + 1 }
         lastTime = segment.time
-        missing.willTell(segment, of: conversation, in: output)
+        if segment.gapBytes > 0 || missing.isTelling { missing.willTell(segment, of: conversation, in: output) }
         output.append(segment, of: conversation.conversation, payload: payload, to: batch)
         hasConversations = true
     }
@@ -317,12 +320,12 @@ final class RecordingStream {
     // MARK: Files
 
     private var isOld: Bool {
-        guard case .files(_, _, let rotation) = sink, rotation.age > 0, hasConversations else { return false }
+        guard rotation.age > 0, hasConversations else { return false }
         return EventLoop.nanoseconds - beganAt >= UInt64(rotation.age)
     }
 
     private func isFull(with count: Int) -> Bool {
-        guard case .files(_, _, let rotation) = sink, rotation.size > 0, hasConversations else { return false }
+        guard rotation.size > 0, hasConversations else { return false }
         // Headers and comments come to less than this.
         return length + batch.count + count + (count >> 4) + 2048 > rotation.size
     }
@@ -353,7 +356,8 @@ final class RecordingStream {
 
     /// Begins the next file, if it is time. False when that fails.
     private func open(at time: Int64) -> Bool {
-        guard isClosed, case .files(var files, _, let rotation) = sink else { return true }
+        guard isClosed else { return true }
+        guard case .files(var files, _, let rotation) = sink else { return true }
         do {
             let file = try files.begin(at: time)
             sink = .files(files, file, rotation)
