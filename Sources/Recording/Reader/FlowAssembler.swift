@@ -56,10 +56,12 @@ struct FlowAssembler {
         _ bytes: ArraySlice<UInt8>, length: Int, sequence: UInt32, isFinal: Bool, lost: UInt64, time: Int64,
         limits: ReassemblyLimits, into pieces: inout [Piece]
     ) {
-        guard length > 0 || isFinal else { return }
-        let start = base ?? sequence
+        let isLossTold = lost > 0 && lost < Self.furthest && next < Self.furthest
+        guard length > 0 || isFinal || isLossTold else { return }
+        // The number is that of the byte behind what was lost.
+        let start = base ?? sequence &- (isLossTold ? UInt32(truncatingIfNeeded: lost) : 0)
         base = start
-        if lost > 0, lost < Self.furthest, next < Self.furthest {
+        if isLossTold {
             // More may be lost than 32 bits can tell: the count says it, not the sequence number.
             giveUpAll(into: &pieces)
             next += lost

@@ -13,10 +13,11 @@ struct TCPEndpoint: Hashable, Comparable, Sendable {
         (left.high, left.low, left.port) < (right.high, right.low, right.port)
     }
 
-    /// The address as the rest of Tapline has it.
+    /// The address as the rest of Tapline has it: an IPv4-mapped one is IPv4.
     var address: SocketAddress {
         if isIPv4 { return .ipv4(IPv4Address(bits: UInt32(truncatingIfNeeded: low)), port: port) }
-        return .ipv6(IPv6Address(high: high, low: low), port: port)
+        let address = IPv6Address(high: high, low: low)
+        return address.mappedIPv4.map { .ipv4($0, port: port) } ?? .ipv6(address, port: port)
     }
 }
 

@@ -40,7 +40,7 @@ struct SummaryView: RecordingView {
     private mutating func write(into output: inout [UInt8]) {
         guard !rows.isEmpty else { return }
         for row in rows {
-            for (column, cell) in row.cells.enumerated() { widths[column] = max(widths[column], cell.count) }
+            for (column, cell) in row.cells.enumerated() { widths[column] = max(widths[column], cell.columns) }
         }
         rows.sort { $0.id < $1.id }
         // The last column ends where it ends.
@@ -56,7 +56,7 @@ struct SummaryView: RecordingView {
 
     private func appendLine(_ row: SummaryRow, _ room: Int?, to output: inout [UInt8]) {
         for (column, cell) in row.cells.dropLast().enumerated() {
-            let fill = String(repeating: " ", count: max(0, widths[column] - cell.count))
+            let fill = String(repeating: " ", count: max(0, widths[column] - cell.columns))
             output.append(SummaryRow.isNumber[column] ? fill + cell : cell + fill)
             output.append("  ")
         }
@@ -67,7 +67,7 @@ struct SummaryView: RecordingView {
     private func appendPair(_ row: SummaryRow, to output: inout [UInt8]) {
         let cells = row.cells
         let indent = widths[0] + 2
-        output.append(String(repeating: " ", count: max(0, widths[0] - cells[0].count)) + cells[0])
+        output.append(String(repeating: " ", count: max(0, widths[0] - cells[0].columns)) + cells[0])
         output.append("  \(cells[1])  \(cells[2]) \(showsUnicode ? "→" : ">") \(cells[3])\n")
         output.append(String(repeating: " ", count: indent))
         let rest = "up \(cells[4]), down \(cells[5]), \(cells[6]), \(cells[7])  \(cells[8])"
@@ -76,7 +76,7 @@ struct SummaryView: RecordingView {
 
     private func append(cut text: String, to room: Int?, in output: inout [UInt8]) {
         let mark = showsUnicode ? "…" : "..."
-        if let room, text.count > room, room > mark.count {
+        if let room, text.columns > room, room > mark.count {
             output.append(String(text.prefix(room - mark.count)) + mark)
         } else {
             output.append(text)
@@ -126,4 +126,9 @@ struct SummaryRow {
             ascii += scalar.isASCII ? String(scalar) : scalar == "…" ? "..." : "?"
         }
     }
+}
+
+extension String {
+    /// How many columns it takes, about. Most text is ASCII, which need not be taken apart into characters for that.
+    fileprivate var columns: Int { utf8.allSatisfy { $0 < 0x80 } ? utf8.count : count }
 }
