@@ -9,7 +9,7 @@ enum Programs {
         "mergecap": "wireshark-common", "nc": "netcat-openbsd", "nft": "nftables", "promtool": "prometheus",
         "nsenter": "util-linux", "prlimit": "util-linux", "python3": "python3", "redis-benchmark": "redis-tools",
         "redis-cli": "redis-tools", "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
-        "tcpdump": "tcpdump",
+        "tcpdump": "tcpdump", "tmux": "tmux",
         "unshare": "util-linux",
     ]
 
