@@ -9,6 +9,8 @@ final class TailSession {
     private let client: AdminClient
     private let path: String
     private let what: String
+    /// The only connection that is wanted; nil: all.
+    private let connection: UInt64?
     private let output = ClientOutput()
     private let reader = RecordingReader(keepsPrefixes: false)
     /// Nil: the recording itself.
@@ -21,6 +23,7 @@ final class TailSession {
 
     init(client: AdminClient, relay: String?, connection: UInt64?, format: TailFormat) {
         self.client = client
+        self.connection = connection
         var query: [String] = []
         if let relay { query.append("relay=\(relay.percentEncoded)") }
         if let connection { query.append("connection=\(connection)") }
@@ -89,7 +92,9 @@ final class TailSession {
     // MARK: Showing
 
     private func show(_ bytes: [UInt8]) throws {
-        guard view != nil else { return try output.write(bytes) }
+        if view == nil { try output.write(bytes) }
+        // Also of a recording that is handed on: the end of the only connection that is wanted is the end.
+        guard view != nil || connection != nil else { return }
         reader.append(bytes)
         try showEvents()
     }
@@ -103,7 +108,12 @@ final class TailSession {
     private func showEvents() throws {
         var text: [UInt8] = []
         do {
-            while let event = try reader.next() { view?.take(event, into: &text) }
+            while let event = try reader.next() {
+                view?.take(event, into: &text)
+                if case .ended(let conversation) = event, conversation.id == connection {
+                    outcome = outcome ?? .success(())
+                }
+            }
         } catch {
             try output.write(text)
             throw CommandFailure(.failure, "tapline: the stream \(error)")

@@ -9,7 +9,7 @@ struct Terminal: Sendable {
         self.scene = scene
         socket = scene.path("tmux")
         let settings = try scene.file(
-            "tmux.conf", "set -g status off\nset -g escape-time 0\nset -g window-size manual\n")
+            "tmux.conf", "set -g status off\nset -g escape-time 0\n")
         let server = try scene.start(["tmux", "-S", socket, "-f", settings, "-D"])
         // Asked until it answers; one that has ended never does.
         let deadline = ContinuousClock.now + .seconds(30)

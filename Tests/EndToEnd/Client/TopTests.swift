@@ -82,7 +82,7 @@ struct TopTests {
     }
 
     @Test func transfer_isSeen() async throws {
-        try await play { bench, terminal in
+        try await play(columns: 120, rows: 40) { bench, terminal in
             _ = try await bench.puppet.send("client", count: 700_000)
             try await bench.puppet.receive("server", count: 700_000)
             try await terminal.await("its bytes") { $0.contains { $0.contains("684 KiB") } }
@@ -103,11 +103,14 @@ struct TopTests {
     @Test func suspend_givesTheTerminalBack_forAWhile() async throws {
         try await play { _, terminal in
             try await terminal.type("C-z")
-            try await terminal.await("the shell") { $0.contains { $0.contains("Stopped") } && $0.contains("before") }
-            try await terminal.type("fg", "Enter")
+            try await terminal.await("the shell") {
+                $0.contains { $0.contains("Stopped") } && $0.contains("before") && $0.contains(" icanon")
+            }
+            // The shell went on with what stood behind it, and its modes were its own again.
+            try await terminal.type("fg; echo ended $?", "Enter")
             try await terminal.await("top again") { $0.last?.hasPrefix("q quit") == true }
             try await terminal.type("q")
-            try await expectRestored(terminal, status: 0)
+            try await terminal.await("the shell again") { $0.contains("ended 0") && $0.contains("before") }
         }
     }
 }

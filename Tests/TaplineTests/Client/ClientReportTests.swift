@@ -75,7 +75,8 @@ struct ClientReportTests {
         let lines = report.lines(within: 30, showsUnicode: true)
         #expect(lines.first == "connection 7 of web, closed")
         #expect(lines.contains("The client reset the"))
-        #expect(lines.contains { $0.contains("client_reset (ECONNRESET),") })
+        #expect(lines.contains { $0.hasPrefix("ended        2026-11-23") })
+        #expect(lines.contains("             client_reset"))
         #expect(lines.allSatisfy { $0.count <= 38 })
     }
 

@@ -114,7 +114,8 @@ struct TopModelTests {
         }
         #expect(model.filter == "Db" && model.shownConnections.map(\.id) == [100])
         _ = model.handle(.enter)
-        #expect(model.mode == .table && model.place == .connection(100))
+        #expect(
+            model.mode == .table && model.places.contains(.connection(100)) && !model.places.contains(.connection(5)))
         _ = model.handle(.character("/"))
         _ = model.handle(.character("q"))
         #expect(model.shownConnections.isEmpty)

@@ -132,6 +132,7 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
     private let target: AdminTarget
     private let patience: TimeAmount
     private let sink: @Sendable (HTTPExchange.Event) -> Void
+    private var isAnswered = false
     private var isOver = false
     private var due: Scheduled<Void>?
 
@@ -168,6 +169,7 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             if request.deadline == nil { due?.cancel() }
+            isAnswered = true
             sink(.head(status: Int(head.status.code)))
         case .body(let buffer): sink(.body(Array(buffer.readableBytesView)))
         case .end: finish(.end, context)
@@ -180,7 +182,9 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        finish(.failed(error is HTTPParserError ? .notHTTP : .cut), context)
+        // The parser minds an end in the middle of an answer, too.
+        let isForeign = error is HTTPParserError && !isAnswered
+        finish(.failed(isForeign ? .notHTTP : .cut), context)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
