@@ -60,6 +60,12 @@ public final class OutputFile: Sendable {
         return columns > 0 ? columns : nil
     }
 
+    /// How many rows that terminal has; nil when there is none, or it does not say.
+    public var rows: Int? {
+        let rows = Int(tapline_terminal_rows(fd))
+        return rows > 0 ? rows : nil
+    }
+
     /// Writes everything from `offset` on, in as few calls as the system allows, and moves `offset` past what it took,
     /// also when it throws. Somebody may have made the descriptor non-blocking, for it is shared with the processes
     /// that it was inherited from; the call then waits for room.

@@ -14,7 +14,10 @@ struct Run: ParsableCommand {
             """)
 
     @Option(name: .customLong("config"), help: ArgumentHelp("The configuration file.", valueName: "path"))
-    var path = "/etc/tapline/tapline.yaml"
+    var path = Run.defaultPath
+
+    /// The configuration that counts where none is named.
+    static let defaultPath = "/etc/tapline/tapline.yaml"
 
     func run() throws {
         let environment = ProcessEnvironment.all

@@ -19,11 +19,20 @@ struct Tapline: ParsableCommand {
               tapline run --config tapline.yaml     relay as configured
               tapline demo                          see it work, nothing else installed
               tapline show web.pcapng               read a recording
+              tapline top                           watch a running one (--admin, or `admin:` in its configuration)
 
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 the system said no, 1 anything else.
             """,
         version: "tapline \(versionNumber) (libuv \(EventLoop.version))",
-        subcommands: [Forward.self, Run.self, Check.self, Demo.self, Show.self])
+        subcommands: [Forward.self, Run.self, Check.self, Demo.self, Show.self],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Watch and steer",
+                subcommands: [
+                    Status.self, Connections.self, Top.self, Tail.self, Why.self, Kill.self, ReloadCommand.self,
+                    Drain.self,
+                ])
+        ])
 
     /// Runs the command that was asked for, and ends the process with its status.
     static func main() {

@@ -55,6 +55,9 @@ int tapline_take_interrupt(int fd);
 // TIOCGWINSZ: how many columns a terminal has; 0 when it does not say, or is none.
 int tapline_terminal_columns(int fd);
 
+// TIOCGWINSZ: how many rows a terminal has; 0 when it does not say, or is none.
+int tapline_terminal_rows(int fd);
+
 // The kernel's struct tcp_info as far as Tapline reads it (linux/tcp.h, which cannot be included beside netinet/tcp.h).
 struct tapline_tcp_info {
     uint8_t state, ca_state, retransmits, probes, backoff, options;

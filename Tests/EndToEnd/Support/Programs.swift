@@ -12,7 +12,7 @@ enum Programs {
         "nsenter": "util-linux", "prlimit": "util-linux", "promtool": "prometheus", "psql": "postgresql-client",
         "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
         "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2", "tcpdump": "tcpdump",
-        "text2pcap": "tshark", "tshark": "tshark", "unshare": "util-linux",
+        "text2pcap": "tshark", "tmux": "tmux", "tshark": "tshark", "unshare": "util-linux",
     ]
 
     /// Where a program is: the system's own before others of that name, such as a Python of somebody's home, which

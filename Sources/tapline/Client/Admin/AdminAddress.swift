@@ -1,0 +1,63 @@
+import Configuration
+import Sockets
+
+/// Where an admin API answers, as a client sees it: what is written for `--admin`, or follows from `admin.listen`.
+enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
+    /// A host, by name or as an IP literal without brackets, and a port.
+    case tcp(host: String, port: UInt16)
+    /// A Unix socket's absolute path.
+    case unix(path: String)
+
+    /// Reads `PORT`, `HOST:PORT`, `[IPv6]:PORT` or `unix:PATH`; what a person may copy from a browser, `http://…/`, too.
+    /// A relative path is taken from the directory.
+    init(parsing text: String, directory: String) throws(ValueError) {
+        var address = Substring(text)
+        if address.hasPrefix("http://") {
+            address = address.dropFirst("http://".count)
+            while address.hasSuffix("/") { address = address.dropLast() }
+        }
+        // A port alone is what a listener is written as; so is the star, which a client cannot connect to.
+        if let listen = try? ListenAddress(parsing: String(address), directory: directory) {
+            guard listen.port != 0 else { throw ValueError("`\(text)`: port 0 cannot be connected to") }
+            self.init(listen)
+            return
+        }
+        switch try UpstreamAddress(parsing: String(address), directory: directory) {
+        case .name(let name, let port): self = .tcp(host: name, port: port)
+        case .address(let address): self.init(address)
+        }
+    }
+
+    /// The address at which a listener of this machine is reached from this machine.
+    init(_ listen: ListenAddress) {
+        switch listen {
+        case .loopback(let port), .everyInterface(let port): self = .tcp(host: "127.0.0.1", port: port)
+        case .address(let address): self.init(address)
+        case .unix(let path, _): self = .unix(path: path)
+        }
+    }
+
+    private init(_ address: SocketAddress) {
+        switch address {
+        case .ipv4(let host, let port): self = .tcp(host: address.isWildcard ? "127.0.0.1" : "\(host)", port: port)
+        case .ipv6(let host, let port, _): self = .tcp(host: address.isWildcard ? "::1" : "\(host)", port: port)
+        case .unix(let path): self = .unix(path: path)
+        }
+    }
+
+    /// As it is written for `--admin`.
+    var description: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    /// What stands in `Host`. Behind a Unix socket nobody looks for a name.
+    var host: String {
+        switch self {
+        case .tcp: description
+        case .unix: "localhost"
+        }
+    }
+}
