@@ -15,7 +15,7 @@ help:
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
 	@echo 'make sanitize   the in-process tests under the address sanitizer'
 	@echo 'make fuzz       feed the reader of recordings with nonsense for FUZZ_SECONDS ($(FUZZ_SECONDS))'
-	@echo 'make install    the release build to $(PREFIX)/bin (DESTDIR and PREFIX as usual)'
+	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
 
 run: setup build
 	.build/release/tapline demo
@@ -63,6 +63,15 @@ install: build
 	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/openapi.yaml \
 		config/grafana.json config/alerts.yaml
+	.ci/manual .build/release/tapline .build/manual
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 .build/manual/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	for shell in bash zsh fish; do \
+		.build/release/tapline --generate-completion-script $$shell >.build/completion.$$shell || exit 1; \
+	done
+	install -D -m 644 .build/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapline
+	install -D -m 644 .build/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tapline
+	install -D -m 644 .build/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tapline.fish
 
 clean:
 	rm -rf .build .build-*

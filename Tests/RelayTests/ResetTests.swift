@@ -80,7 +80,7 @@ import Testing
             try upstream.reset()
             let record = try relay.end()
             #expect(record.end?.reason == .upstreamReset, "the reason stays the reset's")
-            #expect((record.end?.duration ?? 0) >= 400_000_000)
+            #expect((record.end?.duration ?? 0) >= 390_000_000)
             #expect(try client.receiveToEnd(downBytes).ending == .reset)
         }
     }

@@ -14,13 +14,13 @@ struct AdminOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The configuration to take the address from. Default: \(Run.defaultPath), if it can be read.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var config: String?
 
     @Option(
         help: ArgumentHelp(
             "A file with the admin API's token. Else \(AdminSettings.tokenVariable), else the configuration's.",
-            valueName: "path"))
+            valueName: "path"), completion: .file())
     var tokenFile: String?
 
     @Flag(help: "Print the admin API's own objects, one a line.")
