@@ -64,7 +64,7 @@ extension Connection {
 
     /// A flow ended in order, and its end was passed on.
     func tapEnded(_ direction: Direction) {
-        guard let flow = direction == .up ? up : down, endsTold.insert(direction).inserted else { return }
+        guard let flow = direction == .up ? up : down, endsTold.insert(direction) else { return }
         for tap in taps { tap.flowEnded(direction, at: flow.delivered) }
     }
 

@@ -38,7 +38,7 @@ final class Connection {
     /// What records it, and what recorded it before.
     var taps: [ConnectionTap] = []
     /// Which flows' ends the recordings know of.
-    var endsTold: Set<Direction> = []
+    var endsTold = EndedFlows()
     var pastTaps: [ConnectionTap] = []
     /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
     var hasUpstreamKeepalive = false

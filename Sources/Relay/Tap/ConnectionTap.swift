@@ -19,7 +19,7 @@ final class ConnectionTap {
     private(set) var taken: UInt64 = 0
     private(set) var missed: UInt64 = 0
     private var hasBegun = false
-    private var endedFlows: Set<Direction> = []
+    private var endedFlows = EndedFlows()
     private var upstreamAddress: SocketAddress?
     /// How much of each flow passed before its recording began.
     private var upStart: UInt64
@@ -36,7 +36,7 @@ final class ConnectionTap {
     /// A tap on a connection that is open, of which so much will have passed when the first byte is taken.
     init(
         recorder: Recorder, origin: ConversationOrigin, upstreamAddress: SocketAddress?, upOffset: UInt64,
-        downOffset: UInt64, endedFlows: Set<Direction> = []
+        downOffset: UInt64, endedFlows: EndedFlows = EndedFlows()
     ) {
         self.recorder = recorder
         self.origin = origin
@@ -82,7 +82,7 @@ final class ConnectionTap {
 
     /// A flow ended in order; so much of it was delivered.
     func flowEnded(_ direction: Direction, at offset: UInt64) {
-        guard hasBegun, endedFlows.insert(direction).inserted else { return }
+        guard hasBegun, endedFlows.insert(direction) else { return }
         let start = direction == .up ? upStart : downStart
         let recorded = start + min(limit, offset - start)
         let event = TapEvent(

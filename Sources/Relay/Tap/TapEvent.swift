@@ -56,9 +56,24 @@ struct TapBeginning: Sendable {
     let upOffset: UInt64
     let downOffset: UInt64
     /// Which flows had ended by then.
-    let endedFlows: Set<Direction>
+    let endedFlows: EndedFlows
     /// Whether the recording of this connection goes into files, so that its record waits for it.
     let hasRecord: Bool
+}
+
+/// Which flows of a connection have ended in order. A plain value: every connection has one, recorded or not.
+struct EndedFlows: Hashable, Sendable {
+    private(set) var up = false
+    private(set) var down = false
+
+    func contains(_ direction: Direction) -> Bool { direction == .up ? up : down }
+
+    /// Notes an end. False when it was noted before.
+    mutating func insert(_ direction: Direction) -> Bool {
+        guard !contains(direction) else { return false }
+        if direction == .up { up = true } else { down = true }
+        return true
+    }
 }
 
 /// The ring between workers and a recorder.
