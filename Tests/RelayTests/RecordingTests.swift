@@ -247,6 +247,19 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func aLiveTapOfOneConnection_endsWithIt() async throws {
+        try await RelayHarness.run { relay, listener in
+            let (client, upstream) = try relay.pair(listener)
+            let tap = try relay.service.liveTap(connection: try await relay.live().id)
+            client.close()
+            upstream.close()
+            try relay.ended()
+            var seen = 0
+            for await piece in tap { seen += piece.count }
+            #expect(seen > 0)
+        }
+    }
+
     @Test func aLiveReaderThatDoesNotRead_slowsNothing() async throws {
         try await RelayHarness.run { relay, listener in
             let tap = try relay.service.liveTap(relay: "relay")

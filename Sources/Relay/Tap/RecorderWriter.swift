@@ -33,6 +33,8 @@ final class RecorderWriter {
     private var mayFinish: (@Sendable () -> Bool)?
     private var finished: [@Sendable () -> Void] = []
     private var isGoneTold = false
+    /// The one connection that this was about has ended.
+    private var isOver = false
     private var lastMissed: UInt64 = 0
     private var missedLogged: UInt64 = 0
 
@@ -75,6 +77,7 @@ final class RecorderWriter {
     private func work() {
         let seen = consume()
         _ = stream.flush()
+        if isOver && !stream.isHolding { stream.leave() }
         stream.rotateIfOld(at: WallClock.now)
         tellMissed()
         if stream.isGone && !isGoneTold {
@@ -201,6 +204,7 @@ final class RecorderWriter {
     }
 
     private func over(_ id: UInt64, _ note: TapNote, _ time: Int64) {
+        if case .ended = note.content, plan.selection.connection == id { isOver = true }
         guard let known = conversations.removeValue(forKey: id) else {
             // Not a byte of it found room.
             return stream.noteEnding(id, note.account)

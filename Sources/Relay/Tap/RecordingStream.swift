@@ -381,6 +381,11 @@ final class RecordingStream {
         _ = flush()
     }
 
+    /// All that was asked for is with the sink.
+    func leave() {
+        state = .gone
+    }
+
     /// Nothing comes any more. A file without a conversation in it is of no use to anybody.
     func close() {
         switch sink {

@@ -208,7 +208,8 @@ struct AdminTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options)
+                "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options,
+                before: ["sh", "-c", "cd \"$0\" && exec \"$@\"", scene.folder])
             let admin = try await scene.admin(of: tapline)
             let name = try #require(try await admin.ask("/v1/relays").json["relays"]?.list.first?["name"]?.text)
             #expect(try await admin.ask("POST", "/v1/relays/nobody/recording").code == "not_found")
@@ -219,6 +220,7 @@ struct AdminTests {
 
             let started = try await admin.ask("POST", "/v1/relays/\(name)/recording", body: #"{"when_full": "block"}"#)
             let file = try #require(try started.json["file"]?.text)
+            #expect(file.hasPrefix(scene.path("recordings/")))
             #expect(try await admin.ask("/v1/relays/\(name)/recording").json["recording"] == .flag(true))
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
