@@ -22,8 +22,8 @@ enum WorkerCommand: Sendable {
     case tapHasRoom
     /// Record a relay from now on, what is open too.
     case record(String, Recorder)
-    /// Let somebody read along, what is open too.
-    case attach(Recorder)
+    /// Let somebody read along, what is open too; the last worker tells.
+    case attach(Recorder, LastOf)
     /// Take a recorder from everything; the last worker tells.
     case detach(Recorder, LastOf)
     /// End one connection; answers whether it was this worker's.
@@ -136,9 +136,10 @@ final class Worker {
         case .record(let relay, let recorder):
             taps.recorders[relay] = recorder
             attach(recorder)
-        case .attach(let recorder):
+        case .attach(let recorder, let last):
             taps.live.append(recorder)
             attach(recorder)
+            last.down()
         case .detach(let recorder, let last):
             taps.remove(recorder)
             for connection in connections { connection.detach(recorder) }
@@ -332,8 +333,8 @@ final class Worker {
         case .ping(let answer): answer(true)
         case .kill(_, let answer): answer(false)
         case .apply(let plan): plan.applied.down()
-        case .detach(_, let last): last.down()
-        case .tapHasRoom, .record, .attach, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        case .attach(_, let last), .detach(_, let last): last.down()
+        case .tapHasRoom, .record, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
         }
     }
 }

@@ -260,6 +260,16 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1))) func aLiveTapOfAConnectionThatIsGone_endsAtOnce() async throws {
+        try await RelayHarness.run { relay, _ in
+            let tap = try relay.service.liveTap(connection: 4711)
+            var seen = 0
+            for await piece in tap { seen += piece.count }
+            #expect(seen > 0, "a capture without a packet is one still")
+            try Deadline.poll("the reader's thread is gone") { ProcessFigures.threads(named: "record-").isEmpty }
+        }
+    }
+
     @Test func aLiveReaderThatDoesNotRead_slowsNothing() async throws {
         try await RelayHarness.run { relay, listener in
             let tap = try relay.service.liveTap(relay: "relay")

@@ -79,6 +79,7 @@ final class Recorder: Sendable {
     // MARK: Any thread
 
     private let taps = Atomic<Int>(0)
+    private let everAttached = Atomic<Bool>(false)
     let progress: RecorderProgress
 
     /// Starts the thread. What the sink was made of must be good: nothing of it can fail here but the thread.
@@ -110,7 +111,11 @@ final class Recorder: Sendable {
     /// A connection is recorded from now on, and is no longer.
     func attached() {
         taps.add(1, ordering: .relaxed)
+        if !wasAttached { everAttached.store(true, ordering: .releasing) }
     }
+
+    /// Whether any connection was recorded so far.
+    var wasAttached: Bool { everAttached.load(ordering: .acquiring) }
 
     func detached() {
         if taps.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 && progress.isRetired { wake() }

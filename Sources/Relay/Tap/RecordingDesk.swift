@@ -220,9 +220,14 @@ final class RecordingDesk: Sendable {
         return isNew
     }
 
-    /// Lets a live recording begin.
+    /// Lets a live recording begin. One of a connection that has ended meanwhile is over with that.
     func attach(_ recorder: Recorder) {
-        post(.attach(recorder))
+        let workers = state.withLock { $0.workers }
+        let last = LastOf(workers + 1) { [self] in
+            if recorder.plan.selection.connection != nil && !recorder.wasAttached { stop(recorder) }
+        }
+        let told = post(.attach(recorder, last))
+        for _ in told...workers { last.down() }
     }
 
     /// Stops recording a relay; what is open goes on unrecorded. `done` hears, on another thread, that the file is
