@@ -11,7 +11,7 @@
 
 #include "loadgen.h"
 
-enum { stream_limit = 1024, buffer_size = 256 * 1024 };
+enum { stream_limit = 1024, buffer_size = 256 * 1024, patience = 3000 /* milliseconds */ };
 
 struct connection {
     int fd;
@@ -27,7 +27,7 @@ static int poller;
 static uint8_t buffer[buffer_size];
 static uint64_t accepted, echoed, errors;
 static struct stream ended[stream_limit];
-static unsigned ended_count;
+static unsigned begun_count, ended_count;
 
 static void watch(struct connection *connection, int operation, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = connection};
@@ -100,9 +100,11 @@ static bool begin(struct connection *connection) {
     case 'E':
         return echo(connection, (const uint8_t *)request, request_size);
     case 'D':
+        begun_count++;
         watch(connection, EPOLL_CTL_MOD, EPOLLOUT);
         return true;
     case 'U':
+        begun_count++;
         return true;
     default:
         return false;
@@ -197,18 +199,21 @@ void serve(uint16_t port) {
     puts("ready");
 
     struct epoll_event events[256];
+    bool over = false;
     for (;;) {
-        int count = epoll_wait(poller, events, 256, -1);
+        int count = epoll_wait(poller, events, 256, over ? patience : -1);
         if (count < 0 && errno != EINTR) die("epoll_wait: %s", strerror(errno));
-        bool over = false;
+        // The client is done; the ends of its streams may still be with the relay.
+        if (over && count == 0) return report();
         for (int i = 0; i < count; i++) {
             if (events[i].data.ptr == &of_listener)
                 accept_all(listener);
-            else if (events[i].data.ptr == &of_input)
+            else if (events[i].data.ptr == &of_input) {
                 over = true;
-            else
+                epoll_ctl(poller, EPOLL_CTL_DEL, 0, NULL);
+            } else
                 on_event(events[i].data.ptr);
         }
-        if (over) return report();
+        if (over && ended_count == begun_count) return report();
     }
 }
