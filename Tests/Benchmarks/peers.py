@@ -14,6 +14,7 @@ from machine import output
 class Peer:
     name = ""
     program = ""
+    records = False  # into files
 
     def available(self):
         return shutil.which(self.program) is not None

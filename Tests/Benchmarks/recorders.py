@@ -11,6 +11,8 @@ from peers import HAProxy, Socat, Tapline
 class TaplineRecording(Tapline):
     """Into pcapng files of which only the newest stay; the end records say what is missing."""
 
+    records = True
+
     def __init__(self, path, when_full):
         super().__init__(path)
         self.name = f"tapline-record-{when_full}"
@@ -43,6 +45,8 @@ class HAProxyTcpdump(HAProxy):
     """HAProxy, and tcpdump that captures its clients' connections: half of what crosses the loopback. tcpdump has as much
     memory as Tapline, 16 MiB, and rotates as Tapline does; it says at its end how many packets it missed."""
 
+    records = True
+
     def available(self):
         return super().available() and output("tcpdump", "--version") is not None
 
@@ -63,6 +67,7 @@ class SocatRecording(Socat):
     """Into two files of bytes, one a direction, all connections mixed: not who said what when."""
 
     name = "socat-record"
+    records = True
 
     def command(self, port, upstream, directory, connections):
         command = super().command(port, upstream, directory, connections)
