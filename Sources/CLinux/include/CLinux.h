@@ -13,6 +13,13 @@
 // openat(2), which is variadic.
 int tapline_openat(int directory, const char *name, int flags, mode_t mode);
 
+// Whether writing to a file costs less where its blocks were allocated ahead: 1 on ext4 and XFS, also below an overlay,
+// which reserve blocks one by one as a file grows. Not where that makes pages (tmpfs) or crosses a network.
+int tapline_gains_by_preallocation(int fd);
+
+// fallocate(2) with FALLOC_FL_KEEP_SIZE.
+int tapline_preallocate(int fd, off_t offset, off_t length);
+
 // accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int tapline_accept(int fd, struct sockaddr *address, socklen_t *length);
 

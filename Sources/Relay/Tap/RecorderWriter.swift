@@ -8,9 +8,9 @@ internal import Sockets
 final class RecorderWriter {
     /// How long it naps between two looks while something comes, milliseconds: what passed is in the file soon after,
     /// and workers need not wake it for every message.
-    private static let nap: UInt64 = 25
+    private static let nap: UInt64 = 5
     /// So many looks without anything, and it sleeps until it is woken.
-    private static let looksBeforeSleep = 4
+    private static let looksBeforeSleep = 20
 
     // MARK: Fixed at birth
 

@@ -118,7 +118,8 @@ final class RecordingStream {
         case .dropping(let until):
             guard EventLoop.nanoseconds >= until, open(at: time) else { return false }
         case .writing, .holding:
-            if isFull(with: count) || isOld { rotate(at: time) }
+            // Its age is looked at a few times a second, not for every block.
+            if isFull(with: count) { rotate(at: time) }
             guard open(at: time) else { return false }
         }
         if needsSection {
