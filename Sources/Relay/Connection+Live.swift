@@ -30,7 +30,8 @@ extension Connection {
     private func flowState(_ flow: Flow) -> LiveConnection.FlowState {
         LiveConnection.FlowState(
             held: flow.keptCount + flow.inPipe, quiet: worker.loop.now &- flow.lastProgress,
-            hasEnded: flow.isSourceDone, splices: flow.pipe != nil, hasMoved: flow.delivered > 0)
+            hasEnded: flow.isSourceDone, splices: flow.pipe != nil, hasMoved: flow.delivered > 0,
+            awaitsRecording: flow.isWaitingForTap)
     }
 
     private func legState(_ leg: Leg, _ address: SocketAddress, _ kernel: Bool) -> LiveConnection.LegState {

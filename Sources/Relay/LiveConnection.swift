@@ -29,6 +29,8 @@ public struct LiveConnection: Hashable, Sendable {
         public var splices = false
         /// The destination has taken something at some time.
         public var hasMoved = false
+        /// It reads nothing because its recording, which must be whole, has no room for more.
+        public var awaitsRecording = false
     }
 
     /// One of its two sockets.

@@ -138,6 +138,12 @@ struct WaitsTests {
         Case(
             live: live(state: .resetting) { $0.client?.hasFailed = true }, subject: .sent, milliseconds: 60_000,
             words: "The client's socket has failed; what it sent before is on its way to the upstream"),
+        Case(
+            live: live {
+                $0.down.awaitsRecording = true
+                $0.down.held = 5
+            }, subject: .recording, milliseconds: 60_000,
+            words: "It waits for its recording, which has taken nothing for 1 min 0 s: record.when_full is block"),
     ]
 
     @Test(arguments: cases) func whoeverKeepsItWaiting_isNamed(_ situation: Case) throws {

@@ -61,6 +61,12 @@ extension Story {
             return [silence("client", "upstream", live.up.hasEnded, span)]
         case .anyoneSends:
             return ["Nobody has said anything for \(span): with most protocols the client speaks first."]
+        case .recording:
+            return [
+                "It waits for its recording, which has taken nothing for \(span): record.when_full is block, so it waits "
+                    + "rather than have bytes missing in the file. `tapline status` and the log say what is wrong with the "
+                    + "file; `tapline connections` shows who else waits."
+            ]
         case .sent:
             let (gone, other) = live.client?.hasFailed == true ? ("client", "upstream") : ("upstream", "client")
             return [

@@ -18,6 +18,8 @@ struct Waits: Hashable, Sendable {
         case anyoneSends = "anyone_sends"
         /// What was sent before a reset has to get through.
         case sent
+        /// Its recording, which must be whole and has no room for more.
+        case recording
     }
 
     /// What is waited for.
@@ -30,6 +32,12 @@ struct Waits: Hashable, Sendable {
 
     /// Nil where bytes move.
     init?(_ live: LiveConnection) {
+        let heldUp = [live.up, live.down].filter { $0.awaitsRecording && $0.quiet >= Self.patience }
+        if let longest = heldUp.map(\.quiet).max() {
+            subject = .recording
+            milliseconds = longest
+            return
+        }
         switch live.state {
         case .connecting:
             subject = live.awaitsName ? .name : .connect

@@ -56,6 +56,9 @@ struct StatusReport {
             warnings.append("\(name): accepting has paused \(pauses == 1 ? "once" : "\(pauses) times")")
         }
         let recording = relay["recording"]
+        if let trouble = recording["trouble"].text {
+            warnings.append("\(name): its recording cannot be written: \(trouble.harmless)")
+        }
         if let dropped = recording["dropped_bytes"].count, dropped > 0 {
             warnings.append("\(name): its recording has lost \(Quantity.size(dropped))")
         }

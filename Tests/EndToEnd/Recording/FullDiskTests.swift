@@ -50,11 +50,21 @@ struct FullDiskTests {
     func block_onAFullDisk_waits_andLosesNothing() async throws {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
-                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB")
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB",
+                more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }")
+            let admin = try await scene.admin(of: bench.tapline).address
             try await bench.open("a")
             async let passed = bench.puppet.pass(30_000_000, from: "a", to: "a'")
             let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
             #expect(line.contains("ENOSPC"))
+            // Whoever asks is told what it waits for, and what to look at.
+            try await scene.eventually("`why` names the recording") {
+                try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
+                    .contains("It waits for its recording")
+            }
+            #expect(
+                try await scene.run(TaplineProcess.binary, "status", "--admin", admin)
+                    .contains("taped: its recording cannot be written: No space left on device (ENOSPC)"))
             for _ in 0..<5 { try await bench.expectPlainUnharmed() }
             try await bench.disk.remount("size=100m")
             let up = try await passed

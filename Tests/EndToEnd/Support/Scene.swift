@@ -57,6 +57,15 @@ final class Scene: Sendable {
         return program.output.all.joined(separator: "\n")
     }
 
+    /// Asks until the answer is yes; no event tells of it.
+    func eventually(_ what: String, within limit: Duration = .seconds(30), _ ask: () async throws -> Bool) async throws {
+        let deadline = ContinuousClock.now + limit
+        while try await !ask() {
+            guard ContinuousClock.now < deadline else { throw Failure("deadline passed: \(what)") }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
+
     /// Waits for something that takes long, while tests may run that want to be alone with their descriptors. Nothing
     /// may be started or end in the meantime.
     func rest<Result>(_ wait: () async throws -> Result) async throws -> Result {

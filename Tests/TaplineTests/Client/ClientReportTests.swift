@@ -26,7 +26,7 @@ struct ClientReportTests {
                 """),
             relays: [
                 try json(#"{"name":"web","open":10,"accept_pauses":1,"limits":{"max_connections":10}}"#),
-                try json(#"{"name":"db","open":1,"accept_pauses":2,"recording":{"dropped_bytes":2048}}"#),
+                try json(#"{"name":"db","open":1,"accept_pauses":2,"recording":{"dropped_bytes":2048,"trouble":"no space left"}}"#),
             ], target: target)
         #expect(
             report.warnings == [
@@ -35,7 +35,8 @@ struct ClientReportTests {
                 "/etc/t.yaml:3:5: unknown key `x`",
                 "950 of 1000 descriptors are in use; accepting pauses before they are spent",
                 "web: accepting is paused, 10 connections are its max_connections; clients wait",
-                "db: accepting has paused 2 times", "db: its recording has lost 2.00 KiB",
+                "db: accepting has paused 2 times", "db: its recording cannot be written: no space left",
+                "db: its recording has lost 2.00 KiB",
             ])
     }
 

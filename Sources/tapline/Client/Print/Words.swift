@@ -47,6 +47,7 @@ enum Words {
             case "upstream_sends": "upstream sends"
             case "anyone_sends": "first byte"
             case "sent": "delivery"
+            case "recording": "recording"
             default: subject.harmless
             }
         return "\(words) \(age(waits["ms"].count))"
