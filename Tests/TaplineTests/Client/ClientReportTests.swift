@@ -26,7 +26,10 @@ struct ClientReportTests {
                 """),
             relays: [
                 try json(#"{"name":"web","open":10,"accept_pauses":1,"limits":{"max_connections":10}}"#),
-                try json(#"{"name":"db","open":1,"accept_pauses":2,"recording":{"dropped_bytes":2048,"trouble":"no space left"}}"#),
+                try json(
+                    """
+                    {"name":"db","open":1,"accept_pauses":2,"recording":{"dropped_bytes":2048,"trouble":"no space left"}}
+                    """),
             ], target: target)
         #expect(
             report.warnings == [
