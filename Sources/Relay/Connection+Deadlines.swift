@@ -36,11 +36,14 @@ extension Connection {
             if state.failedSide != nil {
                 let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
                 if isOver(bound, since: max(halfEndedAt, lastProgress)) { happened(.resetMayPass) }
+            } else if up.isWaitingForTap || down.isWaitingForTap {
+                // It is the recording that is slow, and nothing tells when that changes.
+                next = min(next, now)
             } else if isOver(limits.idle, since: lastProgress) {
                 end(because: .idleTimeout)
             } else if limits.halfClose > 0, state.isHalfClosed {
                 let open = state.up == .ended ? down : up
-                if open.isBlocked || open.isWaitingForTap || open.destination.socket.unsentBytes > 0 {
+                if open.isBlocked || open.destination.socket.unsentBytes > 0 {
                     // A flow that waits for its reader is not an abandoned one, also while the socket holds what the
                     // reader has yet to take: ending it would throw that away. Nothing tells when that changes.
                     halfEndedAt = now

@@ -36,7 +36,7 @@ extension Connection {
         guard let position = taps.firstIndex(where: { $0.recorder === recorder }) else { return }
         let tap = taps.remove(at: position)
         tap.stopped()
-        if recorder.hasRecords { pastTaps.append(tap) }
+        if recorder.hasRecords { pastTaps.append(PastTap(taken: tap.taken, missed: tap.missed, account: tap.account)) }
         setTaps()
         tapHasRoom()
     }

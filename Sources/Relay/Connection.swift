@@ -39,7 +39,7 @@ final class Connection {
     var taps: [ConnectionTap] = []
     /// Which flows' ends the recordings know of.
     var endsTold = EndedFlows()
-    var pastTaps: [ConnectionTap] = []
+    var pastTaps: [PastTap] = []
     /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
     var hasUpstreamKeepalive = false
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.

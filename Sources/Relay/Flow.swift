@@ -158,6 +158,8 @@ final class Flow {
     /// A recording that had no room has some.
     func tapHasRoom() -> Outcome {
         isWaitingForTap = false
+        // The wait was not the peers'.
+        lastProgress = worker.loop.now
         if isBlocked { return destinationReady() }
         guard !isSourceDone else { return .waiting }
         isPaused = false

@@ -43,15 +43,14 @@ extension RelayService {
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.entries { listeners[entry.address] = runtimes[entry.relay] }
         let plan = WorkerPlan(
-            listeners: listeners, opened: change.opened, recorders: recordings.recorders, relays: configuration.relays,
+            listeners: listeners, opened: change.opened, recordings: recordings.choices, relays: configuration.relays,
             drain: drain.wholeMilliseconds, workers: binding.workers)
-        let told = state.post(.apply(plan))
+        let told = state.recordings.commit(recordings, plan)
         for _ in told..<binding.workers { plan.applied.down() }
         if !plan.applied.wait(atMost: Self.patience) {
             binding.logger.warning("a worker is busy and takes the configuration over late")
         }
         state.setLimits(of: configuration.relays)
-        state.recordings.adopt(recordings)
         bound.withLock { $0.adopt(change) }
     }
 }
@@ -63,7 +62,7 @@ final class WorkerPlan: Sendable {
     /// What is new, with a socket for each worker.
     let opened: [BoundAddress]
     /// What records each relay.
-    let recorders: [String: Recorder]
+    let recordings: [String: RecorderChoice]
     /// How long connections of a removed relay may go on, milliseconds.
     let drain: UInt64
     /// Who waits until every worker has done it.
@@ -78,12 +77,12 @@ final class WorkerPlan: Sendable {
     }
 
     init(
-        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], recorders: [String: Recorder],
+        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], recordings: [String: RecorderChoice],
         relays: [RelaySettings], drain: UInt64, workers: Int
     ) {
         self.listeners = listeners
         self.opened = opened
-        self.recorders = recorders
+        self.recordings = recordings
         self.drain = drain
         applied = Countdown(workers)
         names = Set(relays.map(\.name))

@@ -79,7 +79,7 @@ public final class RelayService: Sendable {
             desk.finish(within: Self.patienceWithDisks)
             throw error
         }
-        desk.set(workers: workers) { state.post($0) }
+        desk.set(workers: workers, budget: state.descriptors) { state.post($0) }
         let service = RelayService(state: state, binding: binding, bound: nothing, threads: threads)
         service.commit(change, recordings, configuration, generation: 1, drain: .zero)
         return service

@@ -26,6 +26,8 @@ enum WorkerCommand: Sendable {
     case attach(Recorder, LastOf)
     /// Take a recorder from everything; the last worker tells.
     case detach(Recorder, LastOf)
+    /// Nothing: the last worker tells that all before it is done.
+    case pass(LastOf)
     /// End one connection; answers whether it was this worker's.
     case kill(UInt64, @Sendable (Bool) -> Void)
     /// Accept no more; what is still open after so many milliseconds is reset.
@@ -137,8 +139,12 @@ final class Worker {
             taps.recorders[relay] = recorder
             attach(recorder)
         case .attach(let recorder, let last):
-            taps.live.append(recorder)
-            attach(recorder)
+            if !recorder.progress.isRetired {
+                taps.live.append(recorder)
+                attach(recorder)
+            }
+            last.down()
+        case .pass(let last):
             last.down()
         case .detach(let recorder, let last):
             taps.remove(recorder)
@@ -162,7 +168,7 @@ final class Worker {
 
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
-        taps.recorders = plan.recorders
+        taps.change(plan.recordings)
         for bound in plan.opened {
             if let relay = plan.listeners[bound.address] { listen(bound.sockets[number], bound.address, relay) }
         }
@@ -333,7 +339,7 @@ final class Worker {
         case .ping(let answer): answer(true)
         case .kill(_, let answer): answer(false)
         case .apply(let plan): plan.applied.down()
-        case .attach(_, let last), .detach(_, let last): last.down()
+        case .attach(_, let last), .detach(_, let last), .pass(let last): last.down()
         case .tapHasRoom, .record, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
         }
     }

@@ -41,8 +41,9 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         @usableFromInline var rest: Rest?
         /// Somebody was refused a reservation and waits for room.
         @usableFromInline var isAwaited = false
-        /// What had to be taken though there was no room.
+        /// What had to be taken though there was no room, from `overflowHead` on.
         @usableFromInline var overflow: [Overflow] = []
+        @usableFromInline var overflowHead = 0
     }
 
     @usableFromInline
@@ -146,7 +147,8 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         }
     }
 
-    /// Appends a record without bytes in any case; for the few that are bounded by something else.
+    /// Appends a record without bytes in any case; only for what is bounded by something else, such as the end of what
+    /// found room when it began.
     public func appendAlways(_ header: Header, attachment: Attachment?, room: Int = 0) -> Outcome {
         let outcome = append(header, RawSpan(), attachment: attachment, room: room)
         guard outcome == .full else { return outcome }
@@ -173,11 +175,15 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         }
     }
 
-    /// Gives back what was promised and not used.
+    /// Gives back what was promised and not used. Returns whether somebody waits for room and now finds some: whom
+    /// `consume` cannot tell, where nothing but promises stood in the way.
     @inlinable
-    public func unreserve(_ size: Int) {
-        guard size > 0 else { return }
-        state.withLock { $0.reserved -= size }
+    public func unreserve(_ size: Int) -> Bool {
+        guard size > 0 else { return false }
+        return state.withLock { state in
+            state.reserved -= size
+            return isRoomForWhoWaits(&state)
+        }
     }
 
     /// How many bytes are taken.
@@ -221,11 +227,7 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
     /// everything that was appended before it.
     /// Returns whether somebody waits for the room that was made.
     public func consume(_ body: (Header, RawSpan, Attachment?) -> Bool) -> Bool {
-        var (head, left, overflow) = state.withLock { state in
-            let all = (state.head, state.used, state.overflow)
-            state.overflow = []
-            return all
-        }
+        var (head, left, overflow) = state.withLock { ($0.head, $0.used, $0.overflow.count - $0.overflowHead) }
         var isRoomAwaited = false
         var freed = 0
         while left > 0 {
@@ -238,11 +240,7 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
             let bytes = UnsafeRawBufferPointer(
                 start: base + head + MemoryLayout<Prefix>.stride, count: Int(prefix.count))
             let isTaken = body(prefix.header, bytes.bytes, Self.peekAttachment(prefix))
-            guard isTaken else {
-                isRoomAwaited = release(freed, head: head) || isRoomAwaited
-                state.withLock { $0.overflow.insert(contentsOf: overflow, at: 0) }
-                return isRoomAwaited
-            }
+            guard isTaken else { return release(freed, head: head) || isRoomAwaited }
             _ = Self.takeAttachment(prefix)
             head += size
             if head == capacity { head = 0 }
@@ -254,10 +252,16 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
             }
         }
         isRoomAwaited = release(freed, head: head) || isRoomAwaited
-        for (position, one) in overflow.enumerated() where !body(one.header, RawSpan(), one.attachment) {
-            overflow.removeFirst(position)
-            state.withLock { $0.overflow.insert(contentsOf: overflow, at: 0) }
-            break
+        while overflow > 0 {
+            let one = state.withLock { $0.overflow[$0.overflowHead] }
+            guard body(one.header, RawSpan(), one.attachment) else { break }
+            overflow -= 1
+            state.withLock { state in
+                state.overflowHead += 1
+                guard state.overflowHead == state.overflow.count else { return }
+                state.overflow = []
+                state.overflowHead = 0
+            }
         }
         return isRoomAwaited
     }
@@ -269,16 +273,21 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         return state.withLock { state in
             state.head = head
             state.used -= count
-            guard state.isAwaited, state.used + state.reserved <= capacity / 2 else { return false }
-            state.isAwaited = false
-            return true
+            return isRoomForWhoWaits(&state)
         }
+    }
+
+    @inlinable
+    func isRoomForWhoWaits(_ state: inout State) -> Bool {
+        guard state.isAwaited, state.used + state.reserved <= capacity / 2 else { return false }
+        state.isAwaited = false
+        return true
     }
 
     /// Goes to rest, if nothing is there; then `append` says when to wake.
     public func rest(_ rest: Rest) -> Bool {
         state.withLock { state in
-            if rest == .sleep && (state.used > 0 || !state.overflow.isEmpty) { return false }
+            if rest == .sleep && (state.used > 0 || state.overflowHead < state.overflow.count) { return false }
             state.rest = rest
             return true
         }

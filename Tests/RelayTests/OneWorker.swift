@@ -78,7 +78,7 @@ final class OneWorker {
         mailbox.post(
             .apply(
                 WorkerPlan(
-                    listeners: [address: relay], opened: [bound], recorders: [:], relays: [settings], drain: 0,
+                    listeners: [address: relay], opened: [bound], recordings: [:], relays: [settings], drain: 0,
                     workers: 1)))
     }
 

@@ -247,25 +247,21 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aLiveTapOfOneConnection_endsWithIt() async throws {
+    @Test func aLiveTapOfOneConnection_endsWithIt() async throws {
         try await RelayHarness.run { relay, listener in
             let (client, upstream) = try relay.pair(listener)
             let tap = try relay.service.liveTap(connection: try await relay.live().id)
             client.close()
             upstream.close()
             try relay.ended()
-            var seen = 0
-            for await piece in tap { seen += piece.count }
-            #expect(seen > 0)
+            #expect(try await toTheEnd(tap) > 0)
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func aLiveTapOfAConnectionThatIsGone_endsAtOnce() async throws {
+    @Test func aLiveTapOfAConnectionThatIsGone_endsAtOnce() async throws {
         try await RelayHarness.run { relay, _ in
             let tap = try relay.service.liveTap(connection: 4711)
-            var seen = 0
-            for await piece in tap { seen += piece.count }
-            #expect(seen > 0, "a capture without a packet is one still")
+            #expect(try await toTheEnd(tap) > 0, "a capture without a packet is one still")
             try Deadline.poll("the reader's thread is gone") { ProcessFigures.threads(named: "record-").isEmpty }
         }
     }
@@ -297,6 +293,23 @@ import Testing
     }
 
     // MARK: Support
+
+    /// Reads a live tap to its end, which must come soon; returns how many bytes it was.
+    private func toTheEnd(_ tap: LiveTap) async throws -> Int {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            group.addTask {
+                var seen = 0
+                for await piece in tap { seen += piece.count }
+                return seen
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(30))
+                throw TestFailure("the live tap does not end")
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? 0
+        }
+    }
 
     private func recorded(
         buffer: Int = RecordSettings.defaultBuffer, maxBytes: Int? = nil,

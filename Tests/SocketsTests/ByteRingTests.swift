@@ -112,8 +112,46 @@ struct ByteRingTests {
         #expect(!ring.reserve(4096))
         #expect(ring.consume { _, _, _ in true })
         #expect(ring.reserve(4096))
-        ring.unreserve(4096)
+        #expect(!ring.unreserve(4096))
         #expect(!ring.consume { _, _, _ in true })
+    }
+
+    @Test func whoWasRefusedForOthersPromises_hearsOfRoom_whenTheyAreGivenBack() {
+        let ring = Ring(capacity: 1 << 16)
+        #expect(ring.reserve(40_000))
+        #expect(!ring.reserve(30_000))
+        // There is nothing to consume, and so nothing that the consumer could tell.
+        #expect(!ring.consume { _, _, _ in true })
+        #expect(ring.unreserve(40_000))
+        #expect(ring.reserve(30_000))
+        #expect(!ring.unreserve(30_000), "nobody waits any more")
+    }
+
+    @Test func whatWasTakenWithoutRoom_staysInOrder_howeverOftenItIsRefused() {
+        let ring = Ring(capacity: 4096)
+        while ring.append(0, bytes(300, 0).span.bytes) != .full {}
+        for number in 1...500 { _ = ring.appendAlways(UInt64(number), attachment: nil) }
+        _ = ring.consume { header, _, _ in header == 0 }
+        var seen: [UInt64] = []
+        for round in 1...200 where seen.count < 500 {
+            // None at first, and then some at a time; more comes while they wait.
+            var left = round % 7
+            _ = ring.consume { header, _, _ in
+                guard left > 0 else { return false }
+                left -= 1
+                seen.append(header)
+                return true
+            }
+            if round == 50 { for number in 501...600 { _ = ring.appendAlways(UInt64(number), attachment: nil) } }
+        }
+        _ = ring.consume { header, _, _ in
+            seen.append(header)
+            return true
+        }
+        // What found room then comes before what never did.
+        #expect(seen.filter { $0 <= 500 } == Array(1...500))
+        #expect(seen.filter { $0 > 500 } == Array(501...600))
+        #expect(ring.rest(.sleep))
     }
 
     @Test func theConsumer_isWokenFromSleepByAnything_andFromANapByAQuarter() {

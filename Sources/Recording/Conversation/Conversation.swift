@@ -171,8 +171,8 @@ public struct Conversation {
         if end.isOrderly {
             let first: Direction = end.reason == "client_closed" ? .up : .down
             for direction in [first, Direction(from: first.destination)] {
-                let bytes = direction == .up ? end.bytesUp : end.bytesDown
-                let (acknowledgement, fin) = ended(direction: direction, offset: bytes, time: end.time)
+                let offset = direction == .up ? end.upEnd : end.downEnd
+                let (acknowledgement, fin) = ended(direction: direction, offset: offset, time: end.time)
                 segments += [acknowledgement, fin].compactMap { $0 }
             }
             segments.append(lastAcknowledgement(time: end.time))
@@ -184,7 +184,7 @@ public struct Conversation {
     }
 
     private mutating func reset(by direction: Direction, _ end: ConversationEnd) -> Segment {
-        let gap = skip(direction, to: direction == .up ? end.bytesUp : end.bytesDown)
+        let gap = skip(direction, to: direction == .up ? end.upEnd : end.downEnd)
         var reset = bare(direction, [.rst, .ack], time: end.time)
         // Who refuses a SYN has no number of its own yet: RFC 9293, section 3.5.2, answers with 0.
         if direction == .down, !down.hasBegun { reset.sequence = 0 }

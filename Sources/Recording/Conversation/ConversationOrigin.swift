@@ -53,15 +53,20 @@ public struct ConversationEnd: Hashable, Sendable {
     public var bytesUp: UInt64
     /// Bytes that the client took since the connection began.
     public var bytesDown: UInt64
+    /// Where the recording of what the client sent ends, counted in the flow's bytes; less than `bytesUp` where not all of
+    /// it was to be recorded.
+    public var upEnd: UInt64
+    /// The same of what the upstream sent.
+    public var downEnd: UInt64
     /// Bytes of both flows that the tap took.
     public var recordedBytes: UInt64
     /// Bytes of both flows that it had to leave out.
     public var droppedBytes: UInt64
 
-    /// How a connection ended.
+    /// How a connection ended. Where `upEnd` and `downEnd` are left out, all of the flows was to be recorded.
     public init(
         time: Int64, reason: String, closedBy: String, errno: String?, bytesUp: UInt64, bytesDown: UInt64,
-        recordedBytes: UInt64, droppedBytes: UInt64
+        upEnd: UInt64? = nil, downEnd: UInt64? = nil, recordedBytes: UInt64, droppedBytes: UInt64
     ) {
         self.time = time
         self.reason = reason
@@ -69,6 +74,8 @@ public struct ConversationEnd: Hashable, Sendable {
         self.errno = errno
         self.bytesUp = bytesUp
         self.bytesDown = bytesDown
+        self.upEnd = upEnd ?? bytesUp
+        self.downEnd = downEnd ?? bytesDown
         self.recordedBytes = recordedBytes
         self.droppedBytes = droppedBytes
     }

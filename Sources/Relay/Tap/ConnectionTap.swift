@@ -1,6 +1,13 @@
 internal import Recording
 internal import Sockets
 
+/// What a recording that was stopped took of a connection that went on. It does not keep the recorder.
+struct PastTap {
+    let taken: UInt64
+    let missed: UInt64
+    let account: TapAccount
+}
+
 /// One connection's way into one recorder.
 ///
 /// Owned by the connection, on the worker's thread. It puts what passes into the recorder's ring and counts what finds
@@ -19,6 +26,8 @@ final class ConnectionTap {
     private(set) var taken: UInt64 = 0
     private(set) var missed: UInt64 = 0
     private var hasBegun = false
+    /// Whether it ever did: then the recorder knows of it, and has to hear of its end.
+    private var isKnown = false
     private var endedFlows = EndedFlows()
     private var upstreamAddress: SocketAddress?
     /// How much of each flow passed before its recording began.
@@ -105,12 +114,17 @@ final class ConnectionTap {
     }
 
     private func finish(_ note: TapNote, _ kind: TapEvent.Kind) {
+        defer { recorder.detached() }
         close()
+        // A recorder of one connection ends with it, also when nothing of it passed.
+        guard isKnown || recorder.plan.selection.connection != nil else {
+            if kind == .ended { recorder.endedUnknown(origin.id, account) }
+            return
+        }
         let event = TapEvent(kind: kind, connection: origin.id, time: WallClock.now)
         if recorder.ring.appendAlways(event, attachment: note, room: Recorder.roomOfNote) == .appendedToSleeper {
             recorder.wake()
         }
-        recorder.detached()
     }
 
     // MARK: Room
@@ -134,7 +148,7 @@ final class ConnectionTap {
 
     /// Gives back what was reserved and not used.
     func close() {
-        recorder.ring.unreserve(reserved)
+        if recorder.ring.unreserve(reserved) { recorder.hasRoom() }
         reserved = 0
     }
 
@@ -145,6 +159,7 @@ final class ConnectionTap {
             downOffset: downStart, endedFlows: endedFlows, hasRecord: recorder.hasRecords)
         let event = TapEvent(kind: .begun, connection: origin.id, time: time)
         hasBegun = append(event, RawSpan(), TapNote(.begun(beginning), account))
+        isKnown = isKnown || hasBegun
         return hasBegun
     }
 

@@ -57,8 +57,8 @@ final class Recorder: Sendable {
     struct Hooks: Sendable {
         /// There is room again in a ring that was full.
         var hasRoom: @Sendable () -> Void
-        /// A connection's record may be told: so many of its bytes were lost after the ring took them.
-        var told: @Sendable (UInt64, _ lost: UInt64) -> Void
+        /// A connection's record may be told: what became of the bytes that the ring took stands in the account.
+        var told: @Sendable (UInt64, TapAccount) -> Void
         /// The counters of a relay's recordings.
         var counters: @Sendable (String) -> RecordingCounters
         /// Nobody reads the recording of this progress any more.
@@ -121,6 +121,16 @@ final class Recorder: Sendable {
         if taps.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 && progress.isRetired { wake() }
     }
 
+    /// A connection has ended that never found room: the thread has nothing to do for it.
+    func endedUnknown(_ id: UInt64, _ account: TapAccount) {
+        if hasRecords { hooks.told(id, account) }
+    }
+
+    /// Promised room was given back, and somebody waits for it.
+    func hasRoom() {
+        hooks.hasRoom()
+    }
+
     /// Bytes of a relay's connection found no room.
     func missed(_ count: Int, of relay: String) {
         guard hasRecords else { return }
@@ -130,19 +140,23 @@ final class Recorder: Sendable {
 
     // MARK: The end
 
-    /// Nobody begins to be recorded any more; when the last recorded connection has ended, it finishes by itself.
+    /// Nobody begins to be recorded any more; when the last recorded connection has ended, it finishes by itself: under
+    /// `block` not before all is written, however long that takes.
     func retire(then done: @escaping @Sendable () -> Void) {
         progress.retire()
-        finish(whenIdle: { [self] in taps.load(ordering: .acquiring) == 0 }, then: done)
+        finish(whenIdle: { [self] in taps.load(ordering: .acquiring) == 0 }, isForced: false, then: done)
     }
 
-    /// Writes what is in the ring, closes the recording and ends the thread. `done` is called on that thread.
+    /// Writes what is in the ring, closes the recording and ends the thread; what cannot be written now is lost. `done`
+    /// is called on that thread.
     func finish(then done: @escaping @Sendable () -> Void) {
-        finish(whenIdle: { true }, then: done)
+        finish(whenIdle: { true }, isForced: true, then: done)
     }
 
-    private func finish(whenIdle: @escaping @Sendable () -> Bool, then done: @escaping @Sendable () -> Void) {
-        if !mailbox.post(.finish(whenIdle: whenIdle, done)) { done() }
+    private func finish(
+        whenIdle: @escaping @Sendable () -> Bool, isForced: Bool, then done: @escaping @Sendable () -> Void
+    ) {
+        if !mailbox.post(.finish(whenIdle: whenIdle, isForced: isForced, done)) { done() }
     }
 
     /// Waits until the thread has ended, after `finish` or `retire` was done.
@@ -155,8 +169,8 @@ final class Recorder: Sendable {
 enum RecorderCommand: Sendable {
     /// There is something in the ring.
     case work
-    /// Finish as soon as this says so.
-    case finish(whenIdle: @Sendable () -> Bool, @Sendable () -> Void)
+    /// Finish as soon as this says so; unless it is forced to, a recording that must be whole first waits until it is.
+    case finish(whenIdle: @Sendable () -> Bool, isForced: Bool, @Sendable () -> Void)
 }
 
 /// How far a recorder has come, for any thread to see.

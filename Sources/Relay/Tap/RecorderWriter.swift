@@ -1,3 +1,4 @@
+internal import Configuration
 internal import EventLoop
 internal import Logging
 internal import Recording
@@ -31,6 +32,7 @@ final class RecorderWriter {
     private var lastTime: Int64 = 0
     /// Whether to finish now, once somebody asked for it; the last who asked decides.
     private var mayFinish: (@Sendable () -> Bool)?
+    private var mustFinish = false
     private var finished: [@Sendable () -> Void] = []
     private var isGoneTold = false
     /// The one connection that this was about has ended.
@@ -48,9 +50,7 @@ final class RecorderWriter {
         self.progress = progress
         self.hooks = hooks
         self.logger = logger
-        stream = RecordingStream(plan, sink: sink, logger: logger, progress: progress) { id, account in
-            hooks.told(id, account.lost)
-        }
+        stream = RecordingStream(plan, sink: sink, logger: logger, progress: progress, told: hooks.told)
         timer = try Timer(loop: loop) { self.work() }
     }
 
@@ -67,8 +67,9 @@ final class RecorderWriter {
     }
 
     private func note(_ command: RecorderCommand) {
-        guard case .finish(let whenIdle, let done) = command else { return }
+        guard case .finish(let whenIdle, let isForced, let done) = command else { return }
         mayFinish = whenIdle
+        mustFinish = mustFinish || isForced
         finished.append(done)
     }
 
@@ -110,7 +111,7 @@ final class RecorderWriter {
     private func restOrSleep() {
         let now = EventLoop.nanoseconds
         let wait = stream.wait(from: now).map { max(1, $0 / 1_000_000) }
-        if emptyLooks >= Self.looksBeforeSleep, !stream.isHolding, mayFinish == nil, ring.rest(.sleep) {
+        if emptyLooks >= Self.looksBeforeSleep, !stream.isHolding, ring.rest(.sleep) {
             if let wait { timer?.start(after: wait) } else { timer?.stop() }
             return
         }
@@ -171,7 +172,7 @@ final class RecorderWriter {
         let origin = beginning.origin
         let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),
-            hasRecord: beginning.hasRecord)
+            hasRecord: beginning.hasRecord, upStart: beginning.upOffset, downStart: beginning.downOffset)
         conversations[origin.id] = known
         guard beginning.isFromMiddle else {
             let syn = known.conversation.accepted()
@@ -206,8 +207,9 @@ final class RecorderWriter {
     private func over(_ id: UInt64, _ note: TapNote, _ time: Int64) {
         if case .ended = note.content, plan.selection.connection == id { isOver = true }
         guard let known = conversations.removeValue(forKey: id) else {
-            // Not a byte of it found room.
-            return stream.noteEnding(id, note.account)
+            // It began again from the middle, and not a byte of that found room.
+            if case .ended = note.content { stream.noteEnding(id, note.account) }
+            return
         }
         let segments: [Segment]
         if case .ended(let record) = note.content, let end = record.end {
@@ -216,6 +218,8 @@ final class RecorderWriter {
                 ConversationEnd(
                     time: time, reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue,
                     errno: end.errno?.name, bytesUp: record.bytesUp, bytesDown: record.bytesDown,
+                    upEnd: known.upStart + recordable(record.bytesUp, after: known.upStart),
+                    downEnd: known.downStart + recordable(record.bytesDown, after: known.downStart),
                     recordedBytes: (record.recordedBytes ?? 0) - lost, droppedBytes: (record.droppedBytes ?? 0) + lost))
         } else {
             segments = [known.conversation.stopped(time: time)]
@@ -227,9 +231,14 @@ final class RecorderWriter {
         if case .ended = note.content { stream.noteEnding(id, note.account) }
     }
 
+    /// How much of a flow of so many bytes is to be recorded, where so many had passed before.
+    private func recordable(_ bytes: UInt64, after start: UInt64) -> UInt64 {
+        min(plan.maxBytes ?? .max, bytes - min(start, bytes))
+    }
+
     /// Writes segments without bytes, if anything is written now.
     private func write(_ known: TappedConversation, _ body: (RecordingStream) -> Void) {
-        guard stream.prepare(for: 256, at: lastTime) else { return }
+        guard stream.prepare(for: RecordingStream.leastRoom, at: lastTime) else { return }
         body(stream)
         stream.endPiece(of: known, .up, 0)
     }
@@ -238,14 +247,21 @@ final class RecorderWriter {
 
     /// Ends when everything is written, or cannot be. Returns whether it has ended.
     private func finish() -> Bool {
-        if stream.isHolding { stream.abandon() }
+        let mayWait = plan.whenFull == .block && !mustFinish
+        if stream.isHolding {
+            if mayWait { return false }
+            stream.abandon()
+        }
         if ring.used > 0 {
             _ = consume()
             _ = stream.flush()
             if ring.used > 0 { return false }
         }
         stream.end(at: steady(WallClock.now))
-        if stream.isHolding { stream.abandon() }
+        if stream.isHolding {
+            if mayWait { return false }
+            stream.abandon()
+        }
         stream.close()
         progress.update { $0.file = nil }
         timer?.close()

@@ -21,6 +21,7 @@ final class RecordingDesk: Sendable {
     }
 
     private struct State: Sendable {
+        var budget: Budget?
         var entries: [String: Entry] = [:]
         /// What records every relay, for `forward --record`.
         var common: Recorder?
@@ -34,6 +35,8 @@ final class RecordingDesk: Sendable {
 
     /// How many live recordings there may be at once: each has a thread and some MiB of memory.
     private static let mostLive = 16
+    /// What a recorder has open: its loop's five, the file and its folder. One more for the reader of a live recording.
+    private static let descriptors = 8
     /// Memory between the workers and the reader of a live recording.
     private static let liveBuffer = 4 << 20
 
@@ -48,9 +51,11 @@ final class RecordingDesk: Sendable {
         untold = UntoldRecords(tell: tell)
     }
 
-    /// The workers are there: from now on they can be told.
-    func set(workers: Int, post: @escaping @Sendable (WorkerCommand) -> Int) {
+    /// The workers are there: from now on they can be told. From now on, too, recorders take their descriptors from the
+    /// budget; what those before took was counted when it was made.
+    func set(workers: Int, budget: Budget, post: @escaping @Sendable (WorkerCommand) -> Int) {
         state.withLock { state in
+            state.budget = budget
             state.workers = workers
             state.post = post
         }
@@ -75,9 +80,14 @@ final class RecordingDesk: Sendable {
 
     private func make(_ plan: Recorder.Plan, _ sink: RecordingSink) throws(SystemError) -> Recorder {
         reap()
+        let budget = state.withLock { $0.budget }
+        if budget?.takeIfThere(Self.descriptors) == false {
+            throw SystemError(
+                "start a recorder", Errno(EMFILE), advice: "raise the limit of open files, or record fewer relays")
+        }
         let hooks = Recorder.Hooks(
             hasRoom: { [self] in post(.tapHasRoom) },
-            told: { [untold] in untold.told($0, lost: $1) },
+            told: { [untold] in untold.told($0, $1) },
             counters: { [self] in counters(of: $0) },
             gone: { [self] progress in
                 let recorder = state.withLock { $0.running.first { $0.progress === progress } }
@@ -88,6 +98,7 @@ final class RecordingDesk: Sendable {
             state.withLock { $0.running.append(recorder) }
             return recorder
         } catch {
+            budget?.give(Self.descriptors)
             throw SystemError("start a recorder", (error as? UVError)?.errno ?? Errno(EAGAIN))
         }
     }
@@ -152,7 +163,7 @@ final class RecordingDesk: Sendable {
         fileprivate var entries: [String: Entry] = [:]
         fileprivate var made: [Recorder] = []
         /// What records each relay from then on.
-        var recorders: [String: Recorder] { entries.compactMapValues(\.recorder) }
+        fileprivate(set) var choices: [String: RecorderChoice] = [:]
     }
 
     /// Makes ready what a configuration needs: nothing has changed when it throws, or when the change is abandoned.
@@ -161,14 +172,16 @@ final class RecordingDesk: Sendable {
         var change = Change()
         for relay in relays {
             if let known = now[relay.name], known.configured == relay.record {
-                change.entries[relay.name] = known
+                change.choices[relay.name] = .asItIs
                 continue
             }
+            change.choices[relay.name] = .nothing
             var entry = Entry(configured: relay.record, settings: relay.record, since: WallClock.now)
             if let settings = relay.record {
                 do {
                     let recorder = try makeRecorder(of: relay.name, settings)
                     change.made.append(recorder)
+                    change.choices[relay.name] = .recorder(recorder)
                     entry.recorder = recorder
                 } catch {
                     abandon(change)
@@ -184,15 +197,26 @@ final class RecordingDesk: Sendable {
         for recorder in change.made { retire(recorder) }
     }
 
-    /// The workers have it: recorders that are not wanted any more finish when their connections do.
-    func adopt(_ change: Change) {
-        let gone = state.withLock { state in
+    /// Puts a change in force, and tells the workers of the plan that it is part of, in one step: whoever starts or stops
+    /// a recording meanwhile comes before or after it. Recorders that are not wanted any more finish when their
+    /// connections do. Returns how many workers heard it.
+    func commit(_ change: Change, _ plan: WorkerPlan) -> Int {
+        let (told, gone) = state.withLock { state in
+            var entries = change.entries
+            for (relay, choice) in change.choices {
+                if case .asItIs = choice { entries[relay] = state.entries[relay] }
+            }
             let old = state.entries.values.compactMap(\.recorder)
-            state.entries = change.entries
-            let kept = change.entries.values.compactMap(\.recorder)
-            return old.filter { recorder in !kept.contains { $0 === recorder } }
+            state.entries = entries
+            let kept = entries.values.compactMap(\.recorder)
+            let gone = old.filter { recorder in !kept.contains { $0 === recorder } }
+            return (state.post?(.apply(plan)) ?? 0, gone)
         }
-        for recorder in gone { retire(recorder) }
+        if !gone.isEmpty {
+            // Behind the plan, so that no worker gives a connection to one that has finished.
+            askAll({ .pass($0) }) { [self] in for recorder in gone { retire(recorder) } }
+        }
+        return told
     }
 
     /// What records every relay; nil: nothing does.
@@ -214,47 +238,58 @@ final class RecordingDesk: Sendable {
             entry.settings = settings
             entry.since = WallClock.now
             state.entries[relay] = entry
+            _ = state.post?(.record(relay, recorder))
             return true
         }
-        if isNew { post(.record(relay, recorder)) } else { retire(recorder) }
+        if !isNew { retire(recorder) }
         return isNew
     }
 
     /// Lets a live recording begin. One of a connection that has ended meanwhile is over with that.
     func attach(_ recorder: Recorder) {
-        let workers = state.withLock { $0.workers }
-        let last = LastOf(workers + 1) { [self] in
+        askAll({ .attach(recorder, $0) }) { [self] in
             if recorder.plan.selection.connection != nil && !recorder.wasAttached { stop(recorder) }
         }
-        let told = post(.attach(recorder, last))
-        for _ in told...workers { last.down() }
     }
 
     /// Stops recording a relay; what is open goes on unrecorded. `done` hears, on another thread, that the file is
     /// closed. False when it is not recorded.
     func stop(_ relay: String, then done: @escaping @Sendable () -> Void) -> Bool {
-        let recorder = state.withLock { state in
-            let recorder = state.entries[relay]?.recorder
+        let absent = state.withLock { state -> Absent? in
+            guard let recorder = state.entries[relay]?.recorder else { return nil }
             state.entries[relay]?.recorder = nil
-            return recorder
+            return detach(recorder, &state, then: done)
         }
-        guard let recorder else { return false }
-        stop(recorder, then: done)
-        return true
+        absent?.down()
+        return absent != nil
     }
 
     /// Takes a recorder from every worker, and ends it.
-    private func stop(_ recorder: Recorder, then done: @escaping @Sendable () -> Void = {}) {
-        let isRunning = state.withLock { state in
+    private func stop(_ recorder: Recorder) {
+        let absent = state.withLock { state -> Absent? in
             if state.common === recorder { state.common = nil }
-            return state.running.contains { $0 === recorder }
+            guard state.running.contains(where: { $0 === recorder }), !recorder.progress.isRetired else { return nil }
+            return detach(recorder, &state) {}
         }
-        guard isRunning, !recorder.progress.isRetired else { return done() }
+        absent?.down()
+    }
+
+    /// With the state locked, so that no worker is given it afterwards; whoever calls answers for those that did not
+    /// hear it, once the lock is free.
+    private func detach(_ recorder: Recorder, _ state: inout State, then done: @escaping @Sendable () -> Void) -> Absent
+    {
         recorder.progress.retire()
-        let workers = state.withLock { $0.workers }
-        let last = LastOf(workers + 1) { [self] in retire(recorder, then: done) }
-        let told = post(.detach(recorder, last))
-        for _ in told...workers { last.down() }
+        let last = LastOf(state.workers + 1) { [self] in retire(recorder, then: done) }
+        let told = state.post?(.detach(recorder, last)) ?? 0
+        return Absent(count: state.workers + 1 - told, last: last)
+    }
+
+    /// Tells every worker, and calls when all that heard it have done it.
+    private func askAll(_ command: (LastOf) -> WorkerCommand, then done: @escaping @Sendable () -> Void) {
+        let (workers, post) = state.withLock { ($0.workers, $0.post) }
+        let last = LastOf(workers + 1, action: done)
+        let told = post?(command(last)) ?? 0
+        Absent(count: workers + 1 - told, last: last).down()
     }
 
     private func retire(_ recorder: Recorder, then done: @escaping @Sendable () -> Void = {}) {
@@ -267,10 +302,12 @@ final class RecordingDesk: Sendable {
     /// A recorder's thread is about to end: whoever comes next joins it. Both who retired it and who ends everything
     /// may hear of it.
     private func ended(_ recorder: Recorder) {
-        state.withLock { state in
-            guard let position = state.running.firstIndex(where: { $0 === recorder }) else { return }
+        let budget = state.withLock { state -> Budget? in
+            guard let position = state.running.firstIndex(where: { $0 === recorder }) else { return nil }
             state.done.append(state.running.remove(at: position))
+            return state.budget
         }
+        budget?.give(Self.descriptors)
     }
 
     @discardableResult
@@ -312,12 +349,30 @@ final class RecordingDesk: Sendable {
     }
 }
 
+/// What records a relay when a configuration comes into force.
+enum RecorderChoice: Sendable {
+    /// What does, or does not, by then: its settings are what they were.
+    case asItIs
+    case recorder(Recorder)
+    case nothing
+}
+
 /// Where `forward --record` writes.
 public enum RecordingTarget: Hashable, Sendable {
     /// One file at this path, that is not there yet.
     case file(String)
     /// Standard output, for a program that reads along.
     case standardOutput
+}
+
+/// Workers that did not hear a question, and whoever asked it.
+private struct Absent {
+    let count: Int
+    let last: LastOf
+
+    func down() {
+        for _ in 0..<count { last.down() }
+    }
 }
 
 /// Calls back when the last of several has come. Any thread.

@@ -11,6 +11,8 @@ internal import Sockets
 final class RecordingStream {
     /// How many bytes are gathered before they are written.
     private static let batchSize = 1 << 20
+    /// What a segment without bytes takes at most, comments included.
+    static let leastRoom = 256
     /// How long to wait before a sink that took nothing is tried again, nanoseconds.
     private static let retryAfter: UInt64 = 500_000_000
 
@@ -120,7 +122,7 @@ final class RecordingStream {
         case .writing, .holding:
             // Its age is looked at a few times a second, not for every block.
             if isFull(with: count) { rotate(at: time) }
-            guard open(at: time) else { return false }
+            guard !isHolding, open(at: time) else { return false }
         }
         if needsSection {
             output.begin(into: batch)
@@ -133,7 +135,7 @@ final class RecordingStream {
     /// Under `block`, whether an event of so many bytes can be taken now: there may have to be another file for it, and
     /// as long as that cannot be made, nothing may be lost.
     func mayTake(_ count: Int, at time: Int64) -> Bool {
-        plan.whenFull == .drop || prepare(for: count, at: time) || !isHolding
+        plan.whenFull == .drop || prepare(for: max(count, Self.leastRoom), at: time) || !isHolding
     }
 
     func append(_ segment: Segment, of conversation: TappedConversation, _ payload: RawSpan) {
@@ -337,6 +339,7 @@ final class RecordingStream {
     }
 
     private func rotate(at time: Int64) {
+        guard case .writing = state else { return }
         end(at: time)
         guard case .writing = state, case .files(var files, let file, let rotation) = sink else { return }
         for (name, error) in files.ended() {
@@ -344,10 +347,7 @@ final class RecordingStream {
                 "an old recording cannot be removed", metadata: ["file": "\(name)", "error": "\(error.name)"])
         }
         hasConversations = false
-        missing.keepUntold(of: output)
         sink = .files(files, file, rotation)
-        output = PcapngOutput(application: plan.application, kind: .continuation)
-        needsSection = true
         isClosed = true
         progress.update { $0.file = nil }
     }
@@ -377,7 +377,12 @@ final class RecordingStream {
 
     /// Writes the end of the recording.
     func end(at time: Int64) {
-        if !needsSection { output.end(time: time, into: batch) }
+        if !needsSection {
+            output.end(time: time, into: batch)
+            missing.keepUntold(of: output)
+            output = PcapngOutput(application: plan.application, kind: .continuation)
+            needsSection = true
+        }
         endPiece(of: nil, .up, 0)
         _ = flush()
     }
@@ -389,6 +394,11 @@ final class RecordingStream {
 
     /// Nothing comes any more. A file without a conversation in it is of no use to anybody.
     func close() {
+        if lostBytes > 0, plan.hasRecords {
+            logger.warning(
+                "a recording ends with bytes missing that could not be written",
+                metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(lostBytes)"])
+        }
         switch sink {
         case .live(let queue): queue.end()
         case .files(var files, _, _) where !hasConversations && !isClosed: files.discard()

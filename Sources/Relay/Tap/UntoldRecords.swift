@@ -4,7 +4,8 @@ internal import Synchronization
 /// Records of connections that are over and whose recorder has yet to say what it wrote of them.
 ///
 /// A recorder usually says so within some milliseconds. When the disk hangs nobody waits longer than a second: the
-/// record is told, and what is not written by then counts as dropped. Any thread.
+/// record is told, and what is not written by then counts as dropped. Only where the recording must be whole, a record
+/// waits as the bytes do. Any thread.
 final class UntoldRecords: Sendable {
     private struct Untold {
         let record: ConnectionRecord
@@ -42,10 +43,11 @@ final class UntoldRecords: Sendable {
         untold.withLock { $0[record.id] = one }
     }
 
-    /// The recorder has done what it can for a connection, and lost so many of its bytes.
-    func told(_ id: UInt64, lost: UInt64) {
-        guard let one = take(id) else { return }
-        tell(one, lost: lost)
+    /// A recorder has done what it can for a connection. Others than the one whose account the record has, such as those
+    /// of whoever reads along, change nothing.
+    func told(_ id: UInt64, _ account: TapAccount) {
+        guard let one = take(id, where: { $0.account === account }) else { return }
+        tell(one, lost: account.lost)
     }
 
     /// Tells what has waited for too long.
@@ -53,32 +55,29 @@ final class UntoldRecords: Sendable {
         guard !isEmpty else { return }
         let now = EventLoop.nanoseconds
         let overdue = untold.withLock { untold in
-            untold.filter { now &- $0.value.since >= Self.patience }.map(\.key)
+            untold.filter { !$0.value.isWaitedFor && now &- $0.value.since >= Self.patience }.map(\.key)
         }
         tellNow(overdue)
     }
 
     /// Tells everything: no recorder will any more.
     func tellAll() {
-        tellNow(untold.withLock { Array($0.keys) }, isLast: true)
+        tellNow(untold.withLock { Array($0.keys) })
     }
 
-    private func tellNow(_ ids: [UInt64], isLast: Bool = false) {
+    private func tellNow(_ ids: [UInt64]) {
         for id in ids {
             guard let one = take(id) else { continue }
-            if one.isWaitedFor && !isLast {
-                // Nothing of it is given up.
-                tell(one, lost: one.account.lost)
-            } else {
-                let (lost, uncounted) = one.account.close(taken: one.taken)
-                one.counters.addDropped(uncounted)
-                tell(one, lost: lost)
-            }
+            let (lost, uncounted) = one.account.close(taken: one.taken)
+            one.counters.addDropped(uncounted)
+            tell(one, lost: lost)
         }
     }
 
-    private func take(_ id: UInt64) -> Untold? {
-        let one = untold.withLock { $0.removeValue(forKey: id) }
+    private func take(_ id: UInt64, where isIt: (Untold) -> Bool = { _ in true }) -> Untold? {
+        let one = untold.withLock { untold in
+            untold[id].map(isIt) == true ? untold.removeValue(forKey: id) : nil
+        }
         if one != nil { count.subtract(1, ordering: .relaxed) }
         return one
     }

@@ -19,6 +19,19 @@ struct WorkerTaps {
         for recorder in live where recorder.plan.selection.includes(relay: relay) { body(recorder) }
     }
 
+    /// A configuration comes into force.
+    mutating func change(_ choices: [String: RecorderChoice]) {
+        var next: [String: Recorder] = [:]
+        for (relay, choice) in choices {
+            switch choice {
+            case .asItIs: next[relay] = recorders[relay]
+            case .recorder(let recorder): next[relay] = recorder
+            case .nothing: break
+            }
+        }
+        recorders = next
+    }
+
     mutating func remove(_ recorder: Recorder) {
         recorders = recorders.filter { $0.value !== recorder }
         live.removeAll { $0 === recorder }

@@ -16,7 +16,7 @@ struct DiskBench {
     /// configuration.
     init(
         _ scene: Scene, _ disk: Disk, record: String = "", more: String = "shutdown: { drain: 1s }",
-        before: [String] = []
+        timeouts: String = "{}", before: [String] = []
     ) async throws {
         self.scene = scene
         self.disk = disk
@@ -27,6 +27,7 @@ struct DiskBench {
                   - name: taped
                     listen: 127.0.0.1:0
                     upstream: \(upstream)
+                    timeouts: \(timeouts)
                     record: { directory: \(disk.folder)/recordings\(record) }
                   - name: plain
                     listen: 127.0.0.1:0

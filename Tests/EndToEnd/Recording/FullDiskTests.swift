@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Disks that take no more: the relay goes on, what is lost is stated everywhere alike, and the recording resumes.
@@ -77,6 +78,81 @@ struct FullDiskTests {
             let one = try #require(facts.conversations.first { $0.id == record.id })
             #expect(one.up.isWhole(up) && one.down.isWhole(down) && one.dropped == 0)
             #expect(bench.tapline.program.errors.all.count { $0.contains(Self.recovery) } == 1)
+        }
+    }
+
+    /// A recording that must be whole is, also when nobody wants it any more and its last connection is over; and nothing is
+    /// said to be recorded before it is.
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount, arguments: [true, false])
+    func block_onAFullDisk_outlivesItsConnections_andAReload(isReloaded: Bool) async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 4MiB")
+            try await bench.open("a")
+            // It fits the buffer, and not the disk.
+            try await bench.puppet.pass(2_000_000, from: "a", to: "a'")
+            try await bench.tapline.program.errors.line(containing: Self.trouble)
+            if isReloaded {
+                let path = scene.path("tapline.yaml")
+                let text = try #require(Files.read(path))
+                try Files.replace(path, with: text.replacingOccurrences(of: "buffer: 4MiB", with: "buffer: 5MiB"))
+                try await bench.tapline.program.errors.line(containing: "generation\":\"2")
+            }
+            async let record = bench.end("a")
+            // Whatever passes meanwhile has its record.
+            try await bench.puppet.connect("late", to: bench.tapline.listeners[1])
+            try await bench.puppet.accept("late'", from: "upstream")
+            for side in ["late", "late'"] { try await bench.puppet.finish(side) }
+            for side in ["late", "late'"] { try await bench.puppet.receiveToEnd(side) }
+            try await bench.tapline.program.output.line(containing: "\"relay\":\"plain\"")
+            #expect(try !bench.tapline.recordsSoFar.contains { $0.relay == "taped" })
+            try await bench.disk.remount("size=100m")
+            #expect(try await record.recordedBytes == 2_000_000)
+            #expect(try await record.droppedBytes == 0)
+            try await bench.tapline.stop()
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [] && facts.recorded == 2_000_000)
+        }
+    }
+
+    /// What is not written when the process ends is lost, and said so everywhere.
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
+    func block_onADiskThatStaysFull_tellsTheTruthAtTheEnd() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 4MiB")
+            try await bench.open("a")
+            try await bench.puppet.pass(2_000_000, from: "a", to: "a'")
+            try await bench.tapline.program.errors.line(containing: Self.trouble)
+            for side in ["a", "a'"] { try await bench.puppet.finish(side) }
+            for side in ["a", "a'"] { try await bench.puppet.receiveToEnd(side) }
+            let record = try #require(try await bench.tapline.stop().first { $0.relay == "taped" })
+            #expect(record.isBalanced && record.reason == "client_closed" && record.droppedBytes ?? 0 > 900_000)
+            let facts = try await bench.facts()
+            #expect(facts.troubles == [] && facts.recorded == record.recordedBytes)
+            #expect(try bench.logged("ends with bytes missing") == record.droppedBytes)
+        }
+    }
+
+    /// A flow that waits for its recording is not idle.
+    @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
+    func block_onAFullDisk_isNoIdleConnection() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB",
+                timeouts: "{ idle: 500ms }")
+            try await bench.open("a")
+            async let passed = bench.puppet.pass(6_000_000, from: "a", to: "a'")
+            try await bench.tapline.program.errors.line(containing: Self.trouble)
+            // Another one, that is idle, ends meanwhile, and then once more.
+            for name in ["b", "c"] {
+                try await bench.open(name)
+                #expect(try await bench.puppet.receiveToEnd(name).end == "reset")
+            }
+            try await bench.disk.remount("size=100m")
+            _ = try await passed
+            #expect(try await bench.end("a").recordedBytes == 6_000_000)
+            try await bench.tapline.stop()
         }
     }
 

@@ -30,6 +30,37 @@ struct RecordedEndTests {
         }
     }
 
+    /// What is past `max_bytes` is not missing, however the connection ends.
+    @Test(.needs("python3"), arguments: ["fin", "reset"])
+    func bytesPastTheMost_areNoGap(end: String) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let folder = scene.path("recordings")
+            let tapline = try await scene.run(
+                relays: """
+                      - name: web
+                        listen: 127.0.0.1:0
+                        upstream: \(upstream)
+                        record: { directory: '\(folder)', max_bytes: 1000B }
+                    """)
+            try await puppet.connect("a", to: tapline.address)
+            try await puppet.accept("a'", from: "upstream")
+            try await puppet.pass(50_000, from: "a", to: "a'")
+            try await puppet.pass(30_000, from: "a'", to: "a")
+            if end == "reset" { try await puppet.reset("a'") } else { try await puppet.finish("a'") }
+            #expect(try await puppet.receiveToEnd("a").end == end)
+            if end == "fin" { try await puppet.finish("a") }
+            let record = try #require(try await tapline.stop().first)
+            #expect(record.recordedBytes == 2000 && record.droppedBytes == 0)
+            let facts = try await scene.facts(of: try scene.recordings(in: folder))
+            let one = try #require(facts.conversations.first)
+            #expect(facts.troubles == [] && facts.files.allSatisfy { $0.droppedSegments == 0 })
+            #expect(one.up.count == 1000 && one.down.count == 1000)
+            #expect(one.up.missing == 0 && one.down.missing == 0 && one.gaps == 0 && one.dropped == 0)
+        }
+    }
+
     @Test(.needs("python3", "tshark"), arguments: ["client", "upstream"])
     func reset_byEitherSide_isARSTThatSaysWhy(side: String) async throws {
         try await scene { scene in

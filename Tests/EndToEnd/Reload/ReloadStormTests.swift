@@ -55,7 +55,7 @@ struct ReloadStormTests {
         }
     }
 
-    @Test(.needs("python3"), .timeLimit(.minutes(4)))
+    @Test(.needs("python3"))
     func twoHundredChanges_cutNobody_andLeaveTheRightConfiguration() async throws {
         try await reloadScene(.heavy) { bench in
             let crowd = try bench.scene.start(Scene.peer("storm.py"))
