@@ -87,22 +87,14 @@ extension RelayService {
         return recording(of: relay, desk)
     }
 
-    /// How long whoever stops a recording waits for its file: a disk may be full, or hang.
-    private static let patienceWithFiles = Duration.seconds(5)
-
-    /// Stops recording a relay; its connections go on. Returns when the file is closed, or after five seconds: then it is
-    /// closed when it can be. Nil where no relay has this name.
+    /// Stops recording a relay; its connections go on. Returns when the file is closed: a disk that is full or hangs is
+    /// waited for, so whoever asks has a deadline of their own. Nil where no relay has this name.
     public func stopRecording(_ relay: String) async -> RecordingState? {
         let desk = state.recordings
         guard desk.entry(relay) != nil else { return nil }
-        let (closed, continuation) = AsyncStream.makeStream(of: Void.self)
-        let patience = Task {
-            try? await Task.sleep(for: Self.patienceWithFiles)
-            continuation.finish()
+        await withCheckedContinuation { continuation in
+            if !desk.stop(relay, then: { continuation.resume() }) { continuation.resume() }
         }
-        if !desk.stop(relay, then: { continuation.finish() }) { continuation.finish() }
-        for await _ in closed {}
-        patience.cancel()
         return recording(of: relay, desk)
     }
 

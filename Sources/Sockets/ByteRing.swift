@@ -1,3 +1,4 @@
+internal import Glibc
 public import Synchronization
 
 /// A bounded queue of records between many threads that append and one that consumes: each record is a header, some
@@ -85,7 +86,12 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
     public init(capacity: Int) {
         precondition(capacity >= 4096 && capacity < 1 << 31)
         self.capacity = capacity & ~7
-        base = .allocate(byteCount: self.capacity, alignment: 64)
+        // From the system and back to it: an allocator keeps what was once as large, and rings come and go.
+        guard
+            let memory = mmap(nil, self.capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+            memory != MAP_FAILED
+        else { fatalError("ByteRing: no memory for \(self.capacity) bytes (errno \(errno))") }
+        base = memory
     }
 
     deinit {
@@ -101,7 +107,7 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
             head += size
             used -= size
         }
-        base.deallocate()
+        munmap(base, capacity)
     }
 
     /// The most bytes that one record may have: larger ones would waste the end of a small ring.

@@ -13,6 +13,8 @@ final class Collector: Sendable {
     static let mostAskedOfKernel = 1000
     /// How long a worker's loop may take to answer before it counts as stuck.
     static let pulsePatience = TimeAmount.seconds(2)
+    /// How long whoever stops a recording waits for its file.
+    static let filePatience = TimeAmount.seconds(5)
 
     let services: AdminServices
     private let thread: LoopExecutor
@@ -122,13 +124,26 @@ final class Collector: Sendable {
     /// Whether every worker's loop turns: it answers within some seconds.
     func isAlive() async -> Bool {
         let pulse = pulseAnswer
-        return await withCheckedContinuation { continuation in
+        return await inTime(Self.pulsePatience) { await pulse.value() }
+    }
+
+    /// Stops recording a relay: how its recording is when its file is closed, or after some seconds, for the disk may be
+    /// full or hang. Nil where no relay has this name.
+    func stopRecording(_ relay: String) async -> RelayService.RecordingState? {
+        let relays = services.relays
+        _ = await inTime(Self.filePatience) { _ = await relays.stopRecording(relay) }
+        return relays.recordings[relay]
+    }
+
+    /// Whether an action is done within a time; it goes on if not.
+    private func inTime(_ time: TimeAmount, _ action: @escaping @Sendable () async -> Void) async -> Bool {
+        await withCheckedContinuation { continuation in
             let answer = FirstAnswer(continuation)
             Task(executorPreference: thread) {
-                await pulse.value()
+                await action()
                 answer.settle(true)
             }
-            thread.loop.scheduleTask(in: Self.pulsePatience) { answer.settle(false) }
+            thread.loop.scheduleTask(in: time) { answer.settle(false) }
         }
     }
 }

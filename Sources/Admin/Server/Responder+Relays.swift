@@ -59,7 +59,7 @@ extension Responder {
             }.value
             do { state = try outcome.get() } catch { throw Self.refused(error, relay) }
         case "DELETE":
-            guard let stopped = await relays.stopRecording(relay) else { throw Self.noRelay(relay) }
+            guard let stopped = await collector.stopRecording(relay) else { throw Self.noRelay(relay) }
             state = stopped
         default:
             state = await collector.recordings()[relay] ?? RecordingState(relay: relay)
