@@ -14,7 +14,7 @@ help:
 	@echo 'make lint       check how the sources look; make format puts it right'
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
 	@echo 'make sanitize   the in-process tests under the address sanitizer'
-	@echo 'make fuzz       feed the reader of recordings with nonsense for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
 
 run: setup build
@@ -50,13 +50,11 @@ sanitize: setup
 	LSAN_OPTIONS="suppressions=$(CURDIR)/.ci/leak-sanitizer.supp" swift test --sanitize=address --scratch-path .build-address-sanitizer \
 		--filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
 
-# A package of its own with libFuzzer's instrumentation. What it finds new goes to .build-fuzz; what makes it fail goes to
-# Tests/Fuzz/corpus, where the tests of every run read it again once it is committed.
+# A package of its own with libFuzzer's instrumentation. What is found new goes to .build-fuzz; what makes a target fail goes
+# to Tests/Fuzz/corpus, where the tests of every run read it again once it is committed. FUZZ_SECONDS for each target.
 fuzz: setup
 	swift build -c release --package-path Tests/Fuzz --scratch-path .build-fuzz
-	mkdir -p .build-fuzz/found
-	.build-fuzz/release/RecordingFuzz .build-fuzz/found Tests/Fuzz/corpus/recording -max_total_time=$(FUZZ_SECONDS) \
-		-max_len=4096 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=Tests/Fuzz/corpus/recording/
+	Tests/Fuzz/run $(FUZZ_SECONDS)
 
 install: build
 	install -D -m 755 .build/release/tapline $(DESTDIR)$(PREFIX)/bin/tapline

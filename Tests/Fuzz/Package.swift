@@ -12,16 +12,28 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-sanitize=fuzzer,address"]),
 ]
 
+/// A program that libFuzzer drives.
+func fuzzer(_ name: String, _ modules: Target.Dependency...) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["CFuzzer"] + modules, swiftSettings: settings,
+        linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])])
+}
+
 let package = Package(
     name: "fuzz",
+    dependencies: [.package(url: "https://github.com/jpsim/Yams", from: "6.2.2")],
     targets: [
         .target(name: "CLinux"),
         .target(name: "CFuzzer"),
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Text", swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "Text"], swiftSettings: settings),
-        .executableTarget(
-            name: "RecordingFuzz", dependencies: ["CFuzzer", "Recording"], swiftSettings: settings,
-            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
+        .target(
+            name: "Configuration", dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
+        fuzzer("RecordingFuzz", "Recording"),
+        fuzzer("ProtocolFuzz", "Recording"),
+        fuzzer("ConfigurationFuzz", "Configuration"),
+        fuzzer("ValueFuzz", "Configuration", "Sockets"),
     ]
 )

@@ -183,6 +183,24 @@ struct HostileCaptureTests {
         }
     }
 
+    @Test func corpusOfFirstBytes_isRecognisedWithinBounds() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Fuzz/corpus/protocol").standardizedFileURL
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        var families: Set<Recording.`Protocol`.Family> = []
+        for name in files {
+            let input = Array(try Data(contentsOf: folder.appendingPathComponent(name)))
+            guard input.count > 2 else { continue }
+            // The first two bytes say where the client's end and the server's begin.
+            let border = min(Int(input[0]) << 8 | Int(input[1]), input.count - 2)
+            let bytes = input.dropFirst(2)
+            let known = Protocol.recognise(up: Array(bytes.prefix(border)), down: Array(bytes.dropFirst(border)))
+            #expect(known.detail?.count ?? 0 <= 200, "\(name)")
+            families.insert(known.family)
+        }
+        #expect(families.count >= 10, "\(families)")
+    }
+
     /// What the fuzzer has found worth keeping; its first byte says in what pieces the rest is given.
     @Test func corpus_neverTrapsAndAlwaysEnds() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

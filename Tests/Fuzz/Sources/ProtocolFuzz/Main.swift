@@ -1,0 +1,27 @@
+import CFuzzer
+import Recording
+
+/// Feeds the recognition of protocols with what libFuzzer makes up: the first two bytes say where the client's bytes end
+/// and the server's begin.
+///
+/// What is found is that it traps, never ends, or tells more than its bound.
+@main
+enum ProtocolFuzz {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        _ = LLVMFuzzerRunDriver(&count, &arguments) { data, size in
+            ProtocolFuzz.read(Array(UnsafeBufferPointer(start: data, count: size)))
+            return 0
+        }
+    }
+
+    private static func read(_ input: [UInt8]) {
+        guard input.count >= 2 else { return }
+        let border = min(Int(input[0]) << 8 | Int(input[1]), input.count - 2)
+        let bytes = input.dropFirst(2)
+        let known = Protocol.recognise(up: Array(bytes.prefix(border)), down: Array(bytes.dropFirst(border)))
+        precondition(known.detail?.count ?? 0 <= 200, "\(known)")
+        precondition((known.family == .nothing) == bytes.isEmpty, "\(known)")
+    }
+}
