@@ -25,7 +25,8 @@ enum PathText {
         guard !text.isEmpty, text != "@" else {
             throw ValueError("`unix:\(text)` has no path; write unix:/run/app.sock")
         }
-        guard text.last != "/" else {
+        let last = text.split(separator: "/", omittingEmptySubsequences: false).last
+        guard last != "", last != ".", last != ".." else {
             throw ValueError("\(quoted("unix:" + text)) is a folder; name the socket in it, such as unix:/run/app.sock")
         }
         let path: String

@@ -55,6 +55,8 @@ import Testing
         ("unix:", "`unix:` has no path; write unix:/run/app.sock"),
         ("unix:@", "`unix:@` has no path; write unix:/run/app.sock"),
         ("unix:/run/", "`unix:/run/` is a folder; name the socket in it, such as unix:/run/app.sock"),
+        ("unix:/run/..", "`unix:/run/..` is a folder; name the socket in it, such as unix:/run/app.sock"),
+        ("unix:.", "`unix:.` is a folder; name the socket in it, such as unix:/run/app.sock"),
         ("unix:/a\0b", "`/a\\0b`: a path cannot hold a NUL"),
         ("unix:~/a", "`~/a`: `~` is not expanded; write `${HOME}` or the whole path"),
     ])
