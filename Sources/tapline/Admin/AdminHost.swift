@@ -1,6 +1,7 @@
 import Admin
 import Configuration
 import EventLoop
+import Glibc
 import Logging
 import Sockets
 
@@ -41,8 +42,19 @@ final class AdminHost {
         guard next != settings else { return .none }
         guard let next else { return .stop }
         let token = try AdminToken.load(next, environment: environmentToken)
+        try Self.refuseOpenDoor(next, token)
         guard next.listen != settings?.listen else { return .keep(next, token) }
         return .move(try AdminListener.bind(next.listen, beside: server.addresses), next, token)
+    }
+
+    /// Refuses an address that other machines can reach, without a token. A configuration that wants this was refused
+    /// already; should a way past that check ever open, the API still stays shut.
+    static func refuseOpenDoor(_ settings: AdminSettings, _ token: AdminToken?) throws(SystemError) {
+        guard !settings.listen.isLocal, token == nil else { return }
+        throw SystemError(
+            AdminListener.attempt(settings.listen.socketAddresses[0]), Errno(EACCES),
+            advice: "other machines can reach it, and there is no token; give it admin.token_file, or "
+                + "\(AdminSettings.tokenVariable) in the environment")
     }
 
     /// Puts a change in force. Clients of sockets that are gone are cut off.
