@@ -162,6 +162,26 @@ struct AdminSecurityTests {
         }
     }
 
+    /// More of them than there are places: refused before their body came, or let in and waited for.
+    @Test(.needs("python3", "curl"), arguments: [true, false])
+    func bodiesThatDoNotCome_keepNobodyOut(_ areRefused: Bool) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:127.0.0.1:1", options: Self.options,
+                before: ["env", "TAPLINE_ADMIN_TOKEN=\(areRefused ? "good-token-1234" : "")"])
+            let admin = try await scene.admin(of: tapline)
+            for number in 0..<70 {
+                try await puppet.connect("client \(number)", to: admin.address)
+                try await puppet.send(
+                    "client \(number)", "POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n")
+                if areRefused { try await puppet.receive("client \(number)", count: "HTTP/1.1 401".utf8.count) }
+            }
+            for _ in 0..<3 { #expect(try await admin.ask("/healthz").status == 200) }
+            try await tapline.stop()
+        }
+    }
+
     @Test(.needs("python3", "curl", "prlimit")) func fewDescriptors_leaveRoomForTheAPI() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
