@@ -16,7 +16,8 @@ internal import Synchronization
 /// started at the first `serve`, runs at a lower priority than the workers, and lives until the process ends. It talks
 /// to the workers by their mailboxes only.
 public final class AdminServer: Sendable {
-    /// How many clients there are at once, where the limit of descriptors allows it.
+    /// How many clients there are at once, where the limit of descriptors allows it. Half of them may follow a stream:
+    /// whoever does is never in the others' way, and a probe always finds room.
     static let mostClients = 64
     /// How much a request's header may have, and its body.
     static let mostHeaderBytes = 16 << 10
@@ -62,12 +63,13 @@ public final class AdminServer: Sendable {
     /// Serves a listener; one that was served before is closed, its clients with it.
     public func serve(_ listener: AdminListener) {
         stop {}
+        let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
         let (thread, responder) = running.withLock { running in
             let thread = running.thread ?? Self.startThread()
             let responder =
                 running.responder
                 ?? Responder(
-                    Collector(services, on: thread), services, on: thread, logger: logger,
+                    Collector(services, on: thread), services, on: thread, mostStreams: most / 2, logger: logger,
                     terms: { [self] in self.terms.withLock { $0 } })
             running.thread = thread
             running.responder = responder
@@ -75,7 +77,6 @@ public final class AdminServer: Sendable {
             return (thread, responder)
         }
         services.journal.keep(true)
-        let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
         var descriptors: [CInt] = []
         for parcel in listener.sockets {
             if let socket = parcel.take() { descriptors.append(socket.release()) }

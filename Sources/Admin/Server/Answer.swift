@@ -22,6 +22,18 @@ struct Answer: Sendable {
         Answer(status: status, content: .whole(bytes))
     }
 
+    /// What goes on until it is over or its client leaves. It keeps its place for as long as it is there, made or not.
+    static func stream(
+        _ type: String, _ place: StreamPlace, _ make: @escaping @Sendable (inout PieceWriter) async throws -> Void
+    ) -> Answer {
+        Answer(
+            type: type,
+            content: .pieces { pieces in
+                defer { withExtendedLifetime(place) {} }
+                try await make(&pieces)
+            })
+    }
+
     /// An error.
     static func error(_ error: AdminError) -> Answer {
         Answer(status: error.status, fields: error.fields, content: .whole(error.json))

@@ -5,30 +5,27 @@ internal import Logging
 internal import NIOCore
 internal import Relay
 internal import Sockets
-internal import Synchronization
 internal import Text
 
 /// Answers requests: lets them through the gate, reads their body, and carries the route out.
 ///
 /// Any thread; in fact the admin server's.
 final class Responder: Sendable {
-    /// How many streams (events, live traffic) may be open at once, of the server's 64 clients.
-    static let mostStreams = 32
-
     let collector: Collector
     let services: AdminServices
     let pump: EventPump
     private let logger: Logger
     private let terms: @Sendable () -> AdminServer.Terms
-    let streams = Atomic<Int>(0)
+    let streams: StreamPlaces
 
     init(
-        _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, logger: Logger,
+        _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, mostStreams: Int, logger: Logger,
         terms: @escaping @Sendable () -> AdminServer.Terms
     ) {
         self.collector = collector
         self.services = services
         pump = EventPump(collector, on: thread)
+        streams = StreamPlaces(most: mostStreams)
         self.logger = logger
         self.terms = terms
     }
@@ -37,7 +34,7 @@ final class Responder: Sendable {
     /// clients have the last of it to take.
     func endStreams() -> Bool {
         pump.endAll()
-        return streams.load(ordering: .relaxed) > 0
+        return !streams.areFree
     }
 
     /// Answers one request. Throws when the client has gone.
