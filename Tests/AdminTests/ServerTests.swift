@@ -26,7 +26,7 @@ struct ClientClockTests {
 
     @Test func stream_hasNoBound_whileTheClientTakesIt() {
         var clock = ClientClock(at: 0)
-        for event in [.head, .endOfRequest, .answerBegan, .blocked, .unblocked] as [ClientClock.Event] {
+        for event in [.head, .endOfRequest, .streamBegan, .blocked, .unblocked] as [ClientClock.Event] {
             clock.handle(event, at: 0)
         }
         #expect(!clock.isOver(at: 100_000 * Self.second))
@@ -52,6 +52,20 @@ struct ClientClockTests {
         var clock = ClientClock(at: 0)
         for (index, event) in events.enumerated() { clock.handle(event, at: UInt64(index + 1)) }
         #expect(clock.turn == turn)
+    }
+
+    @Test(
+        arguments: [
+            ([.head, .endOfRequest, .streamBegan], false), ([.head, .endOfRequest, .inputClosed], false),
+            ([.head, .endOfRequest, .answerBegan, .inputClosed], false),
+            ([.head, .endOfRequest, .streamBegan, .inputClosed], true),
+            ([.head, .endOfRequest, .inputClosed, .streamBegan], true),
+            ([.head, .endOfRequest, .streamBegan, .answerEnded, .inputClosed], false),
+        ] as [([ClientClock.Event], Bool)])
+    func endOfAClientsHalf_isItsLeaving_onlyFromAStream(_ events: [ClientClock.Event], _ hasLeft: Bool) {
+        var clock = ClientClock(at: 0)
+        for event in events { clock.handle(event, at: 0) }
+        #expect(clock.hasLeft == hasLeft)
     }
 
     @Test func whoIsMoreIdle_goesFirst_andOfEqualsWhoHasBeenSoForLongest() {

@@ -109,9 +109,10 @@ public final class AdminServer: Sendable {
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
                     http.setup(channel: channel, logger: logger).map { value in
-                        Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
+                        let task = Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
+                        // A stream that has nothing to write would never notice that nobody is left to write to.
+                        channel.closeFuture.whenComplete { _ in task.cancel() }
                     }
-                    .map { _ in }
                 }
             for descriptor in descriptors {
                 bootstrap.withBoundSocket(descriptor).whenComplete { result in

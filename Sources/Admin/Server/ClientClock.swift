@@ -18,6 +18,8 @@ struct ClientClock: Hashable, Sendable {
     /// What the client, or the server, is at.
     enum Phase: Hashable, Sendable {
         case awaitingFirst, awaitingNext, receivingBody, answering, sending
+        /// It is sent an answer that goes on.
+        case streaming
         /// It has its answer, and the rest of its body is still to come, which nobody wants any more.
         case discardingBody
     }
@@ -46,6 +48,10 @@ struct ClientClock: Hashable, Sendable {
     enum Event: Hashable, Sendable {
         /// A request's header has come; its body; its answer has begun, and is over.
         case head, endOfRequest, answerBegan, answerEnded
+        /// Its answer has begun, and nobody knows how long it is.
+        case streamBegan
+        /// The client has ended its half of the connection.
+        case inputClosed
         /// The client takes no more of what is sent, or takes again.
         case blocked, unblocked
     }
@@ -55,6 +61,7 @@ struct ClientClock: Hashable, Sendable {
     private var blockedSince: UInt64?
     /// The answer began before the request's end: the rest of the body is still to be read.
     private var owesBody = false
+    private var isInputClosed = false
 
     /// A client was accepted.
     init(at now: UInt64) {
@@ -67,9 +74,14 @@ struct ClientClock: Hashable, Sendable {
         switch phase {
         case .awaitingFirst, .awaitingNext, .discardingBody: Turn(idleness: .nothingUnderWay, since: since)
         case .receivingBody: Turn(idleness: .sendsNothing, since: since)
-        case .answering, .sending: blockedSince.map { Turn(idleness: .takesNothing, since: $0) }
+        case .answering, .sending, .streaming: blockedSince.map { Turn(idleness: .takesNothing, since: $0) }
         }
     }
+
+    /// Whether it counts as gone. An end of stream may be half a close, of somebody who has asked and waits for the
+    /// answer. One that has no end would hold its place until something passes, which on a quiet relay is never; so
+    /// there it is taken for what it is when curl or a browser is closed.
+    var hasLeft: Bool { isInputClosed && phase == .streaming }
 
     /// Something happened.
     mutating func handle(_ event: Event, at now: UInt64) {
@@ -83,6 +95,10 @@ struct ClientClock: Hashable, Sendable {
             if phase == .discardingBody { set(.awaitingNext, now) }
         case .answerBegan:
             set(.sending, now)
+        case .streamBegan:
+            set(.streaming, now)
+        case .inputClosed:
+            isInputClosed = true
         case .answerEnded:
             set(owesBody ? .discardingBody : .awaitingNext, now)
         case .blocked:
@@ -106,7 +122,7 @@ struct ClientClock: Hashable, Sendable {
         case .awaitingNext: limit = Limits.idle
         case .receivingBody, .discardingBody: limit = Limits.body
         case .answering: limit = Limits.answer
-        case .sending: return false
+        case .sending, .streaming: return false
         }
         return now >= since + limit
     }

@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 
@@ -97,11 +98,20 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head: note(.answerBegan)
+        case .head(let head): note(head.headerFields[.contentLength] == nil ? .streamBegan : .answerBegan)
         case .body: break
         case .end: note(.answerEnded)
         }
         context.write(data, promise: promise)
+        if clock.hasLeft { close() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event as? ChannelEvent == .inputClosed {
+            note(.inputClosed)
+            if clock.hasLeft { close() }
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
