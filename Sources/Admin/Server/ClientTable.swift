@@ -98,6 +98,8 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
+        // `100 Continue` is no answer yet.
+        case .head(let head) where head.status.kind == .informational: break
         case .head(let head): note(head.headerFields[.contentLength] == nil ? .streamBegan : .answerBegan)
         case .body: break
         case .end: note(.answerEnded)

@@ -41,14 +41,14 @@ final class Responder: Sendable {
     func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
         let answer: Answer
         do throws(AdminError) {
-            answer = try await self.answer(request)
+            answer = try await self.answer(request, writer)
         } catch {
             answer = .error(error)
         }
         try await answer.write(to: writer)
     }
 
-    private func answer(_ request: Request) async throws(AdminError) -> Answer {
+    private func answer(_ request: Request, _ writer: borrowing ResponseWriter) async throws(AdminError) -> Answer {
         let target = request.head.path ?? ""
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let headers = request.headers
@@ -56,18 +56,27 @@ final class Responder: Sendable {
         let route = try Gate(hosts: terms.hosts, token: terms.token?.value).admit(
             Gate.Visitor(
                 method: request.method.rawValue, path: String(parts.first ?? ""), host: request.head.authority,
+                // The first has become the authority; what is still a field is another one.
+                isHostRepeated: Self.host.map { headers.contains($0) } ?? false,
                 origin: headers[.origin], fetchSite: Self.fetchSite.flatMap { headers[$0] },
                 authorization: headers[.authorization]))
         let query = try Query(parsing: parts.count > 1 ? String(parts[1]) : nil, of: route)
-        let body = try await body(of: request)
+        let body = try await body(of: request, writer)
         return try await carryOut(route, request.method.rawValue, query, body)
     }
 
+    private static let host = HTTPField.Name("Host")
     private static let fetchSite = HTTPField.Name("Sec-Fetch-Site")
 
-    private func body(of request: Request) async throws(AdminError) -> [UInt8] {
+    private func body(
+        of request: Request, _ writer: borrowing ResponseWriter
+    ) async throws(AdminError) -> [UInt8] {
         var bytes: [UInt8] = []
         do {
+            // Whoever is refused is spared the sending; whoever is not need not wait for us to say nothing.
+            if request.headers[.expect]?.lowercased() == "100-continue" {
+                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+            }
             for try await piece in request.body {
                 guard bytes.count + piece.readableBytes <= AdminServer.mostBodyBytes else {
                     throw AdminError.tooLarge(AdminServer.mostBodyBytes)

@@ -29,6 +29,45 @@ struct AdminSecurityTests {
         }
     }
 
+    @Test(
+        .needs("python3", "curl"),
+        arguments: [
+            ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", "400"),
+            ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n", "400"),
+            ("GET /v1/status HTTP/1.1\r\nHost: localhost:+80\r\n", "403"),
+            ("GET /v1/connections/+1 HTTP/1.1\r\nHost: localhost\r\n", "404"),
+        ])
+    func requestThatCanBeReadTwoWays_isRefused(_ head: String, _ status: String) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            try await puppet.connect("client", to: admin.address)
+            try await puppet.send("client", head + "Connection: close\r\n\r\n")
+            #expect(try await puppet.receiveToEnd("client").text?.hasPrefix("HTTP/1.1 \(status) ") == true)
+            try await tapline.stop()
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func bodyThatWaitsToBeAskedFor_isAskedForAtOnce_orRefused() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
+            let admin = try await scene.admin(of: tapline)
+            let head = "Host: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n"
+            try await puppet.connect("client", to: admin.address)
+            try await puppet.send("client", "POST /v1/reload HTTP/1.1\r\n" + head)
+            let interim = "HTTP/1.1 100 Continue\r\n\r\n"
+            #expect(try await puppet.receive("client", count: interim.utf8.count).text == interim)
+            try await puppet.send("client", "{}")
+            #expect(try await puppet.receiveToEnd("client").text?.hasPrefix("HTTP/1.1 409 ") == true)
+            try await puppet.connect("nobody", to: admin.address)
+            try await puppet.send("nobody", "POST /nowhere HTTP/1.1\r\n" + head)
+            #expect(try await puppet.receive("nobody", count: 12).text == "HTTP/1.1 404")
+            try await tapline.stop()
+        }
+    }
+
     @Test(.needs("python3", "curl")) func bodiesAndHeadersThatAreTooLarge_areRefused() async throws {
         try await scene { scene in
             let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
