@@ -1,4 +1,5 @@
 import Configuration
+import Glibc
 import Sockets
 import TestSupport
 import Testing
@@ -34,6 +35,34 @@ struct TokenTests {
                 try Files.replace("\(folder)/token", with: text)
                 let error = #expect(throws: SystemError.self) { try AdminToken.load(settings, environment: nil) }
                 #expect(error?.attempt == "take the admin API's token from \(folder)/token")
+            }
+        }
+    }
+
+    /// Opened in the usual way it would wait for a writer, for ever.
+    @Test func fileThatIsAFIFO_isRefusedAtOnce() async throws {
+        try await TemporaryFolder.run { folder in
+            var settings = Self.local
+            settings.tokenFile = "\(folder)/fifo"
+            #expect(mkfifo("\(folder)/fifo", 0o600) == 0)
+            let error = #expect(throws: SystemError.self) { try AdminToken.load(settings, environment: nil) }
+            #expect(error?.description.contains("(EINVAL); it is no plain file; a token is 8 to 1024") == true)
+            settings.tokenFile = folder
+            let other = #expect(throws: SystemError.self) { try AdminToken.load(settings, environment: nil) }
+            #expect(other?.advice?.hasPrefix("it is no plain file") == true)
+        }
+    }
+
+    @Test func fileThatEverybodyCanRead_isWarnedOf() async throws {
+        try await TemporaryFolder.run { folder in
+            var settings = Self.local
+            #expect(AdminToken.warning(settings) == nil)
+            let path = "\(folder)/token"
+            settings.tokenFile = path
+            try Files.write("from-the-file\n", to: path)
+            for (mode, isWarnedOf) in [(0o644, true), (0o640, false), (0o600, false), (0o604, true)] {
+                chmod(path, mode_t(mode))
+                #expect((AdminToken.warning(settings)?.contains(path) == true) == isWarnedOf)
             }
         }
     }

@@ -23,9 +23,9 @@ public final class AdminToken: Sendable {
     ) throws(SystemError) -> AdminToken? {
         if let path = settings.tokenFile {
             guard let value = read(path) else {
-                throw SystemError(
-                    attempt(settings), Errno(access(path, R_OK) == 0 ? EINVAL : errno),
-                    advice: "the file holds one line, the token; \(TokenText.rule)")
+                let errno = Errno(access(path, R_OK) == 0 ? EINVAL : errno)
+                let trouble = SmallFile.isSpecial(path) ? "it is no plain file" : "the file holds one line, the token"
+                throw SystemError(attempt(settings), errno, advice: "\(trouble); \(TokenText.rule)")
             }
             return AdminToken(value, path: path)
         }
@@ -34,6 +34,12 @@ public final class AdminToken: Sendable {
         } catch {
             throw SystemError(attempt(settings), Errno(EINVAL), advice: error.message)
         }
+    }
+
+    /// What is to be said of where the token comes from, though it can be used; nil where all is well.
+    public static func warning(_ settings: AdminSettings) -> String? {
+        guard let path = settings.tokenFile, SmallFile.isPublic(path) else { return nil }
+        return "every user of this machine can read the admin API's token in \(path); chmod o-r takes that away"
     }
 
     /// What an error of `load` says was attempted.

@@ -27,13 +27,17 @@ final class AdminHost {
 
     private let server: AdminServer
     private let environmentToken: String?
+    private let logger: Logger
     private var settings: AdminSettings?
     private let announce: ([SocketAddress]) -> Void
 
     /// A host of a server that does not listen yet. `announce` says where it does, once it does.
-    init(_ server: AdminServer, environmentToken: String?, announce: @escaping ([SocketAddress]) -> Void) {
+    init(
+        _ server: AdminServer, environmentToken: String?, logger: Logger, announce: @escaping ([SocketAddress]) -> Void
+    ) {
         self.server = server
         self.environmentToken = environmentToken
+        self.logger = logger
         self.announce = announce
     }
 
@@ -66,14 +70,21 @@ final class AdminHost {
             settings = nil
             server.stop {}
         case .keep(let next, let token):
-            settings = next
-            server.set(next, token: token)
+            adopt(next, token)
         case .move(let listener, let next, let token):
-            settings = next
-            server.set(next, token: token)
+            adopt(next, token)
             server.serve(listener)
             announce(listener.addresses)
         }
+    }
+
+    private func adopt(_ next: AdminSettings, _ token: AdminToken?) {
+        // Once for a file, not at every reload that changes something else of the API.
+        if next.tokenFile != settings?.tokenFile, let warning = AdminToken.warning(next) {
+            logger.warning("\(warning)")
+        }
+        settings = next
+        server.set(next, token: token)
     }
 
     /// Lets go of a change that is not wanted after all.

@@ -86,6 +86,7 @@ struct AdminSecurityTests {
     @Test(.needs("python3", "curl")) func token_isAskedFor_andTakenFromItsFileAnew() async throws {
         try await scene { scene in
             let token = try scene.file("token", "first-secret\n")
+            chmod(token, 0o644)
             let tapline = try await scene.run(
                 relays: "  - { name: web, listen: 127.0.0.1:0, upstream: 127.0.0.1:1 }",
                 more: "admin: { listen: '0.0.0.0:0', token_file: \(token), hosts: [tapline.test] }")
@@ -105,6 +106,7 @@ struct AdminSecurityTests {
             let renewed = try await admin.await("the new token", "/v1/status") { $0.status == 200 ? $0 : nil }
             #expect(renewed.status == 200)
             #expect(!tapline.program.errors.all.contains { $0.contains("secret") })
+            #expect(tapline.program.errors.all.count { $0.contains("every user of this machine can read") } == 1)
             try await tapline.stop()
         }
     }
