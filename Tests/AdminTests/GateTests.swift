@@ -140,3 +140,15 @@ struct QueryTests {
         #expect(error?.message == "`boredom` is no end reason")
     }
 }
+
+/// Whom a request's target names.
+struct TargetAuthorityTests {
+    @Test(arguments: [
+        ("/v1/status", nil), ("*", nil), ("", nil), ("/http://a/", nil), ("ftp://a/", nil), ("localhost:80", nil),
+        ("http://localhost:1/v1/tap?relay=a", "localhost:1"), ("HTTPS://a", "a"), ("http://a?x", "a"),
+        ("http://a#/x", "a"), ("http://user@a/", "user@a"), ("http:///v1", ""),
+    ])
+    func urlNamesIt_andAPathDoesNot(_ target: String, _ authority: String?) {
+        #expect(TargetAuthority.find(in: target) == authority)
+    }
+}

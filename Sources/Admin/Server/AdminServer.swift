@@ -4,6 +4,7 @@ internal import HTTPTypes
 internal import HummingbirdCore
 public import Logging
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOPosix
 internal import Relay
@@ -108,7 +109,10 @@ public final class AdminServer: Sendable {
                 .serverChannelOption(.maxMessagesPerRead, value: 16)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
-                    http.setup(channel: channel, logger: logger).map { value in
+                    http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+                        let pipeline = channel.pipeline.syncOperations
+                        let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+                        try pipeline.addHandler(TargetAuthority(), position: .after(decoder))
                         let task = Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
                         // A stream that has nothing to write would never notice that nobody is left to write to.
                         channel.closeFuture.whenComplete { _ in task.cancel() }

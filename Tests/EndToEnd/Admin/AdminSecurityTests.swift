@@ -34,6 +34,10 @@ struct AdminSecurityTests {
         arguments: [
             ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", "400"),
             ("GET /v1/status HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n", "400"),
+            ("GET http://localhost/v1/status HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n", "400"),
+            ("GET http://evil.example/v1/status HTTP/1.1\r\nHost: localhost\r\n", "403"),
+            ("GET http://localhost@evil.example/v1/status HTTP/1.1\r\nHost: localhost\r\n", "403"),
+            ("GET http://localhost/v1/status HTTP/1.1\r\nHost: localhost\r\n", "200"),
             ("GET /v1/status HTTP/1.1\r\nHost: localhost:+80\r\n", "403"),
             ("GET /v1/connections/+1 HTTP/1.1\r\nHost: localhost\r\n", "404"),
         ])
