@@ -101,7 +101,7 @@ public final class AdminServer: Sendable {
             let http = HTTP1Channel(
                 responder: { request, writer, _ in try await responder.respond(to: request, writer) },
                 configuration: .init(
-                    additionalChannelHandlers: [ClientWatch(table.value)],
+                    additionalChannelHandlers: [ClientWatch(table.value), UnreadableRequest()],
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.mostHeaderBytes, maxHeaderListSize: Self.mostHeaderBytes,
                         maxHeaderFieldCount: 100)))

@@ -45,7 +45,8 @@ struct Answer: Sendable {
         try await writer.write(response: response.head, body: response.body)
     }
 
-    private var headers: HTTPFields {
+    /// The fields that go with it, without its length.
+    var headers: HTTPFields {
         var headers: HTTPFields = [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
         for (name, value) in fields {
             if let name = HTTPField.Name(name) { headers[name] = value }

@@ -79,9 +79,9 @@ struct AdminSecurityTests {
             let body = try scene.file("body", String(repeating: "x", count: 70_000))
             #expect(try await admin.ask("POST", "/v1/reload", body: "@\(body)").code == "too_large")
             let large = "X: " + String(repeating: "x", count: 20_000)
-            let refused = try await scene.run(
-                ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", large] + admin.target("/v1/status"))
-            #expect(refused.hasPrefix("4"))
+            let refused = try await admin.ask("GET", "/v1/status", headers: [large])
+            #expect(refused.status == 400 && refused.code == "bad_request")
+            #expect(refused.body.contains("its header has more than 16384 bytes"))
             #expect(try await admin.ask("/v1/status").status == 200)
             try await tapline.stop()
         }
