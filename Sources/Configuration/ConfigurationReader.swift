@@ -71,15 +71,26 @@ struct ConfigurationReader {
                 $0.value { text throws(ValueError) in try HostName.checked(text) }
             } ?? []
         let mark = fields[.listen]?.mark ?? fields.mark
-        let hasToken = fields[.tokenFile] != nil || reading.environment.values[AdminSettings.tokenVariable] != nil
-        if !settings.listen.isLocal, !hasToken {
-            fields[.listen]?.report(
-                "\(quoted(settings.listen.description)) can be reached from other machines; "
-                    + "it needs a `token_file` beside it, or \(AdminSettings.tokenVariable) in the environment")
+        if !settings.listen.isLocal, fields[.tokenFile] == nil, let message = lackOfToken(for: settings.listen) {
+            fields[.listen]?.report(message)
         }
         // An address that could not be read is nobody's default to be in the way of.
         guard address != nil || fields[.listen] == nil else { return nil }
         return Located(value: settings, mark: mark)
+    }
+
+    /// Why the environment has no token for an address that other machines can reach; nil where it has one.
+    private func lackOfToken(for listen: ListenAddress) -> String? {
+        do {
+            guard try TokenText.parse(variable: reading.environment.values[AdminSettings.tokenVariable]) == nil else {
+                return nil
+            }
+            return "\(quoted(listen.description)) can be reached from other machines; "
+                + "it needs a `token_file` beside it, or \(AdminSettings.tokenVariable) in the environment"
+        } catch {
+            return "\(quoted(listen.description)) can be reached from other machines and needs a token, but "
+                + error.message
+        }
     }
 
     private func relays(_ field: Field) -> [RelayDraft] {

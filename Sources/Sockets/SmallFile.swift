@@ -1,16 +1,31 @@
 internal import Glibc
 
-/// Reads the small files of /proc and /sys.
+/// Reads small files: those of /proc and /sys, and secrets.
 public enum SmallFile {
-    /// The first 4 KiB of a file as text; nil when it cannot be read.
+    /// The first 4 KiB of a file as text; nil when it cannot be read, or is no plain file. It never waits: opening a
+    /// FIFO to read it would, until somebody writes (fifo(7)).
     public static func read(_ path: String) -> String? {
-        let fd = open(path, O_RDONLY | O_CLOEXEC)
+        let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else { return nil }
         defer { _ = close(fd) }
+        var status = stat()
+        guard fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         return withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 1) { buffer in
             let count = Errno.retrying { Glibc.read(fd, buffer.baseAddress, buffer.count) }
             guard count >= 0 else { return nil }
             return String(decoding: UnsafeRawBufferPointer(rebasing: buffer[..<count]), as: UTF8.self)
         }
+    }
+
+    /// Whether there is something of that name, and it is no plain file.
+    public static func isSpecial(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
+    }
+
+    /// Whether every user of this machine may read it.
+    public static func isPublic(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
     }
 }

@@ -109,7 +109,8 @@ struct Forward: ParsableCommand {
         do {
             let listen = try ListenAddress(
                 parsing: adminAddress, directory: try workingDirectory(), mode: AdminSettings.unixMode)
-            guard listen.isLocal || ProcessEnvironment.value(AdminSettings.tokenVariable) != nil else {
+            let variable = ProcessEnvironment.value(AdminSettings.tokenVariable)
+            guard try listen.isLocal || TokenText.parse(variable: variable) != nil else {
                 throw ValidationError(
                     "--admin \(adminAddress) can be reached from other machines; it needs a token in "
                         + "\(AdminSettings.tokenVariable).")

@@ -138,7 +138,7 @@ final class Supervisor {
         services.reload = requestReload
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger),
-            environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable)
+            environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
         ) { [unowned self] addresses in
             for address in addresses {
                 announce("the admin API answers on \(address)", particulars: ["admin": "\(address)"])

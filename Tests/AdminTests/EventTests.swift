@@ -70,6 +70,15 @@ struct EventHubTests {
         #expect(await next == Array("x".utf8))
     }
 
+    @Test func whoeverWaits_andIsCancelled_followsNoMore() async {
+        let hub = EventHub()
+        let id = hub.follow(relay: nil)
+        let waiting = Task { await hub.next(id) }
+        waiting.cancel()
+        #expect(await waiting.value == nil)
+        #expect(!hub.isFollowed)
+    }
+
     @Test func slowFollower_isToldHowMuchItMissed() async throws {
         let hub = EventHub()
         let id = hub.follow(relay: nil)

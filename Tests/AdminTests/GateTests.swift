@@ -10,7 +10,8 @@ struct GateTests {
         origin: String? = nil, site: String? = nil, authorization: String? = nil
     ) -> Gate.Visitor {
         Gate.Visitor(
-            method: method, path: path, host: host, origin: origin, fetchSite: site, authorization: authorization)
+            method: method, path: path, host: host, origin: origin, fetchSite: site,
+            authorization: authorization)
     }
 
     private func refusal(_ visitor: Gate.Visitor, hosts: [String] = [], token: String? = nil) -> String? {
@@ -34,6 +35,8 @@ struct GateTests {
         nil, "", ":80", "evil.example", "evil.example:9180", "127.0.0.1.evil.example", "localhost.evil.example",
         "localhost:x", "localhost:99999", "[::1", "[evil]:80", "[::1]x", "127.0.0.1:9180:80", "0x7f.1",
         "user@localhost", "localhost, evil.example", "evil.example\\localhost", "internal",
+        "localhost:+80", "localhost:-0", "localhost:", "[::1]:+80", ".localhost", "a..localhost", "localhost..", ".",
+        "tapline..internal",
     ])
     func otherHosts_areForeign(_ host: String?) {
         #expect(refusal(visitor(host: host), hosts: ["tapline.internal"]) == "foreign_host")
@@ -51,11 +54,17 @@ struct GateTests {
     }
 
     @Test func otherSites_mayLinkToThePage_andNothingElse() {
-        for site in ["cross-site", "same-site"] {
+        for site in ["cross-site", "same-site", "Cross-Site", "SAME-SITE", "none, cross-site", "other"] {
             #expect(refusal(visitor(site: site)) == "foreign_origin")
             #expect(refusal(visitor("/", site: site)) == nil)
         }
-        for site in ["same-origin", "none"] { #expect(refusal(visitor(site: site)) == nil) }
+        for site in ["same-origin", "none", "Same-Origin"] { #expect(refusal(visitor(site: site)) == nil) }
+    }
+
+    @Test func hostThatIsThereTwice_isRefused() {
+        var visitor = visitor()
+        visitor.isHostRepeated = true
+        #expect(refusal(visitor) == "bad_request")
     }
 
     @Test func token_isAskedForEverywhere_butForProbesAndThePage() {
@@ -88,7 +97,8 @@ struct GateTests {
     @Test(arguments: [
         "", "v1/status", "//", "/v1", "/v1/", "/v1/status/", "/v1/../v1/status", "/../../etc/passwd",
         "/%2e%2e/etc/passwd",
-        "/v1/connections/", "/v1/connections/0", "/v1/connections/-1", "/v1/connections/18446744073709551616",
+        "/v1/connections/", "/v1/connections/+1", "/v1/connections/01", "/v1/connections/0", "/v1/connections/-1",
+        "/v1/connections/18446744073709551616",
         "/v1/connections/5/x", "/v1/relays/web", "/v1/relays//recording", "/v1/relays/%zz/recording",
         "/v1/relays/%ff/recording", "/v1/relays/a/b/recording", "http://127.0.0.1/v1/status", "*", "/page.html",
     ])
@@ -128,5 +138,17 @@ struct QueryTests {
     @Test func reasons_areOfTheList() {
         let error = #expect(throws: AdminError.self) { try Query(parsing: "reason=boredom", of: .closed) }
         #expect(error?.message == "`boredom` is no end reason")
+    }
+}
+
+/// Whom a request's target names.
+struct TargetAuthorityTests {
+    @Test(arguments: [
+        ("/v1/status", nil), ("*", nil), ("", nil), ("/http://a/", nil), ("ftp://a/", nil), ("localhost:80", nil),
+        ("http://localhost:1/v1/tap?relay=a", "localhost:1"), ("HTTPS://a", "a"), ("http://a?x", "a"),
+        ("http://a#/x", "a"), ("http://user@a/", "user@a"), ("http:///v1", ""),
+    ])
+    func urlNamesIt_andAPathDoesNot(_ target: String, _ authority: String?) {
+        #expect(TargetAuthority.find(in: target) == authority)
     }
 }

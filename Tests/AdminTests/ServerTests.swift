@@ -11,8 +11,9 @@ struct ClientClockTests {
         arguments: [
             ([], 10), ([.head], 10), ([.head, .endOfRequest], 30),
             ([.head, .endOfRequest, .answerBegan, .answerEnded], 60),
-            // Answered before its body had come: the rest of that is still waited for.
+            // Answered before its body had come: the rest of that is still waited for, and for no second answer.
             ([.head, .answerBegan, .answerEnded], 10),
+            ([.head, .answerBegan, .answerEnded, .endOfRequest], 60),
             ([.head, .endOfRequest, .answerBegan, .blocked], 30),
         ] as [([ClientClock.Event], UInt64)])
     func everyPhase_hasItsBound(_ events: [ClientClock.Event], _ seconds: UInt64) {
@@ -25,24 +26,55 @@ struct ClientClockTests {
 
     @Test func stream_hasNoBound_whileTheClientTakesIt() {
         var clock = ClientClock(at: 0)
-        for event in [.head, .endOfRequest, .answerBegan, .blocked, .unblocked] as [ClientClock.Event] {
+        for event in [.head, .endOfRequest, .streamBegan, .blocked, .unblocked] as [ClientClock.Event] {
             clock.handle(event, at: 0)
         }
         #expect(!clock.isOver(at: 100_000 * Self.second))
-        #expect(!clock.isIdle)
+        #expect(clock.turn == nil)
     }
 
-    @Test func onlyWhoWaitsForARequest_isIdle() {
+    /// Each event comes a tick after the one before it.
+    @Test(
+        arguments: [
+            ([], .init(idleness: .nothingUnderWay, since: 0)),
+            ([.head], .init(idleness: .sendsNothing, since: 1)),
+            ([.head, .endOfRequest], nil),
+            ([.head, .endOfRequest, .answerBegan], nil),
+            ([.head, .endOfRequest, .answerBegan, .blocked], .init(idleness: .takesNothing, since: 4)),
+            ([.head, .endOfRequest, .answerBegan, .blocked, .blocked], .init(idleness: .takesNothing, since: 4)),
+            ([.head, .endOfRequest, .answerBegan, .blocked, .unblocked], nil),
+            ([.head, .endOfRequest, .answerBegan, .answerEnded], .init(idleness: .nothingUnderWay, since: 4)),
+            // A refusal does not wait for the body.
+            ([.head, .answerBegan, .answerEnded], .init(idleness: .nothingUnderWay, since: 3)),
+            ([.head, .answerBegan, .answerEnded, .endOfRequest], .init(idleness: .nothingUnderWay, since: 4)),
+        ] as [([ClientClock.Event], ClientClock.Turn?)])
+    func whoStalls_hasATurnToGo(_ events: [ClientClock.Event], _ turn: ClientClock.Turn?) {
         var clock = ClientClock(at: 0)
-        #expect(clock.isIdle)
-        clock.handle(.head, at: 1)
-        #expect(!clock.isIdle)
-        clock.handle(.endOfRequest, at: 2)
-        #expect(!clock.isIdle)
-        clock.handle(.answerBegan, at: 3)
-        #expect(!clock.isIdle)
-        clock.handle(.answerEnded, at: 4)
-        #expect(clock.isIdle && clock.since == 4)
+        for (index, event) in events.enumerated() { clock.handle(event, at: UInt64(index + 1)) }
+        #expect(clock.turn == turn)
+    }
+
+    @Test(
+        arguments: [
+            ([.head, .endOfRequest, .streamBegan], false), ([.head, .endOfRequest, .inputClosed], false),
+            ([.head, .endOfRequest, .answerBegan, .inputClosed], false),
+            ([.head, .endOfRequest, .streamBegan, .inputClosed], true),
+            ([.head, .endOfRequest, .inputClosed, .streamBegan], true),
+            ([.head, .endOfRequest, .streamBegan, .answerEnded, .inputClosed], false),
+        ] as [([ClientClock.Event], Bool)])
+    func endOfAClientsHalf_isItsLeaving_onlyFromAStream(_ events: [ClientClock.Event], _ hasLeft: Bool) {
+        var clock = ClientClock(at: 0)
+        for event in events { clock.handle(event, at: 0) }
+        #expect(clock.hasLeft == hasLeft)
+    }
+
+    @Test func whoIsMoreIdle_goesFirst_andOfEqualsWhoHasBeenSoForLongest() {
+        let turns: [ClientClock.Turn] = [
+            .init(idleness: .takesNothing, since: 1), .init(idleness: .sendsNothing, since: 3),
+            .init(idleness: .nothingUnderWay, since: 9), .init(idleness: .nothingUnderWay, since: 8),
+            .init(idleness: .sendsNothing, since: 2),
+        ]
+        #expect(turns.sorted().map(\.since) == [8, 9, 2, 3, 1])
     }
 }
 

@@ -162,4 +162,21 @@ import Text
         #expect(try read("admin: { listen: '*:9180', token_file: t }\n" + relay()).admin?.tokenFile != nil)
         #expect(!mistakes(text).isEmpty)
     }
+
+    @Test(arguments: ["", " \n"]) func adminOffLoopback_withAnEmptyVariable_isRefusedAsWithout(_ value: String) {
+        let text = "admin: { listen: '*:9180' }\n" + relay()
+        #expect(mistakes(text, environment: ["TAPLINE_ADMIN_TOKEN": value]) == mistakes(text))
+    }
+
+    @Test(arguments: ["short", "good token 1234", "tökens-1234", "good-token-\u{1}1234"])
+    func adminOffLoopback_withAVariableThatIsNoToken_isRefusedWithTheReason(_ value: String) {
+        let found = mistakes(
+            "admin: { listen: '*:9180' }\n" + relay(), environment: ["TAPLINE_ADMIN_TOKEN": value])
+        #expect(
+            found == [
+                "1:18: `listen`: `*:9180` can be reached from other machines and needs a token, but "
+                    + "`TAPLINE_ADMIN_TOKEN` in the environment holds no token; a token is 8 to 1024 printable ASCII "
+                    + "characters without spaces; set a good one, or none"
+            ])
+    }
 }

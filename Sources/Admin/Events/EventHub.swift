@@ -63,8 +63,17 @@ final class EventHub: Sendable {
         reader?.resume(returning: nil)
     }
 
-    /// What is next for a follower, as soon as there is something; nil when it is over.
+    /// What is next for a follower, as soon as there is something; nil when it is over, also because the task that asks
+    /// is cancelled.
     func next(_ id: Int) async -> [UInt8]? {
+        await withTaskCancellationHandler {
+            await waitForNext(id)
+        } onCancel: {
+            leave(id)
+        }
+    }
+
+    private func waitForNext(_ id: Int) async -> [UInt8]? {
         await withCheckedContinuation { reader in
             let answer = state.withLock { state -> (isThere: Bool, bytes: [UInt8]?) in
                 guard var follower = state.followers[id] else { return (true, nil) }

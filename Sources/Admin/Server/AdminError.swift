@@ -15,6 +15,10 @@ struct AdminError: Error, Hashable, Sendable {
         AdminError(status: 400, code: "bad_request", message: message)
     }
 
+    static func unreadable(_ mostHeaderBytes: Int) -> AdminError {
+        .badRequest("this cannot be read as HTTP/1.1, or its header has more than \(mostHeaderBytes) bytes")
+    }
+
     static let unauthorized = AdminError(
         status: 401, code: "unauthorized",
         message: "this needs the token: Authorization: Bearer …; it stands in admin.token_file, or is what tapline's "

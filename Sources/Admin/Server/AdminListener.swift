@@ -32,6 +32,8 @@ public final class AdminListener: Sendable {
                 let socket = try Socket(family: address.family)
                 try socket.bind(to: address, sharing: going.contains { $0.overlaps(address) })
                 try socket.allowSharing()
+                // The accepted sockets inherit it: a client whose machine is gone says so in no other way.
+                try socket.set(.standard)
                 try socket.listen()
                 addresses.append(socket.localAddress ?? address)
                 sockets.append(SocketParcel(socket))

@@ -4,6 +4,7 @@ internal import HTTPTypes
 internal import HummingbirdCore
 public import Logging
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOHTTPTypes
 internal import NIOPosix
 internal import Relay
@@ -16,7 +17,8 @@ internal import Synchronization
 /// started at the first `serve`, runs at a lower priority than the workers, and lives until the process ends. It talks
 /// to the workers by their mailboxes only.
 public final class AdminServer: Sendable {
-    /// How many clients there are at once, where the limit of descriptors allows it.
+    /// How many clients there are at once, where the limit of descriptors allows it. Half of them may follow a stream:
+    /// whoever does is never in the others' way, and a probe always finds room.
     static let mostClients = 64
     /// How much a request's header may have, and its body.
     static let mostHeaderBytes = 16 << 10
@@ -62,12 +64,13 @@ public final class AdminServer: Sendable {
     /// Serves a listener; one that was served before is closed, its clients with it.
     public func serve(_ listener: AdminListener) {
         stop {}
+        let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
         let (thread, responder) = running.withLock { running in
             let thread = running.thread ?? Self.startThread()
             let responder =
                 running.responder
                 ?? Responder(
-                    Collector(services, on: thread), services, on: thread, logger: logger,
+                    Collector(services, on: thread), services, on: thread, mostStreams: most / 2, logger: logger,
                     terms: { [self] in self.terms.withLock { $0 } })
             running.thread = thread
             running.responder = responder
@@ -75,7 +78,6 @@ public final class AdminServer: Sendable {
             return (thread, responder)
         }
         services.journal.keep(true)
-        let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
         var descriptors: [CInt] = []
         for parcel in listener.sockets {
             if let socket = parcel.take() { descriptors.append(socket.release()) }
@@ -99,7 +101,7 @@ public final class AdminServer: Sendable {
             let http = HTTP1Channel(
                 responder: { request, writer, _ in try await responder.respond(to: request, writer) },
                 configuration: .init(
-                    additionalChannelHandlers: [ClientWatch(table.value)],
+                    additionalChannelHandlers: [ClientWatch(table.value), UnreadableRequest()],
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.mostHeaderBytes, maxHeaderListSize: Self.mostHeaderBytes,
                         maxHeaderFieldCount: 100)))
@@ -107,10 +109,14 @@ public final class AdminServer: Sendable {
                 .serverChannelOption(.maxMessagesPerRead, value: 16)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
-                    http.setup(channel: channel, logger: logger).map { value in
-                        Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
+                    http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+                        let pipeline = channel.pipeline.syncOperations
+                        let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+                        try pipeline.addHandler(TargetAuthority(), position: .after(decoder))
+                        let task = Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
+                        // A stream that has nothing to write would never notice that nobody is left to write to.
+                        channel.closeFuture.whenComplete { _ in task.cancel() }
                     }
-                    .map { _ in }
                 }
             for descriptor in descriptors {
                 bootstrap.withBoundSocket(descriptor).whenComplete { result in

@@ -15,26 +15,36 @@ public final class AdminToken: Sendable {
         known = Mutex((value, .now))
     }
 
-    /// The token of some settings: of the file, else of the environment; nil where there is none. Throws where the file
-    /// cannot be read or holds none.
+    /// The token of some settings: of the file, else of the environment, by the value of its variable; nil where there
+    /// is none. Throws where the file cannot be read or holds none, and where the variable holds what cannot be one: an
+    /// API that went on without would be open to everybody.
     public static func load(
         _ settings: AdminSettings, environment: String?
     ) throws(SystemError) -> AdminToken? {
         if let path = settings.tokenFile {
             guard let value = read(path) else {
-                throw SystemError(
-                    attempt(path), Errno(access(path, R_OK) == 0 ? EINVAL : errno),
-                    advice: "the file holds one line: the token, of 8 to 1024 printable characters without spaces")
+                let errno = Errno(access(path, R_OK) == 0 ? EINVAL : errno)
+                let trouble = SmallFile.isSpecial(path) ? "it is no plain file" : "the file holds one line, the token"
+                throw SystemError(attempt(settings), errno, advice: "\(trouble); \(TokenText.rule)")
             }
             return AdminToken(value, path: path)
         }
-        guard let environment, isGood(environment) else { return nil }
-        return AdminToken(environment, path: nil)
+        do throws(ValueError) {
+            return try TokenText.parse(variable: environment).map { AdminToken($0, path: nil) }
+        } catch {
+            throw SystemError(attempt(settings), Errno(EINVAL), advice: error.message)
+        }
     }
 
-    /// What an error of `load` for a file says was attempted.
-    public static func attempt(_ path: String) -> String {
-        "take the admin API's token from \(path)"
+    /// What is to be said of where the token comes from, though it can be used; nil where all is well.
+    public static func warning(_ settings: AdminSettings) -> String? {
+        guard let path = settings.tokenFile, SmallFile.isPublic(path) else { return nil }
+        return "every user of this machine can read the admin API's token in \(path); chmod o-r takes that away"
+    }
+
+    /// What an error of `load` says was attempted.
+    public static func attempt(_ settings: AdminSettings) -> String {
+        "take the admin API's token from \(settings.tokenFile ?? AdminSettings.tokenVariable)"
     }
 
     /// The token that holds now. A file that cannot be read any more leaves the last one in force.
@@ -51,13 +61,7 @@ public final class AdminToken: Sendable {
 
     private static func read(_ path: String) -> String? {
         guard let text = SmallFile.read(path) else { return nil }
-        let value = text.split(whereSeparator: \.isWhitespace)
-        guard value.count == 1, isGood(String(value[0])) else { return nil }
-        return String(value[0])
-    }
-
-    /// RFC 6750 allows these characters, and more than a few are needed to be worth anything.
-    static func isGood(_ token: String) -> Bool {
-        (8...1024).contains(token.utf8.count) && token.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        // A file that is being replaced may hold nothing, or half of it, for a moment.
+        return try? TokenText.parse(text)
     }
 }

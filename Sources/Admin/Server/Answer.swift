@@ -22,6 +22,18 @@ struct Answer: Sendable {
         Answer(status: status, content: .whole(bytes))
     }
 
+    /// What goes on until it is over or its client leaves. It keeps its place for as long as it is there, made or not.
+    static func stream(
+        _ type: String, _ place: StreamPlace, _ make: @escaping @Sendable (inout PieceWriter) async throws -> Void
+    ) -> Answer {
+        Answer(
+            type: type,
+            content: .pieces { pieces in
+                defer { withExtendedLifetime(place) {} }
+                try await make(&pieces)
+            })
+    }
+
     /// An error.
     static func error(_ error: AdminError) -> Answer {
         Answer(status: error.status, fields: error.fields, content: .whole(error.json))
@@ -33,7 +45,8 @@ struct Answer: Sendable {
         try await writer.write(response: response.head, body: response.body)
     }
 
-    private var headers: HTTPFields {
+    /// The fields that go with it, without its length.
+    var headers: HTTPFields {
         var headers: HTTPFields = [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
         for (name, value) in fields {
             if let name = HTTPField.Name(name) { headers[name] = value }

@@ -1,3 +1,4 @@
+internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 
@@ -14,13 +15,15 @@ final class ClientTable {
         self.most = most
     }
 
-    /// A client has come. When all places are taken, whoever has waited longest without a request goes; where everybody
-    /// is busy, the new one does.
+    /// A client has come. When all places are taken, whoever's turn is first goes; where something is done for
+    /// everybody, the new one does.
     func enter(_ client: ClientWatch, on loop: any NIOCore.EventLoop) {
         clients[ObjectIdentifier(client)] = client
         if clients.count > most {
-            let idle = clients.values.filter { $0.clock.isIdle && $0 !== client }
-            let leaving = idle.min { $0.clock.since < $1.clock.since } ?? client
+            let turns = clients.values.compactMap { other in
+                other === client ? nil : other.clock.turn.map { (client: other, turn: $0) }
+            }
+            let leaving = turns.min { $0.turn < $1.turn }?.client ?? client
             // At once: closing takes a turn of the loop, and others may enter in this one.
             clients[ObjectIdentifier(leaving)] = nil
             leaving.close()
@@ -95,11 +98,22 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        case .head: note(.answerBegan)
+        // `100 Continue` is no answer yet.
+        case .head(let head) where head.status.kind == .informational: break
+        case .head(let head): note(head.headerFields[.contentLength] == nil ? .streamBegan : .answerBegan)
         case .body: break
         case .end: note(.answerEnded)
         }
         context.write(data, promise: promise)
+        if clock.hasLeft { close() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event as? ChannelEvent == .inputClosed {
+            note(.inputClosed)
+            if clock.hasLeft { close() }
+        }
+        context.fireUserInboundEventTriggered(event)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

@@ -9,6 +9,8 @@ struct Gate: Sendable {
         var path: String
         /// `Host`.
         var host: String?
+        /// Whether `Host` is there more than once: then two readers of the request may not mean the same one.
+        var isHostRepeated = false
         /// `Origin`.
         var origin: String?
         /// `Sec-Fetch-Site` (W3C, Fetch Metadata): what the browser says of whose page it was.
@@ -31,11 +33,12 @@ struct Gate: Sendable {
     /// Lets a visitor in: the route, or why not. `Host` comes first, for somebody whom it gives away (DNS rebinding)
     /// learns nothing more.
     func admit(_ visitor: Visitor) throws(AdminError) -> Route {
+        guard !visitor.isHostRepeated else { throw .badRequest("Host is there twice") }
         guard let host = visitor.host, isOwn(host: host) else { throw .foreignHost(visitor.host) }
         if let origin = visitor.origin, !isOwn(origin: origin, host: host) { throw .foreignOrigin(origin) }
         let route = Route(path: visitor.path)
         // A browser says so also where it sends no Origin: a link in another page may show ours, and nothing else.
-        if let site = visitor.fetchSite, site == "cross-site" || site == "same-site", route != .page {
+        if let site = visitor.fetchSite?.lowercased(), site != "same-origin", site != "none", route != .page {
             throw .foreignOrigin("another site")
         }
         // Who has no token does not learn what there is.
@@ -56,6 +59,7 @@ struct Gate: Sendable {
         if name.hasPrefix("[") { return IPv6Address(String(name.dropFirst().dropLast())) != nil }
         // A name may end in a dot.
         let plain = (name.hasSuffix(".") ? String(name.dropLast()) : name).lowercased()
+        guard !plain.split(separator: ".", omittingEmptySubsequences: false).contains("") else { return false }
         return IPv4Address(plain) != nil || plain == "localhost" || plain.hasSuffix(".localhost")
             || hosts.contains(plain)
     }
@@ -70,8 +74,13 @@ struct Gate: Sendable {
             end = host.firstIndex(of: ":") ?? host.endIndex
         }
         let rest = host[end...]
-        guard rest.isEmpty || (rest.first == ":" && UInt16(rest.dropFirst()) != nil) else { return nil }
+        guard rest.isEmpty || (rest.first == ":" && isPort(rest.dropFirst())) else { return nil }
         return end == host.startIndex ? nil : String(host[..<end])
+    }
+
+    /// Digits only: `UInt16` by itself would take a sign, too.
+    private static func isPort(_ text: Substring) -> Bool {
+        text.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") } && UInt16(text) != nil
     }
 
     /// A page's own origin is the host that it was fetched from; what stands before it, TLS or not, may be a proxy's.

@@ -5,30 +5,27 @@ internal import Logging
 internal import NIOCore
 internal import Relay
 internal import Sockets
-internal import Synchronization
 internal import Text
 
 /// Answers requests: lets them through the gate, reads their body, and carries the route out.
 ///
 /// Any thread; in fact the admin server's.
 final class Responder: Sendable {
-    /// How many streams (events, live traffic) may be open at once, of the server's 64 clients.
-    static let mostStreams = 32
-
     let collector: Collector
     let services: AdminServices
     let pump: EventPump
     private let logger: Logger
     private let terms: @Sendable () -> AdminServer.Terms
-    let streams = Atomic<Int>(0)
+    let streams: StreamPlaces
 
     init(
-        _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, logger: Logger,
+        _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, mostStreams: Int, logger: Logger,
         terms: @escaping @Sendable () -> AdminServer.Terms
     ) {
         self.collector = collector
         self.services = services
         pump = EventPump(collector, on: thread)
+        streams = StreamPlaces(most: mostStreams)
         self.logger = logger
         self.terms = terms
     }
@@ -37,21 +34,21 @@ final class Responder: Sendable {
     /// clients have the last of it to take.
     func endStreams() -> Bool {
         pump.endAll()
-        return streams.load(ordering: .relaxed) > 0
+        return !streams.areFree
     }
 
     /// Answers one request. Throws when the client has gone.
     func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
         let answer: Answer
         do throws(AdminError) {
-            answer = try await self.answer(request)
+            answer = try await self.answer(request, writer)
         } catch {
             answer = .error(error)
         }
         try await answer.write(to: writer)
     }
 
-    private func answer(_ request: Request) async throws(AdminError) -> Answer {
+    private func answer(_ request: Request, _ writer: borrowing ResponseWriter) async throws(AdminError) -> Answer {
         let target = request.head.path ?? ""
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let headers = request.headers
@@ -59,18 +56,27 @@ final class Responder: Sendable {
         let route = try Gate(hosts: terms.hosts, token: terms.token?.value).admit(
             Gate.Visitor(
                 method: request.method.rawValue, path: String(parts.first ?? ""), host: request.head.authority,
+                // The first has become the authority; what is still a field is another one.
+                isHostRepeated: Self.host.map { headers.contains($0) } ?? false,
                 origin: headers[.origin], fetchSite: Self.fetchSite.flatMap { headers[$0] },
                 authorization: headers[.authorization]))
         let query = try Query(parsing: parts.count > 1 ? String(parts[1]) : nil, of: route)
-        let body = try await body(of: request)
+        let body = try await body(of: request, writer)
         return try await carryOut(route, request.method.rawValue, query, body)
     }
 
+    private static let host = HTTPField.Name("Host")
     private static let fetchSite = HTTPField.Name("Sec-Fetch-Site")
 
-    private func body(of request: Request) async throws(AdminError) -> [UInt8] {
+    private func body(
+        of request: Request, _ writer: borrowing ResponseWriter
+    ) async throws(AdminError) -> [UInt8] {
         var bytes: [UInt8] = []
         do {
+            // Whoever is refused is spared the sending; whoever is not need not wait for us to say nothing.
+            if request.headers[.expect]?.lowercased() == "100-continue" {
+                try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+            }
             for try await piece in request.body {
                 guard bytes.count + piece.readableBytes <= AdminServer.mostBodyBytes else {
                     throw AdminError.tooLarge(AdminServer.mostBodyBytes)

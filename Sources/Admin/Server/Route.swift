@@ -30,7 +30,8 @@ enum Route: Hashable, Sendable {
         case ["v1", "tap"]: self = .tap
         case ["v1", "events"]: self = .events
         case let words where words.count == 3 && words.starts(with: ["v1", "connections"]):
-            guard let id = UInt64(words[2]), id > 0 else { return nil }
+            // A thing has one path: neither `+5` nor `05` is connection 5.
+            guard let id = UInt64(words[2]), id > 0, String(id) == words[2] else { return nil }
             self = .connection(id)
         case let words where words.count == 4 && words.starts(with: ["v1", "relays"]) && words[3] == "recording":
             guard let name = PercentText.decode(words[2]), !name.isEmpty else { return nil }

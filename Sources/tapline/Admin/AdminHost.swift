@@ -1,6 +1,7 @@
 import Admin
 import Configuration
 import EventLoop
+import Glibc
 import Logging
 import Sockets
 
@@ -26,13 +27,17 @@ final class AdminHost {
 
     private let server: AdminServer
     private let environmentToken: String?
+    private let logger: Logger
     private var settings: AdminSettings?
     private let announce: ([SocketAddress]) -> Void
 
     /// A host of a server that does not listen yet. `announce` says where it does, once it does.
-    init(_ server: AdminServer, environmentToken: String?, announce: @escaping ([SocketAddress]) -> Void) {
+    init(
+        _ server: AdminServer, environmentToken: String?, logger: Logger, announce: @escaping ([SocketAddress]) -> Void
+    ) {
         self.server = server
         self.environmentToken = environmentToken
+        self.logger = logger
         self.announce = announce
     }
 
@@ -41,8 +46,19 @@ final class AdminHost {
         guard next != settings else { return .none }
         guard let next else { return .stop }
         let token = try AdminToken.load(next, environment: environmentToken)
+        try Self.refuseOpenDoor(next, token)
         guard next.listen != settings?.listen else { return .keep(next, token) }
         return .move(try AdminListener.bind(next.listen, beside: server.addresses), next, token)
+    }
+
+    /// Refuses an address that other machines can reach, without a token. A configuration that wants this was refused
+    /// already; should a way past that check ever open, the API still stays shut.
+    static func refuseOpenDoor(_ settings: AdminSettings, _ token: AdminToken?) throws(SystemError) {
+        guard !settings.listen.isLocal, token == nil else { return }
+        throw SystemError(
+            AdminListener.attempt(settings.listen.socketAddresses[0]), Errno(EACCES),
+            advice: "other machines can reach it, and there is no token; give it admin.token_file, or "
+                + "\(AdminSettings.tokenVariable) in the environment")
     }
 
     /// Puts a change in force. Clients of sockets that are gone are cut off.
@@ -54,14 +70,21 @@ final class AdminHost {
             settings = nil
             server.stop {}
         case .keep(let next, let token):
-            settings = next
-            server.set(next, token: token)
+            adopt(next, token)
         case .move(let listener, let next, let token):
-            settings = next
-            server.set(next, token: token)
+            adopt(next, token)
             server.serve(listener)
             announce(listener.addresses)
         }
+    }
+
+    private func adopt(_ next: AdminSettings, _ token: AdminToken?) {
+        // Once for a file, not at every reload that changes something else of the API.
+        if next.tokenFile != settings?.tokenFile, let warning = AdminToken.warning(next) {
+            logger.warning("\(warning)")
+        }
+        settings = next
+        server.set(next, token: token)
     }
 
     /// Lets go of a change that is not wanted after all.

@@ -217,7 +217,7 @@ extension ConfigurationPlaces {
         }
         if let settings = configuration.admin {
             let isListening = settings.listen.socketAddresses.contains { error.attempt == AdminListener.attempt($0) }
-            if isListening || error.attempt == settings.tokenFile.map(AdminToken.attempt) { return admin }
+            if isListening || error.attempt == AdminToken.attempt(settings) { return admin }
         }
         for relay in configuration.relays {
             for listen in relay.listen {

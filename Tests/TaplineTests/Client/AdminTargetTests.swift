@@ -104,6 +104,12 @@ struct AdminTargetTests {
         }
     }
 
+    @Test func variable_isReadAsTheServerReadsIt() throws {
+        #expect(try find(variables: ["TAPLINE_ADMIN_TOKEN": "good-token-1234\n"]).token == "good-token-1234")
+        #expect(try find(variables: ["TAPLINE_ADMIN_TOKEN": "\n"]).token == nil)
+        #expect(throws: CommandFailure.self) { try find(variables: ["TAPLINE_ADMIN_TOKEN": "short"]) }
+    }
+
     @Test(arguments: ["", "two words", "\u{1B}[2J"]) func tokenFile_withoutAToken_isRefused(text: String) async throws {
         try await TemporaryFolder.run { folder in
             let path = try file(folder, "token", text)

@@ -45,7 +45,7 @@ struct AdminTarget: Hashable, Sendable {
         let token: String?
         if let tokenFile {
             token = try Self.token(in: tokenFile)
-        } else if let value = surroundings.variable(AdminSettings.tokenVariable), !value.isEmpty {
+        } else if let value = try Self.token(ofVariable: surroundings.variable(AdminSettings.tokenVariable)) {
             token = value
         } else if let path = settings?.tokenFile, surroundings.canRead(path) {
             token = try Self.token(in: path)
@@ -89,6 +89,15 @@ struct AdminTarget: Hashable, Sendable {
         } catch {
             throw CommandFailure(
                 .usage, "tapline: \(name): \(error.message)\ntapline: it is HOST:PORT, PORT or unix:PATH")
+        }
+    }
+
+    /// Read as the server reads it, or the same variable would be good on one side only.
+    private static func token(ofVariable value: String?) throws -> String? {
+        do {
+            return try TokenText.parse(variable: value)
+        } catch {
+            throw CommandFailure(.failure, "tapline: \(error.message)")
         }
     }
 
