@@ -146,6 +146,10 @@ public final class RelayService: Sendable {
         await answers { .look(only: id, kernel: true, $0) }.lazy.flatMap(\.self).first
     }
 
+    /// The record of a connection that has ended and that nobody has been told of yet, because its bytes are not in the
+    /// recording yet; what it says of that may change. Any thread.
+    public func untoldRecord(_ id: UInt64) -> ConnectionRecord? { state.recordings.untold.record(of: id) }
+
     /// What every relay has done since the start, by name; one that is gone, or has another name now, included. It
     /// never goes back, also while workers end one after the other.
     public func figures() async -> [String: RelayFigures] {

@@ -37,13 +37,20 @@ extension Responder {
             ConnectionView.write(live, rate, to: &json) { json in json.list("story", story) { $0.element($1) } }
             return .json(json.bytes)
         }
+        // Before the journal: it goes from the one to the other.
+        let untold = services.relays.untoldRecord(id)
         // Not the shared answer: it may have ended since.
-        guard let record = services.journal.closedRecords.first(where: { $0.id == id }) else {
+        guard let record = services.journal.closedRecords.first(where: { $0.id == id }) ?? untold else {
             throw .notFound(
                 "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
                     + "its end record is in the access log")
         }
-        let story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        var story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        if untold != nil {
+            story.append(
+                "Its end record waits for its recording, which has not taken all of it yet: `tapline status` and the log "
+                    + "say if anything is wrong with the file.")
+        }
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
         return .json(json.bytes)
     }

@@ -50,6 +50,10 @@ final class UntoldRecords: Sendable {
         tell(one, lost: account.lost)
     }
 
+    /// The record of a connection that is over and whose recorder is waited for; what it says of its recording may yet
+    /// change.
+    func record(of id: UInt64) -> ConnectionRecord? { untold.withLock { $0[id]?.record } }
+
     /// Tells what has waited for too long.
     func tellOverdue() {
         guard !isEmpty else { return }

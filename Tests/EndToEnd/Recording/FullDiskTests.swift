@@ -87,7 +87,9 @@ struct FullDiskTests {
     func block_onAFullDisk_outlivesItsConnections_andAReload(isReloaded: Bool) async throws {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
-                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 4MiB")
+                scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 4MiB",
+                more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }")
+            let admin = try await scene.admin(of: bench.tapline).address
             try await bench.open("a")
             // It fits the buffer, and not the disk.
             try await bench.puppet.pass(2_000_000, from: "a", to: "a'")
@@ -106,6 +108,10 @@ struct FullDiskTests {
             for side in ["late", "late'"] { try await bench.puppet.receiveToEnd(side) }
             try await bench.tapline.program.output.line(containing: "\"relay\":\"plain\"")
             #expect(try !bench.tapline.recordsSoFar.contains { $0.relay == "taped" })
+            try await scene.eventually("`why` tells of the record that waits") {
+                try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
+                    .contains("Its end record waits for its recording")
+            }
             try await bench.disk.remount("size=100m")
             #expect(try await record.recordedBytes == 2_000_000)
             #expect(try await record.droppedBytes == 0)
