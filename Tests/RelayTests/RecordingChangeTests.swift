@@ -93,7 +93,7 @@ import Testing
                 }
                 let growth = try ProcessFigures.privateMemory() - before
                 // Twenty rings that were filled with 2 MiB, or a good part of them.
-                #expect(growth < 16 << 20, "\(growth >> 10) KiB")
+                #expect(growth < 16 << 20 || ProcessFigures.isSanitized, "\(growth >> 10) KiB")
                 client.close()
                 upstream.close()
                 let record = try relay.end()

@@ -344,8 +344,12 @@ final class RecordingDesk: Sendable {
         }
         reap()
         untold.tellAll()
-        // It keeps whoever keeps this.
-        state.withLock { $0.post = nil }
+        // They keep whoever keeps this.
+        state.withLock { state in
+            state.post = nil
+            state.entries = [:]
+            state.common = nil
+        }
     }
 }
 
