@@ -22,6 +22,14 @@ struct Answer: Sendable {
         Answer(status: status, content: .whole(bytes))
     }
 
+    /// The types of the answers that go on; others may come in pieces too, and end by themselves.
+    private static let streamTypes: Set<String> = ["text/event-stream", "application/x-pcapng"]
+
+    /// Whether an answer with these fields goes on until its client leaves.
+    static func isStream(_ fields: HTTPFields) -> Bool {
+        fields[.contentType].map(streamTypes.contains) ?? false
+    }
+
     /// What goes on until it is over or its client leaves. It keeps its place for as long as it is there, made or not.
     static func stream(
         _ type: String, _ place: StreamPlace, _ make: @escaping @Sendable (inout PieceWriter) async throws -> Void

@@ -48,7 +48,7 @@ struct ClientClock: Hashable, Sendable {
     enum Event: Hashable, Sendable {
         /// A request's header has come; its body; its answer has begun, and is over.
         case head, endOfRequest, answerBegan, answerEnded
-        /// Its answer has begun, and nobody knows how long it is.
+        /// Its answer has begun, and goes on until it leaves.
         case streamBegan
         /// The client has ended its half of the connection.
         case inputClosed

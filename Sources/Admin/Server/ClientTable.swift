@@ -100,7 +100,7 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
         switch unwrapOutboundIn(data) {
         // `100 Continue` is no answer yet.
         case .head(let head) where head.status.kind == .informational: break
-        case .head(let head): note(head.headerFields[.contentLength] == nil ? .streamBegan : .answerBegan)
+        case .head(let head): note(Answer.isStream(head.headerFields) ? .streamBegan : .answerBegan)
         case .body: break
         case .end: note(.answerEnded)
         }

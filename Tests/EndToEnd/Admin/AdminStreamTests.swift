@@ -24,6 +24,20 @@ struct AdminStreamTests {
         }
     }
 
+    /// Whoever asks and ends its half waits for the answer: also for a list that comes in pieces.
+    @Test(.needs("nc"), arguments: ["/v1/connections", "/v1/relays"])
+    func answerToAClientThatEndsItsHalf_isWhole(_ path: String) async throws {
+        try await scene { scene in
+            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
+            let port = try #require(try await scene.admin(of: tapline).address.split(separator: ":").last)
+            let answer = try await scene.run(
+                "sh", "-c",
+                "printf 'GET \(path) HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n' | nc -N 127.0.0.1 \(port)")
+            #expect(answer.hasPrefix("HTTP/1.1 200 OK") && answer.contains("}"), "\(answer)")
+            try await tapline.stop()
+        }
+    }
+
     /// Nothing passes, so nothing is ever written that could fail.
     @Test(.needs("python3", "curl"), arguments: ["/v1/tap", "/v1/events"])
     func streamWhoseClientEndsItsHalf_isClosed_alsoWhileNothingPasses(_ path: String) async throws {
