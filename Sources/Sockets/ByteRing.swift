@@ -86,7 +86,8 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
     public init(capacity: Int) {
         precondition(capacity >= 4096 && capacity < 1 << 31)
         self.capacity = capacity & ~7
-        // From the system and back to it: an allocator keeps what was once as large, and rings come and go.
+        // From the system and back to it: an allocator keeps what was once as large, and rings come and go. Without
+        // memory it ends the process, as every allocation in Swift does.
         guard
             let memory = mmap(nil, self.capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             memory != MAP_FAILED

@@ -207,7 +207,7 @@ final class RecorderWriter {
     private func over(_ id: UInt64, _ note: TapNote, _ time: Int64) {
         if case .ended = note.content, plan.selection.connection == id { isOver = true }
         guard let known = conversations.removeValue(forKey: id) else {
-            // It began again from the middle, and not a byte of that found room.
+            // Of the one connection that this is about nothing passed.
             if case .ended = note.content { stream.noteEnding(id, note.account) }
             return
         }

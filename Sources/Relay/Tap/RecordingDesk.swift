@@ -353,47 +353,6 @@ final class RecordingDesk: Sendable {
     }
 }
 
-/// What records a relay when a configuration comes into force.
-enum RecorderChoice: Sendable {
-    /// What does, or does not, by then: its settings are what they were.
-    case asItIs
-    case recorder(Recorder)
-    case nothing
-}
-
-/// Where `forward --record` writes.
-public enum RecordingTarget: Hashable, Sendable {
-    /// One file at this path, that is not there yet.
-    case file(String)
-    /// Standard output, for a program that reads along.
-    case standardOutput
-}
-
-/// Workers that did not hear a question, and whoever asked it.
-private struct Absent {
-    let count: Int
-    let last: LastOf
-
-    func down() {
-        for _ in 0..<count { last.down() }
-    }
-}
-
-/// Calls back when the last of several has come. Any thread.
-final class LastOf: Sendable {
-    private let left: Atomic<Int>
-    private let action: @Sendable () -> Void
-
-    init(_ count: Int, action: @escaping @Sendable () -> Void) {
-        left = Atomic(count)
-        self.action = action
-    }
-
-    func down() {
-        if left.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { action() }
-    }
-}
-
 extension Duration {
     /// Rounded down, at least 0.
     var wholeNanoseconds: Int64 {

@@ -16,18 +16,6 @@ final class RecordingStream {
     /// How long to wait before a sink that took nothing is tried again, nanoseconds.
     private static let retryAfter: UInt64 = 500_000_000
 
-    /// What stands in the batch, one after the other.
-    private struct Piece {
-        /// Where it ends in the batch.
-        let end: Int
-        /// Whose bytes it holds; nil: of nobody's flow.
-        let owner: TappedConversation?
-        let direction: Direction
-        let count: UInt64
-        /// Bytes of its owner's flows that it says are missing.
-        let gaps: MissingBytes.Flows
-    }
-
     private enum State {
         case writing
         /// The sink takes nothing, and what comes is dropped until this moment of the monotonic clock; then one more try.
@@ -53,7 +41,7 @@ final class RecordingStream {
     private var sink: RecordingSink
     private var output: PcapngOutput
     private let batch = OutputBuffer(capacity: RecordingStream.batchSize + (256 << 10))
-    private var pieces: [Piece] = []
+    private var pieces: [RecordingPiece] = []
     /// Conversations whose end is in the batch.
     private var endings: [(UInt64, TapAccount)] = []
     private var state = State.writing
@@ -152,7 +140,7 @@ final class RecordingStream {
     /// What was appended since the last call holds so many bytes of a flow.
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
         let told = missing.takeTold()
-        pieces.append(Piece(end: batch.count, owner: owner, direction: direction, count: count, gaps: told))
+        pieces.append(RecordingPiece(end: batch.count, owner: owner, direction: direction, count: count, gaps: told))
     }
 
     /// A conversation's end stands in the batch, or is dropped with what comes now.

@@ -38,3 +38,11 @@ struct WorkerTaps {
         if common === recorder { common = nil }
     }
 }
+
+/// What records a relay when a configuration comes into force.
+enum RecorderChoice: Sendable {
+    /// What does, or does not, by then: its settings are what they were.
+    case asItIs
+    case recorder(Recorder)
+    case nothing
+}
