@@ -31,8 +31,8 @@ public final class EventLoop {
     private var handles = 0
     /// How many name lookups are under way, and how many of them nobody waits for any more.
     private var lookups = (underWay: 0, abandoned: 0)
-    /// Watches that were closed while the events of a turn were being told: one of these may still be for them.
-    private var retired: [Poll] = []
+    /// What is let go of when the turn ends: watches that an event of the turn may still name, and see `retire`.
+    private var retired: [AnyObject] = []
 
     /// Makes a loop for the calling thread. Throws when the system gives it no descriptor.
     public init() throws(UVError) {
@@ -121,6 +121,11 @@ public final class EventLoop {
     func closed(_ poll: Poll) {
         polls -= 1
         retired.append(poll)
+    }
+
+    /// Keeps an object until the turn has ended: for what ends in a callback while its own methods are still running.
+    public func retire(_ object: AnyObject) {
+        retired.append(object)
     }
 
     @inline(__always)

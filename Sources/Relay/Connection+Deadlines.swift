@@ -78,7 +78,7 @@ extension Connection {
         }
         if !hasUpstreamKeepalive { setUpstreamKeepalive() }
         for side in [Side.client, .upstream] {
-            guard state.phase == .relaying || state.phase == .passingReset, let leg = leg(side), !leg.hasFailed,
+            guard state.isMoving, let leg = leg(side), !leg.hasFailed,
                 let inflow = flow(to: leg), let outflow = flow(from: leg)
             else { return }
             if leg.hasHungUp, leg.socket.hasFailedOrEnded { socketFailed(leg) }

@@ -53,7 +53,7 @@ extension Connection {
     /// A recording that had no room has some, or is gone.
     func tapHasRoom() {
         for flow in [up, down] {
-            guard let flow, flow.isWaitingForTap, state.phase == .relaying || state.phase == .passingReset else {
+            guard let flow, flow.isWaitingForTap, state.isMoving else {
                 continue
             }
             report(flow.tapHasRoom(), of: flow)

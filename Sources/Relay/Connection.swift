@@ -11,7 +11,8 @@ final class Connection {
     // MARK: Fixed at birth
 
     let id: UInt64
-    unowned(unsafe) let worker: Worker
+    /// Strong for as long as the worker has the connection in its list: see `Flow`.
+    let worker: Worker
     /// The settings that the connection started with; a reload does not change them.
     let relay: RelayRuntime
     let clientAddress: SocketAddress
@@ -26,9 +27,8 @@ final class Connection {
     var index = 0
     private(set) var state = ConnectionState()
     private(set) var client: Leg?
-    private(set) var upstream: Leg?
-    private(set) var up: Flow?
-    private(set) var down: Flow?
+    /// What there is once the upstream is connected.
+    private(set) var exchange: Exchange?
     /// The client's socket until it has a leg.
     private(set) var clientSocket: Socket
     private var dialer: Dialer?
@@ -85,15 +85,14 @@ final class Connection {
         if let client { return client }
         var socket = Socket(adopting: -1)
         swap(&socket, &clientSocket)
-        return makeLeg(socket, side: .client, isUnix: clientAddress.isUnix, reading: reading)
+        client = makeLeg(socket, side: .client, isUnix: clientAddress.isUnix, reading: reading)
+        return client
     }
 
     private func makeLeg(_ socket: consuming Socket, side: Side, isUnix: Bool, reading: Bool) -> Leg? {
         do {
-            let leg = try Leg(
+            return try Leg(
                 connection: self, loop: worker.loop, socket: socket, side: side, isUnix: isUnix, reading: reading)
-            if side == .client { client = leg } else { upstream = leg }
-            return leg
         } catch {
             worker.logger.error(
                 "a socket cannot be watched", metadata: ["connection": "\(id)", "error": "\(error) (\(error.name))"])
@@ -110,8 +109,7 @@ final class Connection {
         guard let client = makeClientLeg(reading: true),
             let upstream = makeLeg(socket, side: .upstream, isUnix: address.isUnix, reading: true)
         else { return }
-        up = Flow(direction: .up, worker: worker, source: client, destination: upstream)
-        down = Flow(direction: .down, worker: worker, source: upstream, destination: client)
+        exchange = Exchange(worker: worker, client: client, upstream: upstream)
         for tap in taps { tap.connected(to: address) }
         setTaps()
         happened(.connected)
@@ -129,31 +127,33 @@ final class Connection {
     /// A leg's socket is ready, or has failed.
     func legReady(_ leg: Leg, _ events: Poll.Events) {
         if events.contains(.error) { socketFailed(leg) }
-        if state.phase == .relaying || state.phase == .passingReset {
-            if events.contains(.readable), let flow = flow(from: leg) { report(flow.sourceReady(), of: flow) }
-            if events.contains(.writable), let flow = flow(to: leg) {
+        if events == .hangup { leg.hasHungUp = true }
+        guard let exchange else { return settle() }
+        if state.isMoving {
+            if events.contains(.readable) {
+                let flow = exchange.flow(from: leg)
+                report(flow.sourceReady(), of: flow)
+            }
+            if events.contains(.writable) {
+                let flow = exchange.flow(to: leg)
                 report(flow.destinationReady(), of: flow)
                 finishReading(flow)
             }
         }
-        if events == .hangup { leg.hasHungUp = true }
-        settle()
+        if state.isMoving { exchange.settle() }
     }
 
-    func flow(from leg: Leg) -> Flow? { leg.side == .client ? up : down }
-    func flow(to leg: Leg) -> Flow? { leg.side == .client ? down : up }
+    var upstream: Leg? { exchange?.upstream }
+    var up: Flow? { exchange?.up }
+    var down: Flow? { exchange?.down }
+    func flow(from leg: Leg) -> Flow? { exchange?.flow(from: leg) }
+    func flow(to leg: Leg) -> Flow? { exchange?.flow(to: leg) }
     func leg(_ side: Side) -> Leg? { side == .client ? client : upstream }
 
     /// Watches each leg for what its flows want now.
-    @inline(__always)
     func settle() {
-        guard state.phase == .relaying || state.phase == .passingReset, let client, let upstream, let up, let down
-        else {
-            if state.phase == .connecting { client?.await(reading: false, writing: false) }
-            return
-        }
-        client.await(reading: up.wantsToRead, writing: down.wantsToWrite)
-        upstream.await(reading: down.wantsToRead, writing: up.wantsToWrite)
+        if state.isMoving { exchange?.settle() }
+        if state.phase == .connecting { client?.await(reading: false, writing: false) }
     }
 
     /// Tells the state what moving bytes came to.

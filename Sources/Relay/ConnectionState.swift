@@ -68,6 +68,10 @@ struct ConnectionState: Hashable {
         direction == .up ? up : down
     }
 
+    /// Whether both legs are there and bytes may still move between them.
+    @inline(__always)
+    var isMoving: Bool { phase == .relaying || phase == .passingReset }
+
     /// Whether one flow has ended and the other is open, in order.
     var isHalfClosed: Bool { phase == .relaying && failedSide == nil && (up == .ended) != (down == .ended) }
 

@@ -47,9 +47,11 @@ final class Flow {
     // MARK: Fixed at birth
 
     let direction: Direction
-    unowned(unsafe) let worker: Worker
-    unowned(unsafe) let source: Leg
-    unowned(unsafe) let destination: Leg
+    /// Strong, though the connection owns the legs and the worker the connection: constants that are held need not be
+    /// counted at every use. The worker lets the connection go when it ends.
+    let worker: Worker
+    let source: Leg
+    let destination: Leg
 
     // MARK: The loop's thread only
 

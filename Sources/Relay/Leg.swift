@@ -11,8 +11,9 @@ final class Leg: Poll {
 
     let side: Side
     let isUnix: Bool
-    /// The connection owns its legs and closes them before it goes.
-    private unowned(unsafe) let connection: Connection
+    /// The connection owns its legs and closes them before it goes, at the end of the turn in which it ends: so it need
+    /// not be counted for a call.
+    private let connection: Unmanaged<Connection>
 
     // MARK: The loop's thread only
 
@@ -31,7 +32,7 @@ final class Leg: Poll {
     init(
         connection: Connection, loop: EventLoop, socket: consuming Socket, side: Side, isUnix: Bool, reading: Bool
     ) throws(UVError) {
-        self.connection = connection
+        self.connection = .passUnretained(connection)
         self.side = side
         self.isUnix = isUnix
         self.socket = socket
@@ -41,7 +42,7 @@ final class Leg: Poll {
     }
 
     override func ready(_ events: Events) {
-        connection.legReady(self, events)
+        connection._withUnsafeGuaranteedRef { $0.legReady(self, events) }
     }
 
     /// Waits for what the flows want: to read, to write, or only to hear of a failure.

@@ -75,8 +75,6 @@ final class Worker {
     private var connections: [Connection] = []
     /// What the relays have done, by name, without what is open; a reload does not touch it.
     private var figures: [String: RelayFigures] = [:]
-    /// Connections that have ended of late: a leg's callback may still run a method of the last.
-    private var ended: [Connection] = []
     /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
     private var drainsUntil: UInt64?
     private(set) var taps: WorkerTaps
@@ -219,14 +217,13 @@ final class Worker {
 
     /// A connection is over; its sockets are closed.
     func ended(_ connection: Connection, _ record: ConnectionRecord) {
+        // First of all: one of its methods is running, and soon nobody else will hold it.
+        loop.retire(connection)
         let last = connections.removeLast()
         if last !== connection {
             connections[connection.index] = last
             last.index = connection.index
         }
-        // Only the one that ends now can have a method running; the others need not wait for the sweep.
-        if ended.count >= 64 { ended.removeAll(keepingCapacity: true) }
-        ended.append(connection)
         shared.countEnded()
         figures[connection.relay.name]?.count(record)
         shared.descriptors.give(2)
@@ -236,7 +233,6 @@ final class Worker {
     }
 
     private func sweepConnections() {
-        ended.removeAll(keepingCapacity: true)
         let now = loop.now
         if let drainsUntil, now >= drainsUntil {
             endAll()
