@@ -10,7 +10,7 @@ extension Connection {
         let record = record()
         var live = LiveConnection(record: record, state: liveState, age: age)
         live.awaitsName = state.phase == .connecting && isWaitingForName
-        live.isTapped = up?.taps.isEmpty == false
+        live.isTapped = up?.taps != nil
         if let up { live.up = flowState(up) }
         if let down { live.down = flowState(down) }
         if let client { live.client = legState(client, record.client, kernel) }

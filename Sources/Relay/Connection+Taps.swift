@@ -8,7 +8,7 @@ extension Connection {
     func tapNew() {
         worker.taps.forEach(of: relay.name) { recorder in
             guard recorder.plan.selection.takes(id, from: clientAddress) else { return }
-            taps.append(ConnectionTap(recorder: recorder, origin: origin))
+            taps.append(ConnectionTap(recorder: recorder, room: worker.room(of: recorder), origin: origin))
         }
     }
 
@@ -19,13 +19,13 @@ extension Connection {
             selection.takes(id, from: clientAddress), !taps.contains(where: { $0.recorder === recorder })
         else { return }
         guard let up, let down else {
-            taps.append(ConnectionTap(recorder: recorder, origin: origin))
+            taps.append(ConnectionTap(recorder: recorder, room: worker.room(of: recorder), origin: origin))
             return
         }
         // What is in a pipe passes unseen.
         taps.append(
             ConnectionTap(
-                recorder: recorder, origin: origin, upstreamAddress: upstreamAddress,
+                recorder: recorder, room: worker.room(of: recorder), origin: origin, upstreamAddress: upstreamAddress,
                 upOffset: up.delivered + UInt64(up.inPipe), downOffset: down.delivered + UInt64(down.inPipe),
                 endedFlows: endsTold))
         setTaps()
@@ -43,11 +43,10 @@ extension Connection {
 
     /// Gives the flows what the connection has.
     func setTaps() {
-        for flow in [up, down] {
-            guard let flow else { continue }
-            flow.taps.view = worker.shared.observer.traffic.map { (id, $0) }
-            flow.taps.set(taps)
-        }
+        guard let exchange else { return }
+        let taps = FlowTaps(taps, connection: id, view: worker.shared.observer.traffic)
+        exchange.up.taps = taps
+        exchange.down.taps = taps
     }
 
     /// A recording that had no room has some, or is gone.

@@ -48,7 +48,7 @@ extension Flow {
         switch destination.socket.send(scratch, from: 0, count: count) {
         case .moved(let sent):
             self.count(sent)
-            if !taps.isEmpty { scratch.withBytes(from: 0, count: sent) { tapped($0) } }
+            if let taps { scratch.withBytes(from: 0, count: sent) { hand($0, to: taps) } }
             if sent < count { keep(scratch, from: sent, count: count - sent) }
             return nil
         case .wouldBlock:
@@ -73,13 +73,13 @@ extension Flow {
     /// Sends what was kept.
     func sendKept() -> Outcome {
         guard let buffer = kept else { return .waiting }
-        let count = min(keptCount, taps.mostAtOnce)
-        guard taps.reserve(count) else { return waitForTap() }
-        defer { taps.unreserve() }
+        let count = min(keptCount, taps?.mostAtOnce ?? .max)
+        guard taps?.reserve(count) ?? true else { return waitForTap() }
+        defer { taps?.settle() }
         switch destination.socket.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
             self.count(sent)
-            if !taps.isEmpty { buffer.withBytes(from: keptOffset, count: sent) { tapped($0) } }
+            if let taps { buffer.withBytes(from: keptOffset, count: sent) { hand($0, to: taps) } }
             keptOffset += sent
             keptCount -= sent
             if keptCount == 0 { dropKept() }
@@ -96,10 +96,10 @@ extension Flow {
     // MARK: Taps
 
     /// Copies when a recording must have every byte: only as much as that has room for.
-    func copyWhole() -> Outcome {
+    func copyWhole(_ taps: FlowTaps) -> Outcome {
         let most = min(readLimit, taps.mostAtOnce)
         guard taps.reserve(most) else { return waitForTap() }
-        defer { taps.unreserve() }
+        defer { taps.settle() }
         return copy(atMost: most)
     }
 
@@ -110,7 +110,8 @@ extension Flow {
     }
 
     /// Hands bytes that the destination just took, and that are counted, to the taps.
-    private func tapped(_ bytes: RawSpan) {
+    @inline(__always)
+    private func hand(_ bytes: RawSpan, to taps: FlowTaps) {
         taps.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount))
     }
 

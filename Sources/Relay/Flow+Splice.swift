@@ -7,7 +7,7 @@ internal import Sockets
 extension Flow {
     /// Changes over to splicing, when there is no tap and a pipe is to be had.
     func startSplicing() -> Bool {
-        guard taps.isEmpty, let pipe = worker.pipes.take() else { return false }
+        guard taps == nil, let pipe = worker.pipes.take() else { return false }
         self.pipe = pipe
         inPipe = 0
         streak = 0
@@ -31,7 +31,7 @@ extension Flow {
     /// `sourceIsReadable` says that an event told so, and not merely that the destination has room again.
     func splice(sourceIsReadable: Bool) -> Outcome {
         guard let pipe else { return copy() }
-        guard taps.isEmpty else { return emptyPipe() }
+        guard taps == nil else { return emptyPipe() }
         var budget = Limits.perEvent
         var isFirst = true
         while true {

@@ -55,8 +55,8 @@ final class Flow {
 
     // MARK: The loop's thread only
 
-    /// Where copies of the bytes go; while there is any, the flow is copied.
-    var taps = FlowTaps()
+    /// Where copies of the bytes go; while there is any, the flow is copied. Both flows share them.
+    var taps: FlowTaps?
     /// The recording must be whole and has no room: nothing is read or sent until it has.
     var isWaitingForTap = false
     /// Bytes that the destination's socket took.
@@ -105,7 +105,7 @@ final class Flow {
         if isSourceDone { return .waiting }
         if isBlocked {
             // Only now is the interest changed: often the destination takes the rest before the source is read again.
-            guard inPipe > 0, hasRoomInPipe, taps.isEmpty else {
+            guard inPipe > 0, hasRoomInPipe, taps == nil else {
                 isPaused = true
                 return .waiting
             }
@@ -131,7 +131,8 @@ final class Flow {
     @inline(__always)
     func pump(sourceIsReadable: Bool) -> Outcome {
         if pipe != nil { return splice(sourceIsReadable: sourceIsReadable) }
-        return taps.mustBeWhole ? copyWhole() : copy(atMost: Limits.copiedPerEvent)
+        guard let taps, taps.mustBeWhole else { return copy(atMost: Limits.copiedPerEvent) }
+        return copyWhole(taps)
     }
 
     /// Counts bytes that the destination's socket took.

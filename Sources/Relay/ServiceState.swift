@@ -13,6 +13,8 @@ final class ServiceState: Sendable {
     let observer: Observer
     let recordings: RecordingDesk
     let system: SystemFacts
+    /// How many there are.
+    let workers: Int
     let pipes: PipeAllowance
     /// Descriptors that connections and pipes may take.
     let descriptors: Budget
@@ -51,6 +53,7 @@ final class ServiceState: Sendable {
         self.observer = observer
         self.recordings = recordings
         self.system = system
+        self.workers = workers
         self.deadPeerAfter = deadPeerAfter
         self.descriptorLimit = descriptorLimit
         let wakes = WorkerMailboxes()

@@ -147,6 +147,7 @@ final class Worker {
         case .detach(let recorder, let last):
             taps.remove(recorder)
             for connection in connections { connection.detach(recorder) }
+            taps.giveBackRooms()
             last.down()
         case .kill(let id, let answer):
             let connection = connections.first { $0.id == id }
@@ -159,6 +160,9 @@ final class Worker {
         }
     }
 
+    /// What this worker is promised of a recorder's ring; nil where that may lose bytes.
+    func room(of recorder: Recorder) -> TapRoom? { taps.room(of: recorder, workers: shared.workers) }
+
     /// Records what is open already.
     private func attach(_ recorder: Recorder) {
         eachConnection { $0.attach(recorder) }
@@ -167,6 +171,7 @@ final class Worker {
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
         taps.change(plan.recordings)
+        taps.giveBackRooms()
         for bound in plan.opened {
             if let relay = plan.listeners[bound.address] { listen(bound.sockets[number], bound.address, relay) }
         }

@@ -166,19 +166,20 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
     }
 
     /// Promises room for records of so much in all (see `size(ofPayload:)`), none larger than `largestPayload`: what is
-    /// appended with the promise is not refused. When there is none, whoever asks is told later by
-    /// `consume`'s answer that there is.
+    /// appended with the promise is not refused. `more` is promised instead where it is more and there is room for it.
+    /// Returns what was promised; when there is nothing, whoever asks is told later by `consume`'s answer that there is.
     @inlinable
-    public func reserve(_ size: Int) -> Bool {
+    public func reserve(_ size: Int, orRather more: Int = 0) -> Int {
         state.withLock { state in
             // One record's length more, because the end of the memory may have to be skipped.
-            let needed = state.used + state.reserved + size + Self.size(ofPayload: largestPayload)
-            if needed <= capacity {
-                state.reserved += size
-                return true
+            let taken = state.used + state.reserved + Self.size(ofPayload: largestPayload)
+            guard taken + size <= capacity else {
+                state.isAwaited = true
+                return 0
             }
-            state.isAwaited = true
-            return false
+            let promise = more > size && taken + more <= capacity ? more : size
+            state.reserved += promise
+            return promise
         }
     }
 

@@ -20,15 +20,15 @@ struct ConversationTests {
     }
 
     @Test func aWholeConversation_hasNumbersThatAgree() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, Array(repeating: 1, count: 10))
-        capture.data(&conversation, .down, Array(repeating: 2, count: 70_000))
-        capture.finish(&conversation, .up)
-        capture.data(&conversation, .down, [3])
-        capture.finish(&conversation, .down)
-        capture.close(&conversation, "client_closed", by: "client")
+        capture.open(conversation)
+        capture.data(conversation, .up, Array(repeating: 1, count: 10))
+        capture.data(conversation, .down, Array(repeating: 2, count: 70_000))
+        capture.finish(conversation, .up)
+        capture.data(conversation, .down, [3])
+        capture.finish(conversation, .down)
+        capture.close(conversation, "client_closed", by: "client")
         #expect(
             relative(capture) == [
                 "up S 0+0", "down SA 0+0 ack 1", "up A 1+0 ack 1", "up PA 1+10 ack 1", "down PA 1+65495 ack 11",
@@ -41,11 +41,11 @@ struct ConversationTests {
     }
 
     @Test func aReceiver_acknowledgesBeforeMoreThan256KiBAreOpen() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
+        capture.open(conversation)
         for count in [1, 65_495, 65_496, 100_000, 1_000_000, 262_144] {
-            capture.data(&conversation, .down, Array(repeating: 7, count: count))
+            capture.data(conversation, .down, Array(repeating: 7, count: count))
         }
         var (sent, acknowledged) = (UInt32(1), UInt32(1))
         let first = try #require(capture.segments.first { $0.direction == .down }).sequence
@@ -65,9 +65,9 @@ struct ConversationTests {
     }
 
     @Test func numbers_wrapAt4GiB() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         let initial = conversation.accepted().sequence
-        var resumed = try Capture.conversation()
+        let resumed = try Capture.conversation()
         resumed.resumed(upOffset: (1 << 32) - 10, downOffset: 5 << 32, isConnected: true)
         var cursor = resumed.beginData(direction: .up, offset: (1 << 32) - 10, count: 20, time: 0)
         let firstMade = resumed.next(&cursor)
@@ -84,11 +84,11 @@ struct ConversationTests {
     }
 
     @Test func aGap_movesTheNumbersOnAndIsToldOnce() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, [1, 2, 3])
-        capture.data(&conversation, .up, Array(repeating: 4, count: 65_500), gap: 300_000)
+        capture.open(conversation)
+        capture.data(conversation, .up, [1, 2, 3])
+        capture.data(conversation, .up, Array(repeating: 4, count: 65_500), gap: 300_000)
         let data = capture.segments.filter { $0.payloadCount > 0 }
         #expect(data.map(\.gapBytes) == [0, 300_000, 0])
         #expect(data.map(\.gapSegments) == [0, 5, 0])
@@ -102,10 +102,10 @@ struct ConversationTests {
         ("idle_timeout", "tapline", "down RA 1+0 ack 1"),
     ])
     func aReset_comesFromWhoeverEndedIt(reason: String, closedBy: String, expected: String) throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.close(&conversation, reason, by: closedBy)
+        capture.open(conversation)
+        capture.close(conversation, reason, by: closedBy)
         #expect(relative(capture).dropFirst(3) == [expected])
     }
 
@@ -114,10 +114,10 @@ struct ConversationTests {
         ("connect_timeout", "tapline", Segment.Flags([.rst, .ack])),
     ])
     func anEndBeforeTheUpstream_isSYNThenRST(reason: String, closedBy: String, flags: Segment.Flags) throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
         capture.append(conversation.accepted(), of: conversation)
-        capture.close(&conversation, reason, by: closedBy)
+        capture.close(conversation, reason, by: closedBy)
         let (syn, reset) = (capture.segments[0], try #require(capture.segments.last))
         #expect(capture.segments.count == 2 && reset.flags == flags)
         #expect(reset.direction == .down ? reset.sequence == 0 : reset.sequence == syn.sequence &+ 1)
@@ -125,27 +125,27 @@ struct ConversationTests {
     }
 
     @Test func anOrderlyEnd_bringsTheFINsThatNobodyTold() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.close(&conversation, "upstream_closed", by: "upstream")
+        capture.open(conversation)
+        capture.close(conversation, "upstream_closed", by: "upstream")
         #expect(relative(capture).suffix(3) == ["down FA 1+0 ack 1", "up FA 1+0 ack 2", "down A 2+0 ack 2"])
     }
 
     @Test func aSecondFIN_doesNotCome() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.finish(&conversation, .up)
+        capture.open(conversation)
+        capture.finish(conversation, .up)
         let again = conversation.ended(direction: .up, time: 0)
         #expect(again.acknowledgement == nil && again.fin == nil)
     }
 
     @Test func bytesMissingAtTheEnd_areAGapBeforeTheFIN() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, [1])
+        capture.open(conversation)
+        capture.data(conversation, .up, [1])
         let (acknowledgement, fin) = conversation.ended(direction: .up, offset: 101, time: 0)
         let data = try #require(capture.segments.last)
         #expect(acknowledgement?.acknowledgement == data.sequence &+ 1)
@@ -153,10 +153,10 @@ struct ConversationTests {
     }
 
     @Test func twoWriters_makeTheSameNumbers() throws {
-        var (first, second) = (try Capture.conversation(), try Capture.conversation())
+        let (first, second) = (try Capture.conversation(), try Capture.conversation())
         let (one, two) = (first.accepted(), second.accepted())
         #expect(one == two)
-        var other = try Capture.conversation(8)
+        let other = try Capture.conversation(8)
         let three = other.accepted()
         #expect(three.sequence != one.sequence)
     }

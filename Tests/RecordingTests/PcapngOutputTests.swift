@@ -4,11 +4,11 @@ import Testing
 
 struct PcapngOutputTests {
     @Test func aFile_isWholeBlocksInTheirOrder() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        for count in 1..<9 { capture.data(&conversation, .up, Array(repeating: UInt8(count), count: count)) }
-        capture.close(&conversation, "client_closed", by: "client")
+        capture.open(conversation)
+        for count in 1..<9 { capture.data(conversation, .up, Array(repeating: UInt8(count), count: count)) }
+        capture.close(conversation, "client_closed", by: "client")
         capture.end()
         let file = try DecodedCapture(capture.bytes)
         #expect(file.blocks.prefix(5) == [0x0A0D_0D0A, 1, 6, 4, 6])
@@ -32,12 +32,12 @@ struct PcapngOutputTests {
     }
 
     @Test func everyPrefixOfAFile_losesOnlyItsLastBlock() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
         var boundaries = [capture.bytes.count]
         capture.append(conversation.accepted(), of: conversation)
         boundaries.append(capture.bytes.count)
-        capture.close(&conversation, "connect_refused", by: "upstream", errno: "ECONNREFUSED")
+        capture.close(conversation, "connect_refused", by: "upstream", errno: "ECONNREFUSED")
         for boundary in boundaries {
             #expect(throws: Never.self) { try DecodedCapture(Array(capture.bytes[..<boundary])) }
         }
@@ -47,8 +47,8 @@ struct PcapngOutputTests {
     @Test func interfaces_areOneForEachListenerAndNamesAreToldOnce() throws {
         var capture = Capture()
         for (id, local) in [(1, "127.0.0.1"), (2, "127.0.0.1"), (3, "::1")] as [(UInt64, String)] {
-            var conversation = try Capture.conversation(id, client: local, local: local)
-            capture.open(&conversation)
+            let conversation = try Capture.conversation(id, client: local, local: local)
+            capture.open(conversation)
         }
         let file = try DecodedCapture(capture.bytes)
         #expect(file.interfaces.count == 2)
@@ -63,9 +63,9 @@ struct PcapngOutputTests {
             id: id, relay: "web", client: .unix(path: ""), listener: .unix(path: "/run/a.sock"),
             local: .unix(path: "/run/a.sock"), upstream: "unix:/run/b.sock", upstreamName: nil, upstreamPort: nil,
             accepted: 1)
-        var conversation = Conversation(origin)
+        let conversation = Conversation(origin)
         var capture = Capture()
-        capture.open(&conversation, upstream: "/run/b.sock")
+        capture.open(conversation, upstream: "/run/b.sock")
         let packet = try #require(try DecodedCapture(capture.bytes).packets.first)
         #expect(packet.source == [127, 85, 1, 49] && packet.sourcePort == 49152 + 9)
         #expect(packet.destination == [127, 0, 0, 1] && packet.destinationPort == 1)
@@ -73,12 +73,12 @@ struct PcapngOutputTests {
     }
 
     @Test func aGap_isCountedAndTold() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, [1])
-        capture.data(&conversation, .up, [2], gap: 70_000)
-        capture.data(&conversation, .up, [3])
+        capture.open(conversation)
+        capture.data(conversation, .up, [1])
+        capture.data(conversation, .up, [2], gap: 70_000)
+        capture.data(conversation, .up, [3])
         capture.end()
         let file = try DecodedCapture(capture.bytes)
         #expect(file.packets.suffix(3).map(\.dropCount) == [nil, 2, nil])
@@ -89,18 +89,18 @@ struct PcapngOutputTests {
     }
 
     @Test func whatAnOutputLeftOut_isToldByTheNextPacketOfTheInterfaceAndOfTheFlow() throws {
-        var (one, two) = (try Capture.conversation(1), try Capture.conversation(2))
+        let (one, two) = (try Capture.conversation(1), try Capture.conversation(2))
         var capture = Capture()
-        capture.open(&one)
-        capture.open(&two)
+        capture.open(one)
+        capture.open(two)
         var cursor = one.beginData(direction: .down, offset: 0, count: 100, time: Capture.start)
         let made = one.next(&cursor)
         let segment = try #require(made)
         capture.output.dropped(segment, of: one)
-        capture.data(&two, .up, [1])
-        capture.data(&one, .up, [2])
-        capture.data(&one, .down, [3])
-        capture.data(&one, .down, [4])
+        capture.data(two, .up, [1])
+        capture.data(one, .up, [2])
+        capture.data(one, .down, [3])
+        capture.data(one, .down, [4])
         let packets = try DecodedCapture(capture.bytes).packets.suffix(4)
         #expect(packets.map(\.dropCount) == [1, nil, nil, nil])
         let gaps = packets.map { $0.comments.compactMap { RecordingComment($0)?.droppedBytes } }
@@ -111,14 +111,14 @@ struct PcapngOutputTests {
     func aFileThatAConversationDidNotBeginIn_saysHowMuchPassed(
         kind: PcapngOutput.Kind, expected: RecordingComment.Kind
     ) throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var before = Capture()
-        before.open(&conversation)
-        before.data(&conversation, .up, [1, 2, 3])
-        before.data(&conversation, .down, [1, 2, 3, 4, 5])
+        before.open(conversation)
+        before.data(conversation, .up, [1, 2, 3])
+        before.data(conversation, .down, [1, 2, 3, 4, 5])
         var after = Capture(kind: kind)
-        after.data(&conversation, .down, [6, 7])
-        after.data(&conversation, .down, [8])
+        after.data(conversation, .down, [6, 7])
+        after.data(conversation, .down, [8])
         let file = try DecodedCapture(after.bytes)
         let comments = file.packets.flatMap(\.comments).compactMap { RecordingComment($0) }
         #expect(comments.map(\.kind) == [expected])
@@ -128,14 +128,14 @@ struct PcapngOutputTests {
     }
 
     @Test func aStop_isSaidAndTheConversationCanBeJoinedAgain() throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, [1, 2])
+        capture.open(conversation)
+        capture.data(conversation, .up, [1, 2])
         capture.append(conversation.stopped(time: Capture.start), of: conversation)
-        var again = Conversation(conversation.origin)
+        let again = Conversation(conversation.origin)
         again.resumed(upOffset: 10, downOffset: 20, isConnected: true)
-        capture.data(&again, .down, [9])
+        capture.data(again, .down, [9])
         let comments = try DecodedCapture(capture.bytes).packets.flatMap(\.comments).compactMap { RecordingComment($0) }
         #expect(comments.map(\.kind) == [.opened, .connected, .stopped, .joined])
         #expect(comments[2].bytesUp == 2 && comments[3].bytesUp == 10 && comments[3].bytesDown == 20)
@@ -149,7 +149,6 @@ struct PcapngOutputTests {
         let (saved, count) = (output, buffer.count)
         for attempt in 0..<2 {
             for conversation in [one, two] {
-                var conversation = conversation
                 let syn = conversation.accepted()
                 output.append(syn, of: conversation, payload: RawSpan(), to: buffer)
             }

@@ -13,21 +13,21 @@ struct WiresharkTests {
 
     @Test(arguments: [("198.51.100.9", "127.0.0.1"), ("2001:db8::9", "::1")])
     func aConversation_isCompleteAndItsBytesAreRight(client: String, local: String) async throws {
-        var conversation = try Capture.conversation(client: client, local: local, port: 7777)
+        let conversation = try Capture.conversation(client: client, local: local, port: 7777)
         var capture = Capture()
-        capture.open(&conversation)
+        capture.open(conversation)
         var (up, down): ([UInt8], [UInt8]) = ([], [])
         let counts = [1, 64, 40, 65_535, 65_495, 300_000, 7, 65_536, 1_000_001]
         for (round, count) in counts.enumerated() {
             let (request, answer) = (noise(count, seed: 1), noise(counts[counts.count - 1 - round], seed: 2))
-            capture.data(&conversation, .up, request, time: Int64(round) * 1_000_000)
-            capture.data(&conversation, .down, answer, time: Int64(round) * 1_000_000 + 1)
+            capture.data(conversation, .up, request, time: Int64(round) * 1_000_000)
+            capture.data(conversation, .down, answer, time: Int64(round) * 1_000_000 + 1)
             up += request
             down += answer
         }
-        capture.finish(&conversation, .up)
-        capture.finish(&conversation, .down)
-        capture.close(&conversation, "client_closed", by: "client")
+        capture.finish(conversation, .up)
+        capture.finish(conversation, .down)
+        capture.close(conversation, "client_closed", by: "client")
         capture.end()
         try await Wireshark.onFile(capture.bytes) { path async throws in
             #expect(try await Wireshark.faults(path) == [])
@@ -44,10 +44,10 @@ struct WiresharkTests {
     func aFirstMessageOfAnySize_fillsNoWindow(count: Int) async throws {
         var capture = Capture()
         for (id, direction) in [(1, Direction.up), (2, .down)] as [(UInt64, Direction)] {
-            var conversation = try Capture.conversation(id, port: 7777)
-            capture.open(&conversation)
-            capture.data(&conversation, direction, noise(count, seed: 3))
-            capture.close(&conversation, "client_closed", by: "client")
+            let conversation = try Capture.conversation(id, port: 7777)
+            capture.open(conversation)
+            capture.data(conversation, direction, noise(count, seed: 3))
+            capture.close(conversation, "client_closed", by: "client")
         }
         try await Wireshark.onFile(capture.bytes) { path async throws in
             #expect(try await Wireshark.faults(path) == [])
@@ -66,10 +66,10 @@ struct WiresharkTests {
         var id: UInt64 = 0
         for (reason, closedBy, withData, without) in ends {
             for hasData in [true, false] {
-                var conversation = try Capture.conversation(id, port: 7777)
-                capture.open(&conversation)
-                if hasData { capture.data(&conversation, .up, [1, 2, 3]) }
-                capture.close(&conversation, reason, by: closedBy)
+                let conversation = try Capture.conversation(id, port: 7777)
+                capture.open(conversation)
+                if hasData { capture.data(conversation, .up, [1, 2, 3]) }
+                capture.close(conversation, reason, by: closedBy)
                 expected["\(id)"] = hasData ? withData : without
                 id += 1
             }
@@ -78,9 +78,9 @@ struct WiresharkTests {
         for (reason, closedBy, without) in [
             ("connect_refused", "upstream", 37), ("client_reset", "client", 33), ("loop", "tapline", 37),
         ] {
-            var conversation = try Capture.conversation(id, port: 7777)
+            let conversation = try Capture.conversation(id, port: 7777)
             capture.append(conversation.accepted(), of: conversation)
-            capture.close(&conversation, reason, by: closedBy)
+            capture.close(conversation, reason, by: closedBy)
             expected["\(id)"] = without
             id += 1
         }
@@ -96,15 +96,15 @@ struct WiresharkTests {
     }
 
     @Test func aHalfClose_leavesTheOtherFlowOpen() async throws {
-        var conversation = try Capture.conversation(port: 7777)
+        let conversation = try Capture.conversation(port: 7777)
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, noise(10, seed: 1))
-        capture.finish(&conversation, .up, time: 2500)
+        capture.open(conversation)
+        capture.data(conversation, .up, noise(10, seed: 1))
+        capture.finish(conversation, .up, time: 2500)
         let answer = noise(900_000, seed: 2)
-        capture.data(&conversation, .down, answer, time: 1_500_000_000)
-        capture.finish(&conversation, .down, time: 1_600_000_000)
-        capture.close(&conversation, "client_closed", by: "client")
+        capture.data(conversation, .down, answer, time: 1_500_000_000)
+        capture.finish(conversation, .down, time: 1_600_000_000)
+        capture.close(conversation, "client_closed", by: "client")
         try await Wireshark.onFile(capture.bytes) { path async throws in
             #expect(try await Wireshark.faults(path) == [])
             #expect(try await Wireshark.completeness(path) == ["0": 31])
@@ -114,13 +114,13 @@ struct WiresharkTests {
 
     /// The acknowledgement that comes after it covers bytes that no segment showed, and is marked once, too.
     @Test func aGap_isALostSegmentAndNothingElse() async throws {
-        var conversation = try Capture.conversation(port: 7777)
+        let conversation = try Capture.conversation(port: 7777)
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, noise(1000, seed: 1))
-        capture.data(&conversation, .up, noise(500_000, seed: 2), gap: 300_000)
-        capture.data(&conversation, .down, noise(10, seed: 3))
-        capture.close(&conversation, "client_closed", by: "client", dropped: 300_000)
+        capture.open(conversation)
+        capture.data(conversation, .up, noise(1000, seed: 1))
+        capture.data(conversation, .up, noise(500_000, seed: 2), gap: 300_000)
+        capture.data(conversation, .down, noise(10, seed: 3))
+        capture.close(conversation, "client_closed", by: "client", dropped: 300_000)
         try await Wireshark.onFile(capture.bytes) { path async throws in
             let flagged = try await Wireshark.fields(
                 path, ["_ws.expert.message", "frame.comment"], filter: "tcp.analysis.flags")
@@ -134,13 +134,13 @@ struct WiresharkTests {
     }
 
     @Test func aConversationPast4GiB_hasNoFault() async throws {
-        var conversation = try Capture.conversation(port: 7777)
+        let conversation = try Capture.conversation(port: 7777)
         conversation.resumed(upOffset: (3 << 32) - 100_000, downOffset: (1 << 32) - 1, isConnected: true)
         var capture = Capture()
         let (up, down) = (noise(700_000, seed: 1), noise(700_000, seed: 2))
-        capture.data(&conversation, .up, up)
-        capture.data(&conversation, .down, down)
-        capture.close(&conversation, "client_closed", by: "client")
+        capture.data(conversation, .up, up)
+        capture.data(conversation, .down, down)
+        capture.close(conversation, "client_closed", by: "client")
         try await Wireshark.onFile(capture.bytes) { path async throws in
             #expect(try await Wireshark.faults(path) == [])
             let followed = try await Wireshark.follow(path)
@@ -157,10 +157,10 @@ struct WiresharkTests {
             conversation = try Capture.conversation(id, port: 7777)
         }
         var capture = Capture()
-        capture.open(&conversation)
+        capture.open(conversation)
         let up = noise(1_200_000, seed: 1)
-        capture.data(&conversation, .up, up)
-        capture.close(&conversation, "upstream_closed", by: "upstream")
+        capture.data(conversation, .up, up)
+        capture.close(conversation, "upstream_closed", by: "upstream")
         try await Wireshark.onFile(capture.bytes) { path async throws in
             #expect(try await Wireshark.faults(path) == [])
             #expect(try await Wireshark.completeness(path) == ["0": 31])
@@ -171,17 +171,17 @@ struct WiresharkTests {
     @Test func aRecordingThatStops_marksOpenConversationsWithoutAFault() async throws {
         var capture = Capture()
         for id in 0..<5 as Range<UInt64> {
-            var conversation = try Capture.conversation(id, port: 7777)
+            let conversation = try Capture.conversation(id, port: 7777)
             switch id {
             case 0: capture.append(conversation.accepted(), of: conversation)
-            case 1: capture.open(&conversation)
+            case 1: capture.open(conversation)
             case 2:
-                capture.open(&conversation)
-                capture.data(&conversation, .up, [1])
+                capture.open(conversation)
+                capture.data(conversation, .up, [1])
             case 3:
-                capture.open(&conversation)
-                capture.data(&conversation, .down, [1])
-                capture.finish(&conversation, .up)
+                capture.open(conversation)
+                capture.data(conversation, .down, [1])
+                capture.finish(conversation, .up)
             default:
                 conversation.resumed(upOffset: 5, downOffset: 6, isConnected: true)
             }
@@ -197,16 +197,16 @@ struct WiresharkTests {
     }
 
     @Test func rotation_leavesFilesThatAreCompleteByThemselves() async throws {
-        var conversation = try Capture.conversation(port: 7777)
+        let conversation = try Capture.conversation(port: 7777)
         var first = Capture()
-        first.open(&conversation)
-        first.data(&conversation, .up, noise(400_000, seed: 1))
+        first.open(conversation)
+        first.data(conversation, .up, noise(400_000, seed: 1))
         first.end()
         var second = Capture(kind: .continuation)
         let (up, down) = (noise(400_000, seed: 2), noise(5, seed: 3))
-        second.data(&conversation, .up, up)
-        second.data(&conversation, .down, down)
-        second.close(&conversation, "client_closed", by: "client")
+        second.data(conversation, .up, up)
+        second.data(conversation, .down, down)
+        second.close(conversation, "client_closed", by: "client")
         second.end()
         for capture in [first, second] {
             try await Wireshark.onFile(capture.bytes) { path async throws in
@@ -221,18 +221,18 @@ struct WiresharkTests {
 
     @Test func dissectors_arePickedByTheUpstreamsPort() async throws {
         var capture = Capture()
-        var web = try Capture.conversation(1)
-        capture.open(&web)
+        let web = try Capture.conversation(1)
+        capture.open(web)
         for path in ["/", "/two", "/three"] {
-            capture.data(&web, .up, Array("GET \(path) HTTP/1.1\r\nHost: example.com\r\n\r\n".utf8))
-            capture.data(&web, .down, Array("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".utf8))
+            capture.data(web, .up, Array("GET \(path) HTTP/1.1\r\nHost: example.com\r\n\r\n".utf8))
+            capture.data(web, .down, Array("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".utf8))
         }
-        capture.close(&web, "client_closed", by: "client")
-        var redis = try Capture.conversation(2, port: 6379, name: nil)
-        capture.open(&redis)
-        capture.data(&redis, .up, Array("*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n".utf8))
-        capture.data(&redis, .down, Array("$5\r\nvalue\r\n".utf8))
-        capture.close(&redis, "upstream_closed", by: "upstream")
+        capture.close(web, "client_closed", by: "client")
+        let redis = try Capture.conversation(2, port: 6379, name: nil)
+        capture.open(redis)
+        capture.data(redis, .up, Array("*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n".utf8))
+        capture.data(redis, .down, Array("$5\r\nvalue\r\n".utf8))
+        capture.close(redis, "upstream_closed", by: "upstream")
         try await Wireshark.onFile(capture.bytes) { path async throws in
             #expect(try await Wireshark.faults(path) == [])
             let requests = try await Wireshark.fields(path, ["http.request.uri"], filter: "http.request")
@@ -243,12 +243,12 @@ struct WiresharkTests {
     }
 
     @Test func capinfos_readsWhatWasCounted() async throws {
-        var conversation = try Capture.conversation()
+        let conversation = try Capture.conversation()
         var capture = Capture()
-        capture.open(&conversation)
-        capture.data(&conversation, .up, noise(100, seed: 1))
-        capture.data(&conversation, .up, noise(100, seed: 1), gap: 1)
-        capture.close(&conversation, "killed", by: "tapline", dropped: 1)
+        capture.open(conversation)
+        capture.data(conversation, .up, noise(100, seed: 1))
+        capture.data(conversation, .up, noise(100, seed: 1), gap: 1)
+        capture.close(conversation, "killed", by: "tapline", dropped: 1)
         capture.end()
         try await Wireshark.onFile(capture.bytes) { path async throws in
             let lines = try await Wireshark.lines("capinfos", [path]).map { line in

@@ -1,6 +1,6 @@
 public import Sockets
 
-/// The synthetic TCP of one recorded connection: a value that events change and that answers each with segments.
+/// The synthetic TCP of one recorded connection: events change it, and it answers each with segments.
 ///
 /// The relay sees streams, not packets. A conversation makes up packets that could have carried them: numbers follow
 /// from the offsets of the flows (an initial number made of the connection's id, plus one, plus the offset, wrapping at
@@ -9,34 +9,19 @@ public import Sockets
 ///
 /// Owned by whoever records, on one thread at a time. Data and FINs allocate nothing. Times are nanoseconds since
 /// 1970 UTC, offsets count the bytes that a flow's destination took since the connection began, recorded or not.
-public struct Conversation {
+public final class Conversation {
     /// What is fixed about the connection.
-    public var origin: ConversationOrigin { story.origin }
+    public let origin: ConversationOrigin
     /// The address connected, or tried last; nil before that.
-    public var upstreamAddress: SocketAddress? { story.upstreamAddress }
+    public private(set) var upstreamAddress: SocketAddress?
     /// How the connection ended; nil until it did.
-    public var end: ConversationEnd? { story.end }
+    public private(set) var end: ConversationEnd?
     /// The connection's number, as in `origin`.
     public let id: UInt64
-    private var story: Story
     let path: PacketPath
     private var up: FlowSequence
     private var down: FlowSequence
     private var isJoining = false
-
-    /// What has names and texts in it, behind one reference, so that a copy of a conversation costs one and not ten.
-    /// Never changed: an event that adds to it makes a new one.
-    private final class Story: Sendable {
-        let origin: ConversationOrigin
-        let upstreamAddress: SocketAddress?
-        let end: ConversationEnd?
-
-        init(_ origin: ConversationOrigin, upstreamAddress: SocketAddress?, end: ConversationEnd?) {
-            self.origin = origin
-            self.upstreamAddress = upstreamAddress
-            self.end = end
-        }
-    }
 
     /// How many bytes a receiver leaves unacknowledged at the most.
     static let largestUnacknowledged: UInt64 = 256 * 1024
@@ -44,7 +29,7 @@ public struct Conversation {
     /// A conversation of which nothing has happened yet.
     public init(_ origin: ConversationOrigin) {
         id = origin.id
-        story = Story(origin, upstreamAddress: nil, end: nil)
+        self.origin = origin
         path = PacketPath(origin)
         let numbers = Self.scatter(origin.id)
         up = FlowSequence(initial: UInt32(truncatingIfNeeded: numbers >> 32))
@@ -68,7 +53,7 @@ public struct Conversation {
     // MARK: Its beginning
 
     /// The client was accepted, at the moment that the origin tells: the SYN.
-    public mutating func accepted() -> Segment {
+    public func accepted() -> Segment {
         up.hasBegun = true
         var syn = bare(.up, [.syn], time: origin.accepted)
         syn.sequence = up.initial
@@ -77,10 +62,10 @@ public struct Conversation {
     }
 
     /// The upstream was connected: the second and the third segment of the handshake.
-    public mutating func connected(
+    public func connected(
         time: Int64, upstreamAddress: SocketAddress
     ) -> (synAck: Segment, ack: Segment) {
-        story = Story(origin, upstreamAddress: upstreamAddress, end: nil)
+        self.upstreamAddress = upstreamAddress
         up.hasBegun = true
         down.hasBegun = true
         var synAck = bare(.down, [.syn, .ack], time: time)
@@ -91,11 +76,11 @@ public struct Conversation {
 
     /// Makes a fresh conversation that of a connection which is open already: there is no handshake, and the next
     /// segment says that the recording starts in the middle.
-    public mutating func resumed(
+    public func resumed(
         upOffset: UInt64, downOffset: UInt64, isConnected: Bool, upHasEnded: Bool = false, downHasEnded: Bool = false,
         upstreamAddress: SocketAddress? = nil
     ) {
-        story = Story(origin, upstreamAddress: upstreamAddress ?? self.upstreamAddress, end: nil)
+        self.upstreamAddress = upstreamAddress ?? self.upstreamAddress
         up.passed = upOffset
         down.passed = downOffset
         up.hasBegun = true
@@ -111,7 +96,7 @@ public struct Conversation {
 
     /// Bytes passed; `offset` is that of the first one, and what lies between it and the flow's last byte is a gap.
     /// The segments come from `next`, until it answers nil, before any other event is told.
-    public mutating func beginData(direction: Direction, offset: UInt64, count: Int, time: Int64) -> DataCursor {
+    public func beginData(direction: Direction, offset: UInt64, count: Int, time: Int64) -> DataCursor {
         let gap = direction == .up ? up.skip(to: offset) : down.skip(to: offset)
         // The gap's bytes must not be acknowledged before a segment after it shows that they were there.
         if gap > 0 { acknowledge(direction) }
@@ -119,7 +104,7 @@ public struct Conversation {
     }
 
     /// The next segment of the event: data, or the receiver's acknowledgement where it is due; nil at the end.
-    public mutating func next(_ cursor: inout DataCursor) -> Segment? {
+    public func next(_ cursor: inout DataCursor) -> Segment? {
         guard cursor.remaining > 0 else { return nil }
         let direction = cursor.direction
         let flow = direction == .up ? up : down
@@ -146,7 +131,7 @@ public struct Conversation {
 
     /// A flow ended with a FIN. `offset` is the length of the flow where it is known: bytes that are missing at its end
     /// are a gap before the FIN. No FIN comes twice.
-    public mutating func ended(
+    public func ended(
         direction: Direction, offset: UInt64? = nil, time: Int64
     ) -> (acknowledgement: Segment?, fin: Segment?) {
         let flow = direction == .up ? up : down
@@ -165,8 +150,8 @@ public struct Conversation {
     /// The connection ended. FIN after FIN it is the FINs that did not go yet and the last acknowledgement; any other
     /// way it is a reset by whoever ended it, by the listener's side where that was Tapline. The last segment carries
     /// the comment with the end's reason and the sums.
-    public mutating func closed(_ end: ConversationEnd) -> [Segment] {
-        story = Story(origin, upstreamAddress: upstreamAddress, end: end)
+    public func closed(_ end: ConversationEnd) -> [Segment] {
+        self.end = end
         var segments: [Segment] = []
         if end.isOrderly {
             let first: Direction = end.reason == "client_closed" ? .up : .down
@@ -183,7 +168,7 @@ public struct Conversation {
         return segments
     }
 
-    private mutating func reset(by direction: Direction, _ end: ConversationEnd) -> Segment {
+    private func reset(by direction: Direction, _ end: ConversationEnd) -> Segment {
         let gap = skip(direction, to: direction == .up ? end.upEnd : end.downEnd)
         var reset = bare(direction, [.rst, .ack], time: end.time)
         // Who refuses a SYN has no number of its own yet: RFC 9293, section 3.5.2, answers with 0.
@@ -193,7 +178,7 @@ public struct Conversation {
     }
 
     /// The recording stops while the connection is open: an acknowledgement that says so.
-    public mutating func stopped(time: Int64) -> Segment {
+    public func stopped(time: Int64) -> Segment {
         var segment = lastAcknowledgement(time: time)
         segment.occasion = .stopped
         return segment
@@ -202,7 +187,7 @@ public struct Conversation {
     /// An acknowledgement without data. Where nothing is left to acknowledge it must be none that Wireshark takes for
     /// a duplicate: before the handshake's answer it is the listener's side that speaks for the first time, after it
     /// the client acknowledges one byte less than it did, as an acknowledgement that was overtaken would.
-    private mutating func lastAcknowledgement(time: Int64) -> Segment {
+    private func lastAcknowledgement(time: Int64) -> Segment {
         if up.isAcknowledgementDue || !down.hasBegun { return bare(.down, [.ack], time: time) }
         let isLate = !down.isAcknowledgementDue
         var segment = bare(.up, [.ack], time: time)
@@ -215,7 +200,7 @@ public struct Conversation {
     /// A segment without payload at the place where its flow stands. It acknowledges all of the other flow, unless
     /// that one has not begun.
     @inline(__always)
-    private mutating func bare(_ direction: Direction, _ flags: Segment.Flags, time: Int64) -> Segment {
+    private func bare(_ direction: Direction, _ flags: Segment.Flags, time: Int64) -> Segment {
         let flow = direction == .up ? up : down
         let other = direction == .up ? down : up
         var segment = Segment(
@@ -233,12 +218,12 @@ public struct Conversation {
         return segment
     }
 
-    private mutating func acknowledge(_ direction: Direction) {
+    private func acknowledge(_ direction: Direction) {
         if direction == .up { up.acknowledge() } else { down.acknowledge() }
     }
 
     /// Moves a flow on to its length where that is known; returns how many bytes of it are missing.
-    private mutating func skip(_ direction: Direction, to length: UInt64?) -> UInt64 {
+    private func skip(_ direction: Direction, to length: UInt64?) -> UInt64 {
         guard let length, length > passed(direction) else { return 0 }
         return direction == .up ? up.skip(to: length) : down.skip(to: length)
     }

@@ -36,14 +36,13 @@ struct PacketHeaders {
         let isUp = segment.direction == .up
         let total = UInt16(truncatingIfNeeded: 20 + tcpCount)
         let lifeAndProtocol = UInt16(timeToLive) << 8 | UInt16(protocolTCP)
+        let sum = checksum(0x4500 + UInt64(total) + 0x4000 + UInt64(lifeAndProtocol) + path.addressSum)
+        let source = isUp ? path.client.low : path.server.low
+        let destination = isUp ? path.server.low : path.client.low
         // Version 4, five words of header; then "do not fragment", so that the identification 0 means nothing (RFC 6864).
-        buffer.append(bigEndian: UInt16(0x4500))
-        buffer.append(bigEndian: total)
-        buffer.append(bigEndian: UInt32(0x0000_4000))
-        buffer.append(bigEndian: lifeAndProtocol)
-        buffer.append(bigEndian: checksum(0x4500 + UInt64(total) + 0x4000 + UInt64(lifeAndProtocol) + path.addressSum))
-        buffer.append(bigEndian: UInt32(truncatingIfNeeded: isUp ? path.client.low : path.server.low))
-        buffer.append(bigEndian: UInt32(truncatingIfNeeded: isUp ? path.server.low : path.client.low))
+        buffer.append(bigEndian: UInt64(0x4500) << 48 | UInt64(total) << 32 | 0x4000)
+        buffer.append(bigEndian: UInt32(lifeAndProtocol) << 16 | UInt32(sum))
+        buffer.append(bigEndian: source << 32 | destination & 0xFFFF_FFFF)
     }
 
     @inline(__always)
@@ -69,11 +68,9 @@ struct PacketHeaders {
             ? UInt32(path.clientPort) << 16 | UInt32(path.serverPort)
             : UInt32(path.serverPort) << 16 | UInt32(path.clientPort)
         let lengthAndFlags = UInt16(tcpHeaderCount(segment) / 4) << 12 | UInt16(segment.flags.rawValue)
-        buffer.append(bigEndian: ports)
-        buffer.append(bigEndian: segment.sequence)
-        buffer.append(bigEndian: segment.acknowledgement)
-        buffer.append(bigEndian: lengthAndFlags)
-        buffer.append(bigEndian: window)
+        buffer.append(bigEndian: UInt64(ports) << 32 | UInt64(segment.sequence))
+        buffer.append(
+            bigEndian: UInt64(segment.acknowledgement) << 32 | UInt64(lengthAndFlags) << 16 | UInt64(window))
         let checksumOffset = buffer.count
         buffer.append(bigEndian: UInt32(0))
         // The pseudo-header is the same sum for IPv4 and IPv6 (RFC 9293, section 3.1).

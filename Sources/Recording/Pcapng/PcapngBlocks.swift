@@ -37,8 +37,7 @@ struct PcapngBlock {
     @inline(__always)
     init(_ kind: Kind, in buffer: OutputBuffer) {
         start = buffer.count
-        buffer.append(littleEndian: kind.rawValue)
-        buffer.append(littleEndian: UInt32(0))
+        buffer.append(littleEndian: UInt64(kind.rawValue))
     }
 
     /// Ends the block, after padding what came last.

@@ -20,7 +20,7 @@ public struct PcapngOutput {
     private let kind: Kind
     private var interfaces = InterfaceTable()
     /// The interface of each conversation that was introduced and has not ended.
-    private var introduced: [UInt64: Int] = [:]
+    private var introduced = IDTable<Int>()
     /// What this output left out of a conversation and has not told yet; nearly always empty.
     private var omissions: [UInt64: Omission] = [:]
     private var names: Set<Name> = []
@@ -69,7 +69,7 @@ public struct PcapngOutput {
     /// Appends a segment of a conversation that has just made it, and before it the blocks that it needs: its
     /// interface, and the upstream's name. `payload` is all of the bytes of the event that the segment was made of.
     public mutating func append(
-        _ segment: Segment, of conversation: borrowing Conversation, payload: RawSpan, to buffer: OutputBuffer
+        _ segment: Segment, of conversation: Conversation, payload: RawSpan, to buffer: OutputBuffer
     ) {
         let id = conversation.id
         let known = introduced[id]
@@ -83,10 +83,12 @@ public struct PcapngOutput {
         let packetCount = PacketHeaders.packetCount(segment, conversation.path)
         buffer.reserve(packetCount + 128)
         let block = PcapngBlock(.packet, in: buffer)
-        buffer.append(littleEndian: UInt32(truncatingIfNeeded: interface))
-        buffer.append(pcapngTime: segment.time)
-        buffer.append(littleEndian: UInt32(truncatingIfNeeded: packetCount))
-        buffer.append(littleEndian: UInt32(truncatingIfNeeded: packetCount))
+        // Two fields at a time: the interface, the halves of the time, the two lengths.
+        let time = UInt64(max(0, segment.time))
+        let length = UInt32(truncatingIfNeeded: packetCount)
+        buffer.append(littleEndian: UInt64(UInt32(truncatingIfNeeded: interface)) | (time >> 32) << 32)
+        buffer.append(littleEndian: time & 0xFFFF_FFFF | UInt64(length) << 32)
+        buffer.append(littleEndian: length)
         PacketHeaders.append(segment, conversation.path, payload: payload, to: buffer)
         buffer.padToFour()
         // As seen from the listener: what the client sent is inbound (1), what it gets is outbound (2).
@@ -102,7 +104,7 @@ public struct PcapngOutput {
     }
 
     private mutating func introduce(
-        _ conversation: borrowing Conversation, time: Int64, in buffer: OutputBuffer
+        _ conversation: Conversation, time: Int64, in buffer: OutputBuffer
     ) -> Int {
         let interface = interfaces.index(of: conversation.origin, time: time, in: buffer)
         introduced[conversation.id] = interface
@@ -110,7 +112,7 @@ public struct PcapngOutput {
     }
 
     private func appendComments(
-        _ segment: Segment, of conversation: borrowing Conversation, isIntroduction: Bool, gap: UInt64,
+        _ segment: Segment, of conversation: Conversation, isIntroduction: Bool, gap: UInt64,
         to buffer: OutputBuffer
     ) {
         if isIntroduction, segment.occasion != .opened {
@@ -130,7 +132,7 @@ public struct PcapngOutput {
     /// This output leaves bytes out that its conversation has counted as passed, for its disk is full or its reader too
     /// slow: the next packet of the interface and the next segment of the flow will tell.
     public mutating func dropped(
-        _ conversation: borrowing Conversation, direction: Direction, bytes: UInt64, segments: UInt64
+        _ conversation: Conversation, direction: Direction, bytes: UInt64, segments: UInt64
     ) {
         interfaces.count(drops: segments, of: conversation.origin)
         guard bytes > 0 else { return }
@@ -141,7 +143,7 @@ public struct PcapngOutput {
     }
 
     /// This output leaves out a segment, with the gap that it would have told of.
-    public mutating func dropped(_ segment: Segment, of conversation: borrowing Conversation) {
+    public mutating func dropped(_ segment: Segment, of conversation: Conversation) {
         dropped(
             conversation, direction: segment.direction, bytes: UInt64(segment.payloadCount) &+ segment.gapBytes,
             segments: 1 &+ segment.gapSegments)
@@ -174,7 +176,7 @@ public struct PcapngOutput {
     // MARK: Names
 
     /// Tells once by which name an upstream's address was found.
-    private mutating func appendName(of conversation: borrowing Conversation, to buffer: OutputBuffer) {
+    private mutating func appendName(of conversation: Conversation, to buffer: OutputBuffer) {
         guard let name = conversation.origin.upstreamName, let address = conversation.upstreamAddress else { return }
         if names.count >= Self.mostNames { names.removeAll() }
         let kind: UInt16

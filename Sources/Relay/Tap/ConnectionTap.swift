@@ -11,13 +11,16 @@ struct PastTap {
 /// One connection's way into one recorder.
 ///
 /// Owned by the connection, on the worker's thread. It puts what passes into the recorder's ring and counts what finds
-/// no room there. Under `block` the flow asks `reserve` before it moves anything, and then nothing finds no room.
+/// no room there. Under `block` the flow asks `room` before it moves anything, and then nothing finds no room.
 final class ConnectionTap {
     // MARK: Fixed at birth
 
     let recorder: Recorder
     let origin: ConversationOrigin
     let account = TapAccount()
+    /// Where the recording must be whole: what its worker was promised.
+    let room: TapRoom?
+    private let ring: TapRing
     private let limit: UInt64
 
     // MARK: The loop's thread only
@@ -33,21 +36,21 @@ final class ConnectionTap {
     /// How much of each flow passed before its recording began.
     private var upStart: UInt64
     private var downStart: UInt64
-    /// How much of the ring is promised.
-    private var reserved = 0
 
     /// A tap on a connection that was just accepted.
-    convenience init(recorder: Recorder, origin: ConversationOrigin) {
-        self.init(recorder: recorder, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
+    convenience init(recorder: Recorder, room: TapRoom?, origin: ConversationOrigin) {
+        self.init(recorder: recorder, room: room, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
         begin(at: origin.accepted, isFromMiddle: false)
     }
 
     /// A tap on a connection that is open, of which so much will have passed when the first byte is taken.
     init(
-        recorder: Recorder, origin: ConversationOrigin, upstreamAddress: SocketAddress?, upOffset: UInt64,
-        downOffset: UInt64, endedFlows: EndedFlows = EndedFlows()
+        recorder: Recorder, room: TapRoom?, origin: ConversationOrigin, upstreamAddress: SocketAddress?,
+        upOffset: UInt64, downOffset: UInt64, endedFlows: EndedFlows = EndedFlows()
     ) {
         self.recorder = recorder
+        self.room = room
+        ring = recorder.ring
         self.origin = origin
         self.upstreamAddress = upstreamAddress
         self.endedFlows = endedFlows
@@ -77,7 +80,7 @@ final class ConnectionTap {
         guard count > 0 else { return }
         let time = WallClock.now
         guard hasBegun || begin(at: time, isFromMiddle: true) else { return miss(count) }
-        let largest = recorder.ring.largestPayload
+        let largest = ring.largestPayload
         var position = 0
         while position < count {
             let end = min(position + largest, count)
@@ -115,42 +118,18 @@ final class ConnectionTap {
 
     private func finish(_ note: TapNote, _ kind: TapEvent.Kind) {
         defer { recorder.detached() }
-        close()
         // A recorder of one connection ends with it, also when nothing of it passed.
         guard isKnown || recorder.plan.selection.connection != nil else {
             if kind == .ended { recorder.endedUnknown(origin.id, account) }
             return
         }
         let event = TapEvent(kind: kind, connection: origin.id, time: WallClock.now)
-        if recorder.ring.appendAlways(event, attachment: note, room: Recorder.roomOfNote) == .appendedToSleeper {
+        if ring.appendAlways(event, attachment: note, room: Recorder.roomOfNote) == .appendedToSleeper {
             recorder.wake()
         }
     }
 
     // MARK: Room
-
-    /// Makes sure that so many bytes find room, where the recording must be whole. When that fails, the recorder tells
-    /// the workers later that there is room.
-    func reserve(_ count: Int) -> Bool {
-        guard recorder.isBlocking else { return true }
-        let most = min(count, mostAtOnce)
-        let largest = recorder.ring.largestPayload
-        let size = TapRing.size(ofPayload: largest)
-        // The beginning from the middle, which may be due.
-        let needed = (most + largest - 1) / largest * size + TapRing.size(ofPayload: Recorder.roomOfNote)
-        guard recorder.ring.reserve(needed) else { return false }
-        reserved += needed
-        return true
-    }
-
-    /// How many bytes may be reserved at once.
-    var mostAtOnce: Int { recorder.isBlocking ? recorder.ring.capacity / 4 : .max }
-
-    /// Gives back what was reserved and not used.
-    func close() {
-        if recorder.ring.unreserve(reserved) { recorder.hasRoom() }
-        reserved = 0
-    }
 
     @discardableResult
     private func begin(at time: Int64, isFromMiddle: Bool) -> Bool {
@@ -165,10 +144,9 @@ final class ConnectionTap {
 
     @inline(__always)
     private func append(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) -> Bool {
-        let room = note == nil ? 0 : Recorder.roomOfNote
-        let promised = min(reserved, TapRing.size(ofPayload: max(bytes.byteCount, room)))
-        reserved -= promised
-        switch recorder.ring.append(event, bytes, attachment: note, room: room, reserved: promised) {
+        let least = note == nil ? 0 : Recorder.roomOfNote
+        let promised = room?.use(TapRing.size(ofPayload: max(bytes.byteCount, least))) ?? 0
+        switch ring.append(event, bytes, attachment: note, room: least, reserved: promised) {
         case .appended: return true
         case .appendedToSleeper:
             recorder.wake()

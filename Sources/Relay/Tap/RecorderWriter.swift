@@ -27,7 +27,7 @@ final class RecorderWriter {
 
     private var mailbox: Mailbox<RecorderCommand>?
     private var timer: Timer?
-    private var conversations: [UInt64: TappedConversation] = [:]
+    private var conversations = IDTable<TappedConversation>()
     private var emptyLooks = 0
     private var lastTime: Int64 = 0
     /// Whether to finish now, once somebody asked for it; the last who asked decides.

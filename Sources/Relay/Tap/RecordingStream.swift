@@ -102,7 +102,13 @@ final class RecordingStream {
     // MARK: Blocks
 
     /// Makes ready for a block of about so many bytes. False when what comes is to be dropped.
+    @inline(__always)
     func prepare(for count: Int, at time: Int64) -> Bool {
+        if case .writing = state, !needsSection, !isClosed, !isFull(with: count) { return true }
+        return prepareAnew(for: count, at: time)
+    }
+
+    private func prepareAnew(for count: Int, at time: Int64) -> Bool {
         switch state {
         case .gone: return false
         case .dropping(let until):
@@ -235,11 +241,7 @@ final class RecordingStream {
 
     /// The first so many pieces are with the sink.
     private func settle(_ count: Int) {
-        var sum: UInt64 = 0
-        for piece in pieces.prefix(count) where piece.count > 0 {
-            if let owner = piece.owner, owner.hasRecord { owner.counters.addRecorded(piece.count) }
-            sum += piece.count
-        }
+        let sum = countRecorded(count)
         if sum > 0 { progress.update { $0.recorded += sum } }
         if count < pieces.count {
             pieces.removeFirst(count)
@@ -247,6 +249,17 @@ final class RecordingStream {
         }
         clear()
         recovered()
+    }
+
+    /// Counts the bytes of the first so many pieces. Returns the sum.
+    private func countRecorded(_ count: Int) -> UInt64 {
+        var sum: UInt64 = 0
+        for position in 0..<count where pieces[position].count > 0 {
+            let count = pieces[position].count
+            if let owner = pieces[position].owner, owner.hasRecord { owner.counters.addRecorded(count) }
+            sum += count
+        }
+        return sum
     }
 
     /// What is gathered and not with the sink is lost.

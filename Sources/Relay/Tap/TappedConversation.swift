@@ -2,7 +2,7 @@ internal import Recording
 
 /// One connection as its recorder knows it. Confined to the recorder's thread.
 final class TappedConversation {
-    var conversation: Conversation
+    let conversation: Conversation
     let account: TapAccount
     let counters: RecordingCounters
     let hasRecord: Bool

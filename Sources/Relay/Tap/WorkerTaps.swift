@@ -6,6 +6,8 @@ struct WorkerTaps {
     var common: Recorder?
     /// Whoever reads along.
     var live: [Recorder] = []
+    /// What the worker is promised of the rings of those that must be whole.
+    private var rooms: [(recorder: Recorder, room: TapRoom)] = []
 
     init(common: Recorder?) {
         self.common = common
@@ -30,6 +32,26 @@ struct WorkerTaps {
             }
         }
         recorders = next
+    }
+
+    /// What the worker is promised of a recorder's ring; nil where that may lose bytes.
+    mutating func room(of recorder: Recorder, workers: Int) -> TapRoom? {
+        guard recorder.isBlocking else { return nil }
+        if let known = rooms.first(where: { $0.recorder === recorder }) { return known.room }
+        let room = TapRoom(ring: recorder.ring, workers: workers)
+        rooms.append((recorder, room))
+        return room
+    }
+
+    /// Lets go of the rooms of recorders that record nothing new here any more; connections that they still record go on
+    /// with theirs.
+    mutating func giveBackRooms() {
+        rooms.removeAll { recorder, room in
+            if recorder === common || live.contains(where: { $0 === recorder }) { return false }
+            if recorders.values.contains(where: { $0 === recorder }) { return false }
+            if room.giveBackAll() { recorder.hasRoom() }
+            return true
+        }
     }
 
     mutating func remove(_ recorder: Recorder) {

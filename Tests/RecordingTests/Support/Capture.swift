@@ -23,7 +23,7 @@ struct Capture {
     }
 
     /// The handshake.
-    mutating func open(_ conversation: inout Conversation, upstream: String = "192.0.2.80") {
+    mutating func open(_ conversation: Conversation, upstream: String = "192.0.2.80") {
         append(conversation.accepted(), of: conversation)
         let address = SocketAddress(numericHost: upstream, port: conversation.origin.upstreamPort ?? 0)
         let (synAck, ack) = conversation.connected(
@@ -34,7 +34,7 @@ struct Capture {
 
     /// Bytes that pass, after those of before or after a gap.
     mutating func data(
-        _ conversation: inout Conversation, _ direction: Direction, _ bytes: [UInt8], gap: UInt64 = 0,
+        _ conversation: Conversation, _ direction: Direction, _ bytes: [UInt8], gap: UInt64 = 0,
         time: Int64 = 2000
     ) {
         var cursor = conversation.beginData(
@@ -43,7 +43,7 @@ struct Capture {
         while let segment = conversation.next(&cursor) { append(segment, of: conversation, payload: bytes) }
     }
 
-    mutating func finish(_ conversation: inout Conversation, _ direction: Direction, time: Int64 = 3000) {
+    mutating func finish(_ conversation: Conversation, _ direction: Direction, time: Int64 = 3000) {
         let (acknowledgement, fin) = conversation.ended(
             direction: direction, time: conversation.origin.accepted + time)
         append(acknowledgement, of: conversation)
@@ -51,7 +51,7 @@ struct Capture {
     }
 
     mutating func close(
-        _ conversation: inout Conversation, _ reason: String, by closedBy: String, dropped: UInt64 = 0,
+        _ conversation: Conversation, _ reason: String, by closedBy: String, dropped: UInt64 = 0,
         errno: String? = nil
     ) {
         let (up, down) = (conversation.passed(.up), conversation.passed(.down))
