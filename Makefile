@@ -4,7 +4,7 @@ RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test setup build lint format bench sanitize fuzz install clean
+.PHONY: help run test setup build lint format bench counts sanitize fuzz install clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
@@ -13,7 +13,8 @@ help:
 	@echo 'make build      the release build: .build/release/tapline'
 	@echo 'make lint       check how the sources look; make format puts it right'
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
-	@echo 'make sanitize   the in-process tests under the address sanitizer'
+	@echo 'make counts     system calls and allocations, held against Tests/Benchmarks/thresholds.json (make test has them too)'
+	@echo 'make sanitize   the in-process tests under the thread and the address sanitizer'
 	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
 
@@ -28,6 +29,7 @@ test: build
 	swift test --skip-build --filter '^(AdminTests|ConfigurationTests|TaplineTests)\.'
 	swift test --skip-build --filter '^(RecordingTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build --filter '^EndToEnd\.'
+	Tests/Benchmarks/counts .build/release/tapline
 
 setup:
 	@.ci/setup
@@ -44,11 +46,12 @@ format:
 bench: build
 	Tests/Benchmarks/run --tapline .build/release/tapline $(BENCH)
 
-# What runs in this process and can be watched: the loop, and the data plane against loopback peers. Not the thread
-# sanitizer: it does not know the locks of Swift's Synchronization module and calls everything that they guard a race.
+counts: build
+	Tests/Benchmarks/counts .build/release/tapline $(COUNTS)
+
+# What runs in its own process. SANITIZE=thread or SANITIZE=address is half of it.
 sanitize: setup
-	LSAN_OPTIONS="suppressions=$(CURDIR)/.ci/leak-sanitizer.supp" swift test --sanitize=address --scratch-path .build-address-sanitizer \
-		--filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
+	.ci/sanitize $(SANITIZE)
 
 # A package of its own with libFuzzer's instrumentation. What is found new goes to .build-fuzz; what makes a target fail goes
 # to Tests/Fuzz/corpus, where the tests of every run read it again once it is committed. FUZZ_SECONDS for each target.

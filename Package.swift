@@ -85,10 +85,12 @@ let package = Package(
             swiftSettings: settings),
 
         // MARK: Tests
+        // Linked into the tests alone, and empty but for the thread sanitizer: Locks.c says why it is there.
+        .target(name: "ThreadSanitizerLocks", path: "Tests/ThreadSanitizer/Sources/ThreadSanitizerLocks"),
         .target(
             name: "TestSupport",
             dependencies: [
-                "CLinux", "Configuration", "EventLoop", "Recording", "Relay", "Sockets",
+                "CLinux", "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "ThreadSanitizerLocks",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",

@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from machine import Failed, OtherLoad, Process, cpu_seconds, enter_namespace, memory
+from peers import Wanted
 
 GiB = 1 << 30
 MB = 1_000_000
@@ -33,6 +34,9 @@ class Case:
     values: dict
     metrics: list
     needs_relay: bool = False
+    connections: int = 1  # at a time
+    relays: int = 1  # configured, and all of them used
+    recorded: bool = False  # also by those that record
 
 
 @dataclasses.dataclass
@@ -45,18 +49,19 @@ class Setting:
     namespace: bool
     relay_cpus: set  # None: where the scheduler puts it
     load_cpus: set
-    first_port: int = 10000
+    first_port: int = 10000  # up to 10,999: above are the relays' own
 
 
 class Run:
     """One peer in front of one fresh server, in a fresh namespace; all of it is gone at the end."""
 
-    def __init__(self, setting, peer, number):
+    def __init__(self, setting, case, peer, number):
         self.setting = setting
         self.peer = peer
-        self.port = setting.first_port + 1 + number
+        self.relays = case.relays
+        self.port = setting.first_port + (1 + number if case.relays == 1 else 300)
         self.upstream = setting.first_port + 101 + number
-        self.target = self.upstream if peer.name == "direct" else self.port
+        self.target = self.upstream if peer.name == "direct" else f"{self.port}+{case.relays}"
         self.relay = None
         self.beside = None
         self.passed = 0  # bytes, both ways
@@ -112,7 +117,7 @@ class Run:
         return {} if lost is None else {"lost": lost * 100}
 
     def command(self, connections):
-        return self.peer.command(self.port, self.upstream, self.directory, connections)
+        return self.peer.command(Wanted(self.port, self.upstream, self.directory, connections, self.relays))
 
     def load(self, name, *arguments):
         command = [self.setting.loadgen, *(str(argument) for argument in arguments)]
@@ -125,7 +130,8 @@ class Run:
             if not self.relay.running():
                 raise Failed(f"{self.peer.name} does not start: {self.relay.complaint()}")
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=2) as probe:
+                last = self.port + self.relays - 1
+                with socket.create_connection(("127.0.0.1", last), timeout=2) as probe:
                     probe.sendall(message)
                     if probe.recv(64, socket.MSG_WAITALL) == message:
                         break
@@ -232,7 +238,7 @@ def start(run, times):
     samples, others = [], OtherLoad()
     for _ in range(times):
         arguments = run.command(1000)  # the memory set aside for connections is small: the default of most packages
-        command = [run.setting.loadgen, "start", "127.0.0.1", str(run.port), *arguments]
+        command = [run.setting.loadgen, "start", "127.0.0.1", run.target, *arguments]
         starter = Process(command, run.directory / "start.log", None, piped=True)
         result = starter.read_json(20)
         if not result["served"]:
@@ -247,17 +253,10 @@ def start(run, times):
     return dict(zip(("accepting", "serving", "anonymous", "resident"), map(statistics.median, zip(*samples))))
 
 
-def _messages_metrics():
-    return [
-        Metric("rate", "thousand/s", higher=True),
-        Metric("cpu", "CPU µs/message", digits=2),
-        Metric("p50", "p50 µs", digits=0, judged=False),
-        Metric("p99", "p99 µs", digits=0, judged=False),
-        _lost,
-    ]
-
+# All cases. A metric that is not judged is shown with its ratio, and the verdict leaves it out.
 
 _lost = Metric("lost", "% not recorded", digits=2, judged=False, optional=True)
+_latency = [Metric("p50", "p50 µs", digits=0, judged=False), Metric("p99", "p99 µs", digits=0, judged=False)]
 
 
 def _bulk(streams, direction):
@@ -268,73 +267,88 @@ def _bulk(streams, direction):
         bulk,
         {"streams": streams, "direction": direction},
         [Metric("rate", "Gbit/s", higher=True), Metric("cpu", "CPU s/GiB", digits=3), _lost],
+        connections=streams,
+        recorded=streams == 1 and direction == "down",
     )
 
 
-def _messages(label, size, connections):
+def _messages(label, size, connections, relays=1):
+    among = f" on {relays} relays" if relays > 1 else ""
     return Case(
-        f"msg{label}-c{connections}",
-        f"messages of {size:,} bytes, {connections:,} connection{'s' if connections > 1 else ''}",
+        f"msg{label}-c{connections}" + (f"-r{relays}" if relays > 1 else ""),
+        f"messages of {size:,} bytes, {connections:,} connection{'s' if connections > 1 else ''}{among}",
         messages,
         {"size": size, "connections": connections},
-        _messages_metrics(),
+        [Metric("rate", "thousand/s", higher=True), Metric("cpu", "CPU µs/message", digits=2), *_latency, _lost],
+        needs_relay=relays > 1,
+        connections=connections,
+        relays=relays,
+        recorded=size == 64 and connections == 64,
     )
 
 
-all_cases = [
-    _bulk(1, "down"),
-    _bulk(1, "up"),
-    _bulk(8, "down"),
-    _bulk(8, "up"),
-    _messages("64", 64, 1),
-    _messages("64", 64, 64),
-    _messages("64", 64, 1000),
-    _messages("16k", 16384, 64),
-    Case(
-        "churn",
-        "new connections, 32 at a time",
+def _churn(relays=1):
+    return Case(
+        "churn" + (f"-r{relays}" if relays > 1 else ""),
+        "new connections, 32 at a time" + (f", on {relays} relays" if relays > 1 else ""),
         churn,
         {"slots": 32},
-        [
-            Metric("rate", "connections/s", higher=True, digits=0),
-            Metric("cpu", "CPU µs/connection", digits=1),
-            Metric("p50", "p50 µs", digits=0, judged=False),
-            Metric("p99", "p99 µs", digits=0, judged=False),
-        ],
-    ),
-    Case(
-        "idle",
-        "idle connections",
-        idle,
-        {},
-        [
-            Metric("memory", "KiB/connection", digits=2, judged=False),
-            Metric("cpu", "% of a core, all of them", digits=1, judged=False),
-        ],
-        needs_relay=True,
-    ),
-    Case(
-        "start",
-        "start",
+        [Metric("rate", "connections/s", higher=True, digits=0), Metric("cpu", "CPU µs/connection"), *_latency],
+        needs_relay=relays > 1,
+        connections=32,
+        relays=relays,
+    )
+
+
+def _start(relays=1):
+    return Case(
+        "start" + (f"-r{relays}" if relays > 1 else ""),
+        "start" + (f" with {relays} relays" if relays > 1 else ""),
         start,
         {"times": 5},
         [
-            Metric("accepting", "ms to accepting", digits=1, judged=False),
-            Metric("serving", "ms to the first echo", digits=1, judged=False),
-            Metric("anonymous", "MB private anonymous", digits=1, judged=False),
-            Metric("resident", "MB resident", digits=1, judged=False),
+            Metric("accepting", "ms to accepting", judged=False),
+            Metric("serving", "ms to the first echo", judged=False),
+            Metric("anonymous", "MB private anonymous", judged=False),
+            Metric("resident", "MB resident", judged=False),
         ],
         needs_relay=True,
-    ),
+        relays=relays,
+    )
+
+
+_idle = Case(
+    "idle",
+    "idle connections",
+    idle,
+    {},
+    [
+        Metric("memory", "KiB/connection", digits=2, judged=False),
+        Metric("cpu", "% of a core, all of them", judged=False),
+    ],
+    needs_relay=True,
+    connections=4000,
+)
+
+all_cases = [
+    *(_bulk(streams, direction) for streams in (1, 8) for direction in ("down", "up")),
+    *(_messages("64", 64, connections) for connections in (1, 64, 1000)),
+    *(_messages("16k", 16384, connections) for connections in (1, 64, 1000)),
+    _churn(),
+    _idle,
+    _start(),
+    _messages("64", 64, 1000, relays=500),
+    _churn(relays=500),
+    _start(relays=500),
 ]
 
-recording_cases = ["bulk1-down", "msg64-c64"]
-default_cases = ["bulk1-down", "bulk1-up", "msg64-c64", "churn", "idle", "start"]
+recording_cases = [case.name for case in all_cases if case.recorded]
+default_cases = ["bulk1-down", "bulk1-up", "bulk8-down", "msg64-c64", "msg16k-c64", "churn", "idle", "start"]
 
 
 def run_once(setting, case, peer, number):
     """One peer's figures of one case, by the metrics' keys, and how many cores others used; raises Failed."""
-    run = Run(setting, peer, number)
-    with run.open(with_relay=case.name != "start"):
+    run = Run(setting, case, peer, number)
+    with run.open(with_relay=case.run is not start):
         figures = case.run(run, **case.values)
         return figures | run.lost(), run.others

@@ -14,20 +14,20 @@ def all_peers(tapline):
         Tapline(tapline),
         TaplineRecording(tapline, "drop"),
         TaplineRecording(tapline, "block"),
-        HAProxy("haproxy-splice", pipes, splice),
-        HAProxy("haproxy-64k", buffers),
-        HAProxyTcpdump("haproxy-splice-tcpdump", pipes, splice),
-        HAProxyTcpdump("haproxy-64k-tcpdump", buffers),
-        Nginx("nginx-64k", "64k"),
-        Nginx("nginx-256k", "256k"),
+        HAProxy("haproxy-splice", "HAProxy, splice", pipes, splice),
+        HAProxy("haproxy-64k", "HAProxy, 64 KiB", buffers),
+        HAProxyTcpdump("haproxy-splice-tcpdump", "HAProxy, splice, tcpdump", pipes, splice),
+        HAProxyTcpdump("haproxy-64k-tcpdump", "HAProxy, 64 KiB, tcpdump", buffers),
+        Nginx("nginx-64k", "nginx, 64 KiB", "64k"),
+        Nginx("nginx-256k", "nginx, 256 KiB", "256k"),
         # What Tapline always does: the end of one direction is passed on, and the other stays open.
-        Nginx("nginx-half-close", "64k", half_close="on"),
+        Nginx("nginx-half-close", "nginx, half-close", "64k", half_close="on"),
         Socat(),
         SocatRecording(),
     ]
 
 
-not_competitors = {"direct", "tapline", "tapline-record-drop", "tapline-record-block"}
+not_competitors = {"direct", "tapline"}
 default_peers = ["direct", "tapline", "haproxy-splice", "haproxy-64k", "nginx-64k", "nginx-256k"]
 recording_peers = [
     "tapline", "tapline-record-drop", "tapline-record-block", "haproxy-splice", "haproxy-64k",

@@ -4,6 +4,7 @@ All of them: one thread or worker that carries traffic, no logging, TCP_NODELAY 
 fire. What was tried and made no difference, or made it slower, is in README.md.
 """
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -11,10 +12,29 @@ import shutil
 from machine import output
 
 
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """127.0.0.1:port relayed to 127.0.0.1:upstream, by a program that stays in the foreground."""
+
+    port: int  # the first, of as many as there are relays
+    upstream: int
+    directory: pathlib.Path  # of this run alone
+    connections: int  # must be possible: HAProxy and nginx set memory aside by it
+    relays: int = 1
+
+    def ports(self):
+        return range(self.port, self.port + self.relays)
+
+
 class Peer:
     name = ""
+    title = ""  # in the plots
     program = ""
     records = False  # into files
+
+    def takes(self, case):
+        """Whether it is of use in this case."""
+        return True
 
     def available(self):
         return shutil.which(self.program) is not None
@@ -22,11 +42,8 @@ class Peer:
     def version(self):
         return None
 
-    def command(self, port, upstream, directory, connections):
-        """The command that relays 127.0.0.1:port to 127.0.0.1:upstream and stays in the foreground.
-
-        `connections` is how many must be possible: HAProxy and nginx set memory aside by it.
-        """
+    def command(self, wanted):
+        """The command that does what is wanted."""
         raise NotImplementedError
 
     def beside(self, port, directory):
@@ -42,13 +59,18 @@ class Direct(Peer):
     """No relay: what the generator and the kernel can do. Not a competitor."""
 
     name = "direct"
+    title = "no relay"
 
     def available(self):
         return True
 
+    def takes(self, case):
+        return not case.needs_relay
+
 
 class Tapline(Peer):
     name = "tapline"
+    title = "Tapline"
 
     def __init__(self, path):
         self.program = path
@@ -56,27 +78,43 @@ class Tapline(Peer):
     def available(self):
         return os.access(self.program, os.X_OK)
 
-    def command(self, port, upstream, directory, connections):
-        return [self.program, "forward", f"{port}:127.0.0.1:{upstream}", "--workers", "1", "--quiet"]
+    def command(self, wanted):
+        if wanted.relays == 1:
+            return [self.program, "forward", f"{wanted.port}:127.0.0.1:{wanted.upstream}", "--workers", "1", "--quiet"]
+        path = pathlib.Path(wanted.directory, "tapline.yaml")
+        relays = "".join(
+            f"  - {{ name: relay-{port}, listen: '127.0.0.1:{port}', upstream: '127.0.0.1:{wanted.upstream}' }}\n"
+            for port in wanted.ports()
+        )
+        path.write_text(f"log: {{ level: error, access: off }}\nworkers: 1\nrelays:\n{relays}")
+        return [self.program, "run", "--config", str(path)]
 
 
 class HAProxy(Peer):
     program = "haproxy"
 
-    def __init__(self, name, settings, options=""):
+    def __init__(self, name, title, settings, options=""):
         self.name = name
+        self.title = title
         self.settings = settings
         self.options = options
 
     def version(self):
         return " ".join((output("haproxy", "-v") or "HAProxy").split()[:3])
 
-    def command(self, port, upstream, directory, connections):
-        path = pathlib.Path(directory, "haproxy.cfg")
+    def command(self, wanted):
+        path = pathlib.Path(wanted.directory, "haproxy.cfg")
+        relays = "".join(
+            f"""listen relay-{port}
+    bind 127.0.0.1:{port} backlog 4096
+    server upstream 127.0.0.1:{wanted.upstream}
+"""
+            for port in wanted.ports()
+        )
         path.write_text(
             f"""global
     nbthread 1
-    maxconn {connections}
+    maxconn {wanted.connections}
 {self.settings}
 defaults
     mode tcp
@@ -84,10 +122,7 @@ defaults
     timeout client 1h
     timeout server 1h
 {self.options}
-listen relay
-    bind 127.0.0.1:{port} backlog 4096
-    server upstream 127.0.0.1:{upstream}
-"""
+{relays}"""
         )
         return ["haproxy", "-db", "-q", "-f", str(path)]
 
@@ -96,8 +131,9 @@ class Nginx(Peer):
     program = "nginx"
     modules = ["/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules"]
 
-    def __init__(self, name, buffer, half_close="off"):
+    def __init__(self, name, title, buffer, half_close="off"):
         self.name = name
+        self.title = title
         self.buffer = buffer
         self.half_close = half_close
 
@@ -113,44 +149,48 @@ class Nginx(Peer):
     def version(self):
         return (output("nginx", "-v") or "nginx").replace("nginx version: ", "")
 
-    def command(self, port, upstream, directory, connections):
-        path = pathlib.Path(directory, "nginx.conf")
+    def command(self, wanted):
+        path = pathlib.Path(wanted.directory, "nginx.conf")
         user = "user root;" if os.geteuid() == 0 else ""
+        servers = "".join(
+            f"    server {{ listen 127.0.0.1:{port} backlog=4096; proxy_pass 127.0.0.1:{wanted.upstream}; }}\n"
+            for port in wanted.ports()
+        )
         path.write_text(
             f"""{self.module()}
 {user}
 daemon off;
 worker_processes 1;
-worker_rlimit_nofile {4 * connections};
-pid {directory}/nginx.pid;
+worker_rlimit_nofile {4 * wanted.connections + wanted.relays};
+pid {wanted.directory}/nginx.pid;
 error_log stderr crit;
 events {{
     use epoll;
-    worker_connections {2 * connections + 100};
+    worker_connections {2 * wanted.connections + wanted.relays + 100};
     accept_mutex off;
     multi_accept on;
 }}
 stream {{
     access_log off;
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        proxy_pass 127.0.0.1:{upstream};
-        proxy_buffer_size {self.buffer};
-        proxy_half_close {self.half_close};
-        proxy_timeout 1h;
-        tcp_nodelay on;
-    }}
-}}
+    proxy_buffer_size {self.buffer};
+    proxy_half_close {self.half_close};
+    proxy_timeout 1h;
+    tcp_nodelay on;
+{servers}}}
 """
         )
-        return ["nginx", "-p", str(directory), "-c", str(path)]
+        return ["nginx", "-p", str(wanted.directory), "-c", str(path)]
 
 
 class Socat(Peer):
-    """A process for each connection: for scale, not a competitor in churn."""
+    """A process for each connection, so not where there are thousands of them, and one relay a program."""
 
     name = "socat"
+    title = "socat"
     program = "socat"
+
+    def takes(self, case):
+        return case.connections <= 64 and case.relays == 1
 
     def version(self):
         for line in (output("socat", "-V") or "").splitlines():
@@ -158,10 +198,10 @@ class Socat(Peer):
                 return " ".join(line.split()[:3])
         return "socat"
 
-    def command(self, port, upstream, directory, connections):
+    def command(self, wanted):
         return [
             "socat",
             "-b262144",
-            f"TCP4-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,nodelay,backlog=4096",
-            f"TCP4:127.0.0.1:{upstream},nodelay",
+            f"TCP4-LISTEN:{wanted.port},bind=127.0.0.1,fork,reuseaddr,nodelay,backlog=4096",
+            f"TCP4:127.0.0.1:{wanted.upstream},nodelay",
         ]

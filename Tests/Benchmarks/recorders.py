@@ -16,18 +16,22 @@ class TaplineRecording(Tapline):
     def __init__(self, path, when_full):
         super().__init__(path)
         self.name = f"tapline-record-{when_full}"
+        self.title = f"Tapline, record, {when_full}"
         self.when_full = when_full
 
-    def command(self, port, upstream, directory, connections):
-        path = pathlib.Path(directory, "tapline.yaml")
+    def takes(self, case):
+        return case.recorded
+
+    def command(self, wanted):
+        path = pathlib.Path(wanted.directory, "tapline.yaml")
         path.write_text(
             f"""log: {{ level: error, format: json, access: records.json }}
 workers: 1
 shutdown: {{ drain: 1s }}
 relays:
   - name: relay
-    listen: {port}
-    upstream: 127.0.0.1:{upstream}
+    listen: {wanted.port}
+    upstream: 127.0.0.1:{wanted.upstream}
     record: {{ directory: recordings, rotate: {{ size: 256MiB, keep: 1 }}, when_full: {self.when_full} }}
 """
         )
@@ -46,6 +50,9 @@ class HAProxyTcpdump(HAProxy):
     memory as Tapline, 16 MiB, and rotates as Tapline does; it says at its end how many packets it missed."""
 
     records = True
+
+    def takes(self, case):
+        return case.recorded
 
     def available(self):
         return super().available() and output("tcpdump", "--version") is not None
@@ -67,11 +74,15 @@ class SocatRecording(Socat):
     """Into two files of bytes, one a direction, all connections mixed: not who said what when."""
 
     name = "socat-record"
+    title = "socat -r -R"
     records = True
 
-    def command(self, port, upstream, directory, connections):
-        command = super().command(port, upstream, directory, connections)
-        return [*command[:2], "-r", f"{directory}/up", "-R", f"{directory}/down", *command[2:]]
+    def takes(self, case):
+        return case.recorded
+
+    def command(self, wanted):
+        command = super().command(wanted)
+        return [*command[:2], "-r", f"{wanted.directory}/up", "-R", f"{wanted.directory}/down", *command[2:]]
 
     def lost(self, directory, passed):
         recorded = sum(pathlib.Path(directory, name).stat().st_size for name in ("up", "down"))

@@ -1,11 +1,129 @@
-"""The table, the ratios and the verdict."""
+"""The tables, the ratios and the verdict."""
 
+import dataclasses
 import statistics
 
-from lineup import not_competitors
+from cases import all_cases
+from lineup import not_competitors, recording_peers
 
 least = 0.95
 """Of the best peer, in every judged row; the aim is above 1.0."""
+
+
+class Results:
+    """The figures of all rounds: `values[case][peer][metric]` is a list, one a round that did not fail."""
+
+    def __init__(self, values=None, failures=None):
+        self.values = values or {}
+        self.failures = failures or []
+        self.others = []  # of each run, how many cores were busy with other things
+
+    def add(self, case, peer, figures):
+        of_peer = self.values.setdefault(case, {}).setdefault(peer, {})
+        for key, value in figures.items():
+            if value is not None:
+                of_peer.setdefault(key, []).append(value)
+
+    def add_all(self, other):
+        for case, peers in other.values.items():
+            for peer, metrics in peers.items():
+                of_peer = self.values.setdefault(case, {}).setdefault(peer, {})
+                for key, values in metrics.items():
+                    of_peer.setdefault(key, []).extend(values)
+        self.failures += other.failures
+
+    def fail(self, case, peer, round, text):
+        self.values.setdefault(case, {}).setdefault(peer, {})
+        self.failures.append({"case": case, "peer": peer, "round": round, "error": text})
+
+    def failed(self, case, peer):
+        return sum(1 for failure in self.failures if failure["case"] == case and failure["peer"] == peer)
+
+    def of(self, case, peer, key):
+        return self.values.get(case, {}).get(peer, {}).get(key, [])
+
+    def median(self, case, peer, key):
+        values = self.of(case, peer, key)
+        return statistics.median(values) if values else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Cases that are told together: one table, and one picture of the metrics that stand in `pictured`, row by row."""
+
+    key: str
+    title: str
+    cases: list
+    pictured: list
+    peers: list = None  # None: whoever does not record
+
+    def taken(self, results, peers):
+        """Those of the peers, in their order, that have figures here, or failed."""
+        return [
+            peer
+            for peer in peers
+            if (peer.name in self.peers if self.peers else not peer.records)
+            and any(peer.name in results.values.get(case.name, {}) for case in self.cases)
+        ]
+
+
+def _named(*names):
+    return [case for case in all_cases if case.name in names]
+
+
+def _rate_and_cost(found):
+    return [[(case.name, "rate"), (case.name, "cpu")] for case in found]
+
+
+_bulk = [case for case in all_cases if case.name.startswith("bulk")]
+_messages = [case for case in all_cases if case.name.startswith("msg") and case.relays == 1]
+_recorded = [case for case in all_cases if case.recorded]
+groups = [
+    Group("bulk", "Bulk", _bulk, _rate_and_cost(_bulk)),
+    Group("messages", "Messages", _messages, _rate_and_cost(_messages)),
+    Group(
+        "connections",
+        "Connections and start",
+        _named("churn", "idle", "start"),
+        [
+            [("churn", "rate"), ("churn", "cpu")],
+            [("idle", "memory"), ("start", "accepting")],
+            [("start", "anonymous"), ("start", "resident")],
+        ],
+    ),
+    Group(
+        "relays",
+        "500 relays",
+        _named("msg64-c1000-r500", "churn-r500", "start-r500"),
+        [
+            *_rate_and_cost(_named("msg64-c1000-r500", "churn-r500")),
+            [("start-r500", "accepting"), ("start-r500", "anonymous")],
+        ],
+    ),
+    Group(
+        "recording",
+        "Recording",
+        _recorded,
+        [
+            [("bulk1-down", "rate"), ("bulk1-down", "lost")],
+            [("bulk1-down", "cpu"), ("msg64-c64", "rate")],
+        ],
+        recording_peers,
+    ),
+]
+
+
+def told(results, peers):
+    """The groups that have figures; recording only when somebody recorded."""
+    recorders = {peer.name for peer in peers if peer.records}
+    for group in groups:
+        taken = group.taken(results, peers)
+        if not taken:
+            continue
+        is_recording = group.peers is not None
+        if is_recording and not any(peer.name in recorders for peer in taken):
+            continue
+        yield group, taken
 
 
 def figure(value, digits):
@@ -23,69 +141,47 @@ def cell(values, failures, digits):
     return median + (f" ✗{failures}" if failures else "")
 
 
-class Results:
-    """The figures of all rounds: `values[case][peer][metric]` is a list, one a round that did not fail."""
-
-    def __init__(self):
-        self.values = {}
-        self.failures = []
-        self.others = []  # of each run, how many cores were busy with other things
-
-    def add(self, case, peer, figures):
-        of_peer = self.values.setdefault(case, {}).setdefault(peer, {})
-        for key, value in figures.items():
-            if value is not None:
-                of_peer.setdefault(key, []).append(value)
-
-    def fail(self, case, peer, round, text):
-        self.values.setdefault(case, {}).setdefault(peer, {})
-        self.failures.append({"case": case, "peer": peer, "round": round, "error": text})
-
-    def failed(self, case, peer):
-        return sum(1 for failure in self.failures if failure["case"] == case and failure["peer"] == peer)
-
-    def of(self, case, peer, key):
-        return self.values.get(case, {}).get(peer, {}).get(key, [])
-
-    def median(self, case, peer, key):
-        values = self.of(case, peer, key)
-        return statistics.median(values) if values else None
-
-
 def ratio(results, case, metric, peers):
     """Ours against the best peer's median, above 1 where ours is better, and who that is; None without both."""
     ours = results.median(case.name, "tapline", metric.key)
     theirs = []
     for peer in peers:
-        value = results.median(case.name, peer, metric.key)
-        if peer not in not_competitors and value is not None:
-            theirs.append((value, peer))
+        value = results.median(case.name, peer.name, metric.key)
+        if peer.name not in not_competitors and not peer.records and value is not None:
+            theirs.append((value, peer.name))
     if ours is None or not theirs:
         return None
     best, name = (max if metric.higher else min)(theirs)
+    if round(ours, metric.digits) == round(best, metric.digits):
+        return 1.0, name
     above, below = (ours, best) if metric.higher else (best, ours)
     if below <= 0:  # nothing measurable, on one side or both
         return (1.0 if above <= 0 else float("inf")), name
     return above / below, name
 
 
-def table(results, cases, peers):
-    rows = [["", *peers, "tapline : best peer"]]
-    for case in cases:
+def table(results, group, peers):
+    has_ratio = group.peers is None
+    rows = [["", "", *(peer.name for peer in peers), *(["tapline : best peer"] if has_ratio else [])]]
+    for case in group.cases:
+        title = case.title
         for metric in case.metrics:
-            if metric.optional and not any(results.of(case.name, peer, metric.key) for peer in peers):
-                continue
-            row = [f"{case.title}: {metric.title}"]
+            if not any(results.of(case.name, peer.name, metric.key) for peer in peers):
+                # A row of failures stands once, and a metric that nobody has here, never.
+                if metric is not case.metrics[0] or not any(results.failed(case.name, peer.name) for peer in peers):
+                    continue
+            row, title = [title, metric.title], ""
             for peer in peers:
-                failed = results.failed(case.name, peer)
-                row.append(cell(results.of(case.name, peer, metric.key), failed, metric.digits))
-            against = None if metric.optional else ratio(results, case, metric, peers)
-            mark = "**" if metric.judged else ""
-            row.append(f"{mark}{against[0]:.2f}{mark} ({against[1]})" if against else "–")
+                failed = results.failed(case.name, peer.name)
+                row.append(cell(results.of(case.name, peer.name, metric.key), failed, metric.digits))
+            if has_ratio:
+                against = None if metric.optional else ratio(results, case, metric, peers)
+                mark = "**" if metric.judged else ""
+                row.append(f"{mark}{against[0]:.2f}{mark} ({against[1]})" if against else "–")
             rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in rows]
-    rule = "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
+    rule = "| " + " | ".join([*("-" * width for width in widths[:2]), *("-" * (width - 1) + ":" for width in widths[2:])]) + " |"
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
@@ -109,12 +205,12 @@ def bounds(results):
     return [(text, kept) for text, kept, measured in found if measured]
 
 
-def verdict(results, cases, peers):
+def verdict(results, peers):
     """One line."""
     if results.failures:
         return f"Verdict: NOT VALID: runs that failed or carried wrong bytes: {len(results.failures)}; see above."
     against = []
-    for case in cases:
+    for case in all_cases:
         for metric in case.metrics:
             value = ratio(results, case, metric, peers)
             if metric.judged and value is not None:

@@ -17,7 +17,7 @@ void bulk(struct target target, char kind, unsigned count, double seconds) {
     bool *sent = calloc(count, sizeof *sent);
     int poller = epoll_create1(EPOLL_CLOEXEC);
     if (streams == NULL || fds == NULL || sent == NULL || poller < 0) die("out of memory");
-    for (unsigned i = 0; i < count; i++) fds[i] = connect_blocking(target);
+    for (unsigned i = 0; i < count; i++) fds[i] = connect_blocking(target, i);
 
     ready_and_wait();
     int64_t from = now_ns() + (int64_t)(warm_up * 1e9), until = from + (int64_t)(seconds * 1e9);

@@ -32,7 +32,7 @@ struct slot {
 };
 
 static int poller;
-static struct sockaddr_in upstream;
+static struct target relay;
 static uint64_t failures;
 static char first_failure[160];
 
@@ -52,7 +52,8 @@ static bool open_slot(struct slot *slot, int64_t now) {
     struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000101 + slot->id)};
     setsockopt(slot->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
     if (bind(slot->fd, (struct sockaddr *)&source, sizeof source) < 0) die("bind: %s", strerror(errno));
-    if (connect(slot->fd, (struct sockaddr *)&upstream, sizeof upstream) < 0 && errno != EINPROGRESS) {
+    struct sockaddr_in address = target_address(relay, slot->id + slot->request.sequence);
+    if (connect(slot->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS) {
         note_failure("connect", errno);
         close(slot->fd);
         return false;
@@ -107,8 +108,7 @@ static enum step advance(struct slot *slot) {
 
 void churn(struct target target, unsigned count, double seconds) {
     static struct histogram latencies;
-    upstream = (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = target.port, .sin_addr.s_addr = target.address};
+    relay = target;
     poller = epoll_create1(EPOLL_CLOEXEC);
     struct slot *slots = calloc(count, sizeof *slots);
     if (slots == NULL || poller < 0) die("out of memory");

@@ -48,22 +48,32 @@ void wait_for_end(void) {
 struct target target_parse(const char *host, const char *port) {
     struct in_addr address;
     if (inet_pton(AF_INET, host, &address) != 1) die("%s: not an IPv4 address", host);
-    return (struct target){.address = address.s_addr, .port = htons((uint16_t)atoi(port))};
+    char *end;
+    long first = strtol(port, &end, 10), count = *end == '+' ? strtol(end + 1, &end, 10) : 1;
+    if (*end != 0 || first < 1 || count < 1 || first + count > 65536) die("%s: PORT or PORT+COUNT is wanted", port);
+    return (struct target){.address = address.s_addr, .port = (uint16_t)first, .ports = (uint16_t)count};
+}
+
+struct sockaddr_in target_address(struct target target, uint64_t number) {
+    return (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)(target.port + number % target.ports)),
+        .sin_addr.s_addr = target.address,
+    };
 }
 
 void set_nodelay(int fd) { setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); }
 
 void set_nonblocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
-int connect_blocking(struct target target) {
+int connect_blocking(struct target target, uint64_t number) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) die("socket: %s", strerror(errno));
     struct timeval bound = {.tv_sec = 5};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound);
     set_nodelay(fd);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = target.port, .sin_addr.s_addr = target.address};
+    struct sockaddr_in address = target_address(target, number);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) die("connect: %s", strerror(errno));
     return fd;
 }

@@ -11,7 +11,7 @@ void idle(struct target target, unsigned count) {
     int *fds = calloc(count, sizeof *fds);
     if (fds == NULL) die("out of memory");
     for (unsigned i = 0; i < count; i++) {
-        fds[i] = connect_blocking(target);
+        fds[i] = connect_blocking(target, i);
         if (!exchange_blocking(fds[i], i, 0, request_size)) die("connection %u: its message did not come back", i);
     }
 

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,13 +55,17 @@ void pattern_fill(void);
 // MARK: Sockets, time and failure
 
 struct target {
-    uint32_t address; // both in network order
-    uint16_t port;
+    uint32_t address; // in network order
+    uint16_t port;    // the first, in the host's order
+    uint16_t ports;   // how many follow each other: several relays on one address
 };
 
+/// `port` is PORT or PORT+COUNT.
 struct target target_parse(const char *host, const char *port);
+/// Where connection `number` goes: the ports take turns.
+struct sockaddr_in target_address(struct target target, uint64_t number);
 /// A connected, blocking socket with TCP_NODELAY, and five seconds as the bound of each call.
-int connect_blocking(struct target target);
+int connect_blocking(struct target target, uint64_t number);
 /// Sends a message of `size` bytes and reads its echo; false when it did not come back as it was.
 bool exchange_blocking(int fd, uint32_t id, uint64_t sequence, size_t size);
 void set_nodelay(int fd);

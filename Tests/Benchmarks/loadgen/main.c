@@ -13,7 +13,8 @@ static const char usage[] =
     "       loadgen messages HOST PORT CONNECTIONS SIZE SECONDS\n"
     "       loadgen churn HOST PORT SLOTS SECONDS\n"
     "       loadgen idle HOST PORT CONNECTIONS\n"
-    "       loadgen start HOST PORT COMMAND...\n";
+    "       loadgen start HOST PORT COMMAND...\n"
+    "PORT+COUNT instead of PORT: so many relays, one port after the other, which take turns\n";
 
 static long number(const char *text, long least, long most) {
     char *end;

@@ -69,7 +69,7 @@ void messages(struct target target, unsigned count, size_t size, double seconds)
     uint8_t *replies = malloc(count * size);
     if (lines == NULL || replies == NULL || poller < 0) die("out of memory");
     for (unsigned i = 0; i < count; i++) {
-        lines[i] = (struct line){.fd = connect_blocking(target), .id = i, .reply = replies + i * size};
+        lines[i] = (struct line){.fd = connect_blocking(target, i), .id = i, .reply = replies + i * size};
         lines[i].request = request_make('E', i, 0);
         if (!exchange_blocking(lines[i].fd, i, 0, size)) die("connection %u: the first message did not come back", i);
         set_nonblocking(lines[i].fd);

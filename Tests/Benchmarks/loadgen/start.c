@@ -22,8 +22,8 @@ static void pause_ns(long ns) { nanosleep(&(struct timespec){.tv_nsec = ns}, NUL
 
 static bool try_connect(struct target target) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = target.port, .sin_addr.s_addr = target.address};
+    // Whoever has many relays binds them in order: it accepts when the last one does.
+    struct sockaddr_in address = target_address(target, target.ports - 1u);
     bool taken = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     close(fd);
     return taken;
@@ -39,9 +39,9 @@ static void end_child(pid_t child) {
     waitpid(child, NULL, 0);
 }
 
-void start(struct target target, char **command) {
-    static volatile int64_t began; // written by the child, which shares our memory until its exec
-    prctl(PR_SET_TIMERSLACK, 1);
+static volatile int64_t began; // written by the child, which shares our memory until its exec
+
+static pid_t begin(char **command) {
     pid_t child = vfork();
     if (child < 0) die("vfork: %s", strerror(errno));
     if (child == 0) {
@@ -51,6 +51,12 @@ void start(struct target target, char **command) {
         execvp(command[0], command);
         _exit(127);
     }
+    return child;
+}
+
+void start(struct target target, char **command) {
+    prctl(PR_SET_TIMERSLACK, 1);
+    pid_t child = begin(command);
 
     int64_t accepting = 0;
     while (accepting == 0) {
@@ -65,7 +71,7 @@ void start(struct target target, char **command) {
         }
         pause_ns(poll_every_ns);
     }
-    int fd = connect_blocking(target);
+    int fd = connect_blocking(target, target.ports - 1u);
     bool served = exchange_blocking(fd, 0, 0, request_size);
     int64_t serving = now_ns();
     close(fd);
