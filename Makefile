@@ -4,7 +4,7 @@ RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test setup build lint format bench sanitize fuzz install clean
+.PHONY: help run test setup build lint format bench soak sanitize fuzz install clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
@@ -13,6 +13,7 @@ help:
 	@echo 'make build      the release build: .build/release/tapline'
 	@echo 'make lint       check how the sources look; make format puts it right'
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
+	@echo 'make soak       the largest figures on one running tapline, with a report and a plot (SOAK="--short": some minutes)'
 	@echo 'make sanitize   the in-process tests under the address sanitizer'
 	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
@@ -43,6 +44,10 @@ format:
 
 bench: build
 	Tests/Benchmarks/run --tapline .build/release/tapline $(BENCH)
+
+# Report and plot go to .build-soak. SOAK passes options on (--short, --scale 0.1, --phases chaos; Tests/Soak/README.md).
+soak: build
+	Tests/Soak/run .build/release/tapline $(SOAK)
 
 # What runs in this process and can be watched: the loop, and the data plane against loopback peers. Not the thread
 # sanitizer: it does not know the locks of Swift's Synchronization module and calls everything that they guard a race.

@@ -1,4 +1,4 @@
-"""The generator, `flows/`, from this side: it is compiled, started and told what to play; every line it says is read."""
+"""The generator, `flows/`, from this side: compiled, started and told what to play; every line it says is read."""
 
 import json
 import os

@@ -28,13 +28,13 @@ class Contents:
 
 
 def check(tapline, contents, folders, recorded, sample=12):
-    """Compares all the recordings of some folders with the recorded flows. Returns the troubles, how many connections and
-    bytes were right, and how many of them `show --format raw` was asked for."""
+    """Compares all the recordings of some folders with the recorded flows. Returns the troubles, how many connections
+    and bytes there were, and how many of them `show --format raw` was asked for."""
     by_id = {fact["id"]: fact for fact in recorded}
     found, troubles, where = collections.defaultdict(dict), [], {}
     # Their names hold the time of their making, after the relay's.
-    files = sorted((path for folder in folders for path in pathlib.Path(folder).glob("*.pcapng")), key=lambda path: path.name)
-    for path in files:
+    files = [path for folder in folders for path in pathlib.Path(folder).glob("*.pcapng")]
+    for path in sorted(files, key=lambda path: path.name):
         with subprocess.Popen([tapline, "show", str(path), "--format", "json"], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE) as show:
             for line in show.stdout:
@@ -52,17 +52,18 @@ def check(tapline, contents, folders, recorded, sample=12):
         if held != fact["bytes"]:
             troubles.append(f"flow {fact['recorded']}, connection {id} of {fact['relay']}: {held} bytes are in the "
                             f"recording, and the record says {fact['bytes']}")
-    sampled = [fact for fact in by_id.values()
-               if fact["dropped"] == 0 and len(where.get(fact["id"], ())) == 1 and "tapped" not in fact["relay"]][:sample]
-    for fact in sampled:
+    whole = [fact for fact in by_id.values()
+             if fact["dropped"] == 0 and len(where.get(fact["id"], ())) == 1 and "tapped" not in fact["relay"]]
+    for fact in whole[:sample]:
         for number, direction in enumerate(("up", "down")):
             raw = subprocess.run(
                 [tapline, "show", str(*where[fact["id"]]), "--connection", str(fact["id"]), "--format", "raw",
                  "--flow", direction], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             if raw.returncode != 0 or raw.stdout != contents.piece(fact["starts"][number], 0, fact[direction]):
-                troubles.append(f"flow {fact['recorded']}, connection {fact['id']}: show --format raw --flow {direction} "
-                                f"gives {len(raw.stdout)} bytes, not the {fact[direction]} that passed")
-    return troubles, len(by_id), bytes_right, len(sampled)
+                flow = f"flow {fact['recorded']}, connection {fact['id']}"
+                troubles.append(f"{flow}: --format raw --flow {direction} gives "
+                                f"{len(raw.stdout)} bytes, not the {fact[direction]} that passed")
+    return troubles, len(by_id), bytes_right, len(whole[:sample])
 
 
 def take(found, troubles, contents, fact, path, piece):
@@ -80,8 +81,8 @@ def take(found, troubles, contents, fact, path, piece):
             return
         data, piece = flow.waiting, {"flow": piece["flow"]}
     if data and data != contents.piece(flow.start, flow.offset, len(data)):
-        troubles.append(f"flow {fact['recorded']}, connection {fact['id']} of {fact['relay']}: other bytes are recorded "
-                        f"than passed {piece['flow']}, within {len(data)} from {flow.offset} on")
+        troubles.append(f"flow {fact['recorded']}, connection {fact['id']} of {fact['relay']}: other bytes are "
+                        f"recorded than passed {piece['flow']}, within {len(data)} from {flow.offset} on")
     flow.offset += len(data) + piece.get("missing", 0)
     flow.bytes += len(data)
 

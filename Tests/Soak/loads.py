@@ -1,4 +1,5 @@
-"""The loads beside the flows: connections that stand (`flows hold`) and ones that come and go (the benchmarks' loadgen)."""
+"""The loads beside the flows: connections that stand (`flows hold`), and ones that come and go (the benchmarks' load
+generator)."""
 
 import pathlib
 import socket

@@ -6,7 +6,7 @@ import math
 # Told apart also by who does not see all colours (Okabe and Ito), and on paper by the dashes.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"]
 DASHES = ["", "6 3", "2 2", "8 3 2 3", "1 3"]
-WIDTH, LEFT, RIGHT, TOP, PANEL, GAP, BOTTOM = 1080, 84, 24, 92, 168, 40, 56
+WIDTH, LEFT, RIGHT, TOP, PANEL, GAP, BOTTOM = 1080, 84, 24, 118, 168, 40, 56
 
 
 class Panel:
@@ -70,16 +70,18 @@ def draw(title, subtitle, panels, marks, end):
     for place, (at, name) in enumerate(marks):
         left, right = x(at), x(edges[place + 1])
         if place % 2 == 0:
-            parts.append(f'<rect x="{left:.1f}" y="{TOP}" width="{right - left:.1f}" height="{bottom - TOP}" fill="#f3f4f6"/>')
+            parts.append(f'<rect x="{left:.1f}" y="64" width="{right - left:.1f}" height="{bottom - 64}" '
+                         'fill="#f3f4f6"/>')
         # In two rows, where the names would run into each other.
         row = 0 if left > last[0] + 4 or left - last[0] >= left - last[1] else 1
         last[row] = left + 6.6 * len(name)
-        parts.append(text(left + 2, 82 - 14 * row, name, 11, colour="#333"))
+        parts.append(text(left + 2, 90 - 14 * row, name, 11, colour="#333"))
     for place, panel in enumerate(panels):
         parts += draw_panel(panel, TOP + place * (PANEL + GAP), x, inner)
     for seconds in steps(end, 10):
         if seconds <= end:
-            parts.append(f'<line x1="{x(seconds):.1f}" x2="{x(seconds):.1f}" y1="{bottom}" y2="{bottom + 5}" stroke="#222"/>')
+            parts.append(f'<line x1="{x(seconds):.1f}" x2="{x(seconds):.1f}" y1="{bottom}" y2="{bottom + 5}" '
+                         'stroke="#222"/>')
             parts.append(text(x(seconds), bottom + 19, number(seconds), 11, "middle"))
     parts.append(text(LEFT + inner / 2, bottom + 40, "seconds since the start", 12, "middle"))
     return "\n".join([*parts, "</svg>\n"])
@@ -108,10 +110,10 @@ def draw_panel(panel, top, x, inner):
     parts.append(text(LEFT, top - 8, panel.title, 13, weight="bold"))
     right = LEFT + inner
     for place, (name, _) in reversed(list(enumerate(panel.series))):
-        left = right - 7 * len(name)
+        left = right - 7.2 * len(name) - 4
         dash = f' stroke-dasharray="{DASHES[place]}"' if DASHES[place] else ""
         parts.append(text(left, top - 8, name, 12))
-        parts.append(f'<line x1="{left - 30}" x2="{left - 6}" y1="{top - 12}" y2="{top - 12}" stroke="{COLOURS[place]}" '
-                     f'stroke-width="2.4"{dash}/>')
+        parts.append(f'<line x1="{left - 30}" x2="{left - 6}" y1="{top - 12}" y2="{top - 12}" '
+                     f'stroke="{COLOURS[place]}" stroke-width="2.4"{dash}/>')
         right = left - 46
     return parts

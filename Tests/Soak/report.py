@@ -1,6 +1,7 @@
 """The report of a soak: a table, a plot, and a verdict of one line."""
 
 import datetime
+import pathlib
 
 import machine
 from plot import Panel, draw
@@ -12,7 +13,7 @@ def write(out, options, rows, sampler, isolated):
     """Writes report.md and soak.svg; returns the verdict."""
     samples = sampler.samples
     facts = machine.describe()
-    commit = machine.commit(out.parent)
+    commit = machine.commit(pathlib.Path(__file__).resolve().parent)
     end = max((sample["time"] for sample in samples), default=1)
     now = datetime.datetime.now(datetime.timezone.utc)
     where = f"{facts['processor']}, {facts['cores']} cores, Linux {facts['kernel']}"
@@ -45,8 +46,10 @@ def write(out, options, rows, sampler, isolated):
         "", f"**{verdict}**", "", "![What the process held over time](soak.svg)", "",
         "| phase | what | measured | must be | |", "| --- | --- | --- | --- | --- |",
     ]
-    lines += [f"| {row.phase} | {row.what} | {row.value} | {row.bound} | {'✓' if row.is_good else '✗'} |" for row in rows]
-    most = {key: max((sample[key] for sample in samples), default=0) for key in ("private", "resident", "threads", "cpu")}
+    for row in rows:
+        lines.append(f"| {row.phase} | {row.what} | {row.value} | {row.bound} | {'✓' if row.is_good else '✗'} |")
+    keys = ("private", "resident", "threads", "cpu")
+    most = {key: max((sample[key] for sample in samples), default=0) for key in keys}
     lines += [
         "", f"At most: {most['private'] / MIB:.1f} MiB private, {most['resident'] / MIB:.1f} MiB resident, "
         f"{most['threads']} threads, {most['cpu']:.0f} % of a core. {len(samples)} samples.",

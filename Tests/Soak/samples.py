@@ -56,7 +56,7 @@ def cpu_seconds(pid):
 
 
 class Sampler(threading.Thread):
-    """Takes samples until it is stopped. `is_quiet` leaves the metrics out, whose asking costs the process something."""
+    """Takes samples until it is stopped. `is_quiet` leaves the metrics out: asking costs the process something."""
 
     def __init__(self, tapline, period):
         super().__init__(daemon=True)

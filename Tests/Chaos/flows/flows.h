@@ -1,7 +1,7 @@
 // The generator of the chaos run: one process that is the clients of a relay and the upstreams behind it at once. What
-// a flow does follows from the seed and its number alone (plan.c); both of its sides are played in one thread over epoll
-// (side.c, slot.c), every byte that arrives is compared, and in the end what both sides saw is held against what the
-// end record says (judge.c).
+// a flow does follows from the seed and its number alone (plan.c); both of its sides are played in one thread over
+// epoll (side.c, slot.c), every byte that arrives is compared, and in the end what both sides saw is held against what
+// the end record says (judge.c).
 
 #pragma once
 
@@ -33,7 +33,8 @@ uint64_t chance_size(struct chance *chance, uint64_t least, uint64_t most);
 enum { client, upstream };
 static const char *const side_names[] = {"client", "upstream"};
 
-/// What lies on both sides of the relay, and how it is recorded. A slot has one for life, a flow takes a slot of its own.
+/// What lies on both sides of the relay, and how it is recorded. A slot has one for life, a flow takes a slot of its
+/// own.
 enum lane {
     lane_plain,     // TCP over IPv4
     lane_six,       // the client over IPv6
@@ -100,8 +101,8 @@ bool lane_is_unix(enum lane lane, int who);
 
 // MARK: Content
 
-/// The period is the greatest prime below 1 MiB, and every direction of every flow has a start of its own: what is lost,
-/// doubled or swapped shows. A quarter of a MiB lies in one piece from any offset.
+/// The period is the greatest prime below 1 MiB, and every direction of every flow has a start of its own: what is
+/// lost, doubled or swapped shows. A quarter of a MiB lies in one piece from any offset.
 enum { content_period = 1048573, content_piece = 256 * 1024 };
 extern uint8_t content[content_period + content_piece];
 void content_fill(uint64_t seed);

@@ -142,7 +142,8 @@ static void rest(void) {
     int64_t until = now_ns() + patience * (int64_t)1000000;
     for (unsigned i = 0; i < held_count; i++) {
         while (held[i].received < held[i].sent) {
-            if (now_ns() > until) die("connection %u: %" PRIu64 " of %" PRIu64 " bytes came", i, held[i].received, held[i].sent);
+            if (now_ns() > until)
+                die("connection %u: %" PRIu64 " of %" PRIu64 " bytes came", i, held[i].received, held[i].sent);
             receive_for(100);
         }
         total += held[i].received;

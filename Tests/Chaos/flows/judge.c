@@ -36,8 +36,8 @@ static void judge_side(struct slot *slot, int who) {
         if (!other->fin_sent && !(other->did_reset && !other_is_tcp))
             slot_trouble(slot, "the %s saw an end of stream that nobody sent", name);
         else if (side->received != other->sent)
-            slot_trouble(slot, "the %s saw an end of stream after %" PRIu64 " of %" PRIu64 " bytes", name, side->received,
-                         other->sent);
+            slot_trouble(slot, "the %s saw an end of stream after %" PRIu64 " of %" PRIu64 " bytes", name,
+                         side->received, other->sent);
     }
     if (is_abrupt(side)) return;
     // From here on it read to the end.
@@ -51,7 +51,8 @@ static void judge_side(struct slot *slot, int who) {
     // What its system had acknowledged before the reset has to arrive; a Unix socket hands over at once.
     bool is_sure = !other_is_tcp || (other->did_reset && slot->plan.sides[!who].is_flushed &&
                                      slot->plan.sides[!who].ending != end_reset_at_once);
-    if (is_abrupt(other) && is_sure && slot->record.was_connected && slot->lane != lane_hunted && side->received != other->sent)
+    bool was_left_alone = slot->record.was_connected && slot->lane != lane_hunted;
+    if (is_abrupt(other) && is_sure && was_left_alone && side->received != other->sent)
         slot_trouble(slot, "the %s got %" PRIu64 " bytes of %" PRIu64 " that were on their way before the %s", name,
                      side->received, other->sent, other->did_reset ? "reset" : "close");
 }
@@ -103,10 +104,10 @@ static void judge_count(struct slot *slot, int destination, uint64_t counted) {
     const struct side *from = &slot->sides[!destination], *to = &slot->sides[destination];
     const char *name = destination == upstream ? "bytes_up" : "bytes_down";
     if (counted > from->sent || counted < to->received)
-        slot_trouble(slot, "%s is %" PRIu64 ", but %" PRIu64 " were sent and %" PRIu64 " came", name, counted, from->sent,
-                     to->received);
-    // Whoever read to the end got all that its socket took, unless Tapline threw it away by a reset of its own: also when
-    // it was told to while it waited to pass on somebody's.
+        slot_trouble(slot, "%s is %" PRIu64 ", but %" PRIu64 " were sent and %" PRIu64 " came", name, counted,
+                     from->sent, to->received);
+    // Whoever read to the end got all that its socket took, unless Tapline threw it away by a reset of its own: also
+    // when it was told to while it waited to pass on somebody's.
     if (!is_abrupt(to) && !is_decided(slot) && slot->lane != lane_hunted && counted != to->received)
         slot_trouble(slot, "%s is %" PRIu64 ", but %" PRIu64 " came", name, counted, to->received);
 }

@@ -26,8 +26,8 @@ static const char usage[] =
     "       only FLOW TIMES        plays one flow so often\n"
     "       volume UP DOWN         plays one flow with so many bytes each way\n"
     "       stop                   begins no more\n"
-    "What it says are objects, one a line: `trouble` for each fault, `recorded` for each recorded flow, `played` once a\n"
-    "second, `done` at the end of each job. End records come through the FIFO, as Tapline writes them (JSON).\n";
+    "What it says are objects, one a line: `trouble` for each fault, `recorded` for each recorded flow, `played` once\n"
+    "a second, `done` at the end of each job. End records come through the FIFO, as Tapline writes them (JSON).\n";
 
 struct run run = {.seed = 1, .at_once = 96, .patience = 60000000000};
 

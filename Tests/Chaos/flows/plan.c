@@ -180,7 +180,8 @@ static void side_print(const struct side_plan *side, FILE *file) {
     if (side->begin_after > 0) fprintf(file, " after %" PRIu64 " have come", side->begin_after);
     if (side->turn > 0) fprintf(file, " in turns of %" PRIu64, side->turn);
     fprintf(file, ", writes of %" PRIu32, side->piece);
-    if (side->tiny_writes > 0) fprintf(file, " (%" PRIu32 " of %" PRIu32 " first)", side->tiny_writes, side->tiny_piece);
+    if (side->tiny_writes > 0)
+        fprintf(file, " (%" PRIu32 " of %" PRIu32 " first)", side->tiny_writes, side->tiny_piece);
     if (side->urgent_every > 0) fprintf(file, ", every %" PRIu32 "th urgent", side->urgent_every);
     switch (side->reading) {
     case read_fast: break;
@@ -195,7 +196,9 @@ static void side_print(const struct side_plan *side, FILE *file) {
     const char *how = side->is_flushed ? "a flushed reset" : "a reset";
     switch (side->ending) {
     case end_fin: fputs(side->fin_with_data ? "; ends with its last bytes" : "; ends", file); break;
-    case end_fin_after_other: fprintf(file, "; ends after the other, %" PRIu64 " bytes before that", side->early); break;
+    case end_fin_after_other:
+        fprintf(file, "; ends after the other, %" PRIu64 " bytes before that", side->early);
+        break;
     case end_reset_sent: fprintf(file, "; %s when %" PRIu64 " are sent", how, side->ending_at); break;
     case end_reset_received: fprintf(file, "; %s when %" PRIu64 " have come", how, side->ending_at); break;
     case end_reset_timed: fprintf(file, "; %s after %" PRIu64 " ms", how, side->ending_at); break;

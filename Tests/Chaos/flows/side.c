@@ -282,6 +282,7 @@ int64_t side_next(const struct side *side, int64_t now) {
     }
     if (side->resets_at > 0 && !side->is_flushing && side->resets_at < next) next = side->resets_at;
     // What a rest has let pass is due at once.
-    if (side->rests_until != 0 && side->rests_until <= now && !(side->watched & EPOLLIN) && may_read(side, now)) next = now;
+    bool is_due = side->rests_until != 0 && side->rests_until <= now && !(side->watched & EPOLLIN);
+    if (is_due && may_read(side, now)) next = now;
     return next;
 }

@@ -170,10 +170,12 @@ static void slot_end(struct slot *slot) {
     if (slot->trouble[0] != 0) tell_trouble(slot);
     if (record->is_there && record->recorded >= 0) {
         tally->recorded++;
-        printf("{\"recorded\": %" PRIu64 ", \"id\": %" PRIu64 ", \"relay\": \"%s\", \"up\": %" PRIu64 ", \"down\": %" PRIu64
-               ", \"bytes\": %" PRId64 ", \"dropped\": %" PRId64 ", \"starts\": [%" PRIu64 ", %" PRIu64 "]}\n",
-               slot->plan.number, record->id, slot->name, record->up, record->down, record->recorded, record->dropped,
-               content_start(run.seed, slot->plan.number, client), content_start(run.seed, slot->plan.number, upstream));
+        uint64_t number = slot->plan.number;
+        printf("{\"recorded\": %" PRIu64 ", \"id\": %" PRIu64 ", \"relay\": \"%s\", \"up\": %" PRIu64
+               ", \"down\": %" PRIu64 ", \"bytes\": %" PRId64 ", \"dropped\": %" PRId64 
+               ", \"starts\": [%" PRIu64 ", %" PRIu64 "]}\n",
+               number, record->id, slot->name, record->up, record->down, record->recorded, record->dropped,
+               content_start(run.seed, number, client), content_start(run.seed, number, upstream));
     }
     slot->is_busy = false;
     run.busy--;
@@ -220,9 +222,9 @@ static bool next_flow(enum lane lane, struct plan *plan) {
 
 void job_end(void) {
     const struct tally *tally = &run.tally;
-    printf("{\"done\": %" PRIu64 ", \"troubles\": %" PRIu64 ", \"up\": %" PRIu64 ", \"down\": %" PRIu64 ", \"fins\": %" PRIu64
-           ", \"resets\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"unconnected\": %" PRIu64 ", \"recorded_flows\": %" PRIu64
-           ", \"other_records\": %" PRIu64 "}\n",
+    printf("{\"done\": %" PRIu64 ", \"troubles\": %" PRIu64 ", \"up\": %" PRIu64 ", \"down\": %" PRIu64
+           ", \"fins\": %" PRIu64 ", \"resets\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"unconnected\": %" PRIu64
+           ", \"recorded_flows\": %" PRIu64 ", \"other_records\": %" PRIu64 "}\n",
            tally->played, tally->troubles, tally->bytes[client], tally->bytes[upstream], tally->fins, tally->resets,
            tally->refused, tally->unconnected, tally->recorded, tally->other_records);
     run.job = job_none;
