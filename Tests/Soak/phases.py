@@ -108,8 +108,8 @@ class Soak:
         spliced = (self.tapline.total("tapline_spliced_bytes_total", after)
                    - self.tapline.total("tapline_spliced_bytes_total", before))
         self.row("splicing", f"bytes of {count:,} streams that were wrong", wrong, f"none of {total:,}", wrong == 0)
-        # All pipes together hold 48 MiB (Sources/Relay/PipePool.swift): 24 large and 384 small ones; the rest is copied.
-        # An ordinary user may get fewer.
+        # All pipes together hold 48 MiB (Sources/Relay/PipePool.swift): 24 large and 384 small ones; the rest is
+        # copied. An ordinary user may get fewer.
         least = min(count, 350) if os.geteuid() == 0 else 1
         self.row("splicing", "flows that spliced at once",
                  f"{most_pipes // 2:,}, {spliced:,.0f} bytes ({spliced / total:.0%})", f"at least {least}",
@@ -151,8 +151,11 @@ class Soak:
         """Flows by chance, recorded and not, during reloads."""
         count, sockets = self.sizes["chaos"], self.sockets()
         troubles, played, recorded, compared, byte_count, began = [], 0, 0, 0, 0, time.monotonic()
+        memory, at_once = [], max(10, min(10_000, count // 8))
         while played < count:
-            result, wrong, connections, held = self.play(min(10_000, count - played), pause=0.1)
+            result, wrong, connections, held = self.play(min(at_once, count - played), pause=0.1)
+            self.settle(sockets, "chaos")
+            memory.append(samples.private_bytes(self.pid))
             played += result["done"]
             byte_count += result["up"] + result["down"]
             recorded, compared = recorded + connections, compared + held
@@ -167,6 +170,10 @@ class Soak:
                  played >= count and not troubles)
         self.row("chaos", "recorded connections compared", f"{recorded:,}, {compared:,} bytes", "more than none",
                  recorded > 0)
+        # What the busiest moment took stays with the allocator, which has an arena for each of some threads; it must
+        # not grow on.
+        growth = (memory[-1] - memory[len(memory) // 2]) / MIB
+        self.row("chaos", "private memory grown in the second half", f"{growth:.2f} MiB", "at most 8 MiB", growth <= 8)
         self.back_to_start("chaos", sockets)
 
     def play(self, count, pause, reloads=None):
@@ -259,6 +266,6 @@ class Soak:
         self.row("end", "threads", f"{threads.total()}{': ' if changed else ''}{changed}",
                  f"{before.total()} as after the warm-up", not changed)
         growth = (samples.private_bytes(self.pid) - start["private"]) / MIB
-        self.row("end", "private memory grown since the warm-up", f"{growth:.2f} MiB", "at most 16 MiB", growth <= 16)
+        self.row("end", "private memory grown since the warm-up", f"{growth:.2f} MiB", "at most 64 MiB", growth <= 64)
         open_now = self.tapline.total("tapline_connections_open")
         self.row("end", "open connections", f"{open_now:.0f}", "none", open_now == 0)
