@@ -31,7 +31,7 @@ def build(folder=here / "flows"):
 class Generator:
     """`flows play`: both ends of every flow."""
 
-    def __init__(self, folder, seed, at_once, patience=60):
+    def __init__(self, folder, seed, at_once, patience=40):
         self.seed, self.folder, self.patience = seed, pathlib.Path(folder), patience
         self.pipe = self.folder / "records"
         os.mkfifo(self.pipe)

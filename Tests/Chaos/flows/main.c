@@ -29,7 +29,7 @@ static const char usage[] =
     "What it says are objects, one a line: `trouble` for each fault, `recorded` for each recorded flow, `played` once\n"
     "a second, `done` at the end of each job. End records come through the FIFO, as Tapline writes them (JSON).\n";
 
-struct run run = {.seed = 1, .at_once = 96, .patience = 60000000000};
+struct run run = {.seed = 1, .at_once = 96, .patience = 40000000000};
 
 static uint64_t number(const char *text) {
     char *end;
