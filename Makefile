@@ -4,7 +4,7 @@ RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test setup build lint format bench counts sanitize fuzz install clean
+.PHONY: help run test setup build lint format bench counts soak sanitize fuzz install clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
@@ -15,6 +15,7 @@ help:
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
 	@echo 'make counts     system calls and allocations, held against Tests/Benchmarks/thresholds.json (make test has them too)'
 	@echo 'make sanitize   the in-process tests under the thread and the address sanitizer'
+	@echo 'make soak       the largest figures on one running tapline, with a report and a plot (SOAK="--short": some minutes)'
 	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
 
@@ -48,6 +49,10 @@ bench: build
 
 counts: build
 	Tests/Benchmarks/counts .build/release/tapline $(COUNTS)
+
+# Report and plot go to .build-soak. SOAK passes options on (--short, --scale 0.1, --phases chaos; Tests/Soak/README.md).
+soak: build
+	Tests/Soak/run .build/release/tapline $(SOAK)
 
 # What runs in its own process. SANITIZE=thread or SANITIZE=address is half of it.
 sanitize: setup

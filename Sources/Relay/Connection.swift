@@ -176,6 +176,9 @@ final class Connection {
         case .delivered:
             happened(.delivered(flow.direction))
         case .sourceFailed(let error):
+            // That it has failed may be known from a send, which on a Unix socket leaves the error to be met again: it
+            // stands behind the last byte, as an end of stream would.
+            if flow.source.hasFailed { return reportEnd(.sourceEnded, of: flow) }
             fail(flow.source, error)
         case .destinationFailed(let error):
             fail(flow.destination, error)

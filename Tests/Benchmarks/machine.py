@@ -93,7 +93,8 @@ class Process:
 
     open = []
 
-    def __init__(self, arguments, log, cpus=None, piped=False):
+    def __init__(self, arguments, log, cpus=None, piped=False, output=None):
+        """`piped`: we talk to it. `output`: a file that its standard output goes to, instead of the log."""
         self.name = os.path.basename(arguments[0])
         self.log = pathlib.Path(log)
 
@@ -106,7 +107,7 @@ class Process:
             self.child = subprocess.Popen(
                 arguments,
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else errors,
+                stdout=subprocess.PIPE if piped else errors if output is None else output,
                 stderr=errors,
                 start_new_session=True,
                 preexec_fn=prepare,

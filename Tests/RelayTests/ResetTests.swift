@@ -148,6 +148,32 @@ import Testing
         }
     }
 
+    /// A Unix socket whose peer closed with bytes unread says EPIPE to who sends, and ECONNRESET to who reads after that:
+    /// whichever is met first, what came before arrives, and then the end is passed on at once.
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func unixUpstreamCloses_whileTheClientSends_isPassedOnAtOnce(pump: RelayHarness.Pump) async throws {
+        try await TemporaryFolder.run { folder in
+            try await Exclusive.run {
+                let listener = try PeerListener(.unix(path: folder + "/upstream"))
+                try await RelayHarness.runAlone([.to(.address(listener.address))], pump: pump) { relay in
+                    for round in 1...300 {
+                        let (client, upstream) = try relay.pair(listener)
+                        let sender = try Background("client") { try client.send(upBytes, 0..<(1 << 40)) }
+                        try upstream.receive(upBytes, 0..<(round % 5 * 100_000 + message))
+                        try upstream.send(downBytes, 0..<message)
+                        upstream.close()
+                        // Reset or not: the sender may have met the error first.
+                        #expect(try client.receiveToEnd(downBytes).count == message, "round \(round)")
+                        #expect(throws: TestFailure.self) { try sender.value() }
+                        client.close()
+                        let record = try #require(try relay.ended(round).last)
+                        #expect(record.end?.reason == .upstreamReset && record.bytesDown == UInt64(message))
+                    }
+                }
+            }
+        }
+    }
+
     @Test func manyAbruptEnds_eachHasItsRecordAndNothingIsLeft() async throws {
         try await RelayHarness.run(workers: 2) { relay, listener in
             for round in 0..<300 {
