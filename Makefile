@@ -2,13 +2,15 @@
 PREFIX ?= /usr/local
 RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
+TESTS = swift test --skip-build --event-stream-version 0 --event-stream-output-path .build-faults
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test setup build lint format bench counts soak sanitize fuzz install clean
+.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
 	@echo 'make test       set up, and run every test'
+	@echo 'make faults     every fault that Tapline must bear, with those that take minutes, and a report of each (15 minutes)'
 	@echo 'make setup      install with apt what is missing: libuv and the programs that the tests talk to'
 	@echo 'make build      the release build: .build/release/tapline'
 	@echo 'make lint       check how the sources look; make format puts it right'
@@ -23,14 +25,22 @@ run: setup build
 	.build/release/tapline demo
 
 # In parts, because the first two count the descriptors and threads of their own process, and the third starts programs
-# in its. The end-to-end tests run what users run: the release build.
+# in its. The end-to-end tests run what users run: the release build. What ran is held against the fault matrix.
 test: build
 	swift build --build-tests
-	swift test --skip-build --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
-	swift test --skip-build --filter '^(AdminTests|ConfigurationTests|TaplineTests)\.'
-	swift test --skip-build --filter '^(RecordingTests|TextTests)\.'
-	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build --filter '^EndToEnd\.'
+	mkdir -p .build-faults
+	$(TESTS)/test-1.jsonl --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
+	$(TESTS)/test-2.jsonl --filter '^(AdminTests|ConfigurationTests|TaplineTests)\.'
+	$(TESTS)/test-3.jsonl --filter '^(RecordingTests|TextTests)\.'
+	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" $(TESTS)/test-4.jsonl --filter '^EndToEnd\.'
+	Tests/Faults/run --quiet --read .build-faults/test-*.jsonl
 	Tests/Benchmarks/counts .build/release/tapline
+
+# Every row of the matrix, whether `make test` has its tests or they take minutes; the list of faults lies beside the
+# repository where it is worked on.
+faults: build
+	swift build --build-tests
+	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" Tests/Faults/run $(addprefix --against ,$(wildcard ../shared/FAULTS.md))
 
 setup:
 	@.ci/setup

@@ -67,6 +67,8 @@ _Static_assert(offsetof(struct tapline_tcp_info, last_data_sent) == 44, "tcp_inf
 _Static_assert(offsetof(struct tapline_tcp_info, rtt) == 68, "tcp_info: rtt");
 _Static_assert(offsetof(struct tapline_tcp_info, total_retrans) == 100, "tcp_info: total_retrans");
 
+int tapline_close_all_on_exec(void) { return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); }
+
 int tapline_interrupt_descriptor(void) {
     sigset_t signals;
     sigemptyset(&signals);

@@ -4,7 +4,7 @@ import Testing
 /// A peer that is gone while data waits for its acknowledgement, and one that only does not read.
 @Suite(.needsNetworkNamespace, .needs("ip", "nft", "nsenter", "python3", "unshare"))
 struct DeadPeerTests {
-    @Test func deadPeers_endAfterAMinute_andASleepingOneStays() async throws {
+    @Test(.ofMakeFaults) func deadPeers_endAfterAMinute_andASleepingOneStays() async throws {
         try await scene(.waiting) { scene in
             let network = try await scene.network()
             let puppet = try scene.puppet(before: network.before)

@@ -32,6 +32,32 @@ import Testing
         }
     }
 
+    /// Somebody looks at the file all the time while it is made, with a umask that takes nothing off: were it open to
+    /// others for the blink of an eye, in one of so many rounds that would be seen.
+    @Test func file_asItIsBound_isNeverMoreOpenThanItsMode() async throws {
+        try await run { path in
+            let before = umask(0)
+            defer { umask(before) }
+            let seen = Monitor((modes: Set<mode_t>(), isOver: false))
+            let watcher = try Background("watcher") {
+                var facts = stat()
+                while !seen.withLock({ $0.isOver }) {
+                    for _ in 0..<100 where lstat(path, &facts) == 0 {
+                        let mode = facts.st_mode & 0o777
+                        seen.withLock { _ = $0.modes.insert(mode) }
+                    }
+                }
+            }
+            for _ in 0..<2000 {
+                let (file, _) = try bind(path, mode: 0o600)
+                file.remove()
+            }
+            seen.withLock { $0.isOver = true }
+            try watcher.value()
+            #expect(seen.withLock { $0.modes } == [0o600])
+        }
+    }
+
     @Test func file_ofADeadProcess_isReplaced() async throws {
         try await run { path in
             do { _ = try bind(path) }

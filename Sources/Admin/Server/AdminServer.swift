@@ -88,6 +88,7 @@ public final class AdminServer: Sendable {
     private static func startThread() -> LoopExecutor {
         // Never shut down: a task that somebody left behind may still want to run on it.
         let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+        Inheritance.end()
         // On Linux this concerns the calling thread alone (setpriority(2), "C library/kernel differences").
         loop.execute { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
         return LoopExecutor(loop)
@@ -109,7 +110,8 @@ public final class AdminServer: Sendable {
                 .serverChannelOption(.maxMessagesPerRead, value: 16)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
-                    http.setup(channel: channel, logger: logger).flatMapThrowing { value in
+                    Inheritance.end()
+                    return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
                         let pipeline = channel.pipeline.syncOperations
                         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
                         try pipeline.addHandler(TargetAuthority(), position: .after(decoder))

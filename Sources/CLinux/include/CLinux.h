@@ -52,6 +52,9 @@ int tapline_available_cores(void);
 // Names the calling thread, in 15 bytes at most.
 int tapline_set_thread_name(const char *name);
 
+// Marks every descriptor from 3 on as closed on exec: close_range(2), Linux 5.11. -1 and errno before that.
+int tapline_close_all_on_exec(void);
+
 // signalfd(2) for SIGINT and SIGTERM, which are blocked for the calling thread and those that it starts from now on; -1
 // and errno when that fails.
 int tapline_interrupt_descriptor(void);

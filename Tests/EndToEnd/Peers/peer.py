@@ -49,10 +49,13 @@ def listen(address="127.0.0.1:0", backlog=4096):
     return listener
 
 
-def connect(address, limit=LIMIT):
+def connect(address, limit=LIMIT, host=None):
+    """Connects, from the address `host` if it is named."""
     family, name = divide(address)
     client = socket.socket(family, socket.SOCK_STREAM)
     client.settimeout(limit)
+    if host:
+        client.bind((host, 0))
     client.connect(name)
     return client
 

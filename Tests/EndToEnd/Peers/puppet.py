@@ -45,7 +45,7 @@ class AlreadyReset:
 
 def connect(name, command):
     try:
-        sockets[name] = peer.connect(command["address"])
+        sockets[name] = peer.connect(command["address"], host=command.get("from"))
     except ConnectionResetError:
         sockets[name] = AlreadyReset()
         return {"address": ""}
@@ -91,15 +91,19 @@ def send(name, command):
 
 
 def fill(name, command):
-    """Sends until nothing has been taken for two seconds."""
-    connection, count = sockets[name], 0
-    connection.settimeout(2)
+    """Sends until nothing has been taken for so many seconds, two by default."""
+    connection, count, digest = sockets[name], 0, hashlib.sha256()
+    connection.settimeout(float(command.get("quiet", 2)))
     try:
-        while True:
-            count += connection.send(bytes(65536))
+        for piece in peer.content(1 << 40):
+            while piece:
+                sent = connection.send(piece)
+                digest.update(piece[:sent])
+                count += sent
+                piece = piece[sent:]
     except TimeoutError:
         connection.settimeout(peer.LIMIT)
-    return {"count": count}
+    return {"count": count, "sha256": digest.hexdigest()}
 
 
 def receive(name, command):

@@ -8,15 +8,20 @@ struct FullDiskTests {
     private static let recovery = "the recording is written again"
     private static let noBuffer = "the recording's buffer was full"
 
-    @Test(.needs("python3", "tshark", "unshare", "nsenter", "mount"), .mayMount)
+    @Test(.needs("python3", "curl", "tshark", "unshare", "nsenter", "mount"), .mayMount)
     func drop_onAFullDisk_losesByCount_andResumesWhenThereIsRoom() async throws {
         try await scene(.heavy) { scene in
-            let bench = try await DiskBench(scene, try await scene.memoryDisk("size=1m"))
+            let bench = try await DiskBench(
+                scene, try await scene.memoryDisk("size=1m"),
+                more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }")
+            let admin = try await scene.admin(of: bench.tapline)
             try await bench.open("a")
             try await bench.puppet.pass(20_000_000, from: "a", to: "a'")
             try await bench.puppet.pass(10_000_000, from: "a'", to: "a")
             let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
             #expect(line.contains("ENOSPC") && line.contains("\"level\":\"error\""))
+            let troubled = "tapline_recording_trouble{relay=\"taped\"} "
+            try await admin.await("the trouble", "/metrics") { $0.body.contains(troubled + "1\n") ? true : nil }
             try await bench.expectPlainUnharmed()
             try await bench.disk.remount("size=100m")
             // It tries again when something comes.
@@ -26,6 +31,12 @@ struct FullDiskTests {
             let last = try await bench.puppet.pass(3_000_000, from: "a'", to: "a")
             let record = try await bench.end("a")
             #expect(record.isBalanced && record.bytesDown == 13_000_000)
+            try await admin.await("the trouble is over, and what was lost", "/metrics") { answer in
+                answer.body.contains(troubled + "0\n")
+                    && answer.body.contains(
+                        "tapline_recording_dropped_bytes_total{relay=\"taped\"} \(record.droppedBytes ?? 0)\n")
+                    ? true : nil
+            }
             try await bench.tapline.stop()
 
             let facts = try await bench.facts()

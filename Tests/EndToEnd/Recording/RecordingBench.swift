@@ -52,9 +52,11 @@ struct RecordingBench {
 extension Puppet {
     /// Sends so many bytes from one end to the other, and sees that they arrive as they are.
     @discardableResult
-    func pass(_ count: Int, from source: String, to destination: String) async throws -> RecordingBench.Sent {
-        async let received = receive(destination, count: count)
-        let hash = try await send(source, count: count)
+    func pass(
+        _ count: Int, from source: String, to destination: String, within limit: Duration = .seconds(90)
+    ) async throws -> RecordingBench.Sent {
+        async let received = receive(destination, count: count, within: limit)
+        let hash = try await send(source, count: count, within: limit)
         guard try await received.sha256 == hash else { throw Failure("other bytes came than were sent") }
         return (count, hash)
     }

@@ -6,7 +6,7 @@ import Testing
 enum Programs {
     static let packages = [
         "capinfos": "wireshark-common", "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
-        "editcap": "wireshark-common", "fsfreeze": "util-linux", "gcc": "gcc",
+        "editcap": "wireshark-common", "faketime": "faketime", "fsfreeze": "util-linux", "gcc": "gcc",
         "initdb": "postgresql", "ip": "iproute2",
         "iperf3": "iperf3", "losetup": "mount", "mergecap": "wireshark-common", "mkfifo": "coreutils",
         "mkfs.ext4": "e2fsprogs", "mount": "mount", "nc": "netcat-openbsd", "nft": "nftables",

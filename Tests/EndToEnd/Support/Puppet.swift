@@ -52,10 +52,12 @@ final class Puppet: Sendable {
         try await tell("accept", name, ["from": listener])
     }
 
-    /// Connects; returns its own address.
+    /// Connects, from an address of its own if one is named; returns its address.
     @discardableResult
-    func connect(_ name: String, to address: String) async throws -> String {
-        try await tell("connect", name, ["address": address]).address ?? ""
+    func connect(_ name: String, to address: String, from host: String? = nil) async throws -> String {
+        var more = ["address": address]
+        more["from"] = host
+        return try await tell("connect", name, more).address ?? ""
     }
 
     /// Waits until somebody listens there, by connecting and closing.
@@ -74,19 +76,37 @@ final class Puppet: Sendable {
     }
 
     /// Sends so many bytes that only their number decides; returns their hash.
-    func send(_ name: String, count: Int) async throws -> String {
-        try await tell("send", name, ["count": "\(count)"]).sha256 ?? ""
+    func send(_ name: String, count: Int, within limit: Duration = .seconds(90)) async throws -> String {
+        try await tell("send", name, ["count": "\(count)"], within: limit).sha256 ?? ""
     }
 
-    /// Sends as much as there is room for until the socket takes no more for a while; returns how much.
+    /// Sends as much as there is room for until the socket takes no more for a while, two seconds by default; returns how
+    /// much.
     func fill(_ name: String) async throws -> Int {
-        try await tell("fill", name).count ?? 0
+        try await fill(name, quiet: 2).count
+    }
+
+    /// The same, with the hash of what was taken.
+    @discardableResult
+    func fill(_ name: String, quiet: Double) async throws -> RecordingBench.Sent {
+        let answer = try await tell("fill", name, ["quiet": "\(quiet)"])
+        return (answer.count ?? 0, answer.sha256 ?? "")
+    }
+
+    /// Stops its process, as a debugger does at a breakpoint: its system answers for it, and nobody reads.
+    func stop() async throws {
+        try await program.send(SIGSTOP)
+    }
+
+    /// Lets it go on.
+    func goOn() async throws {
+        try await program.send(SIGCONT)
     }
 
     /// Receives exactly so many bytes.
     @discardableResult
-    func receive(_ name: String, count: Int) async throws -> Answer {
-        try await tell("receive", name, ["count": "\(count)"])
+    func receive(_ name: String, count: Int, within limit: Duration = .seconds(90)) async throws -> Answer {
+        try await tell("receive", name, ["count": "\(count)"], within: limit)
     }
 
     /// Receives until the stream ends, one way or another.

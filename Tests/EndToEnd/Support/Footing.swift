@@ -1,0 +1,76 @@
+import Foundation
+import Testing
+
+/// What a process holds while nothing moves, to be held against what it holds after a fault: what `FAULTS.md` calls FLAT.
+struct Footing {
+    /// How many descriptors of each kind: sockets, files by their path, what the kernel calls anonymous.
+    var descriptors: [String: Int]
+    /// Private memory that no file stands behind, in bytes.
+    var memory: Int
+
+    /// The kind of a pipe that connections lend each other.
+    fileprivate static let pipe = "pipe"
+
+    /// Of this process, as it is now.
+    init(of pid: pid_t) throws {
+        descriptors = [:]
+        for fd in try ProcessFacts.descriptors(of: pid) {
+            let link = "/proc/\(pid)/fd/\(fd)"
+            // One that was closed between the two looks is gone.
+            guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link) else { continue }
+            // `socket:[4711]` and `pipe:[4711]` have a number each; `anon_inode:[eventfd]` and `/dev/null` have none.
+            let isNumbered = target.hasPrefix("socket:") || target.hasPrefix("pipe:")
+            descriptors[isNumbered ? String(target.prefix { $0 != ":" }) : target, default: 0] += 1
+        }
+        memory = try ProcessFacts.privateMemory(of: pid)
+    }
+}
+
+extension TaplineProcess {
+    /// What it holds now.
+    func footing() throws -> Footing { try Footing(of: pid) }
+
+    /// What it holds when two looks find the same: whoever has just gone is gone for it too.
+    func steadyFooting(in scene: Scene) async throws -> Footing {
+        var last = try footing()
+        try await scene.eventually("its descriptors stay as they are") {
+            let now = try footing()
+            defer { last = now }
+            return now.descriptors == last.descriptors
+        }
+        return last
+    }
+
+    /// FLAT: waits until it holds what it held. A worker keeps up to sixteen empty pipes for the next flow that streams,
+    /// and what a burst waited in stays with the allocator, 2 MiB of it at most.
+    func expectFlat(since before: Footing, in scene: Scene, sourceLocation: SourceLocation = #_sourceLocation)
+        async throws
+    {
+        var (now, mayKeep) = (before, 0)
+        do {
+            try await scene.eventually("what it held before") {
+                now = try footing()
+                mayKeep = max(before.descriptors[Footing.pipe] ?? 0, 32 * ProcessInfo.processInfo.activeProcessorCount)
+                var (held, was) = (now.descriptors, before.descriptors)
+                let pipes = held.removeValue(forKey: Footing.pipe) ?? 0
+                was[Footing.pipe] = nil
+                return held.allSatisfy { $0.value <= was[$0.key] ?? 0 } && pipes <= mayKeep
+            }
+        } catch {
+            Issue.record(
+                "descriptors: \(before.descriptors) before, \(now.descriptors) after", sourceLocation: sourceLocation)
+        }
+        let growth = try footing().memory - before.memory
+        #expect(growth < 2 << 20, "grown by \(growth) bytes", sourceLocation: sourceLocation)
+    }
+
+    /// IDLE: it takes under 2 % of a core while nothing moves. The best of three windows: work that is just ending is not
+    /// a loop that turns.
+    func expectIdle(_ why: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        var best = Double.infinity
+        for _ in 0..<3 where best >= 0.02 {
+            best = min(best, try await ProcessFacts.load(of: pid, over: .milliseconds(1500)))
+        }
+        #expect(best < 0.02, "\(best * 100) % of a core: \(why)", sourceLocation: sourceLocation)
+    }
+}
