@@ -101,6 +101,8 @@ public struct ReloadReport: Hashable, Sendable {
     public var problems: [ConfigurationProblem]
     /// It was not even tried, because Tapline is stopping.
     public var isStopping: Bool
+    /// It was not even tried, because another process is about to take over.
+    public var isUpgrading = false
 
     /// A report.
     public init(

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -60,6 +61,8 @@ int tapline_available_cores(void) {
 }
 
 int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
+
+int tapline_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 // The first fields of the kernel's struct have been at these offsets since 2.6; a later kernel only adds at the end.
 _Static_assert(offsetof(struct tapline_tcp_info, rto) == 8, "tcp_info: rto");

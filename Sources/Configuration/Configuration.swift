@@ -56,10 +56,13 @@ public enum WorkerCount: Hashable, Sendable {
 public struct ShutdownSettings: Hashable, Sendable {
     /// `drain`: how long open connections may go on after the first signal.
     public var drain: Duration
+    /// `upgrade`: how long open connections may go on in the process that another one has replaced.
+    public var upgrade: Duration
 
-    /// 25 s unless told otherwise, under the 30 s that Kubernetes waits.
-    public init(drain: Duration = .seconds(25)) {
+    /// 25 s unless told otherwise, under the 30 s that Kubernetes waits; after an upgrade 10 min, for nobody waits.
+    public init(drain: Duration = .seconds(25), upgrade: Duration = .seconds(600)) {
         self.drain = drain
+        self.upgrade = upgrade
     }
 
     /// What `tapline forward` uses: 2 s, for somebody waits at the keyboard.

@@ -56,7 +56,10 @@ struct ConfigurationReader {
 
     private func shutdown(_ field: Field) -> ShutdownSettings? {
         guard let fields = field.fields(ShutdownKey.self) else { return nil }
-        return fields[.drain]?.duration().map { ShutdownSettings(drain: $0) }
+        var settings = ShutdownSettings()
+        settings.drain = fields[.drain]?.duration() ?? settings.drain
+        settings.upgrade = fields[.upgrade]?.duration() ?? settings.upgrade
+        return settings
     }
 
     private func admin(_ field: Field) -> Located<AdminSettings>? {

@@ -22,7 +22,7 @@ enum LogKey: String, ConfigurationKey {
 
 /// The keys of `shutdown`.
 enum ShutdownKey: String, ConfigurationKey {
-    case drain
+    case drain, upgrade
 }
 
 /// The keys of an entry of `relays`.

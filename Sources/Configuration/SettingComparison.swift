@@ -28,6 +28,9 @@ struct SettingComparison {
         add([RootKey.log, LogKey.access], old.log.access, new.log.access, \.text)
         add(
             [RootKey.shutdown, ShutdownKey.drain], old.shutdown.drain, new.shutdown.drain, DurationText.text(of:))
+        add(
+            [RootKey.shutdown, ShutdownKey.upgrade], old.shutdown.upgrade, new.shutdown.upgrade,
+            DurationText.text(of:))
     }
 
     /// Compares what a process keeps from its start to its end.

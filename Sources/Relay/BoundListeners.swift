@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Glibc
 internal import Sockets
 
 /// What is bound now, and how to come from that to what a changed configuration wants.
@@ -12,7 +13,36 @@ struct BoundListeners {
         var relay: String
         var listen: ListenAddress
         let address: SocketAddress
+        /// The file of a Unix listener that is ours.
         let file: SocketFile?
+        /// Who bound it.
+        let source: BoundAddress.Source
+        /// Bound to every interface of IPv6, and for clients of IPv4 too.
+        let servesBothFamilies: Bool
+
+        /// A new entry of a relay.
+        init(relay: String, listen: ListenAddress, _ bound: BoundAddress) {
+            self.relay = relay
+            self.listen = listen
+            address = bound.address
+            file = bound.file
+            source = bound.source
+            servesBothFamilies = bound.servesBothFamilies
+        }
+
+        /// The same address as another relay's, or another listener's.
+        func moved(to relay: String, _ listen: ListenAddress) -> Entry {
+            var entry = self
+            entry.relay = relay
+            entry.listen = listen
+            return entry
+        }
+
+        /// Every address that leads to it.
+        var reachedAddresses: [SocketAddress] {
+            guard servesBothFamilies, let port = address.port else { return [address] }
+            return [address, .ipv4(.any, port: port)]
+        }
     }
 
     /// What a configuration changes, bound but not in force.
@@ -23,54 +53,55 @@ struct BoundListeners {
         var opened: [BoundAddress] = []
         /// What is bound now and wanted no more.
         var going: [Entry] = []
+        /// What another process handed over and no relay wants.
+        var unwanted: [HandedAddress] = []
 
         /// Lets go of what was bound in vain. The sockets close when they are dropped.
         func abandon() {
-            for address in opened { address.file?.remove() }
+            for address in opened where address.source == .own { address.file?.remove() }
         }
     }
 
     private(set) var entries: [Entry] = []
+    /// What other processes handed over: after the start only what the service manager keeps.
+    private(set) var handed: [HandedAddress] = []
+    /// Whether files of sockets that a tapline before this one handed over are ours to remove.
+    private var ownsHandedFiles = false
+    /// Those of them that nobody here needs, until they are.
+    private var strayFiles: [SocketFile] = []
+
+    /// Nothing is bound yet, but for what was handed over.
+    init(handed: [HandedAddress] = []) {
+        self.handed = handed
+    }
+
+    // MARK: Preparing
 
     /// Binds what a configuration wants and is not there. Throws what a person can act on; nothing has changed then.
     func prepare(_ configuration: Configuration, _ binding: ListenerBinding) throws(SystemError) -> Change {
-        var change = Change()
+        var plan = Plan(handed: handed)
         let names = Set(configuration.relays.map(\.name))
-        var kept = Set<SocketAddress>()
-        var missing: [(place: Int, relay: String, listen: ListenAddress, addresses: [SocketAddress])] = []
         for relay in configuration.relays {
             for listen in relay.listen {
                 var wanted: [SocketAddress] = []
-                for address in listen.socketAddresses {
-                    if let entry = entry(for: address, listen, { $0 == relay.name || !names.contains($0) }),
-                        !kept.contains(entry.address)
-                    {
-                        kept.insert(entry.address)
-                        change.entries.append(
-                            Entry(relay: relay.name, listen: listen, address: entry.address, file: entry.file))
-                    } else {
+                for address in listen.socketAddresses where !plan.isCovered(address, listen, entries) {
+                    let known = entry(for: address, listen) { $0 == relay.name || !names.contains($0) }
+                    if !plan.keep(known, relay.name, listen), !plan.take(address, relay.name, listen) {
                         wanted.append(address)
                     }
                 }
-                if !wanted.isEmpty { missing.append((change.entries.count, relay.name, listen, wanted)) }
+                plan.bind(wanted, relay.name, listen)
             }
         }
-        change.going = entries.filter { !kept.contains($0.address) }
-        let going = change.going.map(\.address)
-        do {
-            // From the back, so that the places found stay right.
-            for (place, relay, listen, addresses) in missing.reversed() {
-                let bound = try binding.bind(listen, only: addresses, for: relay, beside: going)
-                change.opened += bound
-                change.entries.insert(
-                    contentsOf: bound.map { Entry(relay: relay, listen: listen, address: $0.address, file: $0.file) },
-                    at: place)
+        for relay in configuration.relays {
+            // By the name that the service manager gave it, beside what the relay itself asks for.
+            for handed in plan.left where handed.isOfManager && handed.label == relay.name {
+                let listen = ListenAddress(handed.address)
+                let known = entries.first { $0.address == handed.address }
+                if !plan.keep(known, relay.name, listen) { plan.take(handed, relay.name, listen) }
             }
-        } catch {
-            change.abandon()
-            throw error
         }
-        return change
+        return try carryOut(plan, binding)
     }
 
     /// The entry that serves an address; a free port serves the relay that asked for it, or was asked for by one that
@@ -84,9 +115,38 @@ struct BoundListeners {
         }
     }
 
+    private func carryOut(_ plan: Plan, _ binding: ListenerBinding) throws(SystemError) -> Change {
+        var change = Change()
+        change.going = entries.filter { !plan.kept.contains($0.address) }
+        change.unwanted = plan.left
+        let going = change.going.map(\.address)
+        do {
+            for step in plan.steps {
+                switch step {
+                case .keep(let entry):
+                    change.entries.append(entry)
+                case .take(let handed, let relay, let listen):
+                    let bound = try binding.take(handed, for: relay)
+                    change.opened.append(bound)
+                    change.entries.append(Entry(relay: relay, listen: listen, bound))
+                case .bind(let addresses, let relay, let listen):
+                    let bound = try binding.bind(listen, only: addresses, for: relay, beside: going)
+                    change.opened += bound
+                    change.entries += bound.map { Entry(relay: relay, listen: listen, $0) }
+                }
+            }
+        } catch {
+            change.abandon()
+            throw error
+        }
+        return change
+    }
+
+    // MARK: In force
+
     /// The change is in force. Files of Unix listeners that are gone are removed, and modes put right.
     mutating func adopt(_ change: Change) {
-        for entry in change.going { entry.file?.remove() }
+        for entry in change.going { remove(entry) }
         for entry in change.entries {
             guard case .unix(_, let mode) = entry.listen, let file = entry.file,
                 let old = entries.first(where: { $0.address == entry.address }), old.listen != entry.listen
@@ -95,11 +155,113 @@ struct BoundListeners {
             try? file.change(mode: mode)
         }
         entries = change.entries
+        strayFiles += change.unwanted.compactMap(\.file)
+        for address in change.unwanted where !address.isOfManager { address.close() }
+        handed.removeAll { !$0.isOfManager }
+    }
+
+    // MARK: Files
+
+    private mutating func remove(_ entry: Entry) {
+        guard let file = entry.file else { return }
+        if entry.source == .tapline, !ownsHandedFiles { strayFiles.append(file) } else { file.remove() }
+    }
+
+    /// The process that had handed its sockets over is through with them: their files are ours from now on, and those
+    /// of sockets that no relay wants are removed.
+    mutating func ownHandedFiles() {
+        ownsHandedFiles = true
+        for file in strayFiles { file.remove() }
+        strayFiles = []
+    }
+
+    /// Another process serves the sockets from now on: their files are its.
+    mutating func disownFiles() {
+        entries = []
     }
 
     /// Removes the files of Unix listeners, at the end.
     mutating func removeFiles() {
-        for entry in entries { entry.file?.remove() }
+        for entry in entries { remove(entry) }
         entries = []
+    }
+}
+
+// MARK: - What to do
+
+/// How every address that a configuration wants comes to be there; nothing is done yet.
+private struct Plan {
+    /// One address, or several of one listener that are bound together.
+    enum Step {
+        case keep(BoundListeners.Entry)
+        case take(HandedAddress, relay: String, ListenAddress)
+        case bind([SocketAddress], relay: String, ListenAddress)
+    }
+
+    /// In the order of the configuration.
+    private(set) var steps: [Step] = []
+    /// The addresses that stay bound.
+    private(set) var kept: Set<SocketAddress> = []
+    /// What was handed over and is not wanted so far.
+    private(set) var left: [HandedAddress]
+
+    init(handed: [HandedAddress]) {
+        left = handed
+    }
+
+    /// An address that is bound stays; false when there is none, or another listener has it.
+    mutating func keep(_ entry: BoundListeners.Entry?, _ relay: String, _ listen: ListenAddress) -> Bool {
+        guard let entry, kept.insert(entry.address).inserted else { return false }
+        left.removeAll { $0.address == entry.address }
+        steps.append(.keep(entry.moved(to: relay, listen)))
+        return true
+    }
+
+    /// An address that was handed over is taken; false when there is none.
+    mutating func take(_ address: SocketAddress, _ relay: String, _ listen: ListenAddress) -> Bool {
+        guard let found = left.first(where: { $0.serves(address, of: relay) }) else { return false }
+        take(found, relay, listen)
+        return true
+    }
+
+    mutating func take(_ handed: HandedAddress, _ relay: String, _ listen: ListenAddress) {
+        left.removeAll { $0 === handed }
+        steps.append(.take(handed, relay: relay, listen))
+    }
+
+    /// Addresses that are not there are bound. A free port is that of the listener's other address, where this one is
+    /// there already.
+    mutating func bind(_ addresses: [SocketAddress], _ relay: String, _ listen: ListenAddress) {
+        guard !addresses.isEmpty else { return }
+        let port = steps.lazy.compactMap { step -> UInt16? in
+            switch step {
+            case .keep(let entry) where entry.relay == relay && entry.listen == listen: entry.address.port
+            case .take(let handed, relay, listen): handed.address.port
+            case .keep, .take, .bind: nil
+            }
+        }.first
+        let wanted = addresses.map { $0.port == 0 ? $0.with(port: port ?? 0) : $0 }
+        steps.append(.bind(wanted, relay: relay, listen))
+    }
+
+    /// Whether every interface of IPv4 is served by a socket of IPv6 that the service manager made for both, which is
+    /// what `ListenStream=8080` does.
+    func isCovered(_ address: SocketAddress, _ listen: ListenAddress, _ entries: [BoundListeners.Entry]) -> Bool {
+        guard case .everyInterface(let port) = listen, address.family == AF_INET else { return false }
+        let both = SocketAddress.ipv6(.any, port: port)
+        return left.contains { $0.servesBothFamilies && $0.address == both }
+            || entries.contains { $0.servesBothFamilies && $0.address == both }
+    }
+}
+
+extension ListenAddress {
+    /// Where a socket is bound that a relay got by its name.
+    fileprivate init(_ address: SocketAddress) {
+        self =
+            if case .unix(let path) = address {
+                .unix(path: path, mode: Self.defaultUnixMode)
+            } else {
+                .address(address)
+            }
     }
 }

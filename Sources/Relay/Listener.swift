@@ -23,6 +23,8 @@ final class Listener: Poll {
     // MARK: Fixed at birth
 
     let address: SocketAddress
+    /// The service manager has the socket open too, and keeps its queue.
+    let isHeldByManager: Bool
     private unowned(unsafe) let worker: Worker
 
     // MARK: The loop's thread only
@@ -33,10 +35,13 @@ final class Listener: Poll {
     private var isPaused = false
     private var retry: Timer?
 
-    init(worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress) throws(UVError) {
+    init(
+        worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress, isHeldByManager: Bool
+    ) throws(UVError) {
         self.worker = worker
         self.relay = relay
         self.address = address
+        self.isHeldByManager = isHeldByManager
         self.socket = socket
         try super.init(loop: worker.loop, fd: self.socket.fd, for: .readable)
     }
@@ -117,6 +122,11 @@ final class Listener: Poll {
         isPaused = false
         // A second refusal pauses anew, before anything is watched.
         if acceptSome() || !isPaused { watch(.readable) }
+    }
+
+    /// A copy of its socket for another process.
+    func copy(from lowest: Int32) throws(Errno) -> ListenerCopy {
+        ListenerCopy(address: address, cookie: socket.cookie, socket: SocketParcel(try socket.duplicate(from: lowest)))
     }
 
     // MARK: Ending

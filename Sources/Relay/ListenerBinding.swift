@@ -3,14 +3,28 @@ internal import Glibc
 internal import Logging
 internal import Sockets
 
-/// One address, bound: a socket for each worker, not watched yet by anybody's loop. Whoever drops it untaken closes them.
+/// One address, bound: sockets for each worker, not watched yet by anybody's loop. Whoever drops it untaken closes them.
 struct BoundAddress: Sendable {
+    /// Who bound it.
+    enum Source: Hashable, Sendable {
+        /// This process.
+        case own
+        /// A tapline before this one, whose place this one takes.
+        case tapline
+        /// The service manager, which has it open too: who waits in the queue when Tapline ends is served by the next.
+        case manager
+    }
+
     /// As bound: port 0 has become the port it got.
     let address: SocketAddress
-    /// One for each worker.
-    let sockets: [SocketParcel]
+    /// Those of each worker: one, but for what another process had made for more workers.
+    let sockets: [[SocketParcel]]
     /// The file of a Unix listener, to be removed at the end if it is still ours.
     let file: SocketFile?
+    /// Who bound it.
+    var source = Source.own
+    /// Bound to every interface of IPv6, and for clients of IPv4 too.
+    var servesBothFamilies = false
 }
 
 /// Binds listeners by the rules of the design: the first socket of an address alone, so that an address in use is
@@ -29,9 +43,11 @@ struct ListenerBinding {
         _ listen: ListenAddress, only addresses: [SocketAddress], for relay: String, beside going: [SocketAddress]
     ) throws(SystemError) -> [BoundAddress] {
         if case .unix(let path, let mode) = listen { return [try bindUnix(path, mode, relay)] }
+        // IPv4 may be bound already.
+        let maySpareIPv6 = listen.socketAddresses.count > 1
         for attempt in 1... {
             do {
-                return try bindFamilies(addresses, relay, going)
+                return try bindFamilies(addresses, relay, going, maySpareIPv6: maySpareIPv6)
             } catch {
                 // A free port of one family may be taken in the other.
                 let wantsFreePort = addresses.count > 1 && addresses[0].port == 0
@@ -43,7 +59,7 @@ struct ListenerBinding {
 
     /// Binds one port in both families. IPv6 is left out where the system does not have it and IPv4 is there.
     private func bindFamilies(
-        _ addresses: [SocketAddress], _ relay: String, _ going: [SocketAddress]
+        _ addresses: [SocketAddress], _ relay: String, _ going: [SocketAddress], maySpareIPv6: Bool
     ) throws(SystemError) -> [BoundAddress] {
         var bound: [BoundAddress] = []
         for address in addresses {
@@ -52,9 +68,11 @@ struct ListenerBinding {
             do {
                 bound.append(try bind(wanted, relay, sharing: going.contains { $0.overlaps(wanted) }))
             } catch {
-                guard addresses.count > 1, address.family == AF_INET6,
+                guard maySpareIPv6, address.family == AF_INET6,
                     [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errno.code)
                 else { throw error }
+                // Where IPv4 is bound already, it was said then.
+                guard addresses.count > 1 else { continue }
                 logger.notice(
                     "no IPv6 on this system; listening on IPv4 only",
                     metadata: ["relay": "\(relay)", "listener": "\(wanted)"])
@@ -71,18 +89,58 @@ struct ListenerBinding {
             try first.allowSharing()
             try prepare(first, actual)
             try first.listen()
-            var parcels = [SocketParcel(first)]
-            for _ in 1..<max(1, workers) {
-                let further = try Socket(family: address.family)
-                try further.bind(to: actual, sharing: true)
-                try prepare(further, actual)
-                try further.listen()
-                parcels.append(SocketParcel(further))
-            }
-            return BoundAddress(address: actual, sockets: parcels, file: nil)
+            var sockets = [[SocketParcel(first)]]
+            for _ in 1..<max(1, workers) { sockets.append([SocketParcel(try bindBeside(actual))]) }
+            return BoundAddress(address: actual, sockets: sockets, file: nil)
         } catch {
             throw Self.explain(error, address, relay)
         }
+    }
+
+    /// A further socket of an address that is ours and may be shared.
+    private func bindBeside(_ address: SocketAddress) throws(Errno) -> Socket {
+        let further = try Socket(family: address.family)
+        try further.bind(to: address, sharing: true)
+        try prepare(further, address)
+        try further.listen()
+        return further
+    }
+
+    /// Serves what another process has bound. Every socket of it has a worker, or who connects to it would wait for
+    /// ever: where there are fewer workers than sockets, some get more than one; where there are more, the others get
+    /// sockets bound beside, or, where that cannot be (the service manager's, Unix sockets), copies of these.
+    func take(_ handed: HandedAddress, for relay: String) throws(SystemError) -> BoundAddress {
+        do throws(Errno) {
+            var sockets = [[SocketParcel]](repeating: [], count: max(1, workers))
+            for (place, parcel) in handed.sockets.enumerated() {
+                for worker in sockets.indices where handed.isOfManager || place % sockets.count == worker {
+                    guard let socket = handed.isOfManager ? try parcel.duplicate() : parcel.take() else { continue }
+                    if !handed.address.isUnix { try prepare(socket, handed.address) }
+                    sockets[worker].append(SocketParcel(socket))
+                }
+            }
+            for worker in sockets.indices where sockets[worker].isEmpty {
+                let one = sockets[worker % handed.sockets.count][0]
+                if let socket = bindBeside(one, handed) {
+                    sockets[worker].append(SocketParcel(socket))
+                } else if let socket = try one.duplicate() {
+                    sockets[worker].append(SocketParcel(socket))
+                }
+            }
+            return BoundAddress(
+                address: handed.address, sockets: sockets, file: handed.file,
+                source: handed.isOfManager ? .manager : .tapline,
+                servesBothFamilies: handed.servesBothFamilies)
+        } catch {
+            throw Self.explain(error, handed.address, relay)
+        }
+    }
+
+    /// A further socket beside one that was handed over; nil where the address has one queue only.
+    private func bindBeside(_ one: SocketParcel, _ handed: HandedAddress) -> Socket? {
+        guard !handed.address.isUnix, !handed.servesBothFamilies, one.allowsSharing else { return nil }
+        // Another user's socket, for one, cannot be shared: then the queue is.
+        return try? bindBeside(handed.address)
     }
 
     /// Sets on the listener what every accepted socket then has without a call.
@@ -102,10 +160,10 @@ struct ListenerBinding {
             let file = try SocketFile.bind(first, path: path, mode: mode)
             try first.listen()
             // One queue for all workers: a Unix address has only one.
-            var parcels: [SocketParcel] = []
-            for _ in 1..<max(1, workers) { parcels.append(SocketParcel(try first.duplicate())) }
-            parcels.append(SocketParcel(first))
-            return BoundAddress(address: address, sockets: parcels, file: file)
+            var sockets: [[SocketParcel]] = []
+            for _ in 1..<max(1, workers) { sockets.append([SocketParcel(try first.duplicate())]) }
+            sockets.append([SocketParcel(first)])
+            return BoundAddress(address: address, sockets: sockets, file: file)
         } catch {
             throw Self.explain(error, address, relay)
         }

@@ -31,7 +31,7 @@ extension RelayService {
         _ change: BoundListeners.Change, _ recordings: RecordingDesk.Change, _ configuration: Configuration,
         generation: Int, drain: Duration
     ) {
-        let own = OwnListeners(change.entries.map(\.address))
+        let own = OwnListeners(change.entries.flatMap(\.reachedAddresses))
         state.set(ownListeners: own)
         let places = state.takePlaces(for: configuration.relays)
         var runtimes: [String: RelayRuntime] = [:]
@@ -51,6 +51,7 @@ extension RelayService {
             binding.logger.warning("a worker is busy and takes the configuration over late")
         }
         state.setLimits(of: configuration.relays)
+        for entry in change.going where entry.source == .manager { binding.tellForsaken(entry.address) }
         bound.withLock { $0.adopt(change) }
     }
 }

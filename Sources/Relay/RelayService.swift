@@ -41,11 +41,14 @@ public final class RelayService: Sendable {
         self.threads = threads
     }
 
-    /// Binds every listener, starts the workers and accepts. Throws a `SystemError` that names the address, the reason
-    /// and what to do; nothing is left behind then.
+    /// Binds every listener that no other process has bound and handed over, starts the workers and accepts. Throws a
+    /// `SystemError` that names the address, the reason and what to do; nothing is left behind then.
+    ///
+    /// Sockets of the service manager that no relay wants are `UnwantedSockets`, unless a tapline before this one passed
+    /// them on: then a changed configuration let go of them, as a reload may.
     public static func start(
         _ configuration: Configuration, observer: Observer, logger: Logger,
-        recordingAllTo target: RecordingTarget? = nil,
+        recordingAllTo target: RecordingTarget? = nil, handedOver: [HandedSocket] = [], isSuccessor: Bool = false,
         tuning: Tuning = Tuning()
     ) throws -> RelayService {
         let workers = workerCount(configuration.workers)
@@ -54,8 +57,14 @@ public final class RelayService: Sendable {
         if configuration.loopbackCongestionControl == .system { system.loopbackCongestionControl = nil }
 
         let binding = ListenerBinding(workers: workers, system: system, logger: logger)
-        let nothing = BoundListeners()
+        let nothing = BoundListeners(handed: HandedAddress.grouping(handedOver))
         let change = try nothing.prepare(configuration, binding)
+        do {
+            try binding.judge(change.unwanted, isSuccessor: isSuccessor)
+        } catch {
+            change.abandon()
+            throw error
+        }
         let desk = RecordingDesk(application: tuning.application, logger: logger, tell: observer.ended)
         let recordings: RecordingDesk.Change
         do throws(SystemError) {
@@ -195,7 +204,7 @@ public final class RelayService: Sendable {
     }
 
     /// Asks every worker that still listens, and waits for all their answers.
-    private func answers<Answer: Sendable>(
+    func answers<Answer: Sendable>(
         to question: (@escaping @Sendable (Answer) -> Void) -> WorkerCommand
     ) async -> [Answer] {
         let (stream, continuation) = AsyncStream.makeStream(of: Answer.self)

@@ -30,6 +30,8 @@ enum WorkerCommand: Sendable {
     case pass(LastOf)
     /// End one connection; answers whether it was this worker's.
     case kill(UInt64, @Sendable (Bool) -> Void)
+    /// Answer with copies of every listening socket, none numbered under this.
+    case copyListeners(from: Int32, @Sendable (Result<[ListenerCopy], Errno>) -> Void)
     /// Accept no more; what is still open after so many milliseconds is reset.
     case drain(UInt64)
     /// Reset everything now.
@@ -153,6 +155,8 @@ final class Worker {
             let connection = connections.first { $0.id == id }
             connection?.end(because: .killed)
             answer(connection != nil)
+        case .copyListeners(let lowest, let answer):
+            answer(copyListeners(from: lowest))
         case .drain(let bound):
             drain(bound)
         case .stop:
@@ -173,7 +177,8 @@ final class Worker {
         taps.change(plan.recordings)
         taps.giveBackRooms()
         for bound in plan.opened {
-            if let relay = plan.listeners[bound.address] { listen(bound.sockets[number], bound.address, relay) }
+            guard let relay = plan.listeners[bound.address] else { continue }
+            for parcel in bound.sockets[number] { listen(parcel, bound, relay) }
         }
         listeners.removeAll { listener in
             guard let relay = plan.listeners[listener.address] else {
@@ -192,12 +197,26 @@ final class Worker {
         }
     }
 
-    private func listen(_ parcel: SocketParcel, _ address: SocketAddress, _ relay: RelayRuntime) {
+    private func listen(_ parcel: SocketParcel, _ bound: BoundAddress, _ relay: RelayRuntime) {
         guard let socket = parcel.take() else { return }
         do {
-            listeners.append(try Listener(worker: self, relay: relay, socket: socket, address: address))
+            listeners.append(
+                try Listener(
+                    worker: self, relay: relay, socket: socket, address: bound.address,
+                    isHeldByManager: bound.source == .manager))
         } catch {
-            logger.error("a listener cannot be watched", metadata: ["listener": "\(address)", "error": "\(error)"])
+            logger.error(
+                "a listener cannot be watched", metadata: ["listener": "\(bound.address)", "error": "\(error)"])
+        }
+    }
+
+    private func copyListeners(from lowest: Int32) -> Result<[ListenerCopy], Errno> {
+        do throws(Errno) {
+            var copies: [ListenerCopy] = []
+            for listener in listeners { copies.append(try listener.copy(from: lowest)) }
+            return .success(copies)
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -299,7 +318,7 @@ final class Worker {
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
         // They first: a client accepted here may be over at once, and the last to end finishes the worker.
-        for listener in listeners { listener.end(acceptingWhoWaits: bound > 0) }
+        for listener in listeners { listener.end(acceptingWhoWaits: bound > 0 && !listener.isHeldByManager) }
         listeners = []
         let deadline = loop.now + bound
         drainsUntil = min(drainsUntil ?? deadline, deadline)
@@ -339,6 +358,7 @@ final class Worker {
         case .figures(let answer): answer((number, figures))
         case .ping(let answer): answer(true)
         case .kill(_, let answer): answer(false)
+        case .copyListeners(_, let answer): answer(.success([]))
         case .apply(let plan): plan.applied.down()
         case .attach(_, let last), .detach(_, let last), .pass(let last): last.down()
         case .tapHasRoom, .record, .resumeAccepting, .freeIdlePipes, .drain, .stop: break

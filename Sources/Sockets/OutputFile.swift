@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Synchronization
 
 /// A place that bytes are written to, in order: standard output, standard error, or a file that is appended to.
 ///
@@ -11,6 +12,7 @@ public final class OutputFile: Sendable {
     public let name: String
     private let fd: CInt
     private let isOwned: Bool
+    private let sharing = Atomic(false)
 
     private init(fd: CInt, name: String, isOwned: Bool) {
         self.fd = fd
@@ -51,6 +53,16 @@ public final class OutputFile: Sendable {
         }
     }
 
+    /// Whether another process writes whole lines there too, so that what must stay together is written by itself. Any
+    /// thread; it begins with false.
+    public var isShared: Bool {
+        get { sharing.load(ordering: .relaxed) }
+        set { sharing.store(newValue, ordering: .relaxed) }
+    }
+
+    /// How many bytes stay together in a pipe, whoever else writes into it (pipe(7), `PIPE_BUF`).
+    public static let unbrokenBytes = 4096
+
     /// Whether a terminal shows what is written.
     public var isTerminal: Bool { isatty(fd) == 1 }
 
@@ -66,17 +78,18 @@ public final class OutputFile: Sendable {
         return rows > 0 ? rows : nil
     }
 
-    /// Writes everything from `offset` on, in as few calls as the system allows, and moves `offset` past what it took,
-    /// also when it throws. Somebody may have made the descriptor non-blocking, for it is shared with the processes
+    /// Writes everything from `offset` on, up to `end` if there is one, in as few calls as the system allows, and moves
+    /// `offset` past what it took, also when it throws. Somebody may have made the descriptor non-blocking, for it is shared with the processes
     /// that it was inherited from; the call then waits for room.
-    public func write(_ bytes: [UInt8], from offset: inout Int) throws(Errno) {
-        precondition(offset >= 0 && offset <= bytes.count)
+    public func write(_ bytes: [UInt8], from offset: inout Int, to end: Int? = nil) throws(Errno) {
+        let end = end ?? bytes.count
+        precondition(offset >= 0 && offset <= end && end <= bytes.count)
         var position = offset
         defer { offset = position }
         let failure = bytes.withUnsafeBytes { memory -> Errno? in
-            while position < memory.count {
+            while position < end {
                 let count = Errno.retrying {
-                    Glibc.write(fd, memory.baseAddress.map { $0 + position }, memory.count - position)
+                    Glibc.write(fd, memory.baseAddress.map { $0 + position }, end - position)
                 }
                 if count >= 0 {
                     position += count

@@ -67,13 +67,33 @@ public final class SocketParcel: Sendable {
     public func take() -> Socket? {
         content.withLock { $0.take() }
     }
+
+    /// The number of the socket's descriptor, for whoever keeps the parcel meanwhile; nil when it was taken.
+    public var descriptor: Int32? { content.withLock { $0?.fd } }
+
+    /// Whether further sockets of this user may be bound beside the one in it.
+    public var allowsSharing: Bool { content.withLock { $0?.allowsSharing ?? false } }
+
+    /// Another descriptor of the socket in it, not numbered under `lowest`; nil when it was taken.
+    public func duplicate(from lowest: CInt = 3) throws(Errno) -> Socket? {
+        var failure: Errno?
+        let copy = content.withLock { socket -> CInt? in
+            do throws(Errno) {
+                guard let copy = try socket?.duplicate(from: lowest) else { return nil }
+                return copy.release()
+            } catch {
+                failure = error
+                return nil
+            }
+        }
+        if let failure { throw failure }
+        return copy.map { Socket(adopting: $0) }
+    }
 }
 
 extension Socket {
     /// A second descriptor of the same socket, closed on exec.
     public func duplicate() throws(Errno) -> Socket {
-        let copy = fcntl(fd, F_DUPFD_CLOEXEC, 3)
-        if copy < 0 { throw Errno.current }
-        return Socket(adopting: copy)
+        try duplicate(from: 3)
     }
 }

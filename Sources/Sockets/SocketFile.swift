@@ -40,6 +40,23 @@ public struct SocketFile: Hashable, Sendable {
         if unlink(path) != 0 { throw Errno.current }
     }
 
+    /// The file of a listener that another process has bound and handed over, by the identity that this process tells of
+    /// it; nil where the text is none.
+    public init?(path: String, identity: String) {
+        let numbers = identity.split(separator: ":", omittingEmptySubsequences: false).map { UInt64($0) }
+        guard numbers.count == 2, let device = numbers[0], let inode = numbers[1] else { return nil }
+        self.init(path: path, device: device, inode: inode)
+    }
+
+    private init(path: String, device: UInt64, inode: UInt64) {
+        self.path = path
+        self.device = device
+        self.inode = inode
+    }
+
+    /// Which file it is, whatever its path leads to by now: `DEVICE:INODE`.
+    public var identity: String { "\(device):\(inode)" }
+
     /// Gives the file another mode.
     public func change(mode: UInt16) throws(Errno) {
         if chmod(path, mode_t(mode)) != 0 { throw Errno.current }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import EventLoop
 import Glibc
+import Relay
 import Sockets
 
 /// What the process's exit status means (sysexits.h).
@@ -36,6 +37,9 @@ struct CommandFailure: Error, Hashable, Sendable {
         switch error {
         case let failure as CommandFailure: self = failure
         // Each line starts with path:line:column, as editors expect it.
+        case let unwanted as UnwantedSockets:
+            let lines = unwanted.description.split(separator: "\n").map { "tapline: \($0)" }
+            self.init(.configuration, lines.joined(separator: "\n"))
         case let errors as ConfigurationErrors: self.init(.configuration, errors.description)
         case let error as SystemError: self.init(.system, "tapline: \(error)")
         case let error as Errno: self.init(.system, "tapline: \(error) (\(error.name))")

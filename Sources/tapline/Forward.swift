@@ -73,10 +73,11 @@ struct Forward: ParsableCommand {
     }
 
     func run() throws {
+        let inheritance = try Inheritance.take()
         try Supervisor.run(
             Supervisor.Plan(
                 configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
-                isQuiet: quiet))
+                isQuiet: quiet, inheritance: inheritance))
     }
 
     /// What the options ask for, as a configuration.

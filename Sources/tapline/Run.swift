@@ -9,6 +9,9 @@ struct Run: ParsableCommand {
             A changed file is taken over while it runs, and so it is at SIGHUP; open connections do not notice. A file \
             with a mistake changes nothing, and the log says where it is.
 
+            SIGUSR2 puts the program in its place that lies where this one did at the start: it gets the listening \
+            sockets, nobody who connects is refused, and open connections finish where they are (shutdown.upgrade).
+
             SIGTERM or SIGINT ends it: it accepts no more, and gives open connections the time of shutdown.drain. A \
             second signal ends it at once. Either way every connection has its record.
             """)
@@ -20,12 +23,13 @@ struct Run: ParsableCommand {
     static let defaultPath = "/etc/tapline/tapline.yaml"
 
     func run() throws {
+        let inheritance = try Inheritance.take()
         let environment = ProcessEnvironment.all
         let text = try ConfigurationText(reading: path)
         let configuration = try Configuration.parse(text, environment: environment).configuration
         try Supervisor.run(
             Supervisor.Plan(
                 configuration: configuration, view: nil, isForPerson: false,
-                origin: Reloader.Origin(text: text, environment: environment)))
+                origin: Reloader.Origin(text: text, environment: environment), inheritance: inheritance))
     }
 }

@@ -86,6 +86,7 @@ import Testing
         ("log: { access: off }", "log: { access: a.log }", "log.access off → /etc/t/a.log"),
         ("log: { access: stdout }", "log: { access: stderr }", "log.access stdout → stderr"),
         ("", "shutdown: { drain: 90s }", "shutdown.drain 25s → 90s"),
+        ("", "shutdown: { upgrade: 1h }", "shutdown.upgrade 10m → 1h"),
         ("", "loopback_congestion_control: system", "loopback_congestion_control auto → system needs a restart"),
         ("", "admin: {}", "admin none → 127.0.0.1:9180"),
         ("admin: {}", "", "admin 127.0.0.1:9180 → none"),

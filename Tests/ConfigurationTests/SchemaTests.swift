@@ -66,7 +66,7 @@ import Text
         }
         try expect(schema, 2) { "\($0)\n" + ConfigurationTests.relay() }
         try expect(schema["log"], 3) { "log: { \($0) }\n" + ConfigurationTests.relay() }
-        try expect(schema["shutdown"], 1) { "shutdown: { \($0) }\n" + ConfigurationTests.relay() }
+        try expect(schema["shutdown"], 2) { "shutdown: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(schema["admin"], 2) { "admin: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(relay, 2) { ConfigurationTests.relay(listen: "unix:/a\n    \($0)") }
         try expect(relay["timeouts"], 4) { ConfigurationTests.relay("timeouts: { \($0) }") }

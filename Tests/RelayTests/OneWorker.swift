@@ -74,7 +74,7 @@ final class OneWorker {
             number: 0, loop: harness.loop, shared: shared, logger: log.logger, names: names)
         mailbox = try worker.openMailbox()
         shared.set(mailboxes: [mailbox])
-        let bound = BoundAddress(address: address, sockets: [SocketParcel(socket)], file: nil)
+        let bound = BoundAddress(address: address, sockets: [[SocketParcel(socket)]], file: nil)
         mailbox.post(
             .apply(
                 WorkerPlan(

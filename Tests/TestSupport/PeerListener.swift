@@ -7,6 +7,8 @@ public final class PeerListener: Sendable {
     /// Where it listens.
     public var address: SocketAddress { socket.address }
     private let socket: Peer
+    /// Its descriptor, for whoever makes a copy.
+    public var fd: CInt { socket.fd }
 
     /// Listens; port 0 becomes a free one.
     public init(

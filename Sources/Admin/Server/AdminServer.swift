@@ -26,6 +26,8 @@ public final class AdminServer: Sendable {
 
     /// How long clients of streams have to take the end of them.
     private static let lastWords = TimeAmount.milliseconds(100)
+    /// How long clients may take for the request they are at when another process serves the next ones.
+    private static let lastRequests = TimeAmount.milliseconds(250)
 
     /// Whom the gate lets in; a reload may change it.
     struct Terms: Sendable {
@@ -38,6 +40,8 @@ public final class AdminServer: Sendable {
         var responder: Responder?
         var listener: AdminListener?
         var channels: [any Channel] = []
+        /// How long clients stay when it listens no more.
+        var grace = TimeAmount.zero
     }
 
     private let services: AdminServices
@@ -124,7 +128,11 @@ public final class AdminServer: Sendable {
                 bootstrap.withBoundSocket(descriptor).whenComplete { result in
                     switch result {
                     case .success(let channel):
-                        channel.closeFuture.whenComplete { _ in table.value.closeAll() }
+                        channel.closeFuture.whenComplete { _ in
+                            let grace = self.running.withLock { $0.grace }
+                            guard grace > .zero else { return table.value.closeAll() }
+                            loop.scheduleTask(in: grace) { table.value.closeAll() }
+                        }
                         self.took(channel)
                     case .failure(let error):
                         logger.error("the admin API cannot accept clients", metadata: ["error": "\(error)"])
@@ -147,18 +155,59 @@ public final class AdminServer: Sendable {
     /// Listens no more: the socket's file is removed now, `done` is called when everything is closed, perhaps on
     /// another thread.
     public func stop(then done: @escaping @Sendable () -> Void) {
-        let (thread, channels, listener, responder) = running.withLock { running in
+        let (state, hadStreams) = endListening(grace: .zero)
+        state.listener?.removeFile()
+        close(state, after: hadStreams ? Self.lastWords : .zero, then: done)
+    }
+
+    /// Another process serves the same sockets: listens no more, leaves the file, and lets clients finish the request
+    /// they are at, for a moment. `done` is called then, perhaps on another thread.
+    public func leave(then done: @escaping @Sendable () -> Void) {
+        let grace = Self.lastRequests
+        let (state, _) = endListening(grace: grace)
+        close(state, after: .zero) {
+            guard let thread = state.thread else { return done() }
+            thread.loop.scheduleTask(in: grace, done)
+        }
+    }
+
+    /// Copies of the sockets for a process that takes this one's place, none numbered under `lowest`.
+    public func copyListeners(from lowest: Int32) throws(SystemError) -> [HandedSocket] {
+        guard let listener = running.withLock({ $0.listener }) else { return [] }
+        do {
+            return try listener.copies(from: lowest)
+        } catch {
+            throw SystemError("copy the admin API's sockets for another process", error)
+        }
+    }
+
+    /// The process that had handed the sockets over is through with them. Returns the file of a Unix socket that is this
+    /// one's from now on.
+    public func ownFile() -> SocketFile? {
+        let listener = running.withLock { $0.listener }
+        listener?.ownFile()
+        return listener?.file
+    }
+
+    private func endListening(grace: TimeAmount) -> (state: Running, hadStreams: Bool) {
+        let state = running.withLock { running in
             defer {
                 running.listener = nil
                 running.channels = []
+                running.grace = grace
             }
-            return (running.thread, running.channels, running.listener, running.responder)
+            return running
         }
-        listener?.removeFile()
-        guard let thread, listener != nil else { return done() }
+        guard let listener = state.listener else { return (state, false) }
+        listener.closeCopies()
         services.journal.keep(false)
-        let hadStreams = responder?.endStreams() ?? false
-        thread.loop.scheduleTask(in: hadStreams ? Self.lastWords : .zero) {
+        return (state, state.responder?.endStreams() ?? false)
+    }
+
+    private func close(_ state: Running, after delay: TimeAmount, then done: @escaping @Sendable () -> Void) {
+        guard let thread = state.thread, state.listener != nil else { return done() }
+        let channels = state.channels
+        thread.loop.scheduleTask(in: delay) {
             let closing = channels.map { channel in
                 channel.close(promise: nil)
                 return channel.closeFuture

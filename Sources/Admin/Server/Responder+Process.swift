@@ -52,6 +52,7 @@ extension Responder {
         }
         let report = await reload()
         if report.isStopping { throw .unavailable("draining", "tapline is stopping, and takes no other configuration") }
+        if report.isUpgrading { throw .unavailable("upgrading", report.summary) }
         guard report.result == .rejected else { return .json(StatusView.reloadAnswer(report)) }
         return .json(StatusView.rejection(report), status: 422)
     }

@@ -68,6 +68,9 @@ int tapline_terminal_columns(int fd);
 // TIOCGWINSZ: how many rows a terminal has; 0 when it does not say, or is none.
 int tapline_terminal_rows(int fd);
 
+// memfd_create(2) with MFD_CLOEXEC: a file without a name, in memory.
+int tapline_memory_file(const char *name);
+
 // The kernel's struct tcp_info as far as Tapline reads it (linux/tcp.h, which cannot be included beside netinet/tcp.h).
 struct tapline_tcp_info {
     uint8_t state, ca_state, retransmits, probes, backoff, options;

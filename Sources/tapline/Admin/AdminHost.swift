@@ -30,12 +30,19 @@ final class AdminHost {
     private let logger: Logger
     private var settings: AdminSettings?
     private let announce: ([SocketAddress]) -> Void
+    /// What another process had bound for the API, until its files are ours.
+    private var handedOver: [HandedSocket]
+    /// Another process serves the API, and the last requests are answered.
+    private var leaving: Countdown?
 
-    /// A host of a server that does not listen yet. `announce` says where it does, once it does.
+    /// A host of a server that does not listen yet. `handedOver`: what another process has bound for it. `announce` says
+    /// where it listens, once it does.
     init(
-        _ server: AdminServer, environmentToken: String?, logger: Logger, announce: @escaping ([SocketAddress]) -> Void
+        _ server: AdminServer, handedOver: [HandedSocket] = [], environmentToken: String?, logger: Logger,
+        announce: @escaping ([SocketAddress]) -> Void
     ) {
         self.server = server
+        self.handedOver = handedOver
         self.environmentToken = environmentToken
         self.logger = logger
         self.announce = announce
@@ -48,7 +55,8 @@ final class AdminHost {
         let token = try AdminToken.load(next, environment: environmentToken)
         try Self.refuseOpenDoor(next, token)
         guard next.listen != settings?.listen else { return .keep(next, token) }
-        return .move(try AdminListener.bind(next.listen, beside: server.addresses), next, token)
+        let listener = try AdminListener.bind(next.listen, beside: server.addresses, handedOver: handedOver)
+        return .move(listener, next, token)
     }
 
     /// Refuses an address that other machines can reach, without a token. A configuration that wants this was refused
@@ -92,8 +100,39 @@ final class AdminHost {
         if case .move(let listener, _, _) = change { listener.removeFile() }
     }
 
+    // MARK: Handing over
+
+    /// Copies of its sockets for a process that takes this one's place, none numbered under `lowest`.
+    func copyListeners(from lowest: Int32) throws(SystemError) -> [HandedSocket] {
+        try server.copyListeners(from: lowest)
+    }
+
+    /// Another process serves it from now on.
+    func leave() {
+        guard settings != nil else { return }
+        settings = nil
+        let leaving = Countdown(1)
+        self.leaving = leaving
+        server.leave { leaving.down() }
+    }
+
+    /// The process that had handed its sockets over is through with them: the file is ours from now on, and one that is
+    /// not wanted any more is removed.
+    func ownFiles() {
+        let used = server.ownFile()
+        for socket in handedOver {
+            if let file = socket.file, file != used { file.remove() }
+            // One that nobody serves must not let clients wait.
+            _ = socket.parcel.take()
+        }
+        handedOver = []
+    }
+
+    // MARK: The end
+
     /// Ends it: the socket's file is gone when this returns, and what is still open a moment later ends with the process.
     func stop() {
+        if let leaving { _ = leaving.wait(atMost: Self.patience) }
         guard settings != nil else { return }
         settings = nil
         let closed = Countdown(1)

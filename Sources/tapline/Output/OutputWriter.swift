@@ -240,7 +240,7 @@ private final class OutputSink<Item: Sendable> {
     /// Writes the batch; false when it must be tried again later.
     private func writeBatch() -> Bool {
         do {
-            try output.write(batch, from: &written)
+            try write()
             if failure != nil {
                 failure = nil
                 tell(.recovered(lost: ledger.takeLost()))
@@ -262,6 +262,19 @@ private final class OutputSink<Item: Sendable> {
         ends.removeAll(keepingCapacity: ends.capacity <= batchSize / 64)
         written = 0
         return true
+    }
+
+    /// In one call; or, while another process writes there too, in pieces of whole items that the system keeps together.
+    private func write() throws(Errno) {
+        guard output.isShared else { return try output.write(batch, from: &written) }
+        var end = written
+        for next in ends where next > written {
+            if next - written > OutputFile.unbrokenBytes, end > written {
+                try output.write(batch, from: &written, to: end)
+            }
+            end = next
+        }
+        try output.write(batch, from: &written)
     }
 
     /// A full disk gets room again. Nobody comes back to a pipe without a reader, and a closed descriptor stays closed.

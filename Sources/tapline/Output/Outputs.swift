@@ -136,6 +136,12 @@ final class Outputs: Sendable {
     /// How lines look.
     var format: LogSettings.Format { live.format }
 
+    /// Whether another tapline writes to the same outputs, from before or after an upgrade: lines stay whole then.
+    func share(_ isShared: Bool) {
+        OutputFile.standardOutput.isShared = isShared
+        OutputFile.standardError.isShared = isShared
+    }
+
     // MARK: The end, by the supervisor
 
     /// Writes everything that waits. `done` is called on another thread; `join` follows.

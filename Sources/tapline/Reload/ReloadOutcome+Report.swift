@@ -24,6 +24,7 @@ extension ReloadOutcome {
             switch rejection {
             case .problems(let problems): report.problems = problems
             case .stopping: report.isStopping = true
+            case .upgrading: report.isUpgrading = true
             }
         }
         return report

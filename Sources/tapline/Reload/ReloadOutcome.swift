@@ -16,12 +16,15 @@ enum ReloadRejection: Error, Hashable, Sendable {
     case problems([ConfigurationProblem])
     /// Tapline is stopping, and takes no other configuration.
     case stopping
+    /// Another process is about to take this one's place, and reads the file itself.
+    case upgrading
 
     /// On one line.
     var words: String {
         switch self {
         case .problems(let problems): problems.map(\.description).joined(separator: "; ")
         case .stopping: "tapline is stopping"
+        case .upgrading: "an upgrade is under way; the process that takes over reads the file itself"
         }
     }
 }

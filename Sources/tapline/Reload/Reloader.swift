@@ -34,6 +34,7 @@ final class Reloader {
     private let standing: Standing
     private let journal: Journal
     private let admin: AdminHost?
+    private let manager: ServiceManager?
 
     // MARK: The main thread only
 
@@ -48,10 +49,10 @@ final class Reloader {
     private var lookFailure: ConfigurationErrors?
     private var wasRejected = false
 
-    /// Starts with a configuration in force; `standing` and `journal` are told of every reload.
+    /// Starts with a configuration in force; `standing`, `journal` and the service manager are told of every reload.
     init(
         _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, standing: Standing,
-        journal: Journal, logger: Logger, apply: @escaping Apply
+        journal: Journal, logger: Logger, manager: ServiceManager? = nil, apply: @escaping Apply
     ) {
         path = origin.text.path
         environment = origin.environment
@@ -62,6 +63,7 @@ final class Reloader {
         self.standing = standing
         self.journal = journal
         self.logger = logger
+        self.manager = manager
         self.apply = apply
     }
 
@@ -71,6 +73,7 @@ final class Reloader {
     @discardableResult
     func reload(_ source: ReloadSource) -> ReloadOutcome {
         let start = EventLoop.nanoseconds
+        manager?.reloading()
         do {
             return reload(try ConfigurationText(reading: path, onlyPlainFiles: true), source, since: start)
         } catch {
@@ -89,6 +92,7 @@ final class Reloader {
             if text == seen {
                 logger.debug("\(path) was touched and holds what it held")
             } else {
+                manager?.reloading()
                 _ = reload(text, .file, since: start)
             }
         } catch {
@@ -180,6 +184,7 @@ final class Reloader {
     // MARK: Saying it
 
     private func conclude(_ outcome: ReloadOutcome, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
+        manager?.reloaded()
         let milliseconds = (EventLoop.nanoseconds - start) / 1_000_000
         let report = outcome.report(source, generation: generation, milliseconds: milliseconds)
         standing.reloaded(report, configuration: report.result == .applied ? running : nil)

@@ -114,4 +114,20 @@ struct ReloadTests {
             try await tapline.stop()
         }
     }
+
+    /// Without IPv6 a bare port is 127.0.0.1 alone, also for a reload.
+    @Test(.needs("python3", "unshare", "ip"), .needsNetworkNamespace) func systemWithoutIPv6_reloadsAllTheSame()
+        async throws
+    {
+        try await reloadScene { bench in
+            let network = try await bench.scene.network("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")
+            try Files.write(bench.text([("web", "8080")]), to: bench.path)
+            let tapline = try await bench.run(before: network.before)
+            try await tapline.program.errors.line(containing: "no IPv6 on this system")
+            try Files.replace(bench.path, with: bench.text([("web", "8080"), ("cache", "127.0.0.1:8081")]))
+            try await bench.reloaded(tapline, 2)
+            try await tapline.stop()
+            #expect(tapline.program.errors.all.count { $0.contains("no IPv6 on this system") } == 1)
+        }
+    }
 }

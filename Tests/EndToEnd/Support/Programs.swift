@@ -12,7 +12,8 @@ enum Programs {
         "mkfs.ext4": "e2fsprogs", "mount": "mount", "nc": "netcat-openbsd", "nft": "nftables",
         "nsenter": "util-linux", "prlimit": "util-linux", "promtool": "prometheus", "psql": "postgresql-client",
         "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
-        "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2", "tcpdump": "tcpdump",
+        "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
+        "systemd-analyze": "systemd", "systemd-socket-activate": "systemd", "tcpdump": "tcpdump",
         "text2pcap": "tshark", "tmux": "tmux", "tshark": "tshark", "unshare": "util-linux",
     ]
 

@@ -9,39 +9,17 @@ import Text
 
 /// Runs a configuration from start to end: workers, outputs, signals. On the main thread, with a loop of its own.
 final class Supervisor {
-    /// What to run, and how to talk about it.
-    struct Plan: Sendable {
-        /// What to relay.
-        var configuration: Configuration
-        /// How to show the traffic; nil: not at all.
-        var view: TrafficView?
-        /// Where everything is recorded to; nil: nowhere, or as the relays say.
-        var recording: RecordingTarget?
-        /// Somebody watches: say what happens in plain words rather than as lines of a log.
-        var isForPerson: Bool
-        /// Nothing is said but errors.
-        var isQuiet = false
-        /// Where the configuration comes from: SIGHUP asks for a reload, and the file is watched. Without it SIGHUP
-        /// means that the terminal is gone, and ends everything in order.
-        var origin: Reloader.Origin?
-    }
-
-    /// What a guest does beside, on the main thread: the demo.
-    struct Guest {
-        /// Everything is up.
-        var started: (Supervisor) throws -> Void
-        /// A connection ended.
-        var ended: (ConnectionRecord) -> Void
-        /// Tapline is about to stop; what the guest opened on the loop closes.
-        var stopping: () -> Void
-    }
-
-    private enum Event: Sendable {
+    /// What other threads tell.
+    enum Event: Sendable {
         case ended(ConnectionRecord)
         case workersStopped
         case linesWritten
         case reload(@Sendable (ReloadReport) -> Void)
         case drain
+        /// Every worker's loop has turned.
+        case pulsed
+        case figures(StatusLine.Look)
+        case copied(Result<Upgrade.Sockets, SystemError>)
     }
 
     /// How long the last lines may take, in milliseconds.
@@ -49,26 +27,36 @@ final class Supervisor {
 
     // MARK: Fixed at birth
     let loop: EventLoop
-    private let plan: Plan
-    private let outputs: Outputs
-    private let guest: Guest?
+    let plan: Plan
+    let outputs: Outputs
+    let announcer: Announcer
+    let guest: Guest?
+    let standing: Standing
+    let journal = Journal()
+    let manager: ServiceManager
+    /// What an upgrade starts; found before anybody is told that this runs, and may put another file there.
+    let program = ProgramPath.find()
 
     // MARK: The main thread only
-    private var sequence = StopSequence()
-    private var mailbox: Mailbox<Event>?
-    private var signals: [SignalWatch] = []
+    private(set) var sequence = StopSequence()
+    private(set) var mailbox: Mailbox<Event>?
+    var signals: [SignalWatch] = []
     private var patience: Timer?
     private(set) var service: RelayService?
-    private let standing: Standing
-    private let journal = Journal()
-    private var admin: AdminHost?
-    private var reloader: Reloader?
-    private var watch: ConfigurationWatch?
+    private(set) var admin: AdminHost?
+    var reloader: Reloader?
+    var watch: ConfigurationWatch?
+    /// Somebody asked for a reload while another process was about to take over.
+    var isReloadWanted = false
+    var upgrade: Upgrade?
+    var arrival: Arrival?
 
     private init(_ plan: Plan, guest: Guest?) throws {
         self.plan = plan
         self.guest = guest
         outputs = try Outputs(plan.configuration.log, view: plan.view)
+        announcer = Announcer(outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet)
+        manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
         standing = Standing(
             version: Tapline.versionNumber, path: plan.origin?.text.path,
             directory: try plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
@@ -96,17 +84,20 @@ final class Supervisor {
         let mailbox = try Mailbox<Event>(loop: loop) { [unowned self] in $0.forEach(handle) }
         self.mailbox = mailbox
         patience = try Timer(loop: loop) { [unowned self] in take(.patienceLost) }
+        if plan.inheritance.predecessor != nil { outputs.share(true) }
         // Before the workers: from the first connection on, a signal must not cut anything.
         try watchSignals()
         let service = try RelayService.start(
             plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
-            tuning: tuning)
+            handedOver: plan.inheritance.relays, isSuccessor: plan.inheritance.predecessor != nil, tuning: tuning)
         self.service = service
         // A guest says it in its own words.
-        if guest == nil { announce(service.listeners, of: plan.configuration) }
+        if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
         try startAdmin(service, mailbox)
         if let origin = plan.origin { try prepareReloads(origin, service) }
+        try prepareUpgrades()
         try guest?.started(self)
+        try tellReady()
     }
 
     private var tuning: RelayService.Tuning {
@@ -137,11 +128,11 @@ final class Supervisor {
             relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) })
         services.reload = requestReload
         let admin = AdminHost(
-            AdminServer(services, logger: outputs.logger),
+            AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
             environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
         ) { [unowned self] addresses in
             for address in addresses {
-                announce("the admin API answers on \(address)", particulars: ["admin": "\(address)"])
+                announcer.announce("the admin API answers on \(address)", particulars: ["admin": "\(address)"])
             }
         }
         self.admin = admin
@@ -151,6 +142,9 @@ final class Supervisor {
     private func watchSignals() throws {
         for number in [SIGINT, SIGTERM] {
             signals.append(try SignalWatch(loop: loop, signal: number) { [unowned self] in take(.asked) })
+        }
+        if guest == nil {
+            signals.append(try SignalWatch(loop: loop, signal: SIGUSR2) { [unowned self] in askForUpgrade() })
         }
         if plan.origin != nil {
             signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in _ = reload(.signal) })
@@ -162,95 +156,14 @@ final class Supervisor {
         }
     }
 
-    private func announce(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
-        let upstreams = Dictionary(
-            configuration.relays.map { ($0.name, $0.upstream.description) }, uniquingKeysWith: { first, _ in first })
-        for listener in listeners {
-            let upstream = upstreams[listener.relay] ?? "?"
-            announce(
-                "\(listener.relay) listens on \(listener.address), forwards to \(upstream)",
-                particulars: [
-                    "relay": "\(listener.relay)", "listener": "\(listener.address)", "upstream": "\(upstream)",
-                ])
-        }
-    }
-
     /// It could not start: what there is closes, and the loop runs empty.
     private func giveUp() {
         // With workers it was the guest that failed, and the relay ends in order.
         take(service == nil ? .workersStopped : .asked)
     }
 
-    // MARK: Reloading
-
-    private func prepareReloads(_ origin: Reloader.Origin, _ service: RelayService) throws {
-        let reloader = Reloader(
-            origin, running: plan.configuration, outputs: outputs, admin: admin, standing: standing, journal: journal,
-            logger: outputs.logger
-        ) {
-            [unowned self] (configuration, generation, drain) throws(SystemError) in
-            let before = Set(service.listeners)
-            try service.apply(configuration, generation: generation, drain: drain)
-            // What the file says need not be said again, but nobody knows a free port before it is bound.
-            let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
-            let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
-            announce(free, of: configuration)
-        }
-        self.reloader = reloader
-        let path = origin.text.directory + "/" + (origin.text.path.split(separator: "/").last ?? "")
-        guard FileSignature.isPlainFile(path) else {
-            outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
-            return
-        }
-        watch = try ConfigurationWatch(loop: loop, path: path, logger: outputs.logger) { reloader.look() }
-    }
-
-    /// The report of a reload just done; of one that was not tried there is none but this.
-    private func report(_ outcome: ReloadOutcome) -> ReloadReport {
-        if case .rejected(.stopping) = outcome { return Self.stopping(standing) }
-        return standing.now.lastReload ?? Self.stopping(standing)
-    }
-
-    private func reload(_ source: ReloadSource) -> ReloadOutcome {
-        guard sequence.state == .running, let reloader else { return .rejected(.stopping) }
-        return reloader.reload(source)
-    }
-
-    /// How any thread asks for a reload, and hears what came of it; answers also when Tapline is stopping. Nil where
-    /// there is no file to reload.
-    private var requestReload: (@Sendable () async -> ReloadReport)? {
-        guard plan.origin != nil, let mailbox else { return nil }
-        let standing = standing
-        return {
-            await withCheckedContinuation { answer in
-                if !mailbox.post(.reload { answer.resume(returning: $0) }) {
-                    answer.resume(returning: Self.stopping(standing))
-                }
-            }
-        }
-    }
-
-    /// What is answered when it is too late.
-    private static func stopping(_ standing: Standing) -> ReloadReport {
-        ReloadOutcome.rejected(.stopping).report(.api, generation: standing.now.generation, milliseconds: 0)
-    }
-
     /// The configuration in force.
     private var configuration: Configuration { reloader?.running ?? plan.configuration }
-
-    // MARK: Talking
-
-    /// Says what a person wants to know of the whole, not of a connection. The particulars stand in the message, and
-    /// are for programs beside.
-    private func announce(_ message: String, particulars: Logger.Metadata = [:]) {
-        if outputs.format == .json {
-            outputs.logger.notice("\(message)", metadata: particulars)
-        } else if !plan.isForPerson {
-            outputs.logger.notice("\(message)")
-        } else if !plan.isQuiet {
-            outputs.say("tapline: \(message)\n")
-        }
-    }
 
     /// Writes text among the end records.
     func tell(_ text: String) {
@@ -271,20 +184,24 @@ final class Supervisor {
         case .linesWritten: take(.linesWritten)
         case .reload(let answer): answer(report(reload(.api)))
         case .drain: if sequence.state == .running { take(.asked) }
+        case .pulsed: manager.pulsed()
+        case .figures(let look): tell(look)
+        case .copied(let result): upgrade?.copied(result)
         }
     }
 
-    private func take(_ event: StopSequence.Event) {
+    func take(_ event: StopSequence.Event) {
         switch sequence.handle(event) {
         case .none: break
         case .drain: drain()
+        case .leave(let process): leave(to: process)
         case .stop:
-            announce("stopping now")
+            announcer.announce("stopping now")
             service?.stop()
         case .flush:
             service?.join()
             flush()
-        case .leave:
+        case .end:
             outputs.join()
             close()
         case .abandon:
@@ -294,19 +211,36 @@ final class Supervisor {
     }
 
     private func drain() {
-        standing.beginDraining()
-        journal.beganDraining()
-        guest?.stopping()
-        watch?.close()
+        upgrade?.stop()
+        manager.stopping()
+        beginDraining()
         let bound = configuration.shutdown.drain
         let open = service?.openConnections ?? 0
         if open > 0 {
-            announce(
+            announcer.announce(
                 plan.isForPerson
                     ? "\(open) open, waiting; Ctrl-C again to stop now"
                     : "\(open) open, waiting up to \(DurationText.text(of: bound)); a second signal stops now")
         }
         service?.drain(within: bound)
+    }
+
+    /// Another process serves the listening sockets; what is open here ends here.
+    private func leave(to process: Int32) {
+        beginDraining()
+        let bound = configuration.shutdown.upgrade
+        announcer.announce(
+            "process \(process) took over; \(service?.openConnections ?? 0) open here, waiting up to "
+                + DurationText.text(of: bound),
+            particulars: ["process": "\(process)"])
+        service?.leave(within: bound)
+    }
+
+    private func beginDraining() {
+        standing.beginDraining()
+        journal.beganDraining()
+        guest?.stopping()
+        watch?.close()
     }
 
     private func flush() {
@@ -324,8 +258,11 @@ final class Supervisor {
 
     private func close() {
         admin?.stop()
-        for case .reload(let answer) in mailbox?.close() ?? [] { answer(Self.stopping(standing)) }
+        for case .reload(let answer) in mailbox?.close() ?? [] { answer(Self.refusal(.stopping, standing)) }
         watch?.close()
+        manager.close()
+        upgrade?.close()
+        arrival?.close()
         patience?.close()
         for signal in signals { signal.close() }
         signals = []

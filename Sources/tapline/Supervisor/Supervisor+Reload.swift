@@ -1,0 +1,82 @@
+import Admin
+import Configuration
+import EventLoop
+import Logging
+import Relay
+import Sockets
+
+/// Every way to a reload: the signal, the file, the admin API.
+extension Supervisor {
+    func prepareReloads(_ origin: Reloader.Origin, _ service: RelayService) throws {
+        let reloader = Reloader(
+            origin, running: plan.configuration, outputs: outputs, admin: admin, standing: standing, journal: journal,
+            logger: outputs.logger, manager: manager
+        ) {
+            [unowned self] (configuration, generation, drain) throws(SystemError) in
+            let before = Set(service.listeners)
+            try service.apply(configuration, generation: generation, drain: drain)
+            // What the file says need not be said again, but nobody knows a free port before it is bound.
+            let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
+            let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
+            announcer.announce(free, of: configuration)
+        }
+        self.reloader = reloader
+        let path = origin.text.directory + "/" + (origin.text.path.split(separator: "/").last ?? "")
+        guard FileSignature.isPlainFile(path) else {
+            outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
+            return
+        }
+        watch = try ConfigurationWatch(loop: loop, path: path, logger: outputs.logger) { [unowned self] in look() }
+    }
+
+    /// The file may have changed. While another process is about to take over, that one reads it.
+    private func look() {
+        guard sequence.state == .running, upgrade?.isUnderWay != true else { return }
+        reloader?.look()
+    }
+
+    func reload(_ source: ReloadSource) -> ReloadOutcome {
+        guard sequence.state == .running, let reloader else { return .rejected(.stopping) }
+        guard upgrade?.isUnderWay != true else {
+            if source == .signal { isReloadWanted = true }
+            return .rejected(.upgrading)
+        }
+        return reloader.reload(source)
+    }
+
+    /// What was put off while another process was about to take over, which it did not.
+    func catchUpWithReloads() {
+        guard sequence.state == .running else { return }
+        if isReloadWanted { _ = reload(.signal) } else { look() }
+        isReloadWanted = false
+    }
+
+    /// The report of a reload just done; of one that was not tried there is none but this.
+    func report(_ outcome: ReloadOutcome) -> ReloadReport {
+        switch outcome {
+        case .rejected(.upgrading): Self.refusal(.upgrading, standing)
+        case .rejected(.stopping): Self.refusal(.stopping, standing)
+        case .applied, .unchanged, .rejected(.problems):
+            standing.now.lastReload ?? Self.refusal(.stopping, standing)
+        }
+    }
+
+    /// How any thread asks for a reload, and hears what came of it; answers also when Tapline is stopping. Nil where
+    /// there is no file to reload.
+    var requestReload: (@Sendable () async -> ReloadReport)? {
+        guard plan.origin != nil, let mailbox else { return nil }
+        let standing = standing
+        return {
+            await withCheckedContinuation { answer in
+                if !mailbox.post(.reload { answer.resume(returning: $0) }) {
+                    answer.resume(returning: Self.refusal(.stopping, standing))
+                }
+            }
+        }
+    }
+
+    /// What is answered at the wrong moment.
+    static func refusal(_ rejection: ReloadRejection, _ standing: Standing) -> ReloadReport {
+        ReloadOutcome.rejected(rejection).report(.api, generation: standing.now.generation, milliseconds: 0)
+    }
+}

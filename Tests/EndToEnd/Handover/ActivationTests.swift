@@ -1,0 +1,161 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Sockets that a service manager has opened: `systemd-socket-activate`, which hands them over as systemd does.
+struct ActivationTests {
+    /// A configuration with so many workers.
+    private func configuration(_ bench: ReloadBench, _ relays: [(String, String)], workers: Int = 3) throws {
+        try Files.write(bench.text(relays, more: "workers: \(workers)"), to: bench.path)
+    }
+
+    /// Starts tapline as soon as a client comes, with these sockets.
+    private func activate(_ bench: ReloadBench, _ sockets: [String], options: [String] = []) throws -> Program {
+        let listen = sockets.flatMap { ["--listen", $0] }
+        return try bench.scene.start(
+            ["systemd-socket-activate"] + options + listen + [TaplineProcess.binary, "run", "--config", bench.path])
+    }
+
+    @Test(.needs("python3", "systemd-socket-activate"))
+    func sockets_areKnownByTheirAddresses_andTheRestIsBound() async throws {
+        try await reloadScene { bench in
+            let path = bench.scene.path("activated.sock")
+            try configuration(bench, [("web", bench.first), ("local", "unix:\(path)"), ("own", bench.second)])
+            let program = try activate(bench, [bench.first, path])
+            try await program.errors.line(containing: "Listening on \(path) as 4")
+            // The client that it is started for waits in the queue.
+            try await bench.begin(bench.first, "first")
+            try await program.errors.line(containing: "own listens on \(bench.second)")
+            try await bench.end("first")
+            for _ in 0..<20 {
+                for address in [bench.first, "unix:\(path)", bench.second] { try await bench.converse(address) }
+            }
+            // A reload leaves them alone, whoever's they are by then.
+            try configuration(bench, [("site", bench.first), ("local", "unix:\(path)"), ("own", bench.second)])
+            try await program.errors.line(containing: "reloaded: renamed")
+            for address in [bench.first, "unix:\(path)"] { try await bench.converse(address) }
+            try await program.send(SIGTERM)
+            #expect(try await program.exit() == .exited(0))
+            // Its file is the manager's.
+            #expect(FileManager.default.fileExists(atPath: path))
+        }
+    }
+
+    @Test(.needs("python3", "systemd-socket-activate"))
+    func socket_isKnownByItsName_besideWhatTheRelayAsksFor() async throws {
+        try await reloadScene { bench in
+            let third = bench.first.replacingOccurrences(of: "127.0.77.1", with: "127.0.77.3")
+            try configuration(bench, [("web", bench.first), ("other", bench.second)])
+            let program = try activate(bench, [third], options: ["--fdname", "other"])
+            try await program.errors.line(containing: "Listening on \(third) as 3")
+            try await bench.begin(third, "first")
+            try await program.errors.line(containing: "other listens on \(third)")
+            try await bench.end("first")
+            for address in [bench.first, bench.second, third] { try await bench.converse(address) }
+            // It stays as long as the relay does.
+            try Files.write(bench.text([("other", bench.second)], more: "workers: 3"), to: bench.path)
+            try await bench.reloadedLine(program)
+            for address in [bench.second, third] { try await bench.converse(address) }
+        }
+    }
+
+    /// `ListenStream=8080` makes one socket for both families.
+    @Test(.needs("python3", "systemd-socket-activate")) func socketOfBothFamilies_isEveryInterface() async throws {
+        try await reloadScene { bench in
+            let port = bench.first.split(separator: ":")[1]
+            try configuration(bench, [("web", "*:\(port)")])
+            let program = try activate(bench, ["[::]:\(port)"])
+            try await program.errors.line(containing: " as 3")
+            try await bench.begin("127.0.77.9:\(port)", "IPv4")
+            try await bench.converse("[::1]:\(port)")
+            try await bench.end("IPv4")
+            #expect(program.errors.all.count { $0.contains("web listens on ") } == 1)
+            // Nothing has changed for it.
+            try await program.send(SIGHUP)
+            try configuration(bench, [("web", "*:\(port)"), ("other", "unix:\(bench.scene.path("other.sock"))")])
+            try await program.errors.line(containing: "reloaded: added relay other")
+            try await bench.converse("127.0.77.9:\(port)")
+        }
+    }
+
+    @Test(
+        .needs("python3", "systemd-socket-activate"),
+        arguments: [
+            ([], "no relay listens there; give a relay that address in `listen`"),
+            (["--seqpacket"], "was handed over and is no stream socket"),
+            (["--accept"], "was handed over and is a socket that does not listen"),
+        ])
+    func socket_thatCannotBeServed_isAnError(options: [String], message: String) async throws {
+        try await reloadScene { bench in
+            try configuration(bench, [("web", bench.first)])
+            let path = bench.scene.path("stray.sock")
+            let program = try activate(bench, [path], options: options)
+            try await program.errors.line(containing: "Listening on \(path) as 3")
+            // SOCK_SEQPACKET is not what the puppet speaks.
+            let kind = options == ["--seqpacket"] ? "SOCK_SEQPACKET" : "SOCK_STREAM"
+            _ = try await bench.scene.run(
+                "python3", "-c",
+                "import socket, sys; socket.socket(socket.AF_UNIX, socket.\(kind)).connect(sys.argv[1])",
+                path)
+            let said = try await program.errors.line(containing: message)
+            #expect(said.contains("descriptor 3 (`"), "\(said)")
+            if options != ["--accept"] { #expect(try await program.exit() == .exited(78)) }
+        }
+    }
+
+    /// Not shut down, and the queue left alone: who connects while no tapline runs is served by the next one.
+    @Test(.needs("python3")) func socket_outlivesTapline_withWhoWaitsInIt() async throws {
+        try await reloadScene { bench in
+            try configuration(bench, [("web", bench.first)])
+            let manager = try bench.scene.start(
+                Scene.peer("activator.py") + [
+                    "web=\(bench.first)", "--", TaplineProcess.binary, "run", "--config", bench.path,
+                ])
+            try await manager.output.line(containing: "\"listening\"")
+            var open: [String] = []
+            for round in 1...3 {
+                let name = "client \(round)"
+                try await bench.puppet.connect(name, to: bench.first)
+                open.append(name)
+                manager.write("\n")
+                let started = try await manager.output.first(round) { $0.contains("\"started\"") }[round - 1]
+                let pid = try #require(started.firstMatch(of: /\d+/).flatMap { pid_t($0.0) })
+                try await bench.puppet.accept(name + "'", from: "upstream")
+                try await bench.exchange(name)
+                try await bench.end(name)
+                kill(pid, SIGTERM)
+                let ended = try await manager.output.first(round) { $0.contains("\"ended\"") }[round - 1]
+                #expect(ended.contains("\"status\": 0"))
+            }
+        }
+    }
+
+    /// A relay that comes back gets the socket that the manager has kept.
+    @Test(.needs("python3")) func relay_thatComesBack_getsItsSocketAgain() async throws {
+        try await reloadScene { bench in
+            try configuration(bench, [("web", bench.first), ("other", bench.second)])
+            let manager = try bench.scene.start(
+                Scene.peer("activator.py") + [
+                    "x=\(bench.first)", "--", TaplineProcess.binary, "run", "--config", bench.path,
+                ])
+            manager.write("\n")
+            try await manager.errors.line(containing: "other listens on")
+            try await bench.converse(bench.first)
+            try configuration(bench, [("other", bench.second)])
+            try await manager.errors.line(
+                containing: "no relay listens on \(bench.first) any more, but the service manager does")
+            try await bench.puppet.connect("waiting", to: bench.first)
+            try configuration(bench, [("back", bench.first), ("other", bench.second)])
+            try await bench.puppet.accept("waiting'", from: "upstream")
+            try await bench.exchange("waiting")
+            try await bench.end("waiting")
+        }
+    }
+}
+
+extension ReloadBench {
+    /// Waits for the first reload.
+    fileprivate func reloadedLine(_ program: Program) async throws {
+        try await program.errors.line(containing: "reloaded: ")
+    }
+}

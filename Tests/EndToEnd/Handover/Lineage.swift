@@ -1,0 +1,113 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A tapline and those that take its place, one after the other. All of them write to the outputs of the first.
+final class Lineage {
+    let first: TaplineProcess
+    /// The process that serves.
+    private(set) var current: pid_t
+    /// Those before it.
+    private(set) var past: [pid_t] = []
+
+    fileprivate init(_ first: TaplineProcess) {
+        self.first = first
+        current = first.pid
+    }
+
+    /// Every line that was said.
+    var errors: Lines { first.program.errors }
+
+    func send(_ signal: CInt) throws {
+        guard kill(current, signal) == 0 else { throw Failure("no process \(current) to signal") }
+    }
+
+    /// Has the program on the disk take over, and waits until it has.
+    func upgrade() async throws {
+        try send(SIGUSR2)
+        let old = current
+        // Said by the new one, in its own words.
+        let line = try await errors.line(containing: " took over from process \(old), which lets")
+        guard let number = line.firstMatch(of: /"process":"(\d+)"/)?.1, let pid = pid_t(number), pid != old else {
+            throw Failure("no particulars: \(line)")
+        }
+        past.append(old)
+        current = pid
+    }
+
+    /// Waits until the processes before the current one have ended.
+    func awaitEndOfPast(_ scene: Scene) async throws {
+        try await scene.eventually("the processes \(past) end", within: .seconds(60)) {
+            !past.contains { Self.isRunning($0) }
+        }
+    }
+
+    /// Waits until all of them have ended and all that they wrote is read; the first one's status. Every end record is
+    /// `first.recordsSoFar` then.
+    func finish(_ scene: Scene) async throws -> String {
+        past.append(current)
+        try await awaitEndOfPast(scene)
+        first.program.finishInput()
+        try await first.program.exit()
+        return try #require(first.program.output.all.first { $0.hasPrefix("status ") })
+    }
+
+    /// Whether a process runs and is not only waiting to be asked for its end.
+    static func isRunning(_ pid: pid_t) -> Bool {
+        guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let name = stat.lastIndex(of: ")")
+        else { return false }
+        return !stat[name...].dropFirst(2).hasPrefix("Z")
+    }
+
+    /// Ends all of them, whatever they do, and only them.
+    fileprivate func end() {
+        let started = errors.all.compactMap { $0.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) } }
+        for pid in Set(started + past + [current]) {
+            let words = (try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)) ?? ""
+            if words.contains("/tmp/tapline-e2e-") { _ = kill(pid, SIGKILL) }
+        }
+    }
+}
+
+extension ReloadBench {
+    /// Starts a tapline that others may take the place of, from a copy of the binary that may be replaced, and plays a
+    /// test with it. `more` stands at the top of the configuration.
+    func lineage(
+        relays: Int = 1, variables: [String: String] = [:], before: [String] = [],
+        _ play: (Lineage) async throws -> Void
+    ) async throws {
+        // The outputs are read for as long as the shell lives, which outlives the first one.
+        let script = #""$0" "$@" & echo "pid $!"; cat >/dev/null; wait $!; echo "status $?""#
+        let program = try scene.start(
+            ["sh", "-c", script] + before + [try await binary(), "run", "--config", path], variables: variables)
+        let pid = try await program.output.line(containing: "pid ").dropFirst(4)
+        let lineage = Lineage(
+            TaplineProcess(program: program, pid: try #require(pid_t(pid)), listeners: []))
+        defer { lineage.end() }
+        _ = try await program.errors.first(relays) { $0.contains(" listens on ") }
+        try await play(lineage)
+    }
+
+    /// Where the replaceable binary lies.
+    var binaryPath: String { scene.path("bin/tapline") }
+
+    private func binary() async throws -> String {
+        try Files.makeDirectory(scene.path("bin"))
+        try installBinary()
+        return binaryPath
+    }
+
+    /// Puts the binary under test where the lineage's lies, as an installation does: by renaming over it.
+    func installBinary() throws {
+        try FileManager.default.copyItem(atPath: TaplineProcess.binary, toPath: binaryPath + ".new")
+        try Files.move(binaryPath + ".new", to: binaryPath)
+    }
+
+    /// Puts a script in its place.
+    func installScript(_ text: String) throws {
+        try Files.write("#!/bin/sh\n" + text + "\n", to: binaryPath + ".new")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: binaryPath + ".new")
+        try Files.move(binaryPath + ".new", to: binaryPath)
+    }
+}

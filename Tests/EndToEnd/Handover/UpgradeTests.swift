@@ -1,0 +1,160 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Another process takes the place of the one that runs.
+struct UpgradeTests {
+    /// What the clients of `Peers/storm.py` say in the end.
+    private struct Report: Decodable {
+        var troubles: [String]
+        var short: Int
+        var long: Int
+        var connections: Int
+    }
+
+    private func text(_ bench: ReloadBench, _ upstream: String, workers: Int) -> String {
+        """
+        log: { format: json }
+        workers: \(workers)
+        admin: { listen: 'unix:\(bench.scene.path("admin.sock"))' }
+        relays:
+          - { name: web, listen: '\(bench.first)', upstream: '\(upstream)' }
+          - { name: local, listen: 'unix:\(bench.scene.path("front.sock"))', upstream: '\(bench.upstream)' }
+          - { name: free, listen: '127.0.0.1:0', upstream: '\(bench.upstream)' }
+
+        """
+    }
+
+    private func inode(_ path: String) throws -> UInt64 {
+        try #require(FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? UInt64)
+    }
+
+    /// The port of the free one, as process so many said it.
+    private func freeAddress(_ lineage: Lineage, _ process: Int) async throws -> String {
+        let lines = try await lineage.errors.first(process) { $0.contains("free listens on ") }
+        return String(try #require(lines[process - 1].firstMatch(of: /free listens on ([\d.:]+),/)).1)
+    }
+
+    /// Three of them, with more and with fewer workers, while clients never stop coming.
+    @Test(.needs("python3", "curl")) func threeUpgrades_underLoad_refuseAndResetNobody() async throws {
+        try await reloadScene(.heavy) { bench in
+            let crowd = try bench.scene.start(Scene.peer("storm.py"))
+            let upstream = try await bench.scene.listening(crowd)
+            let front = bench.scene.path("front.sock")
+            let admin = AdminClient(scene: bench.scene, address: "unix:\(bench.scene.path("admin.sock"))")
+            try Files.write(text(bench, upstream, workers: 2), to: bench.path)
+            try await bench.lineage(relays: 3) { lineage in
+                crowd.write("\(bench.first) 16\n")
+                let file = try inode(front)
+                let adminFile = try inode(bench.scene.path("admin.sock"))
+                let free = try await freeAddress(lineage, 1)
+                for (round, workers) in [4, 1, 3].enumerated() {
+                    // Something of each process is open when the next one takes over.
+                    try await bench.begin("unix:\(front)", "of \(round)")
+                    try Files.write(text(bench, upstream, workers: workers), to: bench.path)
+                    try await lineage.upgrade()
+                    #expect(try await freeAddress(lineage, round + 2) == free)
+                    try await bench.converse("unix:\(front)")
+                    try await bench.converse(free)
+                    let status = try await admin.ask("/v1/status").json
+                    #expect(status["pid"]?.number == Int(lineage.current), "\(status)")
+                    #expect(status["workers"]?.number == workers, "\(status)")
+                }
+                for round in 0..<3 {
+                    try await bench.exchange("of \(round)")
+                    try await bench.end("of \(round)")
+                }
+                crowd.write("over\n")
+                let said = try await crowd.output.line(containing: "\"done\"", within: .seconds(120))
+                let report = try JSONDecoder().decode(Report.self, from: Data(said.utf8))
+                #expect(report.troubles == [])
+                #expect(report.short > 0 && report.long > 0)
+                try await lineage.awaitEndOfPast(bench.scene)
+                // Those that are gone left the files alone.
+                #expect(try inode(front) == file && inode(bench.scene.path("admin.sock")) == adminFile)
+                try await bench.converse("unix:\(front)")
+
+                try lineage.send(SIGTERM)
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+                #expect(!FileManager.default.fileExists(atPath: front))
+                #expect(!FileManager.default.fileExists(atPath: bench.scene.path("admin.sock")))
+                // Every connection has its record, whichever process had it, and none was cut.
+                let records = try lineage.first.recordsSoFar
+                let own = records.filter { $0.relay == "web" }
+                #expect(own.count == report.connections)
+                #expect(own.allSatisfy { $0.reason == "client_closed" })
+                #expect(records.count { $0.relay == "local" } == 7)
+            }
+        }
+    }
+
+    @Test(.needs("python3")) func forward_isReplacedToo_andSaysWhatItDoes() async throws {
+        try await reloadScene { bench in
+            let program = try bench.scene.start([
+                TaplineProcess.binary, "forward", "\(bench.first)=\(bench.upstream)", "--log-format", "json",
+            ])
+            let old = try await program.pid()
+            try await program.errors.line(containing: " listens on ")
+            try await bench.begin(bench.first, "open")
+            _ = kill(old, SIGUSR2)
+            let said = try await program.errors.line(containing: " took over; 1 open here, waiting up to 10m")
+            let successor = try #require(said.firstMatch(of: /process (\d+) took over/).flatMap { pid_t($0.1) })
+            defer { _ = kill(successor, SIGKILL) }
+            try await bench.converse(bench.first)
+            try await bench.exchange("open")
+            try await bench.end("open")
+            try await program.errors.line(containing: "process \(old), which was here before, has ended")
+            _ = kill(successor, SIGTERM)
+            #expect(try await program.exit() == .exited(0))
+        }
+    }
+
+    /// Its bound is `shutdown.upgrade`; and whoever stops the service tells both processes, which is no second signal.
+    @Test(.needs("python3")) func connections_ofTheOldProcess_haveTheirOwnBound() async throws {
+        try await reloadScene { bench in
+            try Files.write(
+                bench.text([("web", bench.first)], more: "shutdown: { upgrade: 1s }"), to: bench.path)
+            try await bench.lineage { lineage in
+                try await bench.begin(bench.first, "open")
+                try await lineage.upgrade()
+                #expect(try await bench.puppet.receiveToEnd("open").end == "reset")
+                #expect(try await lineage.first.records()[0].reason == "drained")
+                try await lineage.awaitEndOfPast(bench.scene)
+            }
+        }
+        try await reloadScene { bench in
+            try Files.write(bench.start, to: bench.path)
+            try await bench.lineage { lineage in
+                try await bench.begin(bench.first, "open")
+                try await lineage.upgrade()
+                for pid in lineage.past + [lineage.current] { _ = kill(pid, SIGTERM) }
+                try await lineage.errors.line(containing: "1 open, waiting up to 25s")
+                try await bench.exchange("open")
+                try await bench.end("open")
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+                #expect(try lineage.first.recordsSoFar.map(\.reason) == ["client_closed"])
+            }
+        }
+    }
+
+    /// What the configuration wants otherwise by then: an address that is gone is closed, its file removed, and a new one
+    /// is bound.
+    @Test(.needs("python3")) func configuration_thatChangedInTheMeantime_isThatOfTheNewProcess() async throws {
+        try await reloadScene { bench in
+            let gone = bench.scene.path("gone.sock")
+            try Files.write(bench.text([("web", bench.first), ("gone", "unix:\(gone)")]), to: bench.path)
+            try await bench.lineage(relays: 2) { lineage in
+                try await bench.begin(bench.first, "open")
+                kill(lineage.current, SIGSTOP)
+                try Files.replace(bench.path, with: bench.text([("web", bench.first), ("new", bench.second)]))
+                kill(lineage.current, SIGUSR2)
+                kill(lineage.current, SIGCONT)
+                try await lineage.errors.line(containing: "took over from process \(lineage.current)")
+                try await bench.converse(bench.first)
+                try await bench.converse(bench.second)
+                try await bench.scene.eventually("its file is gone") { !FileManager.default.fileExists(atPath: gone) }
+                try await bench.end("open")
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+import Configuration
+import Glibc
+import Relay
+import Sockets
+import TestSupport
+import Testing
+
+/// Listening sockets that one service has bound and another serves.
+@Suite struct HandoverTests {
+    private func settings(_ relays: [RelaySettings], workers: Int) -> Configuration {
+        Configuration(workers: .exactly(workers), relays: relays)
+    }
+
+    private func start(
+        _ configuration: Configuration, _ handed: [HandedSocket] = [], isSuccessor: Bool = true,
+        _ log: LogCapture = LogCapture()
+    ) throws -> RelayService {
+        try RelayService.start(
+            configuration, observer: Observer(ended: { _ in }, stopped: {}), logger: log.logger, handedOver: handed,
+            isSuccessor: isSuccessor)
+    }
+
+    private func end(_ services: RelayService...) throws {
+        for service in services {
+            service.stop()
+            try Background("join") { service.join() }.value()
+        }
+    }
+
+    /// Connects so often that a socket which nobody serves would show, and waits until all are through.
+    private func connectMany(_ address: SocketAddress, _ upstream: PeerListener) throws {
+        var clients: [Peer] = []
+        for _ in 0..<64 { clients.append(try Peer.connect(to: address)) }
+        for _ in clients { try upstream.accept().close() }
+        for client in clients {
+            #expect(try client.receiveToEnd(downBytes) == .fin(0))
+            client.close()
+        }
+    }
+
+    /// Every socket is served: of four, by one worker; of one, by four; and each is handed on once.
+    @Test(arguments: [(4, 1), (1, 4), (3, 3), (2, 3), (3, 2)])
+    func everySocket_isServed_whateverTheNumberOfWorkers(before: Int, after: Int) async throws {
+        try await Exclusive.run {
+            let upstream = try PeerListener()
+            let relay = RelaySettings(
+                name: "relay", listen: [.address(.ipv4(.loopback, port: 0))], upstream: .address(upstream.address))
+            let old = try start(settings([relay], workers: before))
+            let address = old.listeners[0].address
+            let handed = try await old.copyListeners(from: 100)
+            #expect(handed.count == before)
+            #expect(handed.allSatisfy { $0.address == address && ($0.parcel.descriptor ?? 0) >= 100 })
+            let new = try start(settings([relay], workers: after), handed)
+            // A free port is the one that this relay had.
+            #expect(new.listeners == old.listeners)
+            old.leave(within: .seconds(5))
+            try Background("join") { old.join() }.value()
+            try connectMany(address, upstream)
+            // In turn: what was handed over, and what was bound beside it.
+            #expect(try await new.copyListeners(from: 100).count == max(before, after))
+            try end(new)
+            upstream.close()
+        }
+    }
+
+    /// Who waits in the queue, and was accepted by neither, is served by the new one.
+    @Test func clientsThatWait_areServedByTheNewOne() async throws {
+        try await Exclusive.run {
+            let upstream = try PeerListener()
+            var relay = RelaySettings(
+                name: "relay", listen: [.address(.ipv4(.loopback, port: 0))], upstream: .address(upstream.address),
+                maxConnections: 1)
+            let old = try start(settings([relay], workers: 1))
+            let first = try Peer.connect(to: old.listeners[0].address)
+            let firstUpstream = try upstream.accept()
+            let waiting = try Peer.connect(to: old.listeners[0].address)
+            try waiting.send(upBytes, 0..<message)
+            relay.maxConnections = 100
+            let new = try start(settings([relay], workers: 1), try await old.copyListeners(from: 100))
+            let waitingUpstream = try upstream.accept()
+            try waitingUpstream.receive(upBytes, 0..<message)
+            old.leave(within: .seconds(20))
+            // What was open stays where it is.
+            try first.send(upBytes, 0..<message)
+            try firstUpstream.receive(upBytes, 0..<message)
+            for peer in [first, firstUpstream, waiting, waitingUpstream] { peer.close() }
+            try Background("join") { old.join() }.value()
+            try end(new)
+            upstream.close()
+        }
+    }
+
+    /// The file of a Unix socket goes along, and is removed by whoever owns it in the end.
+    @Test func socketFile_belongsToTheNewOne_onceItIsToldSo() async throws {
+        try await Exclusive.run {
+            try await TemporaryFolder.run { folder in
+                let upstream = try PeerListener()
+                let path = "\(folder)/front.sock"
+                let relay = RelaySettings(
+                    name: "relay", listen: [.unix(path: path, mode: 0o600)], upstream: .address(upstream.address))
+                let old = try start(settings([relay], workers: 2))
+                let handed = try await old.copyListeners(from: 100)
+                // One queue, however many workers.
+                #expect(handed.count == 1 && handed[0].file?.path == path)
+
+                // One that fails before it is told leaves the file alone.
+                let failing = try start(settings([relay], workers: 3), try await old.copyListeners(from: 100))
+                try end(failing)
+                #expect(access(path, F_OK) == 0)
+
+                let new = try start(settings([relay], workers: 3), handed)
+                old.leave(within: .seconds(5))
+                new.ownHandedFiles()
+                try Background("join") { old.join() }.value()
+                #expect(access(path, F_OK) == 0)
+                try connectMany(.unix(path: path), upstream)
+                try end(new)
+                #expect(access(path, F_OK) != 0)
+                upstream.close()
+            }
+        }
+    }
+
+    /// An address that the new one's configuration does not have is closed there; the files that are left over go.
+    @Test func addressThatIsNotWanted_isClosed() async throws {
+        try await Exclusive.run {
+            try await TemporaryFolder.run { folder in
+                let upstream = try PeerListener()
+                let relay = { (name: String, listen: ListenAddress) in
+                    RelaySettings(name: name, listen: [listen], upstream: .address(upstream.address))
+                }
+                let gone = relay("gone", .unix(path: "\(folder)/gone.sock", mode: 0o600))
+                let kept = relay("kept", .address(.ipv4(.loopback, port: 0)))
+                let old = try start(settings([gone, kept], workers: 1))
+                let log = LogCapture()
+                let new = try start(settings([kept], workers: 1), try await old.copyListeners(from: 100), log)
+                #expect(
+                    log.all.contains { $0.contains("no relay listens on unix:\(folder)/gone.sock any more: closed") })
+                old.leave(within: .seconds(5))
+                new.ownHandedFiles()
+                try Background("join") { old.join() }.value()
+                #expect(access("\(folder)/gone.sock", F_OK) != 0)
+                try connectMany(new.listeners[0].address, upstream)
+                try end(new)
+                upstream.close()
+            }
+        }
+    }
+
+    /// The service manager's sockets: an error where no relay wants them, unless a reload could have come to that.
+    @Test func managersSocket_thatNobodyWants_isRefused() async throws {
+        try await Exclusive.run {
+            let upstream = try PeerListener()
+            let stray = try PeerListener()
+            let descriptor = dup(stray.fd)
+            let relay = RelaySettings(
+                name: "relay", listen: [.address(.ipv4(.loopback, port: 0))], upstream: .address(upstream.address))
+            let handed = try #require(
+                HandedSocket(try Socket.inheriting(descriptor), descriptor: 3, label: "some.socket", origin: .manager))
+            let configuration = settings([relay], workers: 1)
+            let error = #expect(throws: UnwantedSockets.self) {
+                try start(configuration, [handed], isSuccessor: false)
+            }
+            #expect(error?.description.contains("descriptor 3 (`some.socket`, \(stray.address)), and no relay") == true)
+            let log = LogCapture()
+            let successor = try start(configuration, [handed], log)
+            #expect(log.all.contains { $0.contains("no relay listens on \(stray.address) any more, but the service") })
+            // It goes along to whoever is next all the same.
+            #expect(try await successor.copyListeners(from: 100).contains { $0.origin == .manager })
+            try end(successor)
+            _ = handed.parcel.take()
+            stray.close()
+            upstream.close()
+        }
+    }
+}
