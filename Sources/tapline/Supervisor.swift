@@ -42,6 +42,8 @@ final class Supervisor {
         case linesWritten
         case reload(@Sendable (ReloadReport) -> Void)
         case drain
+        /// Answered with whether everything ends at once.
+        case shutdown(@Sendable (Bool) -> Void)
     }
 
     /// How long the last lines may take, in milliseconds.
@@ -134,7 +136,12 @@ final class Supervisor {
     private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
         guard guest == nil else { return }
         var services = AdminServices(
-            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) })
+            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) },
+            shutdown: {
+                await withCheckedContinuation { answer in
+                    if !mailbox.post(.shutdown { answer.resume(returning: $0) }) { answer.resume(returning: true) }
+                }
+            })
         services.reload = requestReload
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger),
@@ -271,6 +278,10 @@ final class Supervisor {
         case .linesWritten: take(.linesWritten)
         case .reload(let answer): answer(report(reload(.api)))
         case .drain: if sequence.state == .running { take(.asked) }
+        case .shutdown(let answer):
+            // First the answer: where this is the end, the admin server waits for it.
+            answer(sequence.state != .running)
+            take(.asked)
         }
     }
 
@@ -324,7 +335,10 @@ final class Supervisor {
 
     private func close() {
         admin?.stop()
-        for case .reload(let answer) in mailbox?.close() ?? [] { answer(Self.stopping(standing)) }
+        for event in mailbox?.close() ?? [] {
+            if case .reload(let answer) = event { answer(Self.stopping(standing)) }
+            if case .shutdown(let answer) = event { answer(true) }
+        }
         watch?.close()
         patience?.close()
         for signal in signals { signal.close() }
