@@ -209,7 +209,9 @@ final class Supervisor {
             outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
             return
         }
-        watch = try ConfigurationWatch(loop: loop, path: path, logger: outputs.logger) { reloader.look() }
+        watch = try ConfigurationWatch(
+            loop: loop, path: path, included: { reloader.includedPaths }, logger: outputs.logger
+        ) { reloader.look() }
     }
 
     /// The report of a reload just done; of one that was not tried there is none but this.
