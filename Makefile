@@ -1,11 +1,13 @@
 # Tapline's own commands. `make run` and `make test` are all that a new machine needs.
 PREFIX ?= /usr/local
+BINARY ?= .build/release/tapline
 RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
 TESTS = swift test --skip-build --event-stream-version 0 --event-stream-output-path .build-faults
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install clean
+.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install install-files dist \
+	test-container clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
@@ -20,6 +22,8 @@ help:
 	@echo 'make soak       the largest figures on one running tapline, with a report and a plot (SOAK="--short": some minutes)'
 	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
+	@echo 'make dist       one binary that needs glibc only, and a tar.xz with all that goes with it, in .build-dist'
+	@echo 'make test-container  the root folder of a container image, tried without a container engine'
 
 run: setup build
 	.build/release/tapline demo
@@ -34,6 +38,7 @@ test: build
 	$(TESTS)/test-3.jsonl --filter '^(RecordingTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" $(TESTS)/test-4.jsonl --filter '^EndToEnd\.'
 	Tests/Faults/run --quiet --read .build-faults/test-*.jsonl
+	Tests/Packages/kubernetes
 	Tests/Benchmarks/counts .build/release/tapline
 
 # Every row of the matrix, whether `make test` has its tests or they take minutes; the list of faults lies beside the
@@ -75,19 +80,31 @@ fuzz: setup
 	Tests/Fuzz/run $(FUZZ_SECONDS)
 
 install: build
-	install -D -m 755 .build/release/tapline $(DESTDIR)$(PREFIX)/bin/tapline
+	@$(MAKE) --no-print-directory install-files
+
+# Of what is built already, for packages: BINARY is another one, DESTDIR the folder that the package is made of.
+install-files:
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/tapline
 	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/openapi.yaml \
-		config/grafana.json config/alerts.yaml
-	.ci/manual .build/release/tapline .build/manual
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/tapline.include.schema.json \
+		config/openapi.yaml config/grafana.json config/alerts.yaml
+	rm -rf .build/manual
+	.ci/manual $(BINARY) .build/manual
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 .build/manual/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	for shell in bash zsh fish; do \
-		.build/release/tapline --generate-completion-script $$shell >.build/completion.$$shell || exit 1; \
+		$(BINARY) --generate-completion-script $$shell >.build/completion.$$shell || exit 1; \
 	done
 	install -D -m 644 .build/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapline
 	install -D -m 644 .build/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tapline
 	install -D -m 644 .build/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tapline.fish
+
+dist: setup
+	.ci/dist
+
+test-container: setup
+	.ci/dist binary
+	Tests/Packages/container
 
 clean:
 	rm -rf .build .build-*

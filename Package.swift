@@ -107,7 +107,8 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets"], swiftSettings: settings),
+            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "RelayTests",
             dependencies: ["Configuration", "EventLoop", "Recording", "Relay", "Sockets", "TestSupport"],

@@ -14,12 +14,18 @@ public struct AdminServices: Sendable {
     public var reload: (@Sendable () async -> ReloadReport)?
     /// Starts to drain and to end, as SIGTERM does; a second call does nothing.
     public var drain: @Sendable () -> Void
+    /// Does what SIGTERM does: the first time it drains, and after that it ends at once. Answers whether it is at once.
+    public var shutdown: @Sendable () async -> Bool
     /// The parts that are always there.
-    public init(relays: RelayService, standing: Standing, journal: Journal, drain: @escaping @Sendable () -> Void) {
+    public init(
+        relays: RelayService, standing: Standing, journal: Journal, drain: @escaping @Sendable () -> Void,
+        shutdown: @escaping @Sendable () async -> Bool
+    ) {
         self.relays = relays
         self.standing = standing
         self.journal = journal
         self.drain = drain
+        self.shutdown = shutdown
     }
 }
 

@@ -9,10 +9,12 @@ struct ConfigurationReader {
 
     /// The configuration, and where its parts stand; what could not be read has been reported, and then the answer
     /// means nothing.
-    func configuration(_ root: YAMLNode) -> (configuration: Configuration, places: ConfigurationPlaces)? {
+    func configuration(
+        _ root: YAMLNode, including included: IncludedFiles?
+    ) -> (configuration: Configuration, places: ConfigurationPlaces)? {
         guard let fields = Fields<RootKey>(root, called: "a configuration", reading) else { return nil }
         let admin = fields[.admin].flatMap(admin)
-        let drafts = fields.required(.relays, in: "the configuration").map(relays) ?? []
+        let drafts = relays(fields, including: included)
         CrossCheck.report(drafts, admin: admin, reading.problems)
         let log = fields[.log].flatMap(log)
         let configuration = Configuration(
@@ -29,15 +31,38 @@ struct ConfigurationReader {
 
     private func places(_ drafts: [RelayDraft], admin: Mark?, accessLog: Mark?) -> ConfigurationPlaces {
         var places = ConfigurationPlaces(path: reading.problems.path)
-        places.admin = admin
-        places.accessLog = accessLog
+        places.admin = admin.map { ConfigurationPlace(path: places.path, mark: $0) }
+        places.accessLog = accessLog.map { ConfigurationPlace(path: places.path, mark: $0) }
         for draft in drafts {
             guard let name = draft.name else { continue }
             for listen in draft.listen {
-                places.listeners[.init(relay: name.value, address: listen.value)] = listen.mark
+                places.listeners[.init(relay: name.value, address: listen.value)] = draft.place(listen.mark)
             }
         }
         return places
+    }
+
+    /// The relays of the file itself, then those of the files that it includes.
+    private func relays(_ fields: Fields<RootKey>, including included: IncludedFiles?) -> [RelayDraft] {
+        guard let include = fields[.include] else {
+            return fields.required(.relays, in: "the configuration").map { RelayDraft.list($0, mayBeEmpty: false) }
+                ?? []
+        }
+        let before = reading.problems.count
+        let own = fields[.relays].map { RelayDraft.list($0, mayBeEmpty: true) } ?? []
+        guard include.inclusion() != nil else { return own }
+        guard let included else {
+            include.report("files are included only by a configuration that is a file itself")
+            return own
+        }
+        if let failure = included.failure { include.report(failure.message) }
+        let drafts = own + IncludedReader(reading).relays(included.files)
+        if drafts.isEmpty, reading.problems.count == before {
+            include.report(
+                "there is no relay: none here, and none in the files \(included.inclusion.names) of "
+                    + quoted(included.inclusion.folder))
+        }
+        return drafts
     }
 
     // MARK: The parts beside the relays
@@ -93,21 +118,6 @@ struct ConfigurationReader {
         } catch {
             return "\(quoted(listen.description)) can be reached from other machines and needs a token, but "
                 + error.message
-        }
-    }
-
-    private func relays(_ field: Field) -> [RelayDraft] {
-        switch field.node.content {
-        case .refused:
-            return []
-        case .sequence(let nodes) where !nodes.isEmpty:
-            return nodes.enumerated().compactMap { RelayDraft($1, number: $0 + 1, reading) }
-        case .sequence, .scalar("", isPlain: true):
-            field.report("at least one relay is needed")
-            return []
-        case .scalar, .mapping:
-            field.report("must be a list; begin each relay with `-`")
-            return []
         }
     }
 }

@@ -1,7 +1,8 @@
 internal import Glibc
 internal import Sockets
 
-/// What a configuration file held at one moment. Two of them are equal when there is nothing new to read.
+/// What a configuration file held at one moment, and the files that it includes. Two of them are equal when there is
+/// nothing new to read.
 public struct ConfigurationText: Hashable, Sendable {
     /// The file, as it was named.
     public let path: String
@@ -9,52 +10,57 @@ public struct ConfigurationText: Hashable, Sendable {
     public let directory: String
     /// One byte more than is allowed at most.
     let bytes: [UInt8]
+    /// The files that it includes; nil where it includes none, and of a text that was not read from a file.
+    let included: IncludedFiles?
 
-    /// Takes a text as if it had been read.
+    /// Takes a text as if it had been read; it cannot include files.
     public init(path: String, directory: String, bytes: [UInt8]) {
         self.path = path
         self.directory = directory
         self.bytes = bytes
+        included = nil
     }
 
-    /// Reads a file. Blocks on it; a loop's thread asks for a plain file (`onlyPlainFiles`), and gets an error for
-    /// anything else, for a pipe may never end.
-    public init(reading path: String, onlyPlainFiles: Bool = false) throws(ConfigurationErrors) {
+    /// Reads a file and those that it includes. Blocks on them; a loop's thread asks for a plain file
+    /// (`onlyPlainFiles`), and gets an error for anything else, for a pipe may never end. Which files are included may
+    /// depend on the environment.
+    public init(
+        reading path: String, environment: [String: String], onlyPlainFiles: Bool = false
+    ) throws(ConfigurationErrors) {
         do {
-            self.init(
-                path: path, directory: try Self.folder(of: path),
-                bytes: try Self.read(path, onlyPlainFiles: onlyPlainFiles))
+            self.path = path
+            directory = try Self.folder(of: path)
+            bytes = try ConfigurationFile.read(path, onlyPlainFiles: onlyPlainFiles)
+            included = Self.inclusion(bytes, path, directory, environment).map { IncludedFiles(reading: $0) }
         } catch {
             throw ConfigurationErrors([ConfigurationProblem(path: path, mark: nil, message: error.message)])
         }
     }
 
-    private static func read(_ path: String, onlyPlainFiles: Bool) throws(ValueError) -> [UInt8] {
-        // Opening a FIFO waits for its writer, unless told not to.
-        let file = open(path, O_RDONLY | O_CLOEXEC | (onlyPlainFiles ? O_NONBLOCK : 0))
-        guard file >= 0 else { throw ValueError("cannot be read: \(Errno.current)") }
-        defer { close(file) }
-        if onlyPlainFiles {
-            var status = stat()
-            guard fstat(file, &status) == 0 else { throw ValueError("cannot be read: \(Errno.current)") }
-            guard status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFDIR else {
-                throw ValueError("is not a plain file, and cannot be read a second time")
-            }
+    /// Which files belong to it beside its own; nil where it includes none.
+    public var includedPaths: IncludedPaths? {
+        included.map { included in
+            IncludedPaths(
+                inclusion: included.inclusion, files: included.names.map { included.inclusion.folder + "/" + $0 })
         }
-        var bytes: [UInt8] = []
-        var block = [UInt8](repeating: 0, count: 64 << 10)
-        // One byte more than is allowed tells a file that is too large; a size asked for beforehand could change.
-        while bytes.count <= Configuration.mostBytes {
-            let count = Glibc.read(file, &block, block.count)
-            if count < 0 {
-                let error = Errno.current
-                if error == Errno(EINTR) { continue }
-                throw ValueError("cannot be read: \(error)")
-            }
-            if count == 0 { break }
-            bytes += block[..<count]
+    }
+
+    /// Which files `include` names; nil where the text includes nothing, or says so in a way that cannot be read, which
+    /// whoever reads it whole will report.
+    private static func inclusion(
+        _ bytes: [UInt8], _ path: String, _ directory: String, _ environment: [String: String]
+    ) -> Inclusion? {
+        guard bytes.count <= Configuration.mostBytes else { return nil }
+        let unsaid = Problems(path: path)
+        guard let root = YAMLTree.read(bytes, unsaid), case .mapping(let entries) = root.content else { return nil }
+        let reading = Reading(problems: unsaid, environment: environment, directory: directory)
+        let entry = entries.first {
+            if case .scalar(let name, _) = $0.key.content { name == RootKey.include.rawValue } else { false }
         }
-        return bytes
+        return entry.flatMap { entry in
+            Field(name: RootKey.include.rawValue, node: entry.value, keyMark: entry.key.mark, reading: reading)
+                .inclusion()
+        }
     }
 
     /// The folder of a file, absolute.

@@ -5,7 +5,7 @@ struct CrossCheck {
     /// Somebody's claim on an address.
     private struct Claim {
         let owner: String
-        let mark: Mark?
+        let place: ConfigurationPlace?
         /// The admin server is no relay: to forward to it is odd, but no loop.
         let isRelay: Bool
     }
@@ -27,47 +27,51 @@ struct CrossCheck {
     private var claims: [SocketAddress: Claim] = [:]
     private var firstOfPort: [FamilyAndPort: (address: SocketAddress, claim: Claim)] = [:]
 
-    /// Checks the relays of a file.
+    /// Checks the relays of a configuration; `problems` are those of its main file.
     static func report(_ drafts: [RelayDraft], admin: Located<AdminSettings>?, _ problems: Problems) {
         var check = CrossCheck()
-        var names: [String: Mark] = [:]
+        var names: [String: ConfigurationPlace] = [:]
         if let admin,
             let message = check.claim(
-                admin.value.listen, owner: "`admin`", mark: admin.mark, isRelay: false)
+                admin.value.listen, owner: "`admin`",
+                place: ConfigurationPlace(path: problems.path, mark: admin.mark), isRelay: false)
         {
             problems.report(admin.mark, message)
         }
         for draft in drafts {
             if let name = draft.name {
                 if let first = names[name.value] {
-                    problems.report(
-                        name.mark, "`name`: there is a relay `\(name.value)` already, in line \(first.line)")
+                    draft.problems.report(
+                        name.mark,
+                        "`name`: there is a relay `\(name.value)` already, \(first.words(from: draft.problems.path))")
                 } else {
-                    names[name.value] = name.mark
+                    names[name.value] = draft.place(name.mark)
                 }
             }
             for listen in draft.listen {
-                if let message = check.claim(listen.value, owner: draft.title, mark: listen.mark) {
-                    problems.report(listen.mark, "`listen`: \(message)")
+                if let message = check.claim(listen.value, owner: draft.title, place: draft.place(listen.mark)) {
+                    draft.problems.report(listen.mark, "`listen`: \(message)")
                 }
             }
         }
         for draft in drafts {
-            if let upstream = draft.upstream, let message = check.loop(upstream.value) {
-                problems.report(upstream.mark, "`upstream`: \(message)")
+            if let upstream = draft.upstream, let message = check.loop(upstream.value, in: draft.problems.path) {
+                draft.problems.report(upstream.mark, "`upstream`: \(message)")
             }
         }
     }
 
     /// Claims a listener's addresses; the message says whose way it is in.
-    mutating func claim(_ listener: ListenAddress, owner: String, mark: Mark?, isRelay: Bool = true) -> String? {
-        let claim = Claim(owner: owner, mark: mark, isRelay: isRelay)
+    mutating func claim(
+        _ listener: ListenAddress, owner: String, place: ConfigurationPlace?, isRelay: Bool = true
+    ) -> String? {
+        let claim = Claim(owner: owner, place: place, isRelay: isRelay)
         var message: String?
         for address in listener.socketAddresses {
             let family = FamilyAndPort(address)
             guard address.isUnix || family != nil else { continue }
             if let rival = rival(of: address, family) {
-                message = message ?? Self.describe(listener, rival)
+                message = message ?? Self.describe(listener, rival, in: place?.path)
                 continue
             }
             claims[address] = claim
@@ -84,8 +88,10 @@ struct CrossCheck {
         return claims[wildcard].map { (wildcard, $0) }
     }
 
-    private static func describe(_ listener: ListenAddress, _ rival: (address: SocketAddress, claim: Claim)) -> String {
-        let place = rival.claim.mark.map { " in line \($0.line)" } ?? ""
+    private static func describe(
+        _ listener: ListenAddress, _ rival: (address: SocketAddress, claim: Claim), in path: String?
+    ) -> String {
+        let place = rival.claim.place.map { " " + $0.words(from: path) } ?? ""
         return "\(quoted(listener.description)) is in the way of \(quoted(rival.address.description)), "
             + "where \(rival.claim.owner)\(place) listens"
     }
@@ -97,7 +103,7 @@ struct CrossCheck {
 
     /// Whether an upstream is one of the listeners claimed; the message says which. Only literals and `localhost` can
     /// be known here: which further addresses are this machine's is known when a connection is made.
-    func loop(_ upstream: UpstreamAddress) -> String? {
+    func loop(_ upstream: UpstreamAddress, in path: String? = nil) -> String? {
         let addresses: [SocketAddress] =
             switch upstream {
             case .address(let address): [address]
@@ -110,7 +116,7 @@ struct CrossCheck {
                 found = claims[wildcard].map { (wildcard, $0) }
             }
             if let (listener, claim) = found, claim.isRelay {
-                let place = claim.mark.map { " in line \($0.line)" } ?? ""
+                let place = claim.place.map { " " + $0.words(from: path) } ?? ""
                 return "\(quoted(upstream.description)) is a loop: \(claim.owner)\(place) "
                     + "listens on \(quoted(listener.description))"
             }

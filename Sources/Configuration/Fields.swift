@@ -5,10 +5,14 @@ final class Reading {
     /// What relative paths are relative to; absolute.
     let directory: String
 
-    init(problems: Problems, environment: [String: String], directory: String) {
+    init(problems: Problems, environment: EnvironmentText, directory: String) {
         self.problems = problems
-        self.environment = EnvironmentText(values: environment)
+        self.environment = environment
         self.directory = directory
+    }
+
+    convenience init(problems: Problems, environment: [String: String], directory: String) {
+        self.init(problems: problems, environment: EnvironmentText(values: environment), directory: directory)
     }
 }
 
@@ -156,6 +160,13 @@ struct Field {
     /// An absolute path.
     func path() -> String? {
         value { text throws(ValueError) in try PathText.absolute(text, in: reading.directory) }
+    }
+
+    /// A folder of further files, or a pattern of their names.
+    func inclusion() -> Inclusion? {
+        value { text throws(ValueError) in
+            try Inclusion(parsing: text, in: reading.problems.path, directory: reading.directory)
+        }
     }
 
     /// The entries of a mapping.

@@ -35,7 +35,7 @@ public enum ForwardSpec {
         var check = CrossCheck()
         for (spec, relay) in relays {
             for listen in relay.listen {
-                if let message = check.claim(listen, owner: quoted(spec), mark: nil) {
+                if let message = check.claim(listen, owner: quoted(spec), place: nil) {
                     messages.append("\(quoted(spec)): \(message)")
                 }
             }

@@ -5,6 +5,11 @@ protocol ConfigurationKey: RawRepresentable<String>, CaseIterable, Hashable, Sen
 enum RootKey: String, ConfigurationKey {
     case admin, log, workers, shutdown
     case loopbackCongestionControl = "loopback_congestion_control"
+    case include, relays
+}
+
+/// The keys of an included file.
+enum IncludedKey: String, ConfigurationKey {
     case relays
 }
 

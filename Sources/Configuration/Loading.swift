@@ -2,14 +2,14 @@ extension Configuration {
     /// The largest configuration: far more than people write, and little enough to read whole.
     static let mostBytes = 1 << 20
 
-    /// Reads and checks a configuration file. Relative paths in it are taken from its folder, as it was named: a link
-    /// to the file is not followed for that.
+    /// Reads and checks a configuration file, and those that it includes. Relative paths in all of them are taken from
+    /// its folder, as it was named: a link to the file is not followed for that.
     ///
-    /// Blocks on the file; not for a loop's thread.
+    /// Blocks on the files; not for a loop's thread.
     public static func load(
         path: String, environment: [String: String]
     ) throws(ConfigurationErrors) -> Configuration {
-        try parse(ConfigurationText(reading: path), environment: environment).configuration
+        try parse(ConfigurationText(reading: path, environment: environment), environment: environment).configuration
     }
 
     /// Checks a configuration's text; `path` is for messages, `directory` (absolute) is what relative paths are
@@ -26,18 +26,22 @@ extension Configuration {
         _ text: ConfigurationText, environment: [String: String]
     ) throws(ConfigurationErrors) -> (configuration: Configuration, places: ConfigurationPlaces) {
         let problems = Problems(path: text.path)
-        guard text.bytes.count <= mostBytes else {
-            problems.report(nil, "larger than \(SizeText.text(of: mostBytes)); that is no configuration")
-            throw problems.errors ?? ConfigurationErrors([])
-        }
+        guard isOfAllowedSize(text.bytes, problems) else { throw problems.errors ?? ConfigurationErrors([]) }
         let reading = Reading(problems: problems, environment: environment, directory: text.directory)
         var result: (configuration: Configuration, places: ConfigurationPlaces)?
         if let root = YAMLTree.read(text.bytes, problems), !root.isEmpty {
-            result = ConfigurationReader(reading).configuration(root)
+            result = ConfigurationReader(reading).configuration(root, including: text.included)
         } else if problems.errors == nil {
             problems.report(.start, "there is nothing in it; at least `relays` is needed")
         }
         if let result, problems.errors == nil { return result }
         throw problems.errors ?? ConfigurationErrors([])
+    }
+
+    /// Whether a file may be that large; reported where it may not.
+    static func isOfAllowedSize(_ bytes: [UInt8], _ problems: Problems) -> Bool {
+        guard bytes.count > mostBytes else { return true }
+        problems.report(nil, "larger than \(SizeText.text(of: mostBytes)); that is no configuration")
+        return false
     }
 }

@@ -47,18 +47,20 @@ public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible 
     }
 }
 
-/// Every mistake that was found in a configuration, in the order of the text.
+/// Every mistake that was found in a configuration, file by file and in the order of each text.
 public struct ConfigurationErrors: Error, Hashable, Sendable, CustomStringConvertible {
     /// At least one.
     public let problems: [ConfigurationProblem]
 
-    /// Puts the problems in the order of the text; those of one place stay as they are.
+    /// Puts the problems in the order of the text; those of one place stay as they are, and files come in the order of
+    /// their first one.
     public init(_ problems: [ConfigurationProblem]) {
-        self.problems =
-            problems.enumerated().sorted {
-                ($0.element.mark ?? .start, $0.offset) < ($1.element.mark ?? .start, $1.offset)
-            }
-            .map(\.element)
+        var ranks: [String: Int] = [:]
+        for problem in problems where ranks[problem.path] == nil { ranks[problem.path] = ranks.count }
+        let placed = problems.enumerated().map { offset, problem in
+            (problem, (ranks[problem.path] ?? 0, problem.mark ?? .start, offset))
+        }
+        self.problems = placed.sorted { $0.1 < $1.1 }.map(\.0)
     }
 
     /// One line for each problem.
@@ -72,30 +74,58 @@ final class Problems {
     /// Enough to work on, and a bound on what a hostile file can make us say.
     static let most = 100
 
+    /// Those of all files of one configuration.
+    private final class All {
+        var found: [(file: Int, problem: ConfigurationProblem)] = []
+        var files = 1
+        var omitted = 0
+    }
+
     /// The file, as it was named.
     let path: String
-    private var found: [ConfigurationProblem] = []
-    private var omitted = 0
+    private let file: Int
+    private let all: All
 
     init(path: String) {
         self.path = path
+        file = 0
+        all = All()
+    }
+
+    private init(path: String, beside other: Problems) {
+        self.path = path
+        all = other.all
+        file = all.files
+        all.files += 1
+    }
+
+    /// For the mistakes of another file of the same configuration, which come after those of this one.
+    func beside(_ path: String) -> Problems {
+        Problems(path: path, beside: self)
     }
 
     /// Notes a mistake.
     func report(_ mark: Mark?, _ message: String) {
-        if found.count < Self.most {
-            found.append(ConfigurationProblem(path: path, mark: mark, message: message))
+        if all.found.count < Self.most {
+            all.found.append((file, ConfigurationProblem(path: path, mark: mark, message: message)))
         } else {
-            omitted += 1
+            all.omitted += 1
         }
     }
 
-    /// What was found; nil when nothing was.
+    /// How many mistakes there are, in whatever file.
+    var count: Int { all.found.count + all.omitted }
+
+    /// What was found in every file; nil when nothing was.
     var errors: ConfigurationErrors? {
-        guard !found.isEmpty else { return nil }
-        guard omitted > 0 else { return ConfigurationErrors(found) }
-        let last = found.compactMap(\.mark).max()
-        let note = ConfigurationProblem(path: path, mark: last, message: "… and \(omitted) more mistakes")
+        // In the order of the files, not of their first mistakes: some are found when every file has been read.
+        let found = all.found.enumerated()
+            .sorted { ($0.element.file, $0.offset) < ($1.element.file, $1.offset) }
+            .map(\.element.problem)
+        guard let last = ConfigurationErrors(found).problems.last else { return nil }
+        guard all.omitted > 0 else { return ConfigurationErrors(found) }
+        let note = ConfigurationProblem(
+            path: last.path, mark: last.mark, message: "… and \(all.omitted) more mistakes")
         return ConfigurationErrors(found + [note])
     }
 }
@@ -117,8 +147,14 @@ public struct ValueError: Error, Hashable, Sendable, CustomStringConvertible {
 /// The text in backticks, for a message: clipped, and with control characters made visible, so that no configuration
 /// can write to a terminal or break a log into lines.
 func quoted(_ text: some StringProtocol) -> String {
+    let shown = escapedControls(String(String.UnicodeScalarView(text.unicodeScalars.prefix(80))))
+    return text.unicodeScalars.dropFirst(80).isEmpty ? "`\(shown)`" : "`\(shown)…`"
+}
+
+/// The text with its control characters made visible.
+func escapedControls(_ text: String) -> String {
     var shown = ""
-    for scalar in text.unicodeScalars.prefix(80) {
+    for scalar in text.unicodeScalars {
         let isControl = scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
         let isBreak = scalar.value == 0x2028 || scalar.value == 0x2029
         if isControl || isBreak {
@@ -127,5 +163,5 @@ func quoted(_ text: some StringProtocol) -> String {
             shown.unicodeScalars.append(scalar)
         }
     }
-    return text.unicodeScalars.dropFirst(80).isEmpty ? "`\(shown)`" : "`\(shown)…`"
+    return shown
 }

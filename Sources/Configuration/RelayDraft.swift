@@ -11,6 +11,8 @@ struct RelayDraft {
 
     /// What messages call it.
     let title: String
+    /// The mistakes of the file that it stands in.
+    let problems: Problems
 
     /// Reads an entry; nil, and reported, when it is no mapping at all.
     init?(_ node: YAMLNode, number: Int, _ reading: Reading) {
@@ -19,6 +21,7 @@ struct RelayDraft {
         let name = nameField?.value(RelaySettings.checkedName)
         let title = name.map { "relay `\($0)`" } ?? "relay \(number)"
         self.title = title
+        problems = reading.problems
         self.name = name.flatMap { name in nameField.map { Located(value: name, mark: $0.mark) } }
         listen = Self.listeners(fields, title, reading)
         let upstreamField = fields.required(.upstream, in: title)
@@ -39,6 +42,27 @@ struct RelayDraft {
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
             maxConnections: maxConnections, record: record)
+    }
+
+    /// A place in its file.
+    func place(_ mark: Mark) -> ConfigurationPlace {
+        ConfigurationPlace(path: problems.path, mark: mark)
+    }
+
+    /// The relays that stand under `relays`.
+    static func list(_ field: Field, mayBeEmpty: Bool) -> [RelayDraft] {
+        switch field.node.content {
+        case .refused:
+            return []
+        case .sequence(let nodes) where mayBeEmpty || !nodes.isEmpty:
+            return nodes.enumerated().compactMap { RelayDraft($1, number: $0 + 1, field.reading) }
+        case .sequence, .scalar("", isPlain: true):
+            field.report("at least one relay is needed")
+            return []
+        case .scalar, .mapping:
+            field.report("must be a list; begin each relay with `-`")
+            return []
+        }
     }
 
     // MARK: Parts

@@ -7,21 +7,25 @@ struct Check: ParsableCommand {
         abstract: "Validate a configuration file.",
         discussion: """
             Ends with 0 when it is good. Otherwise with 78, and every mistake on a line of its own on standard error, \
-            as path:line:column: message.
+            as path:line:column: message. The files that it includes are checked with it.
             """)
 
     @Argument(help: ArgumentHelp("The configuration file.", valueName: "path"))
     var path: String
 
     func run() throws {
-        let configuration = try Configuration.load(path: path, environment: ProcessEnvironment.all)
-        try writeToStandardOutput(Self.summary(of: configuration, path: path))
+        let environment = ProcessEnvironment.all
+        let text = try ConfigurationText(reading: path, environment: environment)
+        let configuration = try Configuration.parse(text, environment: environment).configuration
+        try writeToStandardOutput(
+            Self.summary(of: configuration, path: path, includedFiles: text.includedPaths?.files.count))
     }
 
-    /// What a good configuration comes down to.
-    static func summary(of configuration: Configuration, path: String) -> String {
-        let count = configuration.relays.count
-        var lines = ["\(path): OK, \(count) \(count == 1 ? "relay" : "relays")"]
+    /// What a good configuration comes down to; `includedFiles`: how many it includes, nil where it says nothing of any.
+    static func summary(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> String {
+        let included = includedFiles.map { " and \(Words.number(UInt64($0), "included file"))" } ?? ""
+        let relays = Words.number(UInt64(configuration.relays.count), "relay")
+        var lines = ["\(path)\(included): OK, \(relays)"]
         for relay in configuration.relays {
             let addresses = relay.listen.map(\.description).joined(separator: ", ")
             lines.append("  \(relay.name): \(addresses) -> \(relay.upstream)")

@@ -142,7 +142,7 @@ struct Forward: ParsableCommand {
 extension TrafficView: ExpressibleByArgument {}
 
 /// A duration as an option's value.
-private func parseDuration(_ text: String) throws -> Duration {
+func parseDuration(_ text: String) throws -> Duration {
     do {
         return try DurationText.parse(text)
     } catch {

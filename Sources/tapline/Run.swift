@@ -25,7 +25,7 @@ struct Run: ParsableCommand {
     func run() throws {
         let inheritance = try Inheritance.take()
         let environment = ProcessEnvironment.all
-        let text = try ConfigurationText(reading: path)
+        let text = try ConfigurationText(reading: path, environment: environment)
         let configuration = try Configuration.parse(text, environment: environment).configuration
         try Supervisor.run(
             Supervisor.Plan(

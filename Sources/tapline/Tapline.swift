@@ -30,7 +30,7 @@ struct Tapline: ParsableCommand {
                 name: "Watch and steer",
                 subcommands: [
                     Status.self, Connections.self, Top.self, Tail.self, Why.self, Kill.self, ReloadCommand.self,
-                    Drain.self,
+                    Drain.self, Shutdown.self, WaitReady.self,
                 ])
         ])
 

@@ -141,7 +141,8 @@ import Testing
                 #expect(words.contains { $0 == prefix + key.rawValue }, "\(prefix)\(key.rawValue)")
             }
         }
-        expect(RootKey.self, "", except: ["log", "shutdown", "relays"])
+        // Where a relay stands is no setting of it.
+        expect(RootKey.self, "", except: ["log", "shutdown", "include", "relays"])
         expect(LogKey.self, "log.")
         expect(ShutdownKey.self, "shutdown.")
         expect(AdminKey.self, "admin.")

@@ -15,7 +15,7 @@ struct Mistaken: Sendable, CustomTestStringConvertible {
     var testDescription: String { mistakes.first ?? text }
 }
 
-private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `relays`"
+private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `include`, `relays`"
 private let relayKeys = "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, `record`"
 
 @Suite struct MistakeTests {

@@ -29,10 +29,36 @@ import Text
 
     @Test func examples_areValid() throws {
         let examples = try Repository.files(in: "config/examples", ending: ".yaml")
-        #expect(examples.count == 3)
-        for example in examples {
+        #expect(examples.count >= 6)
+        // Those of a folder of their own, and what packages and images begin with.
+        let others = [
+            "config/examples/include/tapline.yaml", "config/debian/tapline.yaml", "config/container/tapline.yaml",
+        ]
+        for example in examples + others {
             let configuration = try Configuration.load(path: "\(Repository.root)/\(example)", environment: [:])
-            #expect(!configuration.relays.isEmpty)
+            #expect(!configuration.relays.isEmpty, "\(example)")
+            // Each says at its top what it is for.
+            #expect(try Repository.text(example).hasPrefix("# "), "\(example)")
+        }
+    }
+
+    @Test func includeExample_isOneConfigurationOfThreeFiles() throws {
+        let path = "\(Repository.root)/config/examples/include/tapline.yaml"
+        #expect(try Configuration.load(path: path, environment: [:]).relays.map(\.name) == ["web", "smtp", "imap"])
+    }
+
+    /// A package must not open anything to other machines, or take a port that something else may have.
+    @Test func packagedConfiguration_listensOnUnixSocketsOnly() throws {
+        let path = "\(Repository.root)/config/debian/tapline.yaml"
+        let configuration = try Configuration.load(path: path, environment: [:])
+        let listeners = configuration.relays.flatMap(\.listen) + [configuration.admin?.listen].compactMap { $0 }
+        #expect(listeners.count == 2)
+        for listener in listeners {
+            guard case .unix(let path, let mode) = listener else {
+                Issue.record("\(listener)")
+                continue
+            }
+            #expect(path.hasPrefix("/run/tapline/") && mode == 0o600)
         }
     }
 

@@ -67,4 +67,17 @@ extension Responder {
         }
         return .json(json.bytes, status: 202)
     }
+
+    func shutdown() async -> Answer {
+        let open = services.relays.openConnections
+        let isNow = await services.shutdown()
+        let drain = services.standing.now.configuration.shutdown.drain.milliseconds
+        var json = JSONText()
+        json.object { json in
+            json.add("now", isNow)
+            json.add("open_connections", number: open)
+            json.add("within_ms", number: isNow ? 0 : drain)
+        }
+        return .json(json.bytes, status: 202)
+    }
 }

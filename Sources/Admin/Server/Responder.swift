@@ -109,6 +109,7 @@ final class Responder: Sendable {
         case .closed: return try await closed(query)
         case .reload: return try await reload()
         case .drain: return drain()
+        case .shutdown: return await shutdown()
         case .tap: return try await tap(query)
         case .events: return try await events(query)
         }

@@ -9,7 +9,7 @@ enum Route: Hashable, Sendable {
     case connections
     case connection(UInt64)
     case closed
-    case reload, drain
+    case reload, drain, shutdown
     case tap, events
 
     /// Finds the route of a path without its query; nil when there is none.
@@ -27,6 +27,7 @@ enum Route: Hashable, Sendable {
         case ["v1", "closed"]: self = .closed
         case ["v1", "reload"]: self = .reload
         case ["v1", "drain"]: self = .drain
+        case ["v1", "shutdown"]: self = .shutdown
         case ["v1", "tap"]: self = .tap
         case ["v1", "events"]: self = .events
         case let words where words.count == 3 && words.starts(with: ["v1", "connections"]):
@@ -46,7 +47,7 @@ enum Route: Hashable, Sendable {
         case .page, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed, .tap, .events: ["GET"]
         case .recording: ["GET", "POST", "DELETE"]
         case .connection: ["GET", "DELETE"]
-        case .reload, .drain: ["POST"]
+        case .reload, .drain, .shutdown: ["POST"]
         }
     }
 
@@ -57,7 +58,7 @@ enum Route: Hashable, Sendable {
         case .connections: ["relay", "sort", "limit"]
         case .closed: ["relay", "reason", "since", "limit"]
         case .tap: ["relay", "connection"]
-        case .page, .healthz, .readyz, .metrics, .status, .recording, .connection, .reload, .drain: []
+        case .page, .healthz, .readyz, .metrics, .status, .recording, .connection, .reload, .drain, .shutdown: []
         }
     }
 
@@ -65,7 +66,8 @@ enum Route: Hashable, Sendable {
     var isOpen: Bool {
         switch self {
         case .page, .healthz, .readyz: true
-        case .metrics, .status, .relays, .recording, .connections, .connection, .closed, .reload, .drain, .tap, .events:
+        case .metrics, .status, .relays, .recording, .connections, .connection, .closed, .reload, .drain, .shutdown,
+            .tap, .events:
             false
         }
     }

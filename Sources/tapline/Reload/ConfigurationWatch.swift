@@ -1,9 +1,11 @@
+import Configuration
 import EventLoop
 import Glibc
 import Logging
 
-/// Watches the configuration file and asks for a look at it when it may have changed: soon after it is written to,
-/// replaced, or led elsewhere by a link on its path. Whether the content is another is for whoever looks.
+/// Watches the configuration file, and those that it includes, and asks for a look at them when they may have changed:
+/// soon after one is written to, replaced, or led elsewhere by a link on its path, or a file appears that is included
+/// too. Whether the content is another is for whoever looks.
 ///
 /// It watches directories (see `DirectoryWatch`), and hears only of the entries that matter: a log in the same folder
 /// must neither wake it nor hold it up. Where the system allows no watch it compares from time to time instead. On the
@@ -32,24 +34,27 @@ final class ConfigurationWatch {
 
     private let loop: EventLoop
     private let path: String
+    private let included: () -> IncludedPaths?
     private let logger: Logger
     private let look: () -> Void
     private let watchDirectory: WatchDirectory
 
     // MARK: The main thread only
 
-    private var wanted: WatchedPath
+    private var wanted: WatchedFiles
+    private var wantedIncluded: IncludedPaths?
     private var watched: [String: Watched] = [:]
     private var others = 0
     private var quietTime = QuietTime()
     private var timer: Timer?
     private var isComparing = false
-    private var lastSignature: FileSignature?
+    private var lastSignatures: [FileSignature?] = []
     private var wasSettled = false
 
-    /// Watches an absolute path from now on, and looks once soon: the file may have changed since it was read.
+    /// Watches an absolute path from now on, and looks once soon: the file may have changed since it was read. `included`
+    /// says what it included when it was read last, which a look may change.
     init(
-        loop: EventLoop, path: String, logger: Logger,
+        loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil }, logger: Logger,
         watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
             try DirectoryWatch(loop: loop, path: path, action: action)
         },
@@ -57,10 +62,12 @@ final class ConfigurationWatch {
     ) throws(UVError) {
         self.loop = loop
         self.path = path
+        self.included = included
         self.logger = logger
         self.look = look
         self.watchDirectory = watchDirectory
-        wanted = WatchedPath(path)
+        wantedIncluded = included()
+        wanted = WatchedFiles(path, including: wantedIncluded)
         timer = try Timer(loop: loop) { [unowned self] in timeIsUp() }
         arm()
         if !isComparing { noteChange() }
@@ -87,7 +94,7 @@ final class ConfigurationWatch {
         // A directory that is gone says so by its own name; an entry may have the same, and costs one look.
         if name == Self.lastComponent(directory) {
             watched.removeValue(forKey: directory)?.watch.close()
-        } else if let name, wanted.entries[directory]?.contains(name) != true {
+        } else if let name, !wanted.matters(name, in: directory) {
             others += 1
             if others >= Self.mostOthers { rest() }
             return
@@ -113,6 +120,10 @@ final class ConfigurationWatch {
             // First the watches and then the look: what changes after it is told, what changed before it is seen.
             arm()
             look()
+            guard included() != wantedIncluded else { return }
+            // What it includes is watched from now on, and may have changed since it was read.
+            arm()
+            if !isComparing { noteChange() }
         }
     }
 
@@ -122,12 +133,13 @@ final class ConfigurationWatch {
 
     // MARK: Watches
 
-    /// Watches the directories that the path goes through now. Walking it and watching them are two things, so it is
+    /// Watches the directories that the paths go through now. Walking them and watching are two things, so they are
     /// walked again until both agree.
     private func arm() {
         others = 0
+        wantedIncluded = included()
         for _ in 0..<Self.mostWalks {
-            wanted = WatchedPath(path)
+            wanted = WatchedFiles(path, including: wantedIncluded)
             let identities = wanted.entries.keys.reduce(into: [String: DirectoryIdentity]()) {
                 $0[$1] = DirectoryIdentity(of: $1)
             }
@@ -166,11 +178,13 @@ final class ConfigurationWatch {
     }
 
     private func compare() {
-        let signature = FileSignature(of: path)
+        // Of the folder too: whatever comes to be in it, or goes, changes its own time.
+        let paths = included().map { [$0.inclusion.folder] + $0.files } ?? []
+        let signatures = ([path] + paths).map(FileSignature.init(of:))
         // While the last change is new, an equal signature may hide another one.
-        guard signature != lastSignature || !wasSettled else { return }
-        lastSignature = signature
-        wasSettled = signature?.isSettled() ?? true
+        guard signatures != lastSignatures || !wasSettled else { return }
+        lastSignatures = signatures
+        wasSettled = signatures.allSatisfy { $0?.isSettled() ?? true }
         look()
     }
 }

@@ -75,17 +75,25 @@ final class Reloader {
         let start = EventLoop.nanoseconds
         manager?.reloading()
         do {
-            return reload(try ConfigurationText(reading: path, onlyPlainFiles: true), source, since: start)
+            return reload(try read(), source, since: start)
         } catch {
             return conclude(.rejected(.problems(error.problems)), source, since: start)
         }
     }
 
-    /// The file may have changed: reloads if it holds something else than when it was read last.
+    private func read() throws(ConfigurationErrors) -> ConfigurationText {
+        try ConfigurationText(reading: path, environment: environment, onlyPlainFiles: true)
+    }
+
+    /// Which files were read last beside the configuration file; nil where it includes none.
+    var includedPaths: IncludedPaths? { seen.includedPaths }
+
+    /// The file may have changed, or one that it includes: reloads if they hold something else than when they were read
+    /// last.
     func look() {
         let start = EventLoop.nanoseconds
         do {
-            let text = try ConfigurationText(reading: path, onlyPlainFiles: true)
+            let text = try read()
             if isFileGone { logger.notice("\(path) is there again") }
             isFileGone = false
             lookFailure = nil
@@ -212,11 +220,12 @@ final class Reloader {
 extension ConfigurationPlaces {
     /// What the system refused, with its place in the file where it can be found.
     func problem(_ error: SystemError, in configuration: Configuration) -> ConfigurationProblem {
-        ConfigurationProblem(path: path, mark: mark(of: error, in: configuration), message: error.description)
+        let place = place(of: error, in: configuration)
+        return ConfigurationProblem(path: place?.path ?? path, mark: place?.mark, message: error.description)
     }
 
     /// The error names a listener's address and relay, or the access log, in the words of what was attempted.
-    private func mark(of error: SystemError, in configuration: Configuration) -> Mark? {
+    private func place(of error: SystemError, in configuration: Configuration) -> ConfigurationPlace? {
         if case .file(let path) = configuration.log.access, error.attempt == OutputFile.attempt(path) {
             return accessLog
         }

@@ -21,6 +21,8 @@ struct WatchedPath: Hashable, Sendable {
 
     /// The entries that matter, by their directory, which is absolute and has no link in it.
     private(set) var entries: [String: Set<String>] = [:]
+    /// The directory in which the last part of the path stands; nil where the walk ended before.
+    private(set) var directory: String?
 
     /// Walks an absolute path as the system does. Where it ends early, because something is missing, the missing entry
     /// is what matters.
@@ -38,6 +40,7 @@ struct WatchedPath: Hashable, Sendable {
             if rest.isEmpty, isBeside {
                 // The last of the path as it was given; what links put in its place comes later.
                 isBeside = false
+                self.directory = directory
                 entries[directory, default: []].insert(Self.configMapLink)
             }
             let here = directory == "/" ? "/" + name : directory + "/" + name

@@ -26,7 +26,9 @@ extension Supervisor {
             outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
             return
         }
-        watch = try ConfigurationWatch(loop: loop, path: path, logger: outputs.logger) { [unowned self] in look() }
+        watch = try ConfigurationWatch(
+            loop: loop, path: path, included: { reloader.includedPaths }, logger: outputs.logger
+        ) { [unowned self] in look() }
     }
 
     /// The file may have changed. While another process is about to take over, that one reads it.

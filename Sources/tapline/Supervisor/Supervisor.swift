@@ -20,6 +20,8 @@ final class Supervisor {
         case pulsed
         case figures(StatusLine.Look)
         case copied(Result<Upgrade.Sockets, SystemError>)
+        /// Answered with whether everything ends at once.
+        case shutdown(@Sendable (Bool) -> Void)
     }
 
     /// How long the last lines may take, in milliseconds.
@@ -125,7 +127,12 @@ final class Supervisor {
     private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
         guard guest == nil else { return }
         var services = AdminServices(
-            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) })
+            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) },
+            shutdown: {
+                await withCheckedContinuation { answer in
+                    if !mailbox.post(.shutdown { answer.resume(returning: $0) }) { answer.resume(returning: true) }
+                }
+            })
         services.reload = requestReload
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
@@ -187,6 +194,10 @@ final class Supervisor {
         case .pulsed: manager.pulsed()
         case .figures(let look): tell(look)
         case .copied(let result): upgrade?.copied(result)
+        case .shutdown(let answer):
+            // First the answer: where this is the end, the admin server waits for it.
+            answer(sequence.state != .running)
+            take(.asked)
         }
     }
 
@@ -258,7 +269,10 @@ final class Supervisor {
 
     private func close() {
         admin?.stop()
-        for case .reload(let answer) in mailbox?.close() ?? [] { answer(Self.refusal(.stopping, standing)) }
+        for event in mailbox?.close() ?? [] {
+            if case .reload(let answer) = event { answer(Self.refusal(.stopping, standing)) }
+            if case .shutdown(let answer) = event { answer(true) }
+        }
         watch?.close()
         manager.close()
         upgrade?.close()

@@ -12,8 +12,7 @@ struct InstallTests {
             let pages = Set(try FileManager.default.contentsOfDirectory(atPath: folder))
             let commands = [
                 "forward", "run", "check", "demo", "show", "status", "connections", "top", "tail", "why", "kill",
-                "reload",
-                "drain",
+                "reload", "drain", "shutdown", "wait-ready",
             ]
             #expect(pages == Set(["tapline.1"] + commands.map { "tapline-\($0).1" }))
             let page = try String(contentsOfFile: "\(folder)/tapline-tail.1", encoding: .utf8)

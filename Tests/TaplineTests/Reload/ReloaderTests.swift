@@ -28,7 +28,7 @@ import Testing
         init(_ folder: String, _ text: String, environment: [String: String] = [:]) throws {
             self.folder = folder
             try Files.write(text, to: "\(folder)/t.yaml")
-            let text = try ConfigurationText(reading: "\(folder)/t.yaml")
+            let text = try ConfigurationText(reading: "\(folder)/t.yaml", environment: environment)
             let configuration = try Configuration.parse(text, environment: environment).configuration
             outputs = try Outputs(configuration.log, view: nil)
             standing = Standing(version: "1", path: text.path, directory: folder, configuration: configuration)

@@ -36,9 +36,20 @@ struct AdminClient: Sendable {
     func ask(
         _ verb: Verb, _ path: String, deadline: Int64 = 10_000
     ) throws(CommandFailure) -> Answer {
+        do {
+            return try attempt(verb, path, deadline: deadline)
+        } catch {
+            throw error.failure(target)
+        }
+    }
+
+    /// The same, for whoever decides what a trouble means.
+    func attempt(
+        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+    ) throws(HTTPTrouble) -> Answer {
         let outcome = Outcome()
         let done = Countdown(1)
-        fetch(verb, path, deadline: deadline) { result in
+        exchange(verb, path, deadline: deadline) { result in
             outcome.result.withLock { $0 = result }
             done.down()
         }
@@ -62,6 +73,14 @@ struct AdminClient: Sendable {
         _ verb: Verb, _ path: String, deadline: Int64 = 10_000,
         then done: @escaping @Sendable (Result<Answer, CommandFailure>) -> Void
     ) {
+        let target = target
+        exchange(verb, path, deadline: deadline) { result in done(result.mapError { $0.failure(target) }) }
+    }
+
+    private func exchange(
+        _ verb: Verb, _ path: String, deadline: Int64,
+        then done: @escaping @Sendable (Result<Answer, HTTPTrouble>) -> Void
+    ) {
         let gathering = Gathering()
         let request = HTTPExchange.Request(verb: verb, path: path, deadline: deadline)
         _ = HTTPExchange(request, to: target) { event in
@@ -74,12 +93,8 @@ struct AdminClient: Sendable {
             case .pause: break
             case .end:
                 let answer = gathering.answer.withLock { $0 }
-                if answer.body.count > Self.mostBytes {
-                    done(.failure(CommandFailure(.failure, "tapline: the answer is too large; say --limit")))
-                } else {
-                    done(.success(answer))
-                }
-            case .failed(let trouble): done(.failure(trouble.failure(target)))
+                done(answer.body.count > Self.mostBytes ? .failure(.tooLarge) : .success(answer))
+            case .failed(let trouble): done(.failure(trouble))
             }
         }
     }
@@ -98,5 +113,5 @@ private final class Gathering: Sendable {
 
 /// What came of it.
 private final class Outcome: Sendable {
-    let result = Mutex<Result<AdminClient.Answer, CommandFailure>?>(nil)
+    let result = Mutex<Result<AdminClient.Answer, HTTPTrouble>?>(nil)
 }

@@ -48,7 +48,7 @@ final class HTTPExchange: Sendable {
     /// Starts it.
     init(_ request: Request, to target: AdminTarget, sink: @escaping @Sendable (Event) -> Void) {
         let bootstrap = ClientBootstrap(group: Self.group)
-            .connectTimeout(Self.patience)
+            .connectTimeout(request.deadline.map { min(Self.patience, .milliseconds($0)) } ?? Self.patience)
             .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -105,6 +105,8 @@ enum HTTPTrouble: Error, Hashable, Sendable {
     case cut
     /// Whoever answered does not speak HTTP.
     case notHTTP
+    /// The answer is larger than any that is taken.
+    case tooLarge
 
     /// What a failed connect means.
     init(connecting error: any Error) {

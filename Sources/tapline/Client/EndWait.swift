@@ -1,0 +1,94 @@
+import ArgumentParser
+import Configuration
+import Glibc
+import Sockets
+
+/// The options of a command that may wait for the end of a running tapline.
+struct EndWaitOptions: ParsableArguments {
+    @Flag(help: "Wait until it has ended.")
+    var wait = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --wait: how long at most; then the exit status is 1. Else as long as tapline allows itself, and "
+                + "\(DurationText.text(of: EndWait.allowance)) more.", valueName: "duration"),
+        transform: parseDuration)
+    var timeout: Duration?
+
+    func validate() throws {
+        if timeout != nil, !wait { throw ValidationError("--timeout is how long --wait waits; say --wait too") }
+    }
+}
+
+/// Waits until a tapline that was asked to end has ended, and says meanwhile what is left. Its own process's number and
+/// start tell it from one that takes its place: in a container every tapline is process 1.
+struct EndWait {
+    /// What a tapline needs beyond the time of its connections: to write its last lines, and to close its recordings.
+    static let allowance = Duration.seconds(10)
+    /// How often it is asked for what is left, milliseconds.
+    private static let pause: Int32 = 250
+    /// How long one answer may take, milliseconds.
+    private static let patience: Int64 = 5000
+
+    private let client: AdminClient
+    private let process: JSONValue
+    private let start: JSONValue
+
+    /// Before it is asked to end: notes which tapline it is.
+    init(_ client: AdminClient) throws {
+        self.client = client
+        let status = try client.json(.get, "/v1/status")
+        process = status["pid"]
+        start = status["started"]
+    }
+
+    /// Waits, by the options, after the answer to the request to end. `isForPrograms`: nothing is said.
+    func run(_ options: EndWaitOptions, after answer: JSONValue, _ output: ClientOutput, isForPrograms: Bool) throws {
+        let bound = options.timeout ?? .milliseconds(Int64(clamping: answer["within_ms"].count ?? 0)) + Self.allowance
+        let clock = try CommandClock(bound)
+        var told = answer["open_connections"].count ?? 0
+        while true {
+            switch look(within: clock.patience(Self.patience)) {
+            case .gone:
+                if !isForPrograms { try output.write(lines: ["tapline has ended"]) }
+                return
+            case .open(let open):
+                if open != told, !isForPrograms {
+                    try output.write(lines: ["\(Words.number(open, "connection")) left"])
+                }
+                told = open
+            case .unclear: break
+            }
+            guard clock.left > 0 else {
+                throw CommandFailure(
+                    .failure,
+                    "tapline: it has not ended within \(DurationText.text(of: bound)), "
+                        + "\(Words.number(told, "connection")) left; it goes on ending")
+            }
+            try clock.pause(Self.pause, interrupted: "not waited for; it goes on ending")
+        }
+    }
+
+    /// How it stands.
+    private enum Standing {
+        /// The process has ended.
+        case gone
+        /// It has so many connections left.
+        case open(UInt64)
+        /// Nobody can tell now: it is slow, or its last answers are cut.
+        case unclear
+    }
+
+    private func look(within patience: Int64) -> Standing {
+        do {
+            let answer = try client.attempt(.get, "/v1/status", deadline: patience)
+            guard answer.status < 400, let status = try? answer.json() else { return .unclear }
+            guard status["pid"] == process, status["started"] == start else { return .gone }
+            return status["open_connections"].count.map(Standing.open) ?? .unclear
+        } catch {
+            // It answers until its end; then its port is closed and its socket's file is gone.
+            guard case .connect(let reason) = error else { return .unclear }
+            return reason.code == ECONNREFUSED || reason.code == ENOENT ? .gone : .unclear
+        }
+    }
+}

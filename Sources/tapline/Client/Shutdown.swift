@@ -1,0 +1,31 @@
+import ArgumentParser
+
+/// `tapline shutdown`: does to a running tapline what SIGTERM does.
+struct Shutdown: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "End a running tapline as SIGTERM does; a second time at once.",
+        discussion: """
+            It accepts no more, lets what is open finish within shutdown.drain, and ends. Once that has begun, a further \
+            `tapline shutdown` resets what is open and ends it at once, as a second signal does. It needs no signal and \
+            no shell: so a job's last step can end the sidecar beside it.
+            """)
+
+    @OptionGroup var waiting: EndWaitOptions
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+        let client = try options.client()
+        let output = ClientOutput()
+        let wait = waiting.wait ? try EndWait(client) : nil
+        let answer = try client.json(.post, "/v1/shutdown")
+        if options.json {
+            try output.write(json: [answer])
+        } else if answer["now"] == .boolean(true) {
+            let open = Words.number(answer["open_connections"].count ?? 0, "connection")
+            try output.write(lines: ["stopping now: what is open is reset, \(open)"])
+        } else {
+            try output.write(lines: ["stopping: " + Drain.words(answer)])
+        }
+        try wait?.run(waiting, after: answer, output, isForPrograms: options.json)
+    }
+}

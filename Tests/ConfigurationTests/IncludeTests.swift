@@ -1,0 +1,321 @@
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+@testable import Configuration
+
+/// `include`: a folder of files that are read as one configuration with the main file.
+@Suite struct IncludeTests {
+    /// A folder with a main file `t.yaml` and others, by their paths in it; a path that ends in a slash is a folder.
+    private struct Bench {
+        let folder: String
+        let files: [String: String]
+        var environment: [String: String] = [:]
+
+        /// Writes the files, sorted, so that folders come before what is in them.
+        func write() throws {
+            for (path, text) in files.sorted(by: { $0.key < $1.key }) {
+                if path.hasSuffix("/") {
+                    try Files.makeDirectory("\(folder)/\(path)")
+                } else {
+                    try Files.write(text, to: "\(folder)/\(path)")
+                }
+            }
+        }
+
+        func load() throws(ConfigurationErrors) -> Configuration {
+            try Configuration.load(path: "\(folder)/t.yaml", environment: environment)
+        }
+
+        /// The mistakes, with the folder left out of every path.
+        func mistakes() -> [String] {
+            do {
+                _ = try load()
+                return []
+            } catch {
+                return error.problems.map { $0.description.replacing(folder + "/", with: "") }
+            }
+        }
+    }
+
+    private func bench(
+        _ main: String, _ files: [String: String] = ["conf.d/": ""], environment: [String: String] = [:],
+        _ body: (Bench) throws -> Void
+    ) async throws {
+        try await TemporaryFolder.run { folder in
+            let all = files.merging(["t.yaml": main]) { $1 }
+            let bench = Bench(folder: folder, files: all, environment: environment)
+            try bench.write()
+            try body(bench)
+        }
+    }
+
+    private func relay(_ name: String, _ listen: String, _ upstream: String = "a:1") -> String {
+        "  - name: \(name)\n    listen: \(listen)\n    upstream: \(upstream)\n"
+    }
+
+    private func file(_ relays: String...) -> String {
+        "relays:\n" + relays.joined()
+    }
+
+    // MARK: What is included
+
+    @Test(arguments: ["conf.d", "./conf.d/", "conf.d/*", "conf.d/*.y*ml", "${FOLDER:-conf.d}"])
+    func relays_areThoseOfTheFile_thenThoseOfTheFolderByName(_ include: String) async throws {
+        let files = [
+            "conf.d/": "", "conf.d/b.yaml": file(relay("b", "3")),
+            "conf.d/a.yml": file(relay("a", "2"), relay("c", "4")),
+            "conf.d/Z.yaml": file(relay("z", "5")),
+        ]
+        try await bench("include: \(include)\nrelays:\n" + relay("m", "1"), files) { bench throws in
+            #expect(try bench.load().relays.map(\.name) == ["m", "z", "a", "c", "b"])
+        }
+    }
+
+    @Test func files_areChosenByTheirEndings_orByThePattern() async throws {
+        let files = [
+            "conf.d/": "", "conf.d/a.yaml": file(relay("a", "1")), "conf.d/b.json": "{\"relays\": []}",
+            "conf.d/.c.yaml": "not looked at: [", "conf.d/d.yaml~": "[", "conf.d/README": "[", "conf.d/sub/": "",
+            "conf.d/sub/e.yaml": "[", "conf.d/f.yml.off": "[",
+        ]
+        try await bench("include: conf.d\n", files) { bench throws in
+            #expect(try bench.load().relays.map(\.name) == ["a"])
+            try Files.write("include: conf.d/[a-b].yaml\n", to: "\(bench.folder)/t.yaml")
+            #expect(try bench.load().relays.map(\.name) == ["a"])
+            try Files.write("include: conf.d/?.json\n" + file(relay("m", "1")), to: "\(bench.folder)/t.yaml")
+            #expect(try bench.load().relays.map(\.name) == ["m"])
+        }
+    }
+
+    @Test func anEmptyFolder_isNoMistake_whereThereIsARelay() async throws {
+        try await bench("include: conf.d\n" + file(relay("m", "1"))) { bench throws in
+            #expect(try bench.load().relays.map(\.name) == ["m"])
+        }
+        try await bench("include: conf.d\nrelays: []\n") { bench throws in
+            #expect(
+                bench.mistakes() == [
+                    "t.yaml:1:10: `include`: there is no relay: none here, and none in the files `*.yaml`, `*.yml`, "
+                        + "`*.json` of `conf.d`"
+                ])
+        }
+    }
+
+    @Test func relativePaths_beginAtTheMainFile() async throws {
+        let text = "relays:\n  - { name: a, listen: unix:a.sock, upstream: unix:run/up.sock, record: {} }\n"
+        try await bench("include: conf.d\n", ["conf.d/": "", "conf.d/a.yaml": text]) { bench throws in
+            let relay = try bench.load().relays[0]
+            #expect(relay.listen == [.unix(path: "\(bench.folder)/a.sock", mode: 0o660)])
+            #expect(relay.upstream == .address(.unix(path: "\(bench.folder)/run/up.sock")))
+            #expect(relay.record?.directory == "\(bench.folder)/recordings")
+        }
+    }
+
+    @Test func theEnvironment_isPutIntoIncludedFiles() async throws {
+        let files = ["conf.d/": "", "conf.d/a.yaml": file(relay("a", "${PORT}"))]
+        try await bench("include: ${WHERE}\n", files, environment: ["WHERE": "conf.d", "PORT": "81"]) { bench throws in
+            #expect(try bench.load().relays[0].listen == [.loopback(port: 81)])
+        }
+    }
+
+    // MARK: Places
+
+    @Test func mistakes_areToldWithTheirFile_thoseOfTheMainFileFirst() async throws {
+        let files = [
+            "conf.d/": "", "conf.d/b.yaml": file(relay("b", "0x50")), "conf.d/a.yaml": "relays:\n  - nme: a\n",
+            "conf.d/c.yaml": "relays: [\n",
+        ]
+        try await bench("include: conf.d\nworkers: 0\n", files) { bench throws in
+            let places = bench.mistakes().map { $0.prefix { $0 != " " } }
+            #expect(
+                places == [
+                    "t.yaml:2:10:", "conf.d/a.yaml:2:5:", "conf.d/a.yaml:2:5:", "conf.d/a.yaml:2:5:",
+                    "conf.d/b.yaml:3:13:", "conf.d/c.yaml:2:1:",
+                ])
+        }
+    }
+
+    @Test func names_thatRepeatAcrossFiles_areToldWithBothPlaces() async throws {
+        let files = [
+            "conf.d/": "", "conf.d/a.yaml": file(relay("web", "2")),
+            "conf.d/b.yaml": file(relay("m", "3"), relay("web", "4")),
+        ]
+        try await bench("include: conf.d\nrelays:\n" + relay("m", "1"), files) { bench throws in
+            let folder = bench.folder
+            let mistakes = bench.mistakes()
+            #expect(
+                mistakes == [
+                    "conf.d/b.yaml:2:11: `name`: there is a relay `m` already, at t.yaml:3:11",
+                    "conf.d/b.yaml:5:11: `name`: there is a relay `web` already, at conf.d/a.yaml:2:11",
+                ], "in \(folder)")
+        }
+    }
+
+    @Test func listenersAndLoops_acrossFiles_areToldWithBothPlaces() async throws {
+        let files = [
+            "conf.d/": "", "conf.d/a.yaml": file(relay("a", "1", "localhost:9")),
+            "conf.d/b.yaml": file(relay("b", "'*:1'")),
+        ]
+        try await bench("include: conf.d\nrelays:\n" + relay("m", "9"), files) { bench throws in
+            #expect(
+                bench.mistakes() == [
+                    "conf.d/a.yaml:4:15: `upstream`: `localhost:9` is a loop: relay `m` at t.yaml:4:13 listens on "
+                        + "`127.0.0.1:9`",
+                    "conf.d/b.yaml:3:13: `listen`: `*:1` is in the way of `127.0.0.1:1`, where relay `a` at "
+                        + "conf.d/a.yaml:3:13 listens",
+                ])
+        }
+    }
+
+    @Test func places_ofListeners_areThoseOfTheirFile() async throws {
+        let files = ["conf.d/": "", "conf.d/a.yaml": file(relay("a", "8080"))]
+        try await bench("include: conf.d\n", files) { bench throws in
+            let text = try ConfigurationText(reading: "\(bench.folder)/t.yaml", environment: [:])
+            let places = try Configuration.parse(text, environment: [:]).places
+            let place = places.listener(.loopback(port: 8080), of: "a")
+            #expect(place?.path == "\(bench.folder)/conf.d/a.yaml" && place?.mark == Mark(line: 3, column: 13))
+        }
+    }
+
+    @Test func mistakes_areBoundedInAllFilesTogether() async throws {
+        let many = (1...300).map { "k\($0): x\n" }.joined() + file()
+        try await bench(
+            "include: conf.d\n", ["conf.d/": "", "conf.d/a.yaml": many, "conf.d/b.yaml": many]
+        ) { bench throws in
+            let mistakes = bench.mistakes()
+            #expect(mistakes.count == Problems.most + 1)
+            #expect(mistakes.last?.contains("… and 502 more mistakes") == true)
+        }
+    }
+
+    // MARK: What is refused
+
+    @Test(arguments: [
+        ("include: none\n", "t.yaml:1:10: `include`: there is no folder `none`; make it, also if it is empty"),
+        ("include: [conf.d]\n", "t.yaml:1:10: `include`: must be one value, not a list"),
+        ("include:\n", "t.yaml:1:9: `include`: has no value"),
+        (
+            "include: con*/a.yaml\n",
+            "t.yaml:1:10: `include`: `con*/a.yaml`: only the last part may be a pattern; name one folder"
+        ),
+        (
+            "include: t.yaml\n",
+            "t.yaml:1:10: `include`: `t.yaml` is no folder; name the folder that the files are in, or a pattern such as "
+                + "conf.d/*.yaml"
+        ),
+        (
+            "include: .\n",
+            "t.yaml:1:10: `include`: `.` takes in this file itself; give the files that are included a folder of their own"
+        ),
+        (
+            "include: '*.yaml'\n",
+            "t.yaml:1:10: `include`: `*.yaml` takes in this file itself; give the files that are included a folder of "
+                + "their own"
+        ),
+    ])
+    func include_isRefused(_ main: String, _ message: String) async throws {
+        try await bench(main + file(relay("m", "1"))) { bench throws in #expect(bench.mistakes() == [message]) }
+    }
+
+    @Test(arguments: [
+        ("", ":1:1: there is nothing in it; an included file has `relays`, `relays: []` for none"),
+        ("- name: a\n", ":1:1: an included file is no list; write `relays:` in a line above it"),
+        (
+            "include: more.d\nrelays: []\n",
+            ":1:1: an included file cannot include others; `include` stands in t.yaml only"
+        ),
+        ("admin: {}\nrelays: []\n", ":1:1: `admin` belongs in t.yaml; an included file has `relays` only"),
+        ("workers: 2\n", ":1:1: `workers` belongs in t.yaml; an included file has `relays` only"),
+        ("relay: []\n", ":1:1: unknown key `relay`; did you mean `relays`?"),
+        ("just text\n", ":1:1: an included file must be a mapping, of `relays`"),
+        ("relays:\n", ":1:8: `relays`: at least one relay is needed"),
+        ("relays: []\n---\nrelays: []\n", ":2:1: a second document begins here; a configuration is one document"),
+    ])
+    func anIncludedFile_isRefused(_ text: String, _ message: String) async throws {
+        try await bench(
+            "include: conf.d\n" + file(relay("m", "1")), ["conf.d/": "", "conf.d/a.yaml": text]
+        ) { bench throws in
+            #expect(bench.mistakes() == ["conf.d/a.yaml" + message])
+        }
+    }
+
+    @Test func whatIsNoPlainFile_isRefused_andNothingWaits() async throws {
+        try await bench("include: conf.d\n" + file(relay("m", "1"))) { bench throws in
+            let folder = "\(bench.folder)/conf.d"
+            #expect(mkfifo("\(folder)/a.yaml", 0o600) == 0)
+            try Files.makeDirectory("\(folder)/b.yaml")
+            try Files.link("\(folder)/c.yaml", to: "nowhere")
+            #expect(
+                bench.mistakes() == [
+                    "conf.d/a.yaml: is not a plain file, and cannot be read a second time",
+                    "conf.d/b.yaml: cannot be read: Is a directory",
+                    "conf.d/c.yaml: cannot be read: No such file or directory",
+                ])
+        }
+    }
+
+    @Test func sizeAndNumber_areBounded() async throws {
+        try await bench("include: conf.d\n" + file(relay("m", "1"))) { bench throws in
+            let folder = "\(bench.folder)/conf.d"
+            let comment = String(repeating: "# comment\n", count: 104_000)
+            for number in 1...5 { try Files.write(comment + "relays: []\n", to: "\(folder)/\(number).yaml") }
+            #expect(bench.mistakes() == ["t.yaml:1:10: `include`: the files hold more than 4MiB together"])
+            try Files.write(comment + comment, to: "\(folder)/0.yaml")
+            #expect(
+                bench.mistakes() == [
+                    "t.yaml:1:10: `include`: the files hold more than 4MiB together",
+                    "conf.d/0.yaml: larger than 1MiB; that is no configuration",
+                ])
+            for number in 0...IncludedFiles.mostFiles {
+                try Files.write("relays: []\n", to: "\(folder)/\(number).yaml")
+            }
+            #expect(
+                bench.mistakes() == [
+                    "t.yaml:1:10: `include`: `conf.d` has more than 1000 files that are to be included"
+                ])
+        }
+    }
+
+    @Test func aNameWithControlCharacters_isShownWithoutThem() async throws {
+        try await bench(
+            "include: conf.d\n" + file(relay("m", "1")), ["conf.d/": "", "conf.d/a\u{1B}[2J\nb.yaml": "[\n"]
+        ) { bench throws in
+            let mistake = bench.mistakes().first ?? ""
+            #expect(mistake.hasPrefix("conf.d/a\\u{1B}[2J\\nb.yaml:2:1: ") && !mistake.contains("\n"), "\(mistake)")
+        }
+    }
+
+    @Test func aTextThatIsNoFile_includesNothing() {
+        #expect(
+            mistakes("include: conf.d\n") == [
+                "1:10: `include`: files are included only by a configuration that is a file itself"
+            ])
+    }
+
+    // MARK: Comparing
+
+    @Test func texts_areEqual_asLongAsNothingNewIsToBeRead() async throws {
+        let files = ["conf.d/": "", "conf.d/a.yaml": file(relay("a", "1"))]
+        try await bench("include: conf.d\n", files) { bench throws in
+            func text() throws -> ConfigurationText {
+                try ConfigurationText(reading: "\(bench.folder)/t.yaml", environment: [:])
+            }
+            let first = try text()
+            try Files.write("x", to: "\(bench.folder)/conf.d/notes.txt")
+            try Files.replace("\(bench.folder)/conf.d/a.yaml", with: file(relay("a", "1")))
+            #expect(try text() == first)
+            try Files.replace("\(bench.folder)/conf.d/a.yaml", with: file(relay("a", "2")))
+            let changed = try text()
+            #expect(changed != first)
+            try Files.move("\(bench.folder)/conf.d/a.yaml", to: "\(bench.folder)/conf.d/b.yaml")
+            #expect(try text() != changed)
+            try Files.remove("\(bench.folder)/conf.d/b.yaml")
+            let empty = try text()
+            try Files.remove("\(bench.folder)/conf.d/notes.txt")
+            #expect(try text() == empty)
+            try Files.remove("\(bench.folder)/conf.d")
+            #expect(try text() != empty)
+            #expect(try text() == text())
+        }
+    }
+}
