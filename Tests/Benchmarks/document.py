@@ -89,6 +89,8 @@ def write_page(root, head, results, peers, about, verdict):
         if name in drawn:
             parts.append(f"![{group.title}: bars of the table below]({name})")
         parts.append(report.table(results, group, taken))
+    for picture in page.parent.glob("measured-*.svg"):
+        picture.unlink()  # of another run, should this one lack the group
     page.write_text(before + BEGIN + "\n\n" + "\n\n".join(parts) + "\n\n" + END + after)
     return [page, *write_pictures(page.parent, drawn)]
 

@@ -95,11 +95,7 @@ final class AccessLog: Sendable {
 
     /// Gives back the threads of writers that have ended.
     private func reap() {
-        let done = state.withLock { state in
-            let done = state.retired.filter(\.isDone)
-            state.retired.removeAll(where: \.isDone)
-            return done
-        }
+        let done = state.withLock { $0.retired.take(where: \.isDone) }
         for writer in done { writer.join() }
     }
 

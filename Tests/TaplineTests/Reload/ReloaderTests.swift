@@ -100,7 +100,9 @@ import Testing
                 return
             }
             #expect(difference.changed.map(\.relay) == ["web"])
-            #expect(bench.applied.map(\.relays.first?.timeouts.idle) == [.seconds(600)])
+            // Not as a key path: the standard library's copy of one through an optional overlaps itself, to the address
+            // sanitizer.
+            #expect(bench.applied.map { $0.relays.first?.timeouts.idle } == [.seconds(600)])
             #expect(bench.generations == [2])
             #expect(bench.drains == [.seconds(3)])
             #expect(bench.reloader.running == bench.applied.last)
