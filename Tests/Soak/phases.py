@@ -64,6 +64,8 @@ class Soak:
 
     def idle_share(self, seconds=5):
         """The share of a core that it takes while nothing moves and nobody asks, in percent."""
+        # A last sample with the metrics, and one without that may be under way.
+        time.sleep(2 * self.sampler.period)
         self.sampler.is_quiet = True
         time.sleep(self.sampler.period)
         began, used = time.monotonic(), samples.cpu_seconds(self.pid)
