@@ -78,9 +78,9 @@ extension Connection {
         }
         if !hasUpstreamKeepalive { setUpstreamKeepalive() }
         for side in [Side.client, .upstream] {
-            guard state.isMoving, let leg = leg(side), !leg.hasFailed,
-                let inflow = flow(to: leg), let outflow = flow(from: leg)
-            else { return }
+            guard state.isMoving else { return }
+            guard let leg = leg(side), !leg.hasFailed, let inflow = flow(to: leg), let outflow = flow(from: leg)
+            else { continue }
             if leg.hasHungUp, leg.socket.hasFailedOrEnded { socketFailed(leg) }
             if DeadPeer.isDead(leg, delivered: inflow.delivered, now: now, limit: worker.shared.deadPeerAfter) {
                 fail(leg, .timedOut)

@@ -265,6 +265,8 @@ final class Connection {
             happened(.resetMayPass)
             return
         }
+        // A leg that rests is told of nothing, and the queue of one that was reset never empties.
+        if leg.hasHungUp, let error = leg.socket.takeError() { return fail(leg, error) }
         if resetTimer == nil {
             resetTimer = try? Timer(loop: worker.loop) { [unowned self] in
                 awaitSent(side)

@@ -148,6 +148,33 @@ import Testing
         }
     }
 
+    /// A reset waits until the upstream has what came before it. The upstream, whose end has come and whom nobody watches
+    /// any more, resets too: there is nothing left to wait for.
+    @Test(arguments: RelayHarness.Pump.allCases)
+    func clientResets_andTheUpstreamToo_afterBothHaveEnded_isOverAtOnce(pump: RelayHarness.Pump) async throws {
+        try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
+            let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
+            try client.send(upBytes, 0..<100_000)
+            client.endWriting()
+            // The upstream's end reaches the relay's system, behind bytes that the client has yet to take.
+            let sent = try upstream.sendUntilStalled(downBytes)
+            var read = 0
+            while (try? upstream.awaitSent(within: .milliseconds(20))) == nil, read < sent {
+                try client.receive(downBytes, read..<min(read + 65536, sent))
+                read = min(read + 65536, sent)
+            }
+            upstream.endWriting()
+            try upstream.awaitSent()
+            client.resetNow()
+            while await relay.service.liveConnections(kernel: false).first?.state != .resetting {
+                try #require(relay.endedCount == 0)
+                Deadline.letPass(.milliseconds(1))
+            }
+            upstream.resetNow()
+            #expect(try relay.end().end?.reason == .clientReset)
+        }
+    }
+
     /// A Unix socket whose peer closed with bytes unread says EPIPE to who sends, and ECONNRESET to who reads after that:
     /// whichever is met first, what came before arrives, and then the end is passed on at once.
     @Test(arguments: RelayHarness.Pump.allCases)

@@ -66,16 +66,18 @@ def draw(title, subtitle, panels, marks, end):
     ]
     # Phases: bands behind everything, their names above.
     edges = [at for at, _ in marks] + [end]
-    last = [-1e9, -1e9]
+    last, names = [-1e9, -1e9], []
     for place, (at, name) in enumerate(marks):
         left, right = x(at), x(edges[place + 1])
         if place % 2 == 0:
             parts.append(f'<rect x="{left:.1f}" y="64" width="{right - left:.1f}" height="{bottom - 64}" '
                          'fill="#f3f4f6"/>')
-        # In two rows, where the names would run into each other.
+        # In two rows, where the names would run into each other, and none past the edge.
+        left = min(left, WIDTH - RIGHT - 6.6 * len(name))
         row = 0 if left > last[0] + 4 or left - last[0] >= left - last[1] else 1
         last[row] = left + 6.6 * len(name)
-        parts.append(text(left + 2, 90 - 14 * row, name, 11, colour="#333"))
+        names.append(text(left + 2, 90 - 14 * row, name, 11, colour="#333"))
+    parts += names
     for place, panel in enumerate(panels):
         parts += draw_panel(panel, TOP + place * (PANEL + GAP), x, inner)
     for seconds in steps(end, 10):
