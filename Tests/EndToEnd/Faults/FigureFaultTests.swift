@@ -28,7 +28,7 @@ struct FigureFaultTests {
                 try await scene.eventually("two sockets are left of each") {
                     now = try tapline.footing()
                     return now.descriptors["socket"] == sockets
-                        && now.descriptors["pipe"] ?? 0 <= 32 * ProcessInfo.processInfo.activeProcessorCount
+                        && now.descriptors["pipe"] ?? 0 <= Footing.mostPipes
                 }
             } catch {
                 throw Failure("\(sockets) sockets and a few pipes should be open, not \(now.descriptors)")
