@@ -11,6 +11,10 @@ struct Footing {
     /// The kind of a pipe that connections lend each other.
     fileprivate static let pipe = "pipe"
 
+    /// How many descriptors of pipes are open at most while nothing streams: its own (standard streams, signals, what wakes
+    /// threads), and two for each of the sixteen empty pipes that a worker keeps for the next flow.
+    static var mostPipes: Int { 16 + 32 * ProcessInfo.processInfo.activeProcessorCount }
+
     /// Of this process, as it is now.
     init(of pid: pid_t) throws {
         descriptors = [:]
@@ -41,20 +45,19 @@ extension TaplineProcess {
         return last
     }
 
-    /// FLAT: waits until it holds what it held. A worker keeps up to sixteen empty pipes for the next flow that streams,
-    /// and what a burst waited in stays with the allocator, 2 MiB of it at most.
+    /// FLAT: waits until it holds what it held, the workers' empty pipes left out. What a burst waited in stays with the
+    /// allocator, 2 MiB of it at most.
     func expectFlat(since before: Footing, in scene: Scene, sourceLocation: SourceLocation = #_sourceLocation)
         async throws
     {
-        var (now, mayKeep) = (before, 0)
+        var now = before
+        let mayKeep = max(before.descriptors[Footing.pipe] ?? 0, Footing.mostPipes)
         do {
             try await scene.eventually("what it held before") {
                 now = try footing()
-                mayKeep = max(before.descriptors[Footing.pipe] ?? 0, 32 * ProcessInfo.processInfo.activeProcessorCount)
-                var (held, was) = (now.descriptors, before.descriptors)
+                var held = now.descriptors
                 let pipes = held.removeValue(forKey: Footing.pipe) ?? 0
-                was[Footing.pipe] = nil
-                return held.allSatisfy { $0.value <= was[$0.key] ?? 0 } && pipes <= mayKeep
+                return held.allSatisfy { $0.value <= before.descriptors[$0.key] ?? 0 } && pipes <= mayKeep
             }
         } catch {
             Issue.record(
