@@ -6,8 +6,8 @@ SOURCES = Package.swift Sources Tests
 TESTS = swift test --skip-build --event-stream-version 0 --event-stream-output-path .build-faults
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install install-files dist \
-	test-container clean
+.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install install-files dist deb \
+	test-deb test-container clean
 
 help:
 	@echo 'make run        set up, build, and see a first conversation'
@@ -23,6 +23,7 @@ help:
 	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
 	@echo 'make dist       one binary that needs glibc only, and a tar.xz with all that goes with it, in .build-dist'
+	@echo 'make deb        a Debian package of it, in .build-dist; make test-deb installs, upgrades and purges it'
 	@echo 'make test-container  the root folder of a container image, tried without a container engine'
 
 run: setup build
@@ -101,6 +102,14 @@ install-files:
 
 dist: setup
 	.ci/dist
+
+deb: setup
+	.ci/dist binary
+	.ci/deb
+
+# In a Debian of its own, made with mmdebstrap the first time (a minute) and kept in .build-deb.
+test-deb: deb
+	Tests/Packages/deb
 
 test-container: setup
 	.ci/dist binary

@@ -35,12 +35,14 @@ struct CommandTests {
     @Test func check_ofGoodConfigurations_endsWith0AndSumsThemUp() async throws {
         try await scene { scene in
             let examples = try FileManager.default.contentsOfDirectory(atPath: "\(Repository.path)/config/examples")
-            let paths = ["config/tapline.yaml"] + examples.sorted().map { "config/examples/\($0)" }
-            #expect(paths.count > 2)
+            let files = examples.filter { $0.hasSuffix(".yaml") }.sorted() + ["include/tapline.yaml"]
+            let paths = ["config/tapline.yaml", "config/debian/tapline.yaml"] + files.map { "config/examples/\($0)" }
+            #expect(paths.count > 8)
             for path in paths.map({ "\(Repository.path)/\($0)" }) {
                 let program = try await tapline("check", path, in: scene)
                 #expect(try await program.exit() == .exited(0), "\(path)")
-                #expect(program.output.all.first?.hasPrefix("\(path): OK, ") == true)
+                let summary = program.output.all.first ?? ""
+                #expect(summary.hasPrefix(path) && summary.contains(": OK, "), "\(summary)")
                 #expect(program.errors.all.isEmpty)
             }
         }

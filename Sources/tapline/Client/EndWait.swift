@@ -18,6 +18,30 @@ struct EndWaitOptions: ParsableArguments {
     func validate() throws {
         if timeout != nil, !wait { throw ValidationError("--timeout is how long --wait waits; say --wait too") }
     }
+
+    /// Asks a tapline to end, says what it answered, and waits for its end where that is wished.
+    func end(_ options: AdminOptions, by path: String, words: (JSONValue) -> String) throws {
+        let client = try options.client()
+        let output = ClientOutput()
+        let end = wait ? try EndWait(client) : nil
+        let answer = try client.json(.post, path)
+        if options.json {
+            try output.write(json: [answer])
+        } else {
+            try output.write(lines: [words(answer)])
+        }
+        try end?.run(timeout, after: answer, output, isForPrograms: options.json)
+    }
+
+    /// What happens to what is open, of the answer.
+    static func fate(_ answer: JSONValue) -> String {
+        let open = answer["open_connections"].count ?? 0
+        let fate =
+            open == 0
+            ? "nothing is open"
+            : "\(Words.number(open, "connection")) may finish within \(Words.duration(answer["within_ms"].count))"
+        return "no more clients are accepted; \(fate)"
+    }
 }
 
 /// Waits until a tapline that was asked to end has ended, and says meanwhile what is left. Its own process's number and
@@ -42,9 +66,10 @@ struct EndWait {
         start = status["started"]
     }
 
-    /// Waits, by the options, after the answer to the request to end. `isForPrograms`: nothing is said.
-    func run(_ options: EndWaitOptions, after answer: JSONValue, _ output: ClientOutput, isForPrograms: Bool) throws {
-        let bound = options.timeout ?? .milliseconds(Int64(clamping: answer["within_ms"].count ?? 0)) + Self.allowance
+    /// Waits after the answer to the request to end, so long or as long as that answer says. `isForPrograms`: nothing is
+    /// said.
+    func run(_ timeout: Duration?, after answer: JSONValue, _ output: ClientOutput, isForPrograms: Bool) throws {
+        let bound = timeout ?? .milliseconds(Int64(clamping: answer["within_ms"].count ?? 0)) + Self.allowance
         let clock = try CommandClock(bound)
         var told = answer["open_connections"].count ?? 0
         while true {

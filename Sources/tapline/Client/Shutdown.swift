@@ -14,18 +14,10 @@ struct Shutdown: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() throws {
-        let client = try options.client()
-        let output = ClientOutput()
-        let wait = waiting.wait ? try EndWait(client) : nil
-        let answer = try client.json(.post, "/v1/shutdown")
-        if options.json {
-            try output.write(json: [answer])
-        } else if answer["now"] == .boolean(true) {
+        try waiting.end(options, by: "/v1/shutdown") { answer in
+            guard answer["now"] == .boolean(true) else { return "stopping: " + EndWaitOptions.fate(answer) }
             let open = Words.number(answer["open_connections"].count ?? 0, "connection")
-            try output.write(lines: ["stopping now: what is open is reset, \(open)"])
-        } else {
-            try output.write(lines: ["stopping: " + Drain.words(answer)])
+            return "stopping now: what is open is reset, \(open)"
         }
-        try wait?.run(waiting, after: answer, output, isForPrograms: options.json)
     }
 }

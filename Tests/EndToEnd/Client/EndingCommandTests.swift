@@ -116,7 +116,9 @@ struct EndingCommandTests {
             try await bench.puppet.receive("server", count: 8)
             let second = try await bench.command("shutdown", "--wait")
             #expect(second.ending == .exited(0))
-            #expect(second.output == ["stopping now: what is open is reset, 1 connection", "tapline has ended"])
+            // Between the two it may have been seen with nothing left.
+            #expect(second.output.first == "stopping now: what is open is reset, 1 connection")
+            #expect(second.output.last == "tapline has ended")
             #expect(try await bench.puppet.receiveToEnd("client").end == "reset")
             #expect(try await bench.tapline.program.exit() == .exited(0))
             #expect(try bench.tapline.recordsSoFar.map(\.reason) == ["drained"])
