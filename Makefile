@@ -26,7 +26,7 @@ test: build
 	swift build --build-tests
 	swift test --skip-build --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
 	swift test --skip-build --filter '^(AdminTests|ConfigurationTests|TaplineTests)\.'
-	swift test --skip-build --filter '^(RecordingTests|TextTests)\.'
+	swift test --skip-build --filter '^(ProxyProtocolTests|RecordingTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" swift test --skip-build --filter '^EndToEnd\.'
 
 setup:
