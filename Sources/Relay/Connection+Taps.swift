@@ -112,12 +112,13 @@ extension Connection {
         var name: String?
         if case .name(let host, _) = relay.target { name = host }
         return ConversationOrigin(
-            id: id, relay: relay.name, client: clientAddress, listener: listenerAddress, local: localAddress,
+            id: id, relay: relay.name, client: clientAddress, listener: listenerAddress,
+            local: proxy?.destination ?? localAddress,
             upstream: relay.upstreamText, upstreamName: name, upstreamPort: relay.target.port, accepted: acceptedAt)
     }
 
-    /// The address that the client reached: its listener's, unless that is every interface's.
-    private var localAddress: SocketAddress {
+    /// The address that the socket's peer reached: its listener's, unless that is every interface's.
+    var localAddress: SocketAddress {
         guard listenerAddress.isWildcard else { return listenerAddress }
         let fd = client?.socket.localAddress ?? clientSocket.localAddress
         return fd ?? listenerAddress

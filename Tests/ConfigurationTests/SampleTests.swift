@@ -22,14 +22,15 @@ import Text
         let keys =
             RootKey.allCases.map(\.rawValue) + LogKey.allCases.map(\.rawValue) + ShutdownKey.allCases.map(\.rawValue)
             + AdminKey.allCases.map(\.rawValue) + RelayKey.allCases.map(\.rawValue)
-            + TimeoutsKey.allCases.map(\.rawValue) + RecordKey.allCases.map(\.rawValue)
+            + TimeoutsKey.allCases.map(\.rawValue) + ProxyProtocolKey.allCases.map(\.rawValue)
+            + RecordKey.allCases.map(\.rawValue)
             + RotateKey.allCases.map(\.rawValue)
         for key in keys { #expect(text.contains("\(key):"), "\(key)") }
     }
 
     @Test func examples_areValid() throws {
         let examples = try Repository.files(in: "config/examples", ending: ".yaml")
-        #expect(examples.count == 3)
+        #expect(examples.count == 4)
         for example in examples {
             let configuration = try Configuration.load(path: "\(Repository.root)/\(example)", environment: [:])
             #expect(!configuration.relays.isEmpty)

@@ -73,6 +73,11 @@ final class Puppet: Sendable {
         try await tell("send", name, ["text": text])
     }
 
+    /// Sends bytes that are no text, given in hexadecimal.
+    func send(_ name: String, hex: String) async throws {
+        try await tell("send", name, ["hex": hex])
+    }
+
     /// Sends so many bytes that only their number decides; returns their hash.
     func send(_ name: String, count: Int) async throws -> String {
         try await tell("send", name, ["count": "\(count)"]).sha256 ?? ""
