@@ -41,6 +41,7 @@ let package = Package(
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: dataPlane),
         .target(name: "EventLoop", dependencies: ["CLibuv", "Sockets"], swiftSettings: dataPlane),
         .target(name: "Text", swiftSettings: settings),
+        .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
         // Of Yams this imports CYaml, the libyaml inside it: see YAMLEvents.swift for the reason.
         .target(
             name: "Configuration",
@@ -50,7 +51,7 @@ let package = Package(
         .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "Recording", "Sockets", "Text",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Sockets", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -96,6 +97,8 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "ProxyProtocolTests", dependencies: ["ProxyProtocol", "Sockets"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
             name: "RecordingTests",
@@ -111,7 +114,9 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RelayTests",
-            dependencies: ["Configuration", "EventLoop", "Recording", "Relay", "Sockets", "TestSupport"],
+            dependencies: [
+                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Relay", "Sockets", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "AdminTests", dependencies: ["Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text"],
@@ -126,7 +131,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "EndToEnd",
-            dependencies: ["tapline", "TestSupport", .product(name: "Subprocess", package: "swift-subprocess")],
+            dependencies: [
+                "tapline", "ProxyProtocol", "Sockets", "TestSupport",
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ],
             path: "Tests/EndToEnd",
             exclude: ["Peers"],
             swiftSettings: settings),

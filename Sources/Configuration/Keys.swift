@@ -34,7 +34,13 @@ enum ShutdownKey: String, ConfigurationKey {
 enum RelayKey: String, ConfigurationKey {
     case name, listen, mode, upstream, timeouts
     case maxConnections = "max_connections"
+    case proxyProtocol = "proxy_protocol"
     case record
+}
+
+/// The keys of `proxy_protocol`.
+enum ProxyProtocolKey: String, ConfigurationKey {
+    case accept, trusted, timeout, send
 }
 
 /// The keys of `timeouts`.

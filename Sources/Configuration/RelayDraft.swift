@@ -7,6 +7,7 @@ struct RelayDraft {
     let upstream: Located<UpstreamAddress>?
     private let timeouts: Timeouts
     private let maxConnections: Int
+    private let proxyProtocol: ProxyProtocolSettings?
     private let record: RecordSettings?
 
     /// What messages call it.
@@ -33,6 +34,8 @@ struct RelayDraft {
         maxConnections =
             fields[.maxConnections]?.number(in: 1...RelaySettings.mostConnections)
             ?? RelaySettings.defaultMaxConnections
+        let addresses = listen.map(\.value)
+        proxyProtocol = fields[.proxyProtocol].flatMap { Self.proxyProtocol($0, listen: addresses) }
         record = fields[.record].flatMap { Self.record($0) }
     }
 
@@ -41,7 +44,7 @@ struct RelayDraft {
         guard let name, let upstream, !listen.isEmpty else { return nil }
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
-            maxConnections: maxConnections, record: record)
+            maxConnections: maxConnections, proxyProtocol: proxyProtocol, record: record)
     }
 
     /// A place in its file.
@@ -112,15 +115,7 @@ struct RelayDraft {
         settings.maxBytes = fields[.maxBytes]?.size(in: RecordSettings.maxBytesRange) ?? settings.maxBytes
         settings.buffer = fields[.buffer]?.size(in: RecordSettings.buffers) ?? settings.buffer
         settings.whenFull = fields[.whenFull]?.choice(RecordSettings.WhenFull.self) ?? settings.whenFull
-        settings.clients =
-            fields[.clients]?.elements().compactMap { element in
-                element.value { text throws(ValueError) in
-                    if let network = Network(text) { return network }
-                    throw ValueError(
-                        "\(quoted(text)) is no network; write 10.0.0.0/8, 2001:db8::/32 or one address, without bits "
-                            + "beyond the length")
-                }
-            } ?? settings.clients
+        settings.clients = fields[.clients]?.networks() ?? settings.clients
         settings.perMillion = fields[.fraction]?.value(FractionText.parse) ?? settings.perMillion
         return settings
     }

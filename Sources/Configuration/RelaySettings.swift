@@ -10,19 +10,23 @@ public struct RelaySettings: Hashable, Sendable {
     public var timeouts: Timeouts
     /// `max_connections`: at this number accepting pauses.
     public var maxConnections: Int
+    /// `proxy_protocol`; nil without it.
+    public var proxyProtocol: ProxyProtocolSettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
     /// A relay; what is left out has its default.
     public init(
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
-        maxConnections: Int = RelaySettings.defaultMaxConnections, record: RecordSettings? = nil
+        maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
+        record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
         self.upstream = upstream
         self.timeouts = timeouts
         self.maxConnections = maxConnections
+        self.proxyProtocol = proxyProtocol
         self.record = record
     }
 

@@ -60,11 +60,30 @@ struct SettingComparison {
         add([RelayKey.timeouts, TimeoutsKey.halfClose], before.halfClose, after.halfClose, DurationText.text(of:))
         add([RelayKey.timeouts, TimeoutsKey.lifetime], before.lifetime, after.lifetime, DurationText.text(of:))
         add([RelayKey.maxConnections], old.maxConnections, new.maxConnections) { "\($0)" }
+        if let old = old.proxyProtocol, let new = new.proxyProtocol {
+            compare(old, new)
+        } else {
+            add([RelayKey.proxyProtocol], old.proxyProtocol, new.proxyProtocol) { $0?.text }
+        }
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {
             add([RelayKey.record], old.record, new.record) { $0?.directory }
         }
+    }
+
+    private mutating func compare(_ old: ProxyProtocolSettings, _ new: ProxyProtocolSettings) {
+        if let before = old.accept, let after = new.accept {
+            add([RelayKey.proxyProtocol, ProxyProtocolKey.trusted], before.trusted, after.trusted) { networks in
+                networks.isEmpty ? nil : networks.map(\.description).joined(separator: ", ")
+            }
+            add(
+                [RelayKey.proxyProtocol, ProxyProtocolKey.timeout], before.timeout, after.timeout,
+                DurationText.text(of:))
+        } else {
+            add([RelayKey.proxyProtocol, ProxyProtocolKey.accept], old.accept, new.accept) { "\($0 != nil)" }
+        }
+        add([RelayKey.proxyProtocol, ProxyProtocolKey.send], old.send, new.send) { $0?.rawValue }
     }
 
     private mutating func compare(_ old: RecordSettings, _ new: RecordSettings) {
@@ -87,6 +106,13 @@ extension RelaySettings {
     /// The mode of its Unix listeners' files; nil without one.
     fileprivate var mode: UInt16? {
         listen.lazy.compactMap { if case .unix(_, let mode) = $0 { mode } else { nil } }.first
+    }
+}
+
+extension ProxyProtocolSettings {
+    /// What it does, in the file's words.
+    fileprivate var text: String {
+        [accept.map { _ in "accept" }, send.map { "send \($0.rawValue)" }].compactMap(\.self).joined(separator: ", ")
     }
 }
 

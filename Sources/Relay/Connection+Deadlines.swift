@@ -28,8 +28,10 @@ extension Connection {
             next = min(next, drainsUntil)
         }
         switch state.phase {
+        case .awaitingHeader:
+            if isOver(limits.header, since: startedAt) { end(because: .proxyHeaderTimeout) }
         case .connecting:
-            if isOver(limits.connect, since: startedAt) { end(because: .connectTimeout) }
+            if isOver(limits.connect, since: connectingSince) { end(because: .connectTimeout) }
         case .relaying, .passingReset:
             guard let up, let down else { break }
             let lastProgress = max(up.lastProgress, down.lastProgress)
@@ -72,7 +74,7 @@ extension Connection {
     /// What needs looking at only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows. The
     /// connection may be over when this returns.
     func checkHealth(_ now: UInt64) {
-        if state.phase == .connecting {
+        if state.phase == .connecting || state.phase == .awaitingHeader {
             if let client, client.hasHungUp, client.socket.hasFailedOrEnded { socketFailed(client) }
             return
         }

@@ -9,11 +9,12 @@ extension Connection {
     func live(kernel: Bool) -> LiveConnection {
         let record = record()
         var live = LiveConnection(record: record, state: liveState, age: age)
+        live.awaitsHeader = state.phase == .awaitingHeader
         live.awaitsName = state.phase == .connecting && isWaitingForName
         live.isTapped = up?.taps != nil
         if let up { live.up = flowState(up) }
         if let down { live.down = flowState(down) }
-        if let client { live.client = legState(client, record.client, kernel) }
+        if let client { live.client = legState(client, record.proxy?.peer ?? record.client, kernel) }
         if let upstream, let address = record.upstreamAddress {
             live.upstream = legState(upstream, address, kernel)
         }
@@ -21,7 +22,7 @@ extension Connection {
     }
 
     private var liveState: LiveConnection.State {
-        if state.phase == .connecting { return .connecting }
+        if state.phase == .connecting || state.phase == .awaitingHeader { return .connecting }
         if state.failedSide != nil { return .resetting }
         // Also while what was sent before the end is still on its way.
         return (up?.isSourceDone ?? false) || (down?.isSourceDone ?? false) ? .halfClosed : .open

@@ -15,7 +15,6 @@ final class Connection {
     let worker: Worker
     /// The settings that the connection started with; a reload does not change them.
     let relay: RelayRuntime
-    let clientAddress: SocketAddress
     let listenerAddress: SocketAddress
     /// Nanoseconds since 1970 UTC, and of the monotonic clock.
     let acceptedAt: Int64
@@ -25,7 +24,9 @@ final class Connection {
 
     /// Where it stands in the worker's list.
     var index = 0
-    private(set) var state = ConnectionState()
+    /// Whom the connection is of: the peer of its socket, unless a PROXY header names another.
+    var clientAddress: SocketAddress
+    private(set) var state: ConnectionState
     private(set) var client: Leg?
     /// What there is once the upstream is connected.
     private(set) var exchange: Exchange?
@@ -35,6 +36,8 @@ final class Connection {
     private(set) var upstreamAddress: SocketAddress?
     private var connectDuration: Int64?
     private var firstByteDuration: Int64?
+    /// Of a relay with `proxy_protocol` only.
+    var proxy: ProxyExchange?
     /// What records it, and what recorded it before.
     var taps: [ConnectionTap] = []
     /// Which flows' ends the recordings know of.
@@ -61,6 +64,7 @@ final class Connection {
         clientSocket = client
         clientAddress = address
         listenerAddress = listener
+        state = ConnectionState(awaitsHeader: relay.acceptsProxy)
         acceptedAt = WallClock.now
         acceptedTicks = EventLoop.nanoseconds
         startedAt = worker.loop.now
@@ -68,24 +72,33 @@ final class Connection {
 
     // MARK: Connecting
 
-    /// Starts to connect the upstream. The connection may be over when this returns.
+    /// Starts. The connection may be over when this returns.
     func open() {
+        worker.note(deadline: relay.timeouts.lifetime, from: startedAt)
+        if state.phase == .awaitingHeader { awaitHeader() } else { connect() }
+    }
+
+    /// Starts to connect the upstream, for a client that is known.
+    private func connect() {
         let dialer = Dialer(connection: self)
         self.dialer = dialer
-        worker.note(deadline: relay.timeouts.lifetime, from: startedAt)
         if !worker.taps.isEmpty { tapNew() }
         dialer.start()
         guard state.phase == .connecting else { return }
-        worker.note(deadline: relay.timeouts.connect, from: startedAt)
+        worker.note(deadline: relay.timeouts.connect, from: connectingSince)
         // Not decided at once: from now on the client may be the first to go.
         _ = makeClientLeg(reading: false)
     }
 
-    private func makeClientLeg(reading: Bool) -> Leg? {
+    /// When connecting began, by the loop's clock: at accept, or when the PROXY header was there.
+    var connectingSince: UInt64 { proxy?.connectingSince ?? startedAt }
+
+    func makeClientLeg(reading: Bool) -> Leg? {
         if let client { return client }
         var socket = Socket(adopting: -1)
         swap(&socket, &clientSocket)
-        client = makeLeg(socket, side: .client, isUnix: clientAddress.isUnix, reading: reading)
+        // A header may name a client of another kind than the socket is.
+        client = makeLeg(socket, side: .client, isUnix: listenerAddress.isUnix, reading: reading)
         return client
     }
 
@@ -112,6 +125,7 @@ final class Connection {
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
         for tap in taps { tap.connected(to: address) }
         setTaps()
+        if let version = relay.sendsProxy, error == nil { return startHeader(version) }
         happened(.connected)
         if let error { fail(upstream, error) }
     }
@@ -128,7 +142,7 @@ final class Connection {
     func legReady(_ leg: Leg, _ events: Poll.Events) {
         if events.contains(.error) { socketFailed(leg) }
         if events == .hangup { leg.hasHungUp = true }
-        guard let exchange else { return settle() }
+        guard let exchange else { return readyBeforeBytes(leg) }
         if state.isMoving {
             if events.contains(.readable) {
                 let flow = exchange.flow(from: leg)
@@ -139,8 +153,16 @@ final class Connection {
                 report(flow.destinationReady(), of: flow)
                 finishReading(flow)
             }
+        } else if state.phase == .connecting {
+            readyBeforeBytes(leg)
         }
         if state.isMoving { exchange.settle() }
+    }
+
+    /// A leg is ready, or has failed, while no byte may pass yet.
+    private func readyBeforeBytes(_ leg: Leg) {
+        if proxy != nil { proxyReady(leg) }
+        settle()
     }
 
     var upstream: Leg? { exchange?.upstream }
@@ -225,6 +247,8 @@ final class Connection {
         switch action {
         case .none:
             break
+        case .connect:
+            connect()
         case .relay:
             dialer = nil
             up?.lastProgress = worker.loop.now
@@ -291,7 +315,7 @@ final class Connection {
         client?.end(reset: reset)
         upstream?.end(reset: reset)
         if clientSocket.fd >= 0 {
-            if reset && !clientAddress.isUnix { clientSocket.resetOnClose() }
+            if reset && !listenerAddress.isUnix { clientSocket.resetOnClose() }
             clientSocket.close()
         }
         worker.ended(self, record)
@@ -324,6 +348,7 @@ final class Connection {
         record.bytesDown = down?.delivered ?? 0
         record.splicedUp = up?.spliced ?? 0
         record.splicedDown = down?.spliced ?? 0
+        record.proxy = proxy?.facts
         record.end = end
         countRecorded(&record)
         return record

@@ -30,11 +30,18 @@ extension ConnectionRecord {
         line.add("errno", end?.errno?.name, to: &bytes)
         line.add("recorded_bytes", number: recordedBytes, to: &bytes)
         line.add("dropped_bytes", number: droppedBytes, to: &bytes)
+        line.add("proxied_by", proxiedBy, to: &bytes)
+        line.add("unique_id", proxy?.uniqueID, to: &bytes)
     }
 
     /// A client on a Unix socket has no address worth telling, also when it bound one.
     public var clientText: String {
         client.isUnix ? "unix:" : client.description
+    }
+
+    /// Who sent the PROXY header that names the client; nil without one.
+    public var proxiedBy: String? {
+        proxy?.peer.map { $0.isUnix ? "unix:" : $0.description }
     }
 }
 

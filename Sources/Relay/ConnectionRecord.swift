@@ -32,7 +32,7 @@ public struct ConnectionRecord: Hashable, Sendable {
     public var relay: String
     /// The configuration's number when the connection was accepted.
     public var generation: Int
-    /// The client's address.
+    /// The client's address: the socket's peer, or whom its PROXY header names.
     public var client: SocketAddress
     /// The address of the listener that accepted it.
     public var listener: SocketAddress
@@ -60,6 +60,9 @@ public struct ConnectionRecord: Hashable, Sendable {
     public var recordedBytes: UInt64?
     /// What the tap had to leave out; nil without a tap.
     public var droppedBytes: UInt64?
+
+    /// What the PROXY protocol adds; nil for relays that do not use it, and before there is any.
+    public var proxy: ProxyFacts?
 
     // MARK: At the end
     /// How it ended; nil while it is open.

@@ -9,6 +9,8 @@ internal import Sockets
 /// reset.
 struct ConnectionState: Hashable {
     enum Phase: Hashable {
+        /// Nobody is connected before the client's PROXY header is there.
+        case awaitingHeader
         /// The upstream is being looked up or connected.
         case connecting
         /// Bytes pass.
@@ -29,6 +31,8 @@ struct ConnectionState: Hashable {
     }
 
     enum Event: Hashable {
+        /// The PROXY header is there, and is good.
+        case headerRead
         case connected
         case connectFailed(EndReason, Errno?)
         /// The source of a flow has ended its half in order.
@@ -45,6 +49,8 @@ struct ConnectionState: Hashable {
 
     enum Action: Hashable {
         case none
+        /// Start to connect the upstream.
+        case connect
         /// Both legs are there: start moving bytes.
         case relay
         /// Pass an end of stream on to a leg.
@@ -57,12 +63,16 @@ struct ConnectionState: Hashable {
         case end(reset: Bool, EndReason, Errno?)
     }
 
-    private(set) var phase = Phase.connecting
+    private(set) var phase: Phase
     private(set) var up = FlowPhase.open
     private(set) var down = FlowPhase.open
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
     private var failure: Errno?
+
+    init(awaitsHeader: Bool = false) {
+        phase = awaitsHeader ? .awaitingHeader : .connecting
+    }
 
     func phase(of direction: Direction) -> FlowPhase {
         direction == .up ? up : down
@@ -79,6 +89,20 @@ struct ConnectionState: Hashable {
         switch (phase, event) {
         case (.ended, _):
             return .none
+
+        case (.awaitingHeader, .headerRead):
+            phase = .connecting
+            return .connect
+        case (.awaitingHeader, .sourceEnded(.up)):
+            // It went without asking for anything, as whoever only looks whether somebody listens.
+            return end(reset: false, .clientClosed, nil)
+        case (.awaitingHeader, .legFailed(let side, let errno)):
+            return end(reset: true, Self.reason(side, errno), errno)
+        case (.awaitingHeader, .sourceEnded(.down)), (.awaitingHeader, .delivered), (.awaitingHeader, .resetMayPass),
+            (.awaitingHeader, .connected), (.awaitingHeader, .connectFailed):
+            preconditionFailure("ConnectionState: \(event) before the header")
+        case (.connecting, .headerRead), (.relaying, .headerRead), (.passingReset, .headerRead):
+            preconditionFailure("ConnectionState: a second header")
 
         case (.connecting, .connected):
             phase = .relaying

@@ -49,6 +49,12 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case drained
     /// It was not allowed.
     case denied
+    /// Whoever connected may send no PROXY header, and the relay takes nobody without one.
+    case proxyUntrusted = "proxy_untrusted"
+    /// What came first is no PROXY header.
+    case proxyHeaderInvalid = "proxy_header_invalid"
+    /// The PROXY header was not complete in time.
+    case proxyHeaderTimeout = "proxy_header_timeout"
     /// A limit forbade it.
     case overLimit = "over_limit"
     /// Something went wrong inside Tapline; the log says what.
@@ -61,7 +67,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
             .loop, .overLimit:
             true
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
-            .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .internalError:
+            .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .internalError:
             false
         }
     }
@@ -72,7 +79,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         case .clientClosed, .clientReset, .clientTimedOut: .client
         case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused: .upstream
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
-            .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .overLimit, .internalError:
+            .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .overLimit, .internalError:
             .tapline
         }
     }

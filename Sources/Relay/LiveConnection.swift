@@ -61,6 +61,8 @@ public struct LiveConnection: Hashable, Sendable {
     public var state: State
     /// Since accept, nanoseconds of the monotonic clock.
     public var age: Int64
+    /// While it connects: its PROXY header is not there yet.
+    public var awaitsHeader = false
     /// While it connects: the name's addresses are not known yet.
     public var awaitsName = false
     /// A tap takes its bytes.

@@ -15,6 +15,8 @@ final class RelayRuntime: Sendable {
         var idle: UInt64
         var halfClose: UInt64
         var lifetime: UInt64
+        /// For a client's PROXY header.
+        var header: UInt64
 
         /// How long a reset waits for what came before it when the half-close timeout is off.
         static let resetBound: UInt64 = 55_000
@@ -26,6 +28,10 @@ final class RelayRuntime: Sendable {
     let upstreamText: String
     let target: Target
     let timeouts: Timeouts
+    /// Clients begin with a PROXY header.
+    let acceptsProxy: Bool
+    /// Upstreams get a PROXY header first; nil: none.
+    let sendsProxy: ProxyProtocolSettings.Version?
     /// The upstream's port is one that Tapline itself listens on: each address must be looked at.
     let mayLoop: Bool
     /// The places for connections; shared by all workers and kept over generations.
@@ -45,8 +51,16 @@ final class RelayRuntime: Sendable {
         timeouts = Timeouts(
             connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
             halfClose: settings.timeouts.halfClose.wholeMilliseconds,
-            lifetime: settings.timeouts.lifetime.wholeMilliseconds)
+            lifetime: settings.timeouts.lifetime.wholeMilliseconds,
+            header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0)
+        acceptsProxy = settings.proxyProtocol?.accept != nil
+        sendsProxy = settings.proxyProtocol?.send
         self.places = places
+    }
+
+    /// Whether the PROXY header of a peer is believed.
+    func trusts(_ peer: SocketAddress) -> Bool {
+        settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false
     }
 }
 

@@ -23,6 +23,8 @@ final class ServiceState: Sendable {
     /// The most descriptors that the process may hold.
     let descriptorLimit: Int
     private let wakes: WorkerMailboxes
+    /// Tells this process from all others, in the unique ids of connections.
+    private let token = String(UInt64.random(in: .min ... .max), radix: 16)
 
     // MARK: Any thread
 
@@ -141,6 +143,9 @@ final class ServiceState: Sendable {
     func nextConnectionID() -> UInt64 {
         nextID.add(1, ordering: .relaxed).oldValue
     }
+
+    /// What tells a connection from all others, over several proxies and all processes (PROXY protocol, section 2.2.5).
+    func uniqueID(of id: UInt64) -> String { "\(token)-\(id)" }
 
     func countOpened() {
         open.add(1, ordering: .relaxed)

@@ -21,6 +21,12 @@ public final class ByteBuffer {
         return body(UnsafeRawBufferPointer(start: base + offset, count: count).bytes)
     }
 
+    /// Appends bytes from the start of this one to a list.
+    public func append(count: Int, to bytes: inout [UInt8]) {
+        precondition(count >= 0 && count <= capacity)
+        bytes.append(contentsOf: UnsafeRawBufferPointer(start: base, count: count))
+    }
+
     /// Copies a range of another buffer to the start of this one.
     public func fill(from other: ByteBuffer, offset: Int, count: Int) {
         precondition(offset >= 0 && count >= 0 && offset + count <= other.capacity && count <= capacity)

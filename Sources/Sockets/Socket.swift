@@ -135,6 +135,19 @@ public struct Socket: ~Copyable, Sendable {
         Transfer(Errno.retrying { recv(fd, buffer.base, min(limit, buffer.capacity), 0) })
     }
 
+    /// Copies what is there into a buffer, as `receive` does, and leaves it to be read (`MSG_PEEK`).
+    public borrowing func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
+        Transfer(Errno.retrying { recv(fd, buffer.base, min(limit, buffer.capacity), CInt(MSG_PEEK)) })
+    }
+
+    /// Writes bytes, at least one, as many as there is room for.
+    public borrowing func send(_ bytes: ArraySlice<UInt8>) -> Transfer {
+        precondition(!bytes.isEmpty)
+        return bytes.withUnsafeBytes { bytes in
+            Transfer(Errno.retrying { Glibc.send(fd, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL)) })
+        }
+    }
+
     /// Writes `count` bytes of a buffer from `offset` on, as many as there is room for.
     @inline(__always)
     public borrowing func send(_ buffer: ByteBuffer, from offset: Int, count: Int) -> Transfer {

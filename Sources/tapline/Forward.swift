@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Relay
+import Sockets
 import Text
 
 /// `tapline forward`: relays without a configuration file.
@@ -33,6 +34,18 @@ struct Forward: ParsableCommand {
             "Record what passes, as pcapng for Wireshark: to a new file, into a folder (DIR/, names are made), or to "
                 + "standard output (-, for | wireshark -k -i -).", valueName: "path"))
     var record: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Expect a PROXY protocol header (v1 or v2) from clients of this network, such as 10.0.0.0/8, and from nobody "
+                + "else; may be repeated.", valueName: "network"), transform: parseNetwork)
+    var acceptProxy: [Network] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Begin every connection to an upstream with a PROXY protocol header: v1 or v2.", valueName: "version"),
+        transform: parseProxyVersion)
+    var sendProxy: ProxyProtocolSettings.Version?
 
     @Option(
         help: ArgumentHelp("How long a connect may take, lookup included; 0: no limit.", valueName: "duration"),
@@ -122,6 +135,11 @@ struct Forward: ParsableCommand {
         }
     }
 
+    private var proxyProtocol: ProxyProtocolSettings? {
+        guard !acceptProxy.isEmpty || sendProxy != nil else { return nil }
+        return ProxyProtocolSettings(accept: acceptProxy.isEmpty ? nil : .init(trusted: acceptProxy), send: sendProxy)
+    }
+
     private func relays() throws -> [RelaySettings] {
         var timeouts = Timeouts.forward
         timeouts.connect = connectTimeout
@@ -131,6 +149,7 @@ struct Forward: ParsableCommand {
             return try ForwardSpec.relays(specs, directory: try workingDirectory(), timeouts: timeouts).map { relay in
                 var relay = relay
                 relay.record = recording
+                relay.proxyProtocol = proxyProtocol
                 return relay
             }
         } catch let errors as ForwardSpecErrors {
@@ -140,6 +159,15 @@ struct Forward: ParsableCommand {
 }
 
 extension TrafficView: ExpressibleByArgument {}
+
+/// A network as an option's value.
+private func parseNetwork(_ text: String) throws -> Network {
+    do {
+        return try Network(parsing: text)
+    } catch {
+        throw ValidationError(error.message)
+    }
+}
 
 /// A duration as an option's value.
 func parseDuration(_ text: String) throws -> Duration {
@@ -157,6 +185,14 @@ private func parseWorkerCount(_ text: String) throws -> WorkerCount {
     } catch {
         throw ValidationError(error.message)
     }
+}
+
+/// The form of a PROXY protocol header as an option's value.
+private func parseProxyVersion(_ text: String) throws -> ProxyProtocolSettings.Version {
+    guard let version = ProxyProtocolSettings.Version(rawValue: text) else {
+        throw ValidationError("It is v1 or v2.")
+    }
+    return version
 }
 
 /// A form of lines as an option's value.

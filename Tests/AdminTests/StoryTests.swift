@@ -28,6 +28,9 @@ struct StoryTests {
         .killed: ["tapline kill 7"],
         .drained: ["time for draining was over", "shutdown.drain"],
         .denied: ["not allowed"],
+        .proxyUntrusted: ["127.0.0.1:50000 is not in proxy_protocol.trusted", "add its address there"],
+        .proxyHeaderInvalid: ["what came first is something else", "send-proxy-v2"],
+        .proxyHeaderTimeout: ["within proxy_protocol.timeout", "The sender sends none"],
         .overLimit: ["limit of the system", "`ulimit -n`"],
         .internalError: ["inside Tapline", "connection 7"],
     ]
@@ -56,6 +59,32 @@ struct StoryTests {
     @Test func clientThatGaveUp_isNotAResetOfABusyConnection() {
         let story = Story.of(record(connected: false, reason: .clientReset), timeouts: nil)
         #expect(story[1].hasPrefix("The client gave up before the upstream was connected"))
+    }
+
+    @Test func clientThatLeftBeforeItsHeader_neverHadAnUpstream() {
+        let story = Story.of(record(connected: false, reason: .clientClosed), timeouts: nil)
+        #expect(story[1].hasPrefix("The client ended its half before its PROXY protocol header was complete"))
+        #expect(story[2].contains("health checks"))
+    }
+
+    @Test func whatCameInPlaceOfAHeader_isTold() {
+        var ended = record(connected: false, reason: .proxyHeaderInvalid)
+        ended.proxy = ProxyFacts(fault: "begins with \"GET /\"")
+        #expect(
+            Story.of(ended, timeouts: nil)[1].hasPrefix(
+                "Where a PROXY protocol header was to be, what came first begins with \"GET /\"; Tapline reset it after"
+            ))
+    }
+
+    @Test func proxiedClient_isToldWithWhoSpeaksForIt() {
+        var ended = record(reason: .clientClosed)
+        ended.proxy = ProxyFacts(peer: .ipv4(IPv4Address(bits: 0x0A00_0001), port: 4444), version: "v2")
+        #expect(
+            Story.of(ended, timeouts: nil)[0].hasPrefix(
+                "The client 127.0.0.1:50000, for whom 10.0.0.1:4444 speaks, came to 127.0.0.1:8080"))
+        // Who speaks for itself.
+        ended.proxy = ProxyFacts(peer: ended.client, version: "v2")
+        #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("The client 127.0.0.1:50000 came to"))
     }
 
     @Test func volume_isInNumbersPeopleCanRead() {
@@ -99,6 +128,9 @@ struct WaitsTests {
     }
 
     static let cases: [Case] = [
+        Case(
+            live: live(state: .connecting) { $0.awaitsHeader = true }, subject: .header, milliseconds: 90_000,
+            words: "waits for the client's PROXY protocol header, for 1 min 30 s; proxy_protocol.timeout bounds that"),
         Case(
             live: live(state: .connecting) { $0.awaitsName = true }, subject: .name, milliseconds: 90_000,
             words: "waits for the name service to say what db.example:5432 is, for 1 min 30 s"),

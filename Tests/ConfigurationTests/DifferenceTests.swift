@@ -112,6 +112,24 @@ import Testing
         ("", "timeouts: { half_close: 2m }", "timeouts.half_close 55s → 2m"),
         ("", "timeouts: { lifetime: 1h }", "timeouts.lifetime 0s → 1h"),
         ("", "max_connections: 7", "max_connections 10000 → 7"),
+        ("", "proxy_protocol: { send: v1 }", "proxy_protocol none → send v1"),
+        (
+            "proxy_protocol: { accept: true, trusted: 10.0.0.1, send: v2 }", "", "proxy_protocol accept, send v2 → none"
+        ),
+        (
+            "proxy_protocol: { send: v1 }", "proxy_protocol: { send: v1, accept: true, trusted: 10.0.0.1 }",
+            "proxy_protocol.accept false → true"
+        ),
+        (
+            "proxy_protocol: { accept: true, trusted: 10.0.0.1 }",
+            "proxy_protocol: { accept: true, trusted: [10.0.0.0/8, \"::1\"] }",
+            "proxy_protocol.trusted 10.0.0.1 → 10.0.0.0/8, ::1"
+        ),
+        (
+            "proxy_protocol: { accept: true, trusted: 10.0.0.1 }",
+            "proxy_protocol: { accept: true, trusted: 10.0.0.1, timeout: 0 }", "proxy_protocol.timeout 3s → 0s"
+        ),
+        ("proxy_protocol: { send: v1 }", "proxy_protocol: { send: v2 }", "proxy_protocol.send v1 → v2"),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),
@@ -149,6 +167,7 @@ import Testing
         // These are in the table of relays.
         expect(RelayKey.self, "", except: ["name", "listen", "mode", "upstream", "timeouts"])
         expect(TimeoutsKey.self, "timeouts.")
+        expect(ProxyProtocolKey.self, "proxy_protocol.")
         expect(RecordKey.self, "record.", except: ["rotate"])
         expect(RotateKey.self, "record.rotate.")
     }

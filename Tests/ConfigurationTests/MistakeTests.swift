@@ -16,7 +16,9 @@ struct Mistaken: Sendable, CustomTestStringConvertible {
 }
 
 private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `include`, `relays`"
-private let relayKeys = "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, `record`"
+private let relayKeys =
+    "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, "
+    + "`proxy_protocol`, `record`"
 
 @Suite struct MistakeTests {
     @Test(arguments: shapes + keys + values + yaml)

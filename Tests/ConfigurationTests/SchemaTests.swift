@@ -18,14 +18,15 @@ import Text
         #expect(schema["admin"].keys == names(AdminKey.self))
         #expect(relay.keys == names(RelayKey.self))
         #expect(relay["timeouts"].keys == names(TimeoutsKey.self))
+        #expect(relay["proxy_protocol"].keys == names(ProxyProtocolKey.self))
         #expect(relay["record"].keys == names(RecordKey.self))
         #expect(relay["record"]["rotate"].keys == names(RotateKey.self))
     }
 
     @Test func mappings_takeNoOtherKeys_andEveryPropertyIsDescribed() {
         for part in [
-            schema, schema["log"], schema["shutdown"], schema["admin"], relay, relay["timeouts"], relay["record"],
-            relay["record"]["rotate"],
+            schema, schema["log"], schema["shutdown"], schema["admin"], relay, relay["timeouts"],
+            relay["proxy_protocol"], relay["record"], relay["record"]["rotate"],
         ] {
             #expect(part.scalar("type") == "object")
             #expect(part.scalar("additionalProperties") == "false")
@@ -51,6 +52,7 @@ import Text
         #expect(schema["log"]["access"].words == ["stdout", "stderr", "off"])
         #expect(
             schema["loopback_congestion_control"].words == LoopbackCongestionControl.allCases.map(\.rawValue))
+        #expect(relay["proxy_protocol"]["send"].words == ProxyProtocolSettings.Version.allCases.map(\.rawValue))
         #expect(relay["record"]["when_full"].words == RecordSettings.WhenFull.allCases.map(\.rawValue))
     }
 
@@ -75,6 +77,14 @@ import Text
         try expect(schema["admin"], 2) { "admin: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(relay, 2) { ConfigurationTests.relay(listen: "unix:/a\n    \($0)") }
         try expect(relay["timeouts"], 4) { ConfigurationTests.relay("timeouts: { \($0) }") }
+        let proxy = relay["proxy_protocol"]
+        #expect(
+            try read(ConfigurationTests.relay("proxy_protocol: { accept: \(proxy["accept"].defaultText ?? "") }"))
+                == (try read(ConfigurationTests.relay())))
+        let accepting = "proxy_protocol: { accept: true, trusted: 10.0.0.1"
+        #expect(
+            try read(ConfigurationTests.relay("\(accepting), timeout: \(proxy["timeout"].defaultText ?? "") }"))
+                == (try read(ConfigurationTests.relay("\(accepting) }"))))
         try expect(relay["record"], 4) { ConfigurationTests.relay("record: { \($0) }") }
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }

@@ -121,6 +121,21 @@ import Testing
         return state
     }
 
+    @Test(
+        arguments: [
+            (.headerRead, .connect, .connecting), (.sourceEnded(.up), .end(reset: false, .clientClosed, nil), .ended),
+            (.legFailed(.client, gone), .end(reset: true, .clientReset, gone), .ended),
+            (.legFailed(.client, silent), .end(reset: true, .clientTimedOut, silent), .ended),
+            (.decided(.proxyHeaderInvalid), .end(reset: true, .proxyHeaderInvalid, nil), .ended),
+            (.decided(.killed), .end(reset: true, .killed, nil), .ended),
+        ] as [(Event, Action, ConnectionState.Phase)])
+    func event_beforeThePROXYHeader(event: Event, action: Action, phase: ConnectionState.Phase) {
+        var state = ConnectionState(awaitsHeader: true)
+        #expect(state.phase == .awaitingHeader)
+        #expect(state.handle(event) == action)
+        #expect(state.phase == phase)
+    }
+
     @Test(arguments: connecting) func event_whileConnecting(row: Row) {
         let state = run(row)
         #expect(state.phase == (row.action == .relay ? .relaying : .ended))
@@ -131,7 +146,7 @@ import Testing
         switch row.action {
         case .end: #expect(state.phase == .ended)
         case .awaitSent: #expect(state.phase == .passingReset)
-        case .none, .relay, .endWriting, .drain: #expect(state.phase != .ended)
+        case .none, .connect, .relay, .endWriting, .drain: #expect(state.phase != .ended)
         }
     }
 

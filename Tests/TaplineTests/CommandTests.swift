@@ -36,6 +36,17 @@ struct CommandTests {
         #expect(configuration.log.format == .json)
     }
 
+    @Test func forward_takesThePROXYProtocol() throws {
+        let relay = try #require(
+            try forward("--accept-proxy", "10.0.0.0/8", "--accept-proxy", "::1", "--send-proxy", "v2", "1:a:1").relays
+                .first)
+        #expect(relay.proxyProtocol?.accept?.trusted.map(\.description) == ["10.0.0.0/8", "::1"])
+        #expect(relay.proxyProtocol?.accept?.timeout == .seconds(3))
+        #expect(relay.proxyProtocol?.send == .v2)
+        #expect(try forward("--send-proxy", "v1", "1:a:1").relays.first?.proxyProtocol?.accept == nil)
+        #expect(try forward("1:a:1").relays.first?.proxyProtocol == nil)
+    }
+
     @Test func forward_withPrint_writesEndRecordsToStandardError() throws {
         #expect(try forward("--print", "hex", "1:a:1").log.access == .standardError)
     }
@@ -59,6 +70,8 @@ struct CommandTests {
             (["forward", "1:a:1", "--connect-timeout", "soon"], ["--connect-timeout", "`soon`"]),
             (["forward", "1:a:1", "--workers", "0"], ["--workers", "`0`"]),
             (["forward", "1:a:1", "--log-format", "xml"], ["--log-format", "text or json"]),
+            (["forward", "1:a:1", "--accept-proxy", "10.0.0.1/8"], ["--accept-proxy", "is no network"]),
+            (["forward", "1:a:1", "--send-proxy", "v3"], ["--send-proxy", "v1", "v2"]),
             (["forward", "1:a:1", "--print", "octal"], ["--print", "'text'", "'hex'"]),
             (["forward", "1:a:1", "--colour"], ["--colour"]),
             (["check"], ["<path>"]),

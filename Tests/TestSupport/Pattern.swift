@@ -27,6 +27,12 @@ public struct Pattern: Hashable, Sendable {
         start = Int(random.next() % UInt64(Self.period))
     }
 
+    /// The first bytes of it.
+    public func bytes(_ count: Int) -> [UInt8] {
+        precondition(count < Self.period)
+        return (0..<count).map { Self.block[(start + $0) % Self.period] }
+    }
+
     /// Lends as many bytes as lie together from a position on, `limit` at most.
     func withBytes<Result>(
         at position: Int, limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Result

@@ -18,6 +18,45 @@ extension Peer {
         }
     }
 
+    /// Sends bytes that are no pattern's, `piece` bytes a call at most.
+    public func send(_ bytes: [UInt8], piece: Int = .max, within: Duration = Deadline.usual) throws {
+        let deadline = Deadline(in: within)
+        var position = 0
+        while position < bytes.count {
+            let sent = bytes.withUnsafeBytes { bytes in
+                Glibc.send(
+                    fd, bytes.baseAddress.map { $0 + position }, min(piece, bytes.count - position), CInt(MSG_NOSIGNAL))
+            }
+            if sent >= 0 {
+                position += sent
+            } else {
+                guard errno == EAGAIN else { throw TestFailure("send at byte \(position): \(Errno.current.name)") }
+                try self.await(POLLOUT, "room to send byte \(position)", deadline)
+            }
+        }
+    }
+
+    /// Reads exactly so many bytes, whatever they are.
+    public func receive(count: Int, within: Duration = Deadline.usual) throws -> [UInt8] {
+        let deadline = Deadline(in: within)
+        var bytes = [UInt8](repeating: 0, count: count)
+        var position = 0
+        while position < count {
+            let received = bytes.withUnsafeMutableBytes { bytes in
+                recv(fd, bytes.baseAddress.map { $0 + position }, count - position, 0)
+            }
+            if received > 0 {
+                position += received
+            } else if received == 0 {
+                throw TestFailure("an end at byte \(position) of \(count)")
+            } else {
+                guard errno == EAGAIN else { throw TestFailure("receive at byte \(position): \(Errno.current.name)") }
+                try self.await(POLLIN, "byte \(position) of \(count)", deadline)
+            }
+        }
+        return bytes
+    }
+
     /// Sends as much as there is room for at this moment. Nil when there is no room at all.
     func sendSome(_ pattern: Pattern, at position: Int, limit: Int) throws -> Int? {
         let sent = pattern.withBytes(at: position, limit: limit) {

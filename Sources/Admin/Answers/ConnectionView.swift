@@ -22,6 +22,7 @@ struct ConnectionView {
             json.add("spliced_down", number: record.splicedDown)
             json.add("splices", live.up.splices || live.down.splices)
             json.add("recording", live.isTapped)
+            proxy(record.proxy, to: &json)
             if let waits = Waits(live) {
                 json.object("waits") { json in
                     json.add("for", waits.subject.rawValue)
@@ -31,7 +32,9 @@ struct ConnectionView {
                 json.addNull("waits")
             }
             json.object("legs") { json in
-                leg("client", live.client ?? .init(address: record.client), in: live.up, out: live.down, &json)
+                leg(
+                    "client", live.client ?? .init(address: record.proxy?.peer ?? record.client), in: live.up,
+                    out: live.down, &json)
                 if let upstream = live.upstream {
                     leg("upstream", upstream, in: live.down, out: live.up, &json)
                 } else {
@@ -39,6 +42,20 @@ struct ConnectionView {
                 }
             }
             more(&json)
+        }
+    }
+
+    /// What the client's PROXY header said, beside whom the connection is of.
+    private static func proxy(_ facts: ProxyFacts?, to json: inout JSONText) {
+        guard let facts, let version = facts.version else {
+            json.addNull("proxy_header")
+            return
+        }
+        json.object("proxy_header") { json in
+            json.add("version", version)
+            json.add("destination", facts.destination?.description)
+            json.add("authority", facts.authority)
+            json.add("tls_version", facts.tlsVersion)
         }
     }
 
@@ -82,6 +99,7 @@ struct ConnectionView {
             json.add("spliced_down", number: record.splicedDown)
             json.add("splices", false)
             json.add("recording", false)
+            proxy(record.proxy, to: &json)
             json.addNull("waits")
             json.addNull("legs")
             more(&json)

@@ -11,6 +11,13 @@ extension Story {
         let wasConnected = record.connectDuration != nil
         switch end.reason {
         case .clientClosed:
+            guard wasConnected else {
+                return [
+                    "The client ended its half before its PROXY protocol header was complete, \(when); no upstream was "
+                        + "connected.",
+                    "So do health checks that only look whether a connection is accepted.",
+                ]
+            }
             return ["The client ended its half first and both halves ended in order, \(when)."]
         case .upstreamClosed:
             return ["The upstream ended its half first and both halves ended in order, \(when)."]
@@ -59,6 +66,8 @@ extension Story {
             ]
         case .denied:
             return ["It was not allowed, so Tapline reset it \(when)."]
+        case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:
+            return refusing(record, end.reason, when)
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, "\(code)", target, when, timeouts)
@@ -68,6 +77,33 @@ extension Story {
     private static func silent(_ side: String, _ code: String, _ when: String) -> String {
         "The \(side) stopped answering\(code): what was sent to it went unacknowledged until it counted as gone, \(when); "
             + "the other side was reset."
+    }
+
+    /// Why a client was not taken for the one that it is, or that it speaks for.
+    private static func refusing(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
+        let who = record.client.isUnix ? "The client" : "\(record.client)"
+        switch reason {
+        case .proxyUntrusted:
+            return [
+                "Relay \(record.relay) takes connections from load balancers only (proxy_protocol.accept), and \(who) is "
+                    + "not in proxy_protocol.trusted, so Tapline reset it \(when).",
+                "If it is a load balancer, add its address there; if it is a client, let it connect to a relay without "
+                    + "proxy_protocol.accept.",
+            ]
+        case .proxyHeaderInvalid:
+            return [
+                "Where a PROXY protocol header was to be, what came first \(record.proxy?.fault ?? "is something else"); "
+                    + "Tapline reset it \(when).",
+                "Let the sender send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on), also in its health checks, or "
+                    + "take proxy_protocol.accept out of the relay.",
+            ]
+        default:
+            return [
+                "No whole PROXY protocol header came within proxy_protocol.timeout, so Tapline reset it \(when).",
+                "The sender sends none (HAProxy: send-proxy-v2; nginx: proxy_protocol on), or waits for the upstream to "
+                    + "speak first.",
+            ]
+        }
     }
 
     /// What kept the upstream from being connected, or a limit or fault of Tapline's own.

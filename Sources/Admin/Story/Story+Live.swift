@@ -35,6 +35,11 @@ extension Story {
     private static func waiting(_ live: LiveConnection, _ waits: Waits, _ timeouts: Timeouts?) -> [String] {
         let span = text(milliseconds: waits.milliseconds)
         switch waits.subject {
+        case .header:
+            return [
+                "It waits for the client's PROXY protocol header, for \(span); proxy_protocol.timeout bounds that. Nobody is "
+                    + "connected before it is complete."
+            ]
         case .name:
             return [
                 "It waits for the name service to say what \(live.record.upstream) is, for \(span); "

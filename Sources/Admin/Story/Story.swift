@@ -19,7 +19,8 @@ enum Story {
     // MARK: Beginning and middle
 
     static func opening(_ record: ConnectionRecord) -> String {
-        let who = record.client.isUnix ? "A client" : "The client \(record.client)"
+        var who = record.client.isUnix ? "A client" : "The client \(record.client)"
+        if let peer = record.proxiedBy, peer != record.clientText { who += ", for whom \(peer) speaks," }
         return "\(who) came to \(record.listener), where relay \(record.relay) listens, at \(text(record.accepted)); "
             + "the relay forwards to \(record.upstream)."
     }

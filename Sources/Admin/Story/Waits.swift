@@ -5,6 +5,8 @@ internal import Sockets
 struct Waits: Hashable, Sendable {
     /// What is waited for.
     enum Subject: String, CaseIterable, Hashable, Sendable {
+        /// The client's PROXY header.
+        case header = "proxy_header"
         /// The name service; the upstream to accept.
         case name, connect
         /// A side that does not take what the other has sent.
@@ -40,7 +42,7 @@ struct Waits: Hashable, Sendable {
         }
         switch live.state {
         case .connecting:
-            subject = live.awaitsName ? .name : .connect
+            subject = live.awaitsHeader ? .header : live.awaitsName ? .name : .connect
             milliseconds = UInt64(max(0, live.age)) / 1_000_000
             return
         case .resetting:

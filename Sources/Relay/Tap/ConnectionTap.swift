@@ -16,7 +16,6 @@ final class ConnectionTap {
     // MARK: Fixed at birth
 
     let recorder: Recorder
-    let origin: ConversationOrigin
     let account = TapAccount()
     /// Where the recording must be whole: what its worker was promised.
     let room: TapRoom?
@@ -25,6 +24,8 @@ final class ConnectionTap {
 
     // MARK: The loop's thread only
 
+    /// Whose connection it is; while its PROXY header is awaited, its peer's.
+    private var origin: ConversationOrigin
     /// Bytes that the ring took, and that it had no room for.
     private(set) var taken: UInt64 = 0
     private(set) var missed: UInt64 = 0
@@ -61,6 +62,12 @@ final class ConnectionTap {
     }
 
     // MARK: What happens
+
+    /// The PROXY header that was awaited has named the client. Only now the recording begins.
+    func introduced(as origin: ConversationOrigin) {
+        self.origin = origin
+        begin(at: origin.accepted, isFromMiddle: false)
+    }
 
     func connected(to address: SocketAddress) {
         upstreamAddress = address

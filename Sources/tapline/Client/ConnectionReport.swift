@@ -35,11 +35,23 @@ struct ConnectionReport {
                     + "\(Words.duration(connection["age_ms"].count)) in all"
             ),
         ]
-        for (name, value) in numbers + ends + recording + legs {
+        for (name, value) in numbers + proxied + ends + recording + legs {
             let pieces = value.wrapped(to: columns - Self.indent)
             lines += zip([name] + pieces.dropFirst().map { _ in "" }, pieces).map { $0.padded(to: Self.indent) + $1 }
         }
         return lines
+    }
+
+    /// What the PROXY protocol adds.
+    private var proxied: [(String, String)] {
+        let header = connection["proxy_header"]
+        let words = [
+            connection["proxied_by"].text.map { "through \($0.harmless)" },
+            header["destination"].text.map { "which it reached at \($0.harmless)" },
+            header["authority"].text.map { "for \($0.harmless)" }, header["tls_version"].text.map(\.harmless),
+            connection["unique_id"].text.map { "unique id \($0.harmless)" },
+        ].compactMap(\.self)
+        return words.isEmpty ? [] : [("proxy", words.joined(separator: ", "))]
     }
 
     private func flow(_ name: String) -> String {

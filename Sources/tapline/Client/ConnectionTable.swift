@@ -14,7 +14,10 @@ struct ConnectionTable {
     /// Whether one has a text in what it is found by; case does not count.
     static func matches(_ connection: JSONValue, _ text: String) -> Bool {
         let wanted = text.lowercased()
-        let keys = ["relay", "client", "listener", "upstream", "upstream_address", "state", "reason", "errno"]
+        let keys = [
+            "relay", "client", "listener", "upstream", "upstream_address", "state", "reason", "errno", "proxied_by",
+            "unique_id",
+        ]
         if "\(connection["id"].count ?? 0)" == wanted { return true }
         return keys.contains { connection[$0].text?.lowercased().contains(wanted) ?? false }
     }

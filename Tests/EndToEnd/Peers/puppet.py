@@ -83,7 +83,10 @@ def await_refusal(name, command):
 
 def send(name, command):
     digest = hashlib.sha256()
-    pieces = [command["text"].encode()] if "text" in command else peer.content(int(command["count"]))
+    if "hex" in command:
+        pieces = [bytes.fromhex(command["hex"])]
+    else:
+        pieces = [command["text"].encode()] if "text" in command else peer.content(int(command["count"]))
     for piece in pieces:
         sockets[name].sendall(piece)
         digest.update(piece)

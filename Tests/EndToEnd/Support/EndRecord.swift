@@ -20,12 +20,14 @@ struct EndRecord: Decodable, Equatable {
     var errno: String?
     var recordedBytes: UInt64?
     var droppedBytes: UInt64?
+    var proxiedBy: String?
+    var uniqueId: String?
 
     /// The keys of the contract, in its order.
     static let keys = [
         "time", "id", "relay", "generation", "client", "listener", "upstream", "upstream_address", "bytes_up",
         "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
-        "dropped_bytes",
+        "dropped_bytes", "proxied_by", "unique_id",
     ]
 
     init(json: String) throws {

@@ -7,9 +7,9 @@ enum Programs {
     static let packages = [
         "capinfos": "wireshark-common", "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
         "editcap": "wireshark-common", "faketime": "faketime", "fsfreeze": "util-linux", "gcc": "gcc",
-        "initdb": "postgresql", "ip": "iproute2",
+        "haproxy": "haproxy", "initdb": "postgresql", "ip": "iproute2",
         "iperf3": "iperf3", "losetup": "mount", "mergecap": "wireshark-common", "mkfifo": "coreutils",
-        "mkfs.ext4": "e2fsprogs", "mount": "mount", "nc": "netcat-openbsd", "nft": "nftables",
+        "mkfs.ext4": "e2fsprogs", "mount": "mount", "nc": "netcat-openbsd", "nft": "nftables", "nginx": "nginx-light",
         "nsenter": "util-linux", "prlimit": "util-linux", "promtool": "prometheus", "psql": "postgresql-client",
         "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
         "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",

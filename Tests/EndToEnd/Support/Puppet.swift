@@ -75,6 +75,11 @@ final class Puppet: Sendable {
         try await tell("send", name, ["text": text])
     }
 
+    /// Sends bytes that are no text, given in hexadecimal.
+    func send(_ name: String, hex: String) async throws {
+        try await tell("send", name, ["hex": hex])
+    }
+
     /// Sends so many bytes that only their number decides; returns their hash.
     func send(_ name: String, count: Int, within limit: Duration = .seconds(90)) async throws -> String {
         try await tell("send", name, ["count": "\(count)"], within: limit).sha256 ?? ""

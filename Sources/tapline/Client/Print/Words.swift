@@ -38,6 +38,7 @@ enum Words {
         guard let subject = waits["for"].text else { return "-" }
         let words =
             switch subject {
+            case "proxy_header": "PROXY header"
             case "name": "name lookup"
             case "connect": "connect"
             case "client_reads": "client reads"

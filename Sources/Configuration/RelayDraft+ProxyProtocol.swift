@@ -1,0 +1,75 @@
+public import Sockets
+
+/// Yes and no, as a file says them.
+private enum Answer: String, CaseIterable {
+    case yes = "true"
+    case no = "false"
+}
+
+extension RelayDraft {
+    /// What `proxy_protocol` says; `listen` are the relay's listeners, by which it is known whether somebody must be
+    /// trusted by address.
+    static func proxyProtocol(_ field: Field, listen: [ListenAddress]) -> ProxyProtocolSettings? {
+        guard let fields = field.fields(ProxyProtocolKey.self) else { return nil }
+        var settings = ProxyProtocolSettings()
+        settings.send = fields[.send]?.choice(ProxyProtocolSettings.Version.self)
+        let accepts = fields[.accept].map { $0.choice(Answer.self) == .yes } ?? false
+        let trusted = fields[.trusted]?.networks() ?? []
+        let timeout = fields[.timeout]?.duration() ?? ProxyProtocolSettings.defaultTimeout
+        if timeout != .zero, timeout < ProxyProtocolSettings.defaultTimeout {
+            fields[.timeout]?.report(
+                "\(DurationText.text(of: timeout)) is too short for a packet that is lost and sent again; at least "
+                    + "\(DurationText.text(of: ProxyProtocolSettings.defaultTimeout)), or 0 for no bound")
+        }
+        guard accepts else {
+            if fields[.accept] == nil {
+                for key in [ProxyProtocolKey.trusted, .timeout] {
+                    fields[key]?.report("nothing is accepted; write `accept: true` beside it, or take it out")
+                }
+                if ProxyProtocolKey.allCases.allSatisfy({ fields[$0] == nil }) {
+                    field.report("says nothing; write `accept: true` with `trusted`, or `send: v1` or `send: v2`")
+                }
+            }
+            return settings.send == nil ? nil : settings
+        }
+        let namesSomebody = fields[.trusted].map { !$0.elements().isEmpty } ?? false
+        if !namesSomebody, let message = lackOfTrust(listen) {
+            (fields[.trusted] ?? fields[.accept])?.report(message)
+        }
+        settings.accept = .init(trusted: trusted, timeout: timeout)
+        return settings
+    }
+
+    /// Why nobody could connect; nil where everybody comes through a file.
+    private static func lackOfTrust(_ listen: [ListenAddress]) -> String? {
+        let overTCP = listen.filter { $0.port != nil }
+        guard !overTCP.isEmpty else { return nil }
+        let advice = "`trusted: [127.0.0.0/8, \"::1\"]`"
+        return "a header can claim any address, so somebody must be trusted; "
+            + (overTCP.allSatisfy(\.isLocal)
+                ? "for the programs of this machine write \(advice) beside it"
+                : "write the addresses of the load balancers beside it, such as `trusted: [10.0.0.0/8]`, "
+                    + "or \(advice) for the programs of this machine")
+    }
+}
+
+extension Field {
+    /// Networks, or single addresses.
+    func networks() -> [Network] {
+        elements().compactMap { element in
+            element.value { text throws(ValueError) in try Network(parsing: text) }
+        }
+    }
+}
+
+extension Network {
+    /// Reads a network or one address.
+    public init(parsing text: String) throws(ValueError) {
+        guard let network = Network(text) else {
+            throw ValueError(
+                "\(quoted(text)) is no network; write 10.0.0.0/8, 2001:db8::/32 or one address, without bits "
+                    + "beyond the length")
+        }
+        self = network
+    }
+}

@@ -1,0 +1,12 @@
+/// The checksum of a header of version 2: CRC32c (RFC 4960, appendix B), Castagnoli's polynomial, bits reflected.
+enum CRC32C {
+    /// What each value of a byte adds.
+    private static let table: [UInt32] = (0..<256).map { byte in
+        (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 == 1 ? sum >> 1 ^ 0x82F6_3B78 : sum >> 1 }
+    }
+
+    static func of(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+        let table = table
+        return ~bytes.reduce(~0) { sum, byte in sum >> 8 ^ table[Int((sum ^ UInt32(byte)) & 0xFF)] }
+    }
+}

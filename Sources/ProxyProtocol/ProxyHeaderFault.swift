@@ -1,0 +1,63 @@
+/// Why bytes are no header of the PROXY protocol. Its description is half a sentence that follows "what came first", and
+/// shows nothing of a peer's bytes but printable ASCII.
+public enum ProxyHeaderFault: Error, Hashable, Sendable {
+    /// It begins with something else; the first bytes, 16 at most.
+    case noHeader(beginning: [UInt8])
+    /// Version 1: no CRLF within 107 bytes.
+    case lineTooLong
+    /// Version 1: a CR without LF, or an LF without CR.
+    case bareLineEnd
+    /// Version 1: not the fields that a line has, or one of them is not what it should be.
+    case line
+    /// Version 2: another version in the 13th byte.
+    case version(UInt8)
+    /// Version 2: an unassigned command.
+    case command(UInt8)
+    /// Version 2: an unassigned family or transport.
+    case family(UInt8)
+    /// Version 2: longer than `ProxyHeader.longest`.
+    case tooLong(Int)
+    /// Version 2: not long enough for its addresses.
+    case addresses
+    /// Version 2: an extension goes past the end, or is longer than it may be.
+    case extensions
+    /// Version 2: the CRC32C is another.
+    case checksum
+}
+
+extension ProxyHeaderFault: CustomStringConvertible {
+    /// Such as `begins with "GET / HTTP/1.1", and so neither with PROXY nor with the signature of version 2`.
+    public var description: String {
+        switch self {
+        case .noHeader(let beginning):
+            "begins with \"\(Self.shown(beginning))\", and so neither with PROXY nor with the signature of version 2"
+        case .lineTooLong: "begins with PROXY and has no end of line within \(ProxyHeader.longestLine) bytes"
+        case .bareLineEnd: "begins with PROXY and has a CR without LF, or an LF without CR"
+        case .line: "begins with PROXY and goes on otherwise than a line of version 1 does"
+        case .version(let number): "has the signature of version 2 and the version \(number)"
+        case .command(let number): "is of version 2 with the unassigned command \(number)"
+        case .family(let byte): "is of version 2 with the unassigned family 0x\(Self.hexadecimal(byte))"
+        case .tooLong(let count):
+            "is of version 2 and \(count) bytes long; \(ProxyHeader.longest) are read at most"
+        case .addresses: "is of version 2 and too short for its addresses"
+        case .extensions: "is of version 2 with an extension that goes past its end or its bound"
+        case .checksum: "is of version 2 with a CRC32C that is wrong"
+        }
+    }
+
+    private static func shown(_ bytes: [UInt8]) -> String {
+        bytes.map { byte in
+            switch byte {
+            case 0x0A: "\\n"
+            case 0x0D: "\\r"
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): "\\\(Character(Unicode.Scalar(byte)))"
+            case 0x20..<0x7F: "\(Character(Unicode.Scalar(byte)))"
+            default: "\\x\(hexadecimal(byte))"
+            }
+        }.joined()
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+}

@@ -1,0 +1,160 @@
+import Foundation
+import Testing
+
+/// The PROXY protocol with those who have spoken it for longest, as sender and as receiver.
+@Suite(.needs("curl", "haproxy", "nginx", "python3"))
+struct ProxyChainTests {
+    private static let trusted = ["--accept-proxy", "127.0.0.0/8"]
+
+    /// The record of whoever asked: those who looked whether somebody listens came through as well.
+    private static func record(of tapline: TaplineProcess) async throws -> EndRecord {
+        let lines = try await tapline.program.output.first(1, within: .seconds(60)) {
+            $0.contains("\"client\":\"127.0.0.7:")
+        }
+        return try EndRecord(json: lines[0])
+    }
+
+    // MARK: All the way
+
+    /// HAProxy → tapline → nginx, version 2 on both ways: who the client is comes through to the end.
+    @Test func haproxyAndNginx_withTaplineBetween_knowTheClient() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let nginx = try await scene.answeringNginx(puppet)
+            let tapline = try await scene.run(
+                relays: """
+                      - name: web
+                        listen: 127.0.0.1:0
+                        upstream: 127.0.0.1:\(nginx.port)
+                        proxy_protocol: { accept: true, trusted: 127.0.0.1, timeout: 30s, send: v2 }
+                    """)
+            let haproxy = try await scene.haproxy(
+                to: tapline.port, options: "send-proxy-v2 proxy-v2-options unique-id,crc32c",
+                frontend: "unique-id-format from-haproxy-%cp", puppet)
+            let answer = try await scene.ask(haproxy)
+            #expect(answer.first == "127.0.0.7")
+            let record = try await Self.record(of: tapline)
+            let clientPort = try #require(answer.last)
+            #expect(record.client == "127.0.0.7:\(clientPort)")
+            #expect(record.proxiedBy?.hasPrefix("127.0.0.1:") == true)
+            #expect(record.uniqueId == "from-haproxy-\(clientPort)")
+            #expect(record.bytesUp > 0 && record.bytesDown > 0 && record.reason.hasSuffix("_closed"))
+            try await scene.eventually("nginx has logged") {
+                (try? String(contentsOfFile: nginx.log, encoding: .utf8))?
+                    .contains("127.0.0.7:\(clientPort) to \(haproxy)\n") == true
+            }
+        }
+    }
+
+    // MARK: In
+
+    @Test(arguments: ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,authority", "nginx"])
+    func haproxyOrNginx_asSender_isBelieved(sender: String) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let answers = try await scene.answeringHAProxy(puppet)
+            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:\(answers)", options: Self.trusted)
+            let front =
+                sender == "nginx"
+                ? try await scene.forwardingNginx(to: tapline.port, puppet)
+                : try await scene.haproxy(to: tapline.port, options: sender, puppet)
+            // Without a header of its own the answer is about tapline.
+            #expect(try await scene.ask(front).first == "127.0.0.1")
+            let record = try await Self.record(of: tapline)
+            #expect(record.client.hasPrefix("127.0.0.7:") && record.proxiedBy?.hasPrefix("127.0.0.1:") == true)
+        }
+    }
+
+    @Test func curl_asSender_speaksForItself() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let answers = try await scene.answeringHAProxy(puppet)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:127.0.0.1:\(answers)", options: ["--accept-proxy", "127.0.0.7"])
+            #expect(try await scene.ask(tapline.port, "--haproxy-protocol").first == "127.0.0.1")
+            let record = try await tapline.records()[0]
+            #expect(record.client.hasPrefix("127.0.0.7:") && record.proxiedBy == record.client)
+        }
+    }
+
+    /// A health check of a load balancer speaks for itself (LOCAL); who only connects asks for nothing.
+    @Test func healthChecks_areTheLoadBalancersOwn() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let answers = try await scene.answeringHAProxy(puppet)
+            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:\(answers)", options: Self.trusted)
+            let front = try scene.freePort()
+            try await scene.haproxy(
+                """
+                listen front
+                    mode tcp
+                    bind 127.0.0.1:\(front)
+                    server local 127.0.0.1:\(tapline.port) check inter 1s send-proxy-v2 check-send-proxy
+                """, port: front, puppet)
+            // It looks again and again, and resets as soon as it has seen enough, which may be too soon for an upstream.
+            try await scene.eventually("it was looked at") {
+                try tapline.recordsSoFar.contains { record in
+                    record.client == record.proxiedBy && record.upstreamAddress == "127.0.0.1:\(answers)"
+                }
+            }
+            let bare = try await puppet.connect("bare", to: tapline.address)
+            try await puppet.close("bare")
+            try await scene.eventually("the other has ended") {
+                try tapline.recordsSoFar.contains { record in
+                    record.client == bare && record.proxiedBy == nil && record.upstreamAddress == nil
+                        && record.reason == "client_closed"
+                }
+            }
+        }
+    }
+
+    // MARK: Out
+
+    @Test(arguments: ["v1", "v2"]) func haproxy_asReceiver_knowsTheClient(version: String) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let answers = try await scene.answeringHAProxy(bind: "accept-proxy", puppet)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:127.0.0.1:\(answers)", options: ["--send-proxy", version])
+            let answer = try await scene.ask(tapline.port)
+            let record = try await tapline.records()[0]
+            #expect(answer.count >= 2 && record.client == "\(answer[0]):\(answer[1])")
+            #expect(answer[0] == "127.0.0.7" && record.proxiedBy == nil)
+            #expect(record.uniqueId == (version == "v2" ? answer.last : nil))
+            #expect(answer.count == (version == "v2" ? 3 : 2))
+        }
+    }
+
+    @Test(arguments: ["v1", "v2"]) func nginx_asReceiver_knowsTheClient(version: String) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let nginx = try await scene.answeringNginx(puppet)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:127.0.0.1:\(nginx.port)", options: ["--send-proxy", version])
+            let answer = try await scene.ask(tapline.port)
+            let record = try await tapline.records()[0]
+            #expect(answer.count == 2 && record.client == answer.joined(separator: ":"))
+            #expect(answer[0] == "127.0.0.7")
+        }
+    }
+
+    /// Neither knows Unix clients; both must take the connection all the same, as the specification has it.
+    @Test(arguments: ["v1", "v2"]) func unixClient_isTakenByEverybody(version: String) async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let answers = try await scene.answeringHAProxy(bind: "accept-proxy", puppet)
+            let nginx = try await scene.answeringNginx(puppet)
+            let sockets = [scene.path("to-haproxy"), scene.path("to-nginx")]
+            let tapline = try await scene.forward(
+                "unix:\(sockets[0])=127.0.0.1:\(answers)", "unix:\(sockets[1])=127.0.0.1:\(nginx.port)",
+                options: ["--send-proxy", version])
+            for socket in sockets {
+                let status = try await scene.run(
+                    "curl", "-sS", "--max-time", "60", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", socket,
+                    "http://localhost/")
+                #expect(status == "200")
+            }
+            #expect(try await tapline.records(2).allSatisfy { $0.client == "unix:" })
+        }
+    }
+}
