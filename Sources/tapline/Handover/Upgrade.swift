@@ -126,7 +126,8 @@ final class Upgrade {
         case .start:
             break
         case .refuse:
-            logger.warning("no further upgrade: one is under way", metadata: particulars)
+            let what = sequence.state == .over ? "another process has taken over" : "one is under way"
+            logger.warning("no further upgrade: \(what)", metadata: particulars)
         case .copy:
             reason = ""
             timer?.start(after: Self.patience)

@@ -107,16 +107,14 @@ struct ServiceTests {
 
     /// The units as they lie in the repository, with the program where it is here.
     private func units(_ scene: Scene) throws -> [String] {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../../config/systemd").standardized.path
         try Files.makeDirectory(scene.path("tapline.service.d"))
         var paths: [String] = []
         for name in ["tapline.service", "tapline.socket"] {
-            let text = try #require(Files.read("\(folder)/\(name)"))
+            let text = try UnitFiles.text(name)
             paths.append(
                 try scene.file(name, text.replacingOccurrences(of: "/usr/bin/tapline", with: TaplineProcess.binary)))
         }
-        let dropIn = try #require(Files.read("\(folder)/tapline.service.d/notify-reload.conf"))
+        let dropIn = try UnitFiles.text("tapline.service.d/notify-reload.conf")
         // 252 does not know the type, and says so; the rest of the file is held against it all the same.
         _ = try scene.file("tapline.service.d/notify-reload.conf", dropIn)
         return paths

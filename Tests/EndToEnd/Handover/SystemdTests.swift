@@ -1,0 +1,122 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The units under a systemd: activated, reloaded, upgraded, watched and stopped.
+struct SystemdTests {
+    /// What the clients of `Peers/storm.py` say in the end.
+    private struct Report: Decodable {
+        var troubles: [String]
+        var connections: Int
+    }
+
+    /// The unit as it lies in the repository, but for what a user's manager does not do, what would hide the test's files,
+    /// and mounts that a machine within a machine may refuse.
+    private func service(_ bench: ReloadBench) throws -> String {
+        let absent = [
+            "DynamicUser=", "User=", "PrivateTmp=", "ProtectHome=", "ProtectKernelTunables=", "ProtectKernelLogs=",
+        ]
+        let lines = try UnitFiles.text("tapline.service").split(separator: "\n", omittingEmptySubsequences: false)
+        let kept = lines.filter { line in !absent.contains { line.hasPrefix($0) } }
+        return kept.joined(separator: "\n")
+            .replacingOccurrences(of: "/usr/bin/tapline", with: bench.binaryPath)
+            .replacingOccurrences(of: "/etc/tapline/tapline.yaml", with: bench.path)
+            .replacingOccurrences(of: "WatchdogSec=30s", with: "WatchdogSec=5s")
+            .replacingOccurrences(
+                of: "Type=notify",
+                with: "Type=notify\nStandardOutput=append:\(log(bench))\nStandardError=append:\(log(bench))")
+    }
+
+    private func log(_ bench: ReloadBench) -> String { bench.scene.path("log") }
+
+    /// Relays on the socket that systemd opens, and on one of Tapline's own; a number that a reload changes.
+    private func text(_ bench: ReloadBench, _ upstream: String, _ number: Int) -> String {
+        """
+        log: { format: json }
+        shutdown: { drain: 5s }
+        relays:
+          - { name: web, listen: '\(bench.first)', upstream: '\(upstream)', max_connections: \(number) }
+          - { name: own, listen: '\(bench.second)', upstream: '\(bench.upstream)' }
+
+        """
+    }
+
+    private func process(_ manager: UserManager) async throws -> pid_t {
+        pid_t(try await manager.property("MainPID", of: "tapline.service")) ?? 0
+    }
+
+    @Test(.needs("python3", "systemd-analyze", "unshare"), .needsSystemd)
+    func service_underLoad_isActivatedReloadedUpgradedAndStopped_withoutARefusedClient() async throws {
+        try await reloadScene(.heavy) { bench in
+            let crowd = try bench.scene.start(Scene.peer("storm.py"))
+            let upstream = try await bench.scene.listening(crowd)
+            try Files.write(text(bench, upstream, 1000), to: bench.path)
+            try Files.makeDirectory(bench.scene.path("bin"))
+            try bench.installBinary()
+            try await bench.scene.userManager { manager in
+                try manager.install("tapline.service", try service(bench))
+                try manager.install("tapline.socket", "[Socket]\nListenStream=\(bench.first)\nBacklog=4096\n")
+                try await manager.ctl("daemon-reload")
+                try await manager.ctl("start", "tapline.socket")
+                // The first of them starts the service, and all wait for it.
+                crowd.write("\(bench.first) 16\n")
+                try await bench.scene.eventually("it is active") {
+                    try await manager.property("ActiveState", of: "tapline.service") == "active"
+                }
+                try await bench.converse(bench.second)
+
+                try Files.write(text(bench, upstream, 1001), to: bench.path)
+                try await manager.ctl("reload", "tapline.service")
+                try await bench.scene.eventually("the status tells") {
+                    try await manager.property("StatusText", of: "tapline.service").hasPrefix("generation 2: ")
+                }
+                for _ in 1...3 {
+                    let old = try await process(manager)
+                    try bench.installBinary()
+                    try await manager.ctl("kill", "--kill-who=main", "--signal=USR2", "tapline.service")
+                    try await bench.scene.eventually("another process is the service") {
+                        try await process(manager) != old
+                    }
+                    try await bench.converse(bench.second)
+                }
+                crowd.write("over\n")
+                let said = try await crowd.output.line(containing: "\"done\"", within: .seconds(120))
+                let report = try JSONDecoder().decode(Report.self, from: Data(said.utf8))
+                #expect(report.troubles == [])
+
+                // It hangs, and is ended and started anew, with the same socket.
+                let hanging = try await process(manager)
+                #expect(hanging > 1 && kill(hanging, SIGSTOP) == 0)
+                try await bench.scene.eventually("the watchdog bites", within: .seconds(60)) {
+                    let isOther = try await ![0, hanging].contains(process(manager))
+                    return try await isOther && manager.property("ActiveState", of: "tapline.service") == "active"
+                }
+                #expect(try await manager.property("NRestarts", of: "tapline.service") == "1")
+                try await bench.converse(bench.second)
+
+                try await manager.ctl("stop", "tapline.socket", "tapline.service")
+                #expect(try await manager.property("Result", of: "tapline.service") == "success")
+                try await bench.puppet.awaitRefusal(bench.first)
+
+                // Every line is whole, whichever of two processes wrote it, and every connection of the crowd has one.
+                let lines = try #require(Files.read(log(bench))).split(separator: "\n").map(String.init)
+                let records = try lines.filter(EndRecord.isRecord).map(EndRecord.init(json:))
+                let own = records.filter { $0.relay == "web" }
+                #expect(own.count == report.connections && report.connections > 100)
+                #expect(own.allSatisfy { $0.reason == "client_closed" })
+                #expect(lines.count { $0.contains(" took over from process ") } == 3)
+            }
+        }
+    }
+}
+
+/// The units of the repository.
+enum UnitFiles {
+    /// A file of `config/systemd`.
+    static func text(_ name: String) throws -> String {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../config/systemd").standardized.path
+        guard let text = Files.read("\(folder)/\(name)") else { throw Failure("config/systemd/\(name) is missing") }
+        return text
+    }
+}
