@@ -89,7 +89,8 @@ struct SystemdTests {
                 #expect(hanging > 1 && kill(hanging, SIGSTOP) == 0)
                 try await bench.scene.eventually("the watchdog bites", within: .seconds(60)) {
                     let isOther = try await ![0, hanging].contains(process(manager))
-                    return try await isOther && manager.property("ActiveState", of: "tapline.service") == "active"
+                    let state = try await manager.property("ActiveState", of: "tapline.service")
+                    return isOther && state == "active"
                 }
                 #expect(try await manager.property("NRestarts", of: "tapline.service") == "1")
                 try await bench.converse(bench.second)
