@@ -4,10 +4,13 @@ internal import Sockets
 
 /// What records a connection.
 extension Connection {
-    /// Puts taps on a connection that was just accepted.
+    /// Puts taps on a connection whose client is known: that was just accepted, or whose PROXY header is there.
     func tapNew() {
+        for tap in taps { tap.introduced(as: origin) }
         worker.taps.forEach(of: relay.name) { recorder in
-            guard recorder.plan.selection.takes(id, from: clientAddress) else { return }
+            guard recorder.plan.selection.takes(id, from: clientAddress),
+                !taps.contains(where: { $0.recorder === recorder })
+            else { return }
             taps.append(ConnectionTap(recorder: recorder, origin: origin))
         }
     }
@@ -15,9 +18,18 @@ extension Connection {
     /// Records the connection from now on, if the recorder takes it.
     func attach(_ recorder: Recorder) {
         let selection = recorder.plan.selection
-        guard state.phase == .connecting || state.phase == .relaying, selection.includes(relay: relay.name),
+        guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.name),
             selection.takes(id, from: clientAddress), !taps.contains(where: { $0.recorder === recorder })
         else { return }
+        if state.phase == .awaitingHeader {
+            // Whose it is, and so who else takes it, is for the header to say. Whoever reads along this one connection
+            // waits with it.
+            guard selection.connection != nil else { return }
+            taps.append(
+                ConnectionTap(
+                    recorder: recorder, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0))
+            return
+        }
         guard let up, let down else {
             taps.append(ConnectionTap(recorder: recorder, origin: origin))
             return

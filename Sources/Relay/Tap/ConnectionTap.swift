@@ -16,12 +16,13 @@ final class ConnectionTap {
     // MARK: Fixed at birth
 
     let recorder: Recorder
-    let origin: ConversationOrigin
     let account = TapAccount()
     private let limit: UInt64
 
     // MARK: The loop's thread only
 
+    /// Whose connection it is; while its PROXY header is awaited, its peer's.
+    private var origin: ConversationOrigin
     /// Bytes that the ring took, and that it had no room for.
     private(set) var taken: UInt64 = 0
     private(set) var missed: UInt64 = 0
@@ -58,6 +59,12 @@ final class ConnectionTap {
     }
 
     // MARK: What happens
+
+    /// The PROXY header that was awaited has named the client. Only now the recording begins.
+    func introduced(as origin: ConversationOrigin) {
+        self.origin = origin
+        begin(at: origin.accepted, isFromMiddle: false)
+    }
 
     func connected(to address: SocketAddress) {
         upstreamAddress = address

@@ -80,7 +80,7 @@ import Testing
             let client = try relay.connect()
             let bytes = farHeader()
             try client.send(Array(bytes.dropLast()))
-            try await Self.awaitsHeader(relay)
+            try await relay.awaitsHeader()
             #expect(!listener.isAwaited)
             #expect(relay.idleShare() < idle, "what is left of a header must not be told of again and again")
             #expect(!listener.isAwaited)
@@ -106,16 +106,6 @@ import Testing
             #expect(try upstream.receiveToEnd(upBytes) == .fin(0))
             upstream.close()
             #expect(try relay.end().end?.reason == .clientClosed)
-        }
-    }
-
-    private static func awaitsHeader(_ relay: RelayHarness) async throws {
-        let deadline = Deadline()
-        while true {
-            let live = await relay.service.liveConnections(kernel: false)
-            if live.count == 1, live[0].awaitsHeader, live[0].state == .connecting { return }
-            guard !deadline.isOver else { throw TestFailure("no connection waits for a header") }
-            Deadline.letPass(.milliseconds(2))
         }
     }
 
@@ -157,7 +147,7 @@ import Testing
     @Test func zeroTimeout_waitsForEver() async throws {
         try await RelayHarness.run(ProxyProtocolSettings(accept: .loopback(.zero))) { relay, listener in
             let client = try relay.connect()
-            try await Self.awaitsHeader(relay)
+            try await relay.awaitsHeader()
             Deadline.letPass(.milliseconds(600))
             #expect(relay.endedCount == 0)
             client.close()
@@ -180,7 +170,7 @@ import Testing
         try await RelayHarness.run(Self.accepting) { relay, listener in
             let client = try relay.connect()
             try client.send(Array(farHeader().prefix(count)))
-            try await Self.awaitsHeader(relay)
+            try await relay.awaitsHeader()
             try client.reset()
             #expect(try relay.end().summary == .init(.clientReset, up: 0, down: 0, errno: "ECONNRESET"))
             #expect(!listener.isAwaited)
@@ -197,22 +187,6 @@ import Testing
             #expect(record.summary == .init(.proxyUntrusted, up: 0, down: 0))
             #expect(record.client == client.address && record.proxiedBy == nil)
             #expect(!listener.isAwaited)
-        }
-    }
-
-    @Test func killedOrDrained_whileItWaits() async throws {
-        try await RelayHarness.run(Self.accepting) { relay, _ in
-            let first = try relay.connect()
-            try await Self.awaitsHeader(relay)
-            #expect(await relay.service.kill(1))
-            #expect(try first.receiveToEnd(downBytes) == .reset(0))
-            #expect(try relay.end().end?.reason == .killed)
-            let second = try relay.connect()
-            try await Self.awaitsHeader(relay)
-            relay.service.stop()
-            try relay.join()
-            #expect(try second.receiveToEnd(downBytes) == .reset(0))
-            #expect(try relay.ended(2)[1].end?.reason == .drained)
         }
     }
 

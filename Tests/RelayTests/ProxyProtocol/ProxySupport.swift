@@ -47,6 +47,17 @@ extension RelayHarness {
             try await runAlone([relay], pump: pump) { try await body($0, listener) }
         }
     }
+
+    /// Waits until the one connection that is open waits for its header.
+    func awaitsHeader() async throws {
+        let deadline = Deadline()
+        while true {
+            let live = await service.liveConnections(kernel: false)
+            if live.count == 1, live[0].awaitsHeader, live[0].state == .connecting { return }
+            guard !deadline.isOver else { throw TestFailure("no connection waits for a header") }
+            Deadline.letPass(.milliseconds(2))
+        }
+    }
 }
 
 extension Peer {
