@@ -138,12 +138,12 @@ import Testing
             try serve(client, listener)
             try relay.ended()
             var seen = try await conversations(one)
-            // The other ends with the service.
+            // The other ends with the service, when that is joined.
             relay.service.stop()
+            try relay.join()
             seen += try await conversations(all)
             #expect(seen.map(\.client) == ["\(farEnds.source)", "\(farEnds.source)"])
             #expect(seen.allSatisfy { $0.hasStart && $0.up.recorded == UInt64(message) })
-            try relay.join()
         }
     }
 
