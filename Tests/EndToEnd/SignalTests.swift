@@ -158,10 +158,10 @@ struct SignalTests {
                 "127.0.0.1:0:\(upstream)", "unix:\(scene.path("front.sock"))=\(upstream)", options: ["--workers", "2"])
             let idle = try ProcessFacts.descriptors(of: tapline.pid)
             try await begin(puppet, through: tapline.address)
-            // Both sockets, and a pipe that fills while the client sleeps.
+            // Both sockets, and, where what was sent came in large pieces, a pipe that fills while the client sleeps.
             _ = try await puppet.fill("server")
             let busy = try ProcessFacts.descriptors(of: tapline.pid)
-            #expect(busy.count == idle.count + 4, "\(busy)")
+            #expect([2, 4].contains(busy.count - idle.count), "\(busy)")
 
             for fd in busy {
                 let kind = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(tapline.pid)/fd/\(fd)")

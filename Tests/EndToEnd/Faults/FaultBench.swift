@@ -39,9 +39,9 @@ struct FaultBench {
         }
         _ = try await tapline.records(Self.warmedBy)
         _ = try await admin.ask("/metrics")
-        // A listener for each worker, and the API's: those who came have gone.
+        // A listener for each worker, and the API's, of which a copy is kept for an upgrade: those who came have gone.
         let tapline = tapline
-        try await scene.eventually("nobody is connected") { try tapline.footing().descriptors["socket"] == 3 }
+        try await scene.eventually("nobody is connected") { try tapline.footing().descriptors["socket"] == 4 }
         footing = try await tapline.steadyFooting(in: scene)
     }
 
