@@ -57,7 +57,8 @@ extension Connection {
     /// Gives the flows what the connection has.
     func setTaps() {
         guard let exchange else { return }
-        let taps = FlowTaps(taps, connection: id, view: worker.shared.observer.traffic)
+        let view = worker.shared.observer.traffic
+        let taps = taps.isEmpty && view == nil ? nil : FlowTaps(taps, connection: id, view: view)
         exchange.up.taps = taps
         exchange.down.taps = taps
     }

@@ -16,11 +16,10 @@ final class FlowTaps {
     /// How much may be moved at once.
     let mostAtOnce: Int
 
-    /// Nil when nobody takes anything.
-    init?(
+    /// What takes bytes of the connection of that id.
+    init(
         _ recordings: [ConnectionTap], connection: UInt64, view: (@Sendable (UInt64, Direction, RawSpan) -> Void)?
     ) {
-        if recordings.isEmpty && view == nil { return nil }
         self.view = view
         self.connection = connection
         self.recordings = recordings
