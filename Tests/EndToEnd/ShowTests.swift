@@ -64,7 +64,7 @@ struct ShowTests {
         return (path, port)
     }
 
-    @Test(.needs("tcpdump", "curl", "python3"), .needsRoot)
+    @Test(.needs("tcpdump", "tshark", "curl", "python3"), .needsRoot)
     func curlCapturedByTcpdump_isSummedUpAndGivesItsBytesBack() async throws {
         try await scene(.heavy) { scene in
             let (path, port) = try await http(in: scene)
@@ -75,7 +75,12 @@ struct ShowTests {
             #expect(
                 shown.output[1].contains(" 127.0.0.1:\(port) ")
                     && shown.output[1].hasSuffix(" HTTP GET /nothing-here 404"))
-            #expect(shown.output[2].hasSuffix(" upstream_closed  HTTP GET /big 200"))
+            // The server closes after its answer and curl when it has the whole of it: the capture knows who was first.
+            let ends = try await scene.run(
+                "tshark", "-r", path, "-Y", "tcp.stream == 1 && tcp.flags.fin == 1", "-T", "fields", "-e", "tcp.srcport"
+            )
+            let end = ends.prefix { $0 != "\n" } == port ? " upstream_closed  " : " client_closed    "
+            #expect(shown.output[2].hasSuffix(end + "HTTP GET /big 200"))
             // The answer's head, an empty line, the file.
             let rest = try await shell(
                 "TAPLINE show \(path) --connection 2 --format raw --flow down | tail -c 3000000 | cmp - \(scene.path("big"))",
