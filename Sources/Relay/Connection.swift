@@ -145,13 +145,13 @@ final class Connection {
         guard let exchange else { return readyBeforeBytes(leg) }
         if state.isMoving {
             if events.contains(.readable) {
-                let flow = exchange.flow(from: leg)
-                report(flow.sourceReady(), of: flow)
+                exchange.withFlow(from: leg) { report($0.sourceReady(), of: $0) }
             }
             if events.contains(.writable) {
-                let flow = exchange.flow(to: leg)
-                report(flow.destinationReady(), of: flow)
-                finishReading(flow)
+                exchange.withFlow(to: leg) {
+                    report($0.destinationReady(), of: $0)
+                    finishReading($0)
+                }
             }
         } else if state.phase == .connecting {
             readyBeforeBytes(leg)

@@ -9,12 +9,29 @@ final class Exchange {
     let upstream: Leg
     let up: Flow
     let down: Flow
+    /// The same two, for a call that must not count a reference.
+    private let callableUp: Unmanaged<Flow>
+    private let callableDown: Unmanaged<Flow>
 
     init(worker: Worker, client: Leg, upstream: Leg) {
         self.client = client
         self.upstream = upstream
         up = Flow(direction: .up, worker: worker, source: client, destination: upstream)
         down = Flow(direction: .down, worker: worker, source: upstream, destination: client)
+        callableUp = .passUnretained(up)
+        callableDown = .passUnretained(down)
+    }
+
+    /// Calls with the flow out of a leg. The exchange outlives the call, and so do its flows.
+    @inline(__always)
+    func withFlow(from leg: Leg, _ body: (Flow) -> Void) {
+        (leg.side == .client ? callableUp : callableDown)._withUnsafeGuaranteedRef(body)
+    }
+
+    /// Calls with the flow into a leg.
+    @inline(__always)
+    func withFlow(to leg: Leg, _ body: (Flow) -> Void) {
+        (leg.side == .client ? callableDown : callableUp)._withUnsafeGuaranteedRef(body)
     }
 
     @inline(__always)

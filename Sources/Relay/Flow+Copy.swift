@@ -3,7 +3,6 @@ internal import Sockets
 /// The copy pump: `recv` into the worker's scratch buffer, `send` at once.
 extension Flow {
     func copy(atMost most: Int = Limits.copiedPerEvent) -> Outcome {
-        let scratch = worker.scratch
         var budget = most
         while true {
             let limit = min(readLimit, budget)
@@ -48,7 +47,7 @@ extension Flow {
         switch destination.socket.send(scratch, from: 0, count: count) {
         case .moved(let sent):
             self.count(sent)
-            if let taps { scratch.withBytes(from: 0, count: sent) { hand($0, to: taps) } }
+            if let callableTaps { scratch.withBytes(from: 0, count: sent) { hand($0, to: callableTaps) } }
             if sent < count { keep(scratch, from: sent, count: count - sent) }
             return nil
         case .wouldBlock:
@@ -79,7 +78,7 @@ extension Flow {
         switch destination.socket.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
             self.count(sent)
-            if let taps { buffer.withBytes(from: keptOffset, count: sent) { hand($0, to: taps) } }
+            if let callableTaps { buffer.withBytes(from: keptOffset, count: sent) { hand($0, to: callableTaps) } }
             keptOffset += sent
             keptCount -= sent
             if keptCount == 0 { dropKept() }
@@ -96,11 +95,12 @@ extension Flow {
     // MARK: Taps
 
     /// Copies when a recording must have every byte: only as much as that has room for.
-    func copyWhole(_ taps: FlowTaps) -> Outcome {
-        let most = min(readLimit, taps.mostAtOnce)
-        guard taps.reserve(most) else { return waitForTap() }
-        defer { taps.settle() }
-        return copy(atMost: most)
+    func copyWhole(to taps: Unmanaged<FlowTaps>) -> Outcome {
+        let most = min(readLimit, taps._withUnsafeGuaranteedRef { $0.mostAtOnce })
+        guard taps._withUnsafeGuaranteedRef({ $0.reserve(most) }) else { return waitForTap() }
+        let outcome = copy(atMost: most)
+        taps._withUnsafeGuaranteedRef { $0.settle() }
+        return outcome
     }
 
     private func waitForTap() -> Outcome {
@@ -111,8 +111,8 @@ extension Flow {
 
     /// Hands bytes that the destination just took, and that are counted, to the taps.
     @inline(__always)
-    private func hand(_ bytes: RawSpan, to taps: FlowTaps) {
-        taps.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount))
+    private func hand(_ bytes: RawSpan, to taps: Unmanaged<FlowTaps>) {
+        taps._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount)) }
     }
 
     func dropKept() {

@@ -50,13 +50,19 @@ final class Flow {
     /// Strong, though the connection owns the legs and the worker the connection: constants that are held need not be
     /// counted at every use. The worker lets the connection go when it ends.
     let worker: Worker
+    let scratch: ByteBuffer
     let source: Leg
     let destination: Leg
 
     // MARK: The loop's thread only
 
-    /// Where copies of the bytes go; while there is any, the flow is copied. Both flows share them.
-    var taps: FlowTaps?
+    /// Where copies of the bytes go; while there is any, the flow is copied. Both flows share them. They change between
+    /// events only.
+    var taps: FlowTaps? {
+        didSet { callableTaps = taps.map(Unmanaged.passUnretained) }
+    }
+    /// The same, for a call that must not count a reference.
+    private(set) var callableTaps: Unmanaged<FlowTaps>?
     /// The recording must be whole and has no room: nothing is read or sent until it has.
     var isWaitingForTap = false
     /// Bytes that the destination's socket took.
@@ -82,6 +88,7 @@ final class Flow {
     init(direction: Direction, worker: Worker, source: Leg, destination: Leg) {
         self.direction = direction
         self.worker = worker
+        scratch = worker.scratch
         self.source = source
         self.destination = destination
         lastProgress = worker.loop.now
@@ -131,8 +138,8 @@ final class Flow {
     @inline(__always)
     func pump(sourceIsReadable: Bool) -> Outcome {
         if pipe != nil { return splice(sourceIsReadable: sourceIsReadable) }
-        guard let taps, taps.mustBeWhole else { return copy(atMost: Limits.copiedPerEvent) }
-        return copyWhole(taps)
+        guard let taps = callableTaps else { return copy() }
+        return taps._withUnsafeGuaranteedRef { $0.mustBeWhole } ? copyWhole(to: taps) : copy()
     }
 
     /// Counts bytes that the destination's socket took.

@@ -1,3 +1,17 @@
+extension MutableRawSpan {
+    /// Stores a number, its most significant byte first (network order).
+    @inlinable @inline(__always)
+    public mutating func store(bigEndian number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
+        storeBytes(of: number.bigEndian, toByteOffset: offset, as: type(of: number))
+    }
+
+    /// Stores a number, its least significant byte first.
+    @inlinable @inline(__always)
+    public mutating func store(littleEndian number: some FixedWidthInteger & BitwiseCopyable, at offset: Int) {
+        storeBytes(of: number.littleEndian, toByteOffset: offset, as: type(of: number))
+    }
+}
+
 /// Pinned memory that grows, for bytes on their way out; owned by whoever holds the reference, for one thread at a time.
 ///
 /// Appending never fails: the memory grows by doubling and is kept by `removeAll`, so a writer that empties it again
@@ -106,6 +120,16 @@ public final class OutputBuffer {
     public func patch(bigEndian number: UInt16, at offset: Int) {
         precondition(offset >= 0 && offset + 2 <= count)
         (base + offset).storeBytes(of: number.bigEndian, as: UInt16.self)
+    }
+
+    /// Appends so many bytes, all of which `fill` must write: one look at the room there is, for many numbers.
+    @inlinable @inline(__always)
+    public func append(count more: Int, _ fill: (inout MutableRawSpan) -> Void) {
+        reserve(more)
+        let place = UnsafeMutableRawBufferPointer(start: base + count, count: more)
+        var span = place.mutableBytes
+        fill(&span)
+        filled += more
     }
 
     // MARK: Bytes

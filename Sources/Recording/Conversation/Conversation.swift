@@ -106,21 +106,27 @@ public final class Conversation {
     /// The next segment of the event: data, or the receiver's acknowledgement where it is due; nil at the end.
     public func next(_ cursor: inout DataCursor) -> Segment? {
         guard cursor.remaining > 0 else { return nil }
-        let direction = cursor.direction
-        let flow = direction == .up ? up : down
+        return cursor.direction == .up ? next(&cursor, &up, to: &down) : next(&cursor, &down, to: &up)
+    }
+
+    @inline(__always)
+    private func next(
+        _ cursor: inout DataCursor, _ flow: inout FlowSequence, to receiver: inout FlowSequence
+    ) -> Segment {
         let count = min(cursor.remaining, Segment.largestPayload)
         let unacknowledged = flow.passed &- flow.acknowledged
         // Until a receiver has acknowledged data, Wireshark takes its window for what the handshake's segments say, not
         // scaled, and calls a segment that ends exactly there a full window.
         let largest = flow.acknowledged == 0 ? UInt64(Segment.largestPayload) : Self.largestUnacknowledged
         if unacknowledged > 0, unacknowledged &+ UInt64(count) > largest {
-            return bare(Direction(from: direction.destination), [.ack], time: cursor.time)
+            return bare(
+                Direction(from: cursor.direction.destination), [.ack], time: cursor.time, from: receiver, to: &flow)
         }
-        var segment = bare(direction, [.psh, .ack], time: cursor.time)
+        var segment = bare(cursor.direction, [.psh, .ack], time: cursor.time, from: flow, to: &receiver)
         segment.payloadOffset = cursor.payloadOffset
         segment.payloadCount = count
         segment.gapBytes = cursor.gap
-        if direction == .up { up.passed &+= UInt64(count) } else { down.passed &+= UInt64(count) }
+        flow.passed &+= UInt64(count)
         cursor.payloadOffset &+= count
         cursor.remaining &-= count
         cursor.gap = 0
@@ -199,10 +205,17 @@ public final class Conversation {
 
     /// A segment without payload at the place where its flow stands. It acknowledges all of the other flow, unless
     /// that one has not begun.
-    @inline(__always)
     private func bare(_ direction: Direction, _ flags: Segment.Flags, time: Int64) -> Segment {
-        let flow = direction == .up ? up : down
-        let other = direction == .up ? down : up
+        direction == .up
+            ? bare(direction, flags, time: time, from: up, to: &down)
+            : bare(direction, flags, time: time, from: down, to: &up)
+    }
+
+    @inline(__always)
+    private func bare(
+        _ direction: Direction, _ flags: Segment.Flags, time: Int64, from flow: FlowSequence,
+        to other: inout FlowSequence
+    ) -> Segment {
         var segment = Segment(
             time: time, direction: direction, flags: flags, sequence: flow.next, acknowledgement: 0,
             offset: flow.passed, payloadOffset: 0, payloadCount: 0, gapBytes: 0, occasion: .none, isJoining: isJoining)
@@ -210,7 +223,7 @@ public final class Conversation {
         if flags.contains(.ack) {
             if other.hasBegun {
                 segment.acknowledgement = other.next
-                if direction == .up { down.acknowledge() } else { up.acknowledge() }
+                other.acknowledge()
             } else {
                 segment.flags.remove(.ack)
             }

@@ -24,6 +24,15 @@ struct InterfaceTable {
         var drops: UInt64 = 0
         /// Of the drops, those that no packet has told of yet.
         var untoldDrops: UInt64 = 0
+
+        @inline(__always)
+        mutating func count(drops: UInt64) -> UInt64 {
+            packets &+= 1
+            self.drops &+= drops
+            let told = untoldDrops &+ drops
+            untoldDrops = 0
+            return told
+        }
     }
 
     private(set) var indices: [Key: Int] = [:]
@@ -46,8 +55,7 @@ struct InterfaceTable {
         // Units of 10^-9 seconds.
         buffer.append(UInt8(9))
         buffer.padToFour()
-        buffer.appendEndOfOptions()
-        block.end(in: buffer)
+        block.endWithOptions(in: buffer)
         let early = earlyDrops.removeValue(forKey: key) ?? 0
         counts.append(Counts(started: time, drops: early, untoldDrops: early))
         indices[key] = counts.count - 1
@@ -57,11 +65,7 @@ struct InterfaceTable {
     /// Counts a packet that is written, and drops that were found just before it; returns the drops to tell of.
     @inline(__always)
     mutating func count(packetOn index: Int, drops: UInt64) -> UInt64 {
-        counts[index].packets &+= 1
-        counts[index].drops &+= drops
-        let told = counts[index].untoldDrops &+ drops
-        if told > 0 { counts[index].untoldDrops = 0 }
-        return told
+        counts[index].count(drops: drops)
     }
 
     /// Counts segments that were left out.
@@ -87,8 +91,7 @@ struct InterfaceTable {
             buffer.append(pcapngTime: time)
             buffer.append(option: .fourth, number: counts.packets &+ counts.drops)
             buffer.append(option: .fifth, number: counts.drops)
-            buffer.appendEndOfOptions()
-            block.end(in: buffer)
+            block.endWithOptions(in: buffer)
         }
     }
 }

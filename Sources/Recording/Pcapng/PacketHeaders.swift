@@ -39,23 +39,28 @@ struct PacketHeaders {
         let sum = checksum(0x4500 + UInt64(total) + 0x4000 + UInt64(lifeAndProtocol) + path.addressSum)
         let source = isUp ? path.client.low : path.server.low
         let destination = isUp ? path.server.low : path.client.low
-        // Version 4, five words of header; then "do not fragment", so that the identification 0 means nothing (RFC 6864).
-        buffer.append(bigEndian: UInt64(0x4500) << 48 | UInt64(total) << 32 | 0x4000)
-        buffer.append(bigEndian: UInt32(lifeAndProtocol) << 16 | UInt32(sum))
-        buffer.append(bigEndian: source << 32 | destination & 0xFFFF_FFFF)
+        buffer.append(count: 20) { header in
+            // Version 4, five words of header; then "do not fragment", so that the identification 0 means nothing
+            // (RFC 6864).
+            header.store(bigEndian: UInt64(0x4500) << 48 | UInt64(total) << 32 | 0x4000, at: 0)
+            header.store(bigEndian: UInt32(lifeAndProtocol) << 16 | UInt32(sum), at: 8)
+            header.store(bigEndian: source << 32 | destination & 0xFFFF_FFFF, at: 12)
+        }
     }
 
     @inline(__always)
     private static func appendIPv6(_ segment: Segment, _ path: PacketPath, tcpCount: Int, to buffer: OutputBuffer) {
         let source = segment.direction == .up ? path.client : path.server
         let destination = segment.direction == .up ? path.server : path.client
-        buffer.append(bigEndian: UInt32(0x6000_0000))
-        buffer.append(bigEndian: UInt16(truncatingIfNeeded: tcpCount))
-        buffer.append(bigEndian: UInt16(protocolTCP) << 8 | UInt16(timeToLive))
-        buffer.append(bigEndian: source.high)
-        buffer.append(bigEndian: source.low)
-        buffer.append(bigEndian: destination.high)
-        buffer.append(bigEndian: destination.low)
+        let lengthAndLife =
+            UInt64(UInt16(truncatingIfNeeded: tcpCount)) << 16 | protocolTCP << 8 | UInt64(timeToLive)
+        buffer.append(count: 40) { header in
+            header.store(bigEndian: UInt64(0x6000_0000) << 32 | lengthAndLife, at: 0)
+            header.store(bigEndian: source.high, at: 8)
+            header.store(bigEndian: source.low, at: 16)
+            header.store(bigEndian: destination.high, at: 24)
+            header.store(bigEndian: destination.low, at: 32)
+        }
     }
 
     @inline(__always)
@@ -68,11 +73,14 @@ struct PacketHeaders {
             ? UInt32(path.clientPort) << 16 | UInt32(path.serverPort)
             : UInt32(path.serverPort) << 16 | UInt32(path.clientPort)
         let lengthAndFlags = UInt16(tcpHeaderCount(segment) / 4) << 12 | UInt16(segment.flags.rawValue)
-        buffer.append(bigEndian: UInt64(ports) << 32 | UInt64(segment.sequence))
-        buffer.append(
-            bigEndian: UInt64(segment.acknowledgement) << 32 | UInt64(lengthAndFlags) << 16 | UInt64(window))
-        let checksumOffset = buffer.count
-        buffer.append(bigEndian: UInt32(0))
+        let checksumOffset = buffer.count + 16
+        buffer.append(count: 20) { header in
+            header.store(bigEndian: UInt64(ports) << 32 | UInt64(segment.sequence), at: 0)
+            header.store(
+                bigEndian: UInt64(segment.acknowledgement) << 32 | UInt64(lengthAndFlags) << 16 | UInt64(window), at: 8)
+            // The checksum, known when the payload is there, and the urgent pointer.
+            header.store(bigEndian: UInt32(0), at: 16)
+        }
         // The pseudo-header is the same sum for IPv4 and IPv6 (RFC 9293, section 3.1).
         var sum = path.addressSum + protocolTCP + UInt64(tcpCount)
         sum += UInt64(ports) + UInt64(segment.sequence) + UInt64(segment.acknowledgement)

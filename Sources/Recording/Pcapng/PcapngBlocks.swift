@@ -14,7 +14,6 @@ struct PcapngBlock {
 
     /// The codes of options that Tapline writes (sections 3.5 and 4 of the draft); several blocks share numbers.
     enum Option: UInt16 {
-        case end = 0
         case comment = 1
         /// `if_name`, and `epb_flags`, and `isb_starttime`.
         case second = 2
@@ -47,6 +46,15 @@ struct PcapngBlock {
         buffer.append(littleEndian: length)
         buffer.patch(littleEndian: length, at: start + 4)
     }
+
+    /// Ends the options, and with them the block.
+    @inline(__always)
+    func endWithOptions(in buffer: OutputBuffer) {
+        let length = UInt32(truncatingIfNeeded: buffer.count - start + 8)
+        // The option that ends the options is a zero of 32 bits.
+        buffer.append(littleEndian: UInt64(length) << 32)
+        buffer.patch(littleEndian: length, at: start + 4)
+    }
 }
 
 extension OutputBuffer {
@@ -73,16 +81,16 @@ extension OutputBuffer {
         padToFour()
     }
 
+    /// Appends an option that is a number of 32 bits.
+    @inline(__always)
+    func append(option: PcapngBlock.Option, number: UInt32) {
+        append(littleEndian: UInt64(option.rawValue) | 4 << 16 | UInt64(number) << 32)
+    }
+
     /// Appends an option that is a number of 64 bits.
     @inline(__always)
     func append(option: PcapngBlock.Option, number: UInt64) {
         append(option: option, count: 8)
         append(littleEndian: number)
-    }
-
-    /// Appends the option that ends the options.
-    @inline(__always)
-    func appendEndOfOptions() {
-        append(option: .end, count: 0)
     }
 }

@@ -55,8 +55,7 @@ public struct PcapngOutput {
         buffer.append(littleEndian: UInt64.max)
         buffer.append(option: .third, text: "Linux")
         buffer.append(option: .fourth, text: application)
-        buffer.appendEndOfOptions()
-        block.end(in: buffer)
+        block.endWithOptions(in: buffer)
     }
 
     /// Appends the statistics of the interfaces, at the end of the file or of the recording.
@@ -83,23 +82,23 @@ public struct PcapngOutput {
         let packetCount = PacketHeaders.packetCount(segment, conversation.path)
         buffer.reserve(packetCount + 128)
         let block = PcapngBlock(.packet, in: buffer)
-        // Two fields at a time: the interface, the halves of the time, the two lengths.
         let time = UInt64(max(0, segment.time))
         let length = UInt32(truncatingIfNeeded: packetCount)
-        buffer.append(littleEndian: UInt64(UInt32(truncatingIfNeeded: interface)) | (time >> 32) << 32)
-        buffer.append(littleEndian: time & 0xFFFF_FFFF | UInt64(length) << 32)
-        buffer.append(littleEndian: length)
+        // Two fields at a time: the interface, the halves of the time, the two lengths.
+        buffer.append(count: 20) { fields in
+            fields.store(littleEndian: UInt64(UInt32(truncatingIfNeeded: interface)) | (time >> 32) << 32, at: 0)
+            fields.store(littleEndian: time & 0xFFFF_FFFF | UInt64(length) << 32, at: 8)
+            fields.store(littleEndian: length, at: 16)
+        }
         PacketHeaders.append(segment, conversation.path, payload: payload, to: buffer)
         buffer.padToFour()
         // As seen from the listener: what the client sent is inbound (1), what it gets is outbound (2).
-        buffer.append(option: .second, count: 4)
-        buffer.append(littleEndian: UInt32(segment.direction == .up ? 1 : 2))
+        buffer.append(option: .second, number: UInt32(segment.direction == .up ? 1 : 2))
         if drops > 0 { buffer.append(option: .fourth, number: drops) }
         if known == nil || segment.occasion != .none || gap > 0 {
             appendComments(segment, of: conversation, isIntroduction: known == nil, gap: gap, to: buffer)
         }
-        buffer.appendEndOfOptions()
-        block.end(in: buffer)
+        block.endWithOptions(in: buffer)
         if segment.isLast { forget(id) }
     }
 

@@ -11,8 +11,11 @@ final class FlowTaps {
     private let connection: UInt64
     /// Recordings, in files and live.
     private let recordings: [ConnectionTap]
-    /// The one of them that must be whole.
+    /// The only one of them, where there is no other: for a call that must not count a reference.
+    private let only: Unmanaged<ConnectionTap>?
+    /// The one of them that must be whole, and its room.
     private let whole: ConnectionTap?
+    private let room: TapRoom?
     /// How much may be moved at once.
     let mostAtOnce: Int
 
@@ -23,25 +26,33 @@ final class FlowTaps {
         self.view = view
         self.connection = connection
         self.recordings = recordings
+        only = recordings.count == 1 ? .passUnretained(recordings[0]) : nil
         whole = recordings.first { $0.room != nil }
-        mostAtOnce = whole?.room?.mostAtOnce ?? .max
+        room = whole?.room
+        mostAtOnce = room?.mostAtOnce ?? .max
     }
 
     /// Whether the flows wait for a recording rather than pass bytes that it has no room for.
-    var mustBeWhole: Bool { whole != nil }
+    var mustBeWhole: Bool { room != nil }
 
     /// Makes sure that so many bytes find room, where a recording must be whole. When that fails, the recorder tells the
     /// workers later that there is room.
-    func reserve(_ count: Int) -> Bool { whole?.room?.reserve(count) ?? true }
+    @inline(__always)
+    func reserve(_ count: Int) -> Bool { room?.reserve(count) ?? true }
 
     /// The bytes that room was made sure of have been taken, or will not come now.
+    @inline(__always)
     func settle() {
-        if let whole, let room = whole.room, room.settle() { whole.recorder.hasRoom() }
+        if let room, room.settle() { whole?.recorder.hasRoom() }
     }
 
     /// Bytes were delivered, after so many others.
     func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
-        for position in recordings.indices { recordings[position].take(bytes, of: direction, at: offset) }
+        if let only {
+            only._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: offset) }
+        } else {
+            for tap in recordings { tap.take(bytes, of: direction, at: offset) }
+        }
         if let view { view(connection, direction, bytes) }
     }
 }

@@ -27,7 +27,9 @@ final class RecorderWriter {
 
     private var mailbox: Mailbox<RecorderCommand>?
     private var timer: Timer?
-    private var conversations = IDTable<TappedConversation>()
+    private var conversations: [UInt64: TappedConversation] = [:]
+    /// The same, found for every event, without hashing and without counting a reference.
+    private var places = IDTable<Unmanaged<TappedConversation>>()
     private var emptyLooks = 0
     private var lastTime: Int64 = 0
     /// Whether to finish now, once somebody asked for it; the last who asked decides.
@@ -93,6 +95,7 @@ final class RecorderWriter {
     /// Takes what is in the ring. Returns whether anything was.
     private func consume() -> Bool {
         var seen = false
+        let stream = stream
         repeat {
             let hasRoom = ring.consume { event, bytes, note in
                 if stream.isHolding || stream.isDue {
@@ -150,8 +153,7 @@ final class RecorderWriter {
                 $0.append(ack, of: known, RawSpan())
             }
         case .data:
-            guard let known = conversations[event.connection] else { return }
-            data(event, bytes, known, time)
+            places[event.connection]?._withUnsafeGuaranteedRef { data(event, bytes, $0, time) }
         case .flowEnded:
             guard let known = conversations[event.connection] else { return }
             end(event.direction, at: event.offset, of: known, time)
@@ -173,7 +175,9 @@ final class RecorderWriter {
         let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),
             hasRecord: beginning.hasRecord, upStart: beginning.upOffset, downStart: beginning.downOffset)
-        conversations[origin.id] = known
+        // One that began before goes on as another, from the middle.
+        if let former = conversations.updateValue(known, forKey: origin.id) { stream.retire(former) }
+        places[origin.id] = .passUnretained(known)
         guard beginning.isFromMiddle else {
             let syn = known.conversation.accepted()
             return write(known) { $0.append(syn, of: known, RawSpan()) }
@@ -184,6 +188,7 @@ final class RecorderWriter {
             downHasEnded: beginning.endedFlows.contains(.down), upstreamAddress: beginning.upstreamAddress)
     }
 
+    @inline(__always)
     private func data(_ event: TapEvent, _ bytes: RawSpan, _ known: TappedConversation, _ time: Int64) {
         let count = UInt64(bytes.byteCount)
         guard stream.prepare(for: bytes.byteCount, at: time) else { return stream.lose(count, of: known) }
@@ -211,6 +216,8 @@ final class RecorderWriter {
             if case .ended = note.content { stream.noteEnding(id, note.account) }
             return
         }
+        places[id] = nil
+        defer { stream.retire(known) }
         let segments: [Segment]
         if case .ended(let record) = note.content, let end = record.end {
             let lost = known.account.lost

@@ -42,6 +42,8 @@ final class RecordingStream {
     private var output: PcapngOutput
     private let batch = OutputBuffer(capacity: RecordingStream.batchSize + (256 << 10))
     private var pieces: [RecordingPiece] = []
+    /// Conversations that are over and may have pieces yet.
+    private var retired: [TappedConversation] = []
     /// Conversations whose end is in the batch.
     private var endings: [(UInt64, TapAccount)] = []
     private var state = State.writing
@@ -128,6 +130,7 @@ final class RecordingStream {
 
     /// Under `block`, whether an event of so many bytes can be taken now: there may have to be another file for it, and
     /// as long as that cannot be made, nothing may be lost.
+    @inline(__always)
     func mayTake(_ count: Int, at time: Int64) -> Bool {
         plan.whenFull == .drop || prepare(for: max(count, Self.leastRoom), at: time) || !isHolding
     }
@@ -144,9 +147,17 @@ final class RecordingStream {
     }
 
     /// What was appended since the last call holds so many bytes of a flow.
+    @inline(__always)
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
-        let told = missing.takeTold()
-        pieces.append(RecordingPiece(end: batch.count, owner: owner, direction: direction, count: count, gaps: told))
+        let piece = RecordingPiece(
+            end: batch.count, owner: owner.map(Unmanaged.passUnretained), direction: direction, count: count,
+            gaps: missing.takeTold())
+        pieces.append(piece)
+    }
+
+    /// Nothing more will be appended of a conversation: it is kept until its pieces are with the sink, or lost.
+    func retire(_ conversation: TappedConversation) {
+        retired.append(conversation)
     }
 
     /// A conversation's end stands in the batch, or is dropped with what comes now.
@@ -256,7 +267,9 @@ final class RecordingStream {
         var sum: UInt64 = 0
         for position in 0..<count where pieces[position].count > 0 {
             let count = pieces[position].count
-            if let owner = pieces[position].owner, owner.hasRecord { owner.counters.addRecorded(count) }
+            pieces[position].owner?._withUnsafeGuaranteedRef { owner in
+                if owner.hasRecord { owner.counters.addRecorded(count) }
+            }
             sum += count
         }
         return sum
@@ -266,7 +279,7 @@ final class RecordingStream {
     private func loseRest() {
         missing.keepUntold(of: output)
         for piece in pieces {
-            guard let owner = piece.owner else { continue }
+            guard let owner = piece.owner?.takeUnretainedValue() else { continue }
             missing.add(piece.gaps, of: owner)
             guard piece.count > 0 else { continue }
             lostBytes += piece.count
@@ -284,6 +297,7 @@ final class RecordingStream {
     private func clear() {
         batch.removeAll()
         pieces.removeAll(keepingCapacity: true)
+        retired.removeAll(keepingCapacity: true)
         taken = 0
         for (id, account) in endings { told(id, account) }
         endings.removeAll(keepingCapacity: true)

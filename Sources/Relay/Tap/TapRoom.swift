@@ -37,8 +37,12 @@ final class TapRoom {
     }
 
     /// Makes sure that so many bytes of a flow find room; the ring tells its consumer when it could not.
+    @inline(__always)
     func reserve(_ count: Int) -> Bool {
-        if promised >= sizeOfRead, count <= Flow.Limits.read { return true }
+        promised >= sizeOfRead && count <= Flow.Limits.read || reserveAnew(count)
+    }
+
+    private func reserveAnew(_ count: Int) -> Bool {
         let needed = Self.size(of: min(count, mostAtOnce), in: ring)
         if promised >= needed { return true }
         let granted = ring.reserve(needed - promised, orRather: portion)
