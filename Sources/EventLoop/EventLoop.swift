@@ -31,6 +31,8 @@ public final class EventLoop {
     private var handles = 0
     /// How many name lookups are under way, and how many of them nobody waits for any more.
     private var lookups = (underWay: 0, abandoned: 0)
+    /// How many turns there were; one goes on.
+    public private(set) var turns: UInt64 = 0
     /// What is let go of when the turn ends: watches that an event of the turn may still name, and see `retire`.
     private var retired: [AnyObject] = []
 
@@ -83,6 +85,7 @@ public final class EventLoop {
     private func turn(patience: CInt) -> Bool {
         assertOnThread()
         let (count, isForUV) = epoll.wait(patience)
+        turns &+= 1
         uv_update_time(raw)
         // Messages first: what was posted before a client connected is in force when that client is accepted.
         if uv_loop_alive(raw) != 0, isForUV || uv_backend_timeout(raw) == 0 { uv_run(raw, UV_RUN_NOWAIT) }

@@ -10,6 +10,8 @@ internal import Sockets
 final class Listener: Poll {
     /// How many clients one event accepts at most.
     private static let mostAtOnce = 16
+    /// So many turns in a row with as many clients as were asked for, and the next ones ask for twice as many.
+    private static let fullTurnsToAskForMore = 4
     /// How long a listener that ends goes on accepting, nanoseconds: a full queue takes less.
     private static let lastAccepting: UInt64 = 200_000_000
     /// How long accepting rests after the system refused. Milliseconds.
@@ -34,6 +36,11 @@ final class Listener: Poll {
     private var socket: Socket
     private var isPaused = false
     private var retry: Timer?
+    /// How many clients an event accepts now. Where one comes at a time, asking for a second costs what a connection
+    /// does: the kernel makes a descriptor before it finds that nobody waits.
+    private var asked = 1
+    private var fullTurns = 0
+    private var lastTurn: UInt64 = 0
 
     init(
         worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress, isHeldByManager: Bool
@@ -47,13 +54,24 @@ final class Listener: Poll {
     }
 
     override func ready(_ events: Events) {
-        acceptSome()
+        let isNext = worker.loop.turns == lastTurn &+ 1
+        lastTurn = worker.loop.turns
+        guard acceptSome(atMost: asked) else {
+            asked = 1
+            fullTurns = 0
+            return
+        }
+        // Whoever is left is told of in the next turn.
+        fullTurns = isNext ? fullTurns + 1 : 0
+        guard fullTurns >= Self.fullTurnsToAskForMore, asked < Self.mostAtOnce else { return }
+        asked *= 2
+        fullTurns = 0
     }
 
     /// Takes whom it can, a bounded number. Returns whether there may be more.
     @discardableResult
-    private func acceptSome() -> Bool {
-        for _ in 0..<Self.mostAtOnce {
+    private func acceptSome(atMost most: Int = mostAtOnce) -> Bool {
+        for _ in 0..<most {
             guard relay.places.take(1) else {
                 pause(.maxConnections)
                 return false
