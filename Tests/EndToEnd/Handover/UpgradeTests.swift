@@ -157,4 +157,45 @@ struct UpgradeTests {
             }
         }
     }
+
+    /// Both record the same relay for a while, and each removes old files: none that the other still writes.
+    @Test(.needs("python3")) func recording_ofTheOldProcess_outlivesTheRotationsOfTheNewOne() async throws {
+        try await reloadScene { bench in
+            let folder = bench.scene.path("recordings")
+            try Files.write(
+                """
+                log: { format: json }
+                relays:
+                  - name: web
+                    listen: '\(bench.first)'
+                    upstream: '\(bench.upstream)'
+                    record: { directory: '\(folder)', rotate: { size: 256KiB, every: 0, keep: 1 } }
+
+                """, to: bench.path)
+            try await bench.lineage { lineage in
+                try await bench.begin(bench.first, "old")
+                try await lineage.upgrade()
+                for number in 1...10 {
+                    try await bench.begin(bench.first, "\(number)")
+                    try await bench.puppet.pass(200_000, from: "\(number)", to: "\(number)'")
+                    try await bench.end("\(number)")
+                }
+                _ = try await lineage.first.records(10)
+                try await bench.exchange("old")
+                try await bench.end("old")
+                try await lineage.awaitEndOfPast(bench.scene)
+                try lineage.send(SIGTERM)
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+
+                // The old one's, and of the new one's the last: one that was closed, and the one that was written.
+                let files = try bench.scene.recordings(in: folder)
+                #expect((2...3).contains(files.count), "\(files)")
+                let whole = try #require(
+                    try await bench.scene.facts(of: [files[0]]).conversations.first { $0.reason != nil })
+                #expect(whole.up.isWhole(80_000) && whole.down.isWhole(80_000))
+                let records = try lineage.first.recordsSoFar
+                #expect(records.count == 11 && records.allSatisfy { $0.droppedBytes == 0 })
+            }
+        }
+    }
 }
