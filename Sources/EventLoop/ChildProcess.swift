@@ -78,9 +78,8 @@ public final class ChildProcess {
         return id
     }
 
-    /// Looks whether it has ended, and tells if so: for whoever must know before the signal's turn comes. A signal that
-    /// one program has ended may stand for several, and for others.
-    public func lookForEnd() {
+    /// A signal that one program has ended may stand for several, and for others.
+    private func lookForEnd() {
         guard let ended else { return }
         var status: CInt = 0
         guard waitpid(id, &status, WNOHANG) == id else { return }

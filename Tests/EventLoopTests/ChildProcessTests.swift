@@ -58,24 +58,14 @@ import Testing
         }
     }
 
-    /// An end is told once, by the signal or by whoever looks first.
-    @Test func end_isToldToWhoeverLooks_beforeTheSignal() async throws {
+    @Test func end_isToldOnce_withItsStatus() async throws {
         try await LoopHarness.run { harness in
-            let end = try pipe()
-            defer { Glibc.close(end.read) }
-            let copy = fcntl(end.write, F_DUPFD_CLOEXEC, 100)
-            Glibc.close(end.write)
-            try run(harness, "exit 3", descriptors: [copy]) { child, ending in
-                Glibc.close(copy)
-                #expect(try read(end.read) == [])
-                // It has closed everything; that it can be waited for follows.
-                try Deadline.poll("its end") {
-                    child.lookForEnd()
-                    return ending() != nil
-                }
+            try run(harness, "exit 3") { child, ending in
+                try harness.turn(until: "its end") { ending() != nil }
                 #expect(ending() == .exited(3))
-                // The number may be another's by now.
+                // The number may be another's by now: nothing is sent.
                 child.send(SIGKILL)
+                harness.turnAFewTimes()
             }
         }
     }

@@ -229,10 +229,8 @@ final class Upgrade {
 
     private func heard(_ event: HandoverChannel.Event) {
         switch event {
-        case .word(.ready):
-            // It may have said so with its last breath, which is met here first; nobody would be left to serve.
-            child?.lookForEnd()
-            take(.ready)
+        // One that has died since is known to have: the loop tells of signals before it tells of sockets.
+        case .word(.ready): take(.ready)
         // Its end tells more, and follows.
         case .word(.yours), .gone: break
         }

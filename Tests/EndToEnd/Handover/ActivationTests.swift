@@ -171,6 +171,42 @@ struct ActivationTests {
         }
     }
 
+    /// What the service manager said of the first process is not said to the one that takes its place, and the sockets
+    /// stay the manager's.
+    @Test(.needs("python3")) func upgrade_ofAnActivatedTapline_leavesTheVariablesBehind() async throws {
+        try await reloadScene { bench in
+            try configuration(bench, [("web", bench.first)])
+            let manager = try bench.scene.start(
+                Scene.peer("activator.py") + [
+                    "web=\(bench.first)", "--", TaplineProcess.binary, "run", "--config", bench.path,
+                ])
+            try await manager.output.line(containing: "\"listening\"")
+            manager.write("\n")
+            let started = try await manager.output.line(containing: "\"started\"")
+            let old = try #require(started.firstMatch(of: /\d+/).flatMap { pid_t($0.0) })
+            try await bench.begin(bench.first, "open")
+            kill(old, SIGUSR2)
+            let said = try await manager.errors.line(containing: " took over from process \(old)")
+            let new = try #require(said.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) })
+            defer { _ = kill(new, SIGKILL) }
+            let variables = try String(contentsOfFile: "/proc/\(new)/environ", encoding: .utf8).split(separator: "\0")
+            #expect(!variables.contains { $0.hasPrefix("LISTEN_") }, "\(variables)")
+            #expect(variables.contains { $0.hasPrefix("TAPLINE_HANDOVER=\(old) ") })
+            try await bench.end("open")
+            let ended = try await manager.output.line(containing: "\"ended\"")
+            #expect(ended.contains("\"status\": 0"))
+            try await bench.converse(bench.first)
+            kill(new, SIGTERM)
+            try await bench.scene.eventually("it ends") { !Lineage.isRunning(new) }
+
+            try await bench.puppet.connect("waiting", to: bench.first)
+            manager.write("\n")
+            try await bench.puppet.accept("waiting'", from: "upstream")
+            try await bench.exchange("waiting")
+            try await bench.end("waiting")
+        }
+    }
+
     /// A relay that comes back gets the socket that the manager has kept.
     @Test(.needs("python3")) func relay_thatComesBack_getsItsSocketAgain() async throws {
         try await reloadScene { bench in

@@ -151,7 +151,7 @@ struct FailedUpgradeTests {
     /// It says that it is ready and is gone before anybody has heard it: nobody else would be left to serve.
     @Test(.needs("python3")) func processThatEndsWithTheWordReady_leavesTheOldOne() async throws {
         try await play { bench, lineage in
-            // The old one rests meanwhile, and hears of both at once; the word came first.
+            // The old one rests meanwhile, and hears of both at once; the word came first, and must not count.
             try bench.installScript(
                 """
                 exec python3 -c '
