@@ -151,16 +151,21 @@ struct FailedUpgradeTests {
     /// It says that it is ready and is gone before anybody has heard it: nobody else would be left to serve.
     @Test(.needs("python3")) func processThatEndsWithTheWordReady_leavesTheOldOne() async throws {
         try await play { bench, lineage in
-            // The old one rests meanwhile, and hears of both at once; the word came first, and must not count.
+            // The old one rests until the system has told it of the end, too, and then hears of both at once. The word came
+            // first, and must not count.
             try bench.installScript(
                 """
                 exec python3 -c '
                 import os, signal
                 parent = os.getppid()
+                def fact(name):
+                    with open(f"/proc/{parent}/status") as status:
+                        return next(line.split()[1] for line in status if line.startswith(name + ":"))
                 os.kill(parent, signal.SIGSTOP)
-                child = os.getpid()
+                while fact("State") != "T":
+                    pass
                 if os.fork() == 0:
-                    while os.getppid() == child:
+                    while not int(fact("ShdPnd"), 16) >> signal.SIGCHLD - 1 & 1:
                         pass
                     os.kill(parent, signal.SIGCONT)
                     os._exit(0)

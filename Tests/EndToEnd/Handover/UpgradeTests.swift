@@ -90,22 +90,20 @@ struct UpgradeTests {
 
     @Test(.needs("python3")) func forward_isReplacedToo_andSaysWhatItDoes() async throws {
         try await reloadScene { bench in
-            let program = try bench.scene.start([
-                TaplineProcess.binary, "forward", "\(bench.first)=\(bench.upstream)", "--log-format", "json",
-            ])
-            let old = try await program.pid()
-            try await program.errors.line(containing: " listens on ")
-            try await bench.begin(bench.first, "open")
-            _ = kill(old, SIGUSR2)
-            let said = try await program.errors.line(containing: " took over; 1 open here, waiting up to 10m")
-            let successor = try #require(said.firstMatch(of: /process (\d+) took over/).flatMap { pid_t($0.1) })
-            defer { _ = kill(successor, SIGKILL) }
-            try await bench.converse(bench.first)
-            try await bench.exchange("open")
-            try await bench.end("open")
-            try await program.errors.line(containing: "process \(old), which was here before, has ended")
-            _ = kill(successor, SIGTERM)
-            #expect(try await program.exit() == .exited(0))
+            let words = ["forward", "\(bench.first)=\(bench.upstream)", "--log-format", "json"]
+            try await bench.lineage(words) { lineage in
+                let old = lineage.current
+                try await bench.begin(bench.first, "open")
+                try await lineage.upgrade()
+                try await lineage.errors.line(
+                    containing: "process \(lineage.current) took over; 1 open here, waiting up to 10m")
+                try await bench.converse(bench.first)
+                try await bench.exchange("open")
+                try await bench.end("open")
+                try await lineage.errors.line(containing: "process \(old), which was here before, has ended")
+                try lineage.send(SIGTERM)
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+            }
         }
     }
 
