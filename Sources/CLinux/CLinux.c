@@ -72,6 +72,10 @@ _Static_assert(offsetof(struct tapline_tcp_info, total_retrans) == 100, "tcp_inf
 
 int tapline_close_all_on_exec(void) { return close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); }
 
+int tapline_add_close_from(posix_spawn_file_actions_t *actions, int lowest) {
+    return posix_spawn_file_actions_addclosefrom_np(actions, lowest);
+}
+
 int tapline_interrupt_descriptor(void) {
     sigset_t signals;
     sigemptyset(&signals);

@@ -1,10 +1,11 @@
+internal import CLinux
 internal import Glibc
 internal import Sockets
 
 /// A program that this process starts beside itself, and whose end it hears of.
 ///
-/// Made, used and closed on the loop's thread. It gets the descriptors that it is given, standard input, output and error
-/// among the rest of what is not closed on exec; signals that are ignored stay so, others do what they do by default.
+/// Made, used and closed on the loop's thread. It gets standard input, output and error, the descriptors that it is given,
+/// and no others; signals that are ignored stay so, others do what they do by default.
 /// Closing stops the watch and leaves the program running.
 public final class ChildProcess {
     /// How a program ended.
@@ -58,6 +59,11 @@ public final class ChildProcess {
         defer { posix_spawn_file_actions_destroy(&actions) }
         for (place, descriptor) in descriptors.enumerated() where result == 0 {
             result = posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(3 + place))
+        }
+        // Libraries open some that are not closed on exec, and a client of ours would wait for an end that does not come
+        // as long as the program runs.
+        if result == 0 {
+            result = tapline_add_close_from(&actions, CInt(3 + descriptors.count))
         }
         guard result == 0 else { throw Errno(result) }
         var id: pid_t = 0

@@ -206,11 +206,14 @@ public final class EventLoop {
 
     /// What a process does once before its first loop: gives name lookups enough threads (libuv lets them use half of
     /// its pool, four by default, and reads the variable once), and ignores the signals that writing to a closed peer
-    /// or past a file-size limit would raise.
+    /// or past a file-size limit would raise, and the one that asks for an upgrade.
     public static func prepareProcess() {
         setenv("UV_THREADPOOL_SIZE", "16", 0)
         signal(SIGPIPE, SIG_IGN)
         signal(SIGXFSZ, SIG_IGN)
+        // Until somebody listens to it: whoever asks all processes of a service for an upgrade, or one that is starting,
+        // must not end any.
+        signal(SIGUSR2, SIG_IGN)
     }
 }
 

@@ -38,6 +38,13 @@ struct BoundListeners {
             return entry
         }
 
+        /// Gives the file of a Unix listener the mode that its relay wants.
+        func applyMode() {
+            guard case .unix(_, let mode) = listen else { return }
+            // The file may have been removed by somebody; then there is no mode to put right.
+            try? file?.change(mode: mode)
+        }
+
         /// Every address that leads to it.
         var reachedAddresses: [SocketAddress] {
             guard servesBothFamilies, let port = address.port else { return [address] }
@@ -119,7 +126,8 @@ struct BoundListeners {
         var change = Change()
         change.going = entries.filter { !plan.kept.contains($0.address) }
         change.unwanted = plan.left
-        let going = change.going.map(\.address)
+        // Also what a tapline before this one listens on, until it is told that this one is ready.
+        let going = change.going.map(\.address) + plan.left.filter { !$0.isOfManager }.map(\.address)
         do {
             for step in plan.steps {
                 switch step {
@@ -148,11 +156,10 @@ struct BoundListeners {
     mutating func adopt(_ change: Change) {
         for entry in change.going { remove(entry) }
         for entry in change.entries {
-            guard case .unix(_, let mode) = entry.listen, let file = entry.file,
-                let old = entries.first(where: { $0.address == entry.address }), old.listen != entry.listen
-            else { continue }
-            // The file may have been removed by somebody; then there is no mode to put right.
-            try? file.change(mode: mode)
+            guard let old = entries.first(where: { $0.address == entry.address }), old.listen != entry.listen else {
+                continue
+            }
+            entry.applyMode()
         }
         entries = change.entries
         strayFiles += change.unwanted.compactMap(\.file)
@@ -167,12 +174,13 @@ struct BoundListeners {
         if entry.source == .tapline, !ownsHandedFiles { strayFiles.append(file) } else { file.remove() }
     }
 
-    /// The process that had handed its sockets over is through with them: their files are ours from now on, and those
-    /// of sockets that no relay wants are removed.
+    /// The process that had handed its sockets over is through with them: their files are ours from now on, get the modes
+    /// of our configuration, and those of sockets that no relay wants are removed.
     mutating func ownHandedFiles() {
         ownsHandedFiles = true
         for file in strayFiles { file.remove() }
         strayFiles = []
+        for entry in entries where entry.source == .tapline { entry.applyMode() }
     }
 
     /// Another process serves the sockets from now on: their files are its.

@@ -70,6 +70,17 @@ public final class Directory: Sendable {
         return fstatat(fd, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && facts.st_mode & S_IFMT == S_IFREG
     }
 
+    /// Whether somebody still writes a file that `create` has made: this process or another one. False also where that
+    /// cannot be found out, because the file is another user's or its file system knows no locks.
+    public func isBeingWritten(_ name: String) -> Bool {
+        let flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY
+        let file = Errno.retrying { tapline_openat(fd, name, flags, 0) }
+        guard file >= 0 else { return false }
+        // Closing gives back a lock that was free.
+        defer { _ = close(file) }
+        return flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
+    }
+
     /// Removes a file. Returns whether it is gone.
     public func remove(_ name: String) throws(Errno) {
         if unlinkat(fd, name, 0) != 0 && errno != ENOENT { throw .current }

@@ -6,7 +6,8 @@ internal import CLinux
 /// descriptor and accepts its sockets without.
 public enum Inheritance {
     /// Marks every descriptor that is open now as closed on exec, standard ones left out. Any thread. Before Linux 5.11
-    /// (close_range(2)) it does nothing: no process is started here, so nobody is told.
+    /// (close_range(2)) it does nothing, and nobody is told: the one program that is started here, at an upgrade, gets
+    /// none but those that are meant for it anyway.
     public static func end() {
         _ = tapline_close_all_on_exec()
     }

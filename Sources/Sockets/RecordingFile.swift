@@ -28,6 +28,9 @@ public final class RecordingFile: Sendable {
         self.fd = fd
         self.path = path
         makesRoom = Atomic(tapline_gains_by_preallocation(fd) == 1)
+        // Tells whoever removes old files, in another process too, that this one is written (`Directory.isBeingWritten`).
+        // A killed process holds no lock. It is for that only: where the file system has none, the file is made all the same.
+        _ = flock(fd, LOCK_EX | LOCK_NB)
     }
 
     deinit {

@@ -68,6 +68,37 @@ struct RecordingFilesTests {
         }
     }
 
+    /// Two processes record the same relay during an upgrade. What is written is not closed: it neither goes nor counts,
+    /// whoever writes it.
+    @Test func filesThatAreWritten_stay_whoeverRotates() async throws {
+        try await TemporaryFolder.run { path in
+            let directory = try Directory(path: path)
+            var old = RecordingFiles(directory: directory, relay: "web", keep: 1)
+            var new = RecordingFiles(directory: try Directory(path: path), relay: "web", keep: 1)
+            let name = { (second: Int) in "web.19700101T00000\(second).000Z.pcapng" }
+            let second = { (number: Int) in Int64(number) * 1_000_000_000 }
+            var ofOld: RecordingFile? = try old.begin(at: second(1))
+            for number in 2...4 {
+                let file = try new.begin(at: second(number))
+                // Its recorder holds the file until there is another.
+                #expect(new.ended().isEmpty)
+                withExtendedLifetime(file) {}
+            }
+            #expect(directory.files().sorted() == [name(1), name(4)])
+
+            // The other way round: the older one goes on, while the newer one has had its file for a while.
+            let ofNew = try new.begin(at: second(5))
+            #expect(old.ended().isEmpty)
+            ofOld = try old.begin(at: second(6))
+            #expect(old.ended().isEmpty)
+            #expect(directory.files().sorted() == [name(5), name(6)])
+            #expect(directory.isBeingWritten(name(5)) && directory.isBeingWritten(name(6)))
+            ofOld = nil
+            #expect(ofOld == nil && !directory.isBeingWritten(name(6)) && !directory.isBeingWritten("none"))
+            withExtendedLifetime(ofNew) {}
+        }
+    }
+
     /// Several within a millisecond, of which the first are gone already when the clock comes to their names.
     @Test func names_followEachOtherAsTheFilesDo() async throws {
         try await TemporaryFolder.run { path in

@@ -1,9 +1,10 @@
 import Configuration
 import Glibc
-import Relay
 import Sockets
 import TestSupport
 import Testing
+
+@testable import Relay
 
 /// Listening sockets that one service has bound and another serves.
 @Suite struct HandoverTests {
@@ -118,6 +119,102 @@ import Testing
                 #expect(access(path, F_OK) != 0)
                 upstream.close()
             }
+        }
+    }
+
+    /// An address that overlaps one of the old one's, which is about to close it, is bound beside it, as at a reload.
+    @Test func addressThatOverlapsOneThatGoes_isBoundBesideIt() async throws {
+        try await Exclusive.run {
+            let upstream = try PeerListener()
+            let port = try #require(PeerListener.freePort().port)
+            let relay = { (listen: ListenAddress) in
+                RelaySettings(name: "relay", listen: [listen], upstream: .address(upstream.address))
+            }
+            let old = try start(settings([relay(.everyInterface(port: port))], workers: 2))
+            let narrow = SocketAddress.ipv4(.loopback, port: port)
+            let new = try start(settings([relay(.address(narrow))], workers: 2), try await old.copyListeners(from: 100))
+            old.leave(within: .seconds(5))
+            try Background("join") { old.join() }.value()
+            try connectMany(narrow, upstream)
+            try end(new)
+            upstream.close()
+        }
+    }
+
+    /// The modes are those of the new one's configuration, from the moment on that the files are its own.
+    @Test func socketFile_getsTheModeOfTheNewConfiguration() async throws {
+        try await Exclusive.run {
+            try await TemporaryFolder.run { folder in
+                let path = "\(folder)/front.sock"
+                let relay = { (mode: UInt16) in
+                    RelaySettings(
+                        name: "relay", listen: [.unix(path: path, mode: mode)],
+                        upstream: .address(.ipv4(.loopback, port: 9)))
+                }
+                let mode = {
+                    var facts = stat()
+                    return stat(path, &facts) == 0 ? facts.st_mode & 0o777 : 0
+                }
+                let old = try start(settings([relay(0o600)], workers: 1))
+                let new = try start(settings([relay(0o666)], workers: 1), try await old.copyListeners(from: 100))
+                #expect(mode() == 0o600)
+                old.leave(within: .seconds(5))
+                new.ownHandedFiles()
+                #expect(mode() == 0o666)
+                try Background("join") { old.join() }.value()
+                try end(new)
+            }
+        }
+    }
+
+    /// Ways to come to an end.
+    enum Ending: CaseIterable {
+        case drained, stopped, replaced
+    }
+
+    /// Whoever waits in a queue of the service manager's when the service ends is still there for the next one: it is not
+    /// accepted, and the socket is not shut down.
+    @Test(arguments: Ending.allCases) func managersQueue_isLeftAlone_atTheEnd(_ ending: Ending) async throws {
+        try await Exclusive.run {
+            let upstream = try PeerListener()
+            let manager = try PeerListener()
+            let relay = RelaySettings(
+                name: "relay", listen: [.address(manager.address)], upstream: .address(upstream.address))
+            let activated = {
+                let socket = try Socket.inheriting(dup(manager.fd))
+                let handed = HandedSocket(socket, descriptor: 3, label: "relay", origin: .manager)
+                return try self.start(
+                    self.settings([relay], workers: 1), [try #require(handed)], isSuccessor: false)
+            }
+            let first = try activated()
+            // Its worker is held up, so that it is told of its end before it can hear of the client.
+            let (isHeld, mayGoOn) = (Monitor(false), Monitor(false))
+            first.state.post(
+                .list { _ in
+                    isHeld.withLock { $0 = true }
+                    _ = mayGoOn.waitIfInTime(within: Deadline.usual) { $0 ? true : nil }
+                })
+            _ = try isHeld.wait(for: "the worker is held up") { $0 ? true : nil }
+            switch ending {
+            case .drained: first.drain(within: .seconds(20))
+            case .stopped: first.stop()
+            case .replaced: first.leave(within: .seconds(20))
+            }
+            let client = try Peer.connect(to: manager.address)
+            try client.send(upBytes, 0..<message)
+            mayGoOn.withLock { $0 = true }
+            try Background("join") { first.join() }.value()
+
+            #expect(manager.isAwaited)
+            #expect(!upstream.isAwaited)
+            let second = try activated()
+            let served = try upstream.accept()
+            try served.receive(upBytes, 0..<message)
+            try served.send(downBytes, 0..<message)
+            try client.receive(downBytes, 0..<message)
+            for peer in [client, served] { peer.close() }
+            try end(second)
+            for listener in [manager, upstream] { listener.close() }
         }
     }
 

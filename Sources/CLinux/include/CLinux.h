@@ -4,6 +4,7 @@
 #ifndef TAPLINE_CLINUX_H
 #define TAPLINE_CLINUX_H
 
+#include <spawn.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -54,6 +55,10 @@ int tapline_set_thread_name(const char *name);
 
 // Marks every descriptor from 3 on as closed on exec: close_range(2), Linux 5.11. -1 and errno before that.
 int tapline_close_all_on_exec(void);
+
+// Has a program that is started close every descriptor from this one on (posix_spawn_file_actions_addclosefrom_np, glibc
+// 2.34); an error number or 0.
+int tapline_add_close_from(posix_spawn_file_actions_t *actions, int lowest);
 
 // signalfd(2) for SIGINT and SIGTERM, which are blocked for the calling thread and those that it starts from now on; -1
 // and errno when that fails.

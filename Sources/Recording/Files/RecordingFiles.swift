@@ -59,16 +59,22 @@ public struct RecordingFiles: Sendable {
         current = nil
     }
 
-    /// The file that was begun last is closed: removes the oldest closed ones beyond those that stay. Returns the names
-    /// that could not be removed, with the reason.
+    /// The file that was begun last is closed: removes the oldest closed ones beyond those that stay, whichever process
+    /// made them; those that a process still writes neither count nor go. Returns the names that could not be removed,
+    /// with the reason.
     public mutating func ended() -> [(name: String, error: Errno)] {
+        let closed = current
         current = nil
-        return removeOld()
+        return removeOld(closed)
     }
 
-    private func removeOld() -> [(name: String, error: Errno)] {
+    /// `closed` was closed a moment ago, and its owner may not have let go of it yet.
+    private func removeOld(_ closed: String?) -> [(name: String, error: Errno)] {
         guard keep > 0 else { return [] }
-        let names = directory.files().filter { RecordingFileName.isRecording($0, of: relay) && $0 != current }.sorted()
+        // What another process writes is not closed, and not ours to remove: during an upgrade two record the same relay.
+        let names = directory.files().filter { name in
+            RecordingFileName.isRecording(name, of: relay) && (name == closed || !directory.isBeingWritten(name))
+        }.sorted()
         var failed: [(name: String, error: Errno)] = []
         for name in names.dropLast(keep) {
             do {

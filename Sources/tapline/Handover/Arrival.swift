@@ -12,7 +12,8 @@ final class Arrival {
     private var channel: HandoverChannel?
     private let tookOver: () -> Void
     private let alone: () -> Void
-    private var hasTakenOver = false
+    /// Whether all is this process's own.
+    private(set) var hasTakenOver = false
 
     /// `tookOver` is called once, when the older process accepts no more: the files of Unix sockets are ours from then
     /// on. `alone` follows when that process has ended.

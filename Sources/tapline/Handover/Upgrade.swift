@@ -19,6 +19,8 @@ final class Upgrade {
         var handOver: (_ process: Int32, _ tell: () -> Void) -> Void
         /// It failed, and everything is as before.
         var failed: () -> Void
+        /// How long connections may take that the process has accepted before it was told to end.
+        var drain: () -> Duration
     }
 
     /// What goes along.
@@ -29,7 +31,7 @@ final class Upgrade {
 
     /// How long the other process may take until it is ready; milliseconds. It takes some ten.
     private static let patience: UInt64 = 30_000
-    /// How long a process may take to end that was told to.
+    /// How long a process may take to end that was told to, beyond the bound of its connections; milliseconds.
     private static let patienceWithEnd: UInt64 = 5000
 
     // MARK: Fixed at birth
@@ -168,7 +170,9 @@ final class Upgrade {
 
     private func dismiss() {
         child?.send(SIGTERM)
-        timer?.start(after: Self.patienceWithEnd)
+        // It accepts clients before it says that it is ready, and has connections to finish like any other.
+        let seconds = max(0, hooks.drain().components.seconds) + 1
+        timer?.start(after: UInt64(seconds) * 1000 + Self.patienceWithEnd)
     }
 
     /// There is no other process any more.
@@ -225,6 +229,7 @@ final class Upgrade {
 
     private func heard(_ event: HandoverChannel.Event) {
         switch event {
+        // One that has died since is known to have: the loop tells of signals before it tells of sockets.
         case .word(.ready): take(.ready)
         // Its end tells more, and follows.
         case .word(.yours), .gone: break

@@ -1,4 +1,5 @@
 import Admin
+import Configuration
 import EventLoop
 import Logging
 import Relay
@@ -65,12 +66,17 @@ extension Supervisor {
                 failed: { [unowned self] in
                     outputs.share(false)
                     catchUpWithReloads()
-                }))
+                },
+                drain: { [unowned self] in configuration.shutdown.drain }))
     }
 
     func askForUpgrade() {
         guard let upgrade, sequence.state == .running || sequence.state == .replaced else {
             return outputs.logger.warning("no upgrade: tapline is \(upgrade == nil ? "starting" : "stopping")")
+        }
+        // The manager would not hear from this process whose turn it is, and files would have no owner.
+        guard arrival?.hasTakenOver != false else {
+            return outputs.logger.warning("no upgrade: the process before this one has not handed everything over yet")
         }
         upgrade.ask()
     }

@@ -170,7 +170,7 @@ final class Supervisor {
     }
 
     /// The configuration in force.
-    private var configuration: Configuration { reloader?.running ?? plan.configuration }
+    var configuration: Configuration { reloader?.running ?? plan.configuration }
 
     /// Writes text among the end records.
     func tell(_ text: String) {

@@ -130,6 +130,83 @@ struct ActivationTests {
         }
     }
 
+    /// Also who waits while it runs, because it takes no more at once, is no client of one that stops.
+    @Test(.needs("python3")) func client_whoWaitsAtAStop_isServedByTheNextOne() async throws {
+        try await reloadScene { bench in
+            try Files.write(
+                """
+                log: { format: json }
+                workers: 1
+                relays:
+                  - { name: web, listen: '\(bench.first)', upstream: '\(bench.upstream)', max_connections: 1 }
+
+                """, to: bench.path)
+            let manager = try bench.scene.start(
+                Scene.peer("activator.py") + [
+                    "web=\(bench.first)", "--", TaplineProcess.binary, "run", "--config", bench.path,
+                ])
+            try await manager.output.line(containing: "\"listening\"")
+            manager.write("\n")
+            let started = try await manager.output.line(containing: "\"started\"")
+            let pid = try #require(started.firstMatch(of: /\d+/).flatMap { pid_t($0.0) })
+            try await bench.begin(bench.first, "open")
+            try await bench.puppet.connect("waiting", to: bench.first)
+            try await bench.puppet.send("waiting", "question")
+            try await manager.errors.line(containing: "accepting pauses; clients wait")
+            kill(pid, SIGTERM)
+            try await manager.errors.line(containing: "1 open, waiting up to 25s")
+            try await bench.end("open")
+            let ended = try await manager.output.line(containing: "\"ended\"")
+            #expect(ended.contains("\"status\": 0"))
+            // Nobody serves now, and it goes on waiting.
+            try await bench.puppet.connect("later", to: bench.first)
+            manager.write("\n")
+            try await bench.puppet.accept("waiting'", from: "upstream")
+            try await bench.puppet.receive("waiting'", count: 8)
+            try await bench.exchange("waiting")
+            try await bench.end("waiting")
+            try await bench.puppet.accept("later'", from: "upstream")
+            try await bench.exchange("later")
+            try await bench.end("later")
+        }
+    }
+
+    /// What the service manager said of the first process is not said to the one that takes its place, and the sockets
+    /// stay the manager's.
+    @Test(.needs("python3")) func upgrade_ofAnActivatedTapline_leavesTheVariablesBehind() async throws {
+        try await reloadScene { bench in
+            try configuration(bench, [("web", bench.first)])
+            let manager = try bench.scene.start(
+                Scene.peer("activator.py") + [
+                    "web=\(bench.first)", "--", TaplineProcess.binary, "run", "--config", bench.path,
+                ])
+            try await manager.output.line(containing: "\"listening\"")
+            manager.write("\n")
+            let started = try await manager.output.line(containing: "\"started\"")
+            let old = try #require(started.firstMatch(of: /\d+/).flatMap { pid_t($0.0) })
+            try await bench.begin(bench.first, "open")
+            kill(old, SIGUSR2)
+            let said = try await manager.errors.line(containing: " took over from process \(old)")
+            let new = try #require(said.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) })
+            defer { _ = kill(new, SIGKILL) }
+            let variables = try String(contentsOfFile: "/proc/\(new)/environ", encoding: .utf8).split(separator: "\0")
+            #expect(!variables.contains { $0.hasPrefix("LISTEN_") }, "\(variables)")
+            #expect(variables.contains { $0.hasPrefix("TAPLINE_HANDOVER=\(old) ") })
+            try await bench.end("open")
+            let ended = try await manager.output.line(containing: "\"ended\"")
+            #expect(ended.contains("\"status\": 0"))
+            try await bench.converse(bench.first)
+            kill(new, SIGTERM)
+            try await bench.scene.eventually("it ends") { !Lineage.isRunning(new) }
+
+            try await bench.puppet.connect("waiting", to: bench.first)
+            manager.write("\n")
+            try await bench.puppet.accept("waiting'", from: "upstream")
+            try await bench.exchange("waiting")
+            try await bench.end("waiting")
+        }
+    }
+
     /// A relay that comes back gets the socket that the manager has kept.
     @Test(.needs("python3")) func relay_thatComesBack_getsItsSocketAgain() async throws {
         try await reloadScene { bench in

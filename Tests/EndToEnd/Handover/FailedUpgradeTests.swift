@@ -109,6 +109,120 @@ struct FailedUpgradeTests {
         }
     }
 
+    /// What the new process has accepted before it was told to end may finish, as long as the old one's may.
+    @Test(.needs("python3")) func connections_ofAProcessThatIsToldToEnd_finish() async throws {
+        try await play(.waiting) { bench, lineage in
+            try await bench.begin(bench.first, "of the old one")
+            // What it says reaches nobody, so it is never known to be ready.
+            try bench.installScript(
+                """
+                exec python3 -c '
+                import os, socket, sys
+                ours, theirs = socket.socketpair()
+                channel = int(os.environ["TAPLINE_HANDOVER"].split()[1]) - 1
+                if os.fork() == 0:
+                    theirs.close()
+                    while ours.recv(100):
+                        pass
+                    os._exit(0)
+                os.dup2(theirs.fileno(), channel)
+                os.execv(sys.argv[1], sys.argv[1:])' \(TaplineProcess.binary) "$@"
+                """)
+            let old = lineage.current
+            try lineage.send(SIGUSR2)
+            _ = try await lineage.errors.first(4) { $0.contains(" listens on ") }
+            kill(old, SIGSTOP)
+            try await bench.begin(bench.first, "of the new one")
+            kill(old, SIGCONT)
+            try lineage.send(SIGTERM)
+            _ = try await lineage.errors.first(2) { $0.contains("1 open, waiting up to 25s") }
+            // Longer than whoever has nothing to finish gets.
+            try await bench.scene.rest { try await Task.sleep(for: .seconds(7)) }
+            for name in ["of the new one", "of the old one"] {
+                try await bench.exchange(name)
+                try await bench.end(name)
+            }
+            #expect(try await lineage.finish(bench.scene) == "status 0")
+            let records = try await lineage.first.records(2)
+            #expect(records.allSatisfy { $0.reason == "client_closed" })
+        }
+    }
+
+    /// It says that it is ready and is gone before anybody has heard it: nobody else would be left to serve.
+    @Test(.needs("python3")) func processThatEndsWithTheWordReady_leavesTheOldOne() async throws {
+        try await play { bench, lineage in
+            // The old one rests until the system has told it of the end, too, and then hears of both at once. The word came
+            // first, and must not count.
+            try bench.installScript(
+                """
+                exec python3 -c '
+                import os, signal
+                parent = os.getppid()
+                def fact(name):
+                    with open(f"/proc/{parent}/status") as status:
+                        return next(line.split()[1] for line in status if line.startswith(name + ":"))
+                os.kill(parent, signal.SIGSTOP)
+                while fact("State") != "T":
+                    pass
+                if os.fork() == 0:
+                    while not int(fact("ShdPnd"), 16) >> signal.SIGCHLD - 1 & 1:
+                        pass
+                    os.kill(parent, signal.SIGCONT)
+                    os._exit(0)
+                os.write(int(os.environ["TAPLINE_HANDOVER"].split()[1]) - 1, b"ready\\n")
+                os._exit(3)'
+                """)
+            try lineage.send(SIGUSR2)
+            try await lineage.errors.line(containing: "goes on: it ended with status 3 before it was ready")
+            try await expectUnharmed(bench, lineage)
+            try bench.installBinary()
+            try await lineage.upgrade()
+            try await expectUnharmed(bench, lineage)
+        }
+    }
+
+    /// A process that is asked for an upgrade before the one before it has let go.
+    @Test(.needs("python3")) func upgrade_ofAProcessThatHasNotTakenOver_isRefused() async throws {
+        try await play { bench, lineage in
+            let old = lineage.current
+            try bench.installScript("kill -STOP $PPID; exec \(TaplineProcess.binary) \"$@\"")
+            try lineage.send(SIGUSR2)
+            // Both relays of it listen: it is ready, and the old one does not hear it.
+            _ = try await lineage.errors.first(4) { $0.contains(" listens on ") }
+            let started = try #require(try children(of: old).first)
+            try await bench.scene.eventually("it hears") {
+                _ = kill(started, SIGUSR2)
+                return lineage.errors.all.contains { $0.contains("has not handed everything over yet") }
+            }
+            kill(old, SIGCONT)
+            try await lineage.errors.line(containing: "process \(started) took over from process \(old)")
+            try await bench.converse(bench.first)
+        }
+    }
+
+    private func children(of pid: pid_t) throws -> [pid_t] {
+        try String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8).split(separator: " ")
+            .compactMap { pid_t($0) }
+    }
+
+    /// Whoever asks for an upgrade means a process that runs; one that is starting must not end by it.
+    @Test(.needs("python3", "mkfifo")) func signalForAnUpgrade_whileItStarts_isPassedOver() async throws {
+        try await reloadScene { bench in
+            let fifo = bench.scene.path("fifo")
+            try await bench.scene.run("mkfifo", fifo)
+            let program = try bench.scene.start([TaplineProcess.binary, "run", "--config", fifo])
+            let pid = try await program.pid()
+            // It can be opened once it is being read, and is read to its end.
+            let writer = try bench.scene.start(["sh", "-c", "exec 3>$0; echo opened; cat >&3", fifo])
+            try await writer.output.line(containing: "opened")
+            _ = kill(pid, SIGUSR2)
+            writer.write(bench.start)
+            writer.finishInput()
+            try await program.errors.line(containing: "web listens on \(bench.first)")
+            try await bench.converse(bench.first)
+        }
+    }
+
     @Test(.needs("python3")) func recordingToOneFile_isAReasonNotTo() async throws {
         try await reloadScene { bench in
             let program = try bench.scene.start([

@@ -72,15 +72,16 @@ final class Lineage {
 
 extension ReloadBench {
     /// Starts a tapline that others may take the place of, from a copy of the binary that may be replaced, and plays a
-    /// test with it. `more` stands at the top of the configuration.
+    /// test with it. Its words are `run` with the file, unless others are given.
     func lineage(
-        relays: Int = 1, variables: [String: String] = [:], before: [String] = [],
+        _ words: [String]? = nil, relays: Int = 1, variables: [String: String] = [:], before: [String] = [],
         _ play: (Lineage) async throws -> Void
     ) async throws {
         // The outputs are read for as long as the shell lives, which outlives the first one.
         let script = #""$0" "$@" & echo "pid $!"; cat >/dev/null; wait $!; echo "status $?""#
         let program = try scene.start(
-            ["sh", "-c", script] + before + [try await binary(), "run", "--config", path], variables: variables)
+            ["sh", "-c", script] + before + [try await binary()] + (words ?? ["run", "--config", path]),
+            variables: variables)
         let pid = try await program.output.line(containing: "pid ").dropFirst(4)
         let lineage = Lineage(
             TaplineProcess(program: program, pid: try #require(pid_t(pid)), listeners: []))

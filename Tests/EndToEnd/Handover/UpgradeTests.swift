@@ -90,22 +90,20 @@ struct UpgradeTests {
 
     @Test(.needs("python3")) func forward_isReplacedToo_andSaysWhatItDoes() async throws {
         try await reloadScene { bench in
-            let program = try bench.scene.start([
-                TaplineProcess.binary, "forward", "\(bench.first)=\(bench.upstream)", "--log-format", "json",
-            ])
-            let old = try await program.pid()
-            try await program.errors.line(containing: " listens on ")
-            try await bench.begin(bench.first, "open")
-            _ = kill(old, SIGUSR2)
-            let said = try await program.errors.line(containing: " took over; 1 open here, waiting up to 10m")
-            let successor = try #require(said.firstMatch(of: /process (\d+) took over/).flatMap { pid_t($0.1) })
-            defer { _ = kill(successor, SIGKILL) }
-            try await bench.converse(bench.first)
-            try await bench.exchange("open")
-            try await bench.end("open")
-            try await program.errors.line(containing: "process \(old), which was here before, has ended")
-            _ = kill(successor, SIGTERM)
-            #expect(try await program.exit() == .exited(0))
+            let words = ["forward", "\(bench.first)=\(bench.upstream)", "--log-format", "json"]
+            try await bench.lineage(words) { lineage in
+                let old = lineage.current
+                try await bench.begin(bench.first, "open")
+                try await lineage.upgrade()
+                try await lineage.errors.line(
+                    containing: "process \(lineage.current) took over; 1 open here, waiting up to 10m")
+                try await bench.converse(bench.first)
+                try await bench.exchange("open")
+                try await bench.end("open")
+                try await lineage.errors.line(containing: "process \(old), which was here before, has ended")
+                try lineage.send(SIGTERM)
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+            }
         }
     }
 
@@ -154,6 +152,47 @@ struct UpgradeTests {
                 try await bench.converse(bench.second)
                 try await bench.scene.eventually("its file is gone") { !FileManager.default.fileExists(atPath: gone) }
                 try await bench.end("open")
+            }
+        }
+    }
+
+    /// Both record the same relay for a while, and each removes old files: none that the other still writes.
+    @Test(.needs("python3")) func recording_ofTheOldProcess_outlivesTheRotationsOfTheNewOne() async throws {
+        try await reloadScene { bench in
+            let folder = bench.scene.path("recordings")
+            try Files.write(
+                """
+                log: { format: json }
+                relays:
+                  - name: web
+                    listen: '\(bench.first)'
+                    upstream: '\(bench.upstream)'
+                    record: { directory: '\(folder)', rotate: { size: 256KiB, every: 0, keep: 1 } }
+
+                """, to: bench.path)
+            try await bench.lineage { lineage in
+                try await bench.begin(bench.first, "old")
+                try await lineage.upgrade()
+                for number in 1...10 {
+                    try await bench.begin(bench.first, "\(number)")
+                    try await bench.puppet.pass(200_000, from: "\(number)", to: "\(number)'")
+                    try await bench.end("\(number)")
+                }
+                _ = try await lineage.first.records(10)
+                try await bench.exchange("old")
+                try await bench.end("old")
+                try await lineage.awaitEndOfPast(bench.scene)
+                try lineage.send(SIGTERM)
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+
+                // The old one's, and of the new one's the last: one that was closed, and the one that was written.
+                let files = try bench.scene.recordings(in: folder)
+                #expect((2...3).contains(files.count), "\(files)")
+                let whole = try #require(
+                    try await bench.scene.facts(of: [files[0]]).conversations.first { $0.reason != nil })
+                #expect(whole.up.isWhole(80_000) && whole.down.isWhole(80_000))
+                let records = try lineage.first.recordsSoFar
+                #expect(records.count == 11 && records.allSatisfy { $0.droppedBytes == 0 })
             }
         }
     }

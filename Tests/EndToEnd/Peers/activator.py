@@ -2,9 +2,11 @@
 
 Arguments: NAME=ADDRESS for each socket, `--`, and the words of the service. It says what it listens on. Each line of
 standard input starts the service once more, when it does not run: with LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID. The
-service's outputs are its own, and its end is said."""
+service's outputs are its own, and its end is said. It ends with this process, whatever ends that."""
 
+import ctypes
 import os
+import signal
 import sys
 
 import peer
@@ -19,6 +21,8 @@ peer.say(listening=[peer.describe(listener.getsockname()) for listener in listen
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
+        # PR_SET_PDEATHSIG (prctl(2)).
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         # Out of the way of the numbers that they get.
         copies = [os.dup2(listener.fileno(), 100 + place) for place, listener in enumerate(listeners)]
         for place, copy in enumerate(copies):

@@ -109,6 +109,28 @@ import Testing
         }
     }
 
+    /// The same where nobody answers: the header's time is not taken off it.
+    @Test func connectTimeout_isWhole_afterALateHeader() async throws {
+        try await Exclusive.run {
+            let hole = try PeerListener.blackHole()
+            var relay = RelaySettings(
+                name: "relay", listen: [.address(.ipv4(.loopback, port: 0))], upstream: .address(hole.address),
+                timeouts: Timeouts(connect: .milliseconds(1500)))
+            relay.proxyProtocol = Self.accepting
+            try await RelayHarness.runAlone([relay]) { relay in
+                let client = try relay.connect()
+                try await relay.awaitsHeader()
+                Deadline.letPass(.milliseconds(1000))
+                try client.send(farHeader())
+                #expect(try client.receiveToEnd(downBytes) == .reset(0))
+                let record = try relay.end()
+                #expect(record.summary == .init(.connectTimeout, up: 0, down: 0))
+                #expect((record.end?.duration ?? 0) >= 2_450_000_000)
+            }
+            hole.close()
+        }
+    }
+
     // MARK: Ends before it
 
     @Test(

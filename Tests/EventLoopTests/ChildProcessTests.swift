@@ -1,0 +1,83 @@
+import EventLoop
+import Glibc
+import TestSupport
+import Testing
+
+/// A program that is started beside this process.
+@Suite struct ChildProcessTests {
+    /// Starts a shell with a script, and plays a test with it; it is killed if the test leaves it.
+    private func run(
+        _ harness: LoopHarness, _ script: String, descriptors: [Int32] = [],
+        _ play: (ChildProcess, () -> ChildProcess.Ending?) throws -> Void
+    ) throws {
+        var ending: ChildProcess.Ending?
+        let child = try ChildProcess(
+            loop: harness.loop, path: "/bin/sh", arguments: ["sh", "-c", script], environment: ["KEY": "value"],
+            descriptors: descriptors
+        ) { ending = $0 }
+        defer {
+            child.send(SIGKILL)
+            child.close()
+        }
+        try play(child) { ending }
+    }
+
+    /// A pipe that nothing closes on exec.
+    private func pipe() throws -> (read: Int32, write: Int32) {
+        var ends: [Int32] = [0, 0]
+        guard Glibc.pipe(&ends) == 0 else { throw TestFailure("no pipe") }
+        return (ends[0], ends[1])
+    }
+
+    /// Whether reading says so much, or the end, before the deadline.
+    private func read(_ fd: Int32) throws -> [UInt8] {
+        var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, 20_000) == 1 else { throw TestFailure("nothing to read, and no end") }
+        var bytes = [UInt8](repeating: 0, count: 100)
+        let count = Glibc.read(fd, &bytes, bytes.count)
+        return Array(bytes.prefix(max(0, count)))
+    }
+
+    @Test func program_getsTheDescriptorsThatAreMeant_andNoOthers() async throws {
+        try await LoopHarness.run { harness in
+            let (meant, leaky) = (try pipe(), try pipe())
+            defer { for fd in [meant.read, leaky.read] { Glibc.close(fd) } }
+            let copy = fcntl(meant.write, F_DUPFD_CLOEXEC, 100)
+            Glibc.close(meant.write)
+            try run(harness, "echo $KEY >&3; exec sleep 600", descriptors: [copy]) { child, ending in
+                Glibc.close(copy)
+                Glibc.close(leaky.write)
+                #expect(String(decoding: try read(meant.read), as: UTF8.self) == "value\n")
+                // Its other end is closed here; the program that runs would hold it open.
+                #expect(try read(leaky.read) == [])
+                // The test's threads have others blocked, and the program with them.
+                child.send(SIGKILL)
+                try harness.turn(until: "its end") { ending() != nil }
+                #expect(ending() == .killed(SIGKILL))
+            }
+        }
+    }
+
+    @Test func end_isToldOnce_withItsStatus() async throws {
+        try await LoopHarness.run { harness in
+            try run(harness, "exit 3") { child, ending in
+                try harness.turn(until: "its end") { ending() != nil }
+                #expect(ending() == .exited(3))
+                // The number may be another's by now: nothing is sent.
+                child.send(SIGKILL)
+                harness.turnAFewTimes()
+            }
+        }
+    }
+
+    @Test func program_thatIsNotThere_isAnError() async throws {
+        try await LoopHarness.run { harness in
+            let error = #expect(throws: (any Error).self) {
+                _ = try ChildProcess(
+                    loop: harness.loop, path: "/no/such", arguments: [], environment: [:], descriptors: []
+                ) { _ in }
+            }
+            #expect("\(error.map { "\($0)" } ?? "")" == "cannot start /no/such: No such file or directory (ENOENT)")
+        }
+    }
+}
