@@ -143,6 +143,34 @@ struct InterceptionTests {
         }
     }
 
+    /// An ordinary relay marks nothing: what it opens is redirected like anybody's, once, and gets there.
+    @Test func ordinaryRelay_besideAnInterceptingOne_getsThereThroughIt() async throws {
+        try await neighbourhood { neighbours in
+            let scene = neighbours.scene
+            let (near, far) = (
+                try scene.puppet(before: neighbours.here.before), try scene.puppet(before: neighbours.there.before)
+            )
+            let upstream = try await far.listen("far", "\(Neighbours.there4):0")
+            let tapline = try await scene.run(
+                relays: """
+                      - { name: plain, listen: '127.0.0.1:8100', upstream: '\(upstream)' }
+                      - { name: out, listen: 15001, upstream: original-destination, interception: { mark: 0x7a70 } }
+                    """, listeners: 3, before: neighbours.here.before)
+            try await neighbours.load("outgoing.nft")
+            try await near.connect("client", to: "127.0.0.1:8100")
+            try await far.accept("client'", from: "far")
+            try await near.send("client", "question")
+            #expect(try await far.receive("client'", count: 8).text == "question")
+            try await near.close("client")
+            try await far.receiveToEnd("client'")
+            try await far.close("client'")
+            let records = try await tapline.records(2)
+            #expect(Set(records.map(\.relay)) == ["plain", "out"])
+            #expect(records.allSatisfy { $0.upstreamAddress == upstream && $0.bytesUp == 8 })
+            try await tapline.stop()
+        }
+    }
+
     /// A socket of both families, as a service manager makes it: an IPv4 client is tracked as IPv4.
     @Test(.needs("systemd-socket-activate"))
     func socketOfBothFamilies_knowsWhereEitherWantedToGo() async throws {
