@@ -108,6 +108,8 @@ struct CrossCheck {
             switch upstream {
             case .address(let address): [address]
             case .name(_, let port): upstream.isLocalhost ? ListenAddress.loopback(port: port).socketAddresses : []
+            // Each client brings its own, which is looked at then.
+            case .originalDestination: []
             }
         for address in addresses {
             var found = claims[address].map { (address, $0) }

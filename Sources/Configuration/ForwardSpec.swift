@@ -6,6 +6,7 @@
 /// 127.0.0.1:5433:db:5432         one address
 /// 8080:[::1]:80                  IPv6 in brackets
 /// 127.0.0.1:8080=unix:/run/app.sock
+/// 15001:original-destination     where redirected clients wanted to go
 /// ```
 public enum ForwardSpec {
     /// What a right one looks like, for messages.
@@ -60,11 +61,13 @@ public enum ForwardSpec {
         } else {
             sides = try divided(spec)
         }
-        do {
-            return (
-                try ListenAddress(parsing: sides.listen, directory: directory),
-                try UpstreamAddress(parsing: sides.upstream, directory: directory)
-            )
+        do throws(ValueError) {
+            let listen = try ListenAddress(parsing: sides.listen, directory: directory)
+            let upstream = try UpstreamAddress(parsing: sides.upstream, directory: directory)
+            if upstream == .originalDestination, listen.port == nil {
+                throw ValueError("nobody is redirected to a Unix socket; listen on a port")
+            }
+            return (listen, upstream)
         } catch {
             throw ValueError("\(error.message) (\(shape))")
         }
@@ -78,6 +81,9 @@ public enum ForwardSpec {
         let parts = try parts(of: spec)
         guard !parts.contains("unix"), !parts.contains(where: { $0.hasPrefix("/") }) else {
             throw ValueError("a Unix socket needs the form with `=`; \(shape)")
+        }
+        if let last = parts.last, parts.count > 1, last == UpstreamAddress.originalDestination.description {
+            return (parts.dropLast().joined(separator: ":"), last)
         }
         switch parts.count {
         case 3, 4:

@@ -35,7 +35,12 @@ enum RelayKey: String, ConfigurationKey {
     case name, listen, mode, upstream, timeouts
     case maxConnections = "max_connections"
     case proxyProtocol = "proxy_protocol"
-    case record
+    case interception, record
+}
+
+/// The keys of `interception`.
+enum InterceptionKey: String, ConfigurationKey {
+    case allow, mark
 }
 
 /// The keys of `proxy_protocol`.

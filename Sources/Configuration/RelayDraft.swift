@@ -7,7 +7,8 @@ struct RelayDraft {
     let upstream: Located<UpstreamAddress>?
     private let timeouts: Timeouts
     private let maxConnections: Int
-    private let proxyProtocol: ProxyProtocolSettings?
+    let proxyProtocol: ProxyProtocolSettings?
+    private let interception: InterceptionSettings?
     private let record: RecordSettings?
 
     /// What messages call it.
@@ -36,7 +37,10 @@ struct RelayDraft {
             ?? RelaySettings.defaultMaxConnections
         let addresses = listen.map(\.value)
         proxyProtocol = fields[.proxyProtocol].flatMap { Self.proxyProtocol($0, listen: addresses) }
+        let forwardsTo = upstream?.value
+        interception = fields[.interception].flatMap { Self.interception($0, upstream: forwardsTo) }
         record = fields[.record].flatMap { Self.record($0) }
+        if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol]) }
     }
 
     /// The relay, when every part that it cannot do without was read.
@@ -44,7 +48,7 @@ struct RelayDraft {
         guard let name, let upstream, !listen.isEmpty else { return nil }
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
-            maxConnections: maxConnections, proxyProtocol: proxyProtocol, record: record)
+            maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception, record: record)
     }
 
     /// A place in its file.

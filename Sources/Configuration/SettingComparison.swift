@@ -65,6 +65,11 @@ struct SettingComparison {
         } else {
             add([RelayKey.proxyProtocol], old.proxyProtocol, new.proxyProtocol) { $0?.text }
         }
+        if let old = old.interception, let new = new.interception {
+            compare(old, new)
+        } else {
+            add([RelayKey.interception], old.interception, new.interception) { $0?.text }
+        }
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {
@@ -84,6 +89,11 @@ struct SettingComparison {
             add([RelayKey.proxyProtocol, ProxyProtocolKey.accept], old.accept, new.accept) { "\($0 != nil)" }
         }
         add([RelayKey.proxyProtocol, ProxyProtocolKey.send], old.send, new.send) { $0?.rawValue }
+    }
+
+    private mutating func compare(_ old: InterceptionSettings, _ new: InterceptionSettings) {
+        add([RelayKey.interception, InterceptionKey.allow], old.allow, new.allow, \.text)
+        add([RelayKey.interception, InterceptionKey.mark], old.mark, new.mark) { $0.map(MarkText.text(of:)) }
     }
 
     private mutating func compare(_ old: RecordSettings, _ new: RecordSettings) {
@@ -114,6 +124,19 @@ extension ProxyProtocolSettings {
     fileprivate var text: String {
         [accept.map { _ in "accept" }, send.map { "send \($0.rawValue)" }].compactMap(\.self).joined(separator: ", ")
     }
+}
+
+extension InterceptionSettings {
+    /// What it does, in the file's words.
+    fileprivate var text: String {
+        [allow.text.map { "allow \($0)" }, mark.map { "mark \(MarkText.text(of: $0))" }].compactMap(\.self)
+            .joined(separator: ", ")
+    }
+}
+
+extension [Network]? {
+    /// As a list; nil without one.
+    fileprivate var text: String? { map { $0.map(\.description).joined(separator: ", ") } }
 }
 
 extension ListenAddress {

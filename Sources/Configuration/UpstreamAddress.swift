@@ -6,12 +6,25 @@ public enum UpstreamAddress: Hashable, Sendable {
     case name(String, port: UInt16)
     /// `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`.
     case address(SocketAddress)
+    /// `original-destination`: where each client wanted to go before it was redirected to the listener.
+    case originalDestination
 
-    /// Reads `HOST:PORT`, `IP:PORT`, `[IPv6]:PORT` or `unix:PATH`; a relative path is taken from the directory.
+    private static let originalDestinationText = "original-destination"
+
+    /// Reads `HOST:PORT`, `IP:PORT`, `[IPv6]:PORT`, `unix:PATH` or `original-destination`; a relative path is taken from the
+    /// directory.
     public init(parsing text: String, directory: String) throws(ValueError) {
         if text.hasPrefix("unix:") {
             self = .address(.unix(path: try PathText.socket(text.dropFirst(5), in: directory)))
             return
+        }
+        if text == Self.originalDestinationText {
+            self = .originalDestination
+            return
+        }
+        // Not a short name without its port, which would be taken for the beginning.
+        if !text.contains(":"), text.utf8.count > 12, NearestKey.find(text, in: [Self.originalDestinationText]) != nil {
+            throw ValueError("\(quoted(text)) has no port; did you mean `\(Self.originalDestinationText)`?")
         }
         let parts = try AddressText(text)
         switch parts.host {
@@ -43,11 +56,13 @@ public enum UpstreamAddress: Hashable, Sendable {
 }
 
 extension UpstreamAddress: CustomStringConvertible {
-    /// `example.com:80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`: a text that reads as the same address.
+    /// `example.com:80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`, `original-destination`: a text that reads as the
+    /// same address.
     public var description: String {
         switch self {
         case .name(let name, let port): "\(name):\(port)"
         case .address(let address): address.description
+        case .originalDestination: Self.originalDestinationText
         }
     }
 }

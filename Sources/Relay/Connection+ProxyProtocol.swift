@@ -113,7 +113,7 @@ extension Connection {
             version: version == .v1 ? .v1 : .v2,
             // Receivers may refuse a Unix client, and some do (HAProxy, Envoy), but not one that nothing is said of.
             endpoints: clientAddress.isUnix
-                ? nil : .init(source: clientAddress, destination: exchange.destination ?? localAddress),
+                ? nil : .init(source: clientAddress, destination: reachedAddress),
             extensions: exchange.extensions)
         exchange.extensions = []
         if version == .v2, header.endpoints != nil, header.uniqueID == nil {

@@ -126,9 +126,13 @@ extension Connection {
         if case .name(let host, _) = relay.target { name = host }
         return ConversationOrigin(
             id: id, relay: relay.name, client: clientAddress, listener: listenerAddress,
-            local: proxy?.destination ?? localAddress,
-            upstream: relay.upstreamText, upstreamName: name, upstreamPort: relay.target.port, accepted: acceptedAt)
+            local: reachedAddress, upstream: relay.upstreamText, upstreamName: name,
+            upstreamPort: interception?.destination?.port ?? relay.target.port, destination: interception?.destination,
+            accepted: acceptedAt)
     }
+
+    /// The address that the client reached, as far as it knows: a load balancer's, or the one that it was redirected from.
+    var reachedAddress: SocketAddress { proxy?.destination ?? interception?.destination ?? localAddress }
 
     /// The address that the socket's peer reached: its listener's, unless that is every interface's.
     var localAddress: SocketAddress {
@@ -144,6 +148,7 @@ extension RelayRuntime.Target {
         switch self {
         case .name(_, let port): port
         case .address(let address): address.port
+        case .originalDestination: nil
         }
     }
 }

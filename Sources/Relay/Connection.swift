@@ -38,6 +38,8 @@ final class Connection {
     private var firstByteDuration: Int64?
     /// Of a relay with `proxy_protocol` only.
     var proxy: ProxyExchange?
+    /// Of a relay with `upstream: original-destination` only.
+    var interception: Interception?
     /// What records it, and what recorded it before.
     var taps: [ConnectionTap] = []
     /// Which flows' ends the recordings know of.
@@ -80,6 +82,7 @@ final class Connection {
 
     /// Starts to connect the upstream, for a client that is known.
     private func connect() {
+        if let settings = relay.interception, !findDestination(settings) { return }
         let dialer = Dialer(connection: self)
         self.dialer = dialer
         if !worker.taps.isEmpty { tapNew() }
@@ -308,6 +311,7 @@ final class Connection {
                 errno: errno))
         dialer?.cancel()
         dialer = nil
+        interception?.end()
         resetTimer?.close()
         resetTimer = nil
         up?.cut()
@@ -349,6 +353,7 @@ final class Connection {
         record.splicedUp = up?.spliced ?? 0
         record.splicedDown = down?.spliced ?? 0
         record.proxy = proxy?.facts
+        record.refusal = interception?.refusal
         record.end = end
         countRecorded(&record)
         return record

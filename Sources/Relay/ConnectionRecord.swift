@@ -64,6 +64,9 @@ public struct ConnectionRecord: Hashable, Sendable {
     /// What the PROXY protocol adds; nil for relays that do not use it, and before there is any.
     public var proxy: ProxyFacts?
 
+    /// Why an intercepted connection was not taken to where it wanted to go; nil for all others.
+    public var refusal: DestinationRefusal?
+
     // MARK: At the end
     /// How it ended; nil while it is open.
     public var end: End?

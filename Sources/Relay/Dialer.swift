@@ -1,3 +1,4 @@
+internal import Configuration
 internal import EventLoop
 internal import Glibc
 internal import Sockets
@@ -38,6 +39,9 @@ final class Dialer {
         switch connection.relay.target {
         case .address(let address):
             tryOnly(address)
+        case .originalDestination:
+            guard let destination = connection.interception?.destination else { return fail(failure) }
+            tryOnly(destination)
         case .name(let host, _):
             if let answer = worker.names.addresses(of: host, for: self) {
                 found(answer)
@@ -133,7 +137,22 @@ final class Dialer {
             return false
         }
         worker.prepareUpstream(socket, address)
-        switch socket.connect(to: address) {
+        if let mark = connection.relay.interception?.mark {
+            do throws(Errno) {
+                try socket.set(mark: mark)
+            } catch {
+                // Without it the rules would bring the connection back here.
+                note(DialFailure(reason: .internalError, errno: error, address: address))
+                return false
+            }
+        }
+        let outcome = socket.connect(to: address)
+        if let interception = connection.interception, interception.comesBack(socket.localAddress) {
+            socket.resetOnClose()
+            note(DialFailure(reason: .loop, errno: nil, address: address))
+            return false
+        }
+        switch outcome {
         case .connected:
             return succeed(socket, address)
         case .inProgress:

@@ -55,6 +55,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case proxyHeaderInvalid = "proxy_header_invalid"
     /// The PROXY header was not complete in time.
     case proxyHeaderTimeout = "proxy_header_timeout"
+    /// Where a redirected client wanted to go is unknown, is Tapline itself, or is not allowed.
+    case destinationRefused = "destination_refused"
     /// A limit forbade it.
     case overLimit = "over_limit"
     /// Something went wrong inside Tapline; the log says what.
@@ -68,7 +70,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
             true
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
-            .proxyHeaderInvalid, .proxyHeaderTimeout, .internalError:
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .internalError:
             false
         }
     }
@@ -80,7 +82,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused: .upstream
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
-            .proxyHeaderInvalid, .proxyHeaderTimeout, .overLimit, .internalError:
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .overLimit, .internalError:
             .tapline
         }
     }

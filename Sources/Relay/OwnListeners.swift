@@ -29,6 +29,8 @@ struct OwnListeners: Hashable, Sendable {
         switch upstream {
         case .name(_, let port): ports.contains(port)
         case .address(let address): address.port.map(ports.contains) ?? exact.contains(address)
+        // Looked at before it is dialled: Connection+Interception.swift.
+        case .originalDestination: false
         }
     }
 

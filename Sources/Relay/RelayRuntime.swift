@@ -7,6 +7,7 @@ final class RelayRuntime: Sendable {
     enum Target: Hashable, Sendable {
         case name(String, port: UInt16)
         case address(SocketAddress)
+        case originalDestination
     }
 
     /// Milliseconds; 0 is off.
@@ -32,6 +33,8 @@ final class RelayRuntime: Sendable {
     let acceptsProxy: Bool
     /// Upstreams get a PROXY header first; nil: none.
     let sendsProxy: ProxyProtocolSettings.Version?
+    /// Clients are taken to where they wanted to go, as far as this says; nil: all to the same upstream.
+    let interception: InterceptionSettings?
     /// The upstream's port is one that Tapline itself listens on: each address must be looked at.
     let mayLoop: Bool
     /// The places for connections; shared by all workers and kept over generations.
@@ -47,6 +50,7 @@ final class RelayRuntime: Sendable {
             switch settings.upstream {
             case .name(let host, let port): .name(host, port: port)
             case .address(let address): .address(address)
+            case .originalDestination: .originalDestination
             }
         timeouts = Timeouts(
             connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
@@ -55,6 +59,8 @@ final class RelayRuntime: Sendable {
             header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0)
         acceptsProxy = settings.proxyProtocol?.accept != nil
         sendsProxy = settings.proxyProtocol?.send
+        interception =
+            settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
         self.places = places
     }
 

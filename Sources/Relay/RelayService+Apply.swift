@@ -13,6 +13,7 @@ extension RelayService {
     /// address that is gone is refused. Throws a `SystemError` before anything has changed. On the supervisor's thread,
     /// one call at a time. `workers` and `loopback_congestion_control` stay as they were at the start.
     public func apply(_ configuration: Configuration, generation: Int, drain: Duration) throws(SystemError) {
+        try Self.checkMarks(configuration.relays)
         let recordings = try state.recordings.prepare(configuration.relays)
         let change: BoundListeners.Change
         do throws(SystemError) {

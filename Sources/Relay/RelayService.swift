@@ -51,6 +51,7 @@ public final class RelayService: Sendable {
         recordingAllTo target: RecordingTarget? = nil, handedOver: [HandedSocket] = [], isSuccessor: Bool = false,
         tuning: Tuning = Tuning()
     ) throws -> RelayService {
+        try checkMarks(configuration.relays)
         let workers = workerCount(configuration.workers)
         let limit = DescriptorLimit.raise()
         var system = SystemFacts.read()

@@ -16,6 +16,8 @@ final class ServiceState: Sendable {
     /// How many there are.
     let workers: Int
     let pipes: PipeAllowance
+    /// What intercepting relays have accepted and opened.
+    let interceptedPaths = InterceptedPaths()
     /// Descriptors that connections and pipes may take.
     let descriptors: Budget
     /// A peer that has acknowledged nothing for so long is dead. Milliseconds; 0: never.

@@ -17,6 +17,7 @@ struct Forward: ParsableCommand {
               8080:[2001:db8::1]:80               IPv6 addresses in brackets
               127.0.0.1:8080=unix:/run/app.sock   a Unix socket on either side
               0:example.com:80                    on a free port, told at the start
+              15001:original-destination          to where each redirected client wanted to go
 
             A record of every connection that ended goes to standard output (with --print or --record to standard \
             error), everything else to standard error. Ctrl-C ends it, and gives open connections two seconds.
@@ -147,6 +148,10 @@ struct Forward: ParsableCommand {
         do {
             let recording = try recordSettings()
             return try ForwardSpec.relays(specs, directory: try workingDirectory(), timeouts: timeouts).map { relay in
+                guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
+                    throw ValidationError(
+                        "--accept-proxy cannot stand beside original-destination: who is redirected sends no header.")
+                }
                 var relay = relay
                 relay.record = recording
                 relay.proxyProtocol = proxyProtocol

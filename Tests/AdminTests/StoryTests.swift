@@ -31,6 +31,9 @@ struct StoryTests {
         .proxyUntrusted: ["127.0.0.1:50000 is not in proxy_protocol.trusted", "add its address there"],
         .proxyHeaderInvalid: ["what came first is something else", "send-proxy-v2"],
         .proxyHeaderTimeout: ["within proxy_protocol.timeout", "The sender sends none"],
+        .destinationRefused: [
+            "Where the client wanted to go is not known to the system", "put the rules where Tapline is",
+        ],
         .overLimit: ["limit of the system", "`ulimit -n`"],
         .internalError: ["inside Tapline", "connection 7"],
     ]
@@ -74,6 +77,35 @@ struct StoryTests {
             Story.of(ended, timeouts: nil)[1].hasPrefix(
                 "Where a PROXY protocol header was to be, what came first begins with \"GET /\"; Tapline reset it after"
             ))
+    }
+
+    @Test(
+        arguments: [
+            (.notRedirected, ["came straight to the listener", "takes clients to where they wanted to go"]),
+            (
+                .ownListener,
+                ["wanted to go to 127.0.0.1:5432, which is another of Tapline's own listeners", "leave that port out"]
+            ),
+            (
+                .notAllowed,
+                ["127.0.0.1:5432, which interception.allow of relay web does not have", "everything but loopback"]
+            ),
+            (.ownTraffic, ["Tapline's own connection to 127.0.0.1:5432", "meta mark", "meta skuid"]),
+        ] as [(DestinationRefusal, [String])])
+    func refusedDestination_isToldWithWhatToDo(_ refusal: DestinationRefusal, _ wanted: [String]) {
+        var ended = record(connected: false, reason: refusal == .ownTraffic ? .loop : .destinationRefused)
+        ended.upstream = "original-destination"
+        ended.refusal = refusal
+        let story = Story.of(ended, timeouts: nil)
+        for words in wanted { #expect(story.joined(separator: " ").contains(words), "\(story)") }
+        #expect(story[0].hasSuffix("; the relay takes each client to where it wanted to go."))
+    }
+
+    @Test func interceptedConnection_isToldByItsDestination() {
+        var ended = record(reason: .clientClosed)
+        ended.upstream = "original-destination"
+        #expect(
+            Story.of(ended, timeouts: nil)[1] == "The original destination 127.0.0.1:5432 was connected after 12 ms.")
     }
 
     @Test func proxiedClient_isToldWithWhoSpeaksForIt() {

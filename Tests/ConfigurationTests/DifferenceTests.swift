@@ -130,6 +130,16 @@ import Testing
             "proxy_protocol: { accept: true, trusted: 10.0.0.1, timeout: 0 }", "proxy_protocol.timeout 3s → 0s"
         ),
         ("proxy_protocol: { send: v1 }", "proxy_protocol: { send: v2 }", "proxy_protocol.send v1 → v2"),
+        ("interception: { mark: 1 }", "", "interception mark 0x1 → none"),
+        (
+            "", "interception: { allow: [10.0.0.0/8, \"::1\"], mark: 255 }",
+            "interception none → allow 10.0.0.0/8, ::1, mark 0xff"
+        ),
+        ("interception: { mark: 1 }", "interception: { mark: 0x2 }", "interception.mark 0x1 → 0x2"),
+        (
+            "interception: { mark: 1 }", "interception: { mark: 1, allow: 10.0.0.1 }",
+            "interception.allow none → 10.0.0.1"
+        ),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),
@@ -146,8 +156,9 @@ import Testing
     @Test(arguments: relaySettingTable.indices)
     func settingsOfARelay_areComparedOneByOne(_ index: Int) throws {
         let row = Self.relaySettingTable[index]
+        let upstream = row.words.hasPrefix("interception") ? "original-destination" : "a:1"
         let difference = try difference(
-            Self.file([Self.entry("a", "1", "a:1", row.old)]), Self.file([Self.entry("a", "1", "a:1", row.new)]))
+            Self.file([Self.entry("a", "1", upstream, row.old)]), Self.file([Self.entry("a", "1", upstream, row.new)]))
         #expect(difference.words == "changed a: " + row.words)
         #expect(difference.changed.map(\.settings.count) == [1])
     }
@@ -168,6 +179,7 @@ import Testing
         expect(RelayKey.self, "", except: ["name", "listen", "mode", "upstream", "timeouts"])
         expect(TimeoutsKey.self, "timeouts.")
         expect(ProxyProtocolKey.self, "proxy_protocol.")
+        expect(InterceptionKey.self, "interception.")
         expect(RecordKey.self, "record.", except: ["rotate"])
         expect(RotateKey.self, "record.rotate.")
     }

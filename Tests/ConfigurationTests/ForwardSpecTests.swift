@@ -17,6 +17,9 @@ import Testing
         ("127.0.0.1:8080=unix:/run/app.sock", "8080", "127.0.0.1:8080", "unix:/run/app.sock"),
         ("unix:in.sock=[::1]:80", "in.sock", "unix:/home/in.sock", "[::1]:80"),
         ("8080=unix:/run/a=b", "8080", "localhost:8080", "unix:/run/a=b"),
+        ("15001:original-destination", "15001", "localhost:15001", "original-destination"),
+        ("*:15006:original-destination", "15006", "*:15006", "original-destination"),
+        ("[::1]:15001=original-destination", "15001", "[::1]:15001", "original-destination"),
     ])
     func spec_isRead(_ spec: String, _ name: String, _ listen: String, _ upstream: String) throws {
         let relays = try ForwardSpec.relays([spec], directory: "/home")
@@ -54,6 +57,11 @@ import Testing
         ("8080:unix:/run/app.sock", "a Unix socket needs the form with `=`; \(shape)"),
         ("8080:http://a:80", "a relay forwards TCP and knows no URLs; \(shape)"),
         ("8080:a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535 (\(shape))"),
+        (
+            "unix:a=original-destination",
+            "nobody is redirected to a Unix socket; listen on a port (\(shape))"
+        ),
+        (":original-destination", "the address is empty; write HOST:PORT (\(shape))"),
         ("8080=80", "`80` has no host; write HOST:80, such as localhost:80 (\(shape))"),
         ("70000:a:80", "`70000` is not a port; a port is a number from 0 to 65535 (\(shape))"),
         ("8080:localhost:8080", "`localhost:8080` is a loop: `8080:localhost:8080` listens on `127.0.0.1:8080`"),

@@ -18,7 +18,7 @@ struct Mistaken: Sendable, CustomTestStringConvertible {
 private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `include`, `relays`"
 private let relayKeys =
     "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, "
-    + "`proxy_protocol`, `record`"
+    + "`proxy_protocol`, `interception`, `record`"
 
 @Suite struct MistakeTests {
     @Test(arguments: shapes + keys + values + yaml)

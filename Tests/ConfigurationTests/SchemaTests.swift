@@ -19,6 +19,7 @@ import Text
         #expect(relay.keys == names(RelayKey.self))
         #expect(relay["timeouts"].keys == names(TimeoutsKey.self))
         #expect(relay["proxy_protocol"].keys == names(ProxyProtocolKey.self))
+        #expect(relay["interception"].keys == names(InterceptionKey.self))
         #expect(relay["record"].keys == names(RecordKey.self))
         #expect(relay["record"]["rotate"].keys == names(RotateKey.self))
     }
@@ -26,7 +27,7 @@ import Text
     @Test func mappings_takeNoOtherKeys_andEveryPropertyIsDescribed() {
         for part in [
             schema, schema["log"], schema["shutdown"], schema["admin"], relay, relay["timeouts"],
-            relay["proxy_protocol"], relay["record"], relay["record"]["rotate"],
+            relay["proxy_protocol"], relay["interception"], relay["record"], relay["record"]["rotate"],
         ] {
             #expect(part.scalar("type") == "object")
             #expect(part.scalar("additionalProperties") == "false")
@@ -59,6 +60,7 @@ import Text
     @Test func bounds_areTheModels() {
         #expect(schema["workers"].bounds == ["1", "\(WorkerCount.most)"])
         #expect(relay["max_connections"].bounds == ["1", "\(RelaySettings.mostConnections)"])
+        #expect(relay["interception"]["mark"].bounds == ["1", "\(UInt32.max)"])
         #expect(relay["record"]["rotate"]["keep"].bounds == ["0", "\(RecordSettings.keeps.upperBound)"])
     }
 
@@ -113,20 +115,33 @@ import Text
         ),
         (
             "upstream",
-            ["example.com:80", "192.0.2.1:80", "[2001:db8::1]:80", "unix:/run/a", "_srv.a-b.:1"],
+            [
+                "example.com:80", "192.0.2.1:80", "[2001:db8::1]:80", "unix:/run/a", "_srv.a-b.:1",
+                "original-destination",
+            ],
             [
                 "8080", "example.com", "*:80", ":80", "https://a/", "bücher.example:80", "a b:80", "2001:db8::1:80",
-                "unix:",
+                "unix:", "original_destination", "Original-Destination", "original",
             ]
+        ),
+        (
+            "mark", ["1", "31344", "0x7a70", "0Xffffffff", "0x01"],
+            ["", "-1", "+1", "0x", "7a70", "1 ", "0x100000000", "mark"]
         ),
     ])
     func patterns_agreeWithTheParser(_ name: String, _ good: [String], _ bad: [String]) throws {
-        let part = name == "upstream" ? relay["upstream"] : schema.definition(name)
+        let part =
+            switch name {
+            case "upstream": relay["upstream"]
+            case "mark": relay["interception"]["mark"]
+            default: schema.definition(name)
+            }
         let patterns = try part.patterns.map { try Regex($0) }
         let parse: (String) throws -> Void =
             switch name {
             case "duration": { _ = try DurationText.parse($0) }
             case "size": { _ = try SizeText.parse($0, in: 0...1 << 40) }
+            case "mark": { _ = try MarkText.parse($0) }
             case "listen_address": { _ = try ListenAddress(parsing: $0, directory: "/") }
             default: { _ = try UpstreamAddress(parsing: $0, directory: "/") }
             }

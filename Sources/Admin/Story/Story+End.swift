@@ -68,6 +68,8 @@ extension Story {
             return ["It was not allowed, so Tapline reset it \(when)."]
         case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:
             return refusing(record, end.reason, when)
+        case .loop where record.refusal == .ownTraffic, .destinationRefused:
+            return refusing(record, when)
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, "\(code)", target, when, timeouts)

@@ -22,7 +22,8 @@ enum Story {
         var who = record.client.isUnix ? "A client" : "The client \(record.client)"
         if let peer = record.proxiedBy, peer != record.clientText { who += ", for whom \(peer) speaks," }
         return "\(who) came to \(record.listener), where relay \(record.relay) listens, at \(text(record.accepted)); "
-            + "the relay forwards to \(record.upstream)."
+            + (isIntercepted(record)
+                ? "the relay takes each client to where it wanted to go." : "the relay forwards to \(record.upstream).")
     }
 
     /// That it was connected; of a connect that failed the end tells.
@@ -54,10 +55,18 @@ enum Story {
 
     /// The upstream, with the address that was connected or tried where that says more.
     static func endpoint(_ record: ConnectionRecord) -> String {
+        if isIntercepted(record), let destination = record.upstreamAddress {
+            return "The original destination \(destination)"
+        }
         guard let address = record.upstreamAddress, address.description != record.upstream else {
             return "The upstream \(record.upstream)"
         }
         return "The upstream \(record.upstream) (\(address))"
+    }
+
+    /// Whether its client came by being redirected, and goes to where it wanted to.
+    static func isIntercepted(_ record: ConnectionRecord) -> Bool {
+        record.upstream == UpstreamAddress.originalDestination.description
     }
 
     /// `1 byte`, `1,234 bytes`.

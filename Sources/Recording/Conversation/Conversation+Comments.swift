@@ -18,7 +18,7 @@ extension Conversation {
         let own = segment.offset - segment.gapBytes
         let other = passed(Direction(from: segment.direction.destination))
         var comment = beginning(kind)
-        comment.upstreamAddress = upstreamAddress?.description
+        comment.upstreamAddress = (upstreamAddress ?? origin.destination)?.description
         comment.bytesUp = segment.direction == .up ? own : other
         comment.bytesDown = segment.direction == .up ? other : own
         return comment
@@ -30,6 +30,7 @@ extension Conversation {
         comment.client = origin.client.isUnix ? "unix:" : origin.client.description
         comment.listener = origin.listener.description
         comment.upstream = origin.upstream
+        comment.upstreamAddress = origin.destination?.description
         return comment
     }
 

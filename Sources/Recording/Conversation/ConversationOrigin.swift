@@ -19,13 +19,16 @@ public struct ConversationOrigin: Hashable, Sendable {
     public var upstreamName: String?
     /// The upstream's port; nil for a Unix socket.
     public var upstreamPort: UInt16?
+    /// The upstream's address where it is the client's choice and known before anything is connected; else nil.
+    public var destination: SocketAddress?
     /// The moment of accept, in nanoseconds since 1970 UTC.
     public var accepted: Int64
 
     /// What is fixed about a connection.
     public init(
         id: UInt64, relay: String, client: SocketAddress, listener: SocketAddress, local: SocketAddress,
-        upstream: String, upstreamName: String?, upstreamPort: UInt16?, accepted: Int64
+        upstream: String, upstreamName: String?, upstreamPort: UInt16?, destination: SocketAddress? = nil,
+        accepted: Int64
     ) {
         self.id = id
         self.relay = relay
@@ -35,6 +38,7 @@ public struct ConversationOrigin: Hashable, Sendable {
         self.upstream = upstream
         self.upstreamName = upstreamName
         self.upstreamPort = upstreamPort
+        self.destination = destination
         self.accepted = accepted
     }
 }

@@ -1,3 +1,4 @@
+import Configuration
 import Text
 
 /// Connections as a table. Pure.
@@ -69,7 +70,14 @@ struct ConnectionTable {
         return table
     }
 
+    /// The upstream as configured; of an intercepted connection, where it goes.
+    static func upstreamText(_ row: JSONValue) -> String? {
+        let configured = row["upstream"].text
+        guard configured == UpstreamAddress.originalDestination.description else { return configured }
+        return row["upstream_address"].text ?? configured
+    }
+
     private static func upstream(_ row: JSONValue) -> String {
-        (row["upstream"].text ?? "?").harmless
+        (Self.upstreamText(row) ?? "?").harmless
     }
 }

@@ -1,3 +1,4 @@
+import Configuration
 import Recording
 import Text
 
@@ -108,11 +109,18 @@ struct SummaryRow {
         let gap = missing > 0 ? " (\(Quantity.size(missing)) missing)" : ""
         let cells = [
             "\(conversation.id)", String(decoding: time, as: UTF8.self), conversation.client,
-            conversation.upstream ?? conversation.listener, Quantity.size(conversation.up.passed),
+            Self.upstream(conversation), Quantity.size(conversation.up.passed),
             Quantity.size(conversation.down.passed), Quantity.duration(nanoseconds: conversation.duration),
             conversation.reason ?? "-", "\(conversation.protocol)\(gap)",
         ]
         self.cells = cells.map { Self.harmless($0, showsUnicode) }
+    }
+
+    /// The upstream as configured; of an intercepted connection, where it goes.
+    private static func upstream(_ conversation: RecordedConversation) -> String {
+        let configured = conversation.upstream ?? conversation.listener
+        guard configured == UpstreamAddress.originalDestination.description else { return configured }
+        return conversation.upstreamAddress ?? configured
     }
 
     /// Text of peers, with nothing in it that acts on a terminal.

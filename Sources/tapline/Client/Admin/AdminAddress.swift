@@ -25,6 +25,7 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         switch try UpstreamAddress(parsing: String(address), directory: directory) {
         case .name(let name, let port): self = .tcp(host: name, port: port)
         case .address(let address): self.init(address)
+        case .originalDestination: throw ValueError("`\(text)` is what relays forward to; an admin API has an address")
         }
     }
 

@@ -55,7 +55,7 @@ struct TopSnapshot: Hashable, Sendable {
             id = connection["id"].count ?? 0
             relay = connection["relay"].text ?? ""
             client = connection["client"].text ?? ""
-            upstream = connection["upstream"].text ?? ""
+            upstream = ConnectionTable.upstreamText(connection) ?? ""
             state = connection["state"].text ?? ""
             age = connection["age_ms"].count ?? 0
             bytes = (connection["bytes_up"].count ?? 0) &+ (connection["bytes_down"].count ?? 0)
