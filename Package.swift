@@ -42,12 +42,13 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["CLibuv", "Sockets"], swiftSettings: dataPlane),
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
+        .target(name: "TLSHello", swiftSettings: dataPlane),
         // Of Yams this imports CYaml, the libyaml inside it: see YAMLEvents.swift for the reason.
         .target(
             name: "Configuration",
             dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
-        .target(name: "Recording", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
+        .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
             name: "Relay",
             dependencies: [
@@ -99,6 +100,7 @@ let package = Package(
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ProxyProtocolTests", dependencies: ["ProxyProtocol", "Sockets"], swiftSettings: settings),
+        .testTarget(name: "TLSHelloTests", dependencies: ["TLSHello", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
             name: "RecordingTests",
