@@ -52,7 +52,7 @@ let package = Package(
         .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Sockets", "Text",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Sockets", "TLSHello", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -117,7 +117,8 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Relay", "Sockets", "TestSupport",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Relay", "Sockets", "TLSHello",
+                "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

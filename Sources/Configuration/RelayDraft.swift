@@ -8,6 +8,9 @@ struct RelayDraft {
     private let timeouts: Timeouts
     private let maxConnections: Int
     private let proxyProtocol: ProxyProtocolSettings?
+    private let tlsRouting: TLSRoutingSettings?
+    /// The upstreams of `tls_routing`.
+    let routedUpstreams: [Located<UpstreamAddress>]
     private let record: RecordSettings?
 
     /// What messages call it.
@@ -36,6 +39,9 @@ struct RelayDraft {
             ?? RelaySettings.defaultMaxConnections
         let addresses = listen.map(\.value)
         proxyProtocol = fields[.proxyProtocol].flatMap { Self.proxyProtocol($0, listen: addresses) }
+        let routing = fields[.tlsRouting].flatMap(Self.tlsRouting)
+        tlsRouting = routing?.settings
+        routedUpstreams = routing?.upstreams ?? []
         record = fields[.record].flatMap { Self.record($0) }
     }
 
@@ -44,7 +50,8 @@ struct RelayDraft {
         guard let name, let upstream, !listen.isEmpty else { return nil }
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
-            maxConnections: maxConnections, proxyProtocol: proxyProtocol, record: record)
+            maxConnections: maxConnections, proxyProtocol: proxyProtocol, tlsRouting: tlsRouting,
+            record: record)
     }
 
     /// A place in its file.

@@ -12,6 +12,8 @@ public struct RelaySettings: Hashable, Sendable {
     public var maxConnections: Int
     /// `proxy_protocol`; nil without it.
     public var proxyProtocol: ProxyProtocolSettings?
+    /// `tls_routing`; nil without it, and then nothing is waited for before the upstream is connected.
+    public var tlsRouting: TLSRoutingSettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -19,7 +21,7 @@ public struct RelaySettings: Hashable, Sendable {
     public init(
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
-        record: RecordSettings? = nil
+        tlsRouting: TLSRoutingSettings? = nil, record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
@@ -27,6 +29,7 @@ public struct RelaySettings: Hashable, Sendable {
         self.timeouts = timeouts
         self.maxConnections = maxConnections
         self.proxyProtocol = proxyProtocol
+        self.tlsRouting = tlsRouting
         self.record = record
     }
 

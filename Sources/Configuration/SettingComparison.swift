@@ -65,6 +65,11 @@ struct SettingComparison {
         } else {
             add([RelayKey.proxyProtocol], old.proxyProtocol, new.proxyProtocol) { $0?.text }
         }
+        if let old = old.tlsRouting, let new = new.tlsRouting {
+            compare(old, new)
+        } else {
+            add([RelayKey.tlsRouting], old.tlsRouting, new.tlsRouting) { $0?.text }
+        }
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {
@@ -84,6 +89,19 @@ struct SettingComparison {
             add([RelayKey.proxyProtocol, ProxyProtocolKey.accept], old.accept, new.accept) { "\($0 != nil)" }
         }
         add([RelayKey.proxyProtocol, ProxyProtocolKey.send], old.send, new.send) { $0?.rawValue }
+    }
+
+    private mutating func compare(_ old: TLSRoutingSettings, _ new: TLSRoutingSettings) {
+        // Only what is different, for there may be many; their order means nothing.
+        let (before, after) = (Set(old.routes), Set(new.routes))
+        add(
+            [RelayKey.tlsRouting, TLSRoutingKey.routes], old.routes.filter { !after.contains($0) },
+            new.routes.filter { !before.contains($0) }
+        ) { routes in
+            routes.isEmpty ? nil : routes.map(\.text).joined(separator: "; ")
+        }
+        add([RelayKey.tlsRouting, TLSRoutingKey.otherwise], old.otherwise, new.otherwise, \.rawValue)
+        add([RelayKey.tlsRouting, TLSRoutingKey.timeout], old.timeout, new.timeout, DurationText.text(of:))
     }
 
     private mutating func compare(_ old: RecordSettings, _ new: RecordSettings) {
@@ -113,6 +131,20 @@ extension ProxyProtocolSettings {
     /// What it does, in the file's words.
     fileprivate var text: String {
         [accept.map { _ in "accept" }, send.map { "send \($0.rawValue)" }].compactMap(\.self).joined(separator: ", ")
+    }
+}
+
+extension TLSRoutingSettings {
+    /// Its routes, and what becomes of the others.
+    fileprivate var text: String {
+        (routes.map(\.text) + (otherwise == .refuse ? ["refuse others"] : [])).joined(separator: "; ")
+    }
+}
+
+extension TLSRoutingSettings.Route {
+    /// Whom it takes and where to: `api.example.com to 10.0.0.1:443`.
+    fileprivate var text: String {
+        description + (upstream.map { " to \($0)" } ?? "")
     }
 }
 

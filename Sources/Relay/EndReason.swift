@@ -55,6 +55,11 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case proxyHeaderInvalid = "proxy_header_invalid"
     /// The PROXY header was not complete in time.
     case proxyHeaderTimeout = "proxy_header_timeout"
+    /// No route takes what the client's TLS ClientHello asks for, or it is none, and the relay refuses whom no route
+    /// takes.
+    case tlsNotRouted = "tls_not_routed"
+    /// The client's TLS ClientHello, which says what to connect, was not complete in time.
+    case tlsHelloTimeout = "tls_hello_timeout"
     /// A limit forbade it.
     case overLimit = "over_limit"
     /// Something went wrong inside Tapline; the log says what.
@@ -68,7 +73,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
             true
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
-            .proxyHeaderInvalid, .proxyHeaderTimeout, .internalError:
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .tlsNotRouted, .tlsHelloTimeout, .internalError:
             false
         }
     }
@@ -80,7 +85,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused: .upstream
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
-            .proxyHeaderInvalid, .proxyHeaderTimeout, .overLimit, .internalError:
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .tlsNotRouted, .tlsHelloTimeout, .overLimit, .internalError:
             .tapline
         }
     }

@@ -17,6 +17,8 @@ final class RelayRuntime: Sendable {
         var lifetime: UInt64
         /// For a client's PROXY header.
         var header: UInt64
+        /// For a client's TLS ClientHello.
+        var hello: UInt64
 
         /// How long a reset waits for what came before it when the half-close timeout is off.
         static let resetBound: UInt64 = 55_000
@@ -30,6 +32,8 @@ final class RelayRuntime: Sendable {
     let timeouts: Timeouts
     /// Clients begin with a PROXY header.
     let acceptsProxy: Bool
+    /// The client's TLS ClientHello says which upstream to connect; nil: it is the relay's.
+    let tlsRoutes: TLSRoutes?
     /// Upstreams get a PROXY header first; nil: none.
     let sendsProxy: ProxyProtocolSettings.Version?
     /// The upstream's port is one that Tapline itself listens on: each address must be looked at.
@@ -43,24 +47,35 @@ final class RelayRuntime: Sendable {
         name = settings.name
         self.generation = generation
         upstreamText = settings.upstream.description
-        target =
-            switch settings.upstream {
-            case .name(let host, let port): .name(host, port: port)
-            case .address(let address): .address(address)
-            }
+        target = Target(settings.upstream)
         timeouts = Timeouts(
             connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
             halfClose: settings.timeouts.halfClose.wholeMilliseconds,
             lifetime: settings.timeouts.lifetime.wholeMilliseconds,
-            header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0)
+            header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0,
+            hello: settings.tlsRouting?.timeout.wholeMilliseconds ?? 0)
+        tlsRoutes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
         acceptsProxy = settings.proxyProtocol?.accept != nil
         sendsProxy = settings.proxyProtocol?.send
         self.places = places
     }
 
+    /// Nothing is connected before the client has said something.
+    var mustHearClient: Bool { acceptsProxy || tlsRoutes != nil }
+
     /// Whether the PROXY header of a peer is believed.
     func trusts(_ peer: SocketAddress) -> Bool {
         settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false
+    }
+}
+
+extension RelayRuntime.Target {
+    init(_ upstream: UpstreamAddress) {
+        self =
+            switch upstream {
+            case .name(let host, let port): .name(host, port: port)
+            case .address(let address): .address(address)
+            }
     }
 }
 

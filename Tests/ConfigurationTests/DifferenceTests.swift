@@ -130,6 +130,23 @@ import Testing
             "proxy_protocol: { accept: true, trusted: 10.0.0.1, timeout: 0 }", "proxy_protocol.timeout 3s → 0s"
         ),
         ("proxy_protocol: { send: v1 }", "proxy_protocol: { send: v2 }", "proxy_protocol.send v1 → v2"),
+        (
+            "", "tls_routing: { routes: [{ server_name: a, upstream: b:1 }, { alpn: h2 }], otherwise: refuse }",
+            "tls_routing none → a to b:1; ALPN h2; refuse others"
+        ),
+        (
+            "tls_routing: { routes: [{ alpn: h2 }, { server_name: [a, \"*.b\"], alpn: x }, { server_name: c }] }",
+            "tls_routing: { routes: [{ server_name: c }, { server_name: a, alpn: x }, { alpn: h2 }] }",
+            "tls_routing.routes a, *.b with ALPN x → a with ALPN x"
+        ),
+        (
+            "tls_routing: { routes: [{ alpn: h2 }] }", "tls_routing: { routes: [{ alpn: h2 }], otherwise: refuse }",
+            "tls_routing.otherwise upstream → refuse"
+        ),
+        (
+            "tls_routing: { routes: [{ alpn: h2 }] }", "tls_routing: { routes: [{ alpn: h2 }], timeout: 0 }",
+            "tls_routing.timeout 3s → 0s"
+        ),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),
@@ -168,6 +185,7 @@ import Testing
         expect(RelayKey.self, "", except: ["name", "listen", "mode", "upstream", "timeouts"])
         expect(TimeoutsKey.self, "timeouts.")
         expect(ProxyProtocolKey.self, "proxy_protocol.")
+        expect(TLSRoutingKey.self, "tls_routing.")
         expect(RecordKey.self, "record.", except: ["rotate"])
         expect(RotateKey.self, "record.rotate.")
     }

@@ -23,6 +23,7 @@ import Text
             RootKey.allCases.map(\.rawValue) + LogKey.allCases.map(\.rawValue) + ShutdownKey.allCases.map(\.rawValue)
             + AdminKey.allCases.map(\.rawValue) + RelayKey.allCases.map(\.rawValue)
             + TimeoutsKey.allCases.map(\.rawValue) + ProxyProtocolKey.allCases.map(\.rawValue)
+            + TLSRoutingKey.allCases.map(\.rawValue) + TLSRouteKey.allCases.map(\.rawValue)
             + RecordKey.allCases.map(\.rawValue)
             + RotateKey.allCases.map(\.rawValue)
         for key in keys { #expect(text.contains("\(key):"), "\(key)") }
