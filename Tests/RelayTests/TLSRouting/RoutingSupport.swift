@@ -11,15 +11,17 @@ struct RoutedPeers {
     let second: PeerListener
     let own: PeerListener
 
-    /// Runs a body with them.
+    /// Runs a body with them; `hole`: nobody answers at the first.
     static func run(
         otherwise: TLSRoutingSettings.Otherwise = .upstream, timeout: Duration = .seconds(60),
         pump: RelayHarness.Pump = .splice, timeouts: Timeouts = Timeouts(),
         listen: ListenAddress = .address(.ipv4(.loopback, port: 0)), proxy: ProxyProtocolSettings? = nil,
+        hole: Bool = false,
         _ body: (RoutedPeers) async throws -> Void
     ) async throws {
         try await Exclusive.run {
-            let (first, second, own) = (try PeerListener(), try PeerListener(), try PeerListener())
+            let first = hole ? try PeerListener.blackHole() : try PeerListener()
+            let (second, own) = (try PeerListener(), try PeerListener())
             var settings = RelaySettings(
                 name: "relay", listen: [listen], upstream: .address(own.address), timeouts: timeouts)
             settings.proxyProtocol = proxy

@@ -79,14 +79,18 @@ import Testing
         }
     }
 
+    /// Also where the hello took longer than connecting may.
     @Test func connectTimeout_countsFromTheHello() async throws {
-        try await RoutedPeers.run(timeouts: Timeouts(connect: .milliseconds(100))) { peers in
+        let timeouts = Timeouts(connect: .milliseconds(700))
+        try await RoutedPeers.run(timeouts: timeouts, hole: true) { peers in
             let client = try peers.relay.connect()
-            try peers.relay.awaitOpen(1)
-            Deadline.letPass(.milliseconds(600))
-            let bytes = Self.toFirst.bytes()
-            try client.send(bytes)
-            _ = try peers.finish(client, peers.first, bytes)
+            try await peers.awaitsHello()
+            Deadline.letPass(.milliseconds(900))
+            try client.send(Self.toFirst.bytes(), piece: 500)
+            #expect(try client.receiveToEnd(downBytes) == .reset(0))
+            let record = try peers.relay.end()
+            #expect(record.summary == .init(.connectTimeout, up: 0, down: 0))
+            #expect((record.end?.duration ?? 0) >= 1_600_000_000)
         }
     }
 
