@@ -42,16 +42,17 @@ let package = Package(
         .target(name: "EventLoop", dependencies: ["CLibuv", "Sockets"], swiftSettings: dataPlane),
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
+        .target(name: "TLSHello", swiftSettings: dataPlane),
         // Of Yams this imports CYaml, the libyaml inside it: see YAMLEvents.swift for the reason.
         .target(
             name: "Configuration",
             dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
-        .target(name: "Recording", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
+        .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Sockets", "Text",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Sockets", "TLSHello", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -99,6 +100,7 @@ let package = Package(
         .testTarget(name: "SocketsTests", dependencies: ["Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "ProxyProtocolTests", dependencies: ["ProxyProtocol", "Sockets"], swiftSettings: settings),
+        .testTarget(name: "TLSHelloTests", dependencies: ["TLSHello", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
             name: "RecordingTests",
@@ -115,7 +117,8 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Relay", "Sockets", "TestSupport",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Relay", "Sockets", "TLSHello",
+                "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

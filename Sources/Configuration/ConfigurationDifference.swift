@@ -151,7 +151,10 @@ extension Configuration {
     fileprivate var comparable: Configuration {
         var copy = keepingFixedSettings(of: Configuration(relays: []))
         copy.relays.sort { $0.name < $1.name }
-        for index in copy.relays.indices { copy.relays[index].listen.sort { "\($0)" < "\($1)" } }
+        for index in copy.relays.indices {
+            copy.relays[index].listen.sort { "\($0)" < "\($1)" }
+            copy.relays[index].tlsRouting?.routes.sort { "\($0)" < "\($1)" }
+        }
         return copy
     }
 }

@@ -55,7 +55,8 @@ struct CrossCheck {
             }
         }
         for draft in drafts {
-            if let upstream = draft.upstream, let message = check.loop(upstream.value, in: draft.problems.path) {
+            for upstream in [draft.upstream].compactMap(\.self) + draft.routedUpstreams {
+                guard let message = check.loop(upstream.value, in: draft.problems.path) else { continue }
                 draft.problems.report(upstream.mark, "`upstream`: \(message)")
             }
         }

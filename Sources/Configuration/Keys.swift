@@ -35,7 +35,9 @@ enum RelayKey: String, ConfigurationKey {
     case name, listen, mode, upstream, timeouts
     case maxConnections = "max_connections"
     case proxyProtocol = "proxy_protocol"
-    case interception, record
+    case interception
+    case tlsRouting = "tls_routing"
+    case record
 }
 
 /// The keys of `interception`.
@@ -46,6 +48,18 @@ enum InterceptionKey: String, ConfigurationKey {
 /// The keys of `proxy_protocol`.
 enum ProxyProtocolKey: String, ConfigurationKey {
     case accept, trusted, timeout, send
+}
+
+/// The keys of `tls_routing`.
+enum TLSRoutingKey: String, ConfigurationKey {
+    case routes, otherwise, timeout
+}
+
+/// The keys of an entry of `routes`.
+enum TLSRouteKey: String, ConfigurationKey {
+    case serverName = "server_name"
+    case applications = "alpn"
+    case upstream
 }
 
 /// The keys of `timeouts`.

@@ -21,7 +21,7 @@ extension RelayDraft {
     }
 
     /// What cannot stand beside `upstream: original-destination`.
-    func reportConflicts(_ proxyProtocolField: Field?) {
+    func reportConflicts(_ proxyProtocolField: Field?, _ tlsRoutingField: Field?) {
         let upstream = "`upstream: \(UpstreamAddress.originalDestination)`"
         for listener in listen where listener.value.port == nil {
             problems.report(
@@ -33,5 +33,8 @@ extension RelayDraft {
                 "`accept` cannot stand beside \(upstream): who is redirected knows nothing of Tapline, and sends no header"
             )
         }
+        tlsRoutingField?.report(
+            "cannot stand beside \(upstream): each client is taken to where it wanted to go; write a fixed `upstream`, or take "
+                + "this out")
     }
 }

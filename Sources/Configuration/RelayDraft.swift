@@ -9,6 +9,9 @@ struct RelayDraft {
     private let maxConnections: Int
     let proxyProtocol: ProxyProtocolSettings?
     private let interception: InterceptionSettings?
+    private let tlsRouting: TLSRoutingSettings?
+    /// The upstreams of `tls_routing`.
+    let routedUpstreams: [Located<UpstreamAddress>]
     private let record: RecordSettings?
 
     /// What messages call it.
@@ -39,8 +42,11 @@ struct RelayDraft {
         proxyProtocol = fields[.proxyProtocol].flatMap { Self.proxyProtocol($0, listen: addresses) }
         let forwardsTo = upstream?.value
         interception = fields[.interception].flatMap { Self.interception($0, upstream: forwardsTo) }
+        let routing = fields[.tlsRouting].flatMap(Self.tlsRouting)
+        tlsRouting = routing?.settings
+        routedUpstreams = routing?.upstreams ?? []
         record = fields[.record].flatMap { Self.record($0) }
-        if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol]) }
+        if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol], fields[.tlsRouting]) }
     }
 
     /// The relay, when every part that it cannot do without was read.
@@ -48,7 +54,8 @@ struct RelayDraft {
         guard let name, let upstream, !listen.isEmpty else { return nil }
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
-            maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception, record: record)
+            maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception,
+            tlsRouting: tlsRouting, record: record)
     }
 
     /// A place in its file.

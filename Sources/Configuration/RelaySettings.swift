@@ -14,6 +14,8 @@ public struct RelaySettings: Hashable, Sendable {
     public var proxyProtocol: ProxyProtocolSettings?
     /// `interception`; nil without it. Only with `upstream: original-destination`.
     public var interception: InterceptionSettings?
+    /// `tls_routing`; nil without it, and then nothing is waited for before the upstream is connected.
+    public var tlsRouting: TLSRoutingSettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -21,7 +23,8 @@ public struct RelaySettings: Hashable, Sendable {
     public init(
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
-        interception: InterceptionSettings? = nil, record: RecordSettings? = nil
+        interception: InterceptionSettings? = nil, tlsRouting: TLSRoutingSettings? = nil,
+        record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
@@ -30,6 +33,7 @@ public struct RelaySettings: Hashable, Sendable {
         self.maxConnections = maxConnections
         self.proxyProtocol = proxyProtocol
         self.interception = interception
+        self.tlsRouting = tlsRouting
         self.record = record
     }
 

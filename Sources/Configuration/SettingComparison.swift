@@ -70,6 +70,11 @@ struct SettingComparison {
         } else {
             add([RelayKey.interception], old.interception, new.interception) { $0?.text }
         }
+        if let old = old.tlsRouting, let new = new.tlsRouting {
+            compare(old, new)
+        } else {
+            add([RelayKey.tlsRouting], old.tlsRouting, new.tlsRouting) { $0?.text }
+        }
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {
@@ -94,6 +99,19 @@ struct SettingComparison {
     private mutating func compare(_ old: InterceptionSettings, _ new: InterceptionSettings) {
         add([RelayKey.interception, InterceptionKey.allow], old.allow, new.allow, \.text)
         add([RelayKey.interception, InterceptionKey.mark], old.mark, new.mark) { $0.map(MarkText.text(of:)) }
+    }
+
+    private mutating func compare(_ old: TLSRoutingSettings, _ new: TLSRoutingSettings) {
+        // Only what is different, for there may be many; their order means nothing.
+        let (before, after) = (Set(old.routes), Set(new.routes))
+        add(
+            [RelayKey.tlsRouting, TLSRoutingKey.routes], old.routes.filter { !after.contains($0) },
+            new.routes.filter { !before.contains($0) }
+        ) { routes in
+            routes.isEmpty ? nil : routes.map(\.text).joined(separator: "; ")
+        }
+        add([RelayKey.tlsRouting, TLSRoutingKey.otherwise], old.otherwise, new.otherwise, \.rawValue)
+        add([RelayKey.tlsRouting, TLSRoutingKey.timeout], old.timeout, new.timeout, DurationText.text(of:))
     }
 
     private mutating func compare(_ old: RecordSettings, _ new: RecordSettings) {
@@ -137,6 +155,20 @@ extension InterceptionSettings {
 extension [Network]? {
     /// As a list; nil without one.
     fileprivate var text: String? { map { $0.map(\.description).joined(separator: ", ") } }
+}
+
+extension TLSRoutingSettings {
+    /// Its routes, and what becomes of the others.
+    fileprivate var text: String {
+        (routes.map(\.text) + (otherwise == .refuse ? ["refuse others"] : [])).joined(separator: "; ")
+    }
+}
+
+extension TLSRoutingSettings.Route {
+    /// Whom it takes and where to: `api.example.com to 10.0.0.1:443`.
+    fileprivate var text: String {
+        description + (upstream.map { " to \($0)" } ?? "")
+    }
 }
 
 extension ListenAddress {

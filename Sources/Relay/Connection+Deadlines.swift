@@ -30,6 +30,8 @@ extension Connection {
         switch state.phase {
         case .awaitingHeader:
             if isOver(limits.header, since: startedAt) { end(because: .proxyHeaderTimeout) }
+        case .awaitingHello:
+            if isOver(limits.hello, since: helloAwaitedSince) { end(because: .tlsHelloTimeout) }
         case .connecting:
             if isOver(limits.connect, since: connectingSince) { end(because: .connectTimeout) }
         case .relaying, .passingReset:
@@ -74,7 +76,7 @@ extension Connection {
     /// What needs looking at only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows. The
     /// connection may be over when this returns.
     func checkHealth(_ now: UInt64) {
-        if state.phase == .connecting || state.phase == .awaitingHeader {
+        if state.phase == .connecting || state.awaitsClient {
             if let client, client.hasHungUp, client.socket.hasFailedOrEnded { socketFailed(client) }
             return
         }

@@ -10,6 +10,7 @@ extension Connection {
         let record = record()
         var live = LiveConnection(record: record, state: liveState, age: age)
         live.awaitsHeader = state.phase == .awaitingHeader
+        live.awaitsHello = state.phase == .awaitingHello
         live.awaitsName = state.phase == .connecting && isWaitingForName
         live.isTapped = up?.taps != nil
         if let up { live.up = flowState(up) }
@@ -22,7 +23,7 @@ extension Connection {
     }
 
     private var liveState: LiveConnection.State {
-        if state.phase == .connecting || state.phase == .awaitingHeader { return .connecting }
+        if state.phase == .connecting || state.awaitsClient { return .connecting }
         if state.failedSide != nil { return .resetting }
         // Also while what was sent before the end is still on its way.
         return (up?.isSourceDone ?? false) || (down?.isSourceDone ?? false) ? .halfClosed : .open

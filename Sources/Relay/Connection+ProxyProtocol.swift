@@ -34,7 +34,7 @@ extension Connection {
             readHeader()
         case .connecting where leg === upstream:
             sendHeader()
-        case .connecting, .relaying, .passingReset, .ended:
+        case .awaitingHello, .connecting, .relaying, .passingReset, .ended:
             break
         }
     }
@@ -67,18 +67,6 @@ extension Connection {
         }
     }
 
-    /// Takes bytes that were looked at. They are there, but the peer may have reset since.
-    private func takeFromClient(_ count: Int) {
-        var left = count
-        while left > 0 {
-            switch receiveFromClient(left, peeking: false) {
-            case .moved(let taken): left -= taken
-            case .failed(let error): return happened(.legFailed(.client, error))
-            case .wouldBlock, .endOfStream: return happened(.sourceEnded(.up))
-            }
-        }
-    }
-
     /// The header is complete: from here on the connection is the client's that it names.
     private func introduce(_ header: ProxyHeader) {
         guard let proxy else { return }
@@ -88,18 +76,7 @@ extension Connection {
         proxy.connectingSince = worker.loop.now
         if relay.sendsProxy == .v2 { proxy.extensions = header.extensions }
         if let source = header.endpoints?.source { clientAddress = source }
-        if worker.shared.tellsOpenings { worker.shared.observer.opened(record()) }
         happened(.headerRead)
-    }
-
-    private func receiveFromClient(_ limit: Int, peeking: Bool) -> Transfer {
-        let scratch = worker.scratch
-        if let client {
-            return peeking
-                ? client.socket.peek(into: scratch, limit: limit) : client.socket.receive(into: scratch, limit: limit)
-        }
-        return peeking
-            ? clientSocket.peek(into: scratch, limit: limit) : clientSocket.receive(into: scratch, limit: limit)
     }
 
     // MARK: Out

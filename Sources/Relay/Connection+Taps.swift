@@ -4,7 +4,8 @@ internal import Sockets
 
 /// What records a connection.
 extension Connection {
-    /// Puts taps on a connection whose client is known: that was just accepted, or whose PROXY header is there.
+    /// Puts taps on a connection whose ends are known: that was just accepted, or whose PROXY header and ClientHello are
+    /// there.
     func tapNew() {
         for tap in taps { tap.introduced(as: origin) }
         worker.taps.forEach(of: relay.name) { recorder in
@@ -21,9 +22,9 @@ extension Connection {
         guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.name),
             selection.takes(id, from: clientAddress), !taps.contains(where: { $0.recorder === recorder })
         else { return }
-        if state.phase == .awaitingHeader {
-            // Whose it is, and so who else takes it, is for the header to say. Whoever reads along this one connection
-            // waits with it.
+        if state.awaitsClient {
+            // Whose it is, and so who else takes it, is for the header to say, and where it goes for the hello. Whoever
+            // reads along this one connection waits with it.
             guard selection.connection != nil else { return }
             taps.append(
                 ConnectionTap(
@@ -123,11 +124,11 @@ extension Connection {
 
     private var origin: ConversationOrigin {
         var name: String?
-        if case .name(let host, _) = relay.target { name = host }
+        if case .name(let host, _) = target { name = host }
         return ConversationOrigin(
             id: id, relay: relay.name, client: clientAddress, listener: listenerAddress,
-            local: reachedAddress, upstream: relay.upstreamText, upstreamName: name,
-            upstreamPort: interception?.destination?.port ?? relay.target.port, destination: interception?.destination,
+            local: reachedAddress, upstream: upstreamText, upstreamName: name,
+            upstreamPort: interception?.destination?.port ?? target.port, destination: interception?.destination,
             accepted: acceptedAt)
     }
 

@@ -40,6 +40,8 @@ final class Connection {
     var proxy: ProxyExchange?
     /// Of a relay with `upstream: original-destination` only.
     var interception: Interception?
+    /// Of a relay with `tls_routing` only, from the client's first bytes on.
+    var hello: HelloExchange?
     /// What records it, and what recorded it before.
     var taps: [ConnectionTap] = []
     /// Which flows' ends the recordings know of.
@@ -66,7 +68,7 @@ final class Connection {
         clientSocket = client
         clientAddress = address
         listenerAddress = listener
-        state = ConnectionState(awaitsHeader: relay.acceptsProxy)
+        state = ConnectionState(awaitsHeader: relay.acceptsProxy, awaitsHello: relay.tlsRoutes != nil)
         acceptedAt = WallClock.now
         acceptedTicks = EventLoop.nanoseconds
         startedAt = worker.loop.now
@@ -77,11 +79,16 @@ final class Connection {
     /// Starts. The connection may be over when this returns.
     func open() {
         worker.note(deadline: relay.timeouts.lifetime, from: startedAt)
-        if state.phase == .awaitingHeader { awaitHeader() } else { connect() }
+        switch state.phase {
+        case .awaitingHeader: awaitHeader()
+        case .awaitingHello: awaitHello()
+        case .connecting, .relaying, .passingReset, .ended: connect()
+        }
     }
 
     /// Starts to connect the upstream, for a client that is known.
     private func connect() {
+        if relay.mustHearClient, worker.shared.tellsOpenings { worker.shared.observer.opened(record()) }
         if let settings = relay.interception, !findDestination(settings) { return }
         let dialer = Dialer(connection: self)
         self.dialer = dialer
@@ -93,8 +100,8 @@ final class Connection {
         _ = makeClientLeg(reading: false)
     }
 
-    /// When connecting began, by the loop's clock: at accept, or when the PROXY header was there.
-    var connectingSince: UInt64 { proxy?.connectingSince ?? startedAt }
+    /// When connecting began, by the loop's clock: at accept, or when the PROXY header and the ClientHello were there.
+    var connectingSince: UInt64 { hello?.connectingSince ?? proxy?.connectingSince ?? startedAt }
 
     func makeClientLeg(reading: Bool) -> Leg? {
         if let client { return client }
@@ -128,6 +135,7 @@ final class Connection {
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
         for tap in taps { tap.connected(to: address) }
         setTaps()
+        if let hello { exchange?.up.hold(&hello.received) }
         if let version = relay.sendsProxy, error == nil { return startHeader(version) }
         happened(.connected)
         if let error { fail(upstream, error) }
@@ -164,7 +172,11 @@ final class Connection {
 
     /// A leg is ready, or has failed, while no byte may pass yet.
     private func readyBeforeBytes(_ leg: Leg) {
-        if proxy != nil { proxyReady(leg) }
+        if state.phase == .awaitingHello {
+            readHello()
+        } else if proxy != nil {
+            proxyReady(leg)
+        }
         settle()
     }
 
@@ -250,6 +262,8 @@ final class Connection {
         switch action {
         case .none:
             break
+        case .awaitHello:
+            awaitHello()
         case .connect:
             connect()
         case .relay:
@@ -344,7 +358,7 @@ final class Connection {
     func record(ended end: ConnectionRecord.End? = nil) -> ConnectionRecord {
         var record = ConnectionRecord(
             id: id, relay: relay.name, generation: relay.generation, client: clientAddress, listener: listenerAddress,
-            upstream: relay.upstreamText, accepted: acceptedAt)
+            upstream: upstreamText, accepted: acceptedAt)
         record.upstreamAddress = upstreamAddress ?? dialer?.lastTried
         record.connectDuration = connectDuration
         record.firstByteDuration = firstByteDuration
@@ -354,6 +368,7 @@ final class Connection {
         record.splicedDown = down?.spliced ?? 0
         record.proxy = proxy?.facts
         record.refusal = interception?.refusal
+        record.hello = hello?.facts
         record.end = end
         countRecorded(&record)
         return record

@@ -32,6 +32,8 @@ extension ConnectionRecord {
         line.add("dropped_bytes", number: droppedBytes, to: &bytes)
         line.add("proxied_by", proxiedBy, to: &bytes)
         line.add("unique_id", proxy?.uniqueID, to: &bytes)
+        line.add("server_name", hello?.serverName, to: &bytes)
+        line.add("alpn", hello?.applications, to: &bytes)
     }
 
     /// A client on a Unix socket has no address worth telling, also when it bound one.

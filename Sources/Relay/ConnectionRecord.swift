@@ -63,6 +63,8 @@ public struct ConnectionRecord: Hashable, Sendable {
 
     /// What the PROXY protocol adds; nil for relays that do not use it, and before there is any.
     public var proxy: ProxyFacts?
+    /// What the client's TLS ClientHello adds; nil for relays that do not route by it, and before it is there.
+    public var hello: TLSFacts?
 
     /// Why an intercepted connection was not taken to where it wanted to go; nil for all others.
     public var refusal: DestinationRefusal?

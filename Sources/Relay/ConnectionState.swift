@@ -11,6 +11,8 @@ struct ConnectionState: Hashable {
     enum Phase: Hashable {
         /// Nobody is connected before the client's PROXY header is there.
         case awaitingHeader
+        /// Which upstream is to be connected is for the client's TLS ClientHello to say.
+        case awaitingHello
         /// The upstream is being looked up or connected.
         case connecting
         /// Bytes pass.
@@ -33,6 +35,8 @@ struct ConnectionState: Hashable {
     enum Event: Hashable {
         /// The PROXY header is there, and is good.
         case headerRead
+        /// It is known which upstream is to be connected.
+        case routed
         case connected
         case connectFailed(EndReason, Errno?)
         /// The source of a flow has ended its half in order.
@@ -49,6 +53,8 @@ struct ConnectionState: Hashable {
 
     enum Action: Hashable {
         case none
+        /// Wait for the client's ClientHello.
+        case awaitHello
         /// Start to connect the upstream.
         case connect
         /// Both legs are there: start moving bytes.
@@ -69,9 +75,12 @@ struct ConnectionState: Hashable {
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
     private var failure: Errno?
+    /// What there is to be known before an upstream is connected, behind a header.
+    private let awaitsHello: Bool
 
-    init(awaitsHeader: Bool = false) {
-        phase = awaitsHeader ? .awaitingHeader : .connecting
+    init(awaitsHeader: Bool = false, awaitsHello: Bool = false) {
+        self.awaitsHello = awaitsHello
+        phase = awaitsHeader ? .awaitingHeader : awaitsHello ? .awaitingHello : .connecting
     }
 
     func phase(of direction: Direction) -> FlowPhase {
@@ -82,6 +91,9 @@ struct ConnectionState: Hashable {
     @inline(__always)
     var isMoving: Bool { phase == .relaying || phase == .passingReset }
 
+    /// Whether the client has yet to say what is to be known before an upstream is connected.
+    var awaitsClient: Bool { phase == .awaitingHeader || phase == .awaitingHello }
+
     /// Whether one flow has ended and the other is open, in order.
     var isHalfClosed: Bool { phase == .relaying && failedSide == nil && (up == .ended) != (down == .ended) }
 
@@ -90,19 +102,28 @@ struct ConnectionState: Hashable {
         case (.ended, _):
             return .none
 
-        case (.awaitingHeader, .headerRead):
+        case (.awaitingHeader, .headerRead) where awaitsHello:
+            phase = .awaitingHello
+            return .awaitHello
+        case (.awaitingHeader, .headerRead), (.awaitingHello, .routed):
             phase = .connecting
             return .connect
-        case (.awaitingHeader, .sourceEnded(.up)):
+        case (.awaitingHeader, .sourceEnded(.up)), (.awaitingHello, .sourceEnded(.up)):
             // It went without asking for anything, as whoever only looks whether somebody listens.
             return end(reset: false, .clientClosed, nil)
-        case (.awaitingHeader, .legFailed(let side, let errno)):
+        case (.awaitingHeader, .legFailed(let side, let errno)), (.awaitingHello, .legFailed(let side, let errno)):
             return end(reset: true, Self.reason(side, errno), errno)
         case (.awaitingHeader, .sourceEnded(.down)), (.awaitingHeader, .delivered), (.awaitingHeader, .resetMayPass),
-            (.awaitingHeader, .connected), (.awaitingHeader, .connectFailed):
+            (.awaitingHeader, .connected), (.awaitingHeader, .connectFailed), (.awaitingHeader, .routed):
             preconditionFailure("ConnectionState: \(event) before the header")
-        case (.connecting, .headerRead), (.relaying, .headerRead), (.passingReset, .headerRead):
+        case (.awaitingHello, .sourceEnded(.down)), (.awaitingHello, .delivered), (.awaitingHello, .resetMayPass),
+            (.awaitingHello, .connected), (.awaitingHello, .connectFailed):
+            preconditionFailure("ConnectionState: \(event) before the hello")
+        case (.awaitingHello, .headerRead), (.connecting, .headerRead), (.relaying, .headerRead),
+            (.passingReset, .headerRead):
             preconditionFailure("ConnectionState: a second header")
+        case (.connecting, .routed), (.relaying, .routed), (.passingReset, .routed):
+            preconditionFailure("ConnectionState: led twice")
 
         case (.connecting, .connected):
             phase = .relaying

@@ -36,7 +36,7 @@ final class Dialer {
 
     /// Starts. The connection may be told before this returns.
     func start() {
-        switch connection.relay.target {
+        switch connection.target {
         case .address(let address):
             tryOnly(address)
         case .originalDestination:
@@ -54,7 +54,7 @@ final class Dialer {
     /// Gives up: nothing is told, nothing is left open.
     func cancel() {
         isDone = true
-        if isWaitingForName, case .name(let host, _) = connection.relay.target {
+        if isWaitingForName, case .name(let host, _) = connection.target {
             worker.names.stopWaiting(for: host, self)
         }
         delay?.close()
@@ -67,7 +67,7 @@ final class Dialer {
     /// The name's addresses, or why there are none.
     func found(_ answer: Result<[SocketAddress], NameLookup.Failure>) {
         isWaitingForName = false
-        guard !isDone, case .name(_, let port) = connection.relay.target else { return }
+        guard !isDone, case .name(_, let port) = connection.target else { return }
         switch answer {
         case .success(let addresses):
             remaining = addresses.map { $0.with(port: port) }[...]

@@ -57,6 +57,11 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case proxyHeaderTimeout = "proxy_header_timeout"
     /// Where a redirected client wanted to go is unknown, is Tapline itself, or is not allowed.
     case destinationRefused = "destination_refused"
+    /// No route takes what the client's TLS ClientHello asks for, or it is none, and the relay refuses whom no route
+    /// takes.
+    case tlsNotRouted = "tls_not_routed"
+    /// The client's TLS ClientHello, which says what to connect, was not complete in time.
+    case tlsHelloTimeout = "tls_hello_timeout"
     /// A limit forbade it.
     case overLimit = "over_limit"
     /// Something went wrong inside Tapline; the log says what.
@@ -70,7 +75,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
             true
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
-            .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .internalError:
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
+            .internalError:
             false
         }
     }
@@ -82,7 +88,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused: .upstream
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
-            .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .overLimit, .internalError:
+            .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
+            .overLimit, .internalError:
             .tapline
         }
     }

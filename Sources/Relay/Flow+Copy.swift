@@ -69,6 +69,16 @@ extension Flow {
         worker.keptBytes += count
     }
 
+    /// Takes over what was read from the source before there was a flow: it is kept, and goes first.
+    func hold(_ bytes: inout [UInt8]) {
+        guard !bytes.isEmpty else { return }
+        kept = ByteBuffer(bytes)
+        keptOffset = 0
+        keptCount = bytes.count
+        worker.keptBytes += bytes.count
+        bytes = []
+    }
+
     /// Sends what was kept.
     func sendKept() -> Outcome {
         guard let buffer = kept else { return .waiting }

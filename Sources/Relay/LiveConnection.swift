@@ -63,6 +63,8 @@ public struct LiveConnection: Hashable, Sendable {
     public var age: Int64
     /// While it connects: its PROXY header is not there yet.
     public var awaitsHeader = false
+    /// While it connects: its TLS ClientHello, which says what to connect, is not there yet.
+    public var awaitsHello = false
     /// While it connects: the name's addresses are not known yet.
     public var awaitsName = false
     /// A tap takes its bytes.

@@ -18,6 +18,8 @@ final class RelayRuntime: Sendable {
         var lifetime: UInt64
         /// For a client's PROXY header.
         var header: UInt64
+        /// For a client's TLS ClientHello.
+        var hello: UInt64
 
         /// How long a reset waits for what came before it when the half-close timeout is off.
         static let resetBound: UInt64 = 55_000
@@ -31,6 +33,8 @@ final class RelayRuntime: Sendable {
     let timeouts: Timeouts
     /// Clients begin with a PROXY header.
     let acceptsProxy: Bool
+    /// The client's TLS ClientHello says which upstream to connect; nil: it is the relay's.
+    let tlsRoutes: TLSRoutes?
     /// Upstreams get a PROXY header first; nil: none.
     let sendsProxy: ProxyProtocolSettings.Version?
     /// Clients are taken to where they wanted to go, as far as this says; nil: all to the same upstream.
@@ -46,17 +50,14 @@ final class RelayRuntime: Sendable {
         name = settings.name
         self.generation = generation
         upstreamText = settings.upstream.description
-        target =
-            switch settings.upstream {
-            case .name(let host, let port): .name(host, port: port)
-            case .address(let address): .address(address)
-            case .originalDestination: .originalDestination
-            }
+        target = Target(settings.upstream)
         timeouts = Timeouts(
             connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
             halfClose: settings.timeouts.halfClose.wholeMilliseconds,
             lifetime: settings.timeouts.lifetime.wholeMilliseconds,
-            header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0)
+            header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0,
+            hello: settings.tlsRouting?.timeout.wholeMilliseconds ?? 0)
+        tlsRoutes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
         acceptsProxy = settings.proxyProtocol?.accept != nil
         sendsProxy = settings.proxyProtocol?.send
         interception =
@@ -64,9 +65,23 @@ final class RelayRuntime: Sendable {
         self.places = places
     }
 
+    /// Nothing is connected before the client has said something.
+    var mustHearClient: Bool { acceptsProxy || tlsRoutes != nil }
+
     /// Whether the PROXY header of a peer is believed.
     func trusts(_ peer: SocketAddress) -> Bool {
         settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false
+    }
+}
+
+extension RelayRuntime.Target {
+    init(_ upstream: UpstreamAddress) {
+        self =
+            switch upstream {
+            case .name(let host, let port): .name(host, port: port)
+            case .address(let address): .address(address)
+            case .originalDestination: .originalDestination
+            }
     }
 }
 

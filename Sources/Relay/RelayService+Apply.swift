@@ -39,7 +39,7 @@ extension RelayService {
         for relay in configuration.relays {
             guard let places = places[relay.name] else { continue }
             runtimes[relay.name] = RelayRuntime(
-                relay, generation: generation, places: places, mayLoop: own.mayInclude(relay.upstream))
+                relay, generation: generation, places: places, mayLoop: relay.upstreams.contains(where: own.mayInclude))
         }
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.entries { listeners[entry.address] = runtimes[entry.relay] }

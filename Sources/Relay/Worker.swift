@@ -235,8 +235,8 @@ final class Worker {
             isSweeping = true
             sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
         }
-        // Whose it is may be for a PROXY header to say.
-        if shared.tellsOpenings, !listener.relay.acceptsProxy { shared.observer.opened(connection.record()) }
+        // Whose it is, and where it goes, may be for the client to say.
+        if shared.tellsOpenings, !listener.relay.mustHearClient { shared.observer.opened(connection.record()) }
         connection.open()
     }
 

@@ -11,6 +11,12 @@ public final class ByteBuffer {
         base = .allocate(byteCount: capacity, alignment: 64)
     }
 
+    /// A copy of bytes, of which there is at least one.
+    public convenience init(_ bytes: [UInt8]) {
+        self.init(capacity: bytes.count)
+        UnsafeMutableRawBufferPointer(start: base, count: capacity).copyBytes(from: bytes)
+    }
+
     deinit {
         base.deallocate()
     }

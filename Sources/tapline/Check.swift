@@ -29,6 +29,9 @@ struct Check: ParsableCommand {
         for relay in configuration.relays {
             let addresses = relay.listen.map(\.description).joined(separator: ", ")
             lines.append("  \(relay.name): \(addresses) -> \(relay.upstream)")
+            guard let routing = relay.tlsRouting else { continue }
+            for route in routing.routes { lines.append("    TLS \(route) -> \(route.upstream ?? relay.upstream)") }
+            lines.append("    otherwise -> \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")")
         }
         return lines.joined(separator: "\n") + "\n"
     }

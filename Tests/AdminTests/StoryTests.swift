@@ -34,6 +34,8 @@ struct StoryTests {
         .destinationRefused: [
             "Where the client wanted to go is not known to the system", "put the rules where Tapline is",
         ],
+        .tlsNotRouted: ["No route of tls_routing takes that", "tls_routing.otherwise"],
+        .tlsHelloTimeout: ["within tls_routing.timeout", "to speak first"],
         .overLimit: ["limit of the system", "`ulimit -n`"],
         .internalError: ["inside Tapline", "connection 7"],
     ]
@@ -66,7 +68,7 @@ struct StoryTests {
 
     @Test func clientThatLeftBeforeItsHeader_neverHadAnUpstream() {
         let story = Story.of(record(connected: false, reason: .clientClosed), timeouts: nil)
-        #expect(story[1].hasPrefix("The client ended its half before its PROXY protocol header was complete"))
+        #expect(story[1].hasPrefix("The client ended its half before it had said what the relay must know first"))
         #expect(story[2].contains("health checks"))
     }
 
@@ -119,6 +121,34 @@ struct StoryTests {
         #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("The client 127.0.0.1:50000 came to"))
     }
 
+    @Test(
+        arguments: [
+            (
+                TLSFacts(serverName: "a.example", applications: "h2,http/1.1", route: "*.example"),
+                "it asked for the server name a.example with ALPN h2,http/1.1, and the relay forwards to db.example:5432 by "
+                    + "its route for *.example."
+            ),
+            (TLSFacts(), "it asked for no server name, and the relay forwards to db.example:5432."),
+            (
+                TLSFacts(fault: "is no TLS: it begins with \"SSH-\""),
+                "what came first is no TLS: it begins with \"SSH-\", and the relay forwards to db.example:5432."
+            ),
+        ])
+    func routedClient_isToldWithWhatItAskedFor(facts: TLSFacts, words: String) {
+        var ended = record(reason: .clientClosed)
+        ended.hello = facts
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; " + words))
+    }
+
+    /// Whoever was refused was to go nowhere.
+    @Test func refusedClient_isToldWithoutAnUpstream() {
+        var ended = record(connected: false, reason: .tlsNotRouted)
+        ended.hello = TLSFacts(serverName: "a.example")
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; it asked for the server name a.example."))
+        ended.hello = TLSFacts(fault: "is TLS, but no ClientHello")
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; what came first is TLS, but no ClientHello."))
+    }
+
     @Test func volume_isInNumbersPeopleCanRead() {
         let story = Story.of(record(reason: .clientClosed), timeouts: nil)
         #expect(story[1] == "The upstream db.example:5432 (127.0.0.1:5432) was connected after 12 ms.")
@@ -163,6 +193,9 @@ struct WaitsTests {
         Case(
             live: live(state: .connecting) { $0.awaitsHeader = true }, subject: .header, milliseconds: 90_000,
             words: "waits for the client's PROXY protocol header, for 1 min 30 s; proxy_protocol.timeout bounds that"),
+        Case(
+            live: live(state: .connecting) { $0.awaitsHello = true }, subject: .hello, milliseconds: 90_000,
+            words: "waits for the client's TLS ClientHello, for 1 min 30 s; tls_routing.timeout bounds that"),
         Case(
             live: live(state: .connecting) { $0.awaitsName = true }, subject: .name, milliseconds: 90_000,
             words: "waits for the name service to say what db.example:5432 is, for 1 min 30 s"),

@@ -140,6 +140,23 @@ import Testing
             "interception: { mark: 1 }", "interception: { mark: 1, allow: 10.0.0.1 }",
             "interception.allow none → 10.0.0.1"
         ),
+        (
+            "", "tls_routing: { routes: [{ server_name: a, upstream: b:1 }, { alpn: h2 }], otherwise: refuse }",
+            "tls_routing none → a to b:1; ALPN h2; refuse others"
+        ),
+        (
+            "tls_routing: { routes: [{ alpn: h2 }, { server_name: [a, \"*.b\"], alpn: x }, { server_name: c }] }",
+            "tls_routing: { routes: [{ server_name: c }, { server_name: a, alpn: x }, { alpn: h2 }] }",
+            "tls_routing.routes a, *.b with ALPN x → a with ALPN x"
+        ),
+        (
+            "tls_routing: { routes: [{ alpn: h2 }] }", "tls_routing: { routes: [{ alpn: h2 }], otherwise: refuse }",
+            "tls_routing.otherwise upstream → refuse"
+        ),
+        (
+            "tls_routing: { routes: [{ alpn: h2 }] }", "tls_routing: { routes: [{ alpn: h2 }], timeout: 0 }",
+            "tls_routing.timeout 3s → 0s"
+        ),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),
@@ -180,6 +197,7 @@ import Testing
         expect(TimeoutsKey.self, "timeouts.")
         expect(ProxyProtocolKey.self, "proxy_protocol.")
         expect(InterceptionKey.self, "interception.")
+        expect(TLSRoutingKey.self, "tls_routing.")
         expect(RecordKey.self, "record.", except: ["rotate"])
         expect(RotateKey.self, "record.rotate.")
     }

@@ -82,6 +82,11 @@ import Testing
             "5:21: `proxy_protocol`: `accept` cannot stand beside `upstream: original-destination`: who is redirected knows "
                 + "nothing of Tapline, and sends no header"),
         Mistaken(
+            intercepting("tls_routing: { routes: [{ alpn: h2, upstream: original-destination }] }"),
+            "5:18: `tls_routing`: cannot stand beside `upstream: original-destination`: each client is taken to where it "
+                + "wanted to go; write a fixed `upstream`, or take this out",
+            "5:51: `upstream`: `original-destination` is for the relay's own `upstream`; a route goes to one address"),
+        Mistaken(
             relay(listen: "[15001, unix:/a]", upstream: "original-destination"),
             "3:21: `listen`: nobody is redirected to a Unix socket, so it cannot stand beside `upstream: "
                 + "original-destination`; write a port"),

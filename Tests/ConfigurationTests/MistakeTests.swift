@@ -5,7 +5,7 @@ import Testing
 /// A text and every mistake that must be found in it.
 struct Mistaken: Sendable, CustomTestStringConvertible {
     let text: String
-    let mistakes: [String]
+    var mistakes: [String]
 
     init(_ text: String, _ mistakes: String...) {
         self.text = text
@@ -18,7 +18,7 @@ struct Mistaken: Sendable, CustomTestStringConvertible {
 private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `include`, `relays`"
 private let relayKeys =
     "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, "
-    + "`proxy_protocol`, `interception`, `record`"
+    + "`proxy_protocol`, `interception`, `tls_routing`, `record`"
 
 @Suite struct MistakeTests {
     @Test(arguments: shapes + keys + values + yaml)

@@ -24,6 +24,7 @@ import Text
             + AdminKey.allCases.map(\.rawValue) + RelayKey.allCases.map(\.rawValue)
             + TimeoutsKey.allCases.map(\.rawValue) + ProxyProtocolKey.allCases.map(\.rawValue)
             + InterceptionKey.allCases.map(\.rawValue)
+            + TLSRoutingKey.allCases.map(\.rawValue) + TLSRouteKey.allCases.map(\.rawValue)
             + RecordKey.allCases.map(\.rawValue)
             + RotateKey.allCases.map(\.rawValue)
         for key in keys { #expect(text.contains("\(key):"), "\(key)") }

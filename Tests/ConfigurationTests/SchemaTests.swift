@@ -20,6 +20,8 @@ import Text
         #expect(relay["timeouts"].keys == names(TimeoutsKey.self))
         #expect(relay["proxy_protocol"].keys == names(ProxyProtocolKey.self))
         #expect(relay["interception"].keys == names(InterceptionKey.self))
+        #expect(relay["tls_routing"].keys == names(TLSRoutingKey.self))
+        #expect(relay["tls_routing"]["routes"].items.keys == names(TLSRouteKey.self))
         #expect(relay["record"].keys == names(RecordKey.self))
         #expect(relay["record"]["rotate"].keys == names(RotateKey.self))
     }
@@ -27,7 +29,8 @@ import Text
     @Test func mappings_takeNoOtherKeys_andEveryPropertyIsDescribed() {
         for part in [
             schema, schema["log"], schema["shutdown"], schema["admin"], relay, relay["timeouts"],
-            relay["proxy_protocol"], relay["interception"], relay["record"], relay["record"]["rotate"],
+            relay["proxy_protocol"], relay["interception"], relay["tls_routing"],
+            relay["tls_routing"]["routes"].items, relay["record"], relay["record"]["rotate"],
         ] {
             #expect(part.scalar("type") == "object")
             #expect(part.scalar("additionalProperties") == "false")
@@ -54,6 +57,8 @@ import Text
         #expect(
             schema["loopback_congestion_control"].words == LoopbackCongestionControl.allCases.map(\.rawValue))
         #expect(relay["proxy_protocol"]["send"].words == ProxyProtocolSettings.Version.allCases.map(\.rawValue))
+        #expect(
+            relay["tls_routing"]["otherwise"].words == TLSRoutingSettings.Otherwise.allCases.map(\.rawValue))
         #expect(relay["record"]["when_full"].words == RecordSettings.WhenFull.allCases.map(\.rawValue))
     }
 
@@ -87,6 +92,9 @@ import Text
         #expect(
             try read(ConfigurationTests.relay("\(accepting), timeout: \(proxy["timeout"].defaultText ?? "") }"))
                 == (try read(ConfigurationTests.relay("\(accepting) }"))))
+        try expect(relay["tls_routing"], 2) {
+            ConfigurationTests.relay("tls_routing: { routes: [{ alpn: h2 }], \($0) }")
+        }
         try expect(relay["record"], 4) { ConfigurationTests.relay("record: { \($0) }") }
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }
@@ -188,6 +196,9 @@ private struct Schema {
     subscript(key: String) -> Schema {
         Schema(Self.value(key, of: Self.value("properties", of: node)), of: root)
     }
+
+    /// What its elements are.
+    var items: Schema { Schema(Self.value("items", of: node), of: root) }
 
     func definition(_ name: String) -> Schema {
         Schema(Self.value(name, of: Self.value("$defs", of: root)), of: root)

@@ -49,7 +49,10 @@ struct OutputTests {
             let pairs = line.split(separator: " ").map { $0.split(separator: "=", maxSplits: 1) }
             #expect(pairs.map { String($0[0]) } == EndRecord.keys)
             #expect(pairs[0][1].wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
-            #expect(line.hasSuffix(" errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null"))
+            #expect(
+                line.hasSuffix(
+                    " errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null "
+                        + "alpn=null"))
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
         }

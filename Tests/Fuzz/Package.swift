@@ -28,13 +28,15 @@ let package = Package(
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: settings),
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: settings),
-        .target(name: "Recording", dependencies: ["Sockets", "Text"], swiftSettings: settings),
+        .target(name: "TLSHello", swiftSettings: settings),
+        .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: settings),
         .target(
             name: "Configuration", dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         fuzzer("RecordingFuzz", "Recording"),
         fuzzer("ProtocolFuzz", "Recording"),
         fuzzer("ProxyFuzz", "ProxyProtocol", "Sockets"),
+        fuzzer("HelloFuzz", "TLSHello"),
         fuzzer("ConfigurationFuzz", "Configuration"),
         fuzzer("ValueFuzz", "Configuration", "Sockets"),
     ]

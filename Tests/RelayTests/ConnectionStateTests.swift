@@ -136,6 +136,21 @@ import Testing
         #expect(state.phase == phase)
     }
 
+    @Test(
+        arguments: [
+            (.routed, .connect, .connecting), (.sourceEnded(.up), .end(reset: false, .clientClosed, nil), .ended),
+            (.legFailed(.client, gone), .end(reset: true, .clientReset, gone), .ended),
+            (.decided(.tlsNotRouted), .end(reset: true, .tlsNotRouted, nil), .ended),
+            (.decided(.tlsHelloTimeout), .end(reset: true, .tlsHelloTimeout, nil), .ended),
+        ] as [(Event, Action, ConnectionState.Phase)], [false, true])
+    func event_beforeTheClientHello(row: (Event, Action, ConnectionState.Phase), behindAHeader: Bool) {
+        var state = ConnectionState(awaitsHeader: behindAHeader, awaitsHello: true)
+        if behindAHeader { #expect(state.handle(.headerRead) == .awaitHello) }
+        #expect(state.phase == .awaitingHello && state.awaitsClient)
+        #expect(state.handle(row.0) == row.1)
+        #expect(state.phase == row.2)
+    }
+
     @Test(arguments: connecting) func event_whileConnecting(row: Row) {
         let state = run(row)
         #expect(state.phase == (row.action == .relay ? .relaying : .ended))
@@ -146,7 +161,7 @@ import Testing
         switch row.action {
         case .end: #expect(state.phase == .ended)
         case .awaitSent: #expect(state.phase == .passingReset)
-        case .none, .connect, .relay, .endWriting, .drain: #expect(state.phase != .ended)
+        case .none, .awaitHello, .connect, .relay, .endWriting, .drain: #expect(state.phase != .ended)
         }
     }
 

@@ -9,7 +9,8 @@ import Testing
         let tapline = [
             "connect_timeout", "connect_unreachable", "name_not_found", "name_lookup_failed", "no_local_port", "loop",
             "idle_timeout", "half_close_timeout", "lifetime", "killed", "drained", "denied", "proxy_untrusted",
-            "proxy_header_invalid", "proxy_header_timeout", "destination_refused", "over_limit", "internal_error",
+            "proxy_header_invalid", "proxy_header_timeout", "destination_refused", "tls_not_routed",
+            "tls_hello_timeout", "over_limit", "internal_error",
         ]
         func named(_ closedBy: ClosedBy) -> [String] {
             EndReason.allCases.filter { $0.closedBy == closedBy }.map(\.rawValue)
@@ -17,6 +18,6 @@ import Testing
         #expect(Set(named(.client)) == Set(client))
         #expect(Set(named(.upstream)) == Set(upstream))
         #expect(Set(named(.tapline)) == Set(tapline))
-        #expect(EndReason.allCases.count == 25)
+        #expect(EndReason.allCases.count == 27)
     }
 }

@@ -119,6 +119,27 @@ struct CommandTests {
         #expect(Check.summary(of: one, path: "t.yaml").hasSuffix("\n  9: *:9 -> [::1]:10\n"))
     }
 
+    @Test func check_showsTheRoutes() throws {
+        var relay = try forward("8080:example.com:80").relays[0]
+        relay.tlsRouting = TLSRoutingSettings(
+            routes: [
+                .init(serverNames: [.exactly("a.example"), .below("b.example")], upstream: .name("a", port: 443)),
+                .init(applications: ["h2"]),
+            ])
+        func summary() -> String { Check.summary(of: Configuration(relays: [relay]), path: "t.yaml") }
+        #expect(
+            summary() == """
+                t.yaml: OK, 1 relay
+                  8080: localhost:8080 -> example.com:80
+                    TLS a.example, *.b.example -> a:443
+                    TLS ALPN h2 -> example.com:80
+                    otherwise -> example.com:80
+
+                """)
+        relay.tlsRouting?.otherwise = .refuse
+        #expect(summary().hasSuffix("\n    otherwise -> refused\n"))
+    }
+
     @Test func environment_holdsWhatGetenvSays() throws {
         let all = ProcessEnvironment.all
         let path = try #require(ProcessEnvironment.value("PATH"))

@@ -15,7 +15,8 @@ struct EndRecordTests {
                 time=2026-11-22T20:15:00.123Z id=7 relay=web generation=1 client=192.0.2.7:50000 \
                 listener=127.0.0.1:8080 upstream=example.com:80 upstream_address=198.51.100.1:80 bytes_up=14 \
                 bytes_down=14 duration_ms=1234 connect_ms=3 first_byte_ms=0 closed_by=client reason=client_closed \
-                errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null
+                errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null \
+                alpn=null
 
                 """)
     }
@@ -27,7 +28,7 @@ struct EndRecordTests {
                 "listener":"127.0.0.1:8080","upstream":"example.com:80","upstream_address":"198.51.100.1:80",\
                 "bytes_up":14,"bytes_down":14,"duration_ms":1234,"connect_ms":3,"first_byte_ms":0,\
                 "closed_by":"client","reason":"client_closed","errno":null,"recorded_bytes":null,\
-                "dropped_bytes":null,"proxied_by":null,"unique_id":null}
+                "dropped_bytes":null,"proxied_by":null,"unique_id":null,"server_name":null,"alpn":null}
 
                 """)
     }
@@ -47,7 +48,8 @@ struct EndRecordTests {
         #expect(line.contains(" connect_ms=null first_byte_ms=null closed_by=upstream reason=connect_refused "))
         #expect(
             line.hasSuffix(
-                " errno=ECONNREFUSED recorded_bytes=0 dropped_bytes=0 proxied_by=null unique_id=null\n"))
+                " errno=ECONNREFUSED recorded_bytes=0 dropped_bytes=0 proxied_by=null unique_id=null server_name=null "
+                    + "alpn=null\n"))
     }
 
     @Test func aProxiedConnection_saysWhoSpokeForTheClient_andItsID() {
@@ -56,11 +58,23 @@ struct EndRecordTests {
             peer: .ipv4(IPv4Address(bits: 0x0A00_0001), port: 4444), version: "v2", uniqueID: "id with \"quotes\"")
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
-                #" proxied_by=10.0.0.1:4444 unique_id="id with \"quotes\"""# + "\n"))
+                #" proxied_by=10.0.0.1:4444 unique_id="id with \"quotes\"" server_name=null alpn=null"# + "\n"))
         record.proxy = ProxyFacts(peer: .unix(path: "/run/haproxy"), version: "v1")
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #""proxied_by":"unix:","unique_id":null}"# + "\n"))
+                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null}"# + "\n"))
+    }
+
+    @Test func aRoutedConnection_saysWhatItsClientAskedFor() {
+        var record = Self.complete
+        record.hello = TLSFacts(serverName: "a.example", applications: "h2,http/1.1", version: "TLS 1.3")
+        #expect(
+            text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(" server_name=a.example alpn=h2,http/1.1\n"))
+        // What a client made up stays within its value: bytes that could do harm are text by now.
+        record.hello = TLSFacts(serverName: "a\\x0areason=none b=\\x22")
+        #expect(
+            text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
+                #" server_name="a\\x0areason=none b=\\x22" alpn=null"# + "\n"))
     }
 
     @Test func aConnectionThatFailedBeforeAnyAttempt_hasNoUpstreamAddress() {

@@ -23,6 +23,7 @@ struct ConnectionView {
             json.add("splices", live.up.splices || live.down.splices)
             json.add("recording", live.isTapped)
             proxy(record.proxy, to: &json)
+            hello(record.hello, to: &json)
             if let waits = Waits(live) {
                 json.object("waits") { json in
                     json.add("for", waits.subject.rawValue)
@@ -56,6 +57,19 @@ struct ConnectionView {
             json.add("destination", facts.destination?.description)
             json.add("authority", facts.authority)
             json.add("tls_version", facts.tlsVersion)
+        }
+    }
+
+    /// What the client's TLS ClientHello said beside the server name and the application protocols.
+    private static func hello(_ facts: TLSFacts?, to json: inout JSONText) {
+        guard let facts else {
+            json.addNull("tls_hello")
+            return
+        }
+        json.object("tls_hello") { json in
+            json.add("version", facts.version)
+            json.add("route", facts.route)
+            json.add("fault", facts.fault)
         }
     }
 
@@ -100,6 +114,7 @@ struct ConnectionView {
             json.add("splices", false)
             json.add("recording", false)
             proxy(record.proxy, to: &json)
+            hello(record.hello, to: &json)
             json.addNull("waits")
             json.addNull("legs")
             more(&json)

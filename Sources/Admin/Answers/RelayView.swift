@@ -23,6 +23,7 @@ struct RelayView {
             json.add("configured", settings != nil)
             json.list("listeners", listeners) { $0.element($1) }
             json.add("upstream", settings?.upstream.description)
+            Self.write(settings?.tlsRouting, to: &json)
             json.add("spliced_up", number: figures.splicedUp)
             json.add("spliced_down", number: figures.splicedDown)
             var failures: [EndReason: UInt64] = [:]
@@ -41,6 +42,25 @@ struct RelayView {
                 json.addNull("limits")
             }
             json.object("recording") { Self.writeKeys(recording, to: &$0) }
+        }
+    }
+
+    /// Which upstreams TLS ClientHellos lead to.
+    private static func write(_ routing: TLSRoutingSettings?, to json: inout JSONText) {
+        guard let routing else {
+            json.addNull("tls_routing")
+            return
+        }
+        json.object("tls_routing") { json in
+            json.list("routes", routing.routes) { json, route in
+                json.object { json in
+                    json.list("server_name", route.serverNames) { $0.element($1.description) }
+                    json.list("alpn", route.applications) { $0.element($1) }
+                    json.add("upstream", route.upstream?.description)
+                }
+            }
+            json.add("otherwise", routing.otherwise.rawValue)
+            json.add("timeout_ms", number: routing.timeout.milliseconds)
         }
     }
 

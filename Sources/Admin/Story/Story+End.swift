@@ -13,8 +13,8 @@ extension Story {
         case .clientClosed:
             guard wasConnected else {
                 return [
-                    "The client ended its half before its PROXY protocol header was complete, \(when); no upstream was "
-                        + "connected.",
+                    "The client ended its half before it had said what the relay must know first (a PROXY protocol header, "
+                        + "a TLS ClientHello), \(when); no upstream was connected.",
                     "So do health checks that only look whether a connection is accepted.",
                 ]
             }
@@ -70,6 +70,8 @@ extension Story {
             return refusing(record, end.reason, when)
         case .loop where record.refusal == .ownTraffic, .destinationRefused:
             return refusing(record, when)
+        case .tlsNotRouted, .tlsHelloTimeout:
+            return routing(record, end.reason, when)
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, "\(code)", target, when, timeouts)
@@ -106,6 +108,21 @@ extension Story {
                     + "speak first.",
             ]
         }
+    }
+
+    /// Why a relay that goes by TLS server names had no upstream for a client.
+    private static func routing(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
+        guard reason == .tlsNotRouted else {
+            return [
+                "No whole TLS ClientHello came within tls_routing.timeout, so Tapline reset it \(when).",
+                "The client waits for the upstream to speak first, as with SMTP or SSH (a relay without tls_routing does not "
+                    + "wait), or only holds a connection ready.",
+            ]
+        }
+        return [
+            "No route of tls_routing takes that, and tls_routing.otherwise is refuse, so Tapline reset it \(when).",
+            "If the client is to be let in, add a route for it, or let tls_routing.otherwise be upstream.",
+        ]
     }
 
     /// What kept the upstream from being connected, or a limit or fault of Tapline's own.

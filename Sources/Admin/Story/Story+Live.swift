@@ -40,6 +40,11 @@ extension Story {
                 "It waits for the client's PROXY protocol header, for \(span); proxy_protocol.timeout bounds that. Nobody is "
                     + "connected before it is complete."
             ]
+        case .hello:
+            return [
+                "It waits for the client's TLS ClientHello, for \(span); tls_routing.timeout bounds that. Which upstream is "
+                    + "connected depends on the server name in it."
+            ]
         case .name:
             return [
                 "It waits for the name service to say what \(live.record.upstream) is, for \(span); "

@@ -22,8 +22,20 @@ enum Story {
         var who = record.client.isUnix ? "A client" : "The client \(record.client)"
         if let peer = record.proxiedBy, peer != record.clientText { who += ", for whom \(peer) speaks," }
         return "\(who) came to \(record.listener), where relay \(record.relay) listens, at \(text(record.accepted)); "
-            + (isIntercepted(record)
-                ? "the relay takes each client to where it wanted to go." : "the relay forwards to \(record.upstream).")
+            + destination(record)
+    }
+
+    /// Where the relay forwards to, and what of the client's TLS ClientHello made it so.
+    private static func destination(_ record: ConnectionRecord) -> String {
+        if isIntercepted(record) { return "the relay takes each client to where it wanted to go." }
+        guard let hello = record.hello else { return "the relay forwards to \(record.upstream)." }
+        let isRefused = record.end?.reason == .tlsNotRouted
+        let upstream = isRefused ? "" : ", and the relay forwards to \(record.upstream)"
+        if let fault = hello.fault { return "what came first \(fault)\(isRefused ? "" : upstream)." }
+        let name = hello.serverName.map { "the server name \($0)" } ?? "no server name"
+        let applications = hello.applications.map { " with ALPN \($0)" } ?? ""
+        let route = hello.route.map { " by its route for \($0)" } ?? ""
+        return "it asked for \(name)\(applications)\(upstream)\(route)."
     }
 
     /// That it was connected; of a connect that failed the end tells.

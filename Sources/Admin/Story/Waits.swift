@@ -7,6 +7,8 @@ struct Waits: Hashable, Sendable {
     enum Subject: String, CaseIterable, Hashable, Sendable {
         /// The client's PROXY header.
         case header = "proxy_header"
+        /// The client's TLS ClientHello.
+        case hello = "tls_hello"
         /// The name service; the upstream to accept.
         case name, connect
         /// A side that does not take what the other has sent.
@@ -42,7 +44,7 @@ struct Waits: Hashable, Sendable {
         }
         switch live.state {
         case .connecting:
-            subject = live.awaitsHeader ? .header : live.awaitsName ? .name : .connect
+            subject = live.awaitsHeader ? .header : live.awaitsHello ? .hello : live.awaitsName ? .name : .connect
             milliseconds = UInt64(max(0, live.age)) / 1_000_000
             return
         case .resetting:

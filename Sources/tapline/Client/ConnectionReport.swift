@@ -35,7 +35,7 @@ struct ConnectionReport {
                     + "\(Words.duration(connection["age_ms"].count)) in all"
             ),
         ]
-        for (name, value) in numbers + proxied + ends + recording + legs {
+        for (name, value) in numbers + proxied + hello + ends + recording + legs {
             let pieces = value.wrapped(to: columns - Self.indent)
             lines += zip([name] + pieces.dropFirst().map { _ in "" }, pieces).map { $0.padded(to: Self.indent) + $1 }
         }
@@ -52,6 +52,17 @@ struct ConnectionReport {
             connection["unique_id"].text.map { "unique id \($0.harmless)" },
         ].compactMap(\.self)
         return words.isEmpty ? [] : [("proxy", words.joined(separator: ", "))]
+    }
+
+    /// What the client's TLS ClientHello adds.
+    private var hello: [(String, String)] {
+        let hello = connection["tls_hello"]
+        let words = [
+            connection["server_name"].text.map { "asked for \($0.harmless)" },
+            connection["alpn"].text.map { "ALPN \($0.harmless)" }, hello["version"].text.map(\.harmless),
+            hello["route"].text.map { "by the route for \($0.harmless)" }, hello["fault"].text.map(\.harmless),
+        ].compactMap(\.self)
+        return words.isEmpty ? [] : [("tls", words.joined(separator: ", "))]
     }
 
     private func flow(_ name: String) -> String {

@@ -17,7 +17,7 @@ struct ConnectionTable {
         let wanted = text.lowercased()
         let keys = [
             "relay", "client", "listener", "upstream", "upstream_address", "state", "reason", "errno", "proxied_by",
-            "unique_id",
+            "unique_id", "server_name", "alpn",
         ]
         if "\(connection["id"].count ?? 0)" == wanted { return true }
         return keys.contains { connection[$0].text?.lowercased().contains(wanted) ?? false }

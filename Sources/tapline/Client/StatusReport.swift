@@ -135,7 +135,7 @@ struct StatusReport {
             let listeners = relay["listeners"].elements.compactMap(\.text).joined(separator: ", ")
             table.add([
                 (relay["name"].text ?? "?").harmless + (isConfigured ? "" : " (removed)"),
-                listeners.isEmpty ? "-" : listeners.harmless, (relay["upstream"].text ?? "-").harmless,
+                listeners.isEmpty ? "-" : listeners.harmless, Self.upstream(of: relay),
                 "\(relay["open"].count ?? 0)", Words.rate(relay["rate_up"].count), Words.rate(relay["rate_down"].count),
                 Words.size(relay["bytes_up"].count), Words.size(relay["bytes_down"].count),
                 "\(relay["accepted"].count ?? 0)", "\(Self.failures(of: relay))",
@@ -143,6 +143,15 @@ struct StatusReport {
             ])
         }
         return table
+    }
+
+    /// What it forwards to; of one that goes by TLS server names the last resort, and how many routes stand before it.
+    static func upstream(of relay: JSONValue) -> String {
+        let own = (relay["upstream"].text ?? "-").harmless
+        let routing = relay["tls_routing"]
+        guard !routing.isNull else { return own }
+        let routes = Words.number(UInt64(routing["routes"].elements.count), "route")
+        return routing["otherwise"].text == "refuse" ? routes : "\(routes), \(own)"
     }
 
     /// How many connections did not end in order.

@@ -24,14 +24,21 @@ struct Announcer: Sendable {
         }
     }
 
+    private static func destination(of relay: RelaySettings?) -> String {
+        let upstream = relay?.upstream.description ?? "?"
+        guard let routing = relay?.tlsRouting else { return "to \(upstream)" }
+        let routes = Words.number(UInt64(routing.routes.count), "route")
+        return "by TLS server names (\(routes)), else to \(routing.otherwise == .refuse ? "nobody" : upstream)"
+    }
+
     /// Says where relays listen.
     func announce(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
-        let upstreams = Dictionary(
-            configuration.relays.map { ($0.name, $0.upstream.description) }, uniquingKeysWith: { first, _ in first })
+        let relays = Dictionary(configuration.relays.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for listener in listeners {
-            let upstream = upstreams[listener.relay] ?? "?"
+            let relay = relays[listener.relay]
+            let upstream = relay?.upstream.description ?? "?"
             announce(
-                "\(listener.relay) listens on \(listener.address), forwards to \(upstream)",
+                "\(listener.relay) listens on \(listener.address), forwards \(Self.destination(of: relay))",
                 particulars: [
                     "relay": "\(listener.relay)", "listener": "\(listener.address)", "upstream": "\(upstream)",
                 ])

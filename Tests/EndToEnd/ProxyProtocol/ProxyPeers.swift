@@ -53,7 +53,8 @@ extension Scene {
         return port
     }
 
-    private func nginx(_ name: String, _ blocks: String, port: Int, _ puppet: Puppet) async throws {
+    /// Starts nginx with these blocks, and waits until a port of it answers.
+    func nginx(_ name: String, _ blocks: String, port: Int, _ puppet: Puppet) async throws {
         let path = try file(
             "\(name).conf",
             """
@@ -68,19 +69,23 @@ extension Scene {
         try await puppet.awaitListener("127.0.0.1:\(port)")
     }
 
+    /// Where nginx keeps what is too large for its memory: in the folder of the test.
+    var nginxFolders: String {
+        ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(path("nginx-\($0)"));" }
+            .joined(separator: "\n")
+    }
+
     /// An nginx that expects a header, and answers every request with the client's address and port as the header has
     /// them. Its log says the same.
     func answeringNginx(_ puppet: Puppet) async throws -> (port: Int, log: String) {
         let port = try freePort()
         let log = path("nginx-\(port).log")
-        let folders = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map { "\($0)_temp_path \(path("nginx-\($0)"));" }.joined(separator: "\n")
         try await nginx(
             "answers-\(port)",
             """
             events {}
             http {
-                \(folders)
+                \(nginxFolders)
                 log_format who '$proxy_protocol_addr:$proxy_protocol_port to $proxy_protocol_server_port';
                 access_log \(log) who;
                 server {

@@ -22,12 +22,14 @@ struct EndRecord: Decodable, Equatable {
     var droppedBytes: UInt64?
     var proxiedBy: String?
     var uniqueId: String?
+    var serverName: String?
+    var alpn: String?
 
     /// The keys of the contract, in its order.
     static let keys = [
         "time", "id", "relay", "generation", "client", "listener", "upstream", "upstream_address", "bytes_up",
         "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
-        "dropped_bytes", "proxied_by", "unique_id",
+        "dropped_bytes", "proxied_by", "unique_id", "server_name", "alpn",
     ]
 
     init(json: String) throws {

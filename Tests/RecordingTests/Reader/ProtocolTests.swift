@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Recording
@@ -78,50 +79,15 @@ struct ProtocolTests {
 
     /// A ClientHello in records of so many bytes.
     private static func hello(name: String?, versions: [UInt16] = [0x0304, 0x0303], record: Int) -> [UInt8] {
-        var extensions = Wire()
-        if let name {
-            extensions.add([0, 0])
-            extensions.add(UInt16(name.utf8.count + 5))
-            extensions.add(UInt16(name.utf8.count + 3))
-            extensions.add(UInt8(0))
-            extensions.add(UInt16(name.utf8.count))
-            extensions.add(Array(name.utf8))
-        }
         // A long key share, as of today, before the rest.
-        extensions.add([0, 51])
-        extensions.add(UInt16(1200))
-        extensions.add([UInt8](repeating: 0x5A, count: 1200))
-        extensions.add([0, 16, 0, 5, 0, 3, 2, 0x68, 0x32])
-        extensions.add([0, 43])
-        extensions.add(UInt16(versions.count * 2 + 1))
-        extensions.add(UInt8(versions.count * 2))
-        for version in versions { extensions.add(version) }
-        var body = Wire()
-        body.add([3, 3] + [UInt8](repeating: 1, count: 32) + [0, 0, 2, 0x13, 0x01, 1, 0])
-        body.add(UInt16(extensions.bytes.count))
-        body.add(extensions.bytes)
-        var message = Wire()
-        message.add(UInt32(body.bytes.count) | 1 << 24)
-        message.add(body.bytes)
-        return records(message.bytes, record)
-    }
-
-    private static func records(_ message: [UInt8], _ size: Int) -> [UInt8] {
-        var wire = Wire()
-        for start in stride(from: 0, to: message.count, by: size) {
-            let part = message[start..<min(message.count, start + size)]
-            wire.add([22, 3, 1])
-            wire.add(UInt16(part.count))
-            wire.add(Array(part))
-        }
-        return wire.bytes
+        ClientHello(name: name, applications: ["h2"], versions: versions, keyShare: 1200).bytes(record: record)
     }
 
     private static func serverHello(_ version: UInt16) -> [UInt8] {
         var body = Wire()
         body.add([3, 3] + [UInt8](repeating: 1, count: 32) + [0, 0x13, 0x01, 0, 0, 6, 0, 43, 0, 2])
         body.add(version)
-        return records([2, 0, 0, UInt8(body.bytes.count)] + body.bytes, 1000)
+        return ClientHello.records([2, 0, 0, UInt8(body.bytes.count)] + body.bytes, 1000)
     }
 
     @Test(arguments: [10, 100, 1000, 16_384]) func tls_inRecordsOfAnySize_hasItsServersName(record: Int) {

@@ -39,6 +39,7 @@ enum Words {
         let words =
             switch subject {
             case "proxy_header": "PROXY header"
+            case "tls_hello": "TLS hello"
             case "name": "name lookup"
             case "connect": "connect"
             case "client_reads": "client reads"

@@ -1,0 +1,139 @@
+internal import Sockets
+
+extension RelayDraft {
+    /// What `tls_routing` says, with the places of its routes' upstreams.
+    static func tlsRouting(
+        _ field: Field
+    ) -> (settings: TLSRoutingSettings, upstreams: [Located<UpstreamAddress>])? {
+        guard let fields = field.fields(TLSRoutingKey.self) else { return nil }
+        var settings = TLSRoutingSettings(routes: [])
+        settings.otherwise = fields[.otherwise]?.choice(TLSRoutingSettings.Otherwise.self) ?? settings.otherwise
+        settings.timeout = fields[.timeout]?.duration() ?? settings.timeout
+        if settings.timeout != .zero, settings.timeout < TLSRoutingSettings.leastTimeout {
+            fields[.timeout]?.report(
+                "\(DurationText.text(of: settings.timeout)) is too short for a packet that is lost and sent again; at "
+                    + "least \(DurationText.text(of: TLSRoutingSettings.leastTimeout)), or 0 for no bound")
+        }
+        let nodes = fields.required(.routes, in: "`tls_routing`").map(nodes) ?? []
+        var upstreams: [Located<UpstreamAddress>] = []
+        var claims = RouteClaims()
+        for (place, node) in nodes.enumerated() {
+            guard let route = route(node, number: place + 1, field.reading) else { continue }
+            if let upstream = route.upstream { upstreams.append(upstream) }
+            claims.add(route.names, route.applications, field.reading.problems)
+            settings.routes.append(
+                TLSRoutingSettings.Route(
+                    serverNames: route.names.map(\.value), applications: route.applications.map(\.value),
+                    upstream: route.upstream?.value))
+        }
+        return (settings, upstreams)
+    }
+
+    /// One entry of `routes`, with its places.
+    private static func route(
+        _ node: YAMLNode, number: Int, _ reading: Reading
+    ) -> (names: [Located<ServerName>], applications: [Located<String>], upstream: Located<UpstreamAddress>?)? {
+        guard let fields = Fields<TLSRouteKey>(node, called: "route \(number)", reading) else { return nil }
+        if fields[.serverName] == nil, fields[.applications] == nil {
+            reading.problems.report(
+                fields.mark,
+                "route \(number) takes nobody; write a `server_name`, such as api.example.com or \"*.example.com\", or an "
+                    + "`alpn`")
+        }
+        return (
+            fields[.serverName].map(serverNames) ?? [], fields[.applications].map(applications) ?? [],
+            fields[.upstream]?.upstream()
+        )
+    }
+
+    private static func nodes(_ field: Field) -> [YAMLNode] {
+        switch field.node.content {
+        case .refused:
+            return []
+        case .sequence(let nodes) where !nodes.isEmpty:
+            return nodes
+        case .sequence, .scalar("", isPlain: true):
+            field.report("at least one route is needed")
+        case .scalar, .mapping:
+            field.report("must be a list; begin each route with `-`")
+        }
+        return []
+    }
+
+    private static func serverNames(_ field: Field) -> [Located<ServerName>] {
+        located(field) { text throws(ValueError) in try ServerName(parsing: text) }
+    }
+
+    private static func applications(_ field: Field) -> [Located<String>] {
+        located(field) { text throws(ValueError) in
+            // RFC 7301, section 3.1: 1 to 255 bytes. Registered ones are printable.
+            guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+                throw ValueError(
+                    "\(quoted(text)) is no application protocol; write its name in TLS, such as h2, http/1.1, acme-tls/1"
+                )
+            }
+            return text
+        }
+    }
+
+    private static func located<Value>(
+        _ field: Field, _ parse: (String) throws(ValueError) -> Value
+    ) -> [Located<Value>] {
+        let elements = field.elements()
+        if elements.isEmpty { field.report("at least one is needed") }
+        return elements.compactMap { element in
+            element.value(parse).map { Located(value: $0, mark: element.mark) }
+        }
+    }
+}
+
+/// Who takes whom already: two routes must not take the same.
+private struct RouteClaims {
+    private struct Claim: Hashable {
+        let name: ServerName?
+        let application: String?
+
+        var words: String {
+            let name = name.map { "`\($0)`" }
+            guard let application else { return name ?? "" }
+            return [name, "ALPN `\(application)`"].compactMap(\.self).joined(separator: " with ")
+        }
+    }
+
+    private var first: [Claim: Mark] = [:]
+
+    mutating func add(_ names: [Located<ServerName>], _ applications: [Located<String>], _ problems: Problems) {
+        for name in Self.orAny(names) {
+            for application in Self.orAny(applications) {
+                guard let mark = name?.mark ?? application?.mark else { continue }
+                let claim = Claim(name: name?.value, application: application?.value)
+                guard let other = first[claim] else {
+                    first[claim] = mark
+                    continue
+                }
+                let key: TLSRouteKey = name == nil ? .applications : .serverName
+                problems.report(
+                    mark,
+                    "`\(key.rawValue)`: there is a route for \(claim.words) already, in line \(other.line)")
+            }
+        }
+    }
+
+    /// Whatever it asks for, where a route does not say.
+    private static func orAny<Value>(_ values: [Located<Value>]) -> [Located<Value>?] {
+        values.isEmpty ? [nil] : values.map(Optional.some)
+    }
+}
+
+extension Field {
+    /// What is forwarded to.
+    fileprivate func upstream() -> Located<UpstreamAddress>? {
+        value { text throws(ValueError) in
+            let address = try UpstreamAddress(parsing: text, directory: reading.directory)
+            guard address != .originalDestination else {
+                throw ValueError("`\(address)` is for the relay's own `upstream`; a route goes to one address")
+            }
+            return Located(value: address, mark: mark)
+        }
+    }
+}

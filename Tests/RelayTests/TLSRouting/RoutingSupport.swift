@@ -1,0 +1,75 @@
+import Configuration
+import Relay
+import Sockets
+import TestSupport
+
+/// A relay by server names, and the upstreams that it leads to.
+struct RoutedPeers {
+    let relay: RelayHarness
+    /// Of `a.example`, of `*.example` with h2, and of the relay itself.
+    let first: PeerListener
+    let second: PeerListener
+    let own: PeerListener
+
+    /// Runs a body with them; `hole`: nobody answers at the first.
+    static func run(
+        otherwise: TLSRoutingSettings.Otherwise = .upstream, timeout: Duration = .seconds(60),
+        pump: RelayHarness.Pump = .splice, timeouts: Timeouts = Timeouts(),
+        listen: ListenAddress = .address(.ipv4(.loopback, port: 0)), proxy: ProxyProtocolSettings? = nil,
+        hole: Bool = false,
+        _ body: (RoutedPeers) async throws -> Void
+    ) async throws {
+        try await Exclusive.run {
+            let first = hole ? try PeerListener.blackHole() : try PeerListener()
+            let (second, own) = (try PeerListener(), try PeerListener())
+            var settings = RelaySettings(
+                name: "relay", listen: [listen], upstream: .address(own.address), timeouts: timeouts)
+            settings.proxyProtocol = proxy
+            settings.tlsRouting = TLSRoutingSettings(
+                routes: [
+                    .init(serverNames: [.exactly("a.example")], upstream: .address(first.address)),
+                    .init(
+                        serverNames: [.below("example")], applications: ["h2"], upstream: .address(second.address)),
+                ], otherwise: otherwise, timeout: timeout)
+            try await RelayHarness.runAlone([settings], pump: pump) { relay in
+                try await body(RoutedPeers(relay: relay, first: first, second: second, own: own))
+            }
+        }
+    }
+
+    /// Whether nobody was connected.
+    var nobodyIsConnected: Bool { !first.isAwaited && !second.isAwaited && !own.isAwaited }
+
+    /// Waits until the one connection that is open waits for its hello.
+    func awaitsHello() async throws {
+        let deadline = Deadline()
+        while true {
+            let live = await relay.service.liveConnections(kernel: false)
+            if live.count == 1, live[0].awaitsHello, live[0].state == .connecting { return }
+            guard !deadline.isOver else { throw TestFailure("no connection waits for a hello") }
+            Deadline.letPass(.milliseconds(2))
+        }
+    }
+
+    /// The upstream's end of a connection gets these bytes and then a pattern to its end, the client a pattern and an end;
+    /// its record.
+    func finish(
+        _ client: Peer, _ listener: PeerListener, _ bytes: [UInt8], up: Int = message
+    ) throws -> ConnectionRecord {
+        let sender = try Background("up") {
+            try client.send(upBytes, 0..<up)
+            client.endWriting()
+        }
+        let upstream = try listener.accept()
+        guard try upstream.receive(count: bytes.count) == bytes else { throw TestFailure("other bytes than were sent") }
+        guard try upstream.receiveToEnd(upBytes) == .fin(up) else { throw TestFailure("another end than was sent") }
+        try sender.value()
+        try upstream.send(downBytes, 0..<message)
+        upstream.close()
+        guard try client.receiveToEnd(downBytes) == .fin(message) else { throw TestFailure("no answer") }
+        let record = try relay.end()
+        let expected = ConnectionRecord.Summary(.clientClosed, up: bytes.count + up, down: message)
+        guard record.summary == expected else { throw TestFailure("\(record)") }
+        return record
+    }
+}
