@@ -17,7 +17,8 @@ final class EpollSet {
     }
 
     /// More at once would keep timers and mailboxes waiting.
-    private static let mostAtOnce = 256
+    /// How many events one wait tells of at most.
+    static let mostAtOnce = 256
 
     private let fd: CInt
     private let told = UnsafeMutablePointer<epoll_event>.allocate(capacity: mostAtOnce)

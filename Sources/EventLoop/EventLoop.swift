@@ -31,8 +31,9 @@ public final class EventLoop {
     private var handles = 0
     /// How many name lookups are under way, and how many of them nobody waits for any more.
     private var lookups = (underWay: 0, abandoned: 0)
-    /// How many turns there were; one goes on.
-    public private(set) var turns: UInt64 = 0
+    /// How many rounds there were, in each of which all that was ready has been told of: a turn, or several where more
+    /// was ready than one is told of. One goes on.
+    public private(set) var rounds: UInt64 = 0
     /// What is let go of when the turn ends: watches that an event of the turn may still name, and see `retire`.
     private var retired: [AnyObject] = []
 
@@ -85,7 +86,8 @@ public final class EventLoop {
     private func turn(patience: CInt) -> Bool {
         assertOnThread()
         let (count, isForUV) = epoll.wait(patience)
-        turns &+= 1
+        // The kernel goes on with those that this turn leaves out.
+        if count < EpollSet.mostAtOnce { rounds &+= 1 }
         uv_update_time(raw)
         // Messages first: what was posted before a client connected is in force when that client is accepted.
         if uv_loop_alive(raw) != 0, isForUV || uv_backend_timeout(raw) == 0 { uv_run(raw, UV_RUN_NOWAIT) }

@@ -10,8 +10,8 @@ internal import Sockets
 final class Listener: Poll {
     /// How many clients one event accepts at most.
     private static let mostAtOnce = 16
-    /// So many turns in a row with as many clients as were asked for, and the next ones ask for twice as many.
-    private static let fullTurnsToAskForMore = 4
+    /// So many rounds of the loop in a row with as many clients as were asked for, and the next ones ask for more.
+    private static let fullRoundsToAskForMore = 4
     /// How long a listener that ends goes on accepting, nanoseconds: a full queue takes less.
     private static let lastAccepting: UInt64 = 200_000_000
     /// How long accepting rests after the system refused. Milliseconds.
@@ -39,8 +39,8 @@ final class Listener: Poll {
     /// How many clients an event accepts now. Where one comes at a time, asking for a second costs what a connection
     /// does: the kernel makes a descriptor before it finds that nobody waits.
     private var asked = 1
-    private var fullTurns = 0
-    private var lastTurn: UInt64 = 0
+    private var fullRounds = 0
+    private var lastRound: UInt64 = 0
 
     init(
         worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress, isHeldByManager: Bool
@@ -54,18 +54,18 @@ final class Listener: Poll {
     }
 
     override func ready(_ events: Events) {
-        let isNext = worker.loop.turns == lastTurn &+ 1
-        lastTurn = worker.loop.turns
+        let isNext = worker.loop.rounds &- lastRound <= 1
+        lastRound = worker.loop.rounds
         guard acceptSome(atMost: asked) else {
             asked = 1
-            fullTurns = 0
+            fullRounds = 0
             return
         }
-        // Whoever is left is told of in the next turn.
-        fullTurns = isNext ? fullTurns + 1 : 0
-        guard fullTurns >= Self.fullTurnsToAskForMore, asked < Self.mostAtOnce else { return }
-        asked *= 2
-        fullTurns = 0
+        // Whoever is left is told of in the next round.
+        fullRounds = isNext ? fullRounds + 1 : 0
+        guard fullRounds >= Self.fullRoundsToAskForMore, asked < Self.mostAtOnce else { return }
+        asked *= 4
+        fullRounds = 0
     }
 
     /// Takes whom it can, a bounded number. Returns whether there may be more.

@@ -30,6 +30,30 @@ private final class Watch: Poll {
         }
     }
 
+    /// Who asks in how many rounds in a row it was told of, such as a listener, must not take itself for idle because many
+    /// others are ready too.
+    @Test func moreReadyThanATurnTells_areOneRound() async throws {
+        try await LoopHarness.run { harness in
+            try withSocketPair { here, there in
+                poke(there)
+                let copies = (0..<600).map { _ in dup(here) }
+                defer { copies.forEach { close($0) } }
+                var rounds: [[UInt64]] = Array(repeating: [], count: copies.count)
+                let watches = try copies.enumerated().map { number, fd in
+                    let watch = harness.keep(try Watch(loop: harness.loop, fd: fd, for: .readable))
+                    watch.action = { [unowned loop = harness.loop] _, _ in rounds[number].append(loop.rounds) }
+                    return watch
+                }
+                for _ in 0..<30 { harness.loop.turn(wait: true) }
+                watches.forEach { $0.close() }
+                for told in rounds {
+                    #expect(told.count >= 10)
+                    #expect(zip(told, told.dropFirst()).allSatisfy { $1 - $0 <= 1 })
+                }
+            }
+        }
+    }
+
     @Test func poll_bytesNotRead_tellsAgainAndAgain() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
