@@ -36,6 +36,18 @@ int tapline_gains_by_preallocation(int fd) {
     return facts.f_type == EXT4_SUPER_MAGIC || facts.f_type == XFS_SUPER_MAGIC || facts.f_type == OVERLAYFS_SUPER_MAGIC;
 }
 
+int tapline_lock_is_harmless(int fd) {
+    struct statfs facts;
+    if (fstatfs(fd, &facts) < 0) return 0;
+    switch ((unsigned int)facts.f_type) {
+    case NFS_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case CIFS_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC: return 0;
+    default: return 1;
+    }
+}
+
 int tapline_preallocate(int fd, off_t offset, off_t length) {
     return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
 }

@@ -71,11 +71,12 @@ public final class Directory: Sendable {
     }
 
     /// Whether somebody still writes a file that `create` has made: this process or another one. False also where that
-    /// cannot be found out, because the file is another user's or its file system knows no locks.
+    /// cannot be found out, because the file is another user's or its file system is a network's or knows no locks.
     public func isBeingWritten(_ name: String) -> Bool {
         let flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY
         let file = Errno.retrying { tapline_openat(fd, name, flags, 0) }
-        guard file >= 0 else { return false }
+        // Without a descriptor nobody knows, and what may be written stays.
+        guard file >= 0 else { return errno != EACCES && errno != ENOENT && errno != ELOOP }
         // Closing gives back a lock that was free.
         defer { _ = close(file) }
         return flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK

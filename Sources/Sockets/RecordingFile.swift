@@ -13,6 +13,8 @@ internal import Synchronization
 public final class RecordingFile: Sendable {
     /// How much room is made at once, bytes.
     private static let step = 16 << 20
+    /// How often a lock is asked for that somebody holds.
+    private static let attemptsToLock = 50
     /// A file that is longer than this grows fast enough.
     private static let small = 2 << 20
 
@@ -28,9 +30,18 @@ public final class RecordingFile: Sendable {
         self.fd = fd
         self.path = path
         makesRoom = Atomic(tapline_gains_by_preallocation(fd) == 1)
-        // Tells whoever removes old files, in another process too, that this one is written (`Directory.isBeingWritten`).
-        // A killed process holds no lock. It is for that only: where the file system has none, the file is made all the same.
-        _ = flock(fd, LOCK_EX | LOCK_NB)
+        lock()
+    }
+
+    /// Tells whoever removes old files, in another process too, that this one is written (`Directory.isBeingWritten`). A
+    /// killed process holds no lock. It is for that only: without a lock the file is made all the same.
+    private func lock() {
+        guard tapline_lock_is_harmless(fd) == 1 else { return }
+        // Who looks whether it is locked holds it himself for a moment.
+        for _ in 0..<Self.attemptsToLock {
+            guard flock(fd, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
+            usleep(200)
+        }
     }
 
     deinit {

@@ -18,6 +18,10 @@ int tapline_openat(int directory, const char *name, int flags, mode_t mode);
 // which reserve blocks one by one as a file grows. Not where that makes pages (tmpfs) or crosses a network.
 int tapline_gains_by_preallocation(int fd);
 
+// Whether a lock (flock(2)) on a file concerns only who asks for one: 1 but on network file systems. A lock over SMB keeps
+// everybody else from reading; one over NFS that is lost with the connection makes every write fail.
+int tapline_lock_is_harmless(int fd);
+
 // fallocate(2) with FALLOC_FL_KEEP_SIZE.
 int tapline_preallocate(int fd, off_t offset, off_t length);
 

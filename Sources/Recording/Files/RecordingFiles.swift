@@ -71,10 +71,10 @@ public struct RecordingFiles: Sendable {
     /// `closed` was closed a moment ago, and its owner may not have let go of it yet.
     private func removeOld(_ closed: String?) -> [(name: String, error: Errno)] {
         guard keep > 0 else { return [] }
+        let all = directory.files().filter { RecordingFileName.isRecording($0, of: relay) }
+        guard all.count > keep else { return [] }
         // What another process writes is not closed, and not ours to remove: during an upgrade two record the same relay.
-        let names = directory.files().filter { name in
-            RecordingFileName.isRecording(name, of: relay) && (name == closed || !directory.isBeingWritten(name))
-        }.sorted()
+        let names = all.filter { $0 == closed || !directory.isBeingWritten($0) }.sorted()
         var failed: [(name: String, error: Errno)] = []
         for name in names.dropLast(keep) {
             do {

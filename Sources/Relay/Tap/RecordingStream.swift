@@ -157,7 +157,7 @@ final class RecordingStream {
 
     /// Nothing more will be appended of a conversation: it is kept until its pieces are with the sink, or lost.
     func retire(_ conversation: TappedConversation) {
-        retired.append(conversation)
+        if !pieces.isEmpty { retired.append(conversation) }
     }
 
     /// A conversation's end stands in the batch, or is dropped with what comes now.
