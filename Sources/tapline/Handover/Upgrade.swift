@@ -33,6 +33,8 @@ final class Upgrade {
     private static let patience: UInt64 = 30_000
     /// How long a process may take to end that was told to, beyond the bound of its connections; milliseconds.
     private static let patienceWithEnd: UInt64 = 5000
+    /// How long it may finish its clients' connections at most. Seconds.
+    private static let mostPatienceWithEnd: Int64 = 60
 
     // MARK: Fixed at birth
 
@@ -171,7 +173,8 @@ final class Upgrade {
     private func dismiss() {
         child?.send(SIGTERM)
         // It accepts clients before it says that it is ready, and has connections to finish like any other.
-        let seconds = max(0, hooks.drain().components.seconds) + 1
+        // Not for longer than this, for it may hang, and holds copies of every listening socket.
+        let seconds = min(Self.mostPatienceWithEnd, max(0, hooks.drain().components.seconds)) + 1
         timer?.start(after: UInt64(seconds) * 1000 + Self.patienceWithEnd)
     }
 
@@ -229,7 +232,7 @@ final class Upgrade {
 
     private func heard(_ event: HandoverChannel.Event) {
         switch event {
-        // One that has died since is known to have: the loop tells of signals before it tells of sockets.
+        // One that has died before this turn is known to have: the loop tells of signals before it tells of sockets.
         case .word(.ready): take(.ready)
         // Its end tells more, and follows.
         case .word(.yours), .gone: break
