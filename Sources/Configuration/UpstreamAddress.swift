@@ -27,6 +27,9 @@ public enum UpstreamAddress: Hashable, Sendable {
             throw ValueError("\(quoted(text)) has no port; did you mean `\(Self.originalDestinationText)`?")
         }
         let parts = try AddressText(text)
+        if case .plain(Self.originalDestinationText) = parts.host {
+            throw ValueError("`\(Self.originalDestinationText)` takes no port: each client brings its own")
+        }
         switch parts.host {
         case .absent:
             throw ValueError("\(quoted(text)) has no host; write HOST:\(parts.port), such as localhost:\(parts.port)")

@@ -19,7 +19,7 @@ extension Connection {
         let interception = Interception(to: destination, paths)
         self.interception = interception
         if destination == clientSocket.localAddress { return refuse(.notRedirected) }
-        if interception.comesBack(clientAddress) { return refuse(.ownTraffic) }
+        if interception.isOwn(clientAddress, worker.loop.now) { return refuse(.ownTraffic) }
         // Before what is allowed: a listener is nobody's destination, whatever the configuration says.
         if worker.shared.isOwnListener(destination) { return refuse(.ownListener) }
         if !settings.allows(destination) { return refuse(.notAllowed) }
@@ -32,17 +32,22 @@ extension Connection {
         var metadata: Logger.Metadata = ["connection": "\(id)", "relay": "\(relay.name)", "client": "\(clientAddress)"]
         metadata["destination"] = destination.map { "\($0)" }
         metadata["error"] = errno.map { "\($0.name)" }
-        if refusal == .ownTraffic, worker.shared.interceptedPaths.mayTell(EventLoop.nanoseconds) {
-            worker.logger.warning(
-                "rules redirect Tapline's own connections back to it; leave out its mark (interception.mark) or its user",
-                metadata: metadata)
-        } else {
-            metadata["why"] = "\(refusal)"
-            worker.logger.debug("destination refused", metadata: metadata)
-        }
+        metadata["why"] = "\(refusal)"
+        worker.logger.debug("destination refused", metadata: metadata)
+        if refusal == .ownTraffic { warnOfOwnTraffic() }
         connectFailed(
             DialFailure(
                 reason: refusal == .ownTraffic ? .loop : .destinationRefused, errno: errno, address: destination))
         return false
+    }
+
+    /// Says, once in a while, that what Tapline opens comes back to it.
+    func warnOfOwnTraffic() {
+        guard worker.shared.interceptedPaths.mayTell(EventLoop.nanoseconds) else { return }
+        var metadata: Logger.Metadata = ["connection": "\(id)", "relay": "\(relay.name)", "client": "\(clientAddress)"]
+        metadata["destination"] = interception?.destination.map { "\($0)" }
+        worker.logger.warning(
+            "rules redirect Tapline's own connections back to it; leave out its mark (interception.mark) or its user",
+            metadata: metadata)
     }
 }

@@ -325,7 +325,7 @@ final class Connection {
                 errno: errno))
         dialer?.cancel()
         dialer = nil
-        interception?.end()
+        interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
         resetTimer?.close()
         resetTimer = nil
         up?.cut()

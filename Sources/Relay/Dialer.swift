@@ -147,7 +147,10 @@ final class Dialer {
             }
         }
         let outcome = socket.connect(to: address)
-        if let interception = connection.interception, interception.comesBack(socket.localAddress) {
+        if let interception = connection.interception, Self.isOpen(outcome),
+            interception.comesBack(socket.localAddress, worker.loop.now)
+        {
+            connection.warnOfOwnTraffic()
             socket.resetOnClose()
             note(DialFailure(reason: .loop, errno: nil, address: address))
             return false
@@ -173,6 +176,11 @@ final class Dialer {
             note(DialFailure(connecting: address, error))
             return false
         }
+    }
+
+    /// Whether the peer may have it: a socket whose connect failed has no address of its own.
+    private static func isOpen(_ outcome: Socket.ConnectOutcome) -> Bool {
+        if case .failed(let error) = outcome { wasConnected(error) } else { true }
     }
 
     /// Whether a connect that failed had succeeded before: a reset while connecting is a refusal, so these two are of a

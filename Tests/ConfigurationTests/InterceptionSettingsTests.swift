@@ -91,6 +91,9 @@ import Testing
             "3:21: `listen`: nobody is redirected to a Unix socket, so it cannot stand beside `upstream: "
                 + "original-destination`; write a port"),
         Mistaken(
+            relay(listen: "15001", upstream: "original-destination:443"),
+            "4:15: `upstream`: `original-destination` takes no port: each client brings its own"),
+        Mistaken(
             relay(listen: "15001", upstream: "original_destination"),
             "4:15: `upstream`: `original_destination` has no port; did you mean `original-destination`?"),
     ]

@@ -31,33 +31,55 @@ import Testing
         }
     }
 
-    /// What one connection opens, another accepts: whichever notes it second finds it.
+    /// What one connection opens, another accepts: whichever is noted second finds it.
     @Test func connectionThatComesBack_isFoundFromEitherEnd() {
-        for acceptsFirst in [true, false] {
-            let paths = InterceptedPaths()
-            let opener = Interception(to: Self.far, paths)
-            let acceptor = Interception(to: Self.far, paths)
-            let (first, second) = acceptsFirst ? (acceptor, opener) : (opener, acceptor)
-            #expect(!first.comesBack(Self.near) && first.refusal == nil)
-            #expect(second.comesBack(Self.near) && second.refusal == .ownTraffic)
-            // It has not taken what the other holds.
-            second.end()
-            #expect(Interception(to: Self.far, paths).comesBack(Self.near))
-            first.end()
-            #expect(!Interception(to: Self.far, paths).comesBack(Self.near))
-        }
+        let paths = InterceptedPaths()
+        let (opener, acceptor) = (Interception(to: Self.far, paths), Interception(to: Self.far, paths))
+        #expect(!opener.comesBack(Self.near, 0) && opener.refusal == nil)
+        #expect(acceptor.isOwn(Self.near, 0) && acceptor.refusal == .ownTraffic)
+        // It has not taken what the other holds.
+        acceptor.end(wasAnswered: false, 0)
+        #expect(Interception(to: Self.far, paths).isOwn(Self.near, 0))
+        opener.end(wasAnswered: true, 0)
+        #expect(!acceptor.isOwn(Self.near, 0))
+        #expect(opener.comesBack(Self.near, 0) && opener.refusal == .ownTraffic)
+        acceptor.end(wasAnswered: false, 0)
+        #expect(!opener.comesBack(Self.near, 0))
+    }
+
+    /// It is still in the queue of those to be accepted when its opener has ended: nothing has come from it.
+    @Test func connectionThatComesBackLate_isFoundForSomeSeconds() {
+        let paths = InterceptedPaths()
+        let opener = Interception(to: Self.far, paths)
+        let period = InterceptedPaths.period
+        #expect(!opener.comesBack(Self.near, 0))
+        opener.end(wasAnswered: false, period - 1)
+        for now in [period, 2 * period - 1] { #expect(Interception(to: Self.far, paths).isOwn(Self.near, now)) }
+        #expect(!Interception(to: Self.far, paths).isOwn(Self.near, 5 * period))
+    }
+
+    /// A client that comes again from its port before its former connection is forgotten is no connection of ours.
+    @Test func samePort_again_isNoLoop() {
+        let paths = InterceptedPaths()
+        let (former, latter) = (Interception(to: Self.far, paths), Interception(to: Self.far, paths))
+        #expect(!former.isOwn(Self.near, 0) && !latter.isOwn(Self.near, 0))
+        former.end(wasAnswered: false, 0)
+        // The latter's pair is still there.
+        #expect(Interception(to: Self.far, paths).comesBack(Self.near, 0))
+        latter.end(wasAnswered: false, 0)
+        #expect(!former.comesBack(Self.near, 0) && !latter.comesBack(Self.near, 0))
     }
 
     @Test func pairs_differByEitherEnd_andNotByTheInterface() {
         let paths = InterceptedPaths()
         let one = Interception(to: Self.far, paths)
-        #expect(!one.comesBack(Self.near) && !one.comesBack(Self.near.with(port: 40_001)))
-        #expect(!Interception(to: Self.far.with(port: 81), paths).comesBack(Self.near))
+        #expect(!one.isOwn(Self.near, 0) && !one.comesBack(Self.near.with(port: 40_001), 0))
+        #expect(!Interception(to: Self.far.with(port: 81), paths).comesBack(Self.near, 0))
         let link = IPv6Address(high: 0xFE80_0000_0000_0000, low: 1)
         let other = Interception(to: .ipv6(link, port: 80, scope: 2), paths)
-        #expect(!other.comesBack(.ipv6(link, port: 4711, scope: 2)))
-        #expect(Interception(to: .ipv6(link, port: 80), paths).comesBack(.ipv6(link, port: 4711)))
-        #expect(!Interception(to: nil, paths).comesBack(Self.near) && !one.comesBack(nil))
+        #expect(!other.isOwn(.ipv6(link, port: 4711, scope: 2), 0))
+        #expect(Interception(to: .ipv6(link, port: 80), paths).comesBack(.ipv6(link, port: 4711), 0))
+        #expect(!Interception(to: nil, paths).isOwn(Self.near, 0) && !one.comesBack(nil, 0))
     }
 
     @Test func warning_isGivenOnceInTenSeconds() {

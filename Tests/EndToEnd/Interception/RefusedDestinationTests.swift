@@ -132,6 +132,38 @@ struct RefusedDestinationTests {
         }
     }
 
+    /// Clients that are gone at once: what was opened for one may be accepted when that has ended, and must be known all the
+    /// same.
+    @Test(.needs("python3")) func ownTraffic_ofClientsThatReset_dies() async throws {
+        try await neighbourhood { neighbours in
+            let scene = neighbours.scene
+            let here = neighbours.here.before
+            let tapline = try await scene.run(relays: Self.relay(""), more: "workers: 1", listeners: 2, before: here)
+            try await neighbours.load("outgoing.nft")
+            try await scene.run(
+                here + [
+                    "python3", "-c",
+                    """
+                    import socket, struct
+                    for _ in range(300):
+                        client = socket.create_connection(("\(Neighbours.there4)", 80))
+                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        client.close()
+                    """,
+                ])
+            var count = -1
+            try await scene.eventually("no more of them") {
+                let before = count
+                count = try tapline.recordsSoFar.count
+                try await Task.sleep(for: .seconds(1))
+                return count >= 300 && count == before
+            }
+            // What was opened for a client, and at the most what that had opened in turn.
+            #expect(count <= 1500, "\(count)")
+            try await tapline.stop()
+        }
+    }
+
     @Test(.needs("setpriv"), .needsRoot) func mark_asAnOrdinaryUser_isAnError_atTheStartAndAtAReload() async throws {
         try await scene { scene in
             let binary = try scene.publicBinary()
