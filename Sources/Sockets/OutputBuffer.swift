@@ -93,20 +93,10 @@ public final class OutputBuffer {
     public func append(littleEndian number: UInt64) { append(raw: number.littleEndian) }
     /// Appends a number, its most significant byte first (network order).
     @inlinable @inline(__always)
-    public func append(bigEndian number: UInt16) { append(raw: number.bigEndian) }
-    /// Appends a number, its most significant byte first (network order).
-    @inlinable @inline(__always)
     public func append(bigEndian number: UInt32) { append(raw: number.bigEndian) }
     /// Appends a number, its most significant byte first (network order).
     @inlinable @inline(__always)
     public func append(bigEndian number: UInt64) { append(raw: number.bigEndian) }
-
-    /// Overwrites two bytes with a number, its least significant byte first.
-    @inlinable @inline(__always)
-    public func patch(littleEndian number: UInt16, at offset: Int) {
-        precondition(offset >= 0 && offset + 2 <= count)
-        (base + offset).storeBytes(of: number.littleEndian, as: UInt16.self)
-    }
 
     /// Overwrites four bytes with a number, its least significant byte first.
     @inlinable @inline(__always)
