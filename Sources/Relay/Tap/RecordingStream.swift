@@ -9,8 +9,6 @@ internal import Sockets
 ///
 /// Confined to the recorder's thread.
 final class RecordingStream {
-    /// How many bytes are gathered before they are written.
-    private static let batchSize = 1 << 20
     /// What a segment without bytes takes at most, comments included.
     static let leastRoom = 256
     /// How long to wait before a sink that took nothing is tried again, nanoseconds.
@@ -33,6 +31,9 @@ final class RecordingStream {
     private let progress: RecorderProgress
     /// Beside the sink, for it is asked for every block.
     private let rotation: FileRotation
+    private let batch = RecordingBatch()
+    /// The batch's. It is here too because going through the batch would count a reference for every block.
+    private let buffer: OutputBuffer
     /// Tells that a conversation's end is with the sink, or lost.
     private let told: (UInt64, TapAccount) -> Void
 
@@ -40,15 +41,7 @@ final class RecordingStream {
 
     private var sink: RecordingSink
     private var output: PcapngOutput
-    private let batch = OutputBuffer(capacity: RecordingStream.batchSize + (256 << 10))
-    private var pieces: [RecordingPiece] = []
-    /// Conversations that are over and may have pieces yet.
-    private var retired: [TappedConversation] = []
-    /// Conversations whose end is in the batch.
-    private var endings: [(UInt64, TapAccount)] = []
     private var state = State.writing
-    /// How much of the batch the sink has taken; beyond 0 only while it is held.
-    private var taken = 0
     /// How long the file is.
     private var length = 0
     private var beganAt: UInt64 = 0
@@ -70,6 +63,7 @@ final class RecordingStream {
         self.logger = logger
         self.progress = progress
         self.told = told
+        buffer = batch.buffer
         if case .files(_, _, let rotation) = sink { self.rotation = rotation } else { rotation = .never }
         output = PcapngOutput(application: plan.application)
         beganAt = EventLoop.nanoseconds
@@ -121,7 +115,7 @@ final class RecordingStream {
             guard !isHolding, open(at: time) else { return false }
         }
         if needsSection {
-            output.begin(into: batch)
+            output.begin(into: buffer)
             missing.hand(to: &output)
             needsSection = false
         }
@@ -142,38 +136,35 @@ final class RecordingStream {
         if segment.time <= lastTime, lastTime - segment.time < 1_000_000 { segment.time = lastTime + 1 }
         lastTime = segment.time
         if segment.gapBytes > 0 || missing.isTelling { missing.willTell(segment, of: conversation, in: output) }
-        output.append(segment, of: conversation.conversation, payload: payload, to: batch)
+        output.append(segment, of: conversation.conversation, payload: payload, to: buffer)
         hasConversations = true
     }
 
     /// What was appended since the last call holds so many bytes of a flow.
     @inline(__always)
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
-        let piece = RecordingPiece(
-            end: batch.count, owner: owner.map(Unmanaged.passUnretained), direction: direction, count: count,
-            gaps: missing.takeTold())
-        pieces.append(piece)
+        batch.endPiece(of: owner, direction, count, gaps: missing.takeTold())
     }
 
     /// Nothing more will be appended of a conversation: it is kept until its pieces are with the sink, or lost.
     func retire(_ conversation: TappedConversation) {
-        if !pieces.isEmpty { retired.append(conversation) }
+        batch.retire(conversation)
     }
 
     /// A conversation's end stands in the batch, or is dropped with what comes now.
     func noteEnding(_ id: UInt64, _ account: TapAccount) {
-        if pieces.isEmpty { told(id, account) } else { endings.append((id, account)) }
+        if !batch.noteEnding(id, account) { told(id, account) }
     }
 
     /// Whether enough is gathered to be written.
-    var isDue: Bool { batch.count >= Self.batchSize }
+    var isDue: Bool { batch.isDue }
 
     // MARK: Writing
 
     /// Writes what is gathered. False when nothing more can be taken now.
     func flush() -> Bool {
         if case .holding(let until) = state, EventLoop.nanoseconds < until { return false }
-        guard batch.count > taken else {
+        guard !batch.isTaken else {
             // Only what was written tells that a trouble is over, or a file that could be made.
             clear()
             guard isHolding else { return true }
@@ -185,41 +176,41 @@ final class RecordingStream {
         case .files(_, let file, _), .file(let file): return write(to: file)
         case .output(let output): return write(to: output)
         case .live(let queue):
-            guard queue.offer(batch) else {
+            guard queue.offer(buffer) else {
                 state = queue.isClosed ? .gone : .holding(until: EventLoop.nanoseconds + 20_000_000)
                 return isGone
             }
-            settle(pieces.count)
+            settle()
             return true
         }
     }
 
     private func write(to file: RecordingFile) -> Bool {
-        let (count, error) = file.append(batch, from: taken)
+        let taken = batch.taken
+        let (count, error) = file.append(buffer, from: taken)
         guard let error else {
             length += count
-            settle(pieces.count)
+            settle()
             return true
         }
         // Back to the last whole block.
-        let whole = pieces.prefix { $0.end <= taken + count }
-        let end = max(whole.last?.end ?? 0, taken)
+        let (end, pieces) = batch.wholePieces(in: taken + count)
         do {
             try file.cut(to: length + end - taken)
         } catch {
             logger.error("a recording cannot be cut back to its last whole block", metadata: ["error": "\(error.name)"])
         }
         length += end - taken
-        taken = end
-        settle(whole.count)
+        batch.taken = end
+        addRecorded(batch.settle(pieces))
         return failed(error, at: file.path)
     }
 
     private func write(to output: OutputFile) -> Bool {
-        let bytes = batch.withBytes { Array(copying: $0) }
+        let bytes = buffer.withBytes { Array(copying: $0) }
         do {
-            try output.write(bytes, from: &taken)
-            settle(pieces.count)
+            try output.write(bytes, from: &batch.taken)
+            settle()
             return true
         } catch {
             guard error.isBrokenPipe else {
@@ -250,38 +241,23 @@ final class RecordingStream {
         return true
     }
 
-    /// The first so many pieces are with the sink.
-    private func settle(_ count: Int) {
-        let sum = countRecorded(count)
-        if sum > 0 { progress.update { $0.recorded += sum } }
-        if count < pieces.count {
-            pieces.removeFirst(count)
-            return
-        }
+    /// All that was gathered is with the sink.
+    private func settle() {
+        addRecorded(batch.settle())
         clear()
         recovered()
     }
 
-    /// Counts the bytes of the first so many pieces. Returns the sum.
-    private func countRecorded(_ count: Int) -> UInt64 {
-        var sum: UInt64 = 0
-        for position in 0..<count where pieces[position].count > 0 {
-            let count = pieces[position].count
-            pieces[position].owner?._withUnsafeGuaranteedRef { owner in
-                if owner.hasRecord { owner.counters.addRecorded(count) }
-            }
-            sum += count
-        }
-        return sum
+    private func addRecorded(_ sum: UInt64) {
+        if sum > 0 { progress.update { $0.recorded += sum } }
     }
 
     /// What is gathered and not with the sink is lost.
     private func loseRest() {
         missing.keepUntold(of: output)
-        for piece in pieces {
-            guard let owner = piece.owner?.takeUnretainedValue() else { continue }
+        batch.forEachPiece { piece, owner in
             missing.add(piece.gaps, of: owner)
-            guard piece.count > 0 else { continue }
+            guard piece.count > 0 else { return }
             lostBytes += piece.count
             progress.update { $0.dropped += piece.count }
             owner.account.couldNotWrite(piece.count)
@@ -295,12 +271,7 @@ final class RecordingStream {
     }
 
     private func clear() {
-        batch.removeAll()
-        pieces.removeAll(keepingCapacity: true)
-        retired.removeAll(keepingCapacity: true)
-        taken = 0
-        for (id, account) in endings { told(id, account) }
-        endings.removeAll(keepingCapacity: true)
+        batch.removeAll(told)
     }
 
     /// Bytes that came while nothing can be written.
@@ -345,7 +316,7 @@ final class RecordingStream {
     private func isFull(with count: Int) -> Bool {
         guard rotation.size > 0, hasConversations else { return false }
         // Headers and comments come to less than this.
-        return length + batch.count + count + (count >> 4) + 2048 > rotation.size
+        return length + buffer.count + count + (count >> 4) + 2048 > rotation.size
     }
 
     /// Closes the file when its time has come.
@@ -393,7 +364,7 @@ final class RecordingStream {
     /// Writes the end of the recording.
     func end(at time: Int64) {
         if !needsSection {
-            output.end(time: time, into: batch)
+            output.end(time: time, into: buffer)
             missing.keepUntold(of: output)
             output = PcapngOutput(application: plan.application, kind: .continuation)
             needsSection = true

@@ -1,0 +1,88 @@
+internal import Recording
+internal import Sockets
+
+/// What a recording has gathered for its next write: blocks, and whose bytes they hold.
+///
+/// Confined to the recorder's thread, owned by its stream.
+final class RecordingBatch {
+    /// How many bytes are gathered before they are written.
+    private static let size = 1 << 20
+
+    let buffer = OutputBuffer(capacity: RecordingBatch.size + (256 << 10))
+    /// How many bytes of the buffer the sink has taken; beyond 0 only while the rest is held.
+    var taken = 0
+    private var pieces: [RecordingPiece] = []
+    /// Conversations that are over and may have pieces yet.
+    private var retired: [TappedConversation] = []
+    /// Conversations whose end is in the batch.
+    private var endings: [(UInt64, TapAccount)] = []
+
+    /// Whether enough is gathered to be written.
+    @inline(__always)
+    var isDue: Bool { buffer.count >= Self.size }
+
+    /// Whether the sink has taken all of it.
+    var isTaken: Bool { buffer.count <= taken }
+
+    /// What was appended since the last call holds so many bytes of a flow.
+    @inline(__always)
+    func endPiece(
+        of owner: TappedConversation?, _ direction: Direction, _ count: UInt64, gaps: MissingBytes.Flows
+    ) {
+        let piece = RecordingPiece(
+            end: buffer.count, owner: owner.map(Unmanaged.passUnretained), direction: direction, count: count,
+            gaps: gaps)
+        pieces.append(piece)
+    }
+
+    /// Nothing more will be appended of a conversation: it is kept until its pieces are with the sink, or lost.
+    func retire(_ conversation: TappedConversation) {
+        if !pieces.isEmpty { retired.append(conversation) }
+    }
+
+    /// A conversation's end stands in the batch. False when nothing does: then it is with the sink, or lost.
+    func noteEnding(_ id: UInt64, _ account: TapAccount) -> Bool {
+        guard !pieces.isEmpty else { return false }
+        endings.append((id, account))
+        return true
+    }
+
+    /// Where the last of the pieces ends that are whole in the first so many bytes, and how many those are. Not before
+    /// what is taken already.
+    func wholePieces(in count: Int) -> (end: Int, pieces: Int) {
+        let whole = pieces.prefix { $0.end <= count }
+        return (max(whole.last?.end ?? 0, taken), whole.count)
+    }
+
+    /// The first so many pieces, or all, are with the sink: counts their bytes as recorded, and returns how many those
+    /// are.
+    func settle(_ count: Int? = nil) -> UInt64 {
+        var sum: UInt64 = 0
+        for position in 0..<(count ?? pieces.count) where pieces[position].count > 0 {
+            let count = pieces[position].count
+            pieces[position].owner?._withUnsafeGuaranteedRef { owner in
+                if owner.hasRecord { owner.counters.addRecorded(count) }
+            }
+            sum += count
+        }
+        if let count { pieces.removeFirst(count) }
+        return sum
+    }
+
+    /// The pieces that hold something of a conversation, one by one.
+    func forEachPiece(_ body: (RecordingPiece, TappedConversation) -> Void) {
+        for piece in pieces {
+            if let owner = piece.owner?.takeUnretainedValue() { body(piece, owner) }
+        }
+    }
+
+    /// Empties it and keeps its memory. Tells of the conversations whose end was in it.
+    func removeAll(_ told: (UInt64, TapAccount) -> Void) {
+        buffer.removeAll()
+        pieces.removeAll(keepingCapacity: true)
+        retired.removeAll(keepingCapacity: true)
+        taken = 0
+        for (id, account) in endings { told(id, account) }
+        endings.removeAll(keepingCapacity: true)
+    }
+}
