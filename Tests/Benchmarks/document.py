@@ -31,11 +31,15 @@ def load(paths):
             for key in ("commit", "processor", "cores", "kernel", "seconds", "pin", "namespace", "congestion_control"):
                 if other[key] != about[key]:
                     raise Mismatch(f"{path}: {key} is {other[key]}, and {about[key]} in {paths[0]}")
-            about["rounds"] += other["rounds"]
             about["noisy_runs"] += other["noisy_runs"]
             about["others_median_cores"] = max(about["others_median_cores"], other["others_median_cores"])
             about["versions"] = list(dict.fromkeys(about["versions"] + other["versions"]))
         results.add_all(report.Results(document["values"], document["failures"]))
+    if len(paths) > 1:
+        # A case may be in one of the runs or in several.
+        counts = results.rounds()
+        least, most = min(counts, default=0), max(counts, default=0)
+        about["rounds"] = least if least == most else f"{least} to {most}"
     return about, results
 
 

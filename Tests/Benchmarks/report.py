@@ -39,6 +39,13 @@ class Results:
     def failed(self, case, peer):
         return sum(1 for failure in self.failures if failure["case"] == case and failure["peer"] == peer)
 
+    def rounds(self):
+        """How many rounds each case has that was measured."""
+        return [
+            max((len(values) for metrics in peers.values() for values in metrics.values()), default=0)
+            for peers in self.values.values()
+        ]
+
     def of(self, case, peer, key):
         return self.values.get(case, {}).get(peer, {}).get(key, [])
 
