@@ -17,17 +17,17 @@ final class TapAccount: Sendable {
     /// Bytes are about to be written. False when they must not be: they are counted as dropped already.
     @inline(__always)
     func willWrite(_ count: UInt64) -> Bool {
-        let before = written.add(count, ordering: .acquiringAndReleasing).oldValue
+        let before = written.wrappingAdd(count, ordering: .acquiringAndReleasing).oldValue
         if before < Self.closed { return true }
         // `close` has read the sum by now, so nobody sees the addition.
-        written.subtract(count, ordering: .acquiringAndReleasing)
+        written.wrappingSubtract(count, ordering: .acquiringAndReleasing)
         return false
     }
 
     /// Bytes that were about to be written could not be.
     func couldNotWrite(_ count: UInt64) {
         lostBytes.withLock { lost in
-            written.subtract(count, ordering: .acquiringAndReleasing)
+            written.wrappingSubtract(count, ordering: .acquiringAndReleasing)
             lost += count
         }
     }
