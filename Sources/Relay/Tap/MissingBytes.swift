@@ -10,6 +10,8 @@ struct MissingBytes {
         private(set) var up: UInt64 = 0
         private(set) var down: UInt64 = 0
 
+        var isEmpty: Bool { up == 0 && down == 0 }
+
         subscript(direction: Direction) -> UInt64 { direction == .up ? up : down }
 
         mutating func add(_ bytes: UInt64, of direction: Direction) {

@@ -12,6 +12,8 @@ final class RecordingBatch {
     /// How many bytes of the buffer the sink has taken; beyond 0 only while the rest is held.
     var taken = 0
     private var pieces: [RecordingPiece] = []
+    /// Bytes of its owner's flows that a piece says are missing, by the piece's place; nearly always empty.
+    private var gaps: [Int: MissingBytes.Flows] = [:]
     /// Conversations that are over and may have pieces yet.
     private var retired: [TappedConversation] = []
     /// Conversations whose end is in the batch.
@@ -29,9 +31,10 @@ final class RecordingBatch {
     func endPiece(
         of owner: TappedConversation?, _ direction: Direction, _ count: UInt64, gaps: MissingBytes.Flows
     ) {
+        if !gaps.isEmpty { self.gaps[pieces.count] = gaps }
         let piece = RecordingPiece(
-            end: buffer.count, owner: owner.map(Unmanaged.passUnretained), direction: direction, count: count,
-            gaps: gaps)
+            end: UInt32(buffer.count), count: UInt32(count), owner: owner.map(Unmanaged.passUnretained),
+            direction: direction)
         pieces.append(piece)
     }
 
@@ -50,8 +53,8 @@ final class RecordingBatch {
     /// Where the last of the pieces ends that are whole in the first so many bytes, and how many those are. Not before
     /// what is taken already.
     func wholePieces(in count: Int) -> (end: Int, pieces: Int) {
-        let whole = pieces.prefix { $0.end <= count }
-        return (max(whole.last?.end ?? 0, taken), whole.count)
+        let whole = pieces.prefix { Int($0.end) <= count }
+        return (max(whole.last.map { Int($0.end) } ?? 0, taken), whole.count)
     }
 
     /// The first so many pieces, or all, are with the sink: counts their bytes as recorded, and returns how many those
@@ -59,20 +62,25 @@ final class RecordingBatch {
     func settle(_ count: Int? = nil) -> UInt64 {
         var sum: UInt64 = 0
         for position in 0..<(count ?? pieces.count) where pieces[position].count > 0 {
-            let count = pieces[position].count
+            let count = UInt64(pieces[position].count)
             pieces[position].owner?._withUnsafeGuaranteedRef { owner in
                 if owner.hasRecord { owner.counters.addRecorded(count) }
             }
             sum += count
         }
-        if let count { pieces.removeFirst(count) }
+        if let count {
+            pieces.removeFirst(count)
+            gaps = Dictionary(uniqueKeysWithValues: gaps.filter { $0.key >= count }.map { ($0.key - count, $0.value) })
+        }
         return sum
     }
 
-    /// The pieces that hold something of a conversation, one by one.
-    func forEachPiece(_ body: (RecordingPiece, TappedConversation) -> Void) {
-        for piece in pieces {
-            if let owner = piece.owner?.takeUnretainedValue() { body(piece, owner) }
+    /// The pieces that hold something of a conversation, one by one, with what they say is missing.
+    func forEachPiece(_ body: (RecordingPiece, MissingBytes.Flows, TappedConversation) -> Void) {
+        for (place, piece) in pieces.enumerated() {
+            if let owner = piece.owner?.takeUnretainedValue() {
+                body(piece, gaps[place] ?? MissingBytes.Flows(), owner)
+            }
         }
     }
 
@@ -80,6 +88,7 @@ final class RecordingBatch {
     func removeAll(_ told: (UInt64, TapAccount) -> Void) {
         buffer.removeAll()
         pieces.removeAll(keepingCapacity: true)
+        if !gaps.isEmpty { gaps = [:] }
         retired.removeAll(keepingCapacity: true)
         taken = 0
         for (id, account) in endings { told(id, account) }
