@@ -36,6 +36,8 @@ public final class EventLoop {
     public private(set) var rounds: UInt64 = 0
     /// What is let go of when the turn ends: watches that an event of the turn may still name, and see `retire`.
     private var retired: [AnyObject] = []
+    /// Who is told when the turn ends, once.
+    private var observers: [any TurnObserver] = []
 
     /// Makes a loop for the calling thread. Throws when the system gives it no descriptor.
     public init() throws(UVError) {
@@ -92,6 +94,7 @@ public final class EventLoop {
         // Messages first: what was posted before a client connected is in force when that client is accepted.
         if uv_loop_alive(raw) != 0, isForUV || uv_backend_timeout(raw) == 0 { uv_run(raw, UV_RUN_NOWAIT) }
         epoll.tell(count)
+        if !observers.isEmpty { tellObservers() }
         if !retired.isEmpty { retired.removeAll(keepingCapacity: true) }
         return isAlive
     }
@@ -131,6 +134,17 @@ public final class EventLoop {
     /// Keeps an object until the turn has ended: for what ends in a callback while its own methods are still running.
     public func retire(_ object: AnyObject) {
         retired.append(object)
+    }
+
+    /// Tells an object when this turn has ended, once, and keeps it until then: for what is put off so as to be done once
+    /// for many events. Several are told in no order.
+    public func tellOfEnd(_ observer: any TurnObserver) {
+        observers.append(observer)
+    }
+
+    private func tellObservers() {
+        // Whoever asks again meanwhile is told again.
+        while let observer = observers.popLast() { observer.turnEnded() }
     }
 
     @inline(__always)
@@ -217,6 +231,12 @@ public final class EventLoop {
         // must not end any.
         signal(SIGUSR2, SIG_IGN)
     }
+}
+
+/// Who wants to know when a turn of a loop has ended; see `EventLoop.tellOfEnd`. On the loop's thread.
+public protocol TurnObserver: AnyObject {
+    /// All that was ready in this turn has been handled.
+    func turnEnded()
 }
 
 extension EventLoop {

@@ -12,7 +12,7 @@ extension Connection {
             guard recorder.plan.selection.takes(id, from: clientAddress),
                 !taps.contains(where: { $0.recorder === recorder })
             else { return }
-            taps.append(ConnectionTap(recorder: recorder, room: worker.room(of: recorder), origin: origin))
+            taps.append(ConnectionTap(recorder: recorder, lane: worker.lane(to: recorder), origin: origin))
         }
     }
 
@@ -28,18 +28,18 @@ extension Connection {
             guard selection.connection != nil else { return }
             taps.append(
                 ConnectionTap(
-                    recorder: recorder, room: worker.room(of: recorder), origin: origin, upstreamAddress: nil,
+                    recorder: recorder, lane: worker.lane(to: recorder), origin: origin, upstreamAddress: nil,
                     upOffset: 0, downOffset: 0))
             return
         }
         guard let up, let down else {
-            taps.append(ConnectionTap(recorder: recorder, room: worker.room(of: recorder), origin: origin))
+            taps.append(ConnectionTap(recorder: recorder, lane: worker.lane(to: recorder), origin: origin))
             return
         }
         // What is in a pipe passes unseen.
         taps.append(
             ConnectionTap(
-                recorder: recorder, room: worker.room(of: recorder), origin: origin, upstreamAddress: upstreamAddress,
+                recorder: recorder, lane: worker.lane(to: recorder), origin: origin, upstreamAddress: upstreamAddress,
                 upOffset: up.delivered + UInt64(up.inPipe), downOffset: down.delivered + UInt64(down.inPipe),
                 endedFlows: endsTold))
         setTaps()

@@ -149,7 +149,7 @@ final class Worker {
         case .detach(let recorder, let last):
             taps.remove(recorder)
             for connection in connections { connection.detach(recorder) }
-            taps.giveBackRooms()
+            taps.leaveLanes()
             last.down()
         case .kill(let id, let answer):
             let connection = connections.first { $0.id == id }
@@ -164,8 +164,8 @@ final class Worker {
         }
     }
 
-    /// What this worker is promised of a recorder's ring; nil where that may lose bytes.
-    func room(of recorder: Recorder) -> TapRoom? { taps.room(of: recorder, workers: shared.workers) }
+    /// This worker's way into a recorder's ring.
+    func lane(to recorder: Recorder) -> TapLane { taps.lane(to: recorder, workers: shared.workers, loop: loop) }
 
     /// Records what is open already.
     private func attach(_ recorder: Recorder) {
@@ -175,7 +175,7 @@ final class Worker {
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
         taps.change(plan.recordings)
-        taps.giveBackRooms()
+        taps.leaveLanes()
         for bound in plan.opened {
             guard let relay = plan.listeners[bound.address] else { continue }
             for parcel in bound.sockets[number] { listen(parcel, bound, relay) }

@@ -141,16 +141,47 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
                     guard state.used + state.reserved + size + slack <= capacity else { return .full }
                 }
                 guard let offset = place(size, in: &state) else { return .full }
-                let object = attachment.map { UInt(bitPattern: Unmanaged.passRetained($0).toOpaque()) } ?? 0
-                let prefix = Prefix(
-                    size: UInt32(truncatingIfNeeded: size), count: UInt32(truncatingIfNeeded: count),
-                    attachment: object, header: header)
-                (destination + offset).storeBytes(of: prefix, as: Prefix.self)
-                if let start = source.baseAddress {
-                    (destination + offset + MemoryLayout<Prefix>.stride).copyMemory(from: start, byteCount: count)
-                }
+                Self.store(header, source, attachment, size: size, at: destination + offset)
                 return wake(&state) ? .appendedToSleeper : .appended
             }
+        }
+    }
+
+    /// Writes a record where there is room for it.
+    @inlinable
+    @inline(__always)
+    static func store(
+        _ header: Header, _ bytes: UnsafeRawBufferPointer, _ attachment: Attachment?, size: Int,
+        at place: UnsafeMutableRawPointer
+    ) {
+        let object = attachment.map { UInt(bitPattern: Unmanaged.passRetained($0).toOpaque()) } ?? 0
+        let prefix = Prefix(
+            size: UInt32(truncatingIfNeeded: size), count: UInt32(truncatingIfNeeded: bytes.count),
+            attachment: object, header: header)
+        place.storeBytes(of: prefix, as: Prefix.self)
+        if let start = bytes.baseAddress {
+            (place + MemoryLayout<Prefix>.stride).copyMemory(from: start, byteCount: bytes.count)
+        }
+    }
+
+    /// Appends records that a stage gathered, for all of which it was promised room, and promises it more. Returns how
+    /// much.
+    func append(gathered: UnsafeRawPointer, count: Int, thenPromise wanted: Int) -> (outcome: Outcome, promised: Int) {
+        state.withLock { state in
+            var outcome = Outcome.appended
+            if count > 0 {
+                state.reserved -= count
+                guard let offset = place(count, in: &state) else {
+                    preconditionFailure("ByteRing: no room for \(count) bytes that were promised it")
+                }
+                (base + offset).copyMemory(from: gathered, byteCount: count)
+                if wake(&state) { outcome = .appendedToSleeper }
+            }
+            // As for `reserve`; but nobody waits for this.
+            let isRoom = state.used + state.reserved + Self.size(ofPayload: largestPayload) + wanted <= capacity
+            guard isRoom else { return (outcome, 0) }
+            state.reserved += wanted
+            return (outcome, wanted)
         }
     }
 

@@ -39,6 +39,52 @@ import Testing
         }
     }
 
+    /// Notes when turns end.
+    private final class Observer: TurnObserver {
+        var told = 0
+        var action: (Observer) -> Void = { _ in }
+
+        func turnEnded() {
+            told += 1
+            action(self)
+        }
+    }
+
+    @Test func turn_thatEnds_tellsOnce_afterItsEvents_whoIsKeptUntilThen() async throws {
+        try await LoopHarness.run { harness in
+            weak var known: Observer?
+            var fired = 0
+            let timers = try (0..<3).map { _ in
+                try Timer(loop: harness.loop) { [unowned loop = harness.loop] in
+                    fired += 1
+                    if let known { return #expect(known.told == 0, "the turn goes on") }
+                    let observer = Observer()
+                    known = observer
+                    loop.tellOfEnd(observer)
+                }
+            }
+            for timer in timers { timer.start(after: 0) }
+            harness.loop.turn(wait: false)
+            #expect(fired == 3)
+            #expect(known == nil, "nobody keeps it any more")
+            let observer = Observer()
+            harness.loop.tellOfEnd(observer)
+            for _ in 0..<3 { harness.loop.turn(wait: false) }
+            #expect(observer.told == 1)
+            timers.forEach { $0.close() }
+        }
+    }
+
+    @Test func whoAsksAgainWhenATurnEnds_isToldAgain() async throws {
+        try await LoopHarness.run { harness in
+            let observer = Observer()
+            observer.action = { [unowned loop = harness.loop] one in if one.told < 3 { loop.tellOfEnd(one) } }
+            harness.loop.tellOfEnd(observer)
+            harness.loop.turn(wait: false)
+            #expect(observer.told == 3)
+        }
+    }
+
     @Test func loop_signal_callsBack() async throws {
         try await LoopHarness.run { harness in
             let told = harness.mustCall("signal")

@@ -10,16 +10,14 @@ struct PastTap {
 
 /// One connection's way into one recorder.
 ///
-/// Owned by the connection, on the worker's thread. It puts what passes into the recorder's ring and counts what finds
-/// no room there. Under `block` the flow asks `room` before it moves anything, and then nothing finds no room.
+/// Owned by the connection, on the worker's thread. It hands what passes to the recorder, by its worker's lane, and
+/// counts what finds no room there. Under `block` the flow asks `room` before it moves anything, and then nothing finds no room.
 final class ConnectionTap {
     // MARK: Fixed at birth
 
     let recorder: Recorder
+    let lane: TapLane
     let account = TapAccount()
-    /// Where the recording must be whole: what its worker was promised.
-    let room: TapRoom?
-    private let ring: TapRing
     private let limit: UInt64
 
     // MARK: The loop's thread only
@@ -39,19 +37,18 @@ final class ConnectionTap {
     private var downStart: UInt64
 
     /// A tap on a connection that was just accepted.
-    convenience init(recorder: Recorder, room: TapRoom?, origin: ConversationOrigin) {
-        self.init(recorder: recorder, room: room, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
+    convenience init(recorder: Recorder, lane: TapLane, origin: ConversationOrigin) {
+        self.init(recorder: recorder, lane: lane, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
         begin(at: origin.accepted, isFromMiddle: false)
     }
 
     /// A tap on a connection that is open, of which so much will have passed when the first byte is taken.
     init(
-        recorder: Recorder, room: TapRoom?, origin: ConversationOrigin, upstreamAddress: SocketAddress?,
+        recorder: Recorder, lane: TapLane, origin: ConversationOrigin, upstreamAddress: SocketAddress?,
         upOffset: UInt64, downOffset: UInt64, endedFlows: EndedFlows = EndedFlows()
     ) {
         self.recorder = recorder
-        self.room = room
-        ring = recorder.ring
+        self.lane = lane
         self.origin = origin
         self.upstreamAddress = upstreamAddress
         self.endedFlows = endedFlows
@@ -74,7 +71,7 @@ final class ConnectionTap {
         guard hasBegun else { return }
         let note = TapNote(.connected(address), account)
         // Without room the recording goes on from the middle.
-        if !append(TapEvent(kind: .connected, connection: origin.id, time: WallClock.now), RawSpan(), note) {
+        if !lane.append(TapEvent(kind: .connected, connection: origin.id, time: WallClock.now), RawSpan(), note) {
             hasBegun = false
         }
     }
@@ -87,13 +84,12 @@ final class ConnectionTap {
         guard count > 0 else { return }
         let time = WallClock.now
         guard hasBegun || begin(at: time, isFromMiddle: true) else { return miss(count) }
-        let largest = ring.largestPayload
         var position = 0
         while position < count {
-            let end = min(position + largest, count)
+            let end = min(position + lane.largestEvent, count)
             let event = TapEvent(
                 kind: .data, direction: direction, connection: origin.id, time: time, offset: offset + UInt64(position))
-            guard append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
+            guard lane.append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
             taken += UInt64(end - position)
             position = end
         }
@@ -107,7 +103,7 @@ final class ConnectionTap {
         let event = TapEvent(
             kind: .flowEnded, direction: direction, connection: origin.id, time: WallClock.now, offset: recorded)
         // Without room the end of the connection tells it.
-        _ = append(event, RawSpan(), nil)
+        _ = lane.append(event, RawSpan(), nil)
     }
 
     /// The connection is over. What its recording says of it is what this one took.
@@ -130,10 +126,7 @@ final class ConnectionTap {
             if kind == .ended { recorder.endedUnknown(origin.id, account) }
             return
         }
-        let event = TapEvent(kind: kind, connection: origin.id, time: WallClock.now)
-        if ring.appendAlways(event, attachment: note, room: Recorder.roomOfNote) == .appendedToSleeper {
-            recorder.wake()
-        }
+        lane.appendLast(TapEvent(kind: kind, connection: origin.id, time: WallClock.now), note)
     }
 
     // MARK: Room
@@ -144,22 +137,9 @@ final class ConnectionTap {
             origin: origin, isFromMiddle: isFromMiddle, upstreamAddress: upstreamAddress, upOffset: upStart,
             downOffset: downStart, endedFlows: endedFlows, hasRecord: recorder.hasRecords)
         let event = TapEvent(kind: .begun, connection: origin.id, time: time)
-        hasBegun = append(event, RawSpan(), TapNote(.begun(beginning), account))
+        hasBegun = lane.append(event, RawSpan(), TapNote(.begun(beginning), account))
         isKnown = isKnown || hasBegun
         return hasBegun
-    }
-
-    @inline(__always)
-    private func append(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) -> Bool {
-        let least = note == nil ? 0 : Recorder.roomOfNote
-        let promised = room?.use(TapRing.size(ofPayload: max(bytes.byteCount, least))) ?? 0
-        switch ring.append(event, bytes, attachment: note, room: least, reserved: promised) {
-        case .appended: return true
-        case .appendedToSleeper:
-            recorder.wake()
-            return true
-        case .full: return false
-        }
     }
 
     private func miss(_ count: Int) {

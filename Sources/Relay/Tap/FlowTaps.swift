@@ -13,8 +13,8 @@ final class FlowTaps {
     private let recordings: [ConnectionTap]
     /// The only one of them, where there is no other: for a call that must not count a reference.
     private let only: Unmanaged<ConnectionTap>?
-    /// The one of them that must be whole, and its room.
-    private let whole: ConnectionTap?
+    /// The way to the one of them that must be whole, and what is promised there.
+    private let whole: TapLane?
     private let room: TapRoom?
     /// How much may be moved at once.
     let mostAtOnce: Int
@@ -27,7 +27,7 @@ final class FlowTaps {
         self.connection = connection
         self.recordings = recordings
         only = recordings.count == 1 ? .passUnretained(recordings[0]) : nil
-        whole = recordings.first { $0.room != nil }
+        whole = recordings.lazy.map(\.lane).first { $0.room != nil }
         room = whole?.room
         mostAtOnce = room?.mostAtOnce ?? .max
     }
@@ -42,9 +42,7 @@ final class FlowTaps {
 
     /// The bytes that room was made sure of have been taken, or will not come now.
     @inline(__always)
-    func settle() {
-        if let room, room.settle() { whole?.recorder.hasRoom() }
-    }
+    func settle() { whole?.settle() }
 
     /// Bytes were delivered, after so many others.
     func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {

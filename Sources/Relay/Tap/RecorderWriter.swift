@@ -8,8 +8,8 @@ internal import Sockets
 /// written soon.
 final class RecorderWriter {
     /// How long it naps between two looks while something comes, milliseconds: what passed is in the file soon after,
-    /// and workers need not wake it for every message. Fewer looks cost a worker on the same core less: see
-    /// "What was measured" in the article RecordingOnAThreadOfItsOwn.
+    /// and workers need not wake it for every message. Fewer looks cost a worker on the same core less, and longer ones
+    /// hold it up longer: see "What was measured" in the article RecordingOnAThreadOfItsOwn.
     private static let nap: UInt64 = 20
     /// So many looks without anything, and it sleeps until it is woken.
     private static let looksBeforeSleep = 5

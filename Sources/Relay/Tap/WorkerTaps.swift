@@ -1,3 +1,5 @@
+internal import EventLoop
+
 /// What records the connections of one worker. On the worker's thread.
 struct WorkerTaps {
     /// By relay, as the configuration or the admin API wants it.
@@ -6,8 +8,8 @@ struct WorkerTaps {
     var common: Recorder?
     /// Whoever reads along.
     var live: [Recorder] = []
-    /// What the worker is promised of the rings of those that must be whole.
-    private var rooms: [(recorder: Recorder, room: TapRoom)] = []
+    /// The worker's ways into their rings.
+    private var lanes: [(recorder: Recorder, lane: TapLane)] = []
 
     init(common: Recorder?) {
         self.common = common
@@ -34,22 +36,21 @@ struct WorkerTaps {
         recorders = next
     }
 
-    /// What the worker is promised of a recorder's ring; nil where that may lose bytes.
-    mutating func room(of recorder: Recorder, workers: Int) -> TapRoom? {
-        guard recorder.isBlocking else { return nil }
-        if let known = rooms.first(where: { $0.recorder === recorder }) { return known.room }
-        let room = TapRoom(ring: recorder.ring, workers: workers)
-        rooms.append((recorder, room))
-        return room
+    /// The worker's way into a recorder's ring.
+    mutating func lane(to recorder: Recorder, workers: Int, loop: EventLoop) -> TapLane {
+        if let known = lanes.first(where: { $0.recorder === recorder }) { return known.lane }
+        let lane = TapLane(to: recorder, workers: workers, loop: loop)
+        lanes.append((recorder, lane))
+        return lane
     }
 
-    /// Lets go of the rooms of recorders that record nothing new here any more; connections that they still record go on
+    /// Lets go of the lanes to recorders that record nothing new here any more; connections that they still record go on
     /// with theirs.
-    mutating func giveBackRooms() {
-        rooms.removeAll { recorder, room in
+    mutating func leaveLanes() {
+        lanes.removeAll { recorder, lane in
             if recorder === common || live.contains(where: { $0 === recorder }) { return false }
             if recorders.values.contains(where: { $0 === recorder }) { return false }
-            if room.giveBackAll() { recorder.hasRoom() }
+            lane.giveBack()
             return true
         }
     }
