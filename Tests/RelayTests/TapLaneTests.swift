@@ -89,6 +89,20 @@ import Testing
         }
     }
 
+    @Test func theLastEvent_isInItsPlace_alsoWhenTheRingIsFull() async throws {
+        try await LoopHarness.run { harness in
+            let ring = TapRing(capacity: 16 << 20)
+            let lane = Self.lane(ring, loop: harness.loop)
+            #expect(Self.append(0, 64, to: lane))
+            // Others leave it nothing but what it was promised.
+            while ring.append(Self.event(1), [UInt8](repeating: 1, count: 60_000).span.bytes) != .full {}
+            while ring.append(Self.event(1), RawSpan()) != .full {}
+            lane.appendLast(TapEvent(kind: .stopped, connection: 2, time: 0), TapNote(.stopped, TapAccount()))
+            _ = ring.consume { event, _, _ in event.kind != .stopped }
+            #expect(ring.used == TapRing.size(ofPayload: Recorder.roomOfNote))
+        }
+    }
+
     @Test func whoGivesBackInTheMiddleOfATurn_losesNothing_andGoesOn() async throws {
         try await LoopHarness.run { harness in
             let ring = TapRing(capacity: 16 << 20)

@@ -139,7 +139,7 @@ final class RecorderWriter {
     // MARK: Events
 
     private func handle(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) {
-        let time = steady(event.time)
+        let time = steady(event.time, isEnd: event.kind == .ended || event.kind == .stopped)
         switch event.kind {
         case .begun:
             guard case .begun(let beginning) = note?.content, let account = note?.account else { return }
@@ -164,9 +164,10 @@ final class RecorderWriter {
         }
     }
 
-    /// Events of several workers may be out of order by the blink of an eye; a capture is in order.
-    private func steady(_ time: Int64) -> Int64 {
-        let isBlink = time < lastTime && lastTime - time < 1_000_000
+    /// Events of several workers may be out of order by the blink of an eye, and ends for which the ring had no room by
+    /// as long as it was full; a capture is in order. A clock that was set back is followed.
+    private func steady(_ time: Int64, isEnd: Bool = false) -> Int64 {
+        let isBlink = time < lastTime && lastTime - time < (isEnd ? 60_000_000_000 : 1_000_000)
         lastTime = isBlink ? lastTime : time
         return lastTime
     }

@@ -96,6 +96,8 @@ final class TapLane: TurnObserver {
 
     /// Hands it an event for which there is always room, and which it has as soon as this returns, with all before it.
     func appendLast(_ event: TapEvent, _ note: TapNote) {
+        // By what was promised, if it can be: what the ring takes without room comes late.
+        if let stage, stage.append(event, RawSpan(), attachment: note, room: Recorder.roomOfNote) { return flush() }
         flushIfAny()
         _ = wake(ring.appendAlways(event, attachment: note, room: Recorder.roomOfNote))
     }
