@@ -233,7 +233,8 @@ public final class EventLoop {
     }
 }
 
-/// Who wants to know when a turn of a loop has ended; see `EventLoop.tellOfEnd`. On the loop's thread.
+/// Who wants to know when a turn of a loop has ended; see `EventLoop.tellOfEnd`. On the loop's thread. A
+/// protocol, for the loop knows nothing of what is above it, and a closure would not keep its object until then.
 public protocol TurnObserver: AnyObject {
     /// All that was ready in this turn has been handled.
     func turnEnded()

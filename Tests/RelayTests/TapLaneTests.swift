@@ -119,7 +119,7 @@ import Testing
 
     @Test func aFullRing_refusesOne_andWhatItTookIsThere() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 1 << 20)
+            let ring = TapRing(capacity: 4 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             var taken: UInt64 = 0
             while Self.append(taken, 64, to: lane) { taken += 1 }
@@ -133,9 +133,20 @@ import Testing
         }
     }
 
+    @Test func aSmallRing_takesEveryEventAtOnce_andIsUsedToItsEnd() async throws {
+        try await LoopHarness.run { harness in
+            let ring = TapRing(capacity: 256 << 10)
+            let lane = Self.lane(ring, loop: harness.loop)
+            #expect(Self.append(0, 64, to: lane))
+            #expect(Self.take(ring) == [0])
+            while Self.append(0, 64, to: lane) {}
+            #expect(ring.used > ring.capacity - TapRing.size(ofPayload: 64))
+        }
+    }
+
     @Test func underBlock_whatRoomWasMadeSureOf_isTaken_thoughOthersFillTheRing() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 1 << 20)
+            let ring = TapRing(capacity: 4 << 20)
             let lane = Self.lane(ring, isWhole: true, loop: harness.loop)
             let other = Self.lane(ring, loop: harness.loop)
             let room = try #require(lane.room)
@@ -157,7 +168,7 @@ import Testing
 
     @Test func whatItWasPromised_isGivenBack_andWhoWaitedIsTold() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 1 << 20)
+            let ring = TapRing(capacity: 4 << 20)
             let told = Told()
             do {
                 let lane = Self.lane(ring, isWhole: true, loop: harness.loop, told: told)

@@ -11,7 +11,8 @@ struct PastTap {
 /// One connection's way into one recorder.
 ///
 /// Owned by the connection, on the worker's thread. It hands what passes to the recorder, by its worker's lane, and
-/// counts what finds no room there. Under `block` the flow asks `room` before it moves anything, and then nothing finds no room.
+/// counts what finds no room there. Under `block` the flow asks the lane's `room` before it moves anything, and then
+/// nothing finds no room.
 final class ConnectionTap {
     // MARK: Fixed at birth
 

@@ -33,7 +33,7 @@ final class RecordingBatch {
     ) {
         if !gaps.isEmpty { self.gaps[pieces.count] = gaps }
         let piece = RecordingPiece(
-            end: UInt32(buffer.count), count: UInt32(count), owner: owner.map(Unmanaged.passUnretained),
+            end: buffer.count, count: count, owner: owner.map(Unmanaged.passUnretained),
             direction: direction)
         pieces.append(piece)
     }
@@ -62,7 +62,7 @@ final class RecordingBatch {
     func settle(_ count: Int? = nil) -> UInt64 {
         var sum: UInt64 = 0
         for position in 0..<(count ?? pieces.count) where pieces[position].count > 0 {
-            let count = UInt64(pieces[position].count)
+            let count = pieces[position].count
             pieces[position].owner?._withUnsafeGuaranteedRef { owner in
                 if owner.hasRecord { owner.counters.addRecorded(count) }
             }

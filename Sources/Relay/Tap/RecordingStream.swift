@@ -258,12 +258,11 @@ final class RecordingStream {
         batch.forEachPiece { piece, gaps, owner in
             missing.add(gaps, of: owner)
             guard piece.count > 0 else { return }
-            let count = UInt64(piece.count)
-            lostBytes += count
-            progress.update { $0.dropped += count }
-            owner.account.couldNotWrite(count)
-            if owner.hasRecord { owner.counters.addDropped(count) }
-            missing.add(count, piece.direction, of: owner)
+            lostBytes += piece.count
+            progress.update { $0.dropped += piece.count }
+            owner.account.couldNotWrite(piece.count)
+            if owner.hasRecord { owner.counters.addDropped(piece.count) }
+            missing.add(piece.count, piece.direction, of: owner)
         }
         // The interfaces and names of the section may be among it: what comes next begins a new one.
         output = PcapngOutput(application: plan.application, kind: .continuation)

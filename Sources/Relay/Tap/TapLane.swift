@@ -10,6 +10,8 @@ internal import Sockets
 final class TapLane: TurnObserver {
     /// What all workers gather, and are promised for it, is one part in so many of the ring at most.
     private static let partOfRing = 64
+    /// What is promised to one is kept clear of by the others, by two records' length: a small ring would lose a quarter.
+    private static let smallestRing = 4 << 20
     /// How many bytes it is worth gathering, and how many are enough: some 150 messages, that stay in the core's first
     /// cache.
     private static let gathers = (2 << 10)...(16 << 10)
@@ -48,7 +50,7 @@ final class TapLane: TurnObserver {
         largestEvent = ring.largestPayload
         room = isWhole ? TapRoom(ring: ring, workers: workers) : nil
         let share = ring.capacity / Self.partOfRing / workers
-        let isWorthIt = share >= Self.gathers.lowerBound
+        let isWorthIt = ring.capacity >= Self.smallestRing && share >= Self.gathers.lowerBound
         stage = isWorthIt ? RingStage(ring: ring, capacity: min(share, Self.gathers.upperBound)) : nil
     }
 
