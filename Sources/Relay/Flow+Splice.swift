@@ -65,8 +65,9 @@ extension Flow {
                 leavePipe()
                 return copy()
             case .failed(let error):
-                isSourceDone = true
-                return .sourceFailed(error)
+                // It fails at an urgent mark, too, with bytes behind that: only a copy tells that there are none.
+                leavePipe()
+                return source.hasFailed ? copy() : .sourceFailed(error)
             }
         }
     }
@@ -96,8 +97,9 @@ extension Flow {
             isPaused = true
             return .waiting
         case .failed(let error):
-            isSourceDone = true
-            return .sourceFailed(error)
+            // Perhaps at an urgent mark: what is behind it is read when the pipe has moved.
+            isPaused = true
+            return source.hasFailed ? .waiting : .sourceFailed(error)
         }
     }
 

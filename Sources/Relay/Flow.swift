@@ -16,7 +16,7 @@ final class Flow {
         case waiting
         /// The source has ended its half.
         case sourceEnded
-        /// Reading failed; everything before that was handed on or is kept.
+        /// Reading failed. What came before that was handed on or is kept, or can still be read.
         case sourceFailed(Errno)
         /// Writing failed.
         case destinationFailed(Errno)

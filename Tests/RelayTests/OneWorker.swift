@@ -64,6 +64,7 @@ final class OneWorker {
         }
         let socket = try Socket(family: SocketAddress.ipv4(.loopback, port: 0).family)
         try socket.bind(to: .ipv4(.loopback, port: 0), sharing: false)
+        try socket.receiveUrgentBytesInline()
         try socket.listen()
         guard let address = socket.localAddress else { throw TestFailure("a listener without an address") }
         self.address = address
@@ -130,6 +131,16 @@ final class OneWorker {
 
     /// How many lookups have been asked for.
     var lookupCount: Int { lookups.all.count }
+
+    /// How the only open connection stands.
+    func live() throws -> LiveConnection {
+        let answer = Monitor<[LiveConnection]?>(nil)
+        mailbox.post(.look(only: nil, kernel: true) { all in answer.withLock { $0 = all } })
+        try turn(until: "the worker answers") { answer.withLock { $0 != nil } }
+        let all = try #require(answer.withLock { $0 })
+        try #require(all.count == 1)
+        return all[0]
+    }
 
     // MARK: Peers
 

@@ -1,6 +1,9 @@
-import Relay
+import EventLoop
+import Sockets
 import TestSupport
 import Testing
+
+@testable import Relay
 
 /// `FAULTS.md`: one byte sent out of band in mid-stream. `splice` stops at its mark, and says "would block" for ever.
 @Suite struct UrgentByteTests {
@@ -79,6 +82,66 @@ import Testing
             try sender.value()
             upstream.close()
             #expect(try relay.end().summary == .init(.clientClosed, up: size + 100_000, down: 0))
+        }
+    }
+
+    /// Something that happens in the middle of a turn: after the loop has asked what is ready, and before it tells.
+    private final class Bell: Poll {
+        private let listener: PeerListener
+        private let rung: () throws -> Void
+        private(set) var failure: (any Error)?
+
+        init(loop: EventLoop, rung: @escaping () throws -> Void) throws {
+            listener = try PeerListener(.ipv4(.loopback, port: 0))
+            self.rung = rung
+            try super.init(loop: loop, fd: listener.fd, for: .readable)
+        }
+
+        /// To be called before anything else of the next turn is ready.
+        func pull() throws { _ = try Peer.connect(to: listener.address) }
+
+        override func ready(_ events: Events) {
+            close()
+            do { try rung() } catch { failure = error }
+        }
+    }
+
+    /// The client's reset comes when the loop already knows that there are bytes, and not yet of the reset: then it is
+    /// `splice` that meets the error, at the mark, with bytes behind that.
+    @Test(arguments: [false, true])
+    func urgentByte_thenAResetInTheSameTurn_whatIsBehindTheMarkArrives(whileBlocked: Bool) async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener(.ipv4(.loopback, port: 0), receiveBuffer: 4 << 10)
+            try OneWorker.run(port: #require(listener.address.port), harness) { worker in
+                let client = try worker.clients(1)[0]
+                try worker.lookup(1).answer(.success([.ipv4(.loopback, port: 0)]))
+                let upstream = try worker.accept(listener)
+                let sender = try Background("client") { try client.send(upBytes, 0..<stream) }
+                let receiver = try Background("upstream") { try upstream.receive(upBytes, 0..<stream) }
+                try worker.turn(until: "the flow has streamed") { sender.isDone && receiver.isDone }
+                try sender.value()
+                try receiver.value()
+                var position = stream
+                while whileBlocked {
+                    try client.send(upBytes, position..<position + 64 << 10)
+                    position += 64 << 10
+                    harness.turnAFewTimes()
+                    let live = try worker.live()
+                    if live.up.held > 0 && live.client?.kernel?.receiveQueue == 0 { break }
+                }
+                #expect(try worker.live().up.splices)
+                let bell = try harness.keep(Bell(loop: harness.loop) { try client.reset() })
+                try bell.pull()
+                try client.sendUrgent(upBytes, at: position)
+                try client.send(upBytes, position + 1..<position + 1000)
+                harness.loop.turn(wait: true)
+                #expect(bell.isClosed && bell.failure == nil)
+                let rest = try Background("the rest") { try upstream.receiveToEnd(upBytes, from: stream) }
+                let record = try #require(try worker.ended().first)
+                #expect(try rest.value() == .reset(position + 1000))
+                #expect(
+                    record.summary == .init(.clientReset, up: position + 1000, down: 0, errno: "ECONNRESET"))
+            }
         }
     }
 }
