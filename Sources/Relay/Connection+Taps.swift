@@ -7,12 +7,14 @@ extension Connection {
     /// Puts taps on a connection whose ends are known: that was just accepted, or whose PROXY header and ClientHello are
     /// there.
     func tapNew() {
-        for tap in taps { tap.introduced(as: origin) }
+        for tap in taps { tap.introduced(as: origin, acceptedTicks: acceptedTicks) }
         worker.taps.forEach(of: relay.name) { recorder in
             guard recorder.plan.selection.takes(id, from: clientAddress),
                 !taps.contains(where: { $0.recorder === recorder })
             else { return }
-            taps.append(ConnectionTap(recorder: recorder, lane: worker.lane(to: recorder), origin: origin))
+            taps.append(
+                ConnectionTap(
+                    recorder: recorder, lane: worker.lane(to: recorder), origin: origin, acceptedTicks: acceptedTicks))
         }
     }
 
@@ -33,7 +35,9 @@ extension Connection {
             return
         }
         guard let up, let down else {
-            taps.append(ConnectionTap(recorder: recorder, lane: worker.lane(to: recorder), origin: origin))
+            taps.append(
+                ConnectionTap(
+                    recorder: recorder, lane: worker.lane(to: recorder), origin: origin, acceptedTicks: acceptedTicks))
             return
         }
         // What is in a pipe passes unseen.

@@ -18,7 +18,7 @@ final class Connection {
     let listenerAddress: SocketAddress
     /// Nanoseconds since 1970 UTC, and of the monotonic clock.
     let acceptedAt: Int64
-    private let acceptedTicks: UInt64
+    let acceptedTicks: UInt64
 
     // MARK: The loop's thread only
 

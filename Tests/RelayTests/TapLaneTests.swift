@@ -19,7 +19,7 @@ import Testing
             hooks: TapLane.Hooks(wake: { told.wakes += 1 }, hasRoom: { told.rooms += 1 }))
     }
 
-    private static func event(_ number: UInt64) -> TapEvent { TapEvent(kind: .data, connection: number, time: 0) }
+    private static func event(_ number: UInt64) -> TapEvent { TapEvent(kind: .data, connection: number, ticks: 0) }
 
     /// Hands the lane an event of so many bytes.
     private static func append(_ number: UInt64, _ count: Int, to lane: TapLane) -> Bool {
@@ -83,7 +83,7 @@ import Testing
             let ring = TapRing(capacity: 16 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             for number in UInt64(0)..<5 { #expect(Self.append(number, 64, to: lane)) }
-            lane.appendLast(TapEvent(kind: .stopped, connection: 5, time: 0), TapNote(.stopped, TapAccount()))
+            lane.appendLast(TapEvent(kind: .stopped, connection: 5, ticks: 0), TapNote(.stopped, TapAccount()))
             // The recorder ends as soon as no connection is recorded any more and the ring is empty.
             #expect(Self.take(ring) == Array(0...5))
         }
@@ -97,7 +97,7 @@ import Testing
             // Others leave it nothing but what it was promised.
             while ring.append(Self.event(1), [UInt8](repeating: 1, count: 60_000).span.bytes) != .full {}
             while ring.append(Self.event(1), RawSpan()) != .full {}
-            lane.appendLast(TapEvent(kind: .stopped, connection: 2, time: 0), TapNote(.stopped, TapAccount()))
+            lane.appendLast(TapEvent(kind: .stopped, connection: 2, ticks: 0), TapNote(.stopped, TapAccount()))
             _ = ring.consume { event, _, _ in event.kind != .stopped }
             #expect(ring.used == TapRing.size(ofPayload: Recorder.roomOfNote))
         }

@@ -4,7 +4,7 @@ import Testing
 @testable import Relay
 
 @Suite struct TapRoomTests {
-    private let data = TapEvent(kind: .data, connection: 1, time: 0)
+    private let data = TapEvent(kind: .data, connection: 1, ticks: 0)
     private static let message = TapRing.size(ofPayload: 64)
 
     /// Fills a ring with records of 1 KiB until it refuses; returns how many bytes it took.

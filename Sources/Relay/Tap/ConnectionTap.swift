@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Recording
 internal import Sockets
 
@@ -37,10 +38,10 @@ final class ConnectionTap {
     private var upStart: UInt64
     private var downStart: UInt64
 
-    /// A tap on a connection that was just accepted.
-    convenience init(recorder: Recorder, lane: TapLane, origin: ConversationOrigin) {
+    /// A tap on a connection that was just accepted, at that moment of the monotonic clock.
+    convenience init(recorder: Recorder, lane: TapLane, origin: ConversationOrigin, acceptedTicks: UInt64) {
         self.init(recorder: recorder, lane: lane, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
-        begin(at: origin.accepted, isFromMiddle: false)
+        begin(at: acceptedTicks, isFromMiddle: false)
     }
 
     /// A tap on a connection that is open, of which so much will have passed when the first byte is taken.
@@ -62,9 +63,9 @@ final class ConnectionTap {
     // MARK: What happens
 
     /// The PROXY header that was awaited has named the client. Only now the recording begins.
-    func introduced(as origin: ConversationOrigin) {
+    func introduced(as origin: ConversationOrigin, acceptedTicks: UInt64) {
         self.origin = origin
-        begin(at: origin.accepted, isFromMiddle: false)
+        begin(at: acceptedTicks, isFromMiddle: false)
     }
 
     func connected(to address: SocketAddress) {
@@ -72,7 +73,8 @@ final class ConnectionTap {
         guard hasBegun else { return }
         let note = TapNote(.connected(address), account)
         // Without room the recording goes on from the middle.
-        if !lane.append(TapEvent(kind: .connected, connection: origin.id, time: WallClock.now), RawSpan(), note) {
+        let event = TapEvent(kind: .connected, connection: origin.id, ticks: EventLoop.nanoseconds)
+        if !lane.append(event, RawSpan(), note) {
             hasBegun = false
         }
     }
@@ -83,13 +85,14 @@ final class ConnectionTap {
         let left = limit - min(limit, offset - start)
         let count = min(bytes.byteCount, Int(clamping: left))
         guard count > 0 else { return }
-        let time = WallClock.now
-        guard hasBegun || begin(at: time, isFromMiddle: true) else { return miss(count) }
+        let ticks = EventLoop.nanoseconds
+        guard hasBegun || begin(at: ticks, isFromMiddle: true) else { return miss(count) }
         var position = 0
         while position < count {
             let end = min(position + lane.largestEvent, count)
             let event = TapEvent(
-                kind: .data, direction: direction, connection: origin.id, time: time, offset: offset + UInt64(position))
+                kind: .data, direction: direction, connection: origin.id, ticks: ticks,
+                offset: offset + UInt64(position))
             guard lane.append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
             taken += UInt64(end - position)
             position = end
@@ -102,7 +105,8 @@ final class ConnectionTap {
         let start = direction == .up ? upStart : downStart
         let recorded = start + min(limit, offset - start)
         let event = TapEvent(
-            kind: .flowEnded, direction: direction, connection: origin.id, time: WallClock.now, offset: recorded)
+            kind: .flowEnded, direction: direction, connection: origin.id, ticks: EventLoop.nanoseconds,
+            offset: recorded)
         // Without room the end of the connection tells it.
         _ = lane.append(event, RawSpan(), nil)
     }
@@ -127,17 +131,17 @@ final class ConnectionTap {
             if kind == .ended { recorder.endedUnknown(origin.id, account) }
             return
         }
-        lane.appendLast(TapEvent(kind: kind, connection: origin.id, time: WallClock.now), note)
+        lane.appendLast(TapEvent(kind: kind, connection: origin.id, ticks: EventLoop.nanoseconds), note)
     }
 
     // MARK: Room
 
     @discardableResult
-    private func begin(at time: Int64, isFromMiddle: Bool) -> Bool {
+    private func begin(at ticks: UInt64, isFromMiddle: Bool) -> Bool {
         let beginning = TapBeginning(
             origin: origin, isFromMiddle: isFromMiddle, upstreamAddress: upstreamAddress, upOffset: upStart,
             downOffset: downStart, endedFlows: endedFlows, hasRecord: recorder.hasRecords)
-        let event = TapEvent(kind: .begun, connection: origin.id, time: time)
+        let event = TapEvent(kind: .begun, connection: origin.id, ticks: ticks)
         hasBegun = lane.append(event, RawSpan(), TapNote(.begun(beginning), account))
         isKnown = isKnown || hasBegun
         return hasBegun

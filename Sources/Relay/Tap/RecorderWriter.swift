@@ -32,7 +32,7 @@ final class RecorderWriter {
     /// The same, found for every event, without hashing and without counting a reference.
     private var places = IDTable<Unmanaged<TappedConversation>>()
     private var emptyLooks = 0
-    private var lastTime: Int64 = 0
+    private var clock = RecordingClock()
     /// Whether to finish now, once somebody asked for it; the last who asked decides.
     private var mayFinish: (@Sendable () -> Bool)?
     private var mustFinish = false
@@ -79,6 +79,7 @@ final class RecorderWriter {
     // MARK: Working
 
     private func work() {
+        clock.look()
         let seen = consume()
         _ = stream.flush()
         if isOver && !stream.isHolding { stream.leave() }
@@ -102,8 +103,9 @@ final class RecorderWriter {
                 if stream.isHolding || stream.isDue {
                     guard stream.flush() else { return false }
                 }
-                guard stream.mayTake(bytes.byteCount, at: event.time) else { return false }
-                handle(event, bytes, note)
+                let time = clock.time(at: event.ticks)
+                guard stream.mayTake(bytes.byteCount, at: time) else { return false }
+                handle(event, bytes, note, time)
                 seen = true
                 return true
             }
@@ -138,8 +140,7 @@ final class RecorderWriter {
 
     // MARK: Events
 
-    private func handle(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) {
-        let time = steady(event.time, isEnd: event.kind == .ended || event.kind == .stopped)
+    private func handle(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, _ time: Int64) {
         switch event.kind {
         case .begun:
             guard case .begun(let beginning) = note?.content, let account = note?.account else { return }
@@ -149,7 +150,7 @@ final class RecorderWriter {
                 return
             }
             let (synAck, ack) = known.conversation.connected(time: time, upstreamAddress: address)
-            write(known) {
+            write(known, time) {
                 $0.append(synAck, of: known, RawSpan())
                 $0.append(ack, of: known, RawSpan())
             }
@@ -164,16 +165,9 @@ final class RecorderWriter {
         }
     }
 
-    /// Events of several workers may be out of order by the blink of an eye, and ends for which the ring had no room by
-    /// as long as it was full; a capture is in order. A clock that was set back is followed.
-    private func steady(_ time: Int64, isEnd: Bool = false) -> Int64 {
-        let isBlink = time < lastTime && lastTime - time < (isEnd ? 60_000_000_000 : 1_000_000)
-        lastTime = isBlink ? lastTime : time
-        return lastTime
-    }
-
     private func begin(_ beginning: TapBeginning, _ account: TapAccount, _ time: Int64) {
-        let origin = beginning.origin
+        var origin = beginning.origin
+        if !beginning.isFromMiddle { origin.accepted = time }
         let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),
             hasRecord: beginning.hasRecord, upStart: beginning.upOffset, downStart: beginning.downOffset)
@@ -182,7 +176,7 @@ final class RecorderWriter {
         places[origin.id] = .passUnretained(known)
         guard beginning.isFromMiddle else {
             let syn = known.conversation.accepted()
-            return write(known) { $0.append(syn, of: known, RawSpan()) }
+            return write(known, time) { $0.append(syn, of: known, RawSpan()) }
         }
         known.conversation.resumed(
             upOffset: beginning.upOffset, downOffset: beginning.downOffset,
@@ -205,7 +199,7 @@ final class RecorderWriter {
 
     private func end(_ direction: Direction, at offset: UInt64, of known: TappedConversation, _ time: Int64) {
         let (acknowledgement, fin) = known.conversation.ended(direction: direction, offset: offset, time: time)
-        write(known) { stream in
+        write(known, time) { stream in
             if let acknowledgement { stream.append(acknowledgement, of: known, RawSpan()) }
             if let fin { stream.append(fin, of: known, RawSpan()) }
         }
@@ -233,7 +227,7 @@ final class RecorderWriter {
         } else {
             segments = [known.conversation.stopped(time: time)]
         }
-        write(known) { stream in
+        write(known, time) { stream in
             for segment in segments { stream.append(segment, of: known, RawSpan()) }
         }
         known.isOver = true
@@ -246,8 +240,8 @@ final class RecorderWriter {
     }
 
     /// Writes segments without bytes, if anything is written now.
-    private func write(_ known: TappedConversation, _ body: (RecordingStream) -> Void) {
-        guard stream.prepare(for: RecordingStream.leastRoom, at: lastTime) else { return }
+    private func write(_ known: TappedConversation, _ time: Int64, _ body: (RecordingStream) -> Void) {
+        guard stream.prepare(for: RecordingStream.leastRoom, at: time) else { return }
         body(stream)
         stream.endPiece(of: known, .up, 0)
     }
@@ -266,7 +260,7 @@ final class RecorderWriter {
             _ = stream.flush()
             if ring.used > 0 { return false }
         }
-        stream.end(at: steady(WallClock.now))
+        stream.end(at: clock.time(at: EventLoop.nanoseconds))
         if stream.isHolding {
             if mayWait { return false }
             stream.abandon()

@@ -22,8 +22,8 @@ struct TapEvent: BitwiseCopyable, Sendable {
     /// Which flow, for `data` and `flowEnded`.
     var direction = Direction.up
     let connection: UInt64
-    /// Nanoseconds since 1970 UTC.
-    let time: Int64
+    /// When it happened: the monotonic clock, nanoseconds (`EventLoop.nanoseconds`).
+    let ticks: UInt64
     /// How many bytes of the flow were delivered before.
     var offset: UInt64 = 0
 }

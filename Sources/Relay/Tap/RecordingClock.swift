@@ -1,0 +1,54 @@
+internal import EventLoop
+
+/// The times in one recording: time of day, in the order in which things are written.
+///
+/// Events carry the monotonic clock, which no one sets; here it becomes time of day. What several workers tell comes out
+/// of order by as long as one of them gathers events or waits for a core, and ends for which the ring had no room by as
+/// long as it was full: such an event gets the time of what is before it. A clock that was set is followed, also back.
+///
+/// Confined to the recorder's thread.
+struct RecordingClock {
+    /// Both clocks at one moment.
+    struct Reading {
+        /// Nanoseconds since 1970 UTC.
+        var time: Int64
+        /// The monotonic clock, nanoseconds.
+        var ticks: UInt64
+        /// How much later one may have been read than the other, nanoseconds.
+        var doubt: Int64
+    }
+
+    private let read: () -> Reading
+    private var offset: Int64
+    private var last: UInt64 = 0
+
+    init(read: @escaping () -> Reading = Reading.now) {
+        self.read = read
+        let reading = read()
+        offset = reading.time &- Int64(reading.ticks)
+    }
+
+    /// Looks whether the time of day was set.
+    mutating func look() {
+        let reading = read()
+        let seen = reading.time &- Int64(reading.ticks)
+        if abs(seen &- offset) > reading.doubt { offset = seen }
+    }
+
+    /// The time of day of what happened at a moment of the monotonic clock, and is written now.
+    @inline(__always)
+    mutating func time(at ticks: UInt64) -> Int64 {
+        last = max(last, ticks)
+        return Int64(last) &+ offset
+    }
+}
+
+extension RecordingClock.Reading {
+    /// Of this moment.
+    static func now() -> Self {
+        let before = EventLoop.nanoseconds
+        let time = WallClock.now
+        let after = EventLoop.nanoseconds
+        return Self(time: time, ticks: before, doubt: Int64(after &- before))
+    }
+}

@@ -1,0 +1,111 @@
+import Configuration
+import EventLoop
+import Foundation
+import Sockets
+import TestSupport
+import Testing
+
+@testable import Recording
+@testable import Relay
+
+/// The times in a recording: those of the day, and in the order of the packets.
+@Suite struct RecordingClockTests {
+    /// What the clocks say, for the test to set.
+    private final class Clocks {
+        var reading = RecordingClock.Reading(time: 5_000_000_000, ticks: 1_000_000_000, doubt: 50)
+    }
+
+    @Test func whatIsLate_getsTheTimeOfWhatIsBeforeIt() {
+        let clocks = Clocks()
+        var clock = RecordingClock { clocks.reading }
+        #expect(clock.time(at: 1_000_000_700) == 5_000_000_700)
+        #expect(clock.time(at: 1_000_000_300) == 5_000_000_700)
+        #expect(clock.time(at: 60_000_000_000) == 64_000_000_000)
+        #expect(clock.time(at: 2) == 64_000_000_000)
+        #expect(clock.time(at: 60_000_000_001) == 64_000_000_001)
+    }
+
+    @Test(arguments: [86_400_000_000_000, -86_400_000_000_000, 1_000_000, -1_000_000, 51, -51])
+    func clockThatIsSet_isFollowed(jump: Int64) {
+        let clocks = Clocks()
+        var clock = RecordingClock { clocks.reading }
+        #expect(clock.time(at: 1_000_000_100) == 5_000_000_100)
+        clocks.reading.ticks += 1000
+        clocks.reading.time += 1000 + jump
+        #expect(clock.time(at: 1_000_000_200) == 5_000_000_200)
+        clock.look()
+        #expect(clock.time(at: 1_000_000_300) == 5_000_000_300 + jump)
+    }
+
+    /// A thread that lost its core between reading one clock and the other knows no better than before.
+    @Test func readingInDoubt_changesNothing_whereTheClockMayBeRight() {
+        let clocks = Clocks()
+        var clock = RecordingClock { clocks.reading }
+        clocks.reading = .init(time: 5_030_000_000, ticks: 1_000_000_000, doubt: 30_000_000)
+        clock.look()
+        #expect(clock.time(at: 1_040_000_000) == 5_040_000_000)
+        clocks.reading = .init(time: 5_130_000_000, ticks: 1_100_000_000, doubt: 100)
+        clock.look()
+        #expect(clock.time(at: 1_140_000_000) == 5_170_000_000)
+    }
+
+    @Test func systemsClocks_areReadTogether() {
+        let before = WallClock.now
+        let reading = RecordingClock.Reading.now()
+        #expect((before...WallClock.now).contains(reading.time))
+        #expect(reading.doubt >= 0 && reading.ticks <= EventLoop.nanoseconds)
+    }
+
+    /// Two workers: one gathers the accept and the first bytes of a connection, and is held up before it hands them over.
+    @Test func eventsOfTwoWorkers_outOfOrder_areInOrderInTheFile() async throws {
+        try await Exclusive.run {
+            try await TemporaryFolder.run { folder in
+                let desk = RecordingDesk(application: "test", logger: LogCapture().logger) { _ in }
+                let recorder = try desk.makeRecorder(of: "relay", RecordSettings(directory: folder))
+                let path = try #require(recorder.progress.now.file)
+                let before = WallClock.now
+                let start = EventLoop.nanoseconds
+                let second: UInt64 = 1_000_000_000
+                Self.connection(1, at: start + second, to: recorder.ring)
+                Self.connection(2, at: start, to: recorder.ring)
+                Self.connection(3, at: start + 2 * second, to: recorder.ring)
+                recorder.wake()
+                let isDone = Monitor(false)
+                recorder.finish { isDone.withLock { $0 = true } }
+                _ = try isDone.wait(for: "the recorder has finished") { $0 }
+                recorder.join()
+
+                var reader = CaptureReader()
+                reader.append(try #require(FileManager.default.contents(atPath: path)).map { $0 })
+                var times: [Int64] = []
+                while let packet = try reader.next() { times.append(packet.time) }
+                // A handshake and a segment of each, and the end of what is still open.
+                #expect(times.count >= 3 * 4)
+                #expect(times == times.sorted() && Set(times).count == times.count)
+                let (first, last) = (try #require(times.first), try #require(times.last))
+                #expect((Int64(second)..<Int64(60 * second)).contains(first - before))
+                #expect(last - first >= Int64(second))
+            }
+        }
+    }
+
+    /// What a worker tells of a connection that is accepted, connected, and passes a byte.
+    private static func connection(_ id: UInt64, at ticks: UInt64, to ring: TapRing) {
+        let address = SocketAddress.ipv4(.loopback, port: UInt16(1000 + id))
+        let origin = ConversationOrigin(
+            id: id, relay: "relay", client: address, listener: .ipv4(.loopback, port: 1),
+            local: .ipv4(.loopback, port: 1), upstream: "127.0.0.1:2", upstreamName: nil, upstreamPort: 2,
+            accepted: WallClock.now)
+        let beginning = TapBeginning(
+            origin: origin, isFromMiddle: false, upstreamAddress: nil, upOffset: 0, downOffset: 0,
+            endedFlows: EndedFlows(), hasRecord: false)
+        let account = TapAccount()
+        _ = ring.append(
+            TapEvent(kind: .begun, connection: id, ticks: ticks), RawSpan(),
+            attachment: TapNote(.begun(beginning), account))
+        _ = ring.append(
+            TapEvent(kind: .connected, connection: id, ticks: ticks + 1000), RawSpan(),
+            attachment: TapNote(.connected(.ipv4(.loopback, port: 2)), account))
+        _ = ring.append(TapEvent(kind: .data, connection: id, ticks: ticks + 2000), [UInt8(1)].span.bytes)
+    }
+}
