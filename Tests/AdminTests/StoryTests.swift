@@ -149,6 +149,22 @@ struct StoryTests {
         #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; what came first is TLS, but no ClientHello."))
     }
 
+    /// Nobody is told to add a route that cannot take what came.
+    @Test(
+        arguments: [
+            (TLSFacts(serverName: "a.example"), "add a route for it, or let"),
+            (TLSFacts(applications: "h2"), "add a route for it, or let"),
+            (TLSFacts(), "let it send a server name (SNI)"),
+            (TLSFacts(fault: "is no TLS: it begins with \"GET /\""), "give it a relay without tls_routing"),
+        ])
+    func refusedClient_isAdvisedByWhatItSent(facts: TLSFacts, words: String) {
+        var ended = record(connected: false, reason: .tlsNotRouted)
+        ended.hello = facts
+        let advice = Story.of(ended, timeouts: nil).last ?? ""
+        #expect(advice.contains(words) && advice.contains("tls_routing.otherwise be upstream"), "\(advice)")
+        #expect(advice.contains("add a route") == words.contains("add a route"))
+    }
+
     @Test func volume_isInNumbersPeopleCanRead() {
         let story = Story.of(record(reason: .clientClosed), timeouts: nil)
         #expect(story[1] == "The upstream db.example:5432 (127.0.0.1:5432) was connected after 12 ms.")

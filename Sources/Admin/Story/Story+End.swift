@@ -119,9 +119,20 @@ extension Story {
                     + "wait), or only holds a connection ready.",
             ]
         }
+        let advice =
+            if record.hello?.fault != nil {
+                "Routes go by what a ClientHello asks for, and here is none to go by. If the client is to be let in all the "
+                    + "same, let tls_routing.otherwise be upstream, or give it a relay without tls_routing."
+            } else if record.hello?.serverName == nil && record.hello?.applications == nil {
+                "It names nothing that a route could take. If the client is to be let in, let it send a server name (SNI), "
+                    + "which it does when it connects to a name and not to an address, or let tls_routing.otherwise be "
+                    + "upstream."
+            } else {
+                "If the client is to be let in, add a route for it, or let tls_routing.otherwise be upstream."
+            }
         return [
             "No route of tls_routing takes that, and tls_routing.otherwise is refuse, so Tapline reset it \(when).",
-            "If the client is to be let in, add a route for it, or let tls_routing.otherwise be upstream.",
+            advice,
         ]
     }
 
