@@ -7,12 +7,16 @@ import Testing
 
 /// A configuration put in force beside open connections.
 @Suite struct ApplyTests {
-    /// A free port's address, given up for somebody to bind. No client that connects meanwhile is given it: their sockets
-    /// have another loopback address.
+    private static let given = Monitor<Set<SocketAddress>>([])
+
+    /// A free port's address, another one each time, given up for somebody to bind. No client that connects meanwhile is
+    /// given it: their sockets have another loopback address.
     private static func freeAddress() throws -> SocketAddress {
-        let listener = try PeerListener(.ipv4(IPv4Address(bits: 0x7F0C_2238), port: 0))
-        defer { listener.close() }
-        return listener.address
+        while true {
+            let listener = try PeerListener(.ipv4(IPv4Address(bits: 0x7F0C_2238), port: 0))
+            defer { listener.close() }
+            if given.withLock({ $0.insert(listener.address).inserted }) { return listener.address }
+        }
     }
 
     private static func relay(

@@ -70,10 +70,7 @@ import Testing
                 Self.connection(2, at: start, to: recorder.ring)
                 Self.connection(3, at: start + 2 * second, to: recorder.ring)
                 recorder.wake()
-                let isDone = Monitor(false)
-                recorder.finish { isDone.withLock { $0 = true } }
-                _ = try isDone.wait(for: "the recorder has finished") { $0 }
-                recorder.join()
+                desk.finish(within: 30_000)
 
                 var reader = CaptureReader()
                 reader.append(try #require(FileManager.default.contents(atPath: path)).map { $0 })
