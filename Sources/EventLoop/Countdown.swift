@@ -2,7 +2,8 @@ internal import CLibuv
 
 /// Lets one thread wait until others have done their part.
 ///
-/// Any thread: libuv's lock guards the number, and the memory goes with the last reference.
+/// `@unchecked Sendable`, because libuv's lock guards the number, on any thread, and the pointers are constant: their
+/// memory goes with the last reference.
 public final class Countdown: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)

@@ -11,13 +11,13 @@ public final class Mailbox<Message: Sendable>: Sendable {
         var wake: Wake?
     }
 
-    /// The async handle as other threads may use it: `uv_async_send` is safe from any thread for as long as the handle
+    /// The async handle as other threads may use it. `@unchecked Sendable`, because `uv_async_send` is safe from any thread for as long as the handle
     /// is not closing, which the lock around `State` ensures.
     private struct Wake: @unchecked Sendable {
         let handle: UnsafeMutablePointer<uv_async_t>
     }
 
-    /// The handle itself, for `close` on the loop's thread only.
+    /// The handle itself. `@unchecked Sendable`, because only `close` touches it, on the loop's thread.
     private struct Confined: @unchecked Sendable {
         let handle: AsyncHandle
     }

@@ -8,7 +8,7 @@ public import Synchronization
 /// `appendAlways`. The memory is touched only as far as the ring has ever been filled: when it runs empty it begins
 /// anew at the start.
 ///
-/// `@unchecked Sendable` because: positions and flags change only under the lock; the bytes between head and tail are
+/// `@unchecked Sendable`, because positions and flags change only under the lock; the bytes between head and tail are
 /// written before the tail passes them, under that lock, and from then on touched by the one consumer only, until the
 /// head passes them, again under the lock.
 public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyObject & Sendable>: @unchecked Sendable {
@@ -82,16 +82,15 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
     @usableFromInline let base: UnsafeMutableRawPointer
     @usableFromInline let state = Mutex(State())
 
-    /// A ring of so many bytes, at least 4 KiB.
-    public init(capacity: Int) {
+    /// A ring of so many bytes, at least 4 KiB. Fails where the system has no memory for it.
+    public init(capacity: Int) throws(Errno) {
         precondition(capacity >= 4096 && capacity < 1 << 31)
         self.capacity = capacity & ~7
-        // From the system and back to it: an allocator keeps what was once as large, and rings come and go. Without
-        // memory it ends the process, as every allocation in Swift does.
+        // From the system and back to it: an allocator keeps what was once as large, and rings come and go.
         guard
             let memory = mmap(nil, self.capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             memory != MAP_FAILED
-        else { fatalError("ByteRing: no memory for \(self.capacity) bytes (errno \(errno))") }
+        else { throw Errno.current }
         base = memory
     }
 

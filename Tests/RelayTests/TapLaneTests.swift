@@ -40,7 +40,7 @@ import Testing
     @Test(arguments: [false, true])
     func smallEventsOfATurn_areInTheRingWhenItEnds_andWakeOnce(isWhole: Bool) async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 16 << 20)
+            let ring = try TapRing(capacity: 16 << 20)
             let told = Told()
             let lane = Self.lane(ring, isWhole: isWhole, loop: harness.loop, told: told)
             for turn in UInt64(0)..<3 {
@@ -57,7 +57,7 @@ import Testing
 
     @Test func manySmallEvents_ofOneTurn_comeAlong_inOrder() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 16 << 20)
+            let ring = try TapRing(capacity: 16 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             for number in UInt64(0)..<5000 { #expect(Self.append(number, 64, to: lane)) }
             #expect(ring.used > 400_000, "what is gathered does not wait for the end of a long turn")
@@ -68,7 +68,7 @@ import Testing
 
     @Test func aLargeEvent_comesAfterTheSmallOnesBeforeIt() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 16 << 20)
+            let ring = try TapRing(capacity: 16 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             let sizes = [64, 1024, 1025, 0, 60_000, 64, 2000, 2000, 1]
             for (number, size) in sizes.enumerated() { #expect(Self.append(UInt64(number), size, to: lane)) }
@@ -80,7 +80,7 @@ import Testing
 
     @Test func theLastEvent_isThereAtOnce_withAllBeforeIt() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 16 << 20)
+            let ring = try TapRing(capacity: 16 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             for number in UInt64(0)..<5 { #expect(Self.append(number, 64, to: lane)) }
             lane.appendLast(TapEvent(kind: .stopped, connection: 5, ticks: 0), TapNote(.stopped, TapAccount()))
@@ -91,7 +91,7 @@ import Testing
 
     @Test func theLastEvent_isInItsPlace_alsoWhenTheRingIsFull() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 16 << 20)
+            let ring = try TapRing(capacity: 16 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             #expect(Self.append(0, 64, to: lane))
             // Others leave it nothing but what it was promised.
@@ -105,7 +105,7 @@ import Testing
 
     @Test func whoGivesBackInTheMiddleOfATurn_losesNothing_andGoesOn() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 16 << 20)
+            let ring = try TapRing(capacity: 16 << 20)
             let lane = Self.lane(ring, isWhole: true, loop: harness.loop)
             #expect(Self.append(0, 64, to: lane))
             lane.giveBack()
@@ -119,7 +119,7 @@ import Testing
 
     @Test func aFullRing_refusesOne_andWhatItTookIsThere() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 4 << 20)
+            let ring = try TapRing(capacity: 4 << 20)
             let lane = Self.lane(ring, loop: harness.loop)
             var taken: UInt64 = 0
             while Self.append(taken, 64, to: lane) { taken += 1 }
@@ -135,7 +135,7 @@ import Testing
 
     @Test func aSmallRing_takesEveryEventAtOnce_andIsUsedToItsEnd() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 256 << 10)
+            let ring = try TapRing(capacity: 256 << 10)
             let lane = Self.lane(ring, loop: harness.loop)
             #expect(Self.append(0, 64, to: lane))
             #expect(Self.take(ring) == [0])
@@ -146,7 +146,7 @@ import Testing
 
     @Test func underBlock_whatRoomWasMadeSureOf_isTaken_thoughOthersFillTheRing() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 4 << 20)
+            let ring = try TapRing(capacity: 4 << 20)
             let lane = Self.lane(ring, isWhole: true, loop: harness.loop)
             let other = Self.lane(ring, loop: harness.loop)
             let room = try #require(lane.room)
@@ -168,7 +168,7 @@ import Testing
 
     @Test func whatItWasPromised_isGivenBack_andWhoWaitedIsTold() async throws {
         try await LoopHarness.run { harness in
-            let ring = TapRing(capacity: 4 << 20)
+            let ring = try TapRing(capacity: 4 << 20)
             let told = Told()
             do {
                 let lane = Self.lane(ring, isWhole: true, loop: harness.loop, told: told)

@@ -14,8 +14,8 @@ import Testing
         return ring.used
     }
 
-    @Test func portion_isKeptBetweenEventsAndAskedForOnce() {
-        let ring = TapRing(capacity: 16 << 20)
+    @Test func portion_isKeptBetweenEventsAndAskedForOnce() throws {
+        let ring = try TapRing(capacity: 16 << 20)
         let room = TapRoom(ring: ring, workers: 2)
         #expect(room.reserve(64))
         #expect(room.use(Self.message) == Self.message)
@@ -32,8 +32,8 @@ import Testing
         }
     }
 
-    @Test func whatAllWorkersKeep_isAnEighthOfTheRingAtMost() {
-        let ring = TapRing(capacity: 16 << 20)
+    @Test func whatAllWorkersKeep_isAnEighthOfTheRingAtMost() throws {
+        let ring = try TapRing(capacity: 16 << 20)
         let rooms = (0..<8).map { _ in TapRoom(ring: ring, workers: 8) }
         for room in rooms {
             #expect(room.reserve(32 << 10))
@@ -44,8 +44,8 @@ import Testing
         #expect(fill(ring) >= ring.capacity * 7 / 8 - slack)
     }
 
-    @Test func smallRing_isAskedEveryTime_andGetsAllBack() {
-        let ring = TapRing(capacity: 256 << 10)
+    @Test func smallRing_isAskedEveryTime_andGetsAllBack() throws {
+        let ring = try TapRing(capacity: 256 << 10)
         let room = TapRoom(ring: ring, workers: 4)
         #expect(room.reserve(16 << 10))
         #expect(room.use(Self.message) == Self.message)
@@ -55,8 +55,8 @@ import Testing
         _ = room.settle()
     }
 
-    @Test func ringWithoutRoom_promisesNothing_andTellsWhoGivesBack() {
-        let ring = TapRing(capacity: 1 << 20)
+    @Test func ringWithoutRoom_promisesNothing_andTellsWhoGivesBack() throws {
+        let ring = try TapRing(capacity: 1 << 20)
         let (one, other) = (TapRoom(ring: ring, workers: 2), TapRoom(ring: ring, workers: 2))
         var rooms: [TapRoom] = []
         while rooms.count < 64 {

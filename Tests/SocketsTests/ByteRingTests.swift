@@ -17,8 +17,8 @@ private func bytes(_ count: Int, _ seed: Int) -> [UInt8] {
 }
 
 struct ByteRingTests {
-    @Test func records_comeOutInOrder_withTheirBytesAndNotes_overManyLaps() {
-        let ring = Ring(capacity: 8192)
+    @Test func records_comeOutInOrder_withTheirBytesAndNotes_overManyLaps() throws {
+        let ring = try Ring(capacity: 8192)
         var random = SeededRandom(seed: 7)
         var sent: [(UInt64, [UInt8], Int?)] = []
         var received = 0
@@ -45,8 +45,8 @@ struct ByteRingTests {
         }
     }
 
-    @Test func aConsumerThatStops_findsTheSameRecordAgain() {
-        let ring = Ring(capacity: 4096)
+    @Test func aConsumerThatStops_findsTheSameRecordAgain() throws {
+        let ring = try Ring(capacity: 4096)
         for number in 0..<5 { _ = ring.append(UInt64(number), bytes(10, number).span.bytes) }
         var seen: [UInt64] = []
         _ = ring.consume { header, _, _ in
@@ -62,8 +62,8 @@ struct ByteRingTests {
         #expect(seen == [0, 1, 2, 3, 4])
     }
 
-    @Test func aFullRing_refuses_andTakesAlwaysWhatMust_afterWhatWasThere() {
-        let ring = Ring(capacity: 4096)
+    @Test func aFullRing_refuses_andTakesAlwaysWhatMust_afterWhatWasThere() throws {
+        let ring = try Ring(capacity: 4096)
         var count: UInt64 = 0
         while ring.append(count, bytes(200, 0).span.bytes) != .full { count += 1 }
         #expect(count >= 10)
@@ -87,8 +87,8 @@ struct ByteRingTests {
         #expect(seen == [1001])
     }
 
-    @Test func whatIsReserved_isNeverRefused_andNobodyElseGetsIt() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func whatIsReserved_isNeverRefused_andNobodyElseGetsIt() throws {
+        let ring = try Ring(capacity: 1 << 16)
         var random = SeededRandom(seed: 11)
         let size = Ring.size(ofPayload: ring.largestPayload)
         for round in 0..<2000 {
@@ -106,8 +106,8 @@ struct ByteRingTests {
         }
     }
 
-    @Test func whoWasRefusedAReservation_hearsOfRoom_once() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func whoWasRefusedAReservation_hearsOfRoom_once() throws {
+        let ring = try Ring(capacity: 1 << 16)
         while ring.append(0, bytes(1000, 0).span.bytes) != .full {}
         #expect(ring.reserve(4096) == 0)
         #expect(ring.consume { _, _, _ in true })
@@ -116,8 +116,8 @@ struct ByteRingTests {
         #expect(!ring.consume { _, _, _ in true })
     }
 
-    @Test func whoWasRefusedForOthersPromises_hearsOfRoom_whenTheyAreGivenBack() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func whoWasRefusedForOthersPromises_hearsOfRoom_whenTheyAreGivenBack() throws {
+        let ring = try Ring(capacity: 1 << 16)
         #expect(ring.reserve(40_000) == 40_000)
         #expect(ring.reserve(30_000) == 0)
         // There is nothing to consume, and so nothing that the consumer could tell.
@@ -127,8 +127,8 @@ struct ByteRingTests {
         #expect(!ring.unreserve(30_000), "nobody waits any more")
     }
 
-    @Test func whatWasTakenWithoutRoom_staysInOrder_howeverOftenItIsRefused() {
-        let ring = Ring(capacity: 4096)
+    @Test func whatWasTakenWithoutRoom_staysInOrder_howeverOftenItIsRefused() throws {
+        let ring = try Ring(capacity: 4096)
         while ring.append(0, bytes(300, 0).span.bytes) != .full {}
         for number in 1...500 { _ = ring.appendAlways(UInt64(number), attachment: nil) }
         _ = ring.consume { header, _, _ in header == 0 }
@@ -154,8 +154,8 @@ struct ByteRingTests {
         #expect(ring.rest(.sleep))
     }
 
-    @Test func theConsumer_isWokenFromSleepByAnything_andFromANapByAQuarter() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func theConsumer_isWokenFromSleepByAnything_andFromANapByAQuarter() throws {
+        let ring = try Ring(capacity: 1 << 16)
         #expect(ring.rest(.sleep))
         #expect(ring.append(0, RawSpan()) == .appendedToSleeper)
         #expect(ring.append(0, RawSpan()) == .appended, "it is awake")
@@ -169,11 +169,11 @@ struct ByteRingTests {
         #expect(woken == 1)
     }
 
-    @Test func notesThatNobodyTook_areLetGo() {
+    @Test func notesThatNobodyTook_areLetGo() throws {
         weak var note: Note?
         weak var late: Note?
         do {
-            let ring = Ring(capacity: 4096)
+            let ring = try Ring(capacity: 4096)
             let one = Note(1)
             note = one
             _ = ring.append(0, RawSpan(), attachment: one)
@@ -187,7 +187,7 @@ struct ByteRingTests {
     }
 
     @Test func manyThreads_loseNothing_andEachStaysInOrder() throws {
-        let ring = Ring(capacity: 1 << 15)
+        let ring = try Ring(capacity: 1 << 15)
         let each: UInt64 = 20_000
         let writers = try (0..<3).map { writer in
             try Background("writer \(writer)") {

@@ -23,8 +23,8 @@ private func add(_ number: UInt64, to stage: Stage, note: Note? = nil) -> Bool {
 }
 
 struct RingStageTests {
-    @Test func whatIsGathered_comesOutInOrder_andNotBeforeTheFlush() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func whatIsGathered_comesOutInOrder_andNotBeforeTheFlush() throws {
+        let ring = try Ring(capacity: 1 << 16)
         let stage = Stage(ring: ring, capacity: 2048)
         #expect(!add(0, to: stage), "nothing is promised yet")
         #expect(stage.flush() == .appended)
@@ -51,8 +51,8 @@ struct RingStageTests {
         #expect(!stage.giveBack())
     }
 
-    @Test func whatItTook_findsRoom_howeverFullOthersMakeTheRing() {
-        let ring = Ring(capacity: 1 << 15)
+    @Test func whatItTook_findsRoom_howeverFullOthersMakeTheRing() throws {
+        let ring = try Ring(capacity: 1 << 15)
         var random = SeededRandom(seed: 5)
         let stages = (0..<3).map { _ in Stage(ring: ring, capacity: 1024) }
         for stage in stages { _ = stage.flush() }
@@ -82,8 +82,8 @@ struct RingStageTests {
         for stage in stages { _ = stage.giveBack() }
     }
 
-    @Test func aFullRing_promisesNothing_untilThereIsRoom() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func aFullRing_promisesNothing_untilThereIsRoom() throws {
+        let ring = try Ring(capacity: 1 << 16)
         let stage = Stage(ring: ring, capacity: 4096)
         while ring.append(0, bytes(300, 0).span.bytes) != .full {}
         _ = stage.flush()
@@ -96,16 +96,16 @@ struct RingStageTests {
         #expect(!stage.giveBack())
     }
 
-    @Test func whoWaitsForRoom_hearsOfIt_whenAStageGivesItsOwnBack() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func whoWaitsForRoom_hearsOfIt_whenAStageGivesItsOwnBack() throws {
+        let ring = try Ring(capacity: 1 << 16)
         let stage = Stage(ring: ring, capacity: 8000)
         _ = stage.flush()
         #expect(ring.reserve(60_000) == 0)
         #expect(stage.giveBack())
     }
 
-    @Test func aSleepingConsumer_isWokenByTheFlush() {
-        let ring = Ring(capacity: 1 << 16)
+    @Test func aSleepingConsumer_isWokenByTheFlush() throws {
+        let ring = try Ring(capacity: 1 << 16)
         let stage = Stage(ring: ring, capacity: 4096)
         _ = stage.flush()
         #expect(ring.rest(.sleep))
@@ -115,10 +115,10 @@ struct RingStageTests {
         _ = stage.giveBack()
     }
 
-    @Test func notesThatNobodyTook_areLetGo() {
+    @Test func notesThatNobodyTook_areLetGo() throws {
         weak var note: Note?
         do {
-            let ring = Ring(capacity: 1 << 16)
+            let ring = try Ring(capacity: 1 << 16)
             let stage = Stage(ring: ring, capacity: 4096)
             _ = stage.flush()
             let one = Note(1)

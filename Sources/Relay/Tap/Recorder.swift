@@ -82,11 +82,11 @@ final class Recorder: Sendable {
     private let everAttached = Atomic<Bool>(false)
     let progress: RecorderProgress
 
-    /// Starts the thread. What the sink was made of must be good: nothing of it can fail here but the thread.
+    /// Takes the memory and starts the thread: nothing else can fail here, for what the sink was made of must be good.
     init(_ plan: Plan, sink: RecordingSink, hooks: Hooks, logger: Logger) throws {
         self.plan = plan
         self.hooks = hooks
-        let ring = TapRing(capacity: plan.buffer)
+        let ring = try TapRing(capacity: plan.buffer)
         let progress = RecorderProgress()
         self.ring = ring
         self.progress = progress

@@ -167,6 +167,7 @@ final class RecorderWriter {
 
     private func begin(_ beginning: TapBeginning, _ account: TapAccount, _ time: Int64) {
         var origin = beginning.origin
+        // As this recording's clock has it: in order with what is written before.
         if !beginning.isFromMiddle { origin.accepted = time }
         let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),

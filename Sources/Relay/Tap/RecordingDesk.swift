@@ -99,6 +99,12 @@ final class RecordingDesk: Sendable {
             return recorder
         } catch {
             budget?.give(Self.descriptors)
+            if case .files(var files, _, _) = sink { files.discard() }
+            if let noMemory = error as? Errno {
+                throw SystemError(
+                    "take \(plan.buffer) bytes of memory for a recording", noMemory,
+                    advice: "set a smaller record.buffer, or let the program have more (`ulimit -v`)")
+            }
             throw SystemError("start a recorder", (error as? UVError)?.errno ?? Errno(EAGAIN))
         }
     }

@@ -72,4 +72,23 @@ struct RecordReloadTests {
             #expect(records.count == 2 && records.allSatisfy { $0.isBalanced && $0.recordedBytes ?? 0 > 0 })
         }
     }
+    /// A gibibyte of room for the whole program: its relays go on, and no file is left behind.
+    @Test(.needs("python3", "prlimit")) func buffer_thatThereIsNoMemoryFor_rejectsTheReload() async throws {
+        try await reloadScene { bench in
+            try Files.write(text(bench, record: "directory: good"), to: bench.path)
+            let tapline = try await bench.run()
+            let other = bench.scene.path("other")
+            try await bench.begin(bench.first, "old")
+            try await bench.scene.run("prlimit", "--pid", "\(tapline.pid)", "--as=\(1 << 30)")
+            try Files.replace(bench.path, with: text(bench, record: "directory: \(other), buffer: 1GiB"))
+            let line = try await tapline.program.errors.line(containing: "reload rejected")
+            #expect(line.contains("\(1 << 30) bytes of memory") && line.contains("ENOMEM"))
+            try await bench.exchange("old")
+            try await bench.converse(bench.first)
+            try await bench.end("old")
+            let records = try await tapline.stop()
+            #expect(records.count == 2 && records.allSatisfy { $0.isBalanced && $0.recordedBytes ?? 0 > 0 })
+            #expect(try bench.scene.recordings(in: other).isEmpty)
+        }
+    }
 }
