@@ -5,9 +5,17 @@ public struct Timestamp: Hashable, Sendable {
     /// Nanoseconds since 1970 UTC.
     public let nanoseconds: Int64
 
-    /// The moment so many nanoseconds after 1970 UTC.
+    /// A moment, in nanoseconds since 1970 UTC.
     public init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
+    }
+
+    /// A moment as the kernel and files have it (timespec). What is out of range becomes the first or the last moment, in
+    /// 1677 and 2262: no clock and no file may end the process.
+    public init(seconds: Int64, nanoseconds: Int64) {
+        let (whole, isTooLarge) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isPastTheEnd) = whole.addingReportingOverflow(nanoseconds)
+        self.nanoseconds = isTooLarge || isPastTheEnd ? (seconds < 0 ? .min : .max) : sum
     }
 
     /// The moment by the system's clock.
@@ -15,7 +23,7 @@ public struct Timestamp: Hashable, Sendable {
         var time = timespec()
         // It cannot fail: the clock exists and the memory is ours.
         _ = clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+        return Timestamp(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
     }
 
     /// Appends `2026-11-22T20:15:00.123Z`.

@@ -281,6 +281,71 @@ struct ShowTests {
         }
     }
 
+    // MARK: Every byte is shown or named
+
+    /// A pcap of packets of a link type.
+    private func pcap(_ packets: [[UInt8]], link: UInt8) -> Data {
+        var data = Data([0xA1, 0xB2, 0xC3, 0xD4, 0, 2, 0, 4] + [UInt8](repeating: 0, count: 15) + [link])
+        for packet in packets {
+            let length: [UInt8] = [0, 0, UInt8(packet.count >> 8), UInt8(packet.count & 0xFF)]
+            data += [0, 0, 0, 0, 0, 0, 0, 0] + length + length + packet
+        }
+        return data
+    }
+
+    @Test(arguments: ["summary", "text", "hex", "raw", "json"])
+    func packetsThatAreNotShown_areNamedInEveryFormat(format: String) async throws {
+        try await scene { scene in
+            let plain = [UInt8](packets("hello", sequence: 1, isFirst: false).dropFirst(16))
+            var (udp, esp) = (plain, plain)
+            udp[9] = 17
+            esp[9] = 50
+            let mixed = scene.path("mixed.pcap")
+            try pcap([plain, udp, udp, esp], link: 101).write(to: URL(fileURLWithPath: mixed))
+            let shown = try await show([mixed, "--format", format], in: scene)
+            #expect(!shown.output.isEmpty)
+            #expect(
+                shown.errors == [
+                    "tapline: \(mixed): 2 packets left out: not TCP (2 UDP)",
+                    "tapline: \(mixed): 1 packet left out: in an ESP tunnel",
+                ])
+            let other = scene.path("other.pcap")
+            try pcap([plain, plain], link: 9).write(to: URL(fileURLWithPath: other))
+            let named = try await show([other, "--format", format], in: scene)
+            #expect(named.output.isEmpty)
+            #expect(
+                named.errors == ["tapline: \(other): 2 packets left out: of link type 9 (PPP), which is not read"])
+        }
+    }
+
+    @Test(arguments: ["summary", "text", "hex", "raw", "json"])
+    func twoHugeGaps_endWithAStatusInEveryFormat(format: String) async throws {
+        try await scene { scene in
+            let gap = (1 << 62) - 1 as UInt64
+            let comment = Array("tapline: \(gap) bytes not recorded id=1 dropped_bytes=\(gap)".utf8)
+            func little(_ numbers: Int...) -> [UInt8] {
+                numbers.flatMap { number in (0..<4).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) } }
+            }
+            func block(_ type: Int, _ body: [UInt8]) -> [UInt8] {
+                let padded = body + [UInt8](repeating: 0, count: (4 - body.count % 4) % 4)
+                return little(type, padded.count + 12) + padded + little(padded.count + 12)
+            }
+            var capture = block(0x0A0D_0D0A, little(0x1A2B_3C4D, 1, -1, -1)) + block(1, little(101, 0))
+            for sequence in [1, 6] as [UInt8] {
+                let packet = [UInt8](packets("hello", sequence: sequence, isFirst: false).dropFirst(16))
+                let padding = [UInt8](repeating: 0, count: (4 - packet.count % 4) % 4)
+                capture += block(
+                    6,
+                    little(0, 0, 0, packet.count, packet.count) + packet + padding
+                        + [1, 0, UInt8(comment.count), 0] + comment)
+            }
+            let path = scene.path("gaps.pcapng")
+            try Data(capture).write(to: URL(fileURLWithPath: path))
+            let shown = try await show([path, "--format", format], in: scene)
+            #expect(!shown.output.isEmpty)
+        }
+    }
+
     // MARK: What is no recording
 
     @Test func whatIsNoRecording_isNamedWithStatus1() async throws {

@@ -34,6 +34,7 @@ let package = Package(
             name: "Configuration", dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         fuzzer("RecordingFuzz", "Recording"),
+        fuzzer("SegmentFuzz", "Recording"),
         fuzzer("ProtocolFuzz", "Recording"),
         fuzzer("ProxyFuzz", "ProxyProtocol", "Sockets"),
         fuzzer("HelloFuzz", "TLSHello"),

@@ -21,4 +21,15 @@ struct TimestampTests {
     func aMoment_isWrittenInUTCWithMilliseconds(nanoseconds: Int64, expected: String) {
         #expect(text { Timestamp(nanoseconds: nanoseconds).append(to: &$0) } == expected)
     }
+
+    /// As file systems and captures have them: ext4 goes to 2446, tmpfs to the year 292 billion.
+    @Test(
+        arguments: [
+            (0, 1, 1), (-1, 999_999_999, -1), (1_795_378_500, 123_999_999, 1_795_378_500_123_999_999),
+            (9_223_372_036, 854_775_807, .max), (9_223_372_036, 854_775_808, .max), (15_032_385_535, 0, .max),
+            (.max, .max, .max), (.min, 0, .min), (-9_223_372_037, 0, .min),
+        ] as [(Int64, Int64, Int64)])
+    func secondsThatDoNotFit_areTheFirstOrTheLastMoment(seconds: Int64, nanoseconds: Int64, expected: Int64) {
+        #expect(Timestamp(seconds: seconds, nanoseconds: nanoseconds).nanoseconds == expected)
+    }
 }

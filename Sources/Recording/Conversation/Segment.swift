@@ -60,7 +60,8 @@ public struct Segment: Hashable, Sendable {
 
     /// How many segments a gap would have filled, at the least.
     public var gapSegments: UInt64 {
-        (gapBytes + UInt64(Self.largestPayload) - 1) / UInt64(Self.largestPayload)
+        let (whole, rest) = gapBytes.quotientAndRemainder(dividingBy: UInt64(Self.largestPayload))
+        return whole + (rest > 0 ? 1 : 0)
     }
 
     /// Whether it is the last one of its conversation.

@@ -25,7 +25,7 @@ extension ArraySlice<UInt8> {
     @inline(__always)
     func number64(at offset: Int, _ order: ByteOrder = .big) -> UInt64? { number(at: offset, order) }
 
-    /// So many bytes from an offset on; nil when they are not all there.
+    /// The bytes of a range, by its offset and length; nil when they are not all there.
     @inline(__always)
     func part(at offset: Int, count length: Int) -> ArraySlice<UInt8>? {
         guard offset >= 0, length >= 0, offset <= count, length <= count - offset else { return nil }

@@ -47,7 +47,7 @@ extension CaptureError: CustomStringConvertible {
     }
 }
 
-/// What the first bytes of a file say that it is, for somebody who named the wrong one.
+/// What a file that is no capture is, by its first bytes.
 enum FileKind {
     private static let kinds: [(magic: [UInt8], kind: String)] = [
         ([0x1F, 0x8B], "gzip, so unpack it first: gzip -dc FILE | tapline show -"),

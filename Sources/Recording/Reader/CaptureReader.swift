@@ -1,11 +1,12 @@
 /// Reads the packets of a capture, pcapng or pcap, from bytes as they come.
 ///
-/// It holds what is not read yet: one block of at most 16 MiB and what the caller gives at a time. One thread at a time.
+/// It holds what is not read yet: one block of at most 16 MiB and what the caller gives at a time. One thread at a
+/// time.
 ///
 /// The formats: draft-ietf-opsawg-pcapng and draft-ietf-opsawg-pcap.
 struct CaptureReader {
     /// The longest block that is read, in bytes. Tapline's are 64 KiB and tcpdump's at most 256 KiB; a longer one is a
-    /// mistake, or somebody's attempt to fill the memory.
+    /// mistake, or an attempt to fill the memory.
     static let longestBlock = 16 * 1024 * 1024
 
     private enum Format {

@@ -14,18 +14,3 @@ struct CapturedPacket {
     /// not say.
     var isInbound: Bool?
 }
-
-/// How many packets of a capture hold nothing that can be shown, by cause.
-public struct SkippedPackets: Hashable, Sendable {
-    /// They are not TCP over IPv4 or IPv6.
-    public var other: UInt64 = 0
-    /// They are fragments of IP packets, which are not put together.
-    public var fragments: UInt64 = 0
-    /// Their lengths contradict each other, or they name an interface that the capture does not have.
-    public var damaged: UInt64 = 0
-    /// Their link layer is not one that is read here.
-    public var unknownLink: UInt64 = 0
-
-    /// None yet.
-    public init() {}
-}

@@ -1,134 +1,176 @@
-/// Finds the TCP segment in a packet: link layer, IPv4 or IPv6 with its extension headers, TCP.
-enum PacketLayers {
+/// Finds the TCP segment in a packet: link layer, tunnels, IPv4 or IPv6 with its extension headers and fragments, TCP.
+///
+/// Owned by a reader, for the fragments that wait for others; one thread at a time.
+struct PacketLayers {
     /// What a packet turned out to be.
     enum Result {
         case segment(TCPSegment)
-        /// Not TCP over IP.
-        case other
-        /// A fragment of an IP packet.
-        case fragment
-        /// Its lengths contradict each other.
-        case damaged
-        /// A link layer that is not read here.
-        case unknownLink
+        /// Nothing that can be shown, and how many packets that holds for: all fragments of a packet are counted when
+        /// the last one has come.
+        case skipped(SkipCause, packets: UInt64)
+        /// A fragment, which is counted when its packet is whole or given up.
+        case waiting
     }
 
+    /// Tunnels inside each other. More than people build; a packet of 16 MiB could hold millions.
+    static let deepest = 12
+
+    var fragments = FragmentTable()
+    /// The capture time of the packet.
+    var time: Int64 = 0
+    /// How many bytes of the packet were on the wire and not captured: no length inside it goes past them.
+    var cut = 0
+
+    /// Fragments of IP packets whose other fragments have not come.
+    var incompleteFragments: UInt64 { fragments.incomplete }
+
     /// Looks at a packet's layers. Numbers of link types are those of tcpdump.org's registry.
-    static func read(_ packet: CapturedPacket) -> Result {
+    mutating func read(_ packet: CapturedPacket) -> Result {
+        time = packet.time
+        cut = packet.originalLength - packet.bytes.count
         let bytes = packet.bytes
         switch packet.link {
-        case 101, 12, 14, 228, 229: return internet(bytes)
-        case 1: return ethernet(bytes)
-        case 113: return byEtherType(bytes.number16(at: 14), bytes.rest(from: 16))
-        case 276: return byEtherType(bytes.number16(at: 0), bytes.rest(from: 20))
+        case 101, 12, 14, 228, 229: return internet(bytes, 0)
+        case 1: return ethernet(bytes, 0)
+        case 113: return byProtocolType(bytes.number16(at: 14), bytes.rest(from: 16), 0)
+        case 276: return byProtocolType(bytes.number16(at: 0), bytes.rest(from: 20), 0)
         // The four bytes are an address family, a number that systems do not agree on; the IP version says the same.
-        case 0, 108: return bytes.count >= 4 ? internet(bytes.rest(from: 4)) : .damaged
-        default: return .unknownLink
+        case 0, 108: return bytes.count >= 4 ? internet(bytes.rest(from: 4), 0) : .damaged
+        case 239: return netfilterLog(bytes)
+        default: return .skipped(.link(packet.link))
         }
     }
 
     // MARK: Link layers
 
-    private static func ethernet(_ bytes: ArraySlice<UInt8>) -> Result {
-        var place = 12
-        // VLAN tags, of which there may be several (802.1Q, 802.1ad).
-        while let type = bytes.number16(at: place), [0x8100, 0x88A8, 0x9100].contains(type) { place += 4 }
-        return byEtherType(bytes.number16(at: place), bytes.rest(from: place + 2))
+    mutating func ethernet(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
+        byProtocolType(bytes.number16(at: 12), bytes.rest(from: 14), depth)
     }
 
-    private static func byEtherType(_ type: UInt16?, _ bytes: ArraySlice<UInt8>) -> Result {
+    /// What follows an EtherType, or the length or the number of Linux that stands in its place.
+    mutating func byProtocolType(_ type: UInt16?, _ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
+        if type == 0x0800 { return internet(bytes, depth) }
+        var (tag, bytes) = (type, bytes)
+        // VLAN tags, of which there may be several.
+        while let type = tag, Self.isVLAN(type) {
+            tag = bytes.number16(at: 2)
+            bytes = bytes.rest(from: 4)
+        }
+        guard let type = tag else { return .damaged }
         switch type {
-        case 0x0800, 0x86DD: internet(bytes)
-        case nil: .damaged
-        default: .other
+        case 0x0800, 0x86DD: return internet(bytes, depth)
+        case 0x8864: return pointToPointOverEthernet(bytes, depth)
+        case 0x8847, 0x8848: return labelled(bytes, depth)
+        // Provider backbone bridging (802.1ah): a tag of 4 bytes, then a frame.
+        case 0x88E7: return inner(depth) { $0.ethernet(bytes.rest(from: 4), depth + 1) }
+        // Transparent Ethernet bridging, in GRE and Geneve.
+        case 0x6558: return inner(depth) { $0.ethernet(bytes, depth + 1) }
+        case 0x88E5: return .skipped(.tunnel(.macsec))
+        case 0x894F: return .skipped(.tunnel(.nsh))
+        // Linux's number of 802.2 in cooked captures (linux/if_ether.h, ETH_P_802_2).
+        case 0x0004: return linkControl(bytes, depth)
+        // 802.3: a length of at most 1500 bytes, the rest is padding.
+        case 0...1500: return linkControl(bytes.prefix(Int(type)), depth)
+        default: return .skipped(.etherType(type))
         }
     }
 
-    // MARK: IP
-
-    private static func internet(_ bytes: ArraySlice<UInt8>) -> Result {
-        switch bytes.byte(at: 0).map({ $0 >> 4 }) {
-        case 4: version4(bytes)
-        case 6: version6(bytes)
-        case nil: .damaged
-        default: .other
+    /// 802.1Q, 802.1ad, and the numbers in use before it.
+    private static func isVLAN(_ type: UInt16) -> Bool {
+        switch type {
+        case 0x8100, 0x88A8, 0x9100, 0x9200, 0x9300: true
+        default: false
         }
     }
 
-    /// RFC 791, section 3.1.
-    private static func version4(_ bytes: ArraySlice<UInt8>) -> Result {
-        guard let first = bytes.byte(at: 0), let total = bytes.number16(at: 2), let fragment = bytes.number16(at: 6),
-            let proto = bytes.byte(at: 9), let source = bytes.number32(at: 12), let destination = bytes.number32(at: 16)
+    /// IEEE 802.2, with the subnetwork access protocol (RFC 1042).
+    private mutating func linkControl(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
+        guard let destination = bytes.byte(at: 0), let source = bytes.byte(at: 1), let control = bytes.byte(at: 2)
         else { return .damaged }
-        guard proto == 6 else { return .other }
-        let header = Int(first & 0xF) * 4
-        // Segmentation by the network card leaves a total of 0 where the packet is longer than the field can say.
-        let length = total == 0 ? bytes.count : Int(total)
-        guard header >= 20, length >= header else { return .damaged }
-        guard fragment & 0x3FFF == 0 else { return .fragment }
-        return tcp(
-            bytes.prefix(length).rest(from: header), length: length - header,
-            from: TCPEndpoint(high: 0, low: UInt64(source), port: 0, isIPv4: true),
-            to: TCPEndpoint(high: 0, low: UInt64(destination), port: 0, isIPv4: true))
+        switch (destination, source, control) {
+        case (0xAA, 0xAA, 0x03):
+            guard let high = bytes.number16(at: 3), let low = bytes.byte(at: 5), let type = bytes.number16(at: 6)
+            else { return .damaged }
+            // The organisation codes of encapsulated Ethernet and of bridge tunnels; others have types of their own.
+            guard high == 0, low == 0 || low == 0xF8, type > 1500 else { return .skipped(.linkControl) }
+            return inner(depth) { $0.byProtocolType(type, bytes.rest(from: 8), depth + 1) }
+        // RFC 948.
+        case (0x06, 0x06, 0x03): return internet(bytes.rest(from: 3), depth)
+        default: return .skipped(.linkControl)
+        }
     }
 
-    /// RFC 8200, sections 3 and 4.
-    private static func version6(_ bytes: ArraySlice<UInt8>) -> Result {
-        guard let payload = bytes.number16(at: 4), var next = bytes.byte(at: 6),
-            let sourceHigh = bytes.number64(at: 8), let sourceLow = bytes.number64(at: 16),
-            let destinationHigh = bytes.number64(at: 24), let destinationLow = bytes.number64(at: 32)
-        else { return .damaged }
-        var place = 40
-        // A jumbogram's length stands elsewhere, and the network card's segmentation leaves 0 here too.
-        let end = payload == 0 ? bytes.count : place + Int(payload)
-        while next != 6 {
-            switch next {
-            case 0, 43, 60:
-                guard let following = bytes.byte(at: place), let units = bytes.byte(at: place + 1) else {
-                    return .damaged
-                }
-                next = following
-                place += (Int(units) + 1) * 8
-            case 51:
-                guard let following = bytes.byte(at: place), let units = bytes.byte(at: place + 1) else {
-                    return .damaged
-                }
-                next = following
-                place += (Int(units) + 2) * 4
-            case 44:
-                guard let following = bytes.byte(at: place), let part = bytes.number16(at: place + 2) else {
-                    return .damaged
-                }
-                // An offset or more to come; one that has neither is whole (RFC 6946).
-                guard part & 0xFFF9 == 0 else { return .fragment }
-                next = following
-                place += 8
-            default: return .other
+    /// RFC 2516, section 4, then the point-to-point protocol.
+    private mutating func pointToPointOverEthernet(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
+        guard let code = bytes.byte(at: 1), let length = bytes.number16(at: 4) else { return .damaged }
+        guard code == 0 else { return .skipped(.etherType(0x8864)) }
+        return pointToPoint(bytes.rest(from: 6).prefix(Int(length)), depth)
+    }
+
+    /// The protocol field of RFC 1661, section 2, which may be compressed to one byte, behind the address and control
+    /// bytes of RFC 1662 where they are not left out.
+    mutating func pointToPoint(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
+        let bytes = bytes.number16(at: 0) == 0xFF03 ? bytes.rest(from: 2) : bytes
+        guard let first = bytes.byte(at: 0) else { return .damaged }
+        let isShort = first & 1 == 1
+        guard let type = isShort ? UInt16(first) : bytes.number16(at: 0) else { return .damaged }
+        let rest = bytes.rest(from: isShort ? 1 : 2)
+        switch type {
+        case 0x0021, 0x0057: return internet(rest, depth)
+        case 0x0281, 0x0283: return labelled(rest, depth)
+        default: return .skipped(.pointToPoint)
+        }
+    }
+
+    /// MPLS labels (RFC 3032), down to the last of the stack. What follows is not said; the first four bits tell IP
+    /// from a pseudowire's control word (RFC 4385), behind which a frame stands.
+    mutating func labelled(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
+        var rest = bytes
+        while let label = rest.number32(at: 0) {
+            rest = rest.rest(from: 4)
+            guard label & 0x100 != 0 else { continue }
+            switch rest.byte(at: 0).map({ $0 >> 4 }) {
+            case 4, 6: return internet(rest, depth)
+            case 0: return inner(depth) { $0.ethernet(rest.rest(from: 4), depth + 1) }
+            case nil: return .damaged
+            default: return inner(depth) { $0.ethernet(rest, depth + 1) }
             }
         }
-        guard end >= place else { return .damaged }
-        return tcp(
-            bytes.prefix(end).rest(from: place), length: end - place,
-            from: TCPEndpoint(high: sourceHigh, low: sourceLow, port: 0, isIPv4: false),
-            to: TCPEndpoint(high: destinationHigh, low: destinationLow, port: 0, isIPv4: false))
+        return .damaged
     }
 
-    // MARK: TCP
-
-    private static func tcp(
-        _ bytes: ArraySlice<UInt8>, length: Int, from source: TCPEndpoint, to destination: TCPEndpoint
-    ) -> Result {
-        guard let sourcePort = bytes.number16(at: 0), let destinationPort = bytes.number16(at: 2),
-            let sequence = bytes.number32(at: 4), let acknowledgement = bytes.number32(at: 8),
-            let header = bytes.byte(at: 12).map({ Int($0 >> 4) * 4 }), let flags = bytes.byte(at: 13),
-            header >= 20, header <= length
-        else { return .damaged }
-        var (source, destination) = (source, destination)
-        source.port = sourcePort
-        destination.port = destinationPort
-        return .segment(
-            TCPSegment(
-                source: source, destination: destination, sequence: sequence, acknowledgement: acknowledgement,
-                flags: TCPSegment.Flags(rawValue: flags), payload: bytes.rest(from: header), length: length - header))
+    /// Netfilter's log (LINKTYPE_NFLOG): a header of 4 bytes, then type-length-value triples in the byte order of the
+    /// machine that captured; the packet is the one of type 9.
+    private mutating func netfilterLog(_ bytes: ArraySlice<UInt8>) -> Result {
+        guard bytes.count >= 4 else { return .damaged }
+        for order in [ByteOrder.little, .big] {
+            var rest = bytes.rest(from: 4)
+            while let length = rest.number16(at: 0, order), let type = rest.number16(at: 2, order), length >= 4 {
+                if type & 0x7FFF == 9, let packet = rest.part(at: 4, count: Int(length) - 4) {
+                    return internet(packet, 0)
+                }
+                // A cut packet is the last triple.
+                if type & 0x7FFF == 9, Int(length) > rest.count, rest.count > 4, Int(length) < 1 << 16,
+                    let version = rest.byte(at: 4), [4, 6].contains(version >> 4)
+                {
+                    return internet(rest.rest(from: 4), 0)
+                }
+                rest = rest.rest(from: (Int(length) + 3) / 4 * 4)
+            }
+        }
+        return .skipped(.link(239))
     }
+
+    // MARK: Depth
+
+    /// Reads what is inside a tunnel, unless there are too many.
+    mutating func inner(_ depth: Int, _ read: (inout PacketLayers) -> Result) -> Result {
+        guard depth < Self.deepest else { return .skipped(.tunnel(.nested)) }
+        return read(&self)
+    }
+}
+
+extension PacketLayers.Result {
+    static func skipped(_ cause: SkipCause) -> PacketLayers.Result { .skipped(cause, packets: 1) }
+    static var damaged: PacketLayers.Result { .skipped(.damaged) }
 }

@@ -6,7 +6,7 @@ struct PcapngSection {
     private static let byteOrderMark: UInt32 = 0x1A2B_3C4D
     /// More interfaces than these are not kept; what is captured on them counts as damaged.
     private static let mostInterfaces = 65_536
-    /// A packet's comments past these many, and of each what goes past so many bytes, are left out.
+    /// The most comments that are read of a packet, and the most bytes of each.
     private static let mostComments = 16
     private static let longestComment = 4096
 
@@ -130,6 +130,7 @@ struct PcapngSection {
         let kept = interface.snapLength == 0 ? original : min(original, interface.snapLength)
         guard let data = block.part(at: 12, count: Int(kept)), Int(kept) <= room else { return .damaged }
         return .packet(
-            CapturedPacket(link: interface.link, time: lastTime, bytes: data, originalLength: Int(original)))
+            CapturedPacket(
+                link: interface.link, time: lastTime, bytes: data, originalLength: max(Int(original), data.count)))
     }
 }

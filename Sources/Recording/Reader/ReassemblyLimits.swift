@@ -15,11 +15,13 @@ struct ReassemblyLimits {
     var prefixInAll = 32 << 20
     /// Enough for the first line.
     var shortPrefix = 128
-    /// Bytes that the receiver has acknowledged, and that the capture does not have, are given up after so many
+    /// Bytes that the receiver has acknowledged, and that the capture does not have, are given up after this many
     /// nanoseconds: captures are hardly ever out of order by more.
     var acknowledgedPatience: Int64 = 1_000_000_000
-    /// Bytes that nobody has acknowledged are given up after so many nanoseconds.
+    /// Bytes that the receiver has not acknowledged are given up this many nanoseconds after the flow's last progress.
     var patience: Int64 = 30_000_000_000
+    /// A conversation that was reset ends after this many nanoseconds: data on its way is captured behind the reset.
+    var resetPatience: Int64 = 10_000_000_000
 
     init() {}
 }

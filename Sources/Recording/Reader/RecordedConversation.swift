@@ -36,13 +36,18 @@ public struct RecordedConversation: Hashable, Sendable {
         public var recorded: UInt64 = 0
         /// Bytes that passed, and that it does not have.
         public var missing: UInt64 = 0
+        /// Bytes of retransmissions: of two copies the first is shown, and they may differ.
+        public var repeated: UInt64 = 0
         /// Bytes that passed by Tapline's own count, from the connection's begin; nil where there is none.
         public var counted: UInt64?
-        /// The first bytes, as many as it takes to recognise a protocol; empty when nobody asked for them.
+        /// The first bytes, as many as it takes to recognise a protocol; empty when the reader does not keep them.
         public var prefix: [UInt8] = []
 
         /// Bytes that passed, as far as the recording knows.
-        public var passed: UInt64 { counted ?? (recorded &+ missing) }
+        public var passed: UInt64 {
+            let (sum, overflow) = recorded.addingReportingOverflow(missing)
+            return counted ?? (overflow ? .max : sum)
+        }
     }
 
     /// A flow by its direction.

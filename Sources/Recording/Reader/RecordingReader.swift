@@ -11,11 +11,12 @@
 ///     while let event = try reader.next() { show(event) }
 ///
 /// Recordings of Tapline's and other captures, pcapng and pcap, are read; what each conversation was, Tapline's own
-/// comments say where there are any (`RecordingComment`). The memory that it takes is bounded whatever the capture says:
-/// one block, 32 MiB of segments that wait for earlier ones, and some kilobytes for each of at most 32,768 conversations.
-/// One thread at a time.
+/// comments say where there are any (`RecordingComment`). The memory that it takes is bounded whatever the capture
+/// says: one block, 32 MiB of segments that wait for earlier ones, and some kilobytes for each of at most 32,768
+/// conversations. One thread at a time.
 public final class RecordingReader {
     private var capture = CaptureReader()
+    private var layers = PacketLayers()
     private var table: ConversationTable
     private var events: [RecordingEvent] = []
     private var nextEvent = 0
@@ -38,10 +39,12 @@ public final class RecordingReader {
         table = ConversationTable(limits: limits, keepsPrefixes: keepsPrefixes)
     }
 
-    /// How many packets hold nothing to show, so far.
+    /// How many packets hold nothing to show, by cause, so far.
     public var skipped: SkippedPackets {
         var all = skippedPackets
-        all.damaged += capture.damaged
+        all.add(table.skipped)
+        all.add(.damaged, packets: capture.damaged)
+        all.add(.fragment, packets: layers.incompleteFragments)
         return all
     }
 
@@ -91,7 +94,8 @@ public final class RecordingReader {
         }
     }
 
-    /// The input is over: the events that are left follow, and conversations that are open end. Throws when it was no capture at all.
+    /// The input is over: the events that are left follow, and conversations that are open end. Throws when it was no
+    /// capture at all.
     public func finish() throws(CaptureError) {
         guard !isFinished else { return }
         isFinished = true
@@ -99,14 +103,13 @@ public final class RecordingReader {
     }
 
     private func take(_ packet: CapturedPacket) {
-        switch PacketLayers.read(packet) {
+        switch layers.read(packet) {
         case .segment(let segment):
-            segments += 1
+            segments &+= 1
             table.take(segment, of: packet, into: &events)
-        case .other: skippedPackets.other += 1
-        case .fragment: skippedPackets.fragments += 1
-        case .damaged: skippedPackets.damaged += 1
-        case .unknownLink: skippedPackets.unknownLink += 1
+        case .skipped(.damaged, _) where packet.originalLength > packet.bytes.count: skippedPackets.add(.cut)
+        case .skipped(let cause, let packets): skippedPackets.add(cause, packets: packets)
+        case .waiting: break
         }
     }
 }

@@ -28,6 +28,10 @@ struct TCPSegment {
     var sequence: UInt32
     var acknowledgement: UInt32
     var flags: Flags
+    /// The window as it stands in the header, not scaled.
+    var window: UInt16
+    /// The window scale that a SYN offers; nil where it has none.
+    var windowScale: UInt8?
     /// What was captured of its bytes.
     var payload: ArraySlice<UInt8>
     /// How many bytes it carried.

@@ -28,7 +28,7 @@ struct Connections: ParsableCommand {
             "Only those that have this text in their relay, addresses, state or reason.", valueName: "text"))
     var filter: String?
 
-    @Option(help: ArgumentHelp("So many at most.", valueName: "number"))
+    @Option(help: ArgumentHelp("The most connections to list.", valueName: "number"))
     var limit = 1000
 
     @Flag(help: "Connections that ended lately, with their reasons.")
@@ -61,18 +61,26 @@ struct Connections: ParsableCommand {
         }
     }
 
-    /// What to show, as lines; on a terminal of so many rows only as many as it has.
+    /// What to show, as lines; on a terminal with `rows` no more than it has.
     private func lines(_ client: AdminClient, _ output: ClientOutput, at rows: Int?) throws -> [String] {
         let (found, total) = try fetch(client)
         if options.json { return found.map(\.line) }
         var lines = ConnectionTable(found, areClosed: closed).lines(output)
         if found.isEmpty { lines = [nothing(total)] }
         if let rows, lines.count > rows - 1 {
-            lines = lines.prefix(rows - 2) + ["and \(found.count - (rows - 3)) more"]
+            lines = Self.fit(lines, of: found.count, into: rows)
         } else if UInt64(found.count) < total, filter == nil {
             lines.append("and \(total - UInt64(found.count)) more; --limit shows them")
         }
         return lines
+    }
+
+    /// The first lines of a table that has a title line and one for each connection, on a terminal with this many rows,
+    /// of which the last one is the cursor's. A terminal may have any size.
+    static func fit(_ lines: [String], of connections: Int, into rows: Int) -> [String] {
+        let room = max(1, rows - 1)
+        let shown = lines.prefix(room - 1)
+        return shown + ["and \(connections - max(0, shown.count - 1)) more"]
     }
 
     private func nothing(_ total: UInt64) -> String {

@@ -66,10 +66,15 @@ struct EndWait {
         start = status["started"]
     }
 
+    /// How long to wait, by what the server answered; at most what a configuration could say, and the allowance.
+    static func bound(_ milliseconds: UInt64) -> Duration {
+        min(.milliseconds(Int64(clamping: milliseconds)), DurationText.longest) + allowance
+    }
+
     /// Waits after the answer to the request to end, so long or as long as that answer says. `isForPrograms`: nothing is
     /// said.
     func run(_ timeout: Duration?, after answer: JSONValue, _ output: ClientOutput, isForPrograms: Bool) throws {
-        let bound = timeout ?? .milliseconds(Int64(clamping: answer["within_ms"].count ?? 0)) + Self.allowance
+        let bound = timeout ?? Self.bound(answer["within_ms"].count ?? 0)
         let clock = try CommandClock(bound)
         var told = answer["open_connections"].count ?? 0
         while true {
@@ -98,9 +103,9 @@ struct EndWait {
     private enum Standing {
         /// The process has ended.
         case gone
-        /// It has so many connections left.
+        /// It has this many connections left.
         case open(UInt64)
-        /// Nobody can tell now: it is slow, or its last answers are cut.
+        /// Not known now: it is slow, or its last answers are cut.
         case unclear
     }
 

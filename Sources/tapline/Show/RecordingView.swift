@@ -9,7 +9,7 @@ protocol RecordingView {
     mutating func settle(into output: inout [UInt8])
     /// Nothing comes any more: appends what waits.
     mutating func finish(into output: inout [UInt8])
-    /// What the last event has to say beside the output, for standard error.
+    /// A remark on the last event, for standard error.
     var note: String? { get }
 }
 

@@ -7,7 +7,7 @@ struct Show: ParsableCommand {
         abstract: "Read a recording: who talked, what was said, how it ended.",
         discussion: """
             Reads recordings of Tapline's and other captures (pcapng and pcap, as of tcpdump): every conversation with its \
-            bytes in order, retransmissions once, and what is missing named.
+            bytes in order, the first copy of what was sent twice, and what is missing or repeated named.
 
               tapline show web.pcapng                                  a line for each conversation
               tapline show web.pcapng --connection 7 --format text     what was said in one of them

@@ -75,7 +75,7 @@ struct SeenIDs: CustomStringConvertible {
         guard !ranges.isEmpty else { return "there is none at all" }
         let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }
         let words = sorted.prefix(10).map { range in
-            range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+            range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
         }
         return "there is " + words.joined(separator: ", ") + (sorted.count > 10 || others ? " and others" : "")
     }

@@ -9,7 +9,7 @@ struct ShowSession: ~Copyable {
     private let reader: RecordingReader
     private let output = OutputFile.standardOutput
     private var pending: [UInt8] = []
-    /// Whether whoever reads standard output is gone.
+    /// Whether the reader of standard output has closed it.
     private var isUnread = false
 
     /// As much as waits before it is written.
@@ -17,11 +17,10 @@ struct ShowSession: ~Copyable {
 
     init(input: consuming RecordingInput, filter: ShowFilter, format: ShowFormat) {
         let terminal = TerminalTraits(of: .standardOutput)
-        let columns = ProcessEnvironment.value("COLUMNS").flatMap { Int($0) } ?? OutputFile.standardOutput.columns
         view =
             switch format {
             case .summary:
-                SummaryView(columns: columns, showsUnicode: terminal.showsUnicode)
+                SummaryView(columns: ClientOutput.columns, showsUnicode: terminal.showsUnicode)
             case .text: TrafficPrintView(.text, terminal)
             case .hex: TrafficPrintView(.hex, terminal)
             case .raw: RawView()
@@ -118,25 +117,9 @@ struct ShowSession: ~Copyable {
         if reader.unread > 0 {
             say("\(input.name) is cut short at byte \(reader.offset); everything before that is shown")
         }
-        for line in Self.remarks(on: reader.skipped, segments: reader.segments, in: input.name) { say(line) }
+        for line in SkippedRemarks(reader.skipped, segments: reader.segments).lines { say("\(input.name): \(line)") }
         if let complaint = filter.complaint(about: input.name) {
             throw CommandFailure(.failure, "tapline: \(complaint)")
         }
-    }
-
-    /// What of a capture cannot be shown, in words.
-    static func remarks(on skipped: SkippedPackets, segments: UInt64, in name: String) -> [String] {
-        var lines: [String] = []
-        func add(_ count: UInt64, _ what: String) {
-            if count > 0 { lines.append("\(name): \(count) \(count == 1 ? "packet" : "packets") \(what)") }
-        }
-        add(skipped.fragments, "left out: fragments of IP packets, which are not put together")
-        add(skipped.damaged, "left out: damaged")
-        add(skipped.unknownLink, "left out: of a link layer that is not known here")
-        if segments == 0 {
-            add(skipped.other, "left out: not TCP")
-            if lines.isEmpty { lines.append("\(name) has no packets") }
-        }
-        return lines
     }
 }

@@ -4,7 +4,7 @@ import Text
 
 /// A table with a line for each conversation, in the order of their numbers.
 ///
-/// Lines wait for each other, so that columns line up, but not for ever: past 50,000 of them, or when the input rests,
+/// Lines wait for each other, so that columns line up, within a bound: past 50,000 of them, or when the input rests,
 /// those that are there are written. On a narrow terminal each conversation takes two lines.
 struct SummaryView: RecordingView {
     private static let mostWaiting = 50_000
@@ -17,7 +17,7 @@ struct SummaryView: RecordingView {
     private var widths: [Int]
     private var hasHeader = false
 
-    /// A table for a terminal of so many columns; nil: lines may be of any length.
+    /// A table for a terminal of this width; nil: lines may be of any length.
     init(columns: Int?, showsUnicode: Bool) {
         self.columns = columns
         self.showsUnicode = showsUnicode
@@ -105,15 +105,23 @@ struct SummaryRow {
         id = conversation.id
         var time: [UInt8] = []
         conversation.started.append(to: &time)
-        let missing = conversation.up.missing &+ conversation.down.missing
-        let gap = missing > 0 ? " (\(Quantity.size(missing)) missing)" : ""
+        let notes = [
+            Self.note(conversation.up.missing, conversation.down.missing, "missing"),
+            Self.note(conversation.up.repeated, conversation.down.repeated, "repeated"),
+        ].compactMap { $0 }
+        let remark = notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))"
         let cells = [
             "\(conversation.id)", String(decoding: time, as: UTF8.self), conversation.client,
             Self.upstream(conversation), Quantity.size(conversation.up.passed),
             Quantity.size(conversation.down.passed), Quantity.duration(nanoseconds: conversation.duration),
-            conversation.reason ?? "-", "\(conversation.protocol)\(gap)",
+            conversation.reason ?? "-", "\(conversation.protocol)\(remark)",
         ]
         self.cells = cells.map { Self.harmless($0, showsUnicode) }
+    }
+
+    private static func note(_ up: UInt64, _ down: UInt64, _ word: String) -> String? {
+        let (sum, overflow) = up.addingReportingOverflow(down)
+        return sum > 0 || overflow ? "\(Quantity.size(overflow ? .max : sum)) \(word)" : nil
     }
 
     /// The upstream as configured; of an intercepted connection, where it goes.

@@ -55,6 +55,10 @@ struct CaptureReaderTests {
             // Linux cooked, both versions.
             (113, [UInt8](repeating: 0, count: 14) + [0x08, 0x00]),
             (276, [0x08, 0x00] + [UInt8](repeating: 0, count: 18)),
+            // The same with VLAN tags.
+            (113, [UInt8](repeating: 0, count: 14) + [0x81, 0x00, 0, 5, 0x08, 0x00]),
+            (113, [UInt8](repeating: 0, count: 14) + [0x88, 0xA8, 0, 5, 0x81, 0x00, 0, 6, 0x08, 0x00]),
+            (276, [0x81, 0x00] + [UInt8](repeating: 0, count: 18) + [0, 5, 0x08, 0x00]),
             // Loopback of others: the family in either order.
             (0, [2, 0, 0, 0]), (0, [0, 0, 0, 2]), (108, [0, 0, 0, 2]),
         ] as [(UInt32, [UInt8])])
@@ -82,6 +86,12 @@ struct CaptureReaderTests {
             [UInt8](repeating: 9, count: 12) + [0x08, 0x00] + $0.version4() + [0xEE, 0xEE, 0xEE]
         }
         expectGreeting(pcap(padded, link: 1))
+    }
+
+    @Test func lengthThatGoesPastTheWire_isNotBelieved() {
+        // Otherwise the bytes behind it would look like old ones.
+        let packets = greeting.map { packet in packet.version4(total: packet.payload.isEmpty ? 4148 : nil) }
+        expectGreeting(pcap(packets))
     }
 
     @Test func packetLongerThanItsFieldCanSay_isReadWhole() {
@@ -179,10 +189,11 @@ struct CaptureReaderTests {
         ]
         let reading = Reading(pcap(fragments + [udp, short, [], [0x45], [0x60, 1, 2]]))
         #expect(reading.skipped.fragments == 3)
+        #expect(reading.skipped.packets[.ipProtocol(17)] == 1)
         #expect(reading.skipped.other == 1)
         #expect(reading.skipped.damaged == 4)
         #expect(reading.conversations.isEmpty)
-        #expect(Reading(pcap([[1, 2, 3]], link: 147)).skipped.unknownLink == 1)
+        #expect(Reading(pcap([[1, 2, 3]], link: 147)).skipped.packets == [.link(147): 1])
         // A fragment that forbids being one is whole.
         #expect(Reading(pcap([greeting[2].version4(fragment: 0x4000)])).pieces == ["1 up hello"])
     }

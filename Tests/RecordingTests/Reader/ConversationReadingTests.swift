@@ -192,6 +192,59 @@ struct ConversationReadingTests {
         #expect(reading.conversations.suffix(10).contains { $0.client.hasSuffix(":1") })
     }
 
+    /// Connections one after another between the same two ports, with two segments each.
+    private func connections(_ numbers: ClosedRange<UInt32>, port: UInt16, isClosed: Bool = false) -> [Packet] {
+        numbers.flatMap { number -> [Packet] in
+            let up = number * 1_000_000
+            let down = up + 500_000
+            let packets: [Packet] = [
+                .client(up, .syn, port: port), .server(down, [.syn, .ack], ack: up + 1, port: port),
+                .client(up + 1, .ack, "one", ack: down + 1, port: port),
+                .client(up + 4, .ack, "two", ack: down + 1, port: port),
+            ]
+            let end: [Packet] = [
+                .client(up + 7, [.fin, .ack], ack: down + 1, port: port),
+                .server(down + 1, [.fin, .ack], ack: up + 8, port: port),
+            ]
+            return isClosed ? packets + end : packets
+        }
+    }
+
+    @Test func portsUsedMoreOftenThanTheBound_breakNoConversation() {
+        var limits = ReassemblyLimits()
+        limits.open = 4
+        let reading = Reading(connections(1...6, port: 9), limits: limits)
+        #expect(reading.pieces == (1...6).flatMap { ["\($0) up one", "\($0) up two"] })
+        #expect(reading.opened == 6)
+        #expect(reading.conversations.map(\.id) == [1, 2, 3, 4, 5, 6])
+        #expect(reading.conversations.allSatisfy { $0.up.recorded == 6 })
+    }
+
+    @Test func newConversation_whereAllOthersAreBusy_isNotTheOneGivenUp() {
+        var limits = ReassemblyLimits()
+        limits.open = 4
+        let busy = 1...4 as ClosedRange<UInt16>
+        let packets =
+            busy.map { Packet.client(0, .syn, port: $0) } + busy.map { .client(1, .ack, "busy", port: $0) }
+            + connections(1...1, port: 9)
+        let reading = Reading(packets, limits: limits)
+        #expect(reading.pieces.suffix(2) == ["5 up one", "5 up two"])
+        #expect(reading.opened == 5)
+        // The oldest of the others is given up, and the new one ends with the capture.
+        #expect(reading.conversations.map(\.id) == [1, 2, 3, 4, 5])
+    }
+
+    @Test func portsClosedMoreOftenThanTheBound_keepTheLastEnd() {
+        var limits = ReassemblyLimits()
+        limits.closed = 4
+        var packets = connections(1...6, port: 9, isClosed: true)
+        // A late copy of the last connection's data is known for what it is.
+        packets.append(.client(6_000_001, .ack, "one", ack: 6_500_001, port: 9))
+        let reading = Reading(packets, limits: limits)
+        #expect(reading.opened == 6)
+        #expect(reading.pieces == (1...6).flatMap { ["\($0) up one", "\($0) up two"] })
+    }
+
     @Test func bytesHeldInAll_areBounded() {
         var limits = ReassemblyLimits()
         limits.heldInAll = 10_000

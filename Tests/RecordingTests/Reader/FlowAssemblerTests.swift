@@ -29,6 +29,7 @@ struct FlowAssemblerTests {
             switch piece {
             case .bytes(let bytes): String(decoding: bytes, as: UTF8.self)
             case .missing(let count): "<\(count)>"
+            case .skipped(let cause, let count): "[\(count) \(cause)]"
             }
         }.joined()
     }
@@ -48,18 +49,44 @@ struct FlowAssemblerTests {
             ([(4, "ef"), (2, "cd"), (0, "abcdef"), (6, "gh")], "abcdefgh"),
             ([(3, "d"), (3, "def"), (1, "bc"), (2, "c"), (0, "a")], "abcdef"),
             ([(6, "g"), (2, "cdefgh"), (0, "ab")], "abcdefgh"),
-            // Missing for ever.
+            // Missing, and never sent again.
             ([(0, "ab"), (5, "fg")], "ab<3>fg"),
             ([(5, "fg"), (9, "jk")], "<5>fg<2>jk"),
             ([(5, "fg"), (6, "gh"), (5, "f")], "<5>fgh"),
-            // Before the start: a keep-alive's byte, and what nobody can place.
-            ([(-1, "x"), (0, "ab"), (1, ""), (-5, "vwxyzabc")], "abc"),
+            // Before the start: a keep-alive's byte, and bytes that have no place.
+            ([(-1, "x"), (0, "ab"), (1, ""), (-5, "vwxyzabc")], "ab[5 beforeStart]c"),
         ] as [([(Int64, String)], String)])
     func segments_inAnyOrder_giveTheStream(segments: [(Int64, String)], expected: String) {
         // Wherever the sequence numbers wrap.
         for base in [0, 1000, .max, .max - 1, .max - 3, 0x7FFF_FFFE, 0x8000_0000] as [UInt32] {
             #expect(Self.assemble(segments, base: base) == expected, "base \(base)")
         }
+    }
+
+    /// Which bytes a second copy has is not compared; that there was one is named.
+    @Test(
+        arguments: [
+            ([(0, "abcd"), (2, "XYef")], 2),
+            ([(0, "abcd"), (0, "WXYZ"), (4, "ef"), (1, "bc")], 6),
+            // Held ones too, by their whole length and by what overlaps.
+            ([(4, "ef"), (4, "XY"), (2, "cdXY"), (0, "ab")], 4),
+            // Before the first byte: left out, and counted elsewhere.
+            ([(0, "ab"), (-5, "vwxyzab")], 2),
+            // A keep-alive carries the last byte again, or any other.
+            ([(0, "ab"), (1, "X"), (1, "b")], 0),
+            ([(0, "ab"), (5, "f")], 0),
+        ] as [([(Int64, String)], UInt64)])
+    func bytesSentAgain_areCounted(segments: [(Int64, String)], repeated: UInt64) {
+        var flow = FlowAssembler()
+        flow.start(afterSYN: 0xFFFF_FFFE)
+        var pieces: [FlowAssembler.Piece] = []
+        for (offset, text) in segments {
+            flow.take(
+                Array(text.utf8)[...], length: text.utf8.count, sequence: .max &+ UInt32(truncatingIfNeeded: offset),
+                isFinal: false, lost: 0, time: 0, limits: ReassemblyLimits(), into: &pieces)
+        }
+        flow.finish(into: &pieces)
+        #expect(flow.repeated == repeated)
     }
 
     @Test func longStream_overTheWrapTwice_keepsItsOrder() {
@@ -130,6 +157,61 @@ struct FlowAssemblerTests {
         #expect(pieces.count > 9000)
     }
 
+    /// Nothing but work per segment bounds the time that a hostile capture takes. Segments in ascending and descending
+    /// order, each of one byte behind a gap of one.
+    @Test(arguments: [false, true], [false, true])
+    func isolatedSegments_areMovedFewTimes(isDescending: Bool, isStray: Bool) {
+        let count = 64_000
+        var flow = FlowAssembler()
+        flow.start(afterSYN: 0)
+        var pieces: [FlowAssembler.Piece] = []
+        let limits = ReassemblyLimits()
+        for place in 0..<count {
+            let number = isDescending ? count - place : place + 1
+            flow.take(
+                [7], length: 1, sequence: UInt32(1 + number * 2), isFinal: false, lost: 0, time: 0, limits: limits,
+                into: &pieces)
+        }
+        #expect(pieces.isEmpty)
+        if isStray {
+            // The receiver has nothing after the first byte, and takes none of these.
+            flow.acknowledge(2, at: 0)
+            flow.take(
+                [7], length: 1, sequence: 1, isFinal: false, lost: 0, time: 0, limits: limits, into: &pieces)
+            flow.window = 0
+        }
+        flow.finish(into: &pieces)
+        #expect(flow.heldCost == 0)
+        if isStray {
+            #expect(pieces.count == count + 1)
+        } else {
+            #expect(pieces.count == 2 * count)
+            #expect(flow.next == UInt64(2 * count + 1))
+        }
+        #expect(flow.heldMoves <= 4 * count)
+    }
+
+    @Test func queue_keepsItsOrder_whereverElementsAreInserted() {
+        var random = Random(seed: 5)
+        var queue = Queue<Int>()
+        var expected: [Int] = []
+        for number in 0..<20_000 {
+            if random.next(below: 5) == 0 || (number > 10_000 && number % 3 > 0) {
+                #expect(queue.popFirst() == expected.first)
+                if !expected.isEmpty { expected.removeFirst() }
+            } else {
+                let place = random.next(below: expected.count + 1)
+                queue.insert(number, at: place)
+                expected.insert(number, at: place)
+            }
+            if queue.count != expected.count || queue.first != expected.first || queue.last != expected.last {
+                Issue.record("differs after \(number)")
+                return
+            }
+        }
+        #expect((0..<queue.count).map { queue[$0] } == expected)
+    }
+
     @Test func captureThatCutsPackets_tellsWhatItCut() {
         var flow = FlowAssembler()
         flow.start(afterSYN: 0)
@@ -166,6 +248,145 @@ struct FlowAssemblerTests {
         #expect(flow.next < 1 << 63)
     }
 
+    /// Nothing that a recording says about its gaps overflows, and bytes after them are still shown.
+    @Test func hugeLosses_neverOverflow_andBytesAreShown() {
+        for losses in [[(1 << 62) - 1, (1 << 62) - 1], [1 << 61, 1 << 61, 1 << 61], [(1 << 62) - 2, 1, 1]] as [[UInt64]]
+        {
+            var flow = FlowAssembler()
+            var pieces: [FlowAssembler.Piece] = []
+            for (place, lost) in losses.enumerated() {
+                flow.take(
+                    [65], length: 1, sequence: 100 &+ UInt32(place), isFinal: true, lost: lost, time: .max,
+                    limits: ReassemblyLimits(), into: &pieces)
+                flow.acknowledge(.max, at: .min)
+                flow.review(at: .max, ReassemblyLimits(), into: &pieces)
+                _ = flow.admitsReset(.max, window: .max)
+                _ = flow.newBytes(CaptureReader.longestBlock, at: 7)
+            }
+            flow.take(
+                [66], length: CaptureReader.longestBlock, sequence: 0x7FFF_FFFF, isFinal: true, lost: 0, time: .min,
+                limits: ReassemblyLimits(), into: &pieces)
+            flow.finish(into: &pieces)
+            #expect(Self.text(pieces).hasPrefix("<\(losses[0])>A"))
+        }
+    }
+
+    @Test func holeHalfAcknowledged_onlyTheAcknowledgedHalfIsGivenUpSoon() {
+        var flow = FlowAssembler()
+        flow.start(afterSYN: 0)
+        var pieces: [FlowAssembler.Piece] = []
+        let limits = ReassemblyLimits()
+        func take(_ text: String, at sequence: UInt32, _ time: Int64) {
+            flow.take(
+                Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0, time: time,
+                limits: limits, into: &pieces)
+        }
+        take("uvwxyz", at: 21, 0)
+        flow.acknowledge(11, at: 1)
+        flow.review(at: limits.acknowledgedPatience, limits, into: &pieces)
+        #expect(pieces.isEmpty)
+        // Later acknowledgements wait for their own second.
+        flow.acknowledge(16, at: limits.acknowledgedPatience)
+        flow.review(at: limits.acknowledgedPatience + 1, limits, into: &pieces)
+        #expect(Self.text(pieces) == "<10>")
+        take("klmno", at: 11, limits.acknowledgedPatience + 2)
+        take("pqrst", at: 16, limits.patience - 1)
+        #expect(Self.text(pieces) == "<10>klmnopqrstuvwxyz")
+    }
+
+    @Test func patience_countsFromTheLastProgress() {
+        var flow = FlowAssembler()
+        flow.start(afterSYN: 0)
+        var pieces: [FlowAssembler.Piece] = []
+        let limits = ReassemblyLimits()
+        func take(_ text: String, at sequence: UInt32, _ time: Int64) {
+            flow.take(
+                Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0, time: time,
+                limits: limits, into: &pieces)
+            flow.review(at: time, limits, into: &pieces)
+        }
+        take("stray", at: 1_000_001, 0)
+        for place in 0..<5 as Range<UInt32> { take("ab", at: 1 + place * 2, Int64(place + 1) * (limits.patience - 1)) }
+        #expect(Self.text(pieces) == "ababababab")
+        flow.review(at: 5 * (limits.patience - 1) + limits.patience, limits, into: &pieces)
+        #expect(Self.text(pieces) == "ababababab<999990>stray")
+    }
+
+    @Test func segmentBehindTheFIN_isSkipped_andMakesNoGap() {
+        var flow = FlowAssembler()
+        flow.start(afterSYN: 0)
+        var pieces: [FlowAssembler.Piece] = []
+        for (sequence, text, isFinal) in [(1001, "stray", false), (1, "ab", true)] as [(UInt32, String, Bool)] {
+            flow.take(
+                Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: isFinal, lost: 0, time: 0,
+                limits: ReassemblyLimits(), into: &pieces)
+        }
+        #expect(flow.hasEnded)
+        flow.finish(into: &pieces)
+        #expect(Self.text(pieces) == "ab[5 afterEnd]")
+    }
+
+    /// A flow that rests longer than the patience, with a stray segment beyond the window.
+    @Test func strayBeyondTheWindow_isSkipped_whereTheReceiverHasAllBeforeIt() {
+        for (isAcknowledged, expected) in [(true, "ab[5 beyondWindow]cd"), (false, "ab<9998>stray")] {
+            var flow = FlowAssembler()
+            flow.start(afterSYN: 0)
+            flow.window = 5000
+            var pieces: [FlowAssembler.Piece] = []
+            let limits = ReassemblyLimits()
+            func take(_ text: String, at sequence: UInt32, _ time: Int64) {
+                flow.take(
+                    Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0,
+                    time: time, limits: limits, into: &pieces)
+                flow.review(at: time, limits, into: &pieces)
+            }
+            take("ab", at: 1, 0)
+            if isAcknowledged { flow.acknowledge(3, at: 0) }
+            take("stray", at: 10_001, 1)
+            flow.review(at: limits.patience + 1, limits, into: &pieces)
+            take("cd", at: 3, limits.patience + 2)
+            #expect(Self.text(pieces) == expected)
+            flow.finish(into: &pieces)
+            #expect(flow.heldCost == 0)
+        }
+    }
+
+    @Test func firstSegments_inAnyOrder_startWhereTheReceiverExpects() {
+        var flow = FlowAssembler()
+        flow.acknowledge(1000, at: 0)
+        var pieces: [FlowAssembler.Piece] = []
+        for (sequence, text) in [(1004, "ef"), (1002, "cd"), (1000, "ab")] as [(UInt32, String)] {
+            flow.take(
+                Array(text.utf8)[...], length: 2, sequence: sequence, isFinal: false, lost: 0, time: 0,
+                limits: ReassemblyLimits(), into: &pieces)
+        }
+        #expect(Self.text(pieces) == "abcdef")
+    }
+
+    @Test func farFIN_isReplacedByTheNearerOne() {
+        var flow = FlowAssembler()
+        flow.start(afterSYN: 0)
+        var pieces: [FlowAssembler.Piece] = []
+        for (sequence, text) in [(50_001, ""), (1, "ab")] as [(UInt32, String)] {
+            flow.take(
+                Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: true, lost: 0, time: 0,
+                limits: ReassemblyLimits(), into: &pieces)
+        }
+        flow.finish(into: &pieces)
+        #expect(flow.hasEnded && Self.text(pieces) == "ab")
+    }
+
+    @Test func bytesBeforeTheFirst_areSkippedByCount_keepAlivesAreNot() {
+        var flow = FlowAssembler()
+        var pieces: [FlowAssembler.Piece] = []
+        for (sequence, text) in [(1000, "ab"), (999, "x"), (1001, "b"), (995, "vwxyzab")] as [(UInt32, String)] {
+            flow.take(
+                Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0, time: 0,
+                limits: ReassemblyLimits(), into: &pieces)
+        }
+        #expect(Self.text(pieces) == "ab[5 beforeStart]")
+    }
+
     @Test(arguments: [(true, Int64(1_000_000_000)), (false, 30_000_000_000)])
     func whatIsMissing_isGivenUpSoonerOnceAcknowledged(isAcknowledged: Bool, patience: Int64) {
         var flow = FlowAssembler()
@@ -174,7 +395,7 @@ struct FlowAssemblerTests {
         let limits = ReassemblyLimits()
         flow.take(
             [66], length: 1, sequence: 11, isFinal: false, lost: 0, time: 0, limits: limits, into: &pieces)
-        if isAcknowledged { flow.acknowledge(12) }
+        if isAcknowledged { flow.acknowledge(12, at: 0) }
         flow.review(at: patience - 1, limits, into: &pieces)
         #expect(pieces.isEmpty)
         flow.review(at: patience, limits, into: &pieces)

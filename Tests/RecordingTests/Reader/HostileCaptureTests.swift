@@ -201,6 +201,31 @@ struct HostileCaptureTests {
         #expect(families.count >= 10, "\(families)")
     }
 
+    /// Sequences of segments and of comments about gaps.
+    @Test func corpusOfSegments_neverTrapsAndAlwaysEnds() throws {
+        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../Fuzz/corpus/segment").standardizedFileURL
+        let files = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(files.count >= 7)
+        for name in files {
+            let script = SegmentScript(Array(try Data(contentsOf: folder.appendingPathComponent(name))))
+            let reading = Reading(script.capture)
+            #expect(reading.error == nil, "\(name)")
+            #expect(reading.bytes <= script.payloadBytes, "\(name)")
+            #expect(reading.conversations.count == reading.opened, "\(name)")
+        }
+    }
+
+    @Test func twoHugeGaps_endWithTheFirstOneBelieved() {
+        let gap = (1 << 62) - 1 as UInt64
+        var comment = RecordingComment(.gap, id: 1)
+        comment.droppedBytes = gap
+        let reading = Reading(
+            [.client(1, [], "a"), .client(100, [], "b")], comments: [0: [comment.text], 1: [comment.text]])
+        #expect(reading.pieces.prefix(2) == ["1 up -\(gap)", "1 up a"])
+        #expect(reading.pieces.last == "1 up b")
+    }
+
     /// What the fuzzer has found worth keeping; its first byte says in what pieces the rest is given.
     @Test func corpus_neverTrapsAndAlwaysEnds() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

@@ -14,7 +14,7 @@ struct Reading {
     /// The most events that were held at once come to nothing here: they are looked at one by one.
     var events = 0
 
-    /// Reads a capture, given in pieces of so many bytes.
+    /// Reads a capture, given in pieces of `piece` bytes.
     init(_ capture: [UInt8], piece: Int = 4096, limits: ReassemblyLimits = ReassemblyLimits()) {
         let reader = RecordingReader(keepsPrefixes: true, limits: limits)
         do {

@@ -1,3 +1,4 @@
+import Configuration
 import Testing
 
 @testable import tapline
@@ -14,6 +15,48 @@ struct ClientReportTests {
             relays: [try json(#"{"name":"web","open":1,"accept_pauses":0,"limits":{"max_connections":10}}"#)],
             target: target)
         #expect(report.warnings.isEmpty)
+    }
+
+    /// Numbers come from a server, which may be anything.
+    @Test func numbers_ofAnySize_areShown() {
+        #expect(Words.age(.max) == "106751d23h" && Words.duration(.max) == "106751d23h")
+        #expect(Words.trip(.max) == "106751d23h" && Words.size(.max) == "16.0 EiB")
+        #expect(Words.age(18_446_744_073_710) == "106751d23h" && Words.duration(18_446_744_073_710) == "106751d23h")
+        let bar = Bars.bar(.max, of: 1, columns: 10, TerminalTraits(showsColor: false, showsUnicode: false))
+        #expect(bar == "##########")
+    }
+
+    @Test(arguments: [0, 25_000, UInt64(Int64.max), .max]) func timeToWait_isBounded(milliseconds: UInt64) {
+        let bound = EndWait.bound(milliseconds)
+        let longest = DurationText.longest + EndWait.allowance
+        #expect(bound == min(.milliseconds(Int64(clamping: milliseconds)) + EndWait.allowance, longest))
+        #expect(CommandClock.milliseconds(in: bound) == Int64(clamping: min(milliseconds, 31_536_000_000)) + 10_000)
+    }
+
+    @Test func timeLeft_isKeptWithinWhatFits() {
+        #expect(CommandClock.milliseconds(in: .seconds(-5)) == 0)
+        #expect(CommandClock.milliseconds(in: .milliseconds(1500)) == 1500)
+        #expect(CommandClock.milliseconds(in: .seconds(Int64.max)) == .max)
+        #expect(DurationText.text(of: .milliseconds(Int64.max) + .seconds(10)) == "9223372036854775807ms")
+    }
+
+    @Test(
+        arguments: [
+            (1, []), (2, []), (3, ["ID"]), (4, ["ID", "1"]), (5, ["ID", "1", "2"]),
+        ] as [(Int, [String])])
+    func connections_onATerminalOfAnySize_areCut(rows: Int, shown: [String]) {
+        let lines = ["ID", "1", "2", "3", "4"]
+        let rest = 4 - max(0, shown.count - 1)
+        #expect(Connections.fit(lines, of: 4, into: rows) == shown + ["and \(rest) more"])
+    }
+
+    @Test(
+        arguments: [
+            ("80", 80), ("1", 1), ("0", nil), ("-1", nil), ("-9223372036854775808", nil), ("9223372036854775807", nil),
+            ("wide", nil), ("", nil), (nil, nil),
+        ] as [(String?, Int?)])
+    func columnsOfTheEnvironment_areAWidth_orNothing(variable: String?, expected: Int?) {
+        #expect(ClientOutput.columns(variable) == expected)
     }
 
     @Test func status_warnsOfWhatNeedsAttention() throws {

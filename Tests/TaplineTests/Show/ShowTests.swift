@@ -1,8 +1,8 @@
 import ArgumentParser
-import Recording
 import Testing
 import Text
 
+@testable import Recording
 @testable import tapline
 
 /// What `tapline show` makes of what was read.
@@ -42,12 +42,14 @@ struct ShowTests {
                     $0.client = "[2001:db8::1]:40000"
                     $0.upstream = "example.com:80"
                     $0.down.missing = 5
+                    $0.up.repeated = 1500
+                    $0.down.repeated = 36
                 },
             ], columns: nil)
         #expect(
             lines == [
                 "ID  TIME                      CLIENT               UPSTREAM              UP  DOWN  LASTED  END            PROTOCOL",
-                " 3  2026-11-22T20:15:00.123Z  [2001:db8::1]:40000  example.com:80       0 B   5 B  1.50 s  -              nothing (5 B missing)",
+                " 3  2026-11-22T20:15:00.123Z  [2001:db8::1]:40000  example.com:80       0 B   5 B  1.50 s  -              nothing (5 B missing, 1.50 KiB repeated)",
                 "12  2026-11-22T20:15:00.123Z  10.0.0.1:40000       10.0.0.2:80     2.00 KiB   0 B  1.50 s  client_closed  HTTP GET /",
             ])
     }
@@ -136,18 +138,43 @@ struct ShowTests {
 
     // MARK: Words
 
-    @Test func remarks_nameWhatIsLeftOut() {
+    private func remarks(_ packets: [(SkipCause, UInt64)], segments: UInt64 = 9) -> [String] {
         var skipped = SkippedPackets()
-        skipped.fragments = 1
-        skipped.damaged = 2
-        skipped.other = 5
+        for (cause, count) in packets { skipped.add(cause, packets: count) }
+        return SkippedRemarks(skipped, segments: segments).lines
+    }
+
+    @Test func remarks_nameWhatIsLeftOut_byKindAndCount() {
         #expect(
-            ShowSession.remarks(on: skipped, segments: 9, in: "f") == [
-                "f: 1 packet left out: fragments of IP packets, which are not put together",
-                "f: 2 packets left out: damaged",
+            remarks([(.fragment, 1), (.damaged, 2), (.link(9), 7), (.link(4711), 1), (.tunnel(.esp), 3)]) == [
+                "7 packets left out: of link type 9 (PPP), which is not read",
+                "3 packets left out: in an ESP tunnel",
+                "2 packets left out: damaged",
+                "1 packet left out: fragments of IP packets whose other fragments are missing",
+                "1 packet left out: of link type 4711, which is not read",
             ])
-        #expect(ShowSession.remarks(on: SkippedPackets(), segments: 0, in: "f") == ["f has no packets"])
-        #expect(ShowSession.remarks(on: skipped, segments: 0, in: "f").last == "f: 5 packets left out: not TCP")
+        #expect(remarks([], segments: 0) == ["no packets"])
+        #expect(remarks([]) == [])
+    }
+
+    @Test func remarks_sumUpWhatIsNotTCP_alsoWhereThereIsTCP() {
+        #expect(
+            remarks([(.ipProtocol(17), 5), (.etherType(0x0806), 1), (.ipProtocol(200), 2), (.etherType(0x0BAD), 1)])
+                == ["9 packets left out: not TCP (5 UDP, 2 IP protocol 200, 1 ARP, 1 EtherType 0x0bad)"])
+        let many = remarks((100..<110).map { (.ipProtocol($0), 1) }).first ?? ""
+        #expect(many.hasPrefix("10 packets left out: not TCP (1 ") && many.hasSuffix(" and others)"))
+    }
+
+    @Test func remarks_countTheBytesOfSegmentsThatBelongNowhere() {
+        var skipped = SkippedPackets()
+        skipped.add(.afterEnd, bytes: 1)
+        skipped.add(.beforeStart, bytes: 700)
+        skipped.add(.beforeStart, bytes: 300)
+        #expect(
+            SkippedRemarks(skipped, segments: 3).lines == [
+                "2 packets left out: 1000 bytes of TCP data before the first byte that is shown",
+                "1 packet left out: 1 byte of TCP data beyond the end of their connections",
+            ])
     }
 
     @Test(

@@ -2,7 +2,7 @@ import EventLoop
 import Glibc
 import Sockets
 
-/// Standard output as the client commands use it: whoever stops reading it ends the command quietly. One thread.
+/// Standard output as the client commands use it: a reader that stops reading ends the command quietly. One thread.
 struct ClientOutput {
     /// How wide lines may be: a terminal's columns, or `COLUMNS`; nil: as wide as they are.
     let columns: Int?
@@ -12,14 +12,24 @@ struct ClientOutput {
     /// The process's standard output.
     init() {
         let file = OutputFile.standardOutput
-        columns = file.isTerminal ? ProcessEnvironment.value("COLUMNS").flatMap { Int($0) } ?? file.columns : nil
+        columns = file.isTerminal ? Self.columns : nil
         terminal = TerminalTraits(of: file)
+    }
+
+    /// The width to write for: COLUMNS of the environment, else the terminal's.
+    static var columns: Int? {
+        columns(ProcessEnvironment.value("COLUMNS")) ?? OutputFile.standardOutput.columns
+    }
+
+    /// What COLUMNS says; nil where it is no width that a terminal can have.
+    static func columns(_ variable: String?) -> Int? {
+        variable.flatMap { Int($0) }.flatMap { (1...10_000).contains($0) ? $0 : nil }
     }
 
     /// Whether a terminal shows it.
     static var isTerminal: Bool { OutputFile.standardOutput.isTerminal }
 
-    /// Writes bytes. Where nobody reads them any more the process ends, and that is success: `| head` has seen enough.
+    /// Writes bytes. Where the reader has gone the process ends, and that is success: `| head` has seen enough.
     func write(_ bytes: [UInt8]) throws {
         var offset = 0
         do {

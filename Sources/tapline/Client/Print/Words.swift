@@ -17,7 +17,7 @@ enum Words {
     static func duration(_ milliseconds: UInt64?) -> String {
         guard let milliseconds else { return "-" }
         if milliseconds < 1000 { return "\(milliseconds) ms" }
-        return Quantity.duration(nanoseconds: Int64(clamping: milliseconds &* 1_000_000))
+        return Quantity.duration(nanoseconds: Int64(saturating: milliseconds, times: 1_000_000))
     }
 
     /// `4s`, `3m05s`: an age, which needs no fractions.
@@ -25,7 +25,7 @@ enum Words {
         guard let milliseconds else { return "-" }
         if milliseconds < 60_000 { return "\(milliseconds / 1000)s" }
         // The quantity rounds up what is begun; an age counts what is over.
-        return Quantity.duration(nanoseconds: Int64(clamping: milliseconds / 1000 * 1_000_000_000))
+        return Quantity.duration(nanoseconds: Int64(saturating: milliseconds / 1000, times: 1_000_000_000))
     }
 
     /// `1 connection`, `2 connections`.
@@ -66,6 +66,6 @@ extension Words {
     /// A round-trip time of microseconds: `0.25 ms`.
     static func trip(_ microseconds: UInt64?) -> String {
         guard let microseconds else { return "-" }
-        return Quantity.duration(nanoseconds: Int64(clamping: microseconds &* 1000))
+        return Quantity.duration(nanoseconds: Int64(saturating: microseconds, times: 1000))
     }
 }

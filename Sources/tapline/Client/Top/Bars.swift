@@ -7,12 +7,13 @@ enum Bars {
     /// A bar as long as a value's part of the largest; what is above zero shows.
     static func bar(_ value: UInt64, of most: UInt64, columns: Int, _ terminal: TerminalTraits) -> String {
         guard columns > 0, value > 0, most > 0 else { return "" }
-        let steps = min(columns * 8, max(1, Int((Double(value) / Double(most) * Double(columns * 8)).rounded())))
+        let part = min(1, Double(value) / Double(most))
+        let steps = max(1, Int((part * Double(columns * 8)).rounded()))
         guard terminal.showsUnicode else { return String(repeating: "#", count: max(1, steps / 8)) }
         return String(repeating: "█", count: steps / 8) + (steps % 8 > 0 ? String(eighths[steps % 8 - 1]) : "")
     }
 
-    /// The latest values as columns of a height, the last one on the right; always so many columns.
+    /// The latest values as columns of a height, the last one on the right; always `columns` wide.
     static func history(_ values: [UInt64], columns: Int, _ terminal: TerminalTraits) -> String {
         guard columns > 0 else { return "" }
         let shown = values.suffix(columns)

@@ -1,0 +1,122 @@
+import Recording
+
+/// Which packets of a capture are not shown, in words: a line for each kind, with their number.
+struct SkippedRemarks {
+    /// Half sentences that follow the file's name.
+    let lines: [String]
+
+    /// As many kinds as a line names.
+    private static let mostNames = 6
+
+    init(_ skipped: SkippedPackets, segments: UInt64) {
+        var lines: [String] = []
+        func add(_ count: UInt64, _ what: String) {
+            if count > 0 { lines.append("\(count) \(count == 1 ? "packet" : "packets") left out: \(what)") }
+        }
+        let sorted = skipped.packets.sorted { ($1.value, Self.name($0.key)) < ($0.value, Self.name($1.key)) }
+        let others = sorted.filter { Self.isOther($0.key) }
+        if !others.isEmpty {
+            let names = others.prefix(Self.mostNames).map { "\($0.value) \(Self.name($0.key))" }
+            let rest = others.count > Self.mostNames ? " and others" : ""
+            add(skipped.other, "not TCP (\(names.joined(separator: ", "))\(rest))")
+        }
+        for (cause, count) in sorted where !Self.isOther(cause) {
+            switch cause {
+            case .tunnel(.nested): add(count, "in too many tunnels inside each other")
+            case .tunnel(let tunnel):
+                let isSpelled = [.esp, .espInUDP, .l2tp, .nsh, .ipComp].contains(tunnel)
+                add(count, "in \(isSpelled ? "an" : "a") \(tunnel.rawValue) tunnel")
+            case .fragment: add(count, "fragments of IP packets whose other fragments are missing")
+            case .damaged: add(count, "damaged")
+            case .cut: add(count, "cut by the capture before the end of their headers")
+            case .link(let number): add(count, "of link type \(LinkType(number)), which is not read")
+            case .afterEnd:
+                add(count, "\(Self.bytes(skipped.bytesAfterEnd)) of TCP data beyond the end of their connections")
+            case .beforeStart:
+                add(count, "\(Self.bytes(skipped.bytesBeforeStart)) of TCP data before the first byte that is shown")
+            case .beyondWindow:
+                add(count, "\(Self.bytes(skipped.bytesBeyondWindow)) of TCP data beyond the window of their receivers")
+            case .ipProtocol, .etherType, .linkControl, .pointToPoint, .notIP: break
+            }
+        }
+        if segments == 0, lines.isEmpty { lines.append("no packets") }
+        self.lines = lines
+    }
+
+    private static func bytes(_ count: UInt64) -> String { "\(count) \(count == 1 ? "byte" : "bytes")" }
+
+    private static func isOther(_ cause: SkipCause) -> Bool {
+        switch cause {
+        case .ipProtocol, .etherType, .linkControl, .pointToPoint, .notIP: true
+        case .tunnel, .fragment, .damaged, .cut, .link, .afterEnd, .beforeStart, .beyondWindow: false
+        }
+    }
+
+    // MARK: Names
+
+    private static func name(_ cause: SkipCause) -> String {
+        switch cause {
+        case .ipProtocol(let number): ipProtocols[number] ?? "IP protocol \(number)"
+        case .etherType(let number): etherTypes[number] ?? "EtherType 0x\(Self.hexadecimal(number))"
+        case .linkControl: "LLC"
+        case .pointToPoint: "PPP"
+        case .notIP: "no IP"
+        case .tunnel(let tunnel): tunnel.rawValue
+        case .link(let number): "link type \(number)"
+        case .fragment, .damaged, .cut, .afterEnd, .beforeStart, .beyondWindow: ""
+        }
+    }
+
+    private static func hexadecimal(_ number: UInt16) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: 4 - digits.count) + digits
+    }
+
+    /// IANA's registry of protocol numbers, those that captures have.
+    private static let ipProtocols: [UInt8: String] = [
+        0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 8: "EGP", 17: "UDP", 33: "DCCP", 46: "RSVP",
+        47: "GRE without data", 58: "ICMPv6", 59: "IPv6 without payload", 88: "EIGRP", 89: "OSPF", 103: "PIM",
+        112: "VRRP", 132: "SCTP", 136: "UDP-Lite",
+    ]
+
+    /// IEEE's registry of EtherTypes, those that captures have.
+    private static let etherTypes: [UInt16: String] = [
+        0x0806: "ARP", 0x8035: "RARP", 0x8137: "IPX", 0x80F3: "AppleTalk ARP", 0x809B: "AppleTalk", 0x8809: "LACP",
+        0x8863: "PPPoE discovery", 0x8864: "PPPoE control", 0x888E: "802.1X", 0x88CC: "LLDP", 0x88F7: "PTP",
+        0x8902: "802.1ag", 0x9000: "Ethernet loopback", 0x8892: "PROFINET", 0x88A4: "EtherCAT", 0x22F0: "AVTP",
+        0x893A: "IEEE 1905.1", 0x88B8: "GOOSE", 0x8906: "FCoE",
+    ]
+}
+
+/// A link-layer type by its number and its name in tcpdump.org's registry, where it is one that captures have.
+struct LinkType: CustomStringConvertible {
+    private let number: UInt32
+
+    init(_ number: UInt32) {
+        self.number = number
+    }
+
+    /// Such as `9 (PPP)`.
+    var description: String { Self.names[number].map { "\(number) (\($0))" } ?? "\(number)" }
+
+    private static let names: [UInt32: String] = [
+        3: "AX.25", 6: "IEEE 802.5 token ring", 7: "ARCNET", 8: "SLIP", 9: "PPP", 10: "FDDI",
+        50: "PPP with HDLC framing", 51: "PPPoE", 99: "Symantec firewall", 100: "ATM with LLC", 104: "Cisco HDLC",
+        105: "IEEE 802.11", 106: "classical IP over ATM", 107: "frame relay", 109: "OpenBSD encapsulating interface",
+        114: "LocalTalk", 117: "OpenBSD pflog", 119: "IEEE 802.11 with Prism header", 122: "IP over Fibre Channel",
+        123: "SunATM", 127: "IEEE 802.11 with radiotap header", 129: "ARCNET with Linux header", 138: "IEEE 1394",
+        139: "MTP2 with header", 140: "MTP2", 141: "MTP3", 142: "SCCP", 143: "DOCSIS", 144: "IrDA",
+        163: "IEEE 802.11 with AVS header", 165: "BACnet MS/TP", 166: "PPP of pppd", 169: "GPRS LLC",
+        177: "Linux LAPD", 182: "frame relay, multilink", 187: "Bluetooth HCI H4", 189: "USB with Linux header",
+        192: "per-packet information", 195: "IEEE 802.15.4", 197: "ERF", 201: "Bluetooth HCI H4 with header",
+        202: "AX.25 KISS", 203: "LAPD", 204: "PPP with direction", 205: "Cisco HDLC with direction",
+        206: "frame relay with direction", 209: "IPMB with Linux header", 215: "IEEE 802.15.4 without PHY",
+        220: "USB with padded Linux header", 224: "Fibre Channel FC-2", 225: "Fibre Channel FC-2 with delimiters",
+        226: "Solaris ipnet", 227: "SocketCAN", 230: "IEEE 802.15.4 without FCS", 231: "D-Bus", 235: "DVB-CI",
+        240: "Hilscher netANALYZER", 241: "Hilscher netANALYZER transparent", 242: "IP over InfiniBand",
+        243: "MPEG-2 transport stream", 245: "NFC LLCP", 247: "InfiniBand", 248: "SCTP", 249: "USBPcap",
+        251: "Bluetooth low energy", 252: "Wireshark upper PDU", 253: "netlink", 254: "Bluetooth Linux monitor",
+        256: "Bluetooth low energy with PHY", 258: "PKTAP", 264: "ISO 14443", 265: "radio data system",
+        266: "USB of Darwin", 272: "Nordic BLE", 279: "Z-Wave", 283: "IEEE 802.15.4 TAP",
+    ]
+}

@@ -1,0 +1,42 @@
+import CFuzzer
+import Recording
+
+/// Feeds the reader of recordings with sequences of segments and of comments about gaps (`SegmentScript`).
+///
+/// It finds that the reader traps, gives back more bytes than the segments have, or loses a conversation.
+@main
+enum SegmentFuzz {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        _ = LLVMFuzzerRunDriver(&count, &arguments) { data, size in
+            SegmentFuzz.read(SegmentScript(Array(UnsafeBufferPointer(start: data, count: size))))
+            return 0
+        }
+    }
+
+    private static func read(_ script: SegmentScript) {
+        let reader = RecordingReader()
+        var (bytes, opened, ended) = (0, 0, 0)
+        func look(at event: RecordingEvent) {
+            switch event {
+            case .opened: opened += 1
+            case .bytes(let piece): bytes += piece.bytes.count
+            case .missing(let gap): precondition(gap.count > 0, "a gap of nothing")
+            case .ended(let conversation):
+                ended += 1
+                precondition(conversation.duration >= 0)
+            }
+        }
+        reader.append(script.capture)
+        do {
+            while let event = try reader.next() { look(at: event) }
+            try reader.finish()
+            while let event = try reader.next() { look(at: event) }
+        } catch {
+            preconditionFailure("\(error)")
+        }
+        precondition(bytes <= script.payloadBytes, "the reader made up bytes")
+        precondition(opened == ended, "a conversation is lost")
+    }
+}

@@ -1,0 +1,1 @@
+../../Fuzz/Sources/SegmentFuzz/SegmentScript.swift
