@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Sockets
 
 extension ProxyHeader {
@@ -5,7 +6,7 @@ extension ProxyHeader {
     public enum Reading: Hashable, Sendable {
         /// So far it is a header, and not all of it: every byte belongs to it.
         case incomplete
-        /// A header, which ends after so many bytes.
+        /// A header, and the number of bytes that belong to it.
         case complete(ProxyHeader, length: Int)
         /// No header, whatever follows.
         case faulty(ProxyHeaderFault)
@@ -53,23 +54,26 @@ extension ProxyHeader {
     private static func header(ofLine rest: ArraySlice<UInt8>) throws(ProxyHeaderFault) -> ProxyHeader {
         let fields = rest.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         let family = String(decoding: fields[0], as: UTF8.self)
-        // Whatever follows it on the line is ignored.
+        // The rest of the line is ignored.
         if family == "UNKNOWN" { return ProxyHeader(version: .v1, endpoints: nil) }
         guard family == "TCP4" || family == "TCP6", fields.count == 5,
-            let source = address(fields[1], port: fields[3], isIPv6: family == "TCP6"),
-            let destination = address(fields[2], port: fields[4], isIPv6: family == "TCP6")
+            let source = address(fields[1], port: fields[3]), let destination = address(fields[2], port: fields[4])
         else { throw .line }
+        // The specification wants both addresses to be of the family that the line names. nginx (its realip module
+        // replaces the client's address only, nginx issue 1609) and curl (`--haproxy-clientip`, curl issue 21340) name
+        // the family of one address and write the other as it is. Programs in Go write mapped addresses as IPv4 behind
+        // TCP6. Both addresses say which family they are of, so nothing is ambiguous; two IPv6 addresses behind TCP4
+        // have no sender and stay a fault.
+        guard family == "TCP6" || source.family == AF_INET || destination.family == AF_INET else { throw .line }
         return ProxyHeader(version: .v1, endpoints: Endpoints(source: source, destination: destination))
     }
 
-    private static func address(
-        _ host: ArraySlice<UInt8>, port: ArraySlice<UInt8>, isIPv6: Bool
-    ) -> SocketAddress? {
+    private static func address(_ host: ArraySlice<UInt8>, port: ArraySlice<UInt8>) -> SocketAddress? {
         // A NUL would end the text for the C library.
         guard let port = number(port), host.allSatisfy({ (0x21..<0x7F).contains($0) }) else { return nil }
         let text = String(decoding: host, as: UTF8.self)
-        return isIPv6
-            ? IPv6Address(text).map { .unmapped($0, port: port) } : IPv4Address(text).map { .ipv4($0, port: port) }
+        if let address = IPv4Address(text) { return .ipv4(address, port: port) }
+        return IPv6Address(text).map { .unmapped($0, port: port) }
     }
 
     /// A port in decimal, without leading zeros.
@@ -100,7 +104,7 @@ extension ProxyHeader {
         guard fixedLength + (size ?? 0) <= end else { throw .addresses }
         guard bytes.count >= end else { return .incomplete }
         var header = ProxyHeader(version: .v2, endpoints: nil)
-        // Of what is not understood nobody can say where its addresses end: all of it is skipped.
+        // Where the addresses of an unknown family end is not known, so the rest of the header is skipped.
         guard let size else { return .complete(header, length: end) }
         header.endpoints = endpoints(bytes[fixedLength..<fixedLength + size], family: bytes[13])
         guard let extensions = extensions(in: bytes[(fixedLength + size)..<end]) else { throw .extensions }
@@ -164,7 +168,7 @@ extension ProxyHeader {
     private static func check(
         _ extensions: [Extension], of header: ArraySlice<UInt8>
     ) throws(ProxyHeaderFault) {
-        // Whatever is not an extension stands before the first.
+        // Everything that is not an extension stands before the first one.
         var position = header.endIndex - extensions.reduce(0) { $0 + 3 + $1.value.count }
         for entry in extensions {
             position += 3

@@ -37,6 +37,32 @@ import Testing
             "PROXY TCP6 ::ffff:192.0.2.1 ::1 4660 443",
             .init(source: endpoints4.source, destination: .ipv6(.loopback, port: 443))
         ),
+        // What nginx writes where its realip module took the client's address from a header, curl with
+        // --haproxy-clientip, and programs in Go: the word names the family of one of the two.
+        (
+            "PROXY TCP6 2001:db8::1 192.0.2.1 4660 4660",
+            .init(source: endpoints6.source, destination: endpoints4.source)
+        ),
+        (
+            "PROXY TCP6 192.0.2.1 2001:db8::1 4660 4660",
+            .init(source: endpoints4.source, destination: endpoints6.source)
+        ),
+        (
+            "PROXY TCP4 192.0.2.1 2001:db8::1 4660 4660",
+            .init(source: endpoints4.source, destination: endpoints6.source)
+        ),
+        (
+            "PROXY TCP4 2001:db8::1 192.0.2.1 4660 4660",
+            .init(source: endpoints6.source, destination: endpoints4.source)
+        ),
+        (
+            "PROXY TCP6 192.0.2.1 192.0.2.1 4660 4660",
+            .init(source: endpoints4.source, destination: endpoints4.source)
+        ),
+        (
+            "PROXY TCP4 ::ffff:192.0.2.1 ::ffff:c000:201 4660 4660",
+            .init(source: endpoints4.source, destination: endpoints4.source)
+        ),
         ("PROXY UNKNOWN", nil),
         ("PROXY UNKNOWN ", nil),
         ("PROXY UNKNOWN whatever: 1 2 3 \u{0}\u{7}", nil),
@@ -63,9 +89,10 @@ import Testing
         "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3", "PROXY TCP4 1.2.3.4 1.2.3.4 1", "PROXY TCP4",
         "PROXY TCP5 1.2.3.4 1.2.3.4 1 2",
         "PROXY tcp4 1.2.3.4 1.2.3.4 1 2", "PROXY UNKNOWN2", "PROXY unknown", "PROXY ", "PROXY UDP4 1.2.3.4 1.2.3.4 1 2",
-        // Addresses: heading zeros, too few parts, the other family, a zone, a port, nothing, what follows a NUL.
+        // Addresses: heading zeros, too few parts, both of the other family, a zone, a path, a port, what follows a NUL.
         "PROXY TCP4 01.2.3.4 1.2.3.4 1 2", "PROXY TCP4 1.2.3 1.2.3.4 1 2", "PROXY TCP4 256.2.3.4 1.2.3.4 1 2",
-        "PROXY TCP4 ::1 ::1 1 2", "PROXY TCP6 1.2.3.4 1.2.3.4 1 2", "PROXY TCP6 fe80::1%eth0 ::1 1 2",
+        "PROXY TCP4 ::1 ::1 1 2", "PROXY TCP6 fe80::1%eth0 ::1 1 2", "PROXY TCP6 ::1 unix:/run/a.sock 1 0",
+        "PROXY TCP6 1.2.3 ::1 1 2", "PROXY TCP6 ::1 01.2.3.4 1 2", "PROXY TCP6 ::ffff:1.2.3 ::1 1 2",
         "PROXY TCP6 1::2::3 ::1 1 2", "PROXY TCP6 12345::1 ::1 1 2", "PROXY TCP6 1:2:3:4:5:6:7 ::1 1 2",
         "PROXY TCP4 1.2.3.4:5 1.2.3.4 1 2", "PROXY TCP4 1.2.3.4\u{0}x 1.2.3.4 1 2",
         // Ports: heading zeros, too large, a sign, nothing, no number.

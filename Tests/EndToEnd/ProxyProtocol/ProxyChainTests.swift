@@ -6,7 +6,7 @@ import Testing
 struct ProxyChainTests {
     private static let trusted = ["--accept-proxy", "127.0.0.0/8"]
 
-    /// The record of whoever asked: those who looked whether somebody listens came through as well.
+    /// The record of the client that asked: the probes for a listener came through as well.
     private static func record(of tapline: TaplineProcess) async throws -> EndRecord {
         let lines = try await tapline.program.output.first(1, within: .seconds(60)) {
             $0.contains("\"client\":\"127.0.0.7:")
@@ -62,6 +62,29 @@ struct ProxyChainTests {
             #expect(try await scene.ask(front).first == "127.0.0.1")
             let record = try await Self.record(of: tapline)
             #expect(record.client.hasPrefix("127.0.0.7:") && record.proxiedBy?.hasPrefix("127.0.0.1:") == true)
+        }
+    }
+
+    /// nginx's realip module takes the client's address from a header, and nginx writes it beside its own address, of
+    /// another family.
+    @Test func nginx_thatTookAnIPv6ClientFromAHeader_isBelieved() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let tapline = try await scene.forward("127.0.0.1:0:\(upstream)", options: Self.trusted)
+            let front = try await scene.forwardingNginx(to: tapline.port, takingClientsFromHeaders: true, puppet)
+            try await puppet.connect("client", to: "127.0.0.1:\(front)")
+            try await puppet.send("client", "PROXY TCP6 2001:db8::7 2001:db8::1 51512 443\r\nhello")
+            try await puppet.accept("server", from: "upstream")
+            #expect(try await puppet.receive("server", count: 5).text == "hello")
+            try await puppet.close("client")
+            try await puppet.close("server")
+            let line = try await tapline.program.output.first(1) {
+                $0.contains("2001:db8::7") || $0.contains("invalid")
+            }[0]
+            let record = try EndRecord(json: line)
+            #expect(record.client == "[2001:db8::7]:51512" && record.proxiedBy?.hasPrefix("127.0.0.1:") == true)
+            #expect(record.bytesUp == 5)
         }
     }
 

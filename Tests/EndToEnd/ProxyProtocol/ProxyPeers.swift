@@ -98,7 +98,7 @@ extension Scene {
     }
 
     /// An nginx that forwards connections to another port, with a header.
-    func forwardingNginx(to server: Int, _ puppet: Puppet) async throws -> Int {
+    func forwardingNginx(to server: Int, takingClientsFromHeaders: Bool = false, _ puppet: Puppet) async throws -> Int {
         let port = try freePort()
         let module = Self.streamModule.map { "load_module \($0);" } ?? ""
         try await nginx(
@@ -108,7 +108,8 @@ extension Scene {
             events {}
             stream {
                 server {
-                    listen 127.0.0.1:\(port);
+                    listen 127.0.0.1:\(port)\(takingClientsFromHeaders ? " proxy_protocol" : "");
+                    \(takingClientsFromHeaders ? "set_real_ip_from 127.0.0.0/8;" : "")
                     proxy_pass 127.0.0.1:\(server);
                     proxy_protocol on;
                 }
