@@ -46,7 +46,7 @@ public struct ConfigurationText: Hashable, Sendable {
     }
 
     /// Which files `include` names; nil where the text includes nothing, or says so in a way that cannot be read, which
-    /// whoever reads it whole will report.
+    /// is reported when the text is parsed.
     private static func inclusion(
         _ bytes: [UInt8], _ path: String, _ directory: String, _ environment: [String: String]
     ) -> Inclusion? {
@@ -71,7 +71,10 @@ public struct ConfigurationText: Hashable, Sendable {
     }
 
     private static func currentDirectory() throws(ValueError) -> String {
-        guard let path = getcwd(nil, 0) else { throw ValueError("the working directory is gone: \(Errno.current)") }
+        guard let path = getcwd(nil, 0) else {
+            throw ValueError(
+                "the path is relative, and the working directory is gone; write the whole path, from `/` on")
+        }
         defer { free(path) }
         return String(cString: path)
     }

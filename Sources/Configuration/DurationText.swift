@@ -21,7 +21,7 @@ public enum DurationText {
     /// millisecond, which no text can express, are left out.
     public static func text(of duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
-        let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        let milliseconds = Int64(clamping: Int128(seconds) * 1000 + Int128(attoseconds / 1_000_000_000_000_000))
         return QuantityText.text(of: milliseconds, units: kind.units, zero: "0s")
     }
 }

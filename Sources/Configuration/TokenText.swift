@@ -6,10 +6,12 @@ public enum TokenText {
     /// The token without the whitespace around it, such as a file's last newline; nil where there is nothing else.
     /// RFC 6750 allows these characters, and more than a few are needed to be worth anything.
     ///
-    /// What is there and cannot be one is an error, never nothing: whoever set it counts on being asked for it.
+    /// What is there and cannot be one is an error, never nothing: an API without a token would be open to everybody.
     public static func parse(_ text: String) throws(ValueError) -> String? {
-        guard let first = text.firstIndex(where: { !$0.isWhitespace }),
-            let last = text.lastIndex(where: { !$0.isWhitespace })
+        // A byte order mark, which Windows editors put before a file's text, is no part of it either.
+        func isAround(_ character: Character) -> Bool { character.isWhitespace || character == "\u{FEFF}" }
+        guard let first = text.firstIndex(where: { !isAround($0) }),
+            let last = text.lastIndex(where: { !isAround($0) })
         else { return nil }
         let token = text[first...last].utf8
         guard (8...1024).contains(token.count), token.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {

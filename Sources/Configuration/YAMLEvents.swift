@@ -130,7 +130,7 @@ extension Mark {
     fileprivate init(offset: Int, in bytes: [UInt8]) {
         var line = 1
         var column = 1
-        for byte in bytes.prefix(offset) {
+        for byte in bytes.prefix(max(0, offset)) {
             if byte == UInt8(ascii: "\n") {
                 line += 1
                 column = 1

@@ -5,7 +5,7 @@ struct YAMLNode {
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         case mapping([YAMLEntry])
-        /// Something that was refused and reported already; whoever meets it says nothing more.
+        /// Something that was refused and reported already; it is not reported again.
         case refused
     }
 
@@ -31,7 +31,17 @@ struct YAMLTree {
     static let mostDepth = 32
 
     /// The tree; nil when there is none: either the reason was reported, or the text has no document.
-    static func read(_ bytes: [UInt8], _ problems: Problems) -> YAMLNode? {
+    static func read(_ written: [UInt8], _ problems: Problems) -> YAMLNode? {
+        let bytes: [UInt8]
+        switch TextEncoding(of: written) {
+        case .utf8: bytes = written
+        // Removed here, so that places count from the first visible character, as editors do. libyaml skips the mark
+        // but counts it as a column, and then refuses a `---` behind it.
+        case .markedUTF8: bytes = Array(written.dropFirst(TextEncoding.utf8Mark.count))
+        case .other(let name):
+            problems.report(.start, "the file is \(name) text; save it as UTF-8")
+            return nil
+        }
         var tree = YAMLTree(problems: problems)
         if let fault = YAMLEvents.read(bytes, { tree.take($0) }) {
             let (mark, message) = YAMLAdvice.explain(fault, in: bytes)

@@ -47,7 +47,7 @@ import Testing
             (Array("a: b\nc: ü\0".utf8), "2:5: a control character; a configuration is plain text"),
             ([0x61, 0x3A, 0x20, 0xFF], "1:4: not UTF-8 text (invalid leading UTF-8 octet)"),
             ([0x61, 0x3A, 0x20, 0xC3], "1:4: not UTF-8 text (incomplete UTF-8 octet sequence)"),
-            ([0xFF, 0xFE, 0x61, 0x00], "1:1: not UTF-8 text (invalid leading UTF-8 octet)"),
+            ([0xFF, 0xFE, 0x61, 0x00], "1:1: the file is UTF-16LE text; save it as UTF-8"),
             ([0x61, 0x3A, 0x20, 0xED, 0xA0, 0x80], "1:4: not UTF-8 text (invalid Unicode character)"),
             (Array("a: \u{1B}[2J".utf8), "1:4: a control character; a configuration is plain text"),
         ] as [([UInt8], String)])

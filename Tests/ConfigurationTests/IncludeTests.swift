@@ -230,6 +230,8 @@ import Testing
         ("just text\n", ":1:1: an included file must be a mapping, of `relays`"),
         ("relays:\n", ":1:8: `relays`: at least one relay is needed"),
         ("relays: []\n---\nrelays: []\n", ":2:1: a second document begins here; a configuration is one document"),
+        ("\u{FEFF}---\nrelay: []\n", ":2:1: unknown key `relay`; did you mean `relays`?"),
+        ("\u{FEFF}relay: []\n", ":1:1: unknown key `relay`; did you mean `relays`?"),
     ])
     func anIncludedFile_isRefused(_ text: String, _ message: String) async throws {
         try await bench(

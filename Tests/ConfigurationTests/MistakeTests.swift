@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Configuration
@@ -24,6 +25,17 @@ private let relayKeys =
     @Test(arguments: shapes + keys + values + yaml)
     func mistake_isReportedWithItsPlace(_ mistaken: Mistaken) {
         #expect(mistakes(mistaken.text) == mistaken.mistakes)
+    }
+
+    @Test(arguments: [
+        ("UTF-16LE", String.Encoding.utf16LittleEndian), ("UTF-16BE", .utf16BigEndian),
+        ("UTF-32LE", .utf32LittleEndian), ("UTF-32BE", .utf32BigEndian),
+    ])
+    func textOfAnotherEncoding_isNamed(_ name: String, _ encoding: String.Encoding) throws {
+        for text in ["\u{FEFF}---\n" + relay(), "---\n" + relay(), relay()] {
+            let bytes = Array(try #require(text.data(using: encoding)))
+            #expect(mistakes(bytes) == ["1:1: the file is \(name) text; save it as UTF-8"])
+        }
     }
 
     @Test func mistakes_areAllReportedInTheOrderOfTheText() {
@@ -133,6 +145,18 @@ private let relayKeys =
         Mistaken(
             "shutdown: { drain: ${D:-30s} }\n" + relay(),
             "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"${D:-30s}\""),
+        Mistaken(
+            relay(listen: "'unix:@name'\n    mode: 0600"),
+            "4:11: `mode`: `unix:@name` is an abstract name, which has no file and no mode: every user who shares its "
+                + "network namespace can connect; choose a path, or leave `mode` out"),
+        Mistaken(
+            relay(listen: "[unix:/run/a, 'unix:@name']\n    mode: 0600"),
+            "4:11: `mode`: `unix:@name` is an abstract name, which has no file and no mode: every user who shares its "
+                + "network namespace can connect; choose a path, or leave `mode` out"),
+        Mistaken(
+            relay(listen: "\"[fe80::1]:80\""),
+            "3:13: `listen`: `fe80::1` is a link-local address and needs the interface, such as [fe80::1%eth0]:80; "
+                + "`ip -br link` lists the interfaces"),
         // What is refused on purpose.
         Mistaken(relay(listen: "&web 80"), "3:13: the anchor `&web`: anchors are not allowed; write it out"),
         Mistaken(
@@ -143,6 +167,18 @@ private let relayKeys =
             "3:13: the tag `!!int`: tags are not allowed, values are read by their text; take it out"),
         Mistaken(
             relay() + "---\n" + relay(), "5:1: a second document begins here; a configuration is one document"),
+        Mistaken(
+            relay() + "...\n---\n" + relay(), "6:1: a second document begins here; a configuration is one document"),
+        Mistaken(
+            "\u{FEFF}---\n" + relay() + "---\n",
+            "6:1: a second document begins here; a configuration is one document"),
+        // A byte order mark is no character of the first line.
+        Mistaken(
+            "\u{FEFF}log: { level: loud }\n" + relay(),
+            "1:15: `level`: `loud` is not one of trace, debug, info, notice, warning, error"),
+        Mistaken(
+            "\u{FEFF}shutdown: { drain: ${D:-30s} }\n" + relay(),
+            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"${D:-30s}\""),
         // The rest of YAML's stumbling blocks.
         Mistaken(relay(listen: "@8080"), "3:13: `@8080`: unquoted text cannot begin so in YAML; quote it: \"@8080\""),
         Mistaken("shutdown:\n\tdrain: 5s\n" + relay(), "2:1: a tab cannot indent in YAML; use spaces"),

@@ -5,7 +5,9 @@ import Testing
 struct TokenTextTests {
     @Test(arguments: [
         ("good-token-1234", "good-token-1234"), ("good-token-1234\n", "good-token-1234"),
-        (" \tgood-token-1234\r\n", "good-token-1234"), ("12345678", "12345678"), ("", nil), (" \n", nil),
+        (" \tgood-token-1234\r\n", "good-token-1234"), ("\u{FEFF}good-token-1234\r\n", "good-token-1234"),
+        ("\u{FEFF}", nil),
+        ("12345678", "12345678"), ("", nil), (" \n", nil),
         (String(repeating: "x", count: 1024), String(repeating: "x", count: 1024)),
     ])
     func whitespaceAround_isNoPartOfIt(_ text: String, _ token: String?) throws {
