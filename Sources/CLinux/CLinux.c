@@ -9,12 +9,30 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/statfs.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
+
+// Swift reads the command line from /proc/self/cmdline, and takes it for empty where /proc is not mounted: every command
+// then printed the help and ended with status 0. This function of Swift's runtime sets it; weak, because it is not
+// documented, and a runtime without it goes on reading /proc.
+extern void _swift_stdlib_overrideUnsafeArgvArgc(char **arguments, int count) __attribute__((weak));
+
+// glibc passes main's arguments to every constructor.
+__attribute__((constructor)) static void take_command_line(int count, char **arguments) {
+    if (_swift_stdlib_overrideUnsafeArgvArgc && count > 0) _swift_stdlib_overrideUnsafeArgvArgc(arguments, count);
+}
+
+int tapline_rename_to_free_name(const char *from, const char *to) {
+    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+}
 
 int tapline_accept(int fd, struct sockaddr *address, socklen_t *length) {
     return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -104,6 +122,22 @@ int tapline_interrupt_descriptor(void) {
 int tapline_take_interrupt(int fd) {
     struct signalfd_siginfo info;
     return read(fd, &info, sizeof info) == (ssize_t)sizeof info;
+}
+
+static void *tapline_return(void *argument) { return argument; }
+
+int tapline_try_event_loop(void) {
+    int error = 0;
+    int descriptors[3] = {epoll_create1(EPOLL_CLOEXEC), -1, -1};
+    if (descriptors[0] < 0) error = errno;
+    if (error == 0 && (descriptors[1] = eventfd(0, EFD_CLOEXEC)) < 0) error = errno;
+    if (error == 0 && (descriptors[2] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) < 0) error = errno;
+    pthread_t thread;
+    if (error == 0 && (error = pthread_create(&thread, NULL, tapline_return, NULL)) == 0) pthread_join(thread, NULL);
+    for (int place = 0; place < 3; place++) {
+        if (descriptors[place] >= 0) close(descriptors[place]);
+    }
+    return error;
 }
 
 int tapline_terminal_columns(int fd) {

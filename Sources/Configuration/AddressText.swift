@@ -73,7 +73,15 @@ struct AddressText {
     static func ipv6(_ inside: String, port: UInt16) throws(ValueError) -> SocketAddress {
         if let address = SocketAddress(numericHost: inside, port: port), IPv4Address(inside) == nil {
             // One address has one spelling: the kernel reports a mapped one as IPv4, too.
-            if case .ipv6(let ip, _, _) = address, let mapped = ip.mappedIPv4 { return .ipv4(mapped, port: port) }
+            guard case .ipv6(let ip, _, let scope) = address else { return address }
+            if let mapped = ip.mappedIPv4 { return .ipv4(mapped, port: port) }
+            // The system does not look at the zone of other addresses (ipv6(7)).
+            guard ip.isLinkLocal else { return .ipv6(ip, port: port) }
+            guard scope != 0 else {
+                throw ValueError(
+                    "\(quoted(inside)) is a link-local address and needs the interface, such as [\(clipped(inside))%eth0]:"
+                        + "\(port); `ip -br link` lists the interfaces")
+            }
             return address
         }
         if let percent = inside.firstIndex(of: "%"), IPv6Address(String(inside[..<percent])) != nil {

@@ -49,9 +49,9 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
             public let to: String
         }
 
-        /// Bound by nobody until now.
+        /// Not bound until now.
         public var added: [Listener] = []
-        /// Wanted by nobody from now on.
+        /// Not wanted any more.
         public var removed: [Listener] = []
         /// Kept, for another relay.
         public var moved: [Move] = []
@@ -67,7 +67,7 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
     public private(set) var changed: [RelayChange] = []
     /// The addresses of all these relays.
     public private(set) var listeners = Listeners()
-    /// Settings beside the relays.
+    /// Settings outside the relays.
     public private(set) var settings: [Setting] = []
     /// Settings that a running process keeps, and only another start takes over.
     public private(set) var needsRestart: [Setting] = []
@@ -80,6 +80,17 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
     /// Whether there is nothing to apply. What only a restart can change does not count.
     public var isEmpty: Bool {
         added.isEmpty && removed.isEmpty && renamed.isEmpty && changed.isEmpty && settings.isEmpty
+    }
+
+    /// What each of the relays of the new configuration was called in the old one; a new relay is absent.
+    ///
+    /// This is the one place that decides whether a relay goes on under another name: whatever else depends on that
+    /// (connections, listeners on free ports, limits, recordings) asks here.
+    public func previousNames(of relays: [RelaySettings]) -> [String: String] {
+        let new = Set(added)
+        let oldNames = Dictionary(renamed.map { ($0.new, $0.old) }, uniquingKeysWith: { first, _ in first })
+        let kept = relays.lazy.map(\.name).filter { !new.contains($0) }
+        return Dictionary(kept.map { ($0, oldNames[$0] ?? $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// Compares a configuration in force with another.
@@ -127,7 +138,7 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
     }
 }
 
-/// Where a relay listens and what it forwards to: by this a relay is known again under another name.
+/// Where a relay listens and what it forwards to: the same two under another name are the same relay, renamed.
 private struct Whereabouts: Hashable {
     let listen: Set<ListenAddress>
     let upstream: UpstreamAddress

@@ -2,7 +2,7 @@ internal import Sockets
 
 /// What can only be wrong between relays: names, listeners in each other's way, relays that forward to themselves.
 struct CrossCheck {
-    /// Somebody's claim on an address.
+    /// A claim on an address.
     private struct Claim {
         let owner: String
         let place: ConfigurationPlace?
@@ -16,7 +16,7 @@ struct CrossCheck {
         let port: UInt16
 
         init?(_ address: SocketAddress) {
-            // Port 0 is a free one: it is in nobody's way.
+            // Port 0 is a free one, which is in the way of no other.
             guard let port = address.port, port != 0 else { return nil }
             family = address.family
             self.port = port
@@ -108,6 +108,8 @@ struct CrossCheck {
         let addresses: [SocketAddress] =
             switch upstream {
             case .address(let address): [address]
+            case .linkLocal(let address, let zone, let port):
+                (try? SocketAddress.scope(ofZone: zone)).map { [.ipv6(address, port: port, scope: $0)] } ?? []
             case .name(_, let port): upstream.isLocalhost ? ListenAddress.loopback(port: port).socketAddresses : []
             // Each client brings its own, which is looked at then.
             case .originalDestination: []

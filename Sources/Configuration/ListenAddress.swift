@@ -8,7 +8,7 @@ public enum ListenAddress: Hashable, Sendable {
     case everyInterface(port: UInt16)
     /// `127.0.0.1:8080`, `[::1]:8080`.
     case address(SocketAddress)
-    /// `unix:/path`, with the mode of its file.
+    /// `unix:/path`, with the mode of its file; `unix:@name`, an abstract name, has no file and does not use the mode.
     case unix(path: String, mode: UInt16)
 
     /// The mode of a Unix listener's file unless `mode` says otherwise.
@@ -62,6 +62,9 @@ public enum ListenAddress: Hashable, Sendable {
         case .unix: nil
         }
     }
+
+    /// Whether it is an abstract name of a Unix socket.
+    var isAbstract: Bool { socketAddresses.contains { $0.isAbstract } }
 
     /// Whether only programs on this machine can reach it.
     public var isLocal: Bool {

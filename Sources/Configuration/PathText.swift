@@ -3,14 +3,18 @@ internal import Sockets
 
 /// Paths of files and of Unix sockets as they are written.
 enum PathText {
-    /// The absolute path that a written one means, seen from a folder; `.` and doubled slashes are taken out, so that
-    /// one file has one spelling. Links and `..` are left to the system.
+    /// The absolute path of a written one, relative to a folder, which is empty where there is none; `.` and doubled slashes
+    /// are removed, so that one file has one spelling. Links and `..` are left to the system.
     static func absolute(_ text: some StringProtocol, in directory: String) throws(ValueError) -> String {
         guard !text.isEmpty else { throw ValueError("the path is empty") }
         guard text.first != "~" else {
             throw ValueError("\(quoted(text)): `~` is not expanded; write `${HOME}` or the whole path")
         }
         guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot hold a NUL") }
+        guard text.first == "/" || !directory.isEmpty else {
+            throw ValueError(
+                "\(quoted(text)) is relative, and the working directory is gone; write the whole path, from `/` on")
+        }
         let whole = text.first == "/" ? String(text) : directory + "/" + text
         let parts = whole.split(separator: "/").filter { $0 != "." }
         let path = (whole.first == "/" ? "/" : "") + parts.joined(separator: "/")

@@ -99,6 +99,12 @@ struct RelayDraft {
         if !isUnix, listeners.count == elements.count, !listeners.isEmpty {
             fields[.mode]?.report("only a Unix socket has a mode, and \(title) listens on none")
         }
+        // Also where another listener has a file: the mode would be believed to protect this one too.
+        if let abstract = listeners.first(where: { $0.value.isAbstract }) {
+            fields[.mode]?.report(
+                "\(quoted(abstract.value.description)) is an abstract name, which has no file and no mode: every user who "
+                    + "shares its network namespace can connect; choose a path, or leave `mode` out")
+        }
         return listeners
     }
 

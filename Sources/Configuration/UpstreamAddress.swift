@@ -6,6 +6,8 @@ public enum UpstreamAddress: Hashable, Sendable {
     case name(String, port: UInt16)
     /// `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`.
     case address(SocketAddress)
+    /// `[fe80::1%eth0]:80`: a link-local address, whose interface is looked up at each connection.
+    case linkLocal(IPv6Address, zone: String, port: UInt16)
     /// `original-destination`: where each client wanted to go before it was redirected to the listener.
     case originalDestination
 
@@ -36,7 +38,12 @@ public enum UpstreamAddress: Hashable, Sendable {
         case .star:
             throw ValueError("\(quoted(text)): `*` stands for every interface; an upstream is one host")
         case .bracketed(let inside):
-            self = .address(try AddressText.ipv6(inside, port: parts.port))
+            let address = try AddressText.ipv6(inside, port: parts.port)
+            if case .ipv6(let ip, let port, 1...) = address, let percent = inside.firstIndex(of: "%") {
+                self = .linkLocal(ip, zone: String(inside[percent...].dropFirst()), port: port)
+            } else {
+                self = .address(address)
+            }
         case .plain(let host):
             if let address = IPv4Address(host) {
                 self = .address(.ipv4(address, port: parts.port))
@@ -59,12 +66,13 @@ public enum UpstreamAddress: Hashable, Sendable {
 }
 
 extension UpstreamAddress: CustomStringConvertible {
-    /// `example.com:80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/path`, `original-destination`: a text that reads as the
-    /// same address.
+    /// `example.com:80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%eth0]:80`, `unix:/path`, `original-destination`: a
+    /// text that reads as the same address.
     public var description: String {
         switch self {
         case .name(let name, let port): "\(name):\(port)"
         case .address(let address): address.description
+        case .linkLocal(let address, let zone, let port): "[\(address)%\(zone)]:\(port)"
         case .originalDestination: Self.originalDestinationText
         }
     }

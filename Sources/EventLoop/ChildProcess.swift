@@ -14,12 +14,15 @@ public final class ChildProcess {
         case exited(Int32)
         /// By this signal.
         case killed(Int32)
+        /// The system no longer has its status.
+        case unknown
 
         /// In words that follow "it".
         public var description: String {
             switch self {
             case .exited(let status): "ended with status \(status)"
             case .killed(let signal): "was killed by signal \(signal)"
+            case .unknown: "ended, with a status that the system did not keep"
             }
         }
     }
@@ -35,7 +38,10 @@ public final class ChildProcess {
         loop: EventLoop, path: String, arguments: [String], environment: [String: String], descriptors: [Int32],
         ended: @escaping (Ending) -> Void
     ) throws {
-        precondition(descriptors.allSatisfy { $0 >= 3 + descriptors.count }, "ChildProcess: a descriptor in the way")
+        guard descriptors.allSatisfy({ $0 >= 3 + descriptors.count }) else {
+            // posix_spawn would overwrite one of them with another before it is copied.
+            throw SystemError("start \(path)", Errno(EBADF))
+        }
         self.ended = ended
         // The watch first: a program may end before posix_spawn returns.
         var reap: (() -> Void)?
@@ -82,8 +88,11 @@ public final class ChildProcess {
     private func lookForEnd() {
         guard let ended else { return }
         var status: CInt = 0
-        guard waitpid(id, &status, WNOHANG) == id else { return }
+        let reaped = waitpid(id, &status, WNOHANG)
+        guard reaped != 0 else { return }
         close()
+        // ECHILD: its status is gone, e.g. because this process inherited an ignored SIGCHLD (wait(2)).
+        guard reaped == id else { return ended(.unknown) }
         // wait(2): the low seven bits are the signal, or 0 and the next eight are the status.
         let signal = status & 0x7f
         ended(signal == 0 ? .exited(status >> 8 & 0xff) : .killed(signal))
@@ -104,7 +113,7 @@ public final class ChildProcess {
     }
 }
 
-/// Strings as exec(3) wants them: pointers to each, and a null pointer behind. Whoever made them frees them.
+/// Strings as exec(3) wants them: pointers to each, and a null pointer behind. The owner frees them.
 private struct CStrings {
     let pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int

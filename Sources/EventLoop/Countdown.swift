@@ -9,7 +9,7 @@ public final class Countdown: @unchecked Sendable {
     private let changed = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
     private var left: Int
 
-    /// Waits for so many parts.
+    /// Waits for a number of parts.
     public init(_ parts: Int) {
         left = parts
         let results = [uv_mutex_init(lock), uv_cond_init(changed)]
@@ -31,9 +31,11 @@ public final class Countdown: @unchecked Sendable {
         uv_mutex_unlock(lock)
     }
 
-    /// Waits until every part is done, so many milliseconds at most. Returns whether they are.
+    /// Waits until every part is done, up to a number of milliseconds. Returns whether they are.
     public func wait(atMost milliseconds: UInt64) -> Bool {
-        let end = uv_hrtime() + milliseconds * 1_000_000
+        let (limit, isEndless) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        let start = uv_hrtime()
+        let end = isEndless ? .max : start > .max - limit ? .max : start + limit
         uv_mutex_lock(lock)
         defer { uv_mutex_unlock(lock) }
         while left > 0 {

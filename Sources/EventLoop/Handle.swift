@@ -4,11 +4,11 @@ internal import CLibuv
 ///
 /// From `init` until the close callback the handle's memory holds a retained reference to this object, so a handle stays
 /// alive for as long as libuv may call it; the close callback is the only place that gives both back. Confined to its
-/// loop's thread. Whoever made a handle closes it; one that is dropped unclosed shows in `EventLoop.openHandles`.
+/// loop's thread. The owner closes it; one that is dropped unclosed shows in `EventLoop.openHandles`.
 open class Handle {
     /// The pinned `uv_*_t`, owned by this object until the close callback.
     let memory: UnsafeMutableRawPointer
-    private unowned let loop: EventLoop
+    unowned let loop: EventLoop
 
     /// Allocates memory for a handle of the given kind. `start` tells libuv of it; when that fails the memory is freed
     /// and libuv never knew.
@@ -23,6 +23,19 @@ open class Handle {
             memory.deallocate()
             throw UVError(code: result)
         }
+        attach()
+    }
+
+    /// Allocates memory for a handle of a kind that libuv cannot refuse.
+    init(_ type: uv_handle_type, loop: EventLoop, prepare: (UnsafeMutableRawPointer) -> Void) {
+        loop.assertOnThread()
+        self.loop = loop
+        memory = .allocate(byteCount: uv_handle_size(type), alignment: 16)
+        prepare(memory)
+        attach()
+    }
+
+    private func attach() {
         uvHandle.pointee.data = Unmanaged.passRetained(self).toOpaque()
         loop.opened(self)
     }
@@ -51,6 +64,6 @@ open class Handle {
         }
     }
 
-    /// Called once, before libuv is told; for what must happen under a lock or lets go of a closure.
+    /// Called once, before libuv is told; for what must happen under a lock, or to release a closure.
     func willClose() {}
 }

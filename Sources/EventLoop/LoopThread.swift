@@ -59,6 +59,13 @@ public final class LoopThread: Sendable {
         let result = uv_thread_join(&thread)
         precondition(result == 0, "LoopThread: join: \(UVError(code: result))")
     }
+
+    /// Leaves the thread to its own end, which nothing waits for and which returns its memory. Once, instead of `join`.
+    public func detach() {
+        let result = pthread_detach(thread)
+        // It fails only for a thread that was joined or detached before (pthread_detach(3)): a defect of the caller.
+        precondition(result == 0, "LoopThread: detach: error \(result)")
+    }
 }
 
 /// What the new thread is given; not generic, because a C callback cannot be.

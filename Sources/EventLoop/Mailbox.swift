@@ -7,12 +7,12 @@ internal import Synchronization
 public final class Mailbox<Message: Sendable>: Sendable {
     private struct State {
         var queue: [Message] = []
-        /// Nil once the mailbox is closed, so that nobody wakes a handle that is going.
+        /// Nil once the mailbox is closed, so that no thread wakes a handle that is being closed.
         var wake: Wake?
     }
 
-    /// The async handle as other threads may use it. `@unchecked Sendable`, because `uv_async_send` is safe from any thread for as long as the handle
-    /// is not closing, which the lock around `State` ensures.
+    /// The async handle as other threads may use it. `@unchecked Sendable`, because `uv_async_send` is safe from any thread
+    /// for as long as the handle is not closing, which the lock around `State` ensures.
     private struct Wake: @unchecked Sendable {
         let handle: UnsafeMutablePointer<uv_async_t>
     }

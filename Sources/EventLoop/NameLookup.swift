@@ -4,8 +4,8 @@ public import Sockets
 
 /// One lookup of a host's addresses, off the loop (`getaddrinfo` in libuv's pool of threads).
 ///
-/// It keeps itself alive until the pool answers. Whoever started it may cancel it; the pool's thread may still be busy
-/// with it for a while, but nobody hears of that.
+/// It keeps itself alive until the pool answers. It can be cancelled; the pool's thread may still be busy
+/// with it for a while, without effect.
 public final class NameLookup {
     /// Why a lookup gave no address.
     public enum Failure: Error, Hashable, Sendable {
@@ -48,7 +48,7 @@ public final class NameLookup {
         loop.started(self)
     }
 
-    /// Nobody wants the answer any more: the completion will not be called.
+    /// The completion will not be called.
     public func cancel() {
         guard completion != nil else { return }
         completion = nil

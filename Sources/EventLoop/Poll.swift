@@ -2,11 +2,10 @@ internal import Glibc
 
 /// Watches one descriptor, level-triggered, and calls `ready` on the loop's thread.
 ///
-/// A subclass overrides `ready`: a virtual call is the cheapest way from an event into Swift. The descriptor stays its
-/// owner's, and so does the watch: it is closed before its owner lets it go and before the descriptor. One descriptor
-/// has one watch at a time.
+/// A subclass overrides `ready`: a virtual call is the cheapest way from an event into Swift. The owner of the descriptor
+/// owns the watch and closes it before it closes the descriptor. One descriptor has one watch at a time.
 open class Poll {
-    /// What a watch asks for, and what it is told (epoll_ctl(2)).
+    /// What a watch waits for, and what has happened (epoll_ctl(2)).
     @frozen
     public struct Events: OptionSet, Sendable {
         /// The kernel's bits.
@@ -20,35 +19,64 @@ open class Poll {
         @inlinable public static var readable: Events { Events(rawValue: 0x001) }
         /// Bytes can be written, or a connect has finished.
         @inlinable public static var writable: Events { Events(rawValue: 0x004) }
-        /// Told, asked for or not: the socket has an error, which `SO_ERROR` names, and may still hold unread bytes.
+        /// Always reported: the socket has an error, which `SO_ERROR` names, and may still hold unread bytes.
         @inlinable public static var error: Events { Events(rawValue: 0x008) }
-        /// Told, asked for or not, and for as long as it lasts: both halves have ended.
+        /// Always reported, for as long as it lasts: both halves have ended.
         @inlinable public static var hangup: Events { Events(rawValue: 0x010) }
+        /// Report a change once, not a state for as long as it lasts.
+        static var edge: Events { Events(rawValue: 1 << 31) }
     }
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     private unowned let loop: EventLoop
-    private let fd: CInt
+    let fd: CInt
 
     // MARK: The loop's thread only
 
-    /// What is asked for now; nil when not even errors are told.
-    public private(set) final var interest: Events?
-    /// Whether `close` was called.
-    public private(set) final var isClosed = false
+    // In this order they leave no gap: there are two watches in each connection.
 
-    /// Watches a non-blocking descriptor for the given events, and for errors and hang-ups, which are always told.
+    /// Distinguishes this watch from earlier ones of the same descriptor; the epoll set assigns it.
+    final var generation: UInt32 = 0
+    /// What the watch waits for now; nil when nothing is reported, not even errors.
+    public private(set) final var interest: Events?
+    private var place = Place.outside
+
+    private enum Place: UInt8 {
+        /// The kernel has no entry for it.
+        case outside
+        /// It is in the epoll set, and may be quiet there.
+        case inSet
+        case closed
+    }
+
+    /// Whether `close` was called.
+    public final var isClosed: Bool { place == .closed }
+
+    /// The data of the kernel's entry.
+    @inline(__always)
+    final var key: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(truncatingIfNeeded: fd)) }
+
+    /// Watches a non-blocking descriptor for the given events, and for errors and hang-ups, which are always reported.
     public init(loop: EventLoop, fd: CInt, for events: Events) throws(UVError) {
         loop.assertOnThread()
         self.loop = loop
         self.fd = fd
         interest = events
-        let result = loop.change(.add, fd, events, for: self)
+        let result = loop.add(self, events)
         guard result == 0 else {
-            isClosed = true
+            place = .closed
             throw UVError(code: result)
         }
+        place = .inSet
+        loop.opened()
+    }
+
+    /// A watch that is not in the epoll set before the first call of `watch`, which may then fail.
+    public init(loop: EventLoop, fd: CInt) {
+        loop.assertOnThread()
+        self.loop = loop
+        self.fd = fd
         loop.opened()
     }
 
@@ -56,37 +84,62 @@ open class Poll {
         precondition(isClosed, "Poll: close() was never called")
     }
 
-    /// Asks for other events: one `epoll_ctl`. The same ones again, or a closed watch, cost nothing.
-    @inline(__always)
+    /// Waits for other events: one `epoll_ctl`. The same events again, or a closed watch, cost nothing. If the kernel
+    /// refuses, `watchFailed` is called before this returns.
+    @inlinable @inline(__always)
     public final func watch(_ wanted: Events) {
         if wanted != interest { change(to: wanted) }
     }
 
-    /// Takes the descriptor out of the set: nothing is told until `watch`, not even errors.
+    /// Reports nothing until `watch`, not even errors. The descriptor stays in the epoll set.
     public final func rest() {
-        guard !isClosed, interest != nil else { return }
+        guard interest != nil else { return }
         change(to: nil)
     }
 
-    private func change(to wanted: Events?) {
+    @usableFromInline
+    final func change(to wanted: Events?) {
+        // A watch that is not in the set is quiet.
+        guard !isClosed, place == .inSet || wanted != nil else { return }
+        let result = place == .inSet ? loop.modify(self, wanted) : loop.add(self, wanted ?? [])
+        if result == 0 {
+            place = .inSet
+            interest = wanted
+        } else if wanted == nil {
+            // Removing it needs no memory.
+            loop.remove(self, fromKernel: true)
+            place = .outside
+            interest = nil
+        } else {
+            watchFailed(UVError(code: result))
+        }
+    }
+
+    /// The kernel refused the watch when the epoll set was renewed. Nothing is reported until `watch`.
+    final func leftSet(_ error: UVError) {
         guard !isClosed else { return }
-        let change: EpollSet.Change = wanted == nil ? .remove : interest == nil ? .add : .modify
-        let result = loop.change(change, fd, wanted ?? [], for: self)
-        precondition(result == 0, "Poll: epoll_ctl: \(UVError(code: result))")
-        interest = wanted
+        place = .outside
+        // A quiet watch misses nothing; it is added again when it wakes.
+        guard interest != nil else { return }
+        interest = nil
+        watchFailed(error)
     }
 
     /// Ends the watch: no callback comes after this returns. A second call does nothing. `andDescriptor` says that the
-    /// descriptor is about to be closed and no copy of it is open, which takes it out of the set without a call.
+    /// descriptor is about to be closed, which takes it out of the epoll set without a system call.
     public final func close(andDescriptor: Bool = false) {
         guard !isClosed else { return }
-        if !andDescriptor { rest() }
+        if place == .inSet { loop.remove(self, fromKernel: !andDescriptor) }
         interest = nil
-        isClosed = true
-        // Events of this turn may still name this object.
+        place = .closed
+        // One of its methods may be running.
         loop.closed(self)
     }
 
     /// Called on the loop's thread with what is true of the descriptor now.
     open func ready(_ events: Events) {}
+
+    /// Called on the loop's thread when the kernel refused to change what the watch waits for, or to keep it (`ENOSPC`: the
+    /// user's limit of watches, `ENOMEM`). `interest` is what is in force. Without an override nothing happens.
+    open func watchFailed(_ error: UVError) {}
 }

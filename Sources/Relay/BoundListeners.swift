@@ -5,7 +5,7 @@ internal import Sockets
 /// What is bound now, and how to come from that to what a changed configuration wants.
 ///
 /// A value that the service keeps behind a lock. A listener's identity is its address and not its relay: one that stays
-/// keeps its socket and its queue, whoever it belongs to.
+/// keeps its socket and its queue, whichever relay it belongs to.
 struct BoundListeners {
     /// One bound address.
     struct Entry {
@@ -19,6 +19,8 @@ struct BoundListeners {
         let source: BoundAddress.Source
         /// Bound to every interface of IPv6, and for clients of IPv4 too.
         let servesBothFamilies: Bool
+        /// How many sockets it has, in all workers: after an upgrade there may be more of them than workers.
+        let sockets: Int
 
         /// A new entry of a relay.
         init(relay: String, listen: ListenAddress, _ bound: BoundAddress) {
@@ -28,6 +30,7 @@ struct BoundListeners {
             file = bound.file
             source = bound.source
             servesBothFamilies = bound.servesBothFamilies
+            sockets = bound.sockets.reduce(0) { $0 + $1.count }
         }
 
         /// The same address as another relay's, or another listener's.
@@ -41,7 +44,7 @@ struct BoundListeners {
         /// Gives the file of a Unix listener the mode that its relay wants.
         func applyMode() {
             guard case .unix(_, let mode) = listen else { return }
-            // The file may have been removed by somebody; then there is no mode to put right.
+            // If another process removed the file, there is no mode to change.
             try? file?.change(mode: mode)
         }
 
@@ -60,12 +63,18 @@ struct BoundListeners {
         var opened: [BoundAddress] = []
         /// What is bound now and wanted no more.
         var going: [Entry] = []
+        /// The same, for others that bind before the change is in force.
+        var released: [HeldAddress] = []
         /// What another process handed over and no relay wants.
         var unwanted: [HandedAddress] = []
 
-        /// Lets go of what was bound in vain. The sockets close when they are dropped.
+        /// Closes what was bound and is not wanted after all, and removes its files.
         func abandon() {
-            for address in opened where address.source == .own { address.file?.remove() }
+            for address in opened where address.source == .own {
+                for parcel in address.sockets.joined() { _ = parcel.take() }
+                address.file?.remove()
+                address.replaced?.restore()
+            }
         }
     }
 
@@ -74,7 +83,7 @@ struct BoundListeners {
     private(set) var handed: [HandedAddress] = []
     /// Whether files of sockets that a tapline before this one handed over are ours to remove.
     private var ownsHandedFiles = false
-    /// Those of them that nobody here needs, until they are.
+    /// Those of them that no listener here needs, until then.
     private var strayFiles: [SocketFile] = []
 
     /// Nothing is bound yet, but for what was handed over.
@@ -84,15 +93,18 @@ struct BoundListeners {
 
     // MARK: Preparing
 
-    /// Binds what a configuration wants and is not there. Throws what a person can act on; nothing has changed then.
-    func prepare(_ configuration: Configuration, _ binding: ListenerBinding) throws(SystemError) -> Change {
+    /// Binds what a configuration wants and is not there. `previousNames` says which relays are there already, and under
+    /// which name. Throws what a person can act on; nothing has changed then.
+    func prepare(
+        _ configuration: Configuration, previousNames: [String: String], _ binding: ListenerBinding,
+        released: [HeldAddress] = []
+    ) throws(SystemError) -> Change {
         var plan = Plan(handed: handed)
-        let names = Set(configuration.relays.map(\.name))
         for relay in configuration.relays {
             for listen in relay.listen {
                 var wanted: [SocketAddress] = []
                 for address in listen.socketAddresses where !plan.isCovered(address, listen, entries) {
-                    let known = entry(for: address, listen) { $0 == relay.name || !names.contains($0) }
+                    let known = entry(for: address, listen, of: previousNames[relay.name])
                     if !plan.keep(known, relay.name, listen), !plan.take(address, relay.name, listen) {
                         wanted.append(address)
                     }
@@ -108,26 +120,33 @@ struct BoundListeners {
                 if !plan.keep(known, relay.name, listen) { plan.take(handed, relay.name, listen) }
             }
         }
-        return try carryOut(plan, binding)
+        return try carryOut(plan, binding, released)
     }
 
-    /// The entry that serves an address; a free port serves the relay that asked for it, or was asked for by one that
-    /// is there no more.
+    /// The entry that serves an address; a free port stays with the relay that it was bound for, whose name was
+    /// `previousName`.
     private func entry(
-        for address: SocketAddress, _ listen: ListenAddress, _ mayComeFrom: (String) -> Bool
+        for address: SocketAddress, _ listen: ListenAddress, of previousName: String?
     ) -> Entry? {
         guard address.port == 0 else { return entries.first { $0.address == address } }
         return entries.first {
-            $0.listen == listen && $0.address.family == address.family && mayComeFrom($0.relay)
+            $0.listen == listen && $0.address.family == address.family && $0.relay == previousName
         }
     }
 
-    private func carryOut(_ plan: Plan, _ binding: ListenerBinding) throws(SystemError) -> Change {
+    private func carryOut(
+        _ plan: Plan, _ binding: ListenerBinding, _ released: [HeldAddress]
+    ) throws(SystemError) -> Change {
         var change = Change()
         change.going = entries.filter { !plan.kept.contains($0.address) }
+        change.released = change.going.map { entry in
+            let ownsFile = entry.source == .own || (entry.source == .tapline && ownsHandedFiles)
+            return HeldAddress(entry.address, file: ownsFile ? entry.file : nil)
+        }
         change.unwanted = plan.left
         // Also what a tapline before this one listens on, until it is told that this one is ready.
-        let going = change.going.map(\.address) + plan.left.filter { !$0.isOfManager }.map(\.address)
+        let released =
+            released + change.released + plan.left.filter { !$0.isOfManager }.map { HeldAddress($0.address) }
         do {
             for step in plan.steps {
                 switch step {
@@ -138,7 +157,7 @@ struct BoundListeners {
                     change.opened.append(bound)
                     change.entries.append(Entry(relay: relay, listen: listen, bound))
                 case .bind(let addresses, let relay, let listen):
-                    let bound = try binding.bind(listen, only: addresses, for: relay, beside: going)
+                    let bound = try binding.bind(listen, only: addresses, for: relay, released: released)
                     change.opened += bound
                     change.entries += bound.map { Entry(relay: relay, listen: listen, $0) }
                 }
@@ -155,6 +174,7 @@ struct BoundListeners {
     /// The change is in force. Files of Unix listeners that are gone are removed, and modes put right.
     mutating func adopt(_ change: Change) {
         for entry in change.going { remove(entry) }
+        for bound in change.opened { bound.replaced?.remove() }
         for entry in change.entries {
             guard let old = entries.first(where: { $0.address == entry.address }), old.listen != entry.listen else {
                 continue

@@ -12,8 +12,10 @@ extension Connection {
         /// Whether a limit that counts from a moment is over; 0 is off.
         func isOver(_ limit: UInt64, since start: UInt64) -> Bool {
             guard limit > 0 else { return false }
-            if now &- start >= limit { return true }
-            next = min(next, start + limit)
+            let (deadline, isEndless) = start.addingReportingOverflow(limit)
+            if isEndless { return false }
+            if now >= deadline { return true }
+            next = min(next, deadline)
             return false
         }
         if isOver(limits.lifetime, since: startedAt) {
@@ -77,7 +79,7 @@ extension Connection {
     /// connection may be over when this returns.
     func checkHealth(_ now: UInt64) {
         if state.phase == .connecting || state.awaitsClient {
-            if let client, client.hasHungUp, client.socket.hasFailedOrEnded { socketFailed(client) }
+            if let client { checkHungUp(client) }
             return
         }
         if !hasUpstreamKeepalive { setUpstreamKeepalive() }
@@ -85,12 +87,19 @@ extension Connection {
             guard state.isMoving else { return }
             guard let leg = leg(side), !leg.hasFailed, let inflow = flow(to: leg), let outflow = flow(from: leg)
             else { continue }
-            if leg.hasHungUp, leg.socket.hasFailedOrEnded { socketFailed(leg) }
+            checkHungUp(leg)
+            guard !leg.hasFailed, state.isMoving else { continue }
             if DeadPeer.isDead(leg, delivered: inflow.delivered, now: now, limit: worker.shared.deadPeerAfter) {
                 fail(leg, .timedOut)
             }
-            if now &- outflow.lastProgress >= 1000 { outflow.rest() }
+            if Monotonic.elapsed(from: outflow.lastProgress, to: now) >= 1000 { outflow.rest() }
         }
         settle()
+    }
+
+    /// Polls a leg whose watch rests because both its halves have ended. That lasts for as long as the other side does
+    /// not read, and is no error; a reset that came since is.
+    private func checkHungUp(_ leg: Leg) {
+        if leg.hasHungUp, leg.socket.hasFailedOrEnded, let error = leg.socket.takeError() { fail(leg, error) }
     }
 }

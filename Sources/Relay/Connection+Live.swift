@@ -2,7 +2,7 @@ internal import EventLoop
 internal import Recording
 internal import Sockets
 
-/// What is told of a connection while it is open. On the worker's thread, and only when somebody asks: nothing here is
+/// A connection's state while it is open. On the worker's thread, and only on request: nothing here is
 /// kept up to date in between.
 extension Connection {
     /// A copy of how it stands. `kernel`: the sockets are asked too, some five system calls each.
@@ -22,6 +22,14 @@ extension Connection {
         return live
     }
 
+    /// Adds its sums so far to its relay's. It reads numbers only: a record, with its addresses and texts, costs five times
+    /// as much.
+    func count(into figures: inout RelayFigures) {
+        figures.count(
+            bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
+            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration)
+    }
+
     private var liveState: LiveConnection.State {
         if state.phase == .connecting || state.awaitsClient { return .connecting }
         if state.failedSide != nil { return .resetting }
@@ -31,7 +39,8 @@ extension Connection {
 
     private func flowState(_ flow: Flow) -> LiveConnection.FlowState {
         LiveConnection.FlowState(
-            held: flow.keptCount + flow.inPipe, quiet: worker.loop.now &- flow.lastProgress,
+            held: flow.keptCount + flow.inPipe,
+            quiet: Monotonic.elapsed(from: flow.lastProgress, to: worker.loop.now),
             hasEnded: flow.isSourceDone, splices: flow.pipe != nil, hasMoved: flow.delivered > 0,
             awaitsRecording: flow.isWaitingForTap)
     }

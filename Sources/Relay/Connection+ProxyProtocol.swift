@@ -15,7 +15,7 @@ extension Connection {
 
     /// Waits for the client's header, which may be there already. The connection may be over when this returns.
     func awaitHeader() {
-        // Whoever can open a Unix listener's file is trusted by its mode.
+        // A Unix listener trusts every program that its file's mode admits.
         guard listenerAddress.isUnix || relay.trusts(clientAddress) else {
             happened(.decided(.proxyUntrusted))
             return
@@ -109,7 +109,8 @@ extension Connection {
         while failure == nil, !proxy.unsent.isEmpty {
             switch upstream.socket.send(proxy.unsent) {
             case .moved(let count): proxy.unsent = proxy.unsent.dropFirst(count)
-            case .wouldBlock, .endOfStream: return upstream.await(reading: false, writing: true)
+            case .wouldBlock: return upstream.await(reading: false, writing: true)
+            case .endOfStream: failure = Flow.tookNothing
             case .failed(let error): failure = error
             }
         }

@@ -8,7 +8,7 @@ extension Connection {
     /// there.
     func tapNew() {
         for tap in taps { tap.introduced(as: origin, acceptedTicks: acceptedTicks) }
-        worker.taps.forEach(of: relay.name) { recorder in
+        worker.taps.forEach(of: relay.identity) { recorder in
             guard recorder.plan.selection.takes(id, from: clientAddress),
                 !taps.contains(where: { $0.recorder === recorder })
             else { return }
@@ -18,15 +18,16 @@ extension Connection {
         }
     }
 
-    /// Records the connection from now on, if the recorder takes it.
+    /// Records the connection from now on, if the recorder takes it; one of a relay's files is that of this relay. A connection has one recorder at most that has
+    /// records, so that every byte is recorded once: an earlier one, of a configuration before, ends with it here.
     func attach(_ recorder: Recorder) {
         let selection = recorder.plan.selection
-        guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.name),
+        guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.identity.name),
             selection.takes(id, from: clientAddress), !taps.contains(where: { $0.recorder === recorder })
         else { return }
         if state.awaitsClient {
-            // Whose it is, and so who else takes it, is for the header to say, and where it goes for the hello. Whoever
-            // reads along this one connection waits with it.
+            // The PROXY header decides whose it is, and so what else records it; the hello decides where it goes. A live
+            // recording of this one connection waits with it.
             guard selection.connection != nil else { return }
             taps.append(
                 ConnectionTap(
@@ -34,29 +35,38 @@ extension Connection {
                     upOffset: 0, downOffset: 0))
             return
         }
+        let former = recorder.hasRecords ? taps.first { $0.recorder.hasRecords } : nil
+        if let former { end(former) }
         guard let up, let down else {
             taps.append(
                 ConnectionTap(
                     recorder: recorder, lane: worker.lane(to: recorder), origin: origin, acceptedTicks: acceptedTicks))
             return
         }
-        // What is in a pipe passes unseen.
+        // What is in a pipe is not recorded.
         taps.append(
             ConnectionTap(
                 recorder: recorder, lane: worker.lane(to: recorder), origin: origin, upstreamAddress: upstreamAddress,
                 upOffset: up.delivered + UInt64(up.inPipe), downOffset: down.delivered + UInt64(down.inPipe),
                 endedFlows: endsTold))
         setTaps()
+        // A flow that waited for the former has room in this one. The connection may be over afterwards.
+        if former != nil { tapHasRoom() }
     }
 
     /// The recording of the connection ends, and the connection goes on.
     func detach(_ recorder: Recorder) {
-        guard let position = taps.firstIndex(where: { $0.recorder === recorder }) else { return }
-        let tap = taps.remove(at: position)
-        tap.stopped()
-        if recorder.hasRecords { pastTaps.append(PastTap(taken: tap.taken, missed: tap.missed, account: tap.account)) }
+        guard let tap = taps.first(where: { $0.recorder === recorder }) else { return }
+        end(tap)
         setTaps()
         tapHasRoom()
+    }
+
+    private func end(_ tap: ConnectionTap) {
+        taps.removeAll { $0 === tap }
+        tap.stopped()
+        guard tap.recorder.hasRecords else { return }
+        pastTaps.append(PastTap(taken: tap.taken, missed: tap.missed, account: tap.account))
     }
 
     /// Gives the flows what the connection has.
@@ -86,7 +96,7 @@ extension Connection {
         for tap in taps { tap.flowEnded(direction, at: flow.delivered) }
     }
 
-    /// The connection is over: whoever hears of ends is told when its recording is done with it.
+    /// The connection is over: its end is reported when its recording is done with it.
     func tell(_ record: ConnectionRecord) {
         let shared = worker.shared
         if !taps.isEmpty, record.end?.reason == .clientClosed || record.end?.reason == .upstreamClosed {
@@ -111,16 +121,17 @@ extension Connection {
         guard !written.isEmpty || !pastTaps.isEmpty else { return }
         var recorded: UInt64 = 0
         var dropped: UInt64 = 0
+        // The recorder's thread counts what is lost, and may be ahead of what this thread has counted.
+        func count(_ taken: UInt64, _ missed: UInt64, lost: UInt64) {
+            recorded &+= taken - min(taken, lost)
+            dropped &+= missed &+ lost
+        }
         for tap in pastTaps {
-            let lost = tap.account.lost
-            recorded += tap.taken - lost
-            dropped += tap.missed + lost
+            count(tap.taken, tap.missed, lost: tap.account.lost)
         }
         for tap in written {
             // At the end the recorder says what it lost.
-            let lost = record.end == nil ? tap.account.lost : 0
-            recorded += tap.taken - lost
-            dropped += tap.missed + lost
+            count(tap.taken, tap.missed, lost: record.end == nil ? tap.account.lost : 0)
         }
         record.recordedBytes = recorded
         record.droppedBytes = dropped
@@ -151,7 +162,7 @@ extension RelayRuntime.Target {
     /// The port; nil for a Unix socket.
     var port: UInt16? {
         switch self {
-        case .name(_, let port): port
+        case .name(_, let port), .linkLocal(_, _, let port): port
         case .address(let address): address.port
         case .originalDestination: nil
         }

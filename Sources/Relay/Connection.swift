@@ -24,7 +24,7 @@ final class Connection {
 
     /// Where it stands in the worker's list.
     var index = 0
-    /// Whom the connection is of: the peer of its socket, unless a PROXY header names another.
+    /// The client's address: the socket's peer, or the source in its PROXY header.
     var clientAddress: SocketAddress
     private(set) var state: ConnectionState
     private(set) var client: Leg?
@@ -34,7 +34,7 @@ final class Connection {
     private(set) var clientSocket: Socket
     private var dialer: Dialer?
     private(set) var upstreamAddress: SocketAddress?
-    private var connectDuration: Int64?
+    private(set) var connectDuration: Int64?
     private var firstByteDuration: Int64?
     /// Of a relay with `proxy_protocol` only.
     var proxy: ProxyExchange?
@@ -49,11 +49,12 @@ final class Connection {
     var pastTaps: [PastTap] = []
     /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
     var hasUpstreamKeepalive = false
+    /// How long the next wait for a reset is, milliseconds.
+    private var resetDelay: UInt8 = 1
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
     var halfEndedAt: UInt64 = 0
     /// Looks whether the reset may pass; only while one waits.
     private var resetTimer: Timer?
-    private var resetDelay: UInt64 = 1
     var startedAt: UInt64
     /// When the drain of its removed relay is over; nil while the relay is there.
     private(set) var drainsUntil: UInt64?
@@ -117,18 +118,31 @@ final class Connection {
             return try Leg(
                 connection: self, loop: worker.loop, socket: socket, side: side, isUnix: isUnix, reading: reading)
         } catch {
-            worker.logger.error(
-                "a socket cannot be watched", metadata: ["connection": "\(id)", "error": "\(error) (\(error.name))"])
-            happened(.decided(.internalError))
+            watchRefused(side, error)
             return nil
         }
+    }
+
+    /// The kernel refused to change what a leg waits for. Events that were reported before still stand.
+    func watchFailed(_ leg: Leg, _ error: UVError) {
+        watchRefused(leg.side, error)
+    }
+
+    private func watchRefused(_ side: Side, _ error: UVError) {
+        worker.logger.error(
+            "epoll refused to watch a socket; its connection is reset",
+            metadata: ["connection": "\(id)", "side": "\(side)", "error": "\(error) (\(error.name))"])
+        happened(.watchRefused(error.errno))
     }
 
     /// The upstream is connected: called once by the dialer. It may have reset since, which its socket will not say
     /// again; what it sent before that can still be read.
     func connected(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno?) {
+        var socket = socket
+        // If the client's socket cannot be watched, the connection ends here, and not in order.
+        socket.isResetWhenDropped = !address.isUnix
         upstreamAddress = address
-        connectDuration = Int64(EventLoop.nanoseconds &- acceptedTicks)
+        connectDuration = age
         guard let client = makeClientLeg(reading: true),
             let upstream = makeLeg(socket, side: .upstream, isUnix: address.isUnix, reading: true)
         else { return }
@@ -197,7 +211,7 @@ final class Connection {
     @inline(__always)
     func report(_ outcome: Flow.Outcome, of flow: Flow) {
         if flow.direction == .down && firstByteDuration == nil && flow.delivered > 0 {
-            firstByteDuration = Int64(EventLoop.nanoseconds &- acceptedTicks)
+            firstByteDuration = age
         }
         if case .waiting = outcome { return }
         reportEnd(outcome, of: flow)
@@ -222,18 +236,9 @@ final class Connection {
         }
     }
 
-    /// A leg's socket has an error.
+    /// EPOLLERR: a leg's socket has an error.
     func socketFailed(_ leg: Leg) {
-        guard let error = leg.socket.takeError() else {
-            // A write has met the error already, or there was none.
-            leg.unknownErrors += 1
-            if leg.unknownErrors > 3 {
-                leg.hasHungUp = true
-                leg.rest()
-            }
-            return
-        }
-        fail(leg, error)
+        if let error = leg.socket.takeError() { fail(leg, error) } else { leg.countUnknownError() }
     }
 
     func fail(_ leg: Leg, _ error: Errno) {
@@ -306,23 +311,18 @@ final class Connection {
             happened(.resetMayPass)
             return
         }
-        // A leg that rests is told of nothing, and the queue of one that was reset never empties.
+        // Nothing is reported for a leg that rests, and the queue of one that was reset never empties.
         if leg.hasHungUp, let error = leg.socket.takeError() { return fail(leg, error) }
-        if resetTimer == nil {
-            resetTimer = try? Timer(loop: worker.loop) { [unowned self] in
-                awaitSent(side)
-            }
-        }
-        // Without a timer (no memory) the sweep's bound is what ends it.
-        resetTimer?.start(after: resetDelay)
+        let timer = resetTimer ?? Timer(loop: worker.loop) { [unowned self] in awaitSent(side) }
+        resetTimer = timer
+        timer.start(after: UInt64(resetDelay))
         resetDelay = min(resetDelay * 2, 50)
     }
 
     private func end(reset: Bool, _ reason: EndReason, _ errno: Errno?) {
         let record = record(
             ended: .init(
-                time: WallClock.now, duration: Int64(EventLoop.nanoseconds &- acceptedTicks), reason: reason,
-                errno: errno))
+                time: WallClock.now, duration: age, reason: reason, errno: errno))
         dialer?.cancel()
         dialer = nil
         interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
@@ -350,7 +350,7 @@ final class Connection {
     }
 
     /// Since accept, nanoseconds of the monotonic clock.
-    var age: Int64 { Int64(EventLoop.nanoseconds &- acceptedTicks) }
+    var age: Int64 { Int64(clamping: EventLoop.nanoseconds(since: acceptedTicks)) }
     /// The upstream's name is being looked up.
     var isWaitingForName: Bool { dialer?.isWaitingForName ?? false }
 

@@ -9,7 +9,7 @@ internal import Sockets
 /// reset.
 struct ConnectionState: Hashable {
     enum Phase: Hashable {
-        /// Nobody is connected before the client's PROXY header is there.
+        /// No upstream is connected before the client's PROXY header is complete.
         case awaitingHeader
         /// Which upstream is to be connected is for the client's TLS ClientHello to say.
         case awaitingHello
@@ -47,6 +47,8 @@ struct ConnectionState: Hashable {
         case legFailed(Side, Errno)
         /// The other leg has sent what came before the reset, or has had its time to.
         case resetMayPass
+        /// The kernel refused to watch a leg's socket.
+        case watchRefused(Errno?)
         /// Tapline ends the connection.
         case decided(EndReason)
     }
@@ -109,7 +111,7 @@ struct ConnectionState: Hashable {
             phase = .connecting
             return .connect
         case (.awaitingHeader, .sourceEnded(.up)), (.awaitingHello, .sourceEnded(.up)):
-            // It went without asking for anything, as whoever only looks whether somebody listens.
+            // Closed without sending anything, e.g. by a port scan or a TCP health check.
             return end(reset: false, .clientClosed, nil)
         case (.awaitingHeader, .legFailed(let side, let errno)), (.awaitingHello, .legFailed(let side, let errno)):
             return end(reset: true, Self.reason(side, errno), errno)
@@ -175,6 +177,9 @@ struct ConnectionState: Hashable {
         case (.passingReset, .sourceEnded), (.passingReset, .delivered):
             return .none
 
+        case (_, .watchRefused(let errno)):
+            if failedSide != nil { return endAfterFailure() }
+            return end(reset: true, .internalError, errno)
         case (_, .decided(let reason)):
             // A reset that came first stays the reason.
             if failedSide != nil { return endAfterFailure() }
@@ -196,11 +201,13 @@ struct ConnectionState: Hashable {
         return .end(reset: reset, reason, errno)
     }
 
-    /// What a failed leg is called: timed out when the system, or Tapline, gave up on its peer; else reset.
+    /// The reason of a failed leg: timed out when the system, or Tapline, gave up on its peer; else reset. EIO is no
+    /// peer's doing.
     private static func reason(_ side: Side, _ errno: Errno?) -> EndReason {
         switch errno?.code {
         case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN:
             side == .client ? .clientTimedOut : .upstreamTimedOut
+        case EIO: .internalError
         default:
             side == .client ? .clientReset : .upstreamReset
         }

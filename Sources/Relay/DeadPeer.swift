@@ -3,7 +3,7 @@ internal import Sockets
 /// Tells a peer that is gone from one that only does not read.
 ///
 /// Keepalive does not fire while data is unacknowledged, and `TCP_USER_TIMEOUT` also cuts a peer that answers every
-/// probe with a closed window: somebody at a breakpoint. So the kernel's own figures are asked.
+/// probe with a closed window, such as a program stopped in a debugger. So the kernel's own figures decide.
 enum DeadPeer {
     /// Looks at a leg's send queue and, only when bytes have waited in it for the limit, at its figures. Milliseconds.
     static func isDead(_ leg: Leg, delivered: UInt64, now: UInt64, limit: UInt64) -> Bool {
@@ -14,13 +14,20 @@ enum DeadPeer {
             return false
         }
         if leg.unacknowledgedSince == 0 { leg.unacknowledgedSince = now }
-        guard now &- leg.unacknowledgedSince >= limit, let info = leg.socket.info else { return false }
-        // An acknowledgement since then starts the wait anew from there.
-        leg.unacknowledgedSince = max(leg.unacknowledgedSince, now &- UInt64(info.sinceLastAcknowledgement))
-        return now &- leg.unacknowledgedSince >= limit && isUnanswered(info)
+        guard hasPassed(limit, since: leg.unacknowledgedSince, now), let info = leg.socket.info else { return false }
+        // An acknowledgement since then starts the wait again from there.
+        let sinceAcknowledgement = UInt64(clamping: info.sinceLastAcknowledgement)
+        if sinceAcknowledgement < now {
+            leg.unacknowledgedSince = max(leg.unacknowledgedSince, now - sinceAcknowledgement)
+        }
+        return hasPassed(limit, since: leg.unacknowledgedSince, now) && isUnanswered(info)
     }
 
-    /// Whether bytes, or three probes of a closed window, were sent again and nobody answered.
+    private static func hasPassed(_ limit: UInt64, since start: UInt64, _ now: UInt64) -> Bool {
+        Monotonic.elapsed(from: start, to: now) >= limit
+    }
+
+    /// Whether retransmitted bytes, or three probes of a closed window, were not acknowledged.
     static func isUnanswered(_ info: Socket.Info) -> Bool {
         info.retransmits > 0 || info.probes >= 3
     }

@@ -27,6 +27,12 @@ struct DialFailure: Hashable {
         self.init(reason: reason, errno: error, address: address)
     }
 
+    /// The interface of a link-local address was not found; the lookup needs a socket for a moment.
+    init(lookingUpInterface error: Errno) {
+        let isSpent = [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(error.code)
+        self.init(reason: isSpent ? .overLimit : .connectUnreachable, errno: error, address: nil)
+    }
+
     /// The connect failed. `localAddresses` is asked only where no local address could be taken.
     init(
         connecting address: SocketAddress, _ error: Errno,
@@ -50,7 +56,7 @@ struct DialFailure: Hashable {
         local.contains { $0.family == address.family && $0.isLoopback == address.isLoopback }
     }
 
-    /// The failure that says more: somebody who answered before a silence, a silence before having no way. Of two alike,
+    /// The more informative failure: an answer comes before a timeout, a timeout before a missing route. Of two alike,
     /// the later.
     func orStronger(_ later: DialFailure) -> DialFailure {
         later.strength >= strength ? later : self

@@ -11,9 +11,9 @@ internal import Sockets
 final class Dialer {
     /// RFC 8305, section 8: the recommended delay between two attempts. Milliseconds.
     static let attemptDelay: UInt64 = 250
-    /// A Unix socket whose queue is full cannot be waited for; it is tried again after so many milliseconds.
+    /// A Unix socket whose queue is full cannot be waited for; it is tried again after this delay. Milliseconds.
     private static let unixRetryDelay: UInt64 = 10
-    /// So many addresses are tried at once at most: a name with many dead ones must not take everybody's descriptors.
+    /// The most addresses that are tried at once: a name with many dead ones must not use up the descriptors.
     private static let mostAttempts = 4
 
     private unowned(unsafe) let connection: Connection
@@ -39,6 +39,12 @@ final class Dialer {
         switch connection.target {
         case .address(let address):
             tryOnly(address)
+        case .linkLocal(let address, let zone, let port):
+            do throws(Errno) {
+                tryOnly(.ipv6(address, port: port, scope: try SocketAddress.scope(ofZone: zone)))
+            } catch {
+                fail(DialFailure(lookingUpInterface: error))
+            }
         case .originalDestination:
             guard let destination = connection.interception?.destination else { return fail(failure) }
             tryOnly(destination)
@@ -190,7 +196,7 @@ final class Dialer {
     }
 
     private func succeed(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno? = nil) -> Bool {
-        // A loopback port of the ephemeral range that nobody listens on can be connected to itself (simultaneous open).
+        // A loopback port of the ephemeral range without a listener can be connected to itself (simultaneous open).
         if worker.shared.system.mayBeOwnPort(address), socket.localAddress == socket.peerAddress {
             socket.resetOnClose()
             socket.close()
@@ -206,7 +212,7 @@ final class Dialer {
     fileprivate func decided(_ attempt: Attempt) {
         guard !isDone else { return }
         var socket = attempt.takeSocket()
-        // Only now: until it is closed, nobody else holds the attempt.
+        // Only now: until it is closed, nothing else holds the attempt.
         attempts.removeAll { $0 === attempt }
         giveDescriptors()
         let error = socket.takeError()
@@ -221,14 +227,27 @@ final class Dialer {
         tryNext()
     }
 
+    /// The kernel refused to go on watching an attempt's socket.
+    fileprivate func watchFailed(_ attempt: Attempt, _ error: UVError) {
+        guard !isDone else { return }
+        attempt.end()
+        attempts.removeAll { $0 === attempt }
+        giveDescriptors()
+        note(DialFailure(reason: .internalError, errno: error.errno, address: attempt.address))
+        delay?.close()
+        delay = nil
+        tryNext()
+    }
+
     private func later(_ milliseconds: UInt64, _ action: @escaping (Dialer) -> Void) {
         delay?.close()
-        delay = try? Timer(loop: worker.loop) { [unowned self] in
+        let timer = Timer(loop: worker.loop) { [unowned self] in
             delay?.close()
             delay = nil
             action(self)
         }
-        delay?.start(after: milliseconds)
+        delay = timer
+        timer.start(after: milliseconds)
     }
 
     private func note(_ failure: DialFailure) {
@@ -256,6 +275,10 @@ private final class Attempt: Poll {
 
     override func ready(_ events: Events) {
         dialer.decided(self)
+    }
+
+    override func watchFailed(_ error: UVError) {
+        dialer.watchFailed(self, error)
     }
 
     /// Ends the watch and hands the socket over.

@@ -22,8 +22,8 @@ public struct DurationHistogram: Hashable, Sendable {
     public let bounds: Bounds
     /// How many were in each bucket, not summed up; the last is the one without a bound.
     public private(set) var counts = InlineArray<13, UInt64>(repeating: 0)
-    /// All of them together, nanoseconds.
-    public private(set) var sum: UInt64 = 0
+    /// All of them together, nanoseconds. Of 10,000 connections that are always open, 2⁶⁴ are reached in 21 days.
+    public private(set) var sum: UInt128 = 0
 
     /// Nothing yet.
     public init(_ bounds: Bounds) {
@@ -33,7 +33,7 @@ public struct DurationHistogram: Hashable, Sendable {
     /// How many there were.
     public var count: UInt64 {
         var count: UInt64 = 0
-        for index in counts.indices { count += counts[index] }
+        for index in counts.indices { count &+= counts[index] }
         return count
     }
 
@@ -43,15 +43,15 @@ public struct DurationHistogram: Hashable, Sendable {
         let limits = bounds.seconds
         var place = 0
         while place < limits.count && seconds > limits[place] { place += 1 }
-        counts[place] += 1
-        sum += UInt64(max(0, nanoseconds))
+        counts[place] &+= 1
+        sum &+= UInt128(max(0, nanoseconds))
     }
 
     /// Adds what another counted; its bounds must be the same.
     public mutating func add(_ other: DurationHistogram) {
         precondition(bounds == other.bounds, "DurationHistogram: other bounds")
-        for index in counts.indices { counts[index] += other.counts[index] }
-        sum += other.sum
+        for index in counts.indices { counts[index] &+= other.counts[index] }
+        sum &+= other.sum
     }
 
     /// The same counts and the same sum.

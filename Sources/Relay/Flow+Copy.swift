@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Sockets
 
 /// The copy pump: `recv` into the worker's scratch buffer, `send` at once.
@@ -41,6 +42,10 @@ extension Flow {
             ? Limits.streamingRead : Limits.read
     }
 
+    /// The kernel took none of the bytes and gave no reason, which send(2) does not allow. It would repeat without end, so
+    /// it is an error of this connection.
+    static var tookNothing: Errno { Errno(EIO) }
+
     /// Sends from the scratch buffer and keeps what there is no room for. Returns the error of a socket that failed.
     @inline(__always)
     private func send(_ scratch: ByteBuffer, count: Int) -> Errno? {
@@ -54,7 +59,7 @@ extension Flow {
             keep(scratch, from: 0, count: count)
             return nil
         case .endOfStream:
-            preconditionFailure("Flow: send took nothing of \(count) bytes")
+            return Self.tookNothing
         case .failed(let error):
             return error
         }
@@ -96,7 +101,7 @@ extension Flow {
         case .wouldBlock:
             return .waiting
         case .endOfStream:
-            preconditionFailure("Flow: send took nothing of \(keptCount) bytes")
+            return .destinationFailed(Self.tookNothing)
         case .failed(let error):
             return .destinationFailed(error)
         }

@@ -109,13 +109,14 @@ extension Flow {
         while inPipe > 0 {
             switch destination.socket.splice(from: pipe, limit: inPipe) {
             case .moved(let count):
-                inPipe -= count
+                inPipe = max(0, inPipe &- count)
                 spliced &+= UInt64(count)
                 self.count(count)
             case .wouldBlock:
                 return .waiting
             case .endOfStream:
-                preconditionFailure("Flow: the pipe is empty, but \(inPipe) bytes were put into it")
+                // The pipe is empty although bytes were put into it: what they were is lost, which ends the connection.
+                return .destinationFailed(Self.tookNothing)
             case .failed(let error):
                 return .destinationFailed(error)
             }

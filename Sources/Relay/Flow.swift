@@ -36,11 +36,11 @@ final class Flow {
         static let copiedPerEvent = 256 << 10
         /// A read of this size counts as large.
         static let large = 24 << 10
-        /// So many large reads in a row, and the flow streams.
+        /// Consecutive large reads before a flow switches to splice.
         static let largeReadsToStream: UInt8 = 8
         /// A splice of less counts as small.
         static let small = 8 << 10
-        /// So many small ones in a row, and the flow is back to messages.
+        /// Consecutive small splices before a flow switches back to copy.
         static let smallReadsToCopy: UInt8 = 8
     }
 

@@ -1,9 +1,9 @@
 internal import Sockets
 internal import Synchronization
 
-/// What a connection of a relay with `upstream: original-destination` holds beside the rest, on its worker's thread.
+/// The part of a connection that only relays with `upstream: original-destination` have. On its worker's thread.
 final class Interception {
-    /// Where the client wanted to go; nil where nobody knows.
+    /// Where the client wanted to go; nil where the system does not say.
     let destination: SocketAddress?
     /// Why it is not taken there; nil when it is.
     var refusal: DestinationRefusal?
@@ -81,10 +81,11 @@ final class InterceptedPaths: Sendable {
         var periodBegan: UInt64 = 0
 
         mutating func turnOver(_ now: UInt64) {
-            guard now >= periodBegan + InterceptedPaths.period || late.count >= InterceptedPaths.mostLate else {
+            let elapsed = Monotonic.elapsed(from: periodBegan, to: now)
+            guard elapsed >= InterceptedPaths.period || late.count >= InterceptedPaths.mostLate else {
                 return
             }
-            later = now < periodBegan + 2 * InterceptedPaths.period ? late : []
+            later = elapsed < 2 * InterceptedPaths.period ? late : []
             late = []
             periodBegan = now
         }
@@ -97,11 +98,11 @@ final class InterceptedPaths: Sendable {
 
     /// How long at least what was closed is remembered, milliseconds: longer than it waits in a queue.
     static let period: UInt64 = 3000
-    /// Past so many the oldest are forgotten sooner.
+    /// The most paths of one period; with more the period ends early.
     private static let mostLate = 1 << 16
 
     private let state = Mutex(State())
-    private let lastTold = Mutex<UInt64>(0)
+    private let warnings = Mutex(Throttle(every: 10_000_000_000))
 
     /// Notes a pair that was accepted; false where it was opened here. `now` is a clock in milliseconds.
     func accept(_ path: Path, _ now: UInt64) -> Bool {
@@ -142,11 +143,7 @@ final class InterceptedPaths: Sendable {
     /// Whether to say that Tapline's own traffic comes back: at once, and then at most once in ten seconds. `now` is the
     /// monotonic clock's, in nanoseconds.
     func mayTell(_ now: UInt64) -> Bool {
-        lastTold.withLock { last in
-            guard last == 0 || now &- last >= 10_000_000_000 else { return false }
-            last = now
-            return true
-        }
+        warnings.withLock { $0.allows(at: now) }
     }
 }
 

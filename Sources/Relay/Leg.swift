@@ -18,12 +18,14 @@ final class Leg: Poll {
     // MARK: The loop's thread only
 
     var socket: Socket
-    /// The socket has failed: a watch would only be told so again and again.
+    /// The socket has failed. It is not watched, because EPOLLERR is level-triggered.
     var hasFailed = false
-    /// Both halves have ended while reading rests, which would be told for ever: the sweep looks after it.
+    /// EPOLLHUP while reads are paused. It is level-triggered, so the watch rests and the sweep polls the socket.
     var hasHungUp = false
-    /// How many errors were told of that the socket did not know of.
-    var unknownErrors: UInt8 = 0
+    /// EPOLLERR events with SO_ERROR 0, up to `mostUnknownErrors`.
+    private var unknownErrors: UInt8 = 0
+    /// After this many EPOLLERR events with SO_ERROR 0 the watch rests: the state would be reported without end.
+    private static let mostUnknownErrors: UInt8 = 4
     /// What the flow towards this leg had delivered when its send queue was last seen empty.
     var deliveredWhenSent: UInt64 = 0
     /// Since when the send queue has held bytes without an acknowledgement: the loop's clock; 0 while nothing waits.
@@ -36,7 +38,7 @@ final class Leg: Poll {
         self.side = side
         self.isUnix = isUnix
         self.socket = socket
-        // Should it not come to a watch, nobody else will end it.
+        // If the watch is refused, dropping the socket is what ends it.
         self.socket.isResetWhenDropped = !isUnix
         try super.init(loop: loop, fd: self.socket.fd, for: reading ? .readable : [])
     }
@@ -45,7 +47,20 @@ final class Leg: Poll {
         connection._withUnsafeGuaranteedRef { $0.legReady(self, events) }
     }
 
-    /// Waits for what the flows want: to read, to write, or only to hear of a failure.
+    override func watchFailed(_ error: UVError) {
+        connection._withUnsafeGuaranteedRef { $0.watchFailed(self, error) }
+    }
+
+    /// EPOLLERR was reported, but the socket has no error: a write has met it already, or there was none. After a few of
+    /// them the watch rests and the sweep polls the socket.
+    func countUnknownError() {
+        if unknownErrors < Self.mostUnknownErrors { unknownErrors += 1 }
+        guard unknownErrors == Self.mostUnknownErrors else { return }
+        hasHungUp = true
+        rest()
+    }
+
+    /// Waits for what the flows want: to read, to write, or only for errors.
     @inline(__always)
     func await(reading: Bool, writing: Bool) {
         guard !hasFailed else { return }

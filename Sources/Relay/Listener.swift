@@ -5,24 +5,30 @@ internal import Sockets
 
 /// One bound listening socket as one worker watches it.
 ///
-/// Owned by its worker, on the worker's thread. Clients that cannot be taken wait in the kernel's queue: accepting
-/// pauses, it never accepts and drops.
+/// Owned by its worker, on the worker's thread. Clients that cannot be accepted wait in the kernel's queue: accepting
+/// pauses, it never accepts and drops. A paused listener stays in the epoll set, so that it can always resume.
 final class Listener: Poll {
-    /// How many clients one event accepts at most.
-    private static let mostAtOnce = 16
-    /// So many rounds of the loop in a row with as many clients as were asked for, and the next ones ask for more.
+    /// The most clients that one event accepts.
+    private static let maxAccepts = 16
+    /// Consecutive rounds of the loop with as many clients as were asked for, after which the next ones ask for more.
     private static let fullRoundsToAskForMore = 4
     /// How long a listener that ends goes on accepting, nanoseconds: a full queue takes less.
     private static let lastAccepting: UInt64 = 200_000_000
-    /// How long accepting rests after the system refused. Milliseconds.
-    private static let backOff: UInt64 = 100
+    /// How long accepting rests when the system is short of resources. Milliseconds.
+    private static let resourceDelay: UInt64 = 100
+    /// How long it rests when the listener itself does not work. Milliseconds.
+    private static let failureDelay: UInt64 = 1000
+    /// Consecutive errors of single clients, without a client between them, that count as an error of the listener.
+    private static let maxClientErrors = 256
 
     /// Why accepting rests.
     private enum Pause {
-        case maxConnections, descriptors, system(Errno)
+        case maxConnections, descriptors
+        case system(Errno)
+        case failed(String)
     }
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     let address: SocketAddress
     /// The service manager has the socket open too, and keeps its queue.
@@ -31,29 +37,39 @@ final class Listener: Poll {
 
     // MARK: The loop's thread only
 
-    /// What new connections belong to; a reload replaces it.
+    /// The relay of new connections; a reload replaces it.
     var relay: RelayRuntime
     private var socket: Socket
     private var isPaused = false
     private var retry: Timer?
     /// How many clients an event accepts now. Where one comes at a time, asking for a second costs what a connection
-    /// does: the kernel makes a descriptor before it finds that nobody waits.
+    /// does: the kernel makes a descriptor before it finds the queue empty.
     private var asked = 1
     private var fullRounds = 0
     private var lastRound: UInt64 = 0
+    private var clientErrors = 0
+    /// Since when the listener has failed, by the loop's clock; nil while it works.
+    private var failingSince: UInt64?
 
+    /// Takes over a listening socket; `start` begins to accept.
     init(
         worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress, isHeldByManager: Bool
-    ) throws(UVError) {
+    ) {
         self.worker = worker
         self.relay = relay
         self.address = address
         self.isHeldByManager = isHeldByManager
         self.socket = socket
-        try super.init(loop: worker.loop, fd: self.socket.fd, for: .readable)
+        super.init(loop: worker.loop, fd: self.socket.fd)
+    }
+
+    /// Begins to accept. Where the kernel refuses to watch the socket, accepting is tried again later.
+    func start() {
+        watch(.readable)
     }
 
     override func ready(_ events: Events) {
+        guard !isPaused else { return }
         let isNext = worker.loop.rounds &- lastRound <= 1
         lastRound = worker.loop.rounds
         guard acceptSome(atMost: asked) else {
@@ -61,16 +77,22 @@ final class Listener: Poll {
             fullRounds = 0
             return
         }
-        // Whoever is left is told of in the next round.
+        // Remaining clients are reported again in the next round.
         fullRounds = isNext ? fullRounds + 1 : 0
-        guard fullRounds >= Self.fullRoundsToAskForMore, asked < Self.mostAtOnce else { return }
+        guard fullRounds >= Self.fullRoundsToAskForMore, asked < Self.maxAccepts else { return }
         asked *= 4
         fullRounds = 0
     }
 
-    /// Takes whom it can, a bounded number. Returns whether there may be more.
+    override func watchFailed(_ error: UVError) {
+        worker.countAcceptError(of: relay)
+        // One that is paused already is tried again when there is room.
+        pause(.failed("epoll: \(error) (\(error.name))"))
+    }
+
+    /// Accepts a bounded number of clients. Returns whether there may be more.
     @discardableResult
-    private func acceptSome(atMost most: Int = mostAtOnce) -> Bool {
+    private func acceptSome(atMost most: Int = maxAccepts) -> Bool {
         for _ in 0..<most {
             guard relay.places.take(1) else {
                 pause(.maxConnections)
@@ -84,23 +106,14 @@ final class Listener: Poll {
             }
             switch socket.accept() {
             case .client(let client, let address):
+                clientErrors = 0
                 worker.accepted(client, from: address, at: self)
-                continue
             case .nobody:
                 giveBack()
                 return false
             case .failed(let error):
                 giveBack()
-                switch error.code {
-                case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-                    pause(.system(error))
-                    return false
-                default:
-                    // The client is gone already (ECONNABORTED), or its network is (accept(2)): on to the next.
-                    worker.logger.debug(
-                        "a client was gone before it was accepted",
-                        metadata: ["listener": "\(address)", "error": "\(error.name)"])
-                }
+                guard acceptFailed(error) else { return false }
             }
         }
         return true
@@ -111,13 +124,30 @@ final class Listener: Poll {
         relay.places.give(1)
     }
 
+    /// Returns whether to accept the next client at once.
+    private func acceptFailed(_ error: Errno) -> Bool {
+        worker.countAcceptError(of: relay)
+        switch AcceptError(error) {
+        case .ofOneClient where clientErrors < Self.maxClientErrors:
+            clientErrors += 1
+            worker.logger.debug(
+                "a client was gone before it was accepted",
+                metadata: ["listener": "\(address)", "error": "\(error.name)"])
+            return true
+        case .ofResources:
+            pause(.system(error))
+        case .ofOneClient, .ofListener:
+            pause(.failed("accept: \(error) (\(error.name))"))
+        }
+        return false
+    }
+
     // MARK: Pausing
 
     private func pause(_ reason: Pause) {
-        guard !isPaused else { return }
+        guard !isPaused, !isClosed else { return }
         isPaused = true
         rest()
-        worker.acceptPauses += 1
         var metadata: Logger.Metadata = ["relay": "\(relay.name)", "listener": "\(address)"]
         switch reason {
         case .maxConnections:
@@ -127,19 +157,50 @@ final class Listener: Poll {
         case .system(let error):
             metadata["reason"] = "system"
             metadata["error"] = "\(error) (\(error.name))"
-            // Nobody tells when the system can again.
-            retry = retry ?? (try? Timer(loop: worker.loop) { [unowned self] in resume() })
-            retry?.start(after: Self.backOff)
+            // No event reports that the system has room again.
+            resumeLater(Self.resourceDelay)
+        case .failed(let error):
+            clientErrors = 0
+            resumeLater(Self.failureDelay)
+            failed(error)
+            return
         }
         worker.noteAcceptPause(of: relay, metadata)
+    }
+
+    private func resumeLater(_ milliseconds: UInt64) {
+        let timer = retry ?? Timer(loop: worker.loop) { [unowned self] in resume() }
+        retry = timer
+        timer.start(after: milliseconds)
+    }
+
+    /// The listener does not work. One error reports it; it is tried again every second, and the end of it is reported.
+    private func failed(_ error: String) {
+        guard failingSince == nil else { return }
+        failingSince = worker.loop.now
+        worker.countAcceptPause(of: relay)
+        worker.logger.error(
+            "a listener cannot accept clients; it is tried again every second",
+            metadata: ["relay": "\(relay.name)", "listener": "\(address)", "error": "\(error)"])
+    }
+
+    private func recovered() {
+        guard let since = failingSince else { return }
+        failingSince = nil
+        worker.logger.notice(
+            "a listener accepts clients again",
+            metadata: [
+                "relay": "\(relay.name)", "listener": "\(address)", "after_ms": "\(worker.loop.now &- since)",
+            ])
     }
 
     /// There may be room again.
     func resume() {
         guard isPaused, !isClosed else { return }
         isPaused = false
-        // A second refusal pauses anew, before anything is watched.
+        // A second refusal pauses again, before anything is watched.
         if acceptSome() || !isPaused { watch(.readable) }
+        if !isPaused { recovered() }
     }
 
     /// A copy of its socket for another process.
@@ -149,12 +210,12 @@ final class Listener: Poll {
 
     // MARK: Ending
 
-    /// Accepts who waits, as far as there is room, and closes: closing would reset them. Clients that go on coming are
-    /// not waited for.
-    func end(acceptingWhoWaits: Bool) {
+    /// Accepts the clients that wait, as far as there is room, and closes: closing would reset them. Clients that go on
+    /// coming are not waited for.
+    func end(acceptingWaiting: Bool) {
         let start = EventLoop.nanoseconds
-        while acceptingWhoWaits, !isPaused, acceptSome() {
-            if EventLoop.nanoseconds &- start > Self.lastAccepting { break }
+        while acceptingWaiting, !isPaused, acceptSome() {
+            if EventLoop.nanoseconds(since: start) > Self.lastAccepting { break }
         }
         close()
         retry?.close()

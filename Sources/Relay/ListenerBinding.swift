@@ -3,15 +3,15 @@ internal import Glibc
 internal import Logging
 internal import Sockets
 
-/// One address, bound: sockets for each worker, not watched yet by anybody's loop. Whoever drops it untaken closes them.
+/// One address, bound: sockets for each worker, not watched by a loop yet. Sockets that are not taken close with it.
 struct BoundAddress: Sendable {
-    /// Who bound it.
+    /// The process that bound it.
     enum Source: Hashable, Sendable {
         /// This process.
         case own
         /// A tapline before this one, whose place this one takes.
         case tapline
-        /// The service manager, which has it open too: who waits in the queue when Tapline ends is served by the next.
+        /// The service manager, which has it open too: clients in the queue when Tapline ends are served by the next.
         case manager
     }
 
@@ -19,35 +19,41 @@ struct BoundAddress: Sendable {
     let address: SocketAddress
     /// Those of each worker: one, but for what another process had made for more workers.
     let sockets: [[SocketParcel]]
-    /// The file of a Unix listener, to be removed at the end if it is still ours.
+    /// The file of a Unix listener, to be removed at the end if it is still ours; nil for an abstract name.
     let file: SocketFile?
-    /// Who bound it.
+    /// The file of the listener whose path it has now, until the change is in force or abandoned.
+    var replaced: SocketFile.SetAside?
+    /// The process that bound it.
     var source = Source.own
     /// Bound to every interface of IPv6, and for clients of IPv4 too.
     var servesBothFamilies = false
 }
 
 /// Binds listeners by the rules of the design: the first socket of an address alone, so that an address in use is
-/// found even when it is another Tapline's; the other workers' beside it.
+/// found even when it is another Tapline's; then those of the other workers.
 struct ListenerBinding {
     let workers: Int
     let system: SystemFacts
     let logger: Logger
+    /// Makes a further descriptor of a Unix socket that is bound.
+    var duplicate: @Sendable (borrowing Socket) throws(Errno) -> Socket = { socket throws(Errno) in
+        try socket.duplicate()
+    }
 
     /// How often a free port is sought that every address of a relay can have.
     private static let portAttempts = 16
 
     /// Binds some of a listener's addresses, or throws what a person can act on and leaves nothing bound. An address
-    /// that overlaps one of `going`, which are ours and about to be closed, is bound beside it.
+    /// that overlaps one of `released`, which are ours and about to be closed, is bound in addition to it.
     func bind(
-        _ listen: ListenAddress, only addresses: [SocketAddress], for relay: String, beside going: [SocketAddress]
+        _ listen: ListenAddress, only addresses: [SocketAddress], for relay: String, released: [HeldAddress]
     ) throws(SystemError) -> [BoundAddress] {
-        if case .unix(let path, let mode) = listen { return [try bindUnix(path, mode, relay)] }
+        if case .unix(let path, let mode) = listen { return [try bindUnix(path, mode, relay, released)] }
         // IPv4 may be bound already.
         let maySpareIPv6 = listen.socketAddresses.count > 1
         for attempt in 1... {
             do {
-                return try bindFamilies(addresses, relay, going, maySpareIPv6: maySpareIPv6)
+                return try bindFamilies(addresses, relay, released, maySpareIPv6: maySpareIPv6)
             } catch {
                 // A free port of one family may be taken in the other.
                 let wantsFreePort = addresses.count > 1 && addresses[0].port == 0
@@ -59,14 +65,14 @@ struct ListenerBinding {
 
     /// Binds one port in both families. IPv6 is left out where the system does not have it and IPv4 is there.
     private func bindFamilies(
-        _ addresses: [SocketAddress], _ relay: String, _ going: [SocketAddress], maySpareIPv6: Bool
+        _ addresses: [SocketAddress], _ relay: String, _ released: [HeldAddress], maySpareIPv6: Bool
     ) throws(SystemError) -> [BoundAddress] {
         var bound: [BoundAddress] = []
         for address in addresses {
             let port = bound.first?.address.port ?? address.port ?? 0
             let wanted = address.with(port: port)
             do {
-                bound.append(try bind(wanted, relay, sharing: going.contains { $0.overlaps(wanted) }))
+                bound.append(try bind(wanted, relay, sharing: released.contains { $0.address.overlaps(wanted) }))
             } catch {
                 guard maySpareIPv6, address.family == AF_INET6,
                     [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errno.code)
@@ -106,8 +112,8 @@ struct ListenerBinding {
         return further
     }
 
-    /// Serves what another process has bound. Every socket of it has a worker, or who connects to it would wait for
-    /// ever: where there are fewer workers than sockets, some get more than one; where there are more, the others get
+    /// Serves what another process has bound. Every socket of it has a worker, or its clients would never be accepted:
+    /// where there are fewer workers than sockets, some get more than one; where there are more, the others get
     /// sockets bound beside, or, where that cannot be (the service manager's, Unix sockets), copies of these.
     func take(_ handed: HandedAddress, for relay: String) throws(SystemError) -> BoundAddress {
         do throws(Errno) {
@@ -120,7 +126,7 @@ struct ListenerBinding {
                 }
             }
             for worker in sockets.indices where sockets[worker].isEmpty {
-                let one = sockets[worker % handed.sockets.count][0]
+                guard let one = sockets[worker % handed.sockets.count].first else { continue }
                 if let socket = bindBeside(one, handed) {
                     sockets[worker].append(SocketParcel(socket))
                 } else if let socket = try one.duplicate() {
@@ -153,17 +159,25 @@ struct ListenerBinding {
         }
     }
 
-    private func bindUnix(_ path: String, _ mode: UInt16, _ relay: String) throws(SystemError) -> BoundAddress {
+    private func bindUnix(
+        _ path: String, _ mode: UInt16, _ relay: String, _ released: [HeldAddress]
+    ) throws(SystemError) -> BoundAddress {
         let address = SocketAddress.unix(path: path)
-        do {
+        do throws(Errno) {
             let first = try Socket(family: AF_UNIX)
-            let file = try SocketFile.bind(first, path: path, mode: mode)
-            try first.listen()
-            // One queue for all workers: a Unix address has only one.
-            var sockets: [[SocketParcel]] = []
-            for _ in 1..<max(1, workers) { sockets.append([SocketParcel(try first.duplicate())]) }
-            sockets.append([SocketParcel(first)])
-            return BoundAddress(address: address, sockets: sockets, file: file)
+            let (file, replaced) = try SocketFile.bind(first, path: path, mode: mode, released: released)
+            do throws(Errno) {
+                try first.listen()
+                // One queue for all workers: a Unix address has only one.
+                var sockets: [[SocketParcel]] = []
+                for _ in 1..<max(1, workers) { sockets.append([SocketParcel(try duplicate(first))]) }
+                sockets.append([SocketParcel(first)])
+                return BoundAddress(address: address, sockets: sockets, file: file, replaced: replaced)
+            } catch {
+                file?.remove()
+                replaced?.restore()
+                throw error
+            }
         } catch {
             throw Self.explain(error, address, relay)
         }

@@ -27,7 +27,7 @@ struct OwnListeners: Hashable, Sendable {
     /// to it needs a look.
     func mayInclude(_ upstream: UpstreamAddress) -> Bool {
         switch upstream {
-        case .name(_, let port): ports.contains(port)
+        case .name(_, let port), .linkLocal(_, _, let port): ports.contains(port)
         case .address(let address): address.port.map(ports.contains) ?? exact.contains(address)
         // Looked at before it is dialled: Connection+Interception.swift.
         case .originalDestination: false

@@ -7,6 +7,7 @@ final class RelayRuntime: Sendable {
     enum Target: Hashable, Sendable {
         case name(String, port: UInt16)
         case address(SocketAddress)
+        case linkLocal(IPv6Address, zone: String, port: UInt16)
         case originalDestination
     }
 
@@ -41,10 +42,12 @@ final class RelayRuntime: Sendable {
     let interception: InterceptionSettings?
     /// The upstream's port is one that Tapline itself listens on: each address must be looked at.
     let mayLoop: Bool
-    /// The places for connections; shared by all workers and kept over generations.
+    /// What it shares with the same relay of other generations.
+    let identity: RelayIdentity
+    /// The identity's, kept here because every accept uses it.
     let places: Budget
 
-    init(_ settings: RelaySettings, generation: Int, places: Budget, mayLoop: Bool) {
+    init(_ settings: RelaySettings, generation: Int, identity: RelayIdentity, mayLoop: Bool) {
         self.mayLoop = mayLoop
         self.settings = settings
         name = settings.name
@@ -62,7 +65,8 @@ final class RelayRuntime: Sendable {
         sendsProxy = settings.proxyProtocol?.send
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
-        self.places = places
+        self.identity = identity
+        places = identity.places
     }
 
     /// Nothing is connected before the client has said something.
@@ -80,6 +84,7 @@ extension RelayRuntime.Target {
             switch upstream {
             case .name(let host, let port): .name(host, port: port)
             case .address(let address): .address(address)
+            case .linkLocal(let address, let zone, let port): .linkLocal(address, zone: zone, port: port)
             case .originalDestination: .originalDestination
             }
     }

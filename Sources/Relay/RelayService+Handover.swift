@@ -10,7 +10,7 @@ struct ListenerCopy: Sendable {
     let socket: SocketParcel
 }
 
-/// The service manager has handed over sockets that no relay listens on: whoever connects there would wait for ever.
+/// The service manager has handed over sockets that no relay listens on: their clients would never be accepted.
 public struct UnwantedSockets: Error, Hashable, Sendable, CustomStringConvertible {
     /// Each with its number, its name and its address.
     public let sockets: [String]
@@ -49,7 +49,7 @@ extension ListenerBinding {
 extension RelayService {
     /// Copies of every listening socket that the workers serve, and of those that the service manager keeps and no relay
     /// wants now: each socket once. None is numbered under `lowest`. On the supervisor's thread no configuration may be
-    /// applied until it has answered. Never returns when a worker hangs: whoever asks has a deadline.
+    /// applied until it has answered. Never returns when a worker hangs: the caller has a deadline.
     public func copyListeners(from lowest: Int32) async throws(SystemError) -> [HandedSocket] {
         let (entries, kept) = bound.withLock { ($0.entries, $0.handed) }
         var known: Set<UInt64> = []
@@ -82,7 +82,7 @@ extension RelayService {
     /// How many listening sockets there are at most, of all workers.
     public var mostListeningSockets: Int {
         bound.withLock {
-            ($0.entries.count + $0.handed.count) * workers + $0.handed.reduce(0) { $0 + $1.sockets.count }
+            $0.entries.reduce(0) { $0 + $1.sockets } + $0.handed.reduce(0) { $0 + $1.sockets.count }
         }
     }
 

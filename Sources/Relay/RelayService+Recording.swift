@@ -76,19 +76,18 @@ extension RelayService {
     ) throws(RecordingRefusal) -> RecordingState {
         let desk = state.recordings
         guard let entry = desk.entry(relay) else { throw .unknownRelay }
-        guard entry.recorder == nil else { return recording(of: relay, desk) }
+        guard entry.recorder == nil, desk.common == nil else { return recording(of: relay, desk) }
         guard let settings = settings ?? entry.configured else { throw .noSettings }
         do throws(SystemError) {
-            let recorder = try desk.makeRecorder(of: relay, settings)
-            _ = desk.start(recorder, settings, of: relay)
+            desk.start(try desk.makeRecorder(of: relay, settings), settings, of: relay)
         } catch {
             throw .system(error)
         }
         return recording(of: relay, desk)
     }
 
-    /// Stops recording a relay; its connections go on. Returns when the file is closed: a disk that is full or hangs is
-    /// waited for, so whoever asks has a deadline of their own. Nil where no relay has this name.
+    /// Stops recording a relay, in every generation; its connections go on. Returns when its files are closed: a disk that
+    /// is full or hangs is waited for, so the caller needs a deadline. Nil if no relay has this name.
     public func stopRecording(_ relay: String) async -> RecordingState? {
         let desk = state.recordings
         guard desk.entry(relay) != nil else { return nil }
@@ -98,8 +97,8 @@ extension RelayService {
         return recording(of: relay, desk)
     }
 
-    /// Lets somebody read along, as pcapng: every connection, those of a relay, or one. What is open is joined in its
-    /// middle. It ends when its reader lets go of it, or the service stops.
+    /// A live recording, as pcapng: of every connection, those of a relay, or one. Open connections are joined in the
+    /// middle. It ends when its reader drops it, or the service stops.
     public func liveTap(relay: String? = nil, connection: UInt64? = nil) throws(RecordingRefusal) -> LiveTap {
         let desk = state.recordings
         if let relay, desk.entry(relay) == nil { throw .unknownRelay }

@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// The workers of a configuration, running.
 ///
-/// Made by the supervisor; any thread may use it. Whoever started it drains or stops it and then joins it.
+/// Made by the supervisor; any thread may use it. The supervisor drains or stops it and then joins it.
 public final class RelayService: Sendable {
     /// A listener as it was bound: port 0 has become the port it got.
     public struct BoundListener: Hashable, Sendable {
@@ -32,12 +32,18 @@ public final class RelayService: Sendable {
     let binding: ListenerBinding
     /// What is bound now; changed by the supervisor's thread only.
     let bound: Mutex<BoundListeners>
+    /// The configuration in force; changed by the supervisor's thread only.
+    let inForce: Mutex<Configuration>
     private let threads: [LoopThread]
 
-    private init(state: ServiceState, binding: ListenerBinding, bound: BoundListeners, threads: [LoopThread]) {
+    private init(
+        state: ServiceState, binding: ListenerBinding, bound: BoundListeners, configuration: Configuration,
+        threads: [LoopThread]
+    ) {
         self.state = state
         self.binding = binding
         self.bound = Mutex(bound)
+        inForce = Mutex(configuration)
         self.threads = threads
     }
 
@@ -59,21 +65,25 @@ public final class RelayService: Sendable {
 
         let binding = ListenerBinding(workers: workers, system: system, logger: logger)
         let nothing = BoundListeners(handed: HandedAddress.grouping(handedOver))
-        let change = try nothing.prepare(configuration, binding)
+        let listeners = try nothing.prepare(configuration, previousNames: [:], binding)
         do {
-            try binding.judge(change.unwanted, isSuccessor: isSuccessor)
+            try binding.judge(listeners.unwanted, isSuccessor: isSuccessor)
         } catch {
-            change.abandon()
+            listeners.abandon()
             throw error
         }
         let desk = RecordingDesk(application: tuning.application, logger: logger, tell: observer.ended)
+        func abandon() {
+            listeners.abandon()
+            desk.discardUnused()
+            desk.finish(within: Self.patienceWithDisks)
+        }
         let recordings: RecordingDesk.Change
         do throws(SystemError) {
-            recordings = try desk.prepare(configuration.relays)
+            recordings = try desk.prepare(configuration.relays, previousNames: [:])
             if let target { try desk.recordAll(to: target) }
         } catch {
-            change.abandon()
-            desk.finish(within: Self.patienceWithDisks)
+            abandon()
             throw error
         }
         let state = ServiceState(
@@ -85,13 +95,15 @@ public final class RelayService: Sendable {
         do {
             threads = try startWorkers(workers, state, logger)
         } catch {
-            change.abandon()
-            desk.finish(within: Self.patienceWithDisks)
+            abandon()
             throw error
         }
         desk.set(workers: workers, budget: state.descriptors) { state.post($0) }
-        let service = RelayService(state: state, binding: binding, bound: nothing, threads: threads)
-        service.commit(change, recordings, configuration, generation: 1, drain: .zero)
+        let service = RelayService(
+            state: state, binding: binding, bound: nothing, configuration: configuration, threads: threads)
+        service.commit(
+            Change(configuration: configuration, previousNames: [:], listeners: listeners, recordings: recordings),
+            generation: 1, drain: .zero)
         return service
     }
 
@@ -156,7 +168,7 @@ public final class RelayService: Sendable {
         await answers { .look(only: id, kernel: true, $0) }.lazy.flatMap(\.self).first
     }
 
-    /// The record of a connection that has ended and that nobody has been told of yet, because its bytes are not in the
+    /// The record of a connection that has ended and that is not reported yet, because its bytes are not in the
     /// recording yet; what it says of that may change. Any thread.
     public func untoldRecord(_ id: UInt64) -> ConnectionRecord? { state.recordings.untold.record(of: id) }
 
@@ -165,7 +177,7 @@ public final class RelayService: Sendable {
     public func figures() async -> [String: RelayFigures] {
         var workers: [Int: [String: RelayFigures]] = [:]
         for (worker, figures) in await answers(to: { .figures($0) }) { workers[worker] = figures }
-        // Whoever had ended before the question does not answer it; whoever answered may have ended since.
+        // Workers that had ended before the question do not answer it; those that answered may have ended since.
         workers.merge(state.retiredFigures) { answer, _ in answer }
         var figures: [String: RelayFigures] = workers.values.reduce(into: [:]) { all, worker in
             all.merge(worker) { first, second in
@@ -182,7 +194,7 @@ public final class RelayService: Sendable {
     }
 
     /// Waits until every worker's loop has turned once; those that have ended count as well. Never returns when one
-    /// hangs: whoever asks has a deadline of their own.
+    /// hangs: the caller needs a deadline.
     public func pulse() async {
         _ = await answers { .ping($0) }
     }
@@ -220,6 +232,12 @@ public final class RelayService: Sendable {
     }
 
     // MARK: Ending
+
+    /// The start of the program failed after that of the service: removes the recordings that no connection is in. `stop`
+    /// and `join` follow.
+    public func discardUnusedRecordings() {
+        state.recordings.discardUnused()
+    }
 
     /// Stops accepting and lets open connections finish; what is left at the bound is reset (`drained`).
     public func drain(within bound: Duration) {

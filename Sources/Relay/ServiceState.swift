@@ -35,17 +35,13 @@ final class ServiceState: Sendable {
     private let runningWorkers: Atomic<Int>
     private let ownListeners = Mutex(OwnListeners())
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
-    private let places = Mutex<[String: Places]>([:])
+    /// The relays of the configuration in force, by name.
+    private let identities = Mutex<[String: RelayIdentity]>([:])
     private let tellsOpeningsFlag = Atomic<Bool>(false)
     /// What workers that have ended had counted, by their numbers.
     private let retired = Mutex<[Int: [String: RelayFigures]]>([:])
 
-    private struct Places {
-        let budget: Budget
-        var limit: Int
-    }
-
-    /// Descriptors kept back for listeners, logs, name lookups, the admin server's clients (64) and whatever else the
+    /// Descriptors kept back for listeners, logs, name lookups, the admin server's clients (64) and what else the
     /// process opens.
     private static let reserve = 48 + 72
 
@@ -71,36 +67,29 @@ final class ServiceState: Sendable {
         runningWorkers = Atomic(workers)
     }
 
-    /// The budgets of places of some relays, by name. A relay that is there already keeps its own; those of others are
-    /// let go. Their limits change with `setLimits`.
-    func takePlaces(for relays: [RelaySettings]) -> [String: Budget] {
+    /// The identities of the relays of a configuration that comes into force, by name. `previousNames` says which of them
+    /// are there already, and under which name; the others are new. Limits change with `setLimits`.
+    func takeIdentities(for relays: [RelaySettings], previousNames: [String: String]) -> [String: RelayIdentity] {
         let wakes = wakes
-        return places.withLock { places in
-            var next: [String: Places] = [:]
+        return identities.withLock { identities in
+            var next: [String: RelayIdentity] = [:]
             for relay in relays {
+                let known = previousNames[relay.name].flatMap { identities[$0] }
                 next[relay.name] =
-                    places[relay.name]
-                    ?? Places(
-                        budget: Budget(relay.maxConnections) { wakes.post(.resumeAccepting) },
-                        limit: relay.maxConnections)
+                    known
+                    ?? RelayIdentity(relay.name, limit: relay.maxConnections) { wakes.post(.resumeAccepting) }
             }
-            places = next
-            return next.mapValues(\.budget)
+            for (name, identity) in next { identity.rename(to: name) }
+            identities = next
+            return next
         }
     }
 
-    /// Gives every relay its limit. Whoever waits is woken by more room, so the workers must have been told first whose
-    /// their listeners are.
+    /// Gives every relay its limit. More room wakes paused listeners, so the workers must have taken the configuration
+    /// over before.
     func setLimits(of relays: [RelaySettings]) {
-        let growth = places.withLock { places in
-            relays.compactMap { relay in
-                places[relay.name].map { old -> (Budget, Int) in
-                    places[relay.name]?.limit = relay.maxConnections
-                    return (old.budget, relay.maxConnections - old.limit)
-                }
-            }
-        }
-        for (budget, units) in growth where units != 0 { budget.grow(by: units) }
+        let known = identities.withLock { $0 }
+        for relay in relays { known[relay.name]?.setLimit(relay.maxConnections) }
     }
 
     // MARK: Workers

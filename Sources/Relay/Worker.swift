@@ -20,9 +20,9 @@ enum WorkerCommand: Sendable {
     case ping(@Sendable (Bool) -> Void)
     /// A recording has room again.
     case tapHasRoom
-    /// Record a relay from now on, what is open too.
-    case record(String, Recorder)
-    /// Let somebody read along, what is open too; the last worker tells.
+    /// Record a relay from now on, its open connections too.
+    case record(RelayIdentity, Recorder)
+    /// Attach a live reader, to open connections too; the last worker reports it.
     case attach(Recorder, LastOf)
     /// Take a recorder from everything; the last worker tells.
     case detach(Recorder, LastOf)
@@ -32,7 +32,7 @@ enum WorkerCommand: Sendable {
     case kill(UInt64, @Sendable (Bool) -> Void)
     /// Answer with copies of every listening socket, none numbered under this.
     case copyListeners(from: Int32, @Sendable (Result<[ListenerCopy], Errno>) -> Void)
-    /// Accept no more; what is still open after so many milliseconds is reset.
+    /// Stop accepting; connections still open after this many milliseconds are reset.
     case drain(UInt64)
     /// Reset everything now.
     case stop
@@ -44,10 +44,10 @@ enum WorkerCommand: Sendable {
 final class Worker {
     /// How many kept bytes of streaming flows a worker holds before they read less at once.
     static let mostKeptForStreams = 2 << 20
-    /// How often deadlines are looked at, milliseconds: none fires later than 250 ms.
-    private static let sweepPeriod: UInt64 = 200
-    /// A connection's health is looked at in every so many sweeps.
-    private static let sweepsPerHealthCheck: UInt64 = 16
+    /// How often deadlines are checked, milliseconds: none fires later than 250 ms.
+    static let sweepPeriod: UInt64 = 200
+    /// Sweeps from one check of a connection's health to the next.
+    static let sweepsPerHealthCheck: UInt64 = 16
 
     // MARK: Fixed at birth
 
@@ -65,8 +65,6 @@ final class Worker {
 
     /// Bytes kept for slow destinations.
     var keptBytes = 0
-    /// How often a listener paused.
-    var acceptPauses = 0
     private var mailbox: Mailbox<WorkerCommand>?
     private var sweep: Timer?
     private var isSweeping = false
@@ -81,7 +79,7 @@ final class Worker {
     private var drainsUntil: UInt64?
     private(set) var taps: WorkerTaps
     private var isFinished = false
-    private var lastPauseLogged: UInt64 = 0
+    private var pauseLogThrottle = Throttle(every: 10_000)
     private var pausesSinceLogged = 0
 
     /// Makes a worker on its own thread. `names` is for tests that answer lookups themselves.
@@ -96,7 +94,7 @@ final class Worker {
         self.names = names ?? NameCache(loop: loop, logger: logger)
         taps = WorkerTaps(common: shared.recordings.common)
         // The handlers keep the worker for as long as its handles are open; `finish` closes them.
-        sweep = try Timer(loop: loop) { self.sweepConnections() }
+        sweep = Timer(loop: loop) { self.sweepConnections() }
     }
 
     /// Opens the way in. The mailbox keeps the worker until `finish`.
@@ -128,20 +126,18 @@ final class Worker {
                 answer(connections.map { $0.live(kernel: kernel) })
             }
         case .figures(let answer):
-            var now = figures
-            for connection in connections { now[connection.relay.name]?.count(connection.record()) }
-            answer((number, now))
+            answer((number, figuresNow()))
         case .ping(let answer):
             answer(true)
         case .tapHasRoom:
             eachConnection { $0.tapHasRoom() }
         case .record(let relay, let recorder):
             taps.recorders[relay] = recorder
-            attach(recorder)
+            eachConnection { if $0.relay.identity == relay { $0.attach(recorder) } }
         case .attach(let recorder, let last):
             if !recorder.progress.isRetired {
                 taps.live.append(recorder)
-                attach(recorder)
+                eachConnection { $0.attach(recorder) }
             }
             last.down()
         case .pass(let last):
@@ -167,11 +163,6 @@ final class Worker {
     /// This worker's way into a recorder's ring.
     func lane(to recorder: Recorder) -> TapLane { taps.lane(to: recorder, workers: shared.workers, loop: loop) }
 
-    /// Records what is open already.
-    private func attach(_ recorder: Recorder) {
-        eachConnection { $0.attach(recorder) }
-    }
-
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
         taps.change(plan.recordings)
@@ -182,7 +173,7 @@ final class Worker {
         }
         listeners.removeAll { listener in
             guard let relay = plan.listeners[listener.address] else {
-                listener.end(acceptingWhoWaits: true)
+                listener.end(acceptingWaiting: true)
                 return true
             }
             listener.relay = relay
@@ -190,24 +181,35 @@ final class Worker {
             listener.resume()
             return false
         }
-        let deadline = loop.now + plan.drain
+        let deadline = deadline(after: plan.drain)
         for connection in connections where !plan.keeps(connection.relay) {
             connection.drain(until: deadline)
             note(deadline: plan.drain, from: loop.now)
         }
     }
 
+    /// What the relays have done, with what is open.
+    private func figuresNow() -> [String: RelayFigures] {
+        var now = figures
+        // Ten times a second for every open connection: no record is made, and a relay's entry is looked up once for
+        // connections that follow each other.
+        var last: (relay: RelayRuntime, place: Dictionary<String, RelayFigures>.Index)?
+        for connection in connections {
+            if last?.relay !== connection.relay {
+                last = now.index(forKey: connection.relay.name).map { (connection.relay, $0) }
+            }
+            if let place = last?.place { connection.count(into: &now.values[place]) }
+        }
+        return now
+    }
+
     private func listen(_ parcel: SocketParcel, _ bound: BoundAddress, _ relay: RelayRuntime) {
         guard let socket = parcel.take() else { return }
-        do {
-            listeners.append(
-                try Listener(
-                    worker: self, relay: relay, socket: socket, address: bound.address,
-                    isHeldByManager: bound.source == .manager))
-        } catch {
-            logger.error(
-                "a listener cannot be watched", metadata: ["listener": "\(bound.address)", "error": "\(error)"])
-        }
+        let listener = Listener(
+            worker: self, relay: relay, socket: socket, address: bound.address,
+            isHeldByManager: bound.source == .manager)
+        listeners.append(listener)
+        listener.start()
     }
 
     private func copyListeners(from lowest: Int32) -> Result<[ListenerCopy], Errno> {
@@ -242,7 +244,7 @@ final class Worker {
 
     /// A connection is over; its sockets are closed.
     func ended(_ connection: Connection, _ record: ConnectionRecord) {
-        // First of all: one of its methods is running, and soon nobody else will hold it.
+        // First of all: one of its methods is running, and soon nothing else will hold it.
         loop.retire(connection)
         let last = connections.removeLast()
         if last !== connection {
@@ -258,7 +260,8 @@ final class Worker {
         if drainsUntil != nil && connections.isEmpty { finish() }
     }
 
-    private func sweepConnections() {
+    /// Checks deadlines and health; called by the sweep timer, and by tests that have advanced the loop's clock.
+    func sweepConnections() {
         let now = loop.now
         if let drainsUntil, now >= drainsUntil {
             endAll()
@@ -283,15 +286,21 @@ final class Worker {
         }
     }
 
-    /// A deadline of so many milliseconds (0: none) counts from a moment of the loop's clock.
+    /// A deadline (milliseconds; 0: none) counts from a moment of the loop's clock.
     @inline(__always)
     func note(deadline limit: UInt64, from start: UInt64) {
+        // One that wraps is looked at too early, and found not to be over.
         if limit > 0 { nextDeadline = min(nextDeadline, start &+ limit) }
+    }
+
+    private func deadline(after milliseconds: UInt64) -> UInt64 {
+        let (deadline, isEndless) = loop.now.addingReportingOverflow(milliseconds)
+        return isEndless ? .max : deadline
     }
 
     /// Visits every connection, each of which may end meanwhile.
     private func eachConnection(_ visit: (Connection) -> Void) {
-        // Downwards: whoever ends is replaced by the last, which was visited already.
+        // Downwards: a connection that ends is replaced by the last, which was visited already.
         var position = connections.count - 1
         while position >= 0 {
             if position < connections.count { visit(connections[position]) }
@@ -301,17 +310,26 @@ final class Worker {
 
     // MARK: Pauses of accepting
 
-    /// Counts that a listener of a relay paused, and says it: at once, and then at most once in ten seconds with how
-    /// often.
-    func noteAcceptPause(of relay: RelayRuntime, _ metadata: Logger.Metadata) {
+    /// Counts that a listener of a relay paused.
+    func countAcceptPause(of relay: RelayRuntime) {
         figures[relay.name, default: RelayFigures()].acceptPauses += 1
+    }
+
+    /// Counts that accept(2) failed on a listener of a relay.
+    func countAcceptError(of relay: RelayRuntime) {
+        figures[relay.name, default: RelayFigures()].acceptErrors += 1
+    }
+
+    /// Counts that a listener of a relay paused, and logs it: at once, and then at most once in ten seconds with the number
+    /// of pauses.
+    func noteAcceptPause(of relay: RelayRuntime, _ metadata: Logger.Metadata) {
+        countAcceptPause(of: relay)
         pausesSinceLogged += 1
-        guard lastPauseLogged == 0 || loop.now - lastPauseLogged >= 10_000 else { return }
+        guard pauseLogThrottle.allows(at: loop.now) else { return }
         var metadata = metadata
         metadata["pauses"] = "\(pausesSinceLogged)"
         metadata["open"] = "\(shared.openConnections)"
         logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
-        lastPauseLogged = max(1, loop.now)
         pausesSinceLogged = 0
     }
 
@@ -320,9 +338,9 @@ final class Worker {
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
         // They first: a client accepted here may be over at once, and the last to end finishes the worker.
-        for listener in listeners { listener.end(acceptingWhoWaits: bound > 0 && !listener.isHeldByManager) }
+        for listener in listeners { listener.end(acceptingWaiting: bound > 0 && !listener.isHeldByManager) }
         listeners = []
-        let deadline = loop.now + bound
+        let deadline = deadline(after: bound)
         drainsUntil = min(drainsUntil ?? deadline, deadline)
         if bound == 0 {
             endAll()
@@ -352,7 +370,7 @@ final class Worker {
         shared.workerStopped()
     }
 
-    /// Whoever waits for an answer gets one.
+    /// Answers the commands that wait for an answer.
     private func refuse(_ command: WorkerCommand) {
         switch command {
         case .list(let answer): answer([])

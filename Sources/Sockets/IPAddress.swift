@@ -81,6 +81,10 @@ public struct IPv6Address: Hashable, Sendable {
     /// Whether this is ::1, or an IPv4 loopback address in its mapped form.
     public var isLoopback: Bool { self == .loopback || mappedIPv4?.isLoopback == true }
 
+    /// Whether it is link-local unicast (fe80::/10; RFC 4291, section 2.5.6), which means something only together with
+    /// an interface.
+    public var isLinkLocal: Bool { high >> 54 == 0xFE80 >> 6 }
+
     /// The IPv4 address inside an IPv4-mapped one (::ffff:a.b.c.d; RFC 4291, section 2.5.5.2).
     public var mappedIPv4: IPv4Address? {
         guard high == 0, low >> 32 == 0xFFFF else { return nil }

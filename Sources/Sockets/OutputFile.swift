@@ -4,8 +4,8 @@ internal import Synchronization
 
 /// A place that bytes are written to, in order: standard output, standard error, or a file that is appended to.
 ///
-/// It owns the descriptor of a file, and only borrows the standard ones. Any thread may write, but bytes of two threads
-/// interleave, so one thread writes. The call waits until the bytes are taken: never from a loop that carries
+/// It owns its descriptor, except the two standard ones. Any thread may write, but bytes of two threads interleave, so one
+/// thread writes. The call waits until the bytes are taken: never from a loop that carries
 /// connections.
 public final class OutputFile: Sendable {
     /// What to call it in a message: `standard output`, or the file's path.
@@ -29,14 +29,25 @@ public final class OutputFile: Sendable {
     /// The process's standard error.
     public static let standardError = OutputFile(fd: STDERR_FILENO, name: "standard error", isOwned: false)
 
-    /// Opens a file to append to, and creates it with mode 0640 when it is missing. A FIFO that nobody reads is an
-    /// error, and not a wait without an end.
+    /// Opens a file to append to, and creates it with mode 0640 when it is missing. A FIFO without a reader is an
+    /// error, and not a wait without an end. A path that names a descriptor of this process, such as `/dev/stdout`, is
+    /// not opened: what is written goes to the descriptor itself.
     public convenience init(appendingTo path: String) throws(SystemError) {
+        if let descriptor = Self.descriptor(namedBy: path) {
+            do {
+                self.init(fd: try Self.duplicate(inherited: descriptor), name: path, isOwned: true)
+            } catch {
+                throw SystemError(
+                    Self.attempt(path), error,
+                    advice: error.code == EBADF ? "start tapline with descriptor \(descriptor) open for writing" : nil)
+            }
+            return
+        }
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
         let fd = Errno.retrying { Glibc.open(path, flags, 0o640) }
         guard fd >= 0 else {
             let error = Errno.current
-            throw SystemError(Self.attempt(path), error, advice: Self.advice(for: error))
+            throw SystemError(Self.attempt(path), error, advice: Self.advice(for: error, path))
         }
         self.init(fd: fd, name: path, isOwned: true)
     }
@@ -44,13 +55,18 @@ public final class OutputFile: Sendable {
     /// What the error of a file that cannot be opened says was attempted.
     public static func attempt(_ path: String) -> String { "open \(path) for writing" }
 
-    private static func advice(for error: Errno) -> String? {
+    private static func advice(for error: Errno, _ path: String) -> String? {
         switch error.code {
         case ENOENT: "make its folder first"
-        case ENXIO: "start what reads it first"
+        case ENXIO: isSocket(path) ? "it is a socket; name a file or a FIFO" : "start what reads it first"
         case EISDIR: "name a file in it"
         default: nil
         }
+    }
+
+    private static func isSocket(_ path: String) -> Bool {
+        var facts = stat()
+        return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFSOCK
     }
 
     /// Whether another process writes whole lines there too, so that what must stay together is written by itself. Any
@@ -60,7 +76,7 @@ public final class OutputFile: Sendable {
         set { sharing.store(newValue, ordering: .relaxed) }
     }
 
-    /// How many bytes stay together in a pipe, whoever else writes into it (pipe(7), `PIPE_BUF`).
+    /// How many bytes stay together in a pipe that others write into too (pipe(7), `PIPE_BUF`).
     public static let unbrokenBytes = 4096
 
     /// Whether a terminal shows what is written.
@@ -79,8 +95,8 @@ public final class OutputFile: Sendable {
     }
 
     /// Writes everything from `offset` on, up to `end` if there is one, in as few calls as the system allows, and moves
-    /// `offset` past what it took, also when it throws. Somebody may have made the descriptor non-blocking, for it is shared with the processes
-    /// that it was inherited from; the call then waits for room.
+    /// `offset` past what it took, also when it throws. The descriptor may be non-blocking, because it is shared with the
+    /// processes that it was inherited from; the call then waits for room.
     public func write(_ bytes: [UInt8], from offset: inout Int, to end: Int? = nil) throws(Errno) {
         let end = end ?? bytes.count
         precondition(offset >= 0 && offset <= end && end <= bytes.count)
@@ -111,7 +127,7 @@ public final class OutputFile: Sendable {
     }
 
     /// Opens `/dev/null` in place of each standard descriptor that is closed: otherwise the first socket would take
-    /// its number, and end records would go to whoever is connected there. Once, before anything is opened.
+    /// its number, and end records would go to the peer that is connected there. Once, before anything is opened.
     public static func fillStandardDescriptors() {
         for fd in STDIN_FILENO...STDERR_FILENO where fcntl(fd, F_GETFD) == -1 {
             // The lowest free number is this one. Without /dev/null there is nothing better to do.

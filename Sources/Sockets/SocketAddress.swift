@@ -21,10 +21,29 @@ public enum SocketAddress: Hashable, Sendable {
         guard let text = parts.first, let address = IPv6Address(String(text)) else { return nil }
         var scope: UInt32 = 0
         if parts.count == 2 {
-            scope = UInt32(parts[1]) ?? if_nametoindex(String(parts[1]))
-            guard scope != 0 else { return nil }
+            guard let index = try? Self.scope(ofZone: String(parts[1])) else { return nil }
+            scope = index
         }
         self = .ipv6(address, port: port, scope: scope)
+    }
+
+    /// The index of the interface that a zone names: by its name, or by its number (RFC 4007, section 11.2). An
+    /// interface that is made again gets another index, so it is the name that is kept and looked up for each use.
+    /// `ENODEV` where there is no such interface.
+    public static func scope(ofZone zone: String) throws(Errno) -> UInt32 {
+        if let number = UInt32(zone), number != 0 { return number }
+        let index = if_nametoindex(zone)
+        guard index != 0 else { throw .current }
+        return index
+    }
+
+    /// The zone of an IPv6 address that has one: the name of its interface, or the index of one that is gone.
+    public var zone: String? {
+        guard case .ipv6(_, _, let scope) = self, scope != 0 else { return nil }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
+            guard let name = buffer.baseAddress.flatMap({ if_indextoname(scope, $0) }) else { return "\(scope)" }
+            return String(cString: name)
+        }
     }
 
     /// The longest path that fits a Unix socket's address, in bytes (unix(7): 108 with the closing NUL).
@@ -77,6 +96,11 @@ public enum SocketAddress: Hashable, Sendable {
         if case .unix = self { true } else { false }
     }
 
+    /// Whether the address is an abstract name (unix(7)): no file belongs to it, and it is free when its socket closes.
+    public var isAbstract: Bool {
+        if case .unix(let path) = self { path.utf8.first == UInt8(ascii: "@") } else { false }
+    }
+
     /// The address family (`AF_INET`, `AF_INET6`, `AF_UNIX`).
     public var family: CInt {
         switch self {
@@ -88,12 +112,12 @@ public enum SocketAddress: Hashable, Sendable {
 }
 
 extension SocketAddress: CustomStringConvertible {
-    /// `192.0.2.1:80`, `[2001:db8::1]:80`, `unix:/run/app.sock`.
+    /// `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%eth0]:80`, `unix:/run/app.sock`.
     public var description: String {
         switch self {
         case .ipv4(let address, let port): "\(address):\(port)"
         case .ipv6(let address, let port, 0): "[\(address)]:\(port)"
-        case .ipv6(let address, let port, let scope): "[\(address)%\(scope)]:\(port)"
+        case .ipv6(let address, let port, let scope): "[\(address)%\(zone ?? "\(scope)")]:\(port)"
         case .unix(let path): "unix:\(path)"
         }
     }

@@ -5,6 +5,8 @@ extension SystemError {
     public init(listeningOn address: SocketAddress, for whom: String, _ errno: Errno) {
         var advice: String?
         switch (errno.code, address) {
+        case (EADDRINUSE, .unix) where address.isAbstract:
+            advice = "another process listens on this abstract name: `ss -xlp` names it"
         case (EADDRINUSE, .unix):
             advice = "another process listens on this socket; stop it or choose another path"
         case (EEXIST, .unix):

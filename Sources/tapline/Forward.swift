@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Glibc
 import Relay
 import Sockets
 import Text
@@ -38,8 +39,8 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Expect a PROXY protocol header (v1 or v2) from clients of this network, such as 10.0.0.0/8, and from nobody "
-                + "else; may be repeated.", valueName: "network"), transform: parseNetwork)
+            "Expect a PROXY protocol header (v1 or v2) from clients of this network, such as 10.0.0.0/8, and refuse all "
+                + "others; may be repeated.", valueName: "network"), transform: parseNetwork)
     var acceptProxy: [Network] = []
 
     @Option(
@@ -79,10 +80,20 @@ struct Forward: ParsableCommand {
     /// The relays of the SPECs, checked while the command line is parsed: a bad one is a usage error.
     func validate() throws {
         _ = try relays()
-        if record == "-" && view != nil {
-            throw ValidationError("--print and --record - both want standard output; record to a file.")
+        let descriptor = record.flatMap { $0 == "-" ? STDOUT_FILENO : OutputFile.descriptor(namedBy: $0) }
+        if let record, descriptor == STDOUT_FILENO, view != nil {
+            throw ValidationError("--print and --record \(record) both want standard output; record to a file.")
+        }
+        if let record, descriptor == STDERR_FILENO {
+            throw ValidationError(
+                "--record \(record) and the diagnostics both want standard error; record to a file or to -.")
         }
         if record?.isEmpty == true { throw ValidationError("--record wants a path, DIR/ or -.") }
+        if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
+            throw ValidationError(
+                "--record \(record): the path is relative, and the working directory is gone; write the whole path, from "
+                    + "`/` on.")
+        }
         _ = try admin()
     }
 
@@ -113,7 +124,7 @@ struct Forward: ParsableCommand {
     /// The recording of each relay by itself, in a folder. A person ends it: nothing is taken away meanwhile.
     private func recordSettings() throws -> RecordSettings? {
         guard let record, record.hasSuffix("/") else { return nil }
-        let directory = record.hasPrefix("/") ? record : try workingDirectory() + "/" + record
+        let directory = record.hasPrefix("/") ? record : workingDirectory() + "/" + record
         let folder = directory.count > 1 ? String(directory.dropLast()) : directory
         return RecordSettings(
             directory: folder, rotate: .init(size: 0, every: .zero, keep: 0), buffer: RecordSettings.bufferForPeople)
@@ -123,7 +134,7 @@ struct Forward: ParsableCommand {
         guard let adminAddress else { return nil }
         do {
             let listen = try ListenAddress(
-                parsing: adminAddress, directory: try workingDirectory(), mode: AdminSettings.unixMode)
+                parsing: adminAddress, directory: workingDirectory(), mode: AdminSettings.unixMode)
             let variable = ProcessEnvironment.value(AdminSettings.tokenVariable)
             guard try listen.isLocal || TokenText.parse(variable: variable) != nil else {
                 throw ValidationError(
@@ -147,7 +158,7 @@ struct Forward: ParsableCommand {
         timeouts.idle = idleTimeout
         do {
             let recording = try recordSettings()
-            return try ForwardSpec.relays(specs, directory: try workingDirectory(), timeouts: timeouts).map { relay in
+            return try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts).map { relay in
                 guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
                     throw ValidationError(
                         "--accept-proxy cannot stand beside original-destination: who is redirected sends no header.")

@@ -1,7 +1,7 @@
-// glibc declares `environ` as a variable that anybody may change; nothing here does once threads run.
+// glibc declares `environ` as a variable that may change; nothing here changes it once threads run.
 @preconcurrency import Glibc
 
-/// What the process was given by whoever started it.
+/// The environment variables of the process.
 enum ProcessEnvironment {
     /// Every variable. Read before there are threads.
     static var all: [String: String] {
@@ -25,11 +25,10 @@ enum ProcessEnvironment {
     }
 }
 
-/// The folder that relative paths of the command line are relative to, absolute.
-func workingDirectory() throws -> String {
-    guard let path = getcwd(nil, 0) else {
-        throw CommandFailure(.system, "tapline: the working directory is gone")
-    }
+/// The folder that relative paths of the command line are relative to, absolute; empty where it was deleted or cannot be
+/// reached. Only a relative path is an error then.
+func workingDirectory() -> String {
+    guard let path = getcwd(nil, 0) else { return "" }
     defer { free(path) }
     return String(cString: path)
 }

@@ -38,6 +38,7 @@ struct Tapline: ParsableCommand {
     static func main() {
         OutputFile.fillStandardDescriptors()
         EventLoop.prepareProcess()
+        ProcessSignals.prepare()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -109,6 +109,25 @@ struct RateMeterTests {
         #expect(meter.rate(of: "c") == .init())
     }
 
+    /// A clock that goes back leaves a nanosecond between two looks, and a counter may wrap around.
+    @Test func rates_ofAnySize_areWritten() {
+        var meter = RateMeter<String>()
+        let start = ContinuousClock.now
+        meter.look(["a": .init(up: 0, down: 5)], at: start)
+        meter.look(["a": .init(up: 1, down: 5)], at: start + .seconds(1))
+        meter.look(["a": .init(up: .max, down: 4)], at: start + .nanoseconds(1))
+        let rate = meter.rate(of: "a")
+        #expect(rate.up > 1e27 && rate.down == 0)
+        var json = JSONText()
+        json.object { RelayView.writeCounters("a", RelayFigures(), rate, to: &$0) }
+        #expect(String(decoding: json.bytes, as: UTF8.self).contains(#""rate_up":18446744073709551615,"rate_down":0"#))
+
+        let connections = RateMeter<UInt64>.Rate(up: 1e30, down: .nan, accepted: .infinity)
+        var one = JSONText()
+        ConnectionView.write(live(), connections, to: &one)
+        #expect(String(decoding: one.bytes, as: UTF8.self).contains(#""rate_up":18446744073709551615,"rate_down":0"#))
+    }
+
     @Test func looksCloseTogether_doNotReplaceThePointOfComparison() {
         var meter = RateMeter<Int>()
         let start = ContinuousClock.now

@@ -43,6 +43,35 @@ struct GateTests {
         #expect(refusal(visitor("/healthz", host: host), hosts: ["tapline.internal"]) == "foreign_host")
     }
 
+    /// Clients write the socket's path, a word of their own, or nothing: no browser can be led to a Unix socket.
+    @Test(arguments: [nil, "", "d", "evil.example", "%2Frun%2Ftapline.sock", "/run/a.sock", "localhost"])
+    func anyHost_isGoodOnAUnixSocket(_ host: String?) throws {
+        let gate = Gate(hosts: [], token: nil, acceptsAnyHost: true)
+        #expect(try gate.admit(visitor("/readyz", host: host)) == .readyz)
+        #expect(throws: AdminError.foreignOrigin("http://evil")) {
+            try gate.admit(visitor(host: host, origin: "http://evil"))
+        }
+        var repeated = visitor(host: host)
+        repeated.isHostRepeated = true
+        #expect(throws: AdminError.badRequest("Host is there twice")) { try gate.admit(repeated) }
+    }
+
+    @Test func head_isKnownWhereGetIs_andNowhereElse() throws {
+        let gate = Gate(hosts: [], token: nil)
+        let shown = [
+            "/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/relays", "/v1/connections", "/v1/closed",
+            "/v1/tap",
+            "/v1/events", "/v1/relays/a/recording", "/v1/connections/5",
+        ]
+        for path in shown { #expect(try gate.admit(visitor(path, "HEAD")) == gate.admit(visitor(path))) }
+        for path in ["/v1/reload", "/v1/drain", "/v1/shutdown"] {
+            let error = #expect(throws: AdminError.self) { try gate.admit(visitor(path, "HEAD")) }
+            #expect(error?.status == 405 && error?.fields["Allow"] == "POST", "\(path)")
+        }
+        let error = #expect(throws: AdminError.self) { try gate.admit(visitor("/readyz", "OPTIONS")) }
+        #expect(error?.status == 405 && error?.fields["Allow"] == "GET, HEAD")
+    }
+
     @Test(arguments: [
         ("http://127.0.0.1:9180", true), ("https://127.0.0.1:9180", true), ("HTTP://127.0.0.1:9180", true),
         ("null", false), ("http://127.0.0.1", false), ("http://127.0.0.1:9181", false), ("http://evil.example", false),
@@ -90,7 +119,7 @@ struct GateTests {
     @Test func methods_areNamed() throws {
         let gate = Gate(hosts: [], token: nil)
         let error = #expect(throws: AdminError.self) { try gate.admit(visitor("/v1/connections/5", "PUT")) }
-        #expect(error?.status == 405 && error?.fields["Allow"] == "GET, DELETE")
+        #expect(error?.status == 405 && error?.fields["Allow"] == "GET, HEAD, DELETE")
         #expect(try gate.admit(visitor("/v1/connections/5", "DELETE")) == .connection(5))
     }
 

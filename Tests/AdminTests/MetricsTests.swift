@@ -31,6 +31,7 @@ struct MetricsTests {
         figures.droppedBytes = 3
         figures.splicedDown = 4
         figures.acceptPauses = 1
+        figures.acceptErrors = 2
         figures.connectFailures = [.init(endpoint: "db:1", reason: .connectRefused): 6]
         figures.connectTimes.add(nanoseconds: 2_000_000)
         let lines = lines(input(["web": figures]))
@@ -40,6 +41,7 @@ struct MetricsTests {
             "tapline_bytes_total{relay=\"web\",direction=\"up\"} 5",
             "tapline_spliced_bytes_total{relay=\"web\",direction=\"down\"} 4",
             "tapline_accept_pauses_total{relay=\"web\"} 1",
+            "tapline_accept_errors_total{relay=\"web\"} 2",
             "tapline_connect_failures_total{relay=\"web\",reason=\"connect_refused\",endpoint=\"db:1\"} 6",
             "tapline_connect_seconds_bucket{relay=\"web\",le=\"0.001\"} 0",
             "tapline_connect_seconds_bucket{relay=\"web\",le=\"0.0025\"} 1",
@@ -52,6 +54,22 @@ struct MetricsTests {
         ] {
             #expect(lines.contains(line), "\(line)")
         }
+    }
+
+    @Test func lifetimes_beyondTwoToThe64Nanoseconds_areExact() {
+        var figures = RelayFigures()
+        for _ in 0..<3 { figures.lifetimes.add(nanoseconds: .max) }
+        let lines = lines(input(["web": figures]))
+        #expect(lines.contains("tapline_connection_seconds_sum{relay=\"web\"} 27670116110.564327421"))
+        #expect(lines.contains("tapline_connection_seconds_count{relay=\"web\"} 3"))
+    }
+
+    @Test func processStatus_ofAnyNumber_isKeptWithinWhatFits() {
+        var figures = ProcessFigures()
+        let most = UInt64.max
+        figures.take(status: "VmRSS:\t\(most) kB\nRssAnon:\t7 kB\nVmSize:\t\(most / 1024 + 1) kB\nThreads:\t\(most)\n")
+        #expect(figures.residentBytes == .max && figures.privateBytes == 7168 && figures.virtualBytes == .max)
+        #expect(figures.threads == .max)
     }
 
     @Test func configuredRelays_areThereFromTheStart() {

@@ -139,6 +139,11 @@ struct JSONTextTests {
         var bytes: [UInt8] = []
         bytes.append(decimal: 0.0005, digits: 3)
         bytes.append(decimal: -2.9996, digits: 3)
+        for number in [Double.nan, .infinity, 1e300] {
+            var any: [UInt8] = []
+            any.append(decimal: number, digits: 3)
+            #expect(String(decoding: any, as: UTF8.self) == (number.isNaN ? "0.000" : "18446744073709551.615"))
+        }
         bytes.append(decimal: 0, digits: 1)
         #expect(String(decoding: bytes, as: UTF8.self) == "0.001-3.0000.0")
     }

@@ -5,6 +5,7 @@ import Testing
 
 @Suite struct AddressTests {
     private static let v6 = IPv6Address(high: 0x2001_0DB8_0000_0000, low: 1)
+    private static let linkLocal = IPv6Address(high: 0xFE80_0000_0000_0000, low: 1)
 
     @Test(
         arguments: [
@@ -47,6 +48,14 @@ import Testing
         ("[::1", "`[::1` has no closing `]`; write [IPv6]:PORT, such as [::1]:8080"),
         ("[127.0.0.1]:80", "`127.0.0.1` is not an IPv6 address; only those stand in brackets"),
         ("[fe80::1%no0such]:80", "`fe80::1%no0such`: this system has no interface `no0such`"),
+        (
+            "[fe80::1]:80",
+            "`fe80::1` is a link-local address and needs the interface, such as [fe80::1%eth0]:80; `ip -br link` lists the interfaces"
+        ),
+        (
+            "[febf:ffff::1]:0",
+            "`febf:ffff::1` is a link-local address and needs the interface, such as [febf:ffff::1%eth0]:0; `ip -br link` lists the interfaces"
+        ),
         ("http://a:80", "`http://a:80`: a relay forwards TCP and knows no `http://`; write HOST:PORT without it"),
         (
             "example.com:80",
@@ -62,6 +71,16 @@ import Testing
     ])
     func listen_isRefused(_ text: String, _ message: String) {
         #expect(throws: ValueError(message)) { try ListenAddress(parsing: text, directory: "/etc/t") }
+    }
+
+    @Test(arguments: ["x.sock", "./x", "a/b"])
+    func relativePath_withoutAWorkingDirectory_isAnError_andNothingElseIs(_ path: String) throws {
+        let message = "`\(path)` is relative, and the working directory is gone; write the whole path, from `/` on"
+        #expect(throws: ValueError(message)) { try ListenAddress(parsing: "unix:\(path)", directory: "") }
+        #expect(throws: ValueError(message)) { try UpstreamAddress(parsing: "unix:\(path)", directory: "") }
+        for text in ["8080", "unix:/run/a.sock", "unix:@name"] {
+            #expect(try ListenAddress(parsing: text, directory: "") == ListenAddress(parsing: text, directory: "/etc"))
+        }
     }
 
     @Test func unixPath_isBounded_afterItWasMadeAbsolute() throws {
@@ -93,6 +112,10 @@ import Testing
             ("192.0.2.1:80", .address(.ipv4(IPv4Address(bits: 0xC000_0201), port: 80)), "192.0.2.1:80"),
             ("[2001:db8::1]:80", .address(.ipv6(v6, port: 80)), "[2001:db8::1]:80"),
             ("unix:a.sock", .address(.unix(path: "/etc/t/a.sock")), "unix:/etc/t/a.sock"),
+            ("unix:@abstract", .address(.unix(path: "@abstract")), "unix:@abstract"),
+            ("[fe80::1%lo]:80", .linkLocal(linkLocal, zone: "lo", port: 80), "[fe80::1%lo]:80"),
+            // The system does not look at the zone of another address: two spellings of one address become one.
+            ("[2001:db8::1%lo]:80", .address(.ipv6(v6, port: 80)), "[2001:db8::1]:80"),
         ] as [(String, UpstreamAddress, String)])
     func upstream_isRead_andItsTextReadsTheSame(_ text: String, _ address: UpstreamAddress, _ shown: String) throws {
         let read = try UpstreamAddress(parsing: text, directory: "/etc/t")
@@ -106,6 +129,11 @@ import Testing
         ("*:80", "`*:80`: `*` stands for every interface; an upstream is one host"),
         ("0.0.0.0:80", "`0.0.0.0:80` stands for every interface; an upstream is one host"),
         ("[::]:80", "`[::]:80` stands for every interface; an upstream is one host"),
+        (
+            "[fe80::1]:80",
+            "`fe80::1` is a link-local address and needs the interface, such as [fe80::1%eth0]:80; `ip -br link` lists the interfaces"
+        ),
+        ("[fe80::1%no0such]:80", "`fe80::1%no0such`: this system has no interface `no0such`"),
         ("a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535"),
         ("a:65536", "`65536` is not a port; a port is a number from 0 to 65535"),
         ("127.1:80", "`127.1` is not an IPv4 address; write four numbers, such as 127.0.0.1"),

@@ -80,4 +80,25 @@ import Testing
             #expect("\(error.map { "\($0)" } ?? "")" == "cannot start /no/such: No such file or directory (ENOENT)")
         }
     }
+
+    /// Descriptors that would overwrite each other are an error of the start, not of the process.
+    @Test func descriptor_thatIsInTheWay_isAnError() async throws {
+        try await LoopHarness.run { harness in
+            #expect(throws: (any Error).self) {
+                try run(harness, "exit 0", descriptors: [100, 4]) { _, _ in }
+            }
+        }
+    }
+
+    /// Where the status was taken by other code, or the system keeps none, the end is reported all the same.
+    @Test func program_whoseStatusIsGone_hasEnded() async throws {
+        try await LoopHarness.run { harness in
+            try run(harness, "exit 3") { child, ending in
+                var status: CInt = 0
+                try #require(waitpid(child.id, &status, 0) == child.id)
+                try harness.turn(until: "its end") { ending() != nil }
+                #expect(ending() == .unknown)
+            }
+        }
+    }
 }

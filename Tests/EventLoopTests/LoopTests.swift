@@ -20,7 +20,7 @@ import Testing
         try await Exclusive.run {
             let loop = try EventLoop()
             let mailbox = try Mailbox<Int>(loop: loop) { _ in }
-            let timer = try Timer(loop: loop) {}
+            let timer = Timer(loop: loop) {}
             #expect(loop.openHandles.sorted() == ["async", "timer"])
             timer.close()
             #expect(loop.openHandles == ["async"])
@@ -54,8 +54,8 @@ import Testing
         try await LoopHarness.run { harness in
             weak var known: Observer?
             var fired = 0
-            let timers = try (0..<3).map { _ in
-                try Timer(loop: harness.loop) { [unowned loop = harness.loop] in
+            let timers = (0..<3).map { _ in
+                Timer(loop: harness.loop) { [unowned loop = harness.loop] in
                     fired += 1
                     if let known { return #expect(known.told == 0, "the turn goes on") }
                     let observer = Observer()

@@ -7,17 +7,22 @@ import Testing
 
     @Test func thread_itsLastHandleClosed_ends() async throws {
         try await Exclusive.run {
-            let (thread, mailbox) = try LoopThread.start(name: "looptest") { loop in
-                let close = Closing()
-                let mailbox = try Mailbox<Int>(loop: loop) { _ in close.mailbox?.close() }
-                close.mailbox = mailbox
-                return mailbox
-            }
+            let (thread, mailbox) = try Self.startClosing()
             #expect(ProcessFigures.threads(named: "looptest").count == 1)
             #expect(mailbox.post(1))
             try Background("join") { thread.join() }.value()
             #expect(ProcessFigures.threads(named: "looptest").isEmpty)
             #expect(!mailbox.post(2))
+        }
+    }
+
+    /// A thread whose only handle is a mailbox that closes at its first message.
+    private static func startClosing() throws -> (thread: LoopThread, ready: Mailbox<Int>) {
+        try LoopThread.start(name: "looptest") { loop in
+            let close = Closing()
+            let mailbox = try Mailbox<Int>(loop: loop) { _ in close.mailbox?.close() }
+            close.mailbox = mailbox
+            return mailbox
         }
     }
 
@@ -30,8 +35,8 @@ import Testing
         try await Exclusive.run {
             #expect(throws: Refusal.self) {
                 _ = try LoopThread.start(name: "looptest") { loop -> Int in
-                    // The handle is the loop's until it is closed; nobody here can close it any more.
-                    let timer = try Timer(loop: loop) {}
+                    // The handle is the loop's until it is closed; nothing here can close it any more.
+                    let timer = Timer(loop: loop) {}
                     timer.start(after: 1, every: 1)
                     throw Refusal()
                 }
@@ -48,11 +53,21 @@ import Testing
         }
     }
 
+    /// The thread sanitizer reports one that is neither joined nor detached.
+    @Test func thread_thatIsDetached_endsByItself() async throws {
+        try await Exclusive.run {
+            let (thread, mailbox) = try Self.startClosing()
+            thread.detach()
+            #expect(mailbox.post(1))
+            try Deadline.poll("the thread ends") { ProcessFigures.threads(named: "looptest").isEmpty }
+        }
+    }
+
     @Test func thread_loopCallbacks_runOnIt() async throws {
         try await Exclusive.run {
             let name = Monitor<[String: UInt64]?>(nil)
             let (thread, _) = try LoopThread.start(name: "looptest-with-a-long-name") { loop in
-                let timer = try Timer(loop: loop) {
+                let timer = Timer(loop: loop) {
                     name.withLock { $0 = ProcessFigures.threads(named: "looptest-with-a") }
                     loop.closeHandles()
                 }

@@ -121,6 +121,48 @@ import Testing
         }
     }
 
+    /// The difference calls it a rename, so nothing else may cut its connections: also where the addresses stand in another
+    /// order, an upstream name or a limit changed with the name, and after a second rename.
+    @Test func renamedRelay_withItsAddressesInAnotherOrder_keepsItsConnections() async throws {
+        try await Exclusive.run {
+            let listener = try PeerListener()
+            let (a, b) = (try Self.freeAddress(), try Self.freeAddress())
+            let before = Self.relay("before", [.address(a), .address(b)], to: listener, maxConnections: 2)
+            let after = Self.relay("after", [.address(b), .address(a)], to: listener, maxConnections: 2)
+            try await RelayHarness.runAlone([before], workers: 2) { relay in
+                let difference = ConfigurationDifference(
+                    from: Configuration(relays: [before]), to: Configuration(relays: [after]))
+                #expect(difference.renamed.map(\.old) == ["before"] && difference.removed == [])
+
+                let client = try Peer.connect(to: a)
+                let upstream = try listener.accept()
+                try apply([after], to: relay, drain: .zero)
+                try client.send(upBytes, 0..<message)
+                try upstream.receive(upBytes, 0..<message)
+                try apply([Self.relay("third", [.address(a), .address(b)], to: listener)], to: relay, generation: 3)
+                // A change of something else looks at every connection again.
+                try apply(
+                    [Self.relay("third", [.address(a), .address(b)], to: listener, maxConnections: 1)], to: relay,
+                    generation: 4, drain: .zero)
+                try client.send(upBytes, message..<2 * message)
+                try upstream.receive(upBytes, message..<2 * message)
+                // It holds the only place: the limit is the relay's, whatever its name.
+                let waiting = try Peer.connect(to: b)
+                try Deadline.poll("accepting pauses") {
+                    relay.log.all.contains { $0.contains("accepting pauses") }
+                }
+                client.close()
+                #expect(try upstream.receiveToEnd(upBytes, from: 2 * message) == .fin(2 * message))
+                upstream.close()
+                #expect(try relay.lastEnded(1, of: "before").end?.reason == .clientClosed)
+                let next = try listener.accept()
+                waiting.close()
+                next.close()
+                #expect(try relay.lastEnded(1, of: "third").generation == 4)
+            }
+        }
+    }
+
     @Test func renamedRelayOnAFreePort_keepsItsPort() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()

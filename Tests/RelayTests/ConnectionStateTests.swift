@@ -13,6 +13,7 @@ import Testing
 
     static let gone = Errno(ECONNRESET)
     static let silent = Errno(ETIMEDOUT)
+    static let full = Errno(ENOSPC)
 
     /// A phase is told by the events that lead to it.
     struct Row: CustomTestStringConvertible, Sendable {
@@ -51,6 +52,7 @@ import Testing
         Row("connecting", [], .legFailed(.client, silent), .end(reset: true, .clientTimedOut, silent)),
         Row("connecting", [], .decided(.connectTimeout), .end(reset: true, .connectTimeout, nil)),
         Row("connecting", [], .decided(.killed), .end(reset: true, .killed, nil)),
+        Row("connecting", [], .watchRefused(full), .end(reset: true, .internalError, full)),
     ]
 
     static let orderly: [Row] = [
@@ -58,6 +60,12 @@ import Testing
         Row("relaying", relaying, .sourceEnded(.down), .none),
         Row("relaying", relaying, .resetMayPass, .none),
         Row("relaying", relaying, .decided(.idleTimeout), .end(reset: true, .idleTimeout, nil)),
+        Row("relaying", relaying, .watchRefused(full), .end(reset: true, .internalError, full)),
+        Row("client failed", clientFailed, .watchRefused(full), .end(reset: true, .clientReset, gone)),
+        Row("kernel took nothing", relaying, .legFailed(.client, Errno(EIO)), .drain(from: .client)),
+        Row(
+            "kernel took nothing", relaying + [.legFailed(.client, Errno(EIO)), .delivered(.up)], .resetMayPass,
+            .end(reset: true, .internalError, Errno(EIO))),
         Row("client ending", clientEnding, .sourceEnded(.up), .none),
         Row("client ending", clientEnding, .delivered(.up), .endWriting(.upstream)),
         Row("client ending", clientEnding, .sourceEnded(.down), .none),

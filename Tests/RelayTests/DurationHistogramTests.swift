@@ -24,6 +24,43 @@ struct DurationHistogramTests {
         #expect(one != other && one.counts[0] == 2 && one.sum == 2)
     }
 
+    /// 2⁶⁴ nanoseconds are the lifetimes of 10,000 connections in 21 days.
+    @Test func sum_isExact_beyondTwoToThe64Nanoseconds() {
+        var histogram = DurationHistogram(.connection)
+        for _ in 0..<3 { histogram.add(nanoseconds: .max) }
+        #expect(histogram.sum == 3 * UInt128(Int64.max) && histogram.count == 3)
+        histogram.add(histogram)
+        #expect(histogram.sum == 6 * UInt128(Int64.max) && histogram.counts[12] == 6)
+        histogram.add(nanoseconds: -1)
+        #expect(histogram.sum == 6 * UInt128(Int64.max) && histogram.counts[0] == 1)
+    }
+
+    @Test func counters_wrapAround() {
+        var record = ConnectionRecord(
+            id: 1, relay: "r", generation: 1, client: .unix(path: ""), listener: .unix(path: "/l"), upstream: "u",
+            accepted: 0)
+        (record.bytesUp, record.bytesDown, record.splicedUp, record.splicedDown) = (.max, .max, .max, .max)
+        record.end = .init(time: 0, duration: .max, reason: .connectRefused, errno: nil)
+        var figures = RelayFigures()
+        (figures.accepted, figures.acceptPauses, figures.ended) = (.max, .max, [.connectRefused: .max])
+        for _ in 0..<2 { figures.count(record) }
+        let sums = [figures.bytesUp, figures.bytesDown, figures.splicedUp, figures.splicedDown]
+        #expect(sums.allSatisfy { $0 == .max - 1 })
+        #expect(figures.ended == [.connectRefused: 1])
+        figures.add(figures)
+        #expect(figures.accepted == .max - 1 && figures.acceptPauses == .max - 1 && figures.bytesUp == .max - 3)
+        #expect(figures.ended == [.connectRefused: 2] && figures.connectFailures.values.reduce(0, +) == 4)
+    }
+
+    @Test func open_isNeverLessThanNothing() {
+        var figures = RelayFigures()
+        figures.accepted = 1
+        figures.ended = [.clientClosed: .max, .upstreamClosed: 3]
+        #expect(figures.open == 0)
+        figures.ended = [.clientClosed: 3]
+        #expect(figures.open == 0)
+    }
+
     @Test(arguments: [DurationHistogram.Bounds.connect, .connection]) func bounds_rise(
         _ bounds: DurationHistogram.Bounds
     ) {

@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// Connects so often that a socket which nobody serves would show, and waits until all are through.
+    /// Connects often enough that a socket without a worker would show, and waits until all are through.
     private func connectMany(_ address: SocketAddress, _ upstream: PeerListener) throws {
         var clients: [Peer] = []
         for _ in 0..<64 { clients.append(try Peer.connect(to: address)) }
@@ -57,8 +57,10 @@ import Testing
             old.leave(within: .seconds(5))
             try Background("join") { old.join() }.value()
             try connectMany(address, upstream)
-            // In turn: what was handed over, and what was bound beside it.
+            // In turn: what was handed over, and what was bound in addition.
             #expect(try await new.copyListeners(from: 100).count == max(before, after))
+            // The descriptors of the copies begin behind as many: with too few, the next upgrade fails.
+            #expect(new.mostListeningSockets >= max(before, after))
             try end(new)
             upstream.close()
         }
@@ -91,7 +93,7 @@ import Testing
         }
     }
 
-    /// The file of a Unix socket goes along, and is removed by whoever owns it in the end.
+    /// The file of a Unix socket goes along, and its last owner removes it.
     @Test func socketFile_belongsToTheNewOne_onceItIsToldSo() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
@@ -172,7 +174,7 @@ import Testing
         case drained, stopped, replaced
     }
 
-    /// Whoever waits in a queue of the service manager's when the service ends is still there for the next one: it is not
+    /// A client in a queue of the service manager's when the service ends is still there for the next one: it is not
     /// accepted, and the socket is not shut down.
     @Test(arguments: Ending.allCases) func managersQueue_isLeftAlone_atTheEnd(_ ending: Ending) async throws {
         try await Exclusive.run {
@@ -187,7 +189,7 @@ import Testing
                     self.settings([relay], workers: 1), [try #require(handed)], isSuccessor: false)
             }
             let first = try activated()
-            // Its worker is held up, so that it is told of its end before it can hear of the client.
+            // Its worker is held up, so that its end comes before it can see the client.
             let (isHeld, mayGoOn) = (Monitor(false), Monitor(false))
             first.state.post(
                 .list { _ in
@@ -262,7 +264,7 @@ import Testing
             let log = LogCapture()
             let successor = try start(configuration, [handed], log)
             #expect(log.all.contains { $0.contains("no relay listens on \(stray.address) any more, but the service") })
-            // It goes along to whoever is next all the same.
+            // It goes along to the next process all the same.
             #expect(try await successor.copyListeners(from: 100).contains { $0.origin == .manager })
             try end(successor)
             _ = handed.parcel.take()

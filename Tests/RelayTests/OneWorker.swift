@@ -1,5 +1,6 @@
 import Configuration
 import EventLoop
+import Glibc
 import Sockets
 import TestSupport
 import Testing
@@ -27,16 +28,20 @@ final class OneWorker {
     }
 
     let harness: LoopHarness
+    let worker: Worker
     let shared: ServiceState
     let address: SocketAddress
     let log = LogCapture()
+    /// The only relay.
+    let identity: RelayIdentity
     private let lookups: Lookups
     private let mailbox: Mailbox<WorkerCommand>
     private let records: Monitor<[ConnectionRecord]>
     private let hasStopped: Monitor<Bool>
 
     private init(
-        _ harness: LoopHarness, port: UInt16, descriptors: Int, timeouts: Timeouts, terms: NameCache.Terms
+        _ harness: LoopHarness, port: UInt16, descriptors: Int, timeouts: Timeouts, terms: NameCache.Terms,
+        sendBuffer: CInt?
     ) throws {
         let records = Monitor<[ConnectionRecord]>([])
         let hasStopped = Monitor(false)
@@ -50,7 +55,9 @@ final class OneWorker {
             observer: Observer(
                 ended: { record in records.withLock { $0.append(record) } },
                 stopped: { hasStopped.withLock { $0 = true } }),
-            recordings: RecordingDesk(application: "test", logger: log.logger) { _ in },
+            recordings: RecordingDesk(application: "test", logger: log.logger) { record in
+                records.withLock { $0.append(record) }
+            },
             system: .read(), workers: 1, descriptorLimit: descriptors + 8, descriptorsInUse: 0, deadPeerAfter: 0)
         #expect(shared.descriptors.left == descriptors)
         let names = NameCache(loop: harness.loop, logger: log.logger, terms: terms) { _, _, completion in
@@ -66,30 +73,36 @@ final class OneWorker {
         try socket.bind(to: .ipv4(.loopback, port: 0), sharing: false)
         try socket.receiveUrgentBytesInline()
         try socket.listen()
+        listenerCopy = try socket.duplicate()
+        // Accepted sockets inherit it.
+        if var sendBuffer { setsockopt(socket.fd, SOL_SOCKET, SO_SNDBUF, &sendBuffer, 4) }
         guard let address = socket.localAddress else { throw TestFailure("a listener without an address") }
         self.address = address
         let settings = RelaySettings.to(.name("upstream.test", port: port), timeouts: timeouts)
-        let places = shared.takePlaces(for: [settings])
-        let relay = RelayRuntime(settings, generation: 1, places: try #require(places[settings.name]), mayLoop: true)
+        let identities = shared.takeIdentities(for: [settings], previousNames: [:])
+        identity = try #require(identities[settings.name])
+        let relay = RelayRuntime(settings, generation: 1, identity: identity, mayLoop: true)
         let worker = try Worker(
             number: 0, loop: harness.loop, shared: shared, logger: log.logger, names: names)
+        self.worker = worker
         mailbox = try worker.openMailbox()
         shared.set(mailboxes: [mailbox])
         let bound = BoundAddress(address: address, sockets: [[SocketParcel(socket)]], file: nil)
         mailbox.post(
             .apply(
                 WorkerPlan(
-                    listeners: [address: relay], opened: [bound], recordings: [:], relays: [settings], drain: 0,
+                    listeners: [address: relay], opened: [bound], recordings: [:], relays: [relay], drain: 0,
                     workers: 1)))
     }
 
-    /// Runs a body with a worker whose connections may take so many descriptors, 72 at most; stops it afterwards.
+    /// Runs a body with a worker whose connections may take a number of descriptors, up to 72; stops it afterwards.
+    /// `sendBuffer` is the size of the buffers in which the system keeps what a client has yet to take.
     static func run(
         port: UInt16, descriptors: Int = 64, timeouts: Timeouts = Timeouts(), terms: NameCache.Terms = .init(),
-        _ harness: LoopHarness, _ body: (OneWorker) throws -> Void
+        sendBuffer: CInt? = nil, _ harness: LoopHarness, _ body: (OneWorker) throws -> Void
     ) throws {
         let worker = try OneWorker(
-            harness, port: port, descriptors: descriptors, timeouts: timeouts, terms: terms)
+            harness, port: port, descriptors: descriptors, timeouts: timeouts, terms: terms, sendBuffer: sendBuffer)
         do {
             try body(worker)
         } catch {
@@ -106,11 +119,35 @@ final class OneWorker {
         try harness.turn(until: "the worker stops") { hasStopped.withLock { $0 } }
     }
 
+    /// Lets time pass: moves the loop's clock, and checks every connection's health and deadlines as often as in that
+    /// time.
+    func letPass(_ milliseconds: UInt64) {
+        for _ in 0..<milliseconds / Worker.sweepPeriod {
+            harness.loop.advance(by: Worker.sweepPeriod)
+            worker.sweepConnections()
+        }
+    }
+
+    /// A second descriptor of the listening socket, as another process may have it. The caller closes it.
+    let listenerCopy: Socket
+
+    /// Gives the worker a command, as the service does.
+    func post(_ command: WorkerCommand) {
+        mailbox.post(command)
+    }
+
     // MARK: Asking
 
     /// Turns the loop until something is true.
     func turn(until what: String, _ isTrue: () -> Bool) throws {
         try harness.turn(until: what, isTrue)
+    }
+
+    /// Turns the loop until a thread of the test is done; what it returned.
+    @discardableResult
+    func result<Value: Sendable>(of thread: Background<Value>) throws -> Value {
+        try turn(until: "a thread of the test is done") { thread.isDone }
+        return try thread.value()
     }
 
     /// Turns the loop until so many connections have ended; their records.
@@ -131,6 +168,14 @@ final class OneWorker {
 
     /// How many lookups have been asked for.
     var lookupCount: Int { lookups.all.count }
+
+    /// What the relay has done so far.
+    func figures() throws -> RelayFigures {
+        let answer = Monitor<[RelayFigures]?>(nil)
+        mailbox.post(.figures { _, figures in answer.withLock { $0 = Array(figures.values) } })
+        try turn(until: "the worker answers") { answer.withLock { $0 != nil } }
+        return try #require(answer.withLock { $0 }?.first)
+    }
 
     /// How the only open connection stands.
     func live() throws -> LiveConnection {

@@ -1,3 +1,5 @@
+import Sockets
+import TestSupport
 import Testing
 
 @testable import Relay
@@ -11,12 +13,40 @@ struct TapAccountTests {
         #expect(account.willNotWrite(3))
         #expect(account.lost == 23)
 
-        // Of 150 bytes 100 are written, and of the other 50 somebody has counted 23.
+        // Of 150 bytes 100 are written, and of the other 50 23 are counted already.
         let (lost, uncounted) = account.close(taken: 150)
         #expect(lost == 50 && uncounted == 27)
         #expect(!account.willWrite(27))
         #expect(!account.willNotWrite(27))
         #expect(account.lost == 50)
+    }
+
+    /// The worker counts what it handed over, and the recorder what it wrote: a disagreement does not trap.
+    @Test func closed_withLessThanWasWritten_hasLostNothing() {
+        let account = TapAccount()
+        #expect(account.willWrite(100))
+        let (lost, uncounted) = account.close(taken: 3)
+        #expect(lost == 0 && uncounted == 0)
+
+        let other = TapAccount()
+        #expect(other.willNotWrite(5))
+        let (more, rest) = other.close(taken: 2)
+        #expect(more == 2 && rest == 0)
+    }
+
+    @Test func record_withMoreLostThanRecorded_hasNothingRecorded() throws {
+        var record = ConnectionRecord(
+            id: 1, relay: "r", generation: 1, client: .unix(path: ""), listener: .unix(path: "/l"), upstream: "u",
+            accepted: 0)
+        record.recordedBytes = 10
+        let told = Monitor<[ConnectionRecord]>([])
+        let records = UntoldRecords { record in told.withLock { $0.append(record) } }
+        let account = TapAccount()
+        #expect(account.willNotWrite(25))
+        records.add(record, account, RecordingCounters(), taken: 10, isBlocking: false)
+        records.told(1, account)
+        let end = try #require(told.withLock { $0 }.first)
+        #expect(end.recordedBytes == 0 && end.droppedBytes == 25)
     }
 
     /// Whichever comes first, no byte is both in the recording and counted as dropped, and none is neither.

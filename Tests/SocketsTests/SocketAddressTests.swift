@@ -7,7 +7,8 @@ import Testing
     @Test(arguments: [
         ("192.0.2.1", "192.0.2.1:80"), ("0.0.0.0", "0.0.0.0:80"), ("255.255.255.255", "255.255.255.255:80"),
         ("2001:db8::1", "[2001:db8::1]:80"), ("2001:DB8:0:0:0:0:0:1", "[2001:db8::1]:80"), ("::", "[::]:80"),
-        ("::1", "[::1]:80"), ("fe80::1%1", "[fe80::1%1]:80"), ("fe80::1%lo", "[fe80::1%1]:80"),
+        ("::1", "[::1]:80"), ("fe80::1%1", "[fe80::1%lo]:80"), ("fe80::1%lo", "[fe80::1%lo]:80"),
+        ("fe80::1%4294967294", "[fe80::1%4294967294]:80"),
     ])
     func address_numericText_isReadAndWrittenShort(host: String, text: String) {
         #expect(SocketAddress(numericHost: host, port: 80)?.description == text)
@@ -15,7 +16,7 @@ import Testing
 
     @Test(arguments: [
         "", "localhost", "192.0.2", "192.0.2.256", "192.0.2.01", "192.0.2.1 ", "1", ":", ":::", "[::1]", "::1%",
-        "::1%nonesuch", "192.0.2.1%lo", "2001:db8::1::2", "%1",
+        "::1%nonesuch", "::1%0", "192.0.2.1%lo", "2001:db8::1::2", "%1",
     ])
     func address_otherText_isNone(host: String) {
         #expect(SocketAddress(numericHost: host, port: 80) == nil)

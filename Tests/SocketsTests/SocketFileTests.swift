@@ -121,4 +121,55 @@ import Testing
             #expect(throws: Errno(ENOENT)) { _ = try bind(path + "/missing/socket") }
         }
     }
+
+    @Test func fileOfAReleasedPath_replacesNoOtherFile() async throws {
+        try await run { path in
+            let (old, parcel) = try bind(path)
+            // A file that is not ours, under the first name that would be taken.
+            close(open(path + ".replaced", O_CREAT | O_WRONLY, 0o640))
+            let theirs = try #require(facts(path + ".replaced"))
+            let socket = try Socket(family: AF_UNIX)
+            let (file, replaced) = try SocketFile.bind(
+                socket, path: path, mode: 0o660, released: [HeldAddress(.unix(path: path), file: old)])
+            #expect(facts(path + ".replaced")?.st_ino == theirs.st_ino)
+            #expect(facts(path + ".replaced1").map { $0.st_mode & S_IFMT } == S_IFSOCK)
+            // Another process's file at the path stays too.
+            file?.remove()
+            close(open(path, O_CREAT | O_WRONLY, 0o640))
+            replaced?.restore()
+            #expect(facts(path).map { $0.st_mode & S_IFMT } == S_IFREG)
+            #expect(facts(path + ".replaced1") == nil)
+            #expect(facts(path + ".replaced")?.st_ino == theirs.st_ino)
+            unlink(path + ".replaced")
+            unlink(path)
+            _ = parcel
+        }
+    }
+
+    @Test(arguments: [true, false]) func fileOfAReleasedPath_isSetAside_andRemovedOrRestored(isWanted: Bool)
+        async throws
+    {
+        try await run { path in
+            let (old, parcel) = try bind(path, mode: 0o600)
+            let held = [HeldAddress(.unix(path: path), file: old)]
+            // Without it the address is in use.
+            #expect(throws: Errno(EADDRINUSE)) { _ = try bind(path) }
+            let socket = try Socket(family: AF_UNIX)
+            let (file, replaced) = try SocketFile.bind(socket, path: path, mode: 0o660, released: held)
+            #expect(facts(path)?.st_mode == S_IFSOCK | 0o660)
+            if isWanted {
+                replaced?.remove()
+                old.remove()
+                #expect(facts(path)?.st_mode == S_IFSOCK | 0o660)
+                file?.remove()
+            } else {
+                file?.remove()
+                replaced?.restore()
+                #expect(facts(path)?.st_mode == S_IFSOCK | 0o600)
+                old.remove()
+            }
+            #expect(facts(path) == nil && facts(path + ".replaced") == nil)
+            _ = parcel
+        }
+    }
 }

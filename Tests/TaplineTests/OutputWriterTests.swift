@@ -4,6 +4,7 @@ import Recording
 import Relay
 import Sockets
 import Synchronization
+import TestSupport
 import Testing
 import Text
 
@@ -135,7 +136,7 @@ struct OutputWriterTests {
         let received = Mutex<[Traffic]>([])
         let piece = [UInt8](repeating: 0x41, count: 1000)
         try collect(into: fifo) { writer, seen in
-            let tap = TrafficTap(writer: writer)
+            let tap = TrafficTap(writer: writer, omitted: OmittedTraffic())
             // The first piece stops the writer; with the limit below the next ones fit no more.
             tap.passed(1, .up, piece.span.bytes)
             tap.passed(1, .down, piece.span.bytes)
@@ -155,6 +156,64 @@ struct OutputWriterTests {
         }
         #expect(flow == Traffic.Flow(connection: 1, direction: .up))
         #expect(bytes == piece)
+    }
+
+    /// A terminal that was stopped, and clients that come and go: what waits is bounded, and its sum is shown afterwards.
+    @Test func trafficOfManyConnections_whileNothingIsRead_isBoundedAndSummedUp() throws {
+        let fifo = try TemporaryFIFO()
+        let limit = 1 << 20
+        let (writer, tap) = try Outputs.showTraffic(
+            .text, to: OutputFile(appendingTo: fifo.path), LogCapture().logger, limit: limit)
+        let piece = [UInt8](repeating: 0x41, count: 1000)
+        // Connections that stay open: the last of them finds no room for its bytes, or for a part of them. The writer takes
+        // a batch of the first, and then the terminal takes nothing.
+        let open: UInt64 = 2_000
+        for connection in 1...open / 2 { tap.passed(connection, .up, piece.span.bytes) }
+        try fifo.awaitFull()
+        for connection in open / 2 + 1...open { tap.passed(connection, .up, piece.span.bytes) }
+        #expect(writer.waiting <= limit)
+        let before = writer.waiting
+        let more: UInt64 = 10_000
+        for connection in open + 1...open + more {
+            tap.passed(connection, .up, piece.span.bytes)
+            tap.passed(connection, .down, piece.span.bytes)
+            tap.ended(connection)
+        }
+        // The ends of the first may have filled the rest; nothing more waits for any of them.
+        let ends = UInt64((writer.waiting - before) / TrafficTap.overhead)
+        #expect(writer.waiting <= limit && ends < 6)
+
+        // The terminal goes on.
+        let ending = try Background("the writer ends") {
+            writer.finish {}
+            writer.join()
+        }
+        let text = fifo.read(until: { ending.isDone })
+        try ending.value()
+        let lines = text.split(separator: "\n")
+        // Each time that the writer has caught up it reports the sum since then.
+        let sums = try lines.compactMap { line -> (bytes: UInt64, connections: UInt64)? in
+            guard let omitted = line.firstMatch(of: /(\d+) bytes of (\d+) connections omitted, too much waited to be/)
+            else {
+                return nil
+            }
+            return (try #require(UInt64(omitted.1)), try #require(UInt64(omitted.2)))
+        }
+        #expect(sums.map(\.connections).reduce(0, +) == more - ends)
+        #expect(sums.map(\.bytes).reduce(0, +) == 2000 * (more - ends))
+        #expect(lines.count { $0.contains("1000 bytes not shown, too many waited") } == 2 * Int(ends))
+    }
+
+    @Test func everyFinish_isAnswered_alsoAfterTheEnd() throws {
+        let file = try TemporaryFile()
+        let writer = try lines(to: OutputFile(appendingTo: file.path), limit: 10, Troubles())
+        let answers = Monitor<Set<Int>>([])
+        writer.post("line\n")
+        for number in 1...3 { writer.finish { answers.withLock { _ = $0.insert(number) } } }
+        writer.join()
+        writer.finish { answers.withLock { _ = $0.insert(4) } }
+        #expect(try answers.wait(for: "four answers") { $0.count == 4 ? $0 : nil } == [1, 2, 3, 4])
+        #expect(file.contents == "line\n")
     }
 
     // MARK: Helpers

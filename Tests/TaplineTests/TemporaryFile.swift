@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import TestSupport
 
 /// A path in a folder of its own, which goes with it.
 final class TemporaryFile {
@@ -53,13 +54,41 @@ final class TemporaryFIFO {
         reader = -1
     }
 
-    /// Reads so many bytes, however long they take to come.
+    /// Waits until it takes nothing more.
+    func awaitFull() throws {
+        let writer = open(path, O_WRONLY | O_NONBLOCK)
+        guard writer >= 0 else { throw Errno.current }
+        defer { close(writer) }
+        try Deadline.poll("the FIFO is full") {
+            var entry = pollfd(fd: writer, events: Int16(POLLOUT), revents: 0)
+            return poll(&entry, 1, 0) == 0
+        }
+    }
+
+    /// Reads until the writer is done: it may keep the FIFO open, so that there is no end of file.
+    func read(until isDone: () -> Bool) -> String {
+        var all: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 65536)
+        while true {
+            // Asked first: what was written before it was done is there now.
+            let isLast = isDone()
+            var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
+            let got = poll(&entry, 1, isLast ? 0 : 20) > 0 ? Glibc.read(reader, &block, block.count) : -1
+            if got > 0 {
+                all += block[..<got]
+            } else if isLast || got == 0 {
+                return String(decoding: all, as: UTF8.self)
+            }
+        }
+    }
+
+    /// Reads a number of bytes, however long they take to come.
     func read(count: Int) -> String {
         var all: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 65536)
         while all.count < count {
             var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
-            // A minute is for ever: then the test fails by what is missing.
+            // Nothing for a minute: the test fails by what is missing.
             guard poll(&entry, 1, 60_000) > 0 else { break }
             let got = Glibc.read(reader, &block, min(block.count, count - all.count))
             guard got > 0 else { break }

@@ -16,8 +16,8 @@ struct ConnectionView {
             json.add("state", live.state.rawValue)
             json.add("accepted", time: Timestamp(nanoseconds: record.accepted))
             json.add("age_ms", number: max(0, live.age) / 1_000_000)
-            json.add("rate_up", number: UInt64(rate.up))
-            json.add("rate_down", number: UInt64(rate.down))
+            json.add("rate_up", number: UInt64(saturating: rate.up))
+            json.add("rate_down", number: UInt64(saturating: rate.down))
             json.add("spliced_up", number: record.splicedUp)
             json.add("spliced_down", number: record.splicedDown)
             json.add("splices", live.up.splices || live.down.splices)
@@ -132,7 +132,7 @@ struct ConnectionView {
             let record = live.record
             return switch key {
             case .age: Double(live.age)
-            case .bytes: Double(record.bytesUp + record.bytesDown)
+            case .bytes: Double(record.bytesUp) + Double(record.bytesDown)
             case .bytesUp: Double(record.bytesUp)
             case .bytesDown: Double(record.bytesDown)
             case .rate: rates.rate(of: record.id).up + rates.rate(of: record.id).down

@@ -4,7 +4,7 @@ internal import Text
 /// JSON as it is written, byte by byte, in the order of the calls. Keys are words of Tapline's own, and are written as
 /// they are; every text is escaped.
 ///
-/// A value, confined to whoever writes.
+/// A value, confined to its writer.
 struct JSONText {
     /// What is written so far.
     private(set) var bytes: [UInt8] = []
@@ -151,12 +151,12 @@ struct JSONText {
 }
 
 extension [UInt8] {
-    /// Appends a finite number of a size that a metric has, with so many digits behind the point.
+    /// Appends a number with this many digits behind the point; one that does not fit becomes the largest that does.
     mutating func append(decimal number: Double, digits: Int) {
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
         let scaled = (number.magnitude * scale).rounded()
-        let whole = UInt64(Swift.min(scaled, 1.8e19))
+        let whole = UInt64(saturating: scaled)
         if number < 0 && whole > 0 { append(UInt8(ascii: "-")) }
         append(decimal: whole / UInt64(scale))
         append(UInt8(ascii: "."))

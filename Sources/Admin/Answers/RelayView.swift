@@ -27,9 +27,10 @@ struct RelayView {
             json.add("spliced_up", number: figures.splicedUp)
             json.add("spliced_down", number: figures.splicedDown)
             var failures: [EndReason: UInt64] = [:]
-            for (failure, count) in figures.connectFailures { failures[failure.reason, default: 0] += count }
+            for (failure, count) in figures.connectFailures { failures[failure.reason, default: 0] &+= count }
             Self.write("connect_failures", failures, to: &json)
             json.add("accept_pauses", number: figures.acceptPauses)
+            json.add("accept_errors", number: figures.acceptErrors)
             if let settings {
                 json.object("limits") { json in
                     json.add("max_connections", number: settings.maxConnections)
@@ -72,8 +73,8 @@ struct RelayView {
         write("ended", figures.ended, to: &json)
         json.add("bytes_up", number: figures.bytesUp)
         json.add("bytes_down", number: figures.bytesDown)
-        json.add("rate_up", number: UInt64(rate.up))
-        json.add("rate_down", number: UInt64(rate.down))
+        json.add("rate_up", number: UInt64(saturating: rate.up))
+        json.add("rate_down", number: UInt64(saturating: rate.down))
         json.add("rate_accepted", decimal: rate.accepted)
     }
 

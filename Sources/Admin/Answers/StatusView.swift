@@ -14,7 +14,7 @@ enum StatusView {
             json.add("version", standing.version)
             json.add("pid", number: getpid())
             json.add("started", time: standing.started)
-            json.add("uptime_ms", number: max(0, now.nanoseconds - standing.started.nanoseconds) / 1_000_000)
+            json.add("uptime_ms", number: max(0, now.nanoseconds &- standing.started.nanoseconds) / 1_000_000)
             json.add("configuration", standing.path)
             json.add("generation", number: facts.generation)
             json.add("workers", number: workers)

@@ -38,6 +38,16 @@ struct Exposition {
         bytes.append("\n")
     }
 
+    /// A time in seconds, exact to the nanosecond however long it is.
+    mutating func sample(_ name: String, _ labels: [(String, String)] = [], nanoseconds: UInt128) {
+        let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        begin(name, labels)
+        bytes.append(decimal: seconds)
+        bytes.append(".")
+        bytes.append(decimal: rest, width: 9)
+        bytes.append("\n")
+    }
+
     private mutating func begin(_ name: String, _ labels: [(String, String)]) {
         bytes.append(name)
         for (index, (key, value)) in labels.enumerated() {

@@ -60,9 +60,15 @@ enum MetricsText {
         for (name, figures) in relays { histogram("tapline_connection_seconds", name, figures.lifetimes, &text) }
         text.metric(
             "tapline_accept_pauses_total", .counter,
-            "How often a listener rested because no more connections could be taken.")
+            "How often a listener paused because no more connections could be accepted, or because it failed.")
         for (name, figures) in relays {
             text.sample("tapline_accept_pauses_total", [("relay", name)], figures.acceptPauses)
+        }
+        text.metric(
+            "tapline_accept_errors_total", .counter,
+            "Errors of accept: a client was gone already, the system was short of resources, or the listener failed.")
+        for (name, figures) in relays {
+            text.sample("tapline_accept_errors_total", [("relay", name)], figures.acceptErrors)
         }
     }
 
@@ -105,11 +111,11 @@ enum MetricsText {
         let bounds = histogram.bounds.seconds
         var total: UInt64 = 0
         for index in bounds.indices {
-            total += histogram.counts[index]
+            total &+= histogram.counts[index]
             text.sample(name + "_bucket", [("relay", relay), ("le", shortest(bounds[index]))], total)
         }
         text.sample(name + "_bucket", [("relay", relay), ("le", "+Inf")], histogram.count)
-        text.sample(name + "_sum", [("relay", relay)], decimal: Double(histogram.sum) / 1e9)
+        text.sample(name + "_sum", [("relay", relay)], nanoseconds: histogram.sum)
         text.sample(name + "_count", [("relay", relay)], histogram.count)
     }
 
@@ -169,13 +175,18 @@ enum MetricsText {
         text.sample("process_open_fds", [], process.openDescriptors)
         text.metric("process_max_fds", .gauge, "The most file descriptors that may be open.")
         text.sample("process_max_fds", [], process.descriptorLimit)
-        text.metric("process_virtual_memory_bytes", .gauge, "Address space.")
-        text.sample("process_virtual_memory_bytes", [], process.virtualBytes)
-        text.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.")
-        text.sample("process_resident_memory_bytes", [], process.residentBytes)
+        // Not known without /proc; a sample of 0 would be wrong.
+        if process.residentBytes > 0 {
+            text.metric("process_virtual_memory_bytes", .gauge, "Address space.")
+            text.sample("process_virtual_memory_bytes", [], process.virtualBytes)
+            text.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.")
+            text.sample("process_resident_memory_bytes", [], process.residentBytes)
+        }
         text.metric("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
         text.sample("process_start_time_seconds", [], decimal: Double(input.started) / 1e9)
-        text.metric("process_threads", .gauge, "Threads of the process.")
-        text.sample("process_threads", [], process.threads)
+        if process.threads > 0 {
+            text.metric("process_threads", .gauge, "Threads of the process.")
+            text.sample("process_threads", [], process.threads)
+        }
     }
 }

@@ -1,7 +1,7 @@
 internal import Glibc
 internal import Sockets
 
-/// What the system says of this process. Read from /proc when somebody asks; blocks for microseconds.
+/// The system's figures of this process. Read from /proc for each request; blocks for microseconds.
 struct ProcessFigures: Hashable, Sendable {
     /// Processor time since the start, user and system, seconds.
     var cpuSeconds = 0.0
@@ -13,14 +13,25 @@ struct ProcessFigures: Hashable, Sendable {
     var openDescriptors = 0
     var descriptorLimit = 0
 
-    /// Reads them. A figure that cannot be read stays 0.
-    static func read(descriptorLimit: Int) -> ProcessFigures {
+    /// Reads them. Without /proc (`folder`), the processor time comes from getrusage(2), descriptors are counted by
+    /// their numbers, and memory and threads stay 0, which no process has: such a figure is not known.
+    static func read(descriptorLimit: Int, folder: String = "/proc/self") -> ProcessFigures {
         var figures = ProcessFigures()
-        if let stat = SmallFile.read("/proc/self/stat") { figures.take(stat: stat, ticks: ticksPerSecond) }
-        if let status = SmallFile.read("/proc/self/status") { figures.take(status: status) }
-        figures.openDescriptors = DescriptorLimit.inUse()
+        if let stat = SmallFile.read("\(folder)/stat") {
+            figures.take(stat: stat, ticks: ticksPerSecond)
+        } else {
+            figures.cpuSeconds = usedSeconds
+        }
+        if let status = SmallFile.read("\(folder)/status") { figures.take(status: status) }
+        figures.openDescriptors = DescriptorLimit.inUse(listedIn: "\(folder)/fd")
         figures.descriptorLimit = descriptorLimit
         return figures
+    }
+
+    private static var usedSeconds: Double {
+        var usage = rusage()
+        guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
     }
 
     private static var ticksPerSecond: Double { Double(max(1, sysconf(CInt(_SC_CLK_TCK)))) }
@@ -40,12 +51,20 @@ struct ProcessFigures: Hashable, Sendable {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard words.count > 1, let number = UInt64(words[1]) else { continue }
             switch words[0] {
-            case "VmRSS:": residentBytes = number * 1024
-            case "RssAnon:": privateBytes = number * 1024
-            case "VmSize:": virtualBytes = number * 1024
-            case "Threads:": threads = Int(number)
+            case "VmRSS:": residentBytes = number.bytes
+            case "RssAnon:": privateBytes = number.bytes
+            case "VmSize:": virtualBytes = number.bytes
+            case "Threads:": threads = Int(clamping: number)
             default: break
             }
         }
+    }
+}
+
+extension UInt64 {
+    /// The bytes in this number of KiB, the unit of /proc/PID/status (proc(5)).
+    fileprivate var bytes: UInt64 {
+        let (bytes, overflow) = multipliedReportingOverflow(by: 1024)
+        return overflow ? .max : bytes
     }
 }

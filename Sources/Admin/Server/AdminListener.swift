@@ -5,40 +5,52 @@ internal import Synchronization
 
 /// The admin server's sockets, bound and listening, but not served yet.
 ///
-/// Made and ended by the supervisor. Dropped unserved, the sockets close; the file of a Unix socket goes with `removeFile`.
+/// Made and ended by the supervisor, which serves or discards it.
 public final class AdminListener: Sendable {
     /// The addresses as bound: port 0 has become the port it got.
     public let addresses: [SocketAddress]
     let sockets: [SocketParcel]
-    /// The file of a Unix socket.
+    /// Those of them that no other process handed over.
+    private let bound: [SocketParcel]
+    /// The file of a Unix socket; nil for an abstract name, which has none.
     public let file: SocketFile?
+    /// The file of the listener whose path it has now, until it is served or discarded.
+    private let replaced: SocketFile.SetAside?
     /// Further descriptors of the sockets, for a process that takes this one's place: those that are served are NIO's.
     private let copies: [SocketParcel]
     private let ownsFile: Atomic<Bool>
 
+    /// Makes a further descriptor of a socket that is bound.
+    typealias Duplicate = (SocketParcel) throws(Errno) -> Socket?
+
     private init(
-        addresses: [SocketAddress], sockets: [SocketParcel], file: SocketFile?, ownsFile: Bool = true
+        addresses: [SocketAddress], sockets: [SocketParcel], bound: [SocketParcel], file: SocketFile?,
+        replaced: SocketFile.SetAside? = nil, ownsFile: Bool = true,
+        duplicate: Duplicate = { socket throws(Errno) in try socket.duplicate() }
     ) throws(Errno) {
+        self.bound = bound
         self.addresses = addresses
         self.sockets = sockets
         self.file = file
+        self.replaced = replaced
         self.ownsFile = Atomic(ownsFile)
         var copies: [SocketParcel] = []
         for socket in sockets {
-            if let copy = try socket.duplicate() { copies.append(SocketParcel(copy)) }
+            if let copy = try duplicate(socket) { copies.append(SocketParcel(copy)) }
         }
         self.copies = copies
     }
 
-    /// Binds. A Unix socket's file has the mode 0600 from its birth. `going`: addresses of ours that are about to be
+    /// Binds. A Unix socket's file has the mode 0600 from the start. `released`: addresses of ours that are about to be
     /// closed, which the new ones may overlap. `handedOver`: what another process has bound for the same, taken where it
-    /// fits. Throws what a person can act on; nothing is left bound then.
+    /// fits. Throws what a person can act on; nothing is left bound then, and no file.
     public static func bind(
-        _ listen: ListenAddress, beside going: [SocketAddress] = [], handedOver: [HandedSocket] = []
+        _ listen: ListenAddress, released: [HeldAddress] = [], handedOver: [HandedSocket] = []
     ) throws(SystemError) -> AdminListener {
-        if case .unix(let path, _) = listen { return try bindUnix(path, handedOver) }
+        if case .unix(let path, _) = listen { return try bindUnix(path, released, handedOver) }
         var addresses: [SocketAddress] = []
         var sockets: [SocketParcel] = []
+        var bound: [SocketParcel] = []
         let wanted = listen.socketAddresses
         for address in wanted {
             if let handed = handedOver.first(where: { $0.address == address || $0.address.with(port: 0) == address }) {
@@ -49,13 +61,14 @@ public final class AdminListener: Sendable {
             let address = address.with(port: addresses.first?.port ?? address.port ?? 0)
             do {
                 let socket = try Socket(family: address.family)
-                try socket.bind(to: address, sharing: going.contains { $0.overlaps(address) })
+                try socket.bind(to: address, sharing: released.contains { $0.address.overlaps(address) })
                 try socket.allowSharing()
                 // The accepted sockets inherit it: a client whose machine is gone says so in no other way.
                 try socket.set(.standard)
                 try socket.listen()
                 addresses.append(socket.localAddress ?? address)
-                sockets.append(SocketParcel(socket))
+                bound.append(SocketParcel(socket))
+                sockets.append(bound[bound.count - 1])
             } catch {
                 // Without IPv6 on the system the other loopback has to do.
                 let isSpare = address.family == AF_INET6 && !addresses.isEmpty
@@ -65,31 +78,42 @@ public final class AdminListener: Sendable {
             }
         }
         do {
-            return try AdminListener(addresses: addresses, sockets: sockets, file: nil)
+            return try AdminListener(addresses: addresses, sockets: sockets, bound: bound, file: nil)
         } catch {
             throw SystemError(listeningOn: wanted[0], for: whom, error)
         }
     }
 
-    private static func bindUnix(
-        _ path: String, _ handedOver: [HandedSocket]
+    static func bindUnix(
+        _ path: String, _ released: [HeldAddress], _ handedOver: [HandedSocket],
+        duplicate: Duplicate = { socket throws(Errno) in try socket.duplicate() }
     ) throws(SystemError) -> AdminListener {
         let address = SocketAddress.unix(path: path)
-        do {
+        do throws(Errno) {
             if let handed = handedOver.first(where: { $0.address == address }) {
                 return try AdminListener(
-                    addresses: [address], sockets: [handed.parcel], file: handed.file, ownsFile: false)
+                    addresses: [address], sockets: [handed.parcel], bound: [], file: handed.file, ownsFile: false)
             }
             let socket = try Socket(family: address.family)
-            let file = try SocketFile.bind(socket, path: path, mode: AdminSettings.unixMode)
-            try socket.listen()
-            return try AdminListener(addresses: [address], sockets: [SocketParcel(socket)], file: file)
+            let (file, replaced) = try SocketFile.bind(
+                socket, path: path, mode: AdminSettings.unixMode, released: released)
+            do throws(Errno) {
+                try socket.listen()
+                let parcel = SocketParcel(socket)
+                return try AdminListener(
+                    addresses: [address], sockets: [parcel], bound: [parcel], file: file, replaced: replaced,
+                    duplicate: duplicate)
+            } catch {
+                file?.remove()
+                replaced?.restore()
+                throw error
+            }
         } catch {
             throw SystemError(listeningOn: address, for: whom, error)
         }
     }
 
-    /// What messages call it.
+    /// The name in messages.
     private static let whom = "the admin API"
 
     /// What an error of `bind` for an address says was attempted.
@@ -100,6 +124,25 @@ public final class AdminListener: Sendable {
     /// Removes the file of a Unix socket, if it is still ours.
     public func removeFile() {
         if ownsFile.load(ordering: .relaxed) { file?.remove() }
+    }
+
+    /// It is not wanted after all: its sockets close, but for those that were handed over; its file is removed, and the
+    /// listener whose path it took has it again.
+    public func discard() {
+        closeCopies()
+        for socket in bound { _ = socket.take() }
+        removeFile()
+        replaced?.restore()
+    }
+
+    /// It is in force: the listener whose path it took is not wanted any more.
+    func removeReplaced() {
+        replaced?.remove()
+    }
+
+    /// Its addresses, for others that bind before it is closed.
+    var held: [HeldAddress] {
+        addresses.map { HeldAddress($0, file: ownsFile.load(ordering: .relaxed) ? file : nil) }
     }
 
     /// The process that had handed the sockets over is through with them: a file is this one's from now on.
@@ -115,6 +158,14 @@ public final class AdminListener: Sendable {
             if let handed = HandedSocket(socket, label: "", origin: .process(file: file)) { all.append(handed) }
         }
         return all
+    }
+
+    /// Another descriptor of one of its sockets, which listens again should it have stopped; nil when the copies are
+    /// closed.
+    func reopened(_ position: Int) throws(Errno) -> CInt? {
+        guard position < copies.count, let socket = try copies[position].duplicate() else { return nil }
+        try socket.listen()
+        return socket.release()
     }
 
     /// Closes the copies that are kept for another process.

@@ -11,14 +11,14 @@ internal import Relay
 public import Sockets
 internal import Synchronization
 
-/// The admin API: HTTP on sockets that somebody else has bound.
+/// The admin API: HTTP on sockets that are bound already.
 ///
 /// Made by the supervisor, used from its thread; everything else happens on one thread of the server's own, which is
 /// started at the first `serve`, runs at a lower priority than the workers, and lives until the process ends. It talks
 /// to the workers by their mailboxes only.
 public final class AdminServer: Sendable {
-    /// How many clients there are at once, where the limit of descriptors allows it. Half of them may follow a stream:
-    /// whoever does is never in the others' way, and a probe always finds room.
+    /// The most clients at once, where the limit of descriptors allows it. Half of them may follow a stream, so that a
+    /// probe always finds room.
     static let mostClients = 64
     /// How much a request's header may have, and its body.
     static let mostHeaderBytes = 16 << 10
@@ -26,10 +26,14 @@ public final class AdminServer: Sendable {
 
     /// How long clients of streams have to take the end of them.
     private static let lastWords = TimeAmount.milliseconds(100)
-    /// How long clients may take for the request they are at when another process serves the next ones.
+    /// How long clients may take for the request they are at when another process, or another socket, serves the next.
     private static let lastRequests = TimeAmount.milliseconds(250)
+    /// How long after SwiftNIO closed a listening socket it is served again.
+    private static let pause = TimeAmount.seconds(1)
+    /// How often that is logged at most, in nanoseconds.
+    private static let logPeriod: UInt64 = 60_000_000_000
 
-    /// Whom the gate lets in; a reload may change it.
+    /// The requests that the gate admits; a reload may change it.
     struct Terms: Sendable {
         var hosts: [String]
         var token: AdminToken?
@@ -40,34 +44,60 @@ public final class AdminServer: Sendable {
         var responder: Responder?
         var listener: AdminListener?
         var channels: [any Channel] = []
-        /// How long clients stay when it listens no more.
-        var grace = TimeAmount.zero
+        /// Every client, of this listener and of former ones: there is one limit for all. Made on the loop.
+        var table: NIOLoopBound<ClientTable>?
+    }
+
+    /// What becomes of clients when their listener is closed.
+    private enum Farewell {
+        /// All go, streams after their last events.
+        case now
+        /// All go, after a moment for the requests that they are at: another process serves the next ones.
+        case afterRequests
+        /// The same, but streams go on: the API has moved to other sockets.
+        case streamsStay
     }
 
     private let services: AdminServices
     private let logger: Logger
+    private let refusal: @Sendable () -> Errno?
     private let terms = Mutex(Terms(hosts: [], token: nil))
     private let running = Mutex(Running())
+    private let failures = AcceptFailures(logEvery: AdminServer.logPeriod)
 
     /// A server that does not listen yet.
-    public init(_ services: AdminServices, logger: Logger) {
+    public convenience init(_ services: AdminServices, logger: Logger) {
+        self.init(services, logger: logger, refusal: Errno.refusingEventLoop)
+    }
+
+    /// `refusal` says what the system would refuse of the thread; nil where it has all of it.
+    init(_ services: AdminServices, logger: Logger, refusal: @escaping @Sendable () -> Errno?) {
         self.services = services
         self.logger = logger
+        self.refusal = refusal
     }
 
     /// Where it listens; empty while it does not.
     public var addresses: [Sockets.SocketAddress] { running.withLock { $0.listener?.addresses ?? [] } }
 
-    /// Whom it lets in from now on: names good in `Host`, and the token.
+    /// The same, for others that bind before it listens elsewhere.
+    public var held: [HeldAddress] { running.withLock { $0.listener?.held ?? [] } }
+
+    /// What requests need from now on: the names accepted in `Host`, and the token.
     public func set(_ settings: AdminSettings, token: AdminToken?) {
         terms.withLock { $0 = Terms(hosts: settings.hosts, token: token) }
     }
 
     // MARK: Listening
 
-    /// Serves a listener; one that was served before is closed, its clients with it.
-    public func serve(_ listener: AdminListener) {
-        stop {}
+    /// Serves a listener; one that was served before is closed. What is kept and streamed goes on: end records, events,
+    /// and the streams of clients that the old listener accepted. `closed` is called when nothing listens at the old
+    /// addresses any more, perhaps on another thread.
+    public func serve(_ listener: AdminListener, closed: @escaping @Sendable () -> Void = {}) {
+        let old = endListening()
+        old.listener?.removeFile()
+        listener.removeReplaced()
+        close(old, .streamsStay, closed: closed) {}
         let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
         let (thread, responder) = running.withLock { running in
             let thread = running.thread ?? Self.startThread()
@@ -82,15 +112,25 @@ public final class AdminServer: Sendable {
             return (thread, responder)
         }
         services.journal.keep(true)
-        var descriptors: [CInt] = []
-        for parcel in listener.sockets {
-            if let socket = parcel.take() { descriptors.append(socket.release()) }
+        var descriptors: [(position: Int, descriptor: CInt)] = []
+        for (position, parcel) in listener.sockets.enumerated() {
+            if let socket = parcel.take() { descriptors.append((position, socket.release())) }
         }
-        accept(on: descriptors, thread, responder, most: most)
+        accept(on: descriptors, of: listener, thread, responder, most: most)
+    }
+
+    /// Fails where the API's thread is not there yet and cannot be started. Before `serve`: SwiftNIO would end the
+    /// process, and with it every connection.
+    public func checkThread(for listen: ListenAddress) throws(SystemError) {
+        guard running.withLock({ $0.thread == nil }), let error = refusal() else { return }
+        let attempt = listen.socketAddresses.first.map { AdminListener.attempt($0) } ?? "serve the admin API"
+        throw SystemError(
+            attempt, error,
+            advice: "its thread cannot be started: raise the limit of threads (pids.max, `ulimit -u`) or of open files")
     }
 
     private static func startThread() -> LoopExecutor {
-        // Never shut down: a task that somebody left behind may still want to run on it.
+        // Never shut down: a task that was left behind may still have to run on it.
         let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
         Inheritance.end()
         // On Linux this concerns the calling thread alone (setpriority(2), "C library/kernel differences").
@@ -98,77 +138,118 @@ public final class AdminServer: Sendable {
         return LoopExecutor(loop)
     }
 
-    private func accept(on descriptors: [CInt], _ thread: LoopExecutor, _ responder: Responder, most: Int) {
+    private func accept(
+        on descriptors: [(position: Int, descriptor: CInt)], of listener: AdminListener, _ thread: LoopExecutor,
+        _ responder: Responder, most: Int
+    ) {
         let loop = thread.loop
         let logger = logger
         loop.execute { [self] in
-            let table = NIOLoopBound(ClientTable(most: most), eventLoop: loop)
+            let table = running.withLock { running in
+                let table = running.table ?? NIOLoopBound(ClientTable(most: most), eventLoop: loop)
+                running.table = table
+                return table
+            }
+            let group = ObjectIdentifier(listener)
+            let isUnix = listener.addresses.contains { $0.isUnix }
             let http = HTTP1Channel(
-                responder: { request, writer, _ in try await responder.respond(to: request, writer) },
+                responder: { request, writer, _ in
+                    try await responder.respond(to: request, onUnixSocket: isUnix, writer)
+                },
                 configuration: .init(
-                    additionalChannelHandlers: [ClientWatch(table.value), UnreadableRequest()],
+                    additionalChannelHandlers: [ClientWatch(table.value, group: group), UnreadableRequest()],
                     httpDecoderConfiguration: .init(
                         maxHeaderFieldSize: Self.mostHeaderBytes, maxHeaderListSize: Self.mostHeaderBytes,
                         maxHeaderFieldCount: 100)))
             let bootstrap = ServerBootstrap(group: loop)
                 .serverChannelOption(.maxMessagesPerRead, value: 16)
+                .serverChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(AcceptErrors(self.failures))
+                    }
+                }
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
                     Inheritance.end()
                     return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
                         let pipeline = channel.pipeline.syncOperations
                         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+                        // Each directly behind the decoder, so the second stands before the first.
                         try pipeline.addHandler(TargetAuthority(), position: .after(decoder))
+                        try pipeline.addHandler(ResponseFraming(), position: .after(decoder))
                         let task = Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
-                        // A stream that has nothing to write would never notice that nobody is left to write to.
+                        // A stream that has nothing to write would never notice that its client has left.
                         channel.closeFuture.whenComplete { _ in task.cancel() }
                     }
                 }
-            for descriptor in descriptors {
-                bootstrap.withBoundSocket(descriptor).whenComplete { result in
+            for (position, descriptor) in descriptors {
+                let tryAgain: @Sendable () -> Void = { [self] in
+                    reopen(position, of: listener) { [self] descriptor in
+                        accept(on: [(position, descriptor)], of: listener, thread, responder, most: most)
+                    }
+                }
+                bootstrap.withBoundSocket(descriptor).whenComplete { [self] result in
                     switch result {
                     case .success(let channel):
-                        channel.closeFuture.whenComplete { _ in
-                            let grace = self.running.withLock { $0.grace }
-                            guard grace > .zero else { return table.value.closeAll() }
-                            loop.scheduleTask(in: grace) { table.value.closeAll() }
+                        took(channel, of: listener)
+                        channel.closeFuture.whenComplete { [self] _ in
+                            running.withLock { $0.channels.removeAll { $0 === channel } }
+                            tryAgain()
                         }
-                        self.took(channel)
                     case .failure(let error):
-                        logger.error("the admin API cannot accept clients", metadata: ["error": "\(error)"])
+                        failures.note("\(error)")
+                        tryAgain()
                     }
                 }
             }
         }
     }
 
-    /// A socket is served now, unless the server was stopped in the meantime.
-    private func took(_ channel: any Channel) {
+    /// A socket is served now, unless the server was stopped, or moved, in the meantime.
+    private func took(_ channel: any Channel, of listener: AdminListener) {
         let isWanted = running.withLock { running in
-            guard running.listener != nil else { return false }
+            guard running.listener === listener else { return false }
             running.channels.append(channel)
             return true
         }
         if !isWanted { channel.close(promise: nil) }
     }
 
-    /// Listens no more: the socket's file is removed now, `done` is called when everything is closed, perhaps on
-    /// another thread.
-    public func stop(then done: @escaping @Sendable () -> Void) {
-        let (state, hadStreams) = endListening(grace: .zero)
+    /// A socket is not served any more: SwiftNIO closes it on most errors of accept(2), those of a single client among
+    /// them. Serves it again after a pause, unless the server has stopped or moved. On the loop.
+    private func reopen(
+        _ position: Int, of listener: AdminListener, _ accept: @escaping @Sendable (CInt) -> Void
+    ) {
+        let loop = running.withLock { $0.listener === listener ? $0.thread?.loop : nil }
+        guard let loop else { return }
+        if failures.mayLog() {
+            logger.error(
+                "the admin API cannot accept clients at \(listener.addresses[position]); it is tried again every second",
+                metadata: ["error": "\(failures.last)"])
+        }
+        loop.scheduleTask(in: Self.pause) { [self] in
+            guard running.withLock({ $0.listener === listener }) else { return }
+            do {
+                if let descriptor = try listener.reopened(position) { accept(descriptor) }
+            } catch {
+                failures.note("\(error)")
+                reopen(position, of: listener, accept)
+            }
+        }
+    }
+
+    /// Listens no more: the socket's file is removed now, `closed` is called when nothing listens any more, and `done`
+    /// when every client is closed too, perhaps on another thread.
+    public func stop(closed: @escaping @Sendable () -> Void = {}, then done: @escaping @Sendable () -> Void) {
+        let state = endListening()
         state.listener?.removeFile()
-        close(state, after: hadStreams ? Self.lastWords : .zero, then: done)
+        close(state, .now, closed: closed, then: done)
     }
 
     /// Another process serves the same sockets: listens no more, leaves the file, and lets clients finish the request
     /// they are at, for a moment. `done` is called then, perhaps on another thread.
     public func leave(then done: @escaping @Sendable () -> Void) {
-        let grace = Self.lastRequests
-        let (state, _) = endListening(grace: grace)
-        close(state, after: .zero) {
-            guard let thread = state.thread else { return done() }
-            thread.loop.scheduleTask(in: grace, done)
-        }
+        close(endListening(), .afterRequests, then: done)
     }
 
     /// Copies of the sockets for a process that takes this one's place, none numbered under `lowest`.
@@ -189,30 +270,47 @@ public final class AdminServer: Sendable {
         return listener?.file
     }
 
-    private func endListening(grace: TimeAmount) -> (state: Running, hadStreams: Bool) {
+    private func endListening() -> Running {
         let state = running.withLock { running in
             defer {
                 running.listener = nil
                 running.channels = []
-                running.grace = grace
             }
             return running
         }
-        guard let listener = state.listener else { return (state, false) }
-        listener.closeCopies()
-        services.journal.keep(false)
-        return (state, state.responder?.endStreams() ?? false)
+        state.listener?.closeCopies()
+        return state
     }
 
-    private func close(_ state: Running, after delay: TimeAmount, then done: @escaping @Sendable () -> Void) {
-        guard let thread = state.thread, state.listener != nil else { return done() }
+    private func close(
+        _ state: Running, _ farewell: Farewell, closed: @escaping @Sendable () -> Void = {},
+        then done: @escaping @Sendable () -> Void
+    ) {
+        guard let thread = state.thread, let listener = state.listener else {
+            closed()
+            return done()
+        }
+        var hadStreams = false
+        if farewell != .streamsStay {
+            services.journal.keep(false)
+            hadStreams = state.responder?.endStreams() ?? false
+        }
         let channels = state.channels
-        thread.loop.scheduleTask(in: delay) {
+        let group = ObjectIdentifier(listener)
+        let grace = farewell == .now ? (hadStreams ? Self.lastWords : TimeAmount.zero) : Self.lastRequests
+        thread.loop.execute { [self] in
             let closing = channels.map { channel in
                 channel.close(promise: nil)
                 return channel.closeFuture
             }
-            EventLoopFuture.andAllComplete(closing, on: thread.loop).whenComplete { _ in done() }
+            EventLoopFuture.andAllComplete(closing, on: thread.loop).whenComplete { _ in
+                closed()
+                thread.loop.scheduleTask(in: grace) { [self] in
+                    let table = running.withLock { $0.table }
+                    table?.value.close(farewell == .streamsStay ? group : nil)
+                    done()
+                }
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ struct Answer: Sendable {
     }
 
     /// The types of the answers that go on; others may come in pieces too, and end by themselves.
-    private static let streamTypes: Set<String> = ["text/event-stream", "application/x-pcapng"]
+    private static let streamTypes: Set<String> = [Responder.eventsType, Responder.tapType]
 
     /// Whether an answer with these fields goes on until its client leaves.
     static func isStream(_ fields: HTTPFields) -> Bool {

@@ -15,8 +15,7 @@ final class ClientTable {
         self.most = most
     }
 
-    /// A client has come. When all places are taken, whoever's turn is first goes; where something is done for
-    /// everybody, the new one does.
+    /// A client has come. When all places are taken, the one whose turn is first goes; where all are busy, the new one.
     func enter(_ client: ClientWatch, on loop: any NIOCore.EventLoop) {
         clients[ObjectIdentifier(client)] = client
         if clients.count > most {
@@ -47,9 +46,12 @@ final class ClientTable {
         for client in clients.values where client.clock.isOver(at: now) { client.close() }
     }
 
-    /// Everybody goes.
-    func closeAll() {
-        for client in clients.values { client.close() }
+    /// Closes every client; or, of the listener `group`, those that follow no stream.
+    func close(_ group: ObjectIdentifier? = nil) {
+        for client in clients.values {
+            if let group, client.group != group || client.clock.phase == .streaming { continue }
+            client.close()
+        }
     }
 }
 
@@ -61,11 +63,14 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private(set) var clock = ClientClock(at: NIODeadline.now().uptimeNanoseconds)
+    /// The listener that accepted it.
+    let group: ObjectIdentifier
     private let table: ClientTable
     private var context: ChannelHandlerContext?
 
-    init(_ table: ClientTable) {
+    init(_ table: ClientTable, group: ObjectIdentifier) {
         self.table = table
+        self.group = group
     }
 
     func handlerAdded(context: ChannelHandlerContext) {

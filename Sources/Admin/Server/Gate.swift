@@ -23,19 +23,25 @@ struct Gate: Sendable {
     let hosts: Set<String>
     /// The bearer token; nil: none is asked for.
     let token: String?
+    /// Whether `Host` may be anything, or missing: on a Unix socket, which no browser can be led to by a name. Clients
+    /// there write the socket's path, `localhost`, a word of their own, or nothing.
+    let acceptsAnyHost: Bool
 
     /// A gate by the settings' hosts and a token.
-    init(hosts: [String], token: String?) {
+    init(hosts: [String], token: String?, acceptsAnyHost: Bool = false) {
         self.hosts = Set(hosts.map { $0.lowercased() })
         self.token = token
+        self.acceptsAnyHost = acceptsAnyHost
     }
 
-    /// Lets a visitor in: the route, or why not. `Host` comes first, for somebody whom it gives away (DNS rebinding)
-    /// learns nothing more.
+    /// Admits a request: the route, or why not. `Host` is checked first: a page that gets here by DNS rebinding learns
+    /// nothing more.
     func admit(_ visitor: Visitor) throws(AdminError) -> Route {
         guard !visitor.isHostRepeated else { throw .badRequest("Host is there twice") }
-        guard let host = visitor.host, isOwn(host: host) else { throw .foreignHost(visitor.host) }
-        if let origin = visitor.origin, !isOwn(origin: origin, host: host) { throw .foreignOrigin(origin) }
+        guard acceptsAnyHost || visitor.host.map(isOwn(host:)) == true else { throw .foreignHost(visitor.host) }
+        if let origin = visitor.origin, !isOwn(origin: origin, host: visitor.host ?? "") {
+            throw .foreignOrigin(origin)
+        }
         let route = Route(path: visitor.path)
         // A browser says so also where it sends no Origin: a link in another page may show ours, and nothing else.
         if let site = visitor.fetchSite?.lowercased(), site != "same-origin", site != "none", route != .page {

@@ -6,7 +6,7 @@ internal import Text
 
 /// Relays, and how they are recorded.
 extension Responder {
-    /// The relays of a query, the configured ones first. 404 for one that nobody knows.
+    /// The relays of a query, the configured ones first. 404 for one that does not exist.
     func relays(_ query: Query) async throws(AdminError) -> Answer {
         let (figures, rates) = await collector.figuresWithRates()
         let recordings = await collector.recordings()
@@ -51,8 +51,12 @@ extension Responder {
         let state: RecordingState
         switch method {
         case "POST":
-            let wish =
-                try recordSettings(body, of: settings) ?? settings.record ?? RecordSettings(directory: folder(settings))
+            let wish: RecordSettings
+            if let asked = try recordSettings(body, of: settings) ?? settings.record {
+                wish = asked
+            } else {
+                wish = RecordSettings(directory: try folder(settings))
+            }
             // It makes a file, and a disk may take its time: not on this thread.
             let outcome = await Task.detached { () -> Result<RecordingState, RelayService.RecordingRefusal> in
                 Result { () throws(RelayService.RecordingRefusal) in try relays.startRecording(relay, wish) }
@@ -71,7 +75,7 @@ extension Responder {
 
     func recordSettings(_ body: [UInt8], of relay: RelaySettings) throws(AdminError) -> RecordSettings? {
         guard body.contains(where: { $0 > 0x20 }) else { return nil }
-        let folder = folder(relay)
+        let folder = try folder(relay)
         let settings: RecordSettings
         do {
             settings = try RecordSettings.parse(
@@ -80,7 +84,7 @@ extension Responder {
         } catch {
             throw .badRequest(error.problems.map(\.description).joined(separator: "\n"))
         }
-        // Whoever may steer the relay may not therefore make files anywhere.
+        // The right to control the relay is not the right to make files anywhere.
         guard settings.directory == folder else {
             throw AdminError(
                 status: 403, code: "forbidden",
@@ -90,8 +94,14 @@ extension Responder {
     }
 
     /// Where a relay is recorded, as far as it is not for the caller to say.
-    private func folder(_ relay: RelaySettings) -> String {
-        relay.record?.directory ?? services.standing.directory + "/" + RecordSettings.defaultDirectory
+    private func folder(_ relay: RelaySettings) throws(AdminError) -> String {
+        if let directory = relay.record?.directory { return directory }
+        guard !services.standing.directory.isEmpty else {
+            throw AdminError(
+                status: 409, code: "refused",
+                message: "nothing says where to record \(relay.name), and tapline's working directory is gone")
+        }
+        return services.standing.directory + "/" + RecordSettings.defaultDirectory
     }
 
     static func refused(_ refusal: RelayService.RecordingRefusal, _ relay: String) -> AdminError {

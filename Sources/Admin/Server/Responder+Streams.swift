@@ -5,10 +5,19 @@ internal import Text
 
 /// Answers that go on: events, and live traffic.
 extension Responder {
+    static let eventsType = "text/event-stream"
+    static let tapType = "application/x-pcapng"
+
+    /// What HEAD says of a stream.
+    func streamHead(_ type: String, _ query: Query) async throws(AdminError) -> Answer {
+        try await check(query)
+        return Answer(type: type, content: .pieces { _ in })
+    }
+
     func events(_ query: Query) async throws(AdminError) -> Answer {
         try await check(query)
         let place = try streams.take()
-        return .stream("text/event-stream", place) { [pump] pieces in
+        return .stream(Self.eventsType, place) { [pump] pieces in
             try await pump.stream(relay: query.relay, to: &pieces)
         }
     }
@@ -26,7 +35,7 @@ extension Responder {
             throw Self.refused(error, query.relay ?? "")
         }
         // Where the client leaves before its answer begins, the tap goes with the answer, unread, and ends by that.
-        return .stream("application/x-pcapng", place) { pieces in
+        return .stream(Self.tapType, place) { pieces in
             for await bytes in tap { try await pieces.write(bytes) }
         }
     }

@@ -38,22 +38,26 @@ final class Responder: Sendable {
     }
 
     /// Answers one request. Throws when the client has gone.
-    func respond(to request: Request, _ writer: consuming ResponseWriter) async throws {
+    func respond(to request: Request, onUnixSocket: Bool, _ writer: consuming ResponseWriter) async throws {
         let answer: Answer
         do throws(AdminError) {
-            answer = try await self.answer(request, writer)
+            answer = try await self.answer(request, onUnixSocket, writer)
         } catch {
             answer = .error(error)
         }
         try await answer.write(to: writer)
     }
 
-    private func answer(_ request: Request, _ writer: borrowing ResponseWriter) async throws(AdminError) -> Answer {
+    private func answer(
+        _ request: Request, _ isOnUnixSocket: Bool, _ writer: borrowing ResponseWriter
+    ) async throws(AdminError) -> Answer {
         let target = request.head.path ?? ""
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let headers = request.headers
         let terms = terms()
-        let route = try Gate(hosts: terms.hosts, token: terms.token?.value).admit(
+        let route = try Gate(
+            hosts: terms.hosts, token: terms.token?.value, acceptsAnyHost: isOnUnixSocket
+        ).admit(
             Gate.Visitor(
                 method: request.method.rawValue, path: String(parts.first ?? ""), host: request.head.authority,
                 // The first has become the authority; what is still a field is another one.
@@ -73,7 +77,7 @@ final class Responder: Sendable {
     ) async throws(AdminError) -> [UInt8] {
         var bytes: [UInt8] = []
         do {
-            // Whoever is refused is spared the sending; whoever is not need not wait for us to say nothing.
+            // A client that is refused does not have to send the body; one that is admitted need not wait any longer.
             if request.headers[.expect]?.lowercased() == "100-continue" {
                 try await writer.writeInformationalHead(HTTPResponse(status: .continue))
             }
@@ -103,15 +107,16 @@ final class Responder: Sendable {
                     services.standing, openConnections: services.relays.openConnections,
                     workers: services.relays.workers, process: await collector.process(), now: .now))
         case .relays: return try await relays(query)
-        case .recording(let relay): return try await recording(relay, method, body)
+        case .recording(let relay): return try await recording(relay, method == "HEAD" ? "GET" : method, body)
         case .connections: return try await connections(query)
         case .connection(let id): return method == "DELETE" ? try await kill(id) : try await connection(id)
         case .closed: return try await closed(query)
         case .reload: return try await reload()
         case .drain: return drain()
         case .shutdown: return await shutdown()
-        case .tap: return try await tap(query)
-        case .events: return try await events(query)
+        // The head of a stream does not take one of the places for streams.
+        case .tap: return method == "HEAD" ? try await streamHead(Self.tapType, query) : try await tap(query)
+        case .events: return method == "HEAD" ? try await streamHead(Self.eventsType, query) : try await events(query)
         }
     }
 }

@@ -44,9 +44,10 @@ enum Route: Hashable, Sendable {
     /// The methods that it knows, in the order that `Allow` names them.
     var methods: [String] {
         switch self {
-        case .page, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed, .tap, .events: ["GET"]
-        case .recording: ["GET", "POST", "DELETE"]
-        case .connection: ["GET", "DELETE"]
+        case .page, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed, .tap, .events:
+            ["GET", "HEAD"]
+        case .recording: ["GET", "HEAD", "POST", "DELETE"]
+        case .connection: ["GET", "HEAD", "DELETE"]
         case .reload, .drain, .shutdown: ["POST"]
         }
     }

@@ -46,7 +46,7 @@ enum Story {
 
     static func volume(_ record: ConnectionRecord) -> [String] {
         guard record.connectDuration != nil else { return [] }
-        guard record.bytesUp + record.bytesDown > 0 else { return ["No byte was passed on either way."] }
+        guard record.bytesUp > 0 || record.bytesDown > 0 else { return ["No byte was passed on either way."] }
         var sentence =
             "The upstream took \(bytes(record.bytesUp)) of the client, and the client took "
             + "\(bytes(record.bytesDown)) of the upstream"

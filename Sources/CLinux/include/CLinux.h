@@ -25,6 +25,9 @@ int tapline_lock_is_harmless(int fd);
 // fallocate(2) with FALLOC_FL_KEEP_SIZE.
 int tapline_preallocate(int fd, off_t offset, off_t length);
 
+// renameat2(2) with RENAME_NOREPLACE; EINVAL where the file system cannot do it.
+int tapline_rename_to_free_name(const char *from, const char *to);
+
 // accept4(2) with SOCK_NONBLOCK and SOCK_CLOEXEC.
 int tapline_accept(int fd, struct sockaddr *address, socklen_t *length);
 
@@ -76,6 +79,10 @@ int tapline_terminal_columns(int fd);
 
 // TIOCGWINSZ: how many rows a terminal has; 0 when it does not say, or is none.
 int tapline_terminal_rows(int fd);
+
+// Whether the system has what one more thread with an epoll set, an eventfd and a timerfd takes, all of which are given
+// back: 0, or the error number of what it refused.
+int tapline_try_event_loop(void);
 
 // memfd_create(2) with MFD_CLOEXEC: a file without a name, in memory.
 int tapline_memory_file(const char *name);

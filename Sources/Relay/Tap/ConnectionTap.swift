@@ -82,7 +82,7 @@ final class ConnectionTap {
     /// Takes bytes of a flow, of which so much was delivered before.
     func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         let start = direction == .up ? upStart : downStart
-        let left = limit - min(limit, offset - start)
+        let left = limit - min(limit, offset - min(start, offset))
         let count = min(bytes.byteCount, Int(clamping: left))
         guard count > 0 else { return }
         let ticks = EventLoop.nanoseconds
@@ -94,7 +94,7 @@ final class ConnectionTap {
                 kind: .data, direction: direction, connection: origin.id, ticks: ticks,
                 offset: offset + UInt64(position))
             guard lane.append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
-            taken += UInt64(end - position)
+            taken &+= UInt64(end - position)
             position = end
         }
     }
@@ -103,7 +103,8 @@ final class ConnectionTap {
     func flowEnded(_ direction: Direction, at offset: UInt64) {
         guard hasBegun, endedFlows.insert(direction) else { return }
         let start = direction == .up ? upStart : downStart
-        let recorded = start + min(limit, offset - start)
+        // What was in a pipe when the recording began may never have been delivered.
+        let recorded = start + min(limit, offset - min(start, offset))
         let event = TapEvent(
             kind: .flowEnded, direction: direction, connection: origin.id, ticks: EventLoop.nanoseconds,
             offset: recorded)
@@ -148,7 +149,7 @@ final class ConnectionTap {
     }
 
     private func miss(_ count: Int) {
-        missed += UInt64(count)
+        missed &+= UInt64(count)
         recorder.missed(count, of: origin.relay)
     }
 }

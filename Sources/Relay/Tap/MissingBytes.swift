@@ -2,7 +2,7 @@ internal import Recording
 
 /// What a recording has to say is missing in it, until a block that says so is with the sink.
 ///
-/// A block that tells of a gap may itself be lost; then the next section has to tell of both. Confined to the recorder's
+/// A block that reports a gap may itself be lost; then the next section has to report both. Confined to the recorder's
 /// thread, owned by its stream.
 struct MissingBytes {
     /// Bytes of the flows of one conversation.
@@ -16,26 +16,26 @@ struct MissingBytes {
 
         mutating func add(_ bytes: UInt64, of direction: Direction) {
             switch direction {
-            case .up: up += bytes
-            case .down: down += bytes
+            case .up: up &+= bytes
+            case .down: down &+= bytes
             }
         }
     }
 
-    /// What the section that comes next has to tell of, by conversation.
+    /// The bytes that the next section has to report, by conversation.
     private var untold: [UInt64: (owner: TappedConversation, flows: Flows)] = [:]
     /// Conversations of which the section may have something left to tell.
     private var telling: [TappedConversation] = []
-    /// What the blocks since the last piece tell of.
+    /// The bytes that the blocks since the last piece report.
     private var told = Flows()
 
-    /// The next section has to tell of so many bytes.
+    /// The next section has to report these bytes.
     mutating func add(_ bytes: UInt64, _ direction: Direction, of owner: TappedConversation) {
         guard bytes > 0 else { return }
         untold[owner.conversation.id, default: (owner, Flows())].flows.add(bytes, of: direction)
     }
 
-    /// What a block that is lost told of.
+    /// The bytes that a lost block reported.
     mutating func add(_ flows: Flows, of owner: TappedConversation) {
         for direction in Direction.allCases { add(flows[direction], direction, of: owner) }
     }
@@ -46,10 +46,10 @@ struct MissingBytes {
         for (owner, flows) in untold.values {
             for direction in Direction.allCases where flows[direction] > 0 {
                 let bytes = flows[direction]
-                // No segment will come that could tell of the bytes of a conversation that is over.
+                // A conversation that is over has no further segment that could report them.
                 output.dropped(
                     owner.conversation, direction: direction, bytes: owner.isOver ? 0 : bytes,
-                    segments: (bytes + largest - 1) / largest)
+                    segments: (bytes - 1) / largest + 1)
             }
             if !owner.isOver { telling.append(owner) }
         }
@@ -60,7 +60,7 @@ struct MissingBytes {
     mutating func willTell(_ segment: Segment, of owner: TappedConversation, in output: PcapngOutput) {
         let omitted = telling.isEmpty ? 0 : output.omitted(of: owner.conversation.id, segment.direction)
         guard omitted > 0 || segment.gapBytes > 0 else { return }
-        told.add(omitted + segment.gapBytes, of: segment.direction)
+        told.add(omitted &+ segment.gapBytes, of: segment.direction)
     }
 
     /// Whether the section may have something left to tell.

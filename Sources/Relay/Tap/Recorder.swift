@@ -8,17 +8,17 @@ internal import Synchronization
 /// A recording in progress: a bounded ring that workers fill, and a thread of its own that makes pcapng of it and
 /// writes that somewhere.
 ///
-/// Whoever makes one ends it with `finish`. Any thread may use it; no call waits for the disk.
+/// Its maker ends it with `finish`. Any thread may use it; no call waits for the disk.
 final class Recorder: Sendable {
     /// Which connections it records.
     struct Selection: Hashable, Sendable {
-        /// Of this relay; nil: of all.
+        /// A live recording: of the relay that has this name; nil: of all. Which relay goes into files is in `WorkerTaps`.
         var relay: String?
         /// Only this one; nil: all.
         var connection: UInt64?
         /// Of clients in one of these networks; empty: of all.
         var clients: [Network] = []
-        /// So many of a million connections.
+        /// The part of the connections that it records, in millionths.
         var perMillion: UInt64 = 1_000_000
 
         func includes(relay name: String) -> Bool { relay == nil || relay == name }
@@ -39,7 +39,7 @@ final class Recorder: Sendable {
         }
     }
 
-    /// What to do, beside the sink.
+    /// What to record, and how. The sink is not part of it.
     struct Plan: Sendable {
         var name: String
         var selection = Selection()
@@ -61,7 +61,7 @@ final class Recorder: Sendable {
         var told: @Sendable (UInt64, TapAccount) -> Void
         /// The counters of a relay's recordings.
         var counters: @Sendable (String) -> RecordingCounters
-        /// Nobody reads the recording of this progress any more.
+        /// The recording of this progress has lost its reader.
         var gone: @Sendable (RecorderProgress) -> Void
     }
 
@@ -126,7 +126,7 @@ final class Recorder: Sendable {
         if hasRecords { hooks.told(id, account) }
     }
 
-    /// Promised room was given back, and somebody waits for it.
+    /// Promised room was given back, and a worker waits for it.
     func hasRoom() {
         hooks.hasRoom()
     }
@@ -140,7 +140,7 @@ final class Recorder: Sendable {
 
     // MARK: The end
 
-    /// Nobody begins to be recorded any more; when the last recorded connection has ended, it finishes by itself: under
+    /// No further connection begins to be recorded; when the last recorded connection has ended, it finishes by itself: under
     /// `block` not before all is written, however long that takes.
     func retire(then done: @escaping @Sendable () -> Void) {
         progress.retire()
@@ -199,8 +199,8 @@ final class RecorderProgress: Sendable {
 
     func missed(_ count: UInt64) {
         view.withLock { view in
-            view.dropped += count
-            view.missed += count
+            view.dropped &+= count
+            view.missed &+= count
         }
     }
 

@@ -11,7 +11,7 @@ final class RecorderWriter {
     /// and workers need not wake it for every message. Fewer looks cost a worker on the same core less, and longer ones
     /// hold it up longer: see "What was measured" in the article RecordingOnAThreadOfItsOwn.
     private static let nap: UInt64 = 20
-    /// So many looks without anything, and it sleeps until it is woken.
+    /// The looks without an event after which it sleeps until it is woken.
     private static let looksBeforeSleep = 5
 
     // MARK: Fixed at birth
@@ -33,14 +33,14 @@ final class RecorderWriter {
     private var places = IDTable<Unmanaged<TappedConversation>>()
     private var emptyLooks = 0
     private var clock = RecordingClock()
-    /// Whether to finish now, once somebody asked for it; the last who asked decides.
+    /// Whether to finish now, once that was requested; the last request decides.
     private var mayFinish: (@Sendable () -> Bool)?
     private var mustFinish = false
     private var finished: [@Sendable () -> Void] = []
     private var isGoneTold = false
     /// The one connection that this was about has ended.
     private var isOver = false
-    private var lastMissed: UInt64 = 0
+    private var missedWarnings = Throttle(every: 10_000_000_000)
     private var missedLogged: UInt64 = 0
 
     init(
@@ -54,7 +54,7 @@ final class RecorderWriter {
         self.hooks = hooks
         self.logger = logger
         stream = RecordingStream(plan, sink: sink, logger: logger, progress: progress, told: hooks.told)
-        timer = try Timer(loop: loop) { self.work() }
+        timer = Timer(loop: loop) { self.work() }
     }
 
     /// Opens the way in. The mailbox and the timer keep the writer until it has finished.
@@ -90,7 +90,7 @@ final class RecorderWriter {
             hooks.gone(progress)
         }
         if let mayFinish, mayFinish(), finish() { return }
-        emptyLooks = seen ? 0 : emptyLooks + 1
+        emptyLooks = seen ? 0 : min(emptyLooks + 1, Self.looksBeforeSleep)
         restOrSleep()
     }
 
@@ -128,10 +128,8 @@ final class RecorderWriter {
     /// Says once in a while what found no room.
     private func tellMissed() {
         let missed = progress.takeMissed()
-        missedLogged += missed
-        let now = EventLoop.nanoseconds
-        guard missedLogged > 0, plan.hasRecords, now - lastMissed >= 10_000_000_000 || lastMissed == 0 else { return }
-        lastMissed = now
+        missedLogged &+= missed
+        guard missedLogged > 0, plan.hasRecords, missedWarnings.allows(at: EventLoop.nanoseconds) else { return }
         logger.warning(
             "the recording's buffer was full",
             metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(missedLogged)"])
@@ -217,14 +215,16 @@ final class RecorderWriter {
         defer { stream.retire(known) }
         let segments: [Segment]
         if case .ended(let record) = note.content, let end = record.end {
-            let lost = known.account.lost
+            // The worker and this thread count, each for itself.
+            let recorded = record.recordedBytes ?? 0
+            let lost = min(known.account.lost, recorded)
             segments = known.conversation.closed(
                 ConversationEnd(
                     time: time, reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue,
                     errno: end.errno?.name, bytesUp: record.bytesUp, bytesDown: record.bytesDown,
                     upEnd: known.upStart + recordable(record.bytesUp, after: known.upStart),
                     downEnd: known.downStart + recordable(record.bytesDown, after: known.downStart),
-                    recordedBytes: (record.recordedBytes ?? 0) - lost, droppedBytes: (record.droppedBytes ?? 0) + lost))
+                    recordedBytes: recorded - lost, droppedBytes: (record.droppedBytes ?? 0) &+ lost))
         } else {
             segments = [known.conversation.stopped(time: time)]
         }
@@ -235,7 +235,7 @@ final class RecorderWriter {
         if case .ended = note.content { stream.noteEnding(id, note.account) }
     }
 
-    /// How much of a flow of so many bytes is to be recorded, where so many had passed before.
+    /// How much of a flow of `bytes` is to be recorded, where `start` of them had passed before.
     private func recordable(_ bytes: UInt64, after start: UInt64) -> UInt64 {
         min(plan.maxBytes ?? .max, bytes - min(start, bytes))
     }

@@ -26,7 +26,7 @@ final class RecordingBatch {
     /// Whether the sink has taken all of it.
     var isTaken: Bool { buffer.count <= taken }
 
-    /// What was appended since the last call holds so many bytes of a flow.
+    /// What was appended since the last call holds `count` bytes of a flow.
     @inline(__always)
     func endPiece(
         of owner: TappedConversation?, _ direction: Direction, _ count: UInt64, gaps: MissingBytes.Flows
@@ -50,15 +50,14 @@ final class RecordingBatch {
         return true
     }
 
-    /// Where the last of the pieces ends that are whole in the first so many bytes, and how many those are. Not before
+    /// The end and the number of the pieces that are whole within the first `count` bytes. The end is not before
     /// what is taken already.
     func wholePieces(in count: Int) -> (end: Int, pieces: Int) {
         let whole = pieces.prefix { Int($0.end) <= count }
         return (max(whole.last.map { Int($0.end) } ?? 0, taken), whole.count)
     }
 
-    /// The first so many pieces, or all, are with the sink: counts their bytes as recorded, and returns how many those
-    /// are.
+    /// The first `count` pieces, or all, are with the sink: counts their bytes as recorded, and returns the sum.
     func settle(_ count: Int? = nil) -> UInt64 {
         var sum: UInt64 = 0
         for position in 0..<(count ?? pieces.count) where pieces[position].count > 0 {
@@ -66,7 +65,7 @@ final class RecordingBatch {
             pieces[position].owner?._withUnsafeGuaranteedRef { owner in
                 if owner.hasRecord { owner.counters.addRecorded(count) }
             }
-            sum += count
+            sum &+= count
         }
         if let count {
             pieces.removeFirst(count)

@@ -1,4 +1,5 @@
 internal import EventLoop
+internal import Sockets
 
 /// The times in one recording: time of day, in the order in which things are written.
 ///
@@ -15,7 +16,10 @@ struct RecordingClock {
         /// The monotonic clock, nanoseconds.
         var ticks: UInt64
         /// How much later one may have been read than the other, nanoseconds.
-        var doubt: Int64
+        var doubt: UInt64
+
+        /// What the monotonic clock lacks to the time of day; modulo 2⁶⁴, as the sum in `time(at:)` is.
+        var offset: Int64 { time &- Int64(truncatingIfNeeded: ticks) }
     }
 
     private let read: () -> Reading
@@ -25,21 +29,20 @@ struct RecordingClock {
     init(read: @escaping () -> Reading = Reading.now) {
         self.read = read
         let reading = read()
-        offset = reading.time &- Int64(reading.ticks)
+        offset = reading.offset
     }
 
     /// Looks whether the time of day was set.
     mutating func look() {
         let reading = read()
-        let seen = reading.time &- Int64(reading.ticks)
-        if abs(seen &- offset) > reading.doubt { offset = seen }
+        if (reading.offset &- offset).magnitude > reading.doubt { offset = reading.offset }
     }
 
     /// The time of day of what happened at a moment of the monotonic clock, and is written now.
     @inline(__always)
     mutating func time(at ticks: UInt64) -> Int64 {
         last = max(last, ticks)
-        return Int64(last) &+ offset
+        return Int64(truncatingIfNeeded: last) &+ offset
     }
 }
 
@@ -55,6 +58,6 @@ extension RecordingClock.Reading {
         let before = EventLoop.nanoseconds
         let time = WallClock.now
         let after = EventLoop.nanoseconds
-        return Self(time: time, ticks: before, doubt: Int64(after &- before))
+        return Self(time: time, ticks: before, doubt: Monotonic.elapsed(from: before, to: after))
     }
 }

@@ -11,10 +11,10 @@ final class RecordingCounters: Sendable {
     var dropped: UInt64 { droppedBytes.load(ordering: .relaxed) }
 
     func addRecorded(_ count: UInt64) {
-        recordedBytes.add(count, ordering: .relaxed)
+        recordedBytes.wrappingAdd(count, ordering: .relaxed)
     }
 
     func addDropped(_ count: UInt64) {
-        droppedBytes.add(count, ordering: .relaxed)
+        droppedBytes.wrappingAdd(count, ordering: .relaxed)
     }
 }

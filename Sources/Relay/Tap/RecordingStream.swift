@@ -20,7 +20,7 @@ final class RecordingStream {
         case dropping(until: UInt64)
         /// The sink takes nothing, and what is gathered waits; nothing more is taken until then.
         case holding(until: UInt64)
-        /// Nobody reads it any more.
+        /// Its reader has gone.
         case gone
     }
 
@@ -36,6 +36,8 @@ final class RecordingStream {
     private let buffer: OutputBuffer
     /// Tells that a conversation's end is with the sink, or lost.
     private let told: (UInt64, TapAccount) -> Void
+    /// The monotonic clock, nanoseconds.
+    private let ticks: () -> UInt64
 
     // MARK: The recorder's thread only
 
@@ -56,9 +58,10 @@ final class RecordingStream {
 
     init(
         _ plan: Recorder.Plan, sink: RecordingSink, logger: Logger, progress: RecorderProgress,
-        told: @escaping (UInt64, TapAccount) -> Void
+        told: @escaping (UInt64, TapAccount) -> Void, ticks: @escaping () -> UInt64 = { EventLoop.nanoseconds }
     ) {
         self.plan = plan
+        self.ticks = ticks
         self.sink = sink
         self.logger = logger
         self.progress = progress
@@ -66,12 +69,12 @@ final class RecordingStream {
         buffer = batch.buffer
         if case .files(_, _, let rotation) = sink { self.rotation = rotation } else { rotation = .never }
         output = PcapngOutput(application: plan.application)
-        beganAt = EventLoop.nanoseconds
+        beganAt = ticks()
         if case .files(_, let file, _) = sink { progress.update { $0.file = file.path } }
         if case .file(let file) = sink { progress.update { $0.file = file.path } }
     }
 
-    /// Writes what every recording begins with, so that whoever opens it at once finds one.
+    /// Writes what every recording begins with, so that a reader that opens it at once finds one.
     func start() {
         guard prepare(for: 0, at: 0) else { return }
         endPiece(of: nil, .up, 0)
@@ -97,7 +100,7 @@ final class RecordingStream {
 
     // MARK: Blocks
 
-    /// Makes ready for a block of about so many bytes. False when what comes is to be dropped.
+    /// Makes ready for a block of about `count` bytes. False when what comes is to be dropped.
     @inline(__always)
     func prepare(for count: Int, at time: Int64) -> Bool {
         if case .writing = state, !needsSection, !isClosed, !isFull(with: count) { return true }
@@ -108,7 +111,7 @@ final class RecordingStream {
         switch state {
         case .gone: return false
         case .dropping(let until):
-            guard EventLoop.nanoseconds >= until, open(at: time) else { return false }
+            guard ticks() >= until, open(at: time) else { return false }
         case .writing, .holding:
             // Its age is looked at a few times a second, not for every block.
             if isFull(with: count) { rotate(at: time) }
@@ -122,7 +125,7 @@ final class RecordingStream {
         return true
     }
 
-    /// Under `block`, whether an event of so many bytes can be taken now: there may have to be another file for it, and
+    /// Under `block`, whether an event of `count` bytes can be taken now: there may have to be another file for it, and
     /// as long as that cannot be made, nothing may be lost.
     @inline(__always)
     func mayTake(_ count: Int, at time: Int64) -> Bool {
@@ -133,14 +136,14 @@ final class RecordingStream {
         var segment = segment
         // No two packets have one time: where files are merged, times alone say which came first. A clock that was set
         // back is followed.
-        if segment.time <= lastTime, lastTime - segment.time < 1_000_000 { segment.time = lastTime + 1 }
+        if segment.time <= lastTime, lastTime &- segment.time < 1_000_000 { segment.time = lastTime &+ 1 }
         lastTime = segment.time
         if segment.gapBytes > 0 || missing.isTelling { missing.willTell(segment, of: conversation, in: output) }
         output.append(segment, of: conversation.conversation, payload: payload, to: buffer)
         hasConversations = true
     }
 
-    /// What was appended since the last call holds so many bytes of a flow.
+    /// What was appended since the last call holds `count` bytes of a flow.
     @inline(__always)
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
         batch.endPiece(of: owner, direction, count, gaps: missing.takeTold())
@@ -163,10 +166,10 @@ final class RecordingStream {
 
     /// Writes what is gathered. False when nothing more can be taken now.
     func flush() -> Bool {
-        if case .holding(let until) = state, EventLoop.nanoseconds < until { return false }
+        if case .holding(let until) = state, ticks() < until { return false }
         guard !batch.isTaken else {
             // Only what was written tells that a trouble is over, or a file that could be made.
-            clear()
+            batch.removeAll(told)
             guard isHolding else { return true }
             guard open(at: WallClock.now) else { return false }
             recovered()
@@ -177,7 +180,7 @@ final class RecordingStream {
         case .output(let output): return write(to: output)
         case .live(let queue):
             guard queue.offer(buffer) else {
-                state = queue.isClosed ? .gone : .holding(until: EventLoop.nanoseconds + 20_000_000)
+                state = queue.isClosed ? .gone : .holding(until: ticks() + 20_000_000)
                 return isGone
             }
             settle()
@@ -216,10 +219,10 @@ final class RecordingStream {
             guard error.isBrokenPipe else {
                 // It cannot be cut back, so it goes on where it stopped.
                 trouble(error, at: output.name)
-                state = .holding(until: EventLoop.nanoseconds + Self.retryAfter)
+                state = .holding(until: ticks() + Self.retryAfter)
                 return false
             }
-            logger.notice("nobody reads \(output.name) any more: recording ends, relaying goes on")
+            logger.notice("the reader of \(output.name) is gone: recording ends, the relay continues")
             state = .gone
             loseRest()
             return true
@@ -229,7 +232,7 @@ final class RecordingStream {
     /// A write failed after which the file stands at the end of a whole block.
     private func failed(_ error: Errno, at path: String) -> Bool {
         trouble(error, at: path)
-        let retry = EventLoop.nanoseconds + Self.retryAfter
+        let retry = ticks() + Self.retryAfter
         if plan.whenFull == .block {
             state = .holding(until: retry)
             return false
@@ -244,12 +247,12 @@ final class RecordingStream {
     /// All that was gathered is with the sink.
     private func settle() {
         addRecorded(batch.settle())
-        clear()
+        batch.removeAll(told)
         recovered()
     }
 
     private func addRecorded(_ sum: UInt64) {
-        if sum > 0 { progress.update { $0.recorded += sum } }
+        if sum > 0 { progress.update { $0.recorded &+= sum } }
     }
 
     /// What is gathered and not with the sink is lost.
@@ -258,8 +261,8 @@ final class RecordingStream {
         batch.forEachPiece { piece, gaps, owner in
             missing.add(gaps, of: owner)
             guard piece.count > 0 else { return }
-            lostBytes += piece.count
-            progress.update { $0.dropped += piece.count }
+            lostBytes &+= piece.count
+            progress.update { $0.dropped &+= piece.count }
             owner.account.couldNotWrite(piece.count)
             if owner.hasRecord { owner.counters.addDropped(piece.count) }
             missing.add(piece.count, piece.direction, of: owner)
@@ -267,18 +270,14 @@ final class RecordingStream {
         // The interfaces and names of the section may be among it: what comes next begins a new one.
         output = PcapngOutput(application: plan.application, kind: .continuation)
         needsSection = true
-        clear()
-    }
-
-    private func clear() {
         batch.removeAll(told)
     }
 
     /// Bytes that came while nothing can be written.
     func lose(_ count: UInt64, of owner: TappedConversation) {
         guard owner.account.willNotWrite(count) else { return }
-        lostBytes += count
-        progress.update { $0.dropped += count }
+        lostBytes &+= count
+        progress.update { $0.dropped &+= count }
         if owner.hasRecord { owner.counters.addDropped(count) }
     }
 
@@ -309,8 +308,7 @@ final class RecordingStream {
     // MARK: Files
 
     private var isOld: Bool {
-        guard rotation.age > 0, hasConversations else { return false }
-        return EventLoop.nanoseconds - beganAt >= UInt64(rotation.age)
+        rotation.age > 0 && hasConversations && Monotonic.elapsed(from: beganAt, to: ticks()) >= UInt64(rotation.age)
     }
 
     private func isFull(with count: Int) -> Bool {
@@ -350,12 +348,12 @@ final class RecordingStream {
             sink = .files(files, file, rotation)
             isClosed = false
             length = 0
-            beganAt = EventLoop.nanoseconds
+            beganAt = ticks()
             progress.update { $0.file = file.path }
             return true
         } catch {
             trouble(error.errno, at: error.attempt)
-            let retry = EventLoop.nanoseconds + Self.retryAfter
+            let retry = ticks() + Self.retryAfter
             state = plan.whenFull == .block ? .holding(until: retry) : .dropping(until: retry)
             return false
         }

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// What became of the bytes of one connection that a recorder was given: the one place where worker, recorder and
-/// whoever writes the end record meet.
+/// end record meet.
 ///
 /// Any thread. Bytes that are written, nearly all, cost one addition; the rest is under a lock.
 final class TapAccount: Sendable {
@@ -19,7 +19,7 @@ final class TapAccount: Sendable {
     func willWrite(_ count: UInt64) -> Bool {
         let before = written.wrappingAdd(count, ordering: .acquiringAndReleasing).oldValue
         if before < Self.closed { return true }
-        // `close` has read the sum by now, so nobody sees the addition.
+        // `close` has read the sum by now, so the addition has no effect.
         written.wrappingSubtract(count, ordering: .acquiringAndReleasing)
         return false
     }
@@ -28,7 +28,7 @@ final class TapAccount: Sendable {
     func couldNotWrite(_ count: UInt64) {
         lostBytes.withLock { lost in
             written.wrappingSubtract(count, ordering: .acquiringAndReleasing)
-            lost += count
+            lost &+= count
         }
     }
 
@@ -36,7 +36,7 @@ final class TapAccount: Sendable {
     func willNotWrite(_ count: UInt64) -> Bool {
         lostBytes.withLock { lost in
             guard written.load(ordering: .acquiring) < Self.closed else { return false }
-            lost += count
+            lost &+= count
             return true
         }
     }
@@ -44,13 +44,14 @@ final class TapAccount: Sendable {
     /// What was lost so far.
     var lost: UInt64 { lostBytes.withLock { $0 } }
 
-    /// Nobody waits any longer: of `taken` bytes what is not written now counts as lost. Returns how many those are
-    /// in all, and how many of them nobody has counted yet.
+    /// The wait is over: of `taken` bytes what is not written now counts as lost. Returns how many those are in all, and
+    /// how many of them are not counted yet.
     func close(taken: UInt64) -> (lost: UInt64, uncounted: UInt64) {
         lostBytes.withLock { lost in
             let before = written.bitwiseOr(Self.closed, ordering: .acquiringAndReleasing).oldValue
-            let missing = taken - (before & ~Self.closed)
-            let uncounted = missing - lost
+            // Two threads count, each for itself: less than nothing is nothing.
+            let missing = taken - min(taken, before & ~Self.closed)
+            let uncounted = missing - min(missing, lost)
             lost = missing
             return (missing, uncounted)
         }

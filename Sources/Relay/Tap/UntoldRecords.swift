@@ -1,10 +1,11 @@
 internal import EventLoop
+internal import Sockets
 internal import Synchronization
 
 /// Records of connections that are over and whose recorder has yet to say what it wrote of them.
 ///
-/// A recorder usually says so within some milliseconds. When the disk hangs nobody waits longer than a second: the
-/// record is told, and what is not written by then counts as dropped. Only where the recording must be whole, a record
+/// A recorder usually says so within some milliseconds. When the disk hangs no record waits longer than a second: it
+/// is reported, and what is not written by then counts as dropped. Only where the recording must be whole, a record
 /// waits as the bytes do. Any thread.
 final class UntoldRecords: Sendable {
     private struct Untold {
@@ -44,7 +45,7 @@ final class UntoldRecords: Sendable {
     }
 
     /// A recorder has done what it can for a connection. Others than the one whose account the record has, such as those
-    /// of whoever reads along, change nothing.
+    /// of live taps, change nothing.
     func told(_ id: UInt64, _ account: TapAccount) {
         guard let one = take(id, where: { $0.account === account }) else { return }
         tell(one, lost: account.lost)
@@ -59,7 +60,8 @@ final class UntoldRecords: Sendable {
         guard !isEmpty else { return }
         let now = EventLoop.nanoseconds
         let overdue = untold.withLock { untold in
-            untold.filter { !$0.value.isWaitedFor && now &- $0.value.since >= Self.patience }.map(\.key)
+            untold.filter { !$0.value.isWaitedFor && Monotonic.elapsed(from: $0.value.since, to: now) >= Self.patience }
+                .map(\.key)
         }
         tellNow(overdue)
     }
@@ -88,8 +90,10 @@ final class UntoldRecords: Sendable {
 
     private func tell(_ one: Untold, lost: UInt64) {
         var record = one.record
-        record.recordedBytes = (record.recordedBytes ?? 0) - lost
-        record.droppedBytes = (record.droppedBytes ?? 0) + lost
+        // The worker and the recorder's thread count, each for itself.
+        let recorded = record.recordedBytes ?? 0
+        record.recordedBytes = recorded - min(recorded, lost)
+        record.droppedBytes = (record.droppedBytes ?? 0) &+ lost
         tell(record)
     }
 }

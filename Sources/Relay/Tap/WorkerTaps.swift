@@ -2,11 +2,12 @@ internal import EventLoop
 
 /// What records the connections of one worker. On the worker's thread.
 struct WorkerTaps {
-    /// By relay, as the configuration or the admin API wants it.
-    var recorders: [String: Recorder] = [:]
+    /// By relay, as the configuration or the admin API wants it. Not by name: a relay has its new name before the worker
+    /// has the configuration that renames it, and a removed relay that drains may have the name of a new one.
+    var recorders: [RelayIdentity: Recorder] = [:]
     /// Of every relay.
     var common: Recorder?
-    /// Whoever reads along.
+    /// Live recordings.
     var live: [Recorder] = []
     /// The worker's ways into their rings.
     private var lanes: [(recorder: Recorder, lane: TapLane)] = []
@@ -18,14 +19,14 @@ struct WorkerTaps {
     var isEmpty: Bool { recorders.isEmpty && common == nil && live.isEmpty }
 
     /// Calls with every recorder that takes a new connection.
-    func forEach(of relay: String, _ body: (Recorder) -> Void) {
+    func forEach(of relay: RelayIdentity, _ body: (Recorder) -> Void) {
         if let recorder = recorders[relay] ?? common { body(recorder) }
-        for recorder in live where recorder.plan.selection.includes(relay: relay) { body(recorder) }
+        for recorder in live where recorder.plan.selection.includes(relay: relay.name) { body(recorder) }
     }
 
     /// A configuration comes into force.
-    mutating func change(_ choices: [String: RecorderChoice]) {
-        var next: [String: Recorder] = [:]
+    mutating func change(_ choices: [RelayIdentity: RecorderChoice]) {
+        var next: [RelayIdentity: Recorder] = [:]
         for (relay, choice) in choices {
             switch choice {
             case .asItIs: next[relay] = recorders[relay]
@@ -44,8 +45,8 @@ struct WorkerTaps {
         return lane
     }
 
-    /// Lets go of the lanes to recorders that record nothing new here any more; connections that they still record go on
-    /// with theirs.
+    /// Gives back the lanes to recorders that begin to record no further connection here; connections that they still
+    /// record keep theirs.
     mutating func leaveLanes() {
         lanes.removeAll { recorder, lane in
             if recorder === common || live.contains(where: { $0 === recorder }) { return false }

@@ -48,14 +48,21 @@ final class AdminHost {
         self.announce = announce
     }
 
-    /// Makes ready what settings need; nothing else can fail. Nil: no admin server.
-    func prepare(_ next: AdminSettings?) throws(SystemError) -> Change {
+    /// The addresses that it gives up when settings come into force, for relays that bind before that.
+    func released(for next: AdminSettings?) -> [HeldAddress] {
+        next?.listen == settings?.listen ? [] : server.held
+    }
+
+    /// Makes ready what settings need; nothing else can fail. Nil: no admin server. `released`: addresses that relays give
+    /// up in the same step.
+    func prepare(_ next: AdminSettings?, released: [HeldAddress] = []) throws(SystemError) -> Change {
         guard next != settings else { return .none }
         guard let next else { return .stop }
         let token = try AdminToken.load(next, environment: environmentToken)
         try Self.refuseOpenDoor(next, token)
         guard next.listen != settings?.listen else { return .keep(next, token) }
-        let listener = try AdminListener.bind(next.listen, beside: server.addresses, handedOver: handedOver)
+        try server.checkThread(for: next.listen)
+        let listener = try AdminListener.bind(next.listen, released: server.held + released, handedOver: handedOver)
         return .move(listener, next, token)
     }
 
@@ -69,21 +76,30 @@ final class AdminHost {
                 + "\(AdminSettings.tokenVariable) in the environment")
     }
 
-    /// Puts a change in force. Clients of sockets that are gone are cut off.
+    /// Puts a change in force. When the API is gone, its clients are cut off; when it moves, streams go on, and the other
+    /// clients of the old sockets have a moment for the request that they are at.
     func apply(_ change: Change) {
         switch change {
         case .none:
             break
         case .stop:
             settings = nil
-            server.stop {}
+            awaitClosed { server.stop(closed: $0) {} }
         case .keep(let next, let token):
             adopt(next, token)
         case .move(let listener, let next, let token):
             adopt(next, token)
-            server.serve(listener)
+            awaitClosed { server.serve(listener, closed: $0) }
             announce(listener.addresses)
         }
+    }
+
+    /// Waits until nothing listens at the old addresses, for a moment: a relay may have taken them over, and its clients
+    /// must not come to the API any more.
+    private func awaitClosed(_ close: (@escaping @Sendable () -> Void) -> Void) {
+        let closed = Countdown(1)
+        close { closed.down() }
+        if !closed.wait(atMost: Self.patience) { logger.warning("the admin API is busy and moves late") }
     }
 
     private func adopt(_ next: AdminSettings, _ token: AdminToken?) {
@@ -95,9 +111,9 @@ final class AdminHost {
         server.set(next, token: token)
     }
 
-    /// Lets go of a change that is not wanted after all.
+    /// Ends a change that is not wanted after all.
     func discard(_ change: Change) {
-        if case .move(let listener, _, _) = change { listener.removeFile() }
+        if case .move(let listener, _, _) = change { listener.discard() }
     }
 
     // MARK: Handing over
@@ -122,7 +138,7 @@ final class AdminHost {
         let used = server.ownFile()
         for socket in handedOver {
             if let file = socket.file, file != used { file.remove() }
-            // One that nobody serves must not let clients wait.
+            // An unserved socket must not let clients wait.
             _ = socket.parcel.take()
         }
         handedOver = []

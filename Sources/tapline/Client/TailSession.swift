@@ -38,20 +38,21 @@ final class TailSession {
             }
     }
 
-    /// Shows until the stream ends or somebody wants it to.
+    /// Shows until the stream or the user ends it.
     func run() throws {
         let loop = try EventLoop()
+        defer {
+            loop.closeHandles()
+            loop.close()
+        }
         let mailbox = try Mailbox<HTTPExchange.Event>(loop: loop) { [self] events in take(events) }
-        let signals = try [SIGINT, SIGTERM, SIGHUP].map { signal in
-            try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
+        defer { mailbox.close() }
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            _ = try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
         }
         exchange = client.stream(path) { event in mailbox.post(event) }
         while outcome == nil { loop.turn(wait: true) }
         exchange?.cancel()
-        mailbox.close()
-        for signal in signals { signal.close() }
-        loop.run()
-        loop.close()
         try outcome?.get()
     }
 

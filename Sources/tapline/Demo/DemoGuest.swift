@@ -34,7 +34,7 @@ final class DemoGuest {
     private func start(_ supervisor: Supervisor) throws {
         self.supervisor = supervisor
         supervisor.tell(DemoText.introduction(relay: relayAddresses, upstream: upstream))
-        let deadline = try Timer(loop: supervisor.loop) { [unowned self] in fail("it took too long") }
+        let deadline = Timer(loop: supervisor.loop) { [unowned self] in fail("it took too long") }
         self.deadline = deadline
         deadline.start(after: Self.patience)
         conversation = try DemoConversation(

@@ -52,6 +52,12 @@ final class HandoverChannel: Poll {
         }
     }
 
+    /// The kernel watches it no more, so nothing would be heard.
+    override func watchFailed(_ error: UVError) {
+        end()
+        heard(.gone)
+    }
+
     private func takeLines() {
         while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
             let word = Word(rawValue: String(decoding: line[..<end], as: UTF8.self))

@@ -14,13 +14,13 @@ struct ProgramPath: Hashable, Sendable {
     static func find(
         _ word: String = CommandLine.arguments.first ?? "", path: String = ProcessEnvironment.value("PATH") ?? ""
     ) -> ProgramPath? {
-        let folder = try? workingDirectory()
+        let folder = workingDirectory()
         let candidates: [String]
         if word.contains("/") {
-            candidates = [word.hasPrefix("/") ? word : "\(folder ?? "")/\(word)"]
+            candidates = [word.hasPrefix("/") ? word : "\(folder)/\(word)"]
         } else {
             candidates = path.split(separator: ":", omittingEmptySubsequences: false).map { entry in
-                entry.hasPrefix("/") ? "\(entry)/\(word)" : "\(folder ?? "")/\(entry)/\(word)"
+                entry.hasPrefix("/") ? "\(entry)/\(word)" : "\(folder)/\(entry)/\(word)"
             }
         }
         guard let running = InputFile.identity(of: "/proc/self/exe") else { return nil }

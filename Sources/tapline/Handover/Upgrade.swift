@@ -4,7 +4,7 @@ import Logging
 import Sockets
 
 /// Lets another process take this one's place: the same program, as it lies on the disk by now, with the same arguments
-/// and with every listening socket, so that nobody who connects is refused.
+/// and with every listening socket, so that no client is refused.
 ///
 /// On the main thread. Until the other process says that it is ready this one goes on as before, and if it never does,
 /// that is all that happens. What it writes to standard error is where this process's own lines go.
@@ -43,7 +43,7 @@ final class Upgrade {
     private let program: ProgramPath?
     private let hooks: Hooks
     /// Why there can be none; nil: there can.
-    private let obstacle: String?
+    private let obstacle: () -> String?
 
     // MARK: The main thread only
 
@@ -56,14 +56,17 @@ final class Upgrade {
     private var reason = ""
     private var endedWell = false
 
-    /// Nothing happens until `ask`. `obstacle` says why an upgrade would be wrong.
-    init(loop: EventLoop, program: ProgramPath?, logger: Logger, obstacle: String?, hooks: Hooks) throws {
+    /// Nothing happens until `ask`. `obstacle` returns why an upgrade would be wrong, and is
+    /// called for each: a reload may change it.
+    init(
+        loop: EventLoop, program: ProgramPath?, logger: Logger, obstacle: @escaping () -> String?, hooks: Hooks
+    ) throws {
         self.loop = loop
         self.logger = logger
         self.obstacle = obstacle
         self.hooks = hooks
         self.program = program
-        timer = try Timer(loop: loop) { [unowned self] in late() }
+        timer = Timer(loop: loop) { [unowned self] in late() }
     }
 
     /// Whether the configuration has to stay as it is for a moment.
@@ -71,16 +74,16 @@ final class Upgrade {
 
     // MARK: Events
 
-    /// Somebody wants an upgrade.
+    /// An upgrade is requested.
     func ask() {
-        if let reason = obstacle ?? obstacleOfTheProcess {
+        if let reason = obstacle() ?? obstacleOfTheProcess {
             logger.error("no upgrade: \(reason)")
             return
         }
         take(.asked)
     }
 
-    /// As process 1 of a container this process's end is everybody's.
+    /// As process 1 of a container this process's end is that of all its processes.
     private var obstacleOfTheProcess: String? {
         if getpid() == 1 {
             return
@@ -101,7 +104,7 @@ final class Upgrade {
         }
     }
 
-    /// This process is about to stop by somebody's wish, and the other one with it.
+    /// This process was asked to stop, and the other one stops with it.
     func stop() {
         take(.stopping)
     }
@@ -159,6 +162,7 @@ final class Upgrade {
         case .kill:
             child?.send(SIGKILL)
         case .mourn:
+            ProcessSignals.reapChildren()
             logger.log(
                 level: endedWell ? .notice : .error, "the process that took over is gone: \(reason)",
                 metadata: particulars)
@@ -178,10 +182,13 @@ final class Upgrade {
         timer?.start(after: UInt64(seconds) * 1000 + Self.patienceWithEnd)
     }
 
-    /// There is no other process any more.
+    /// The other process is gone, or on its own.
     private func letGo() {
         timer?.stop()
-        child?.close()
+        if let child {
+            child.close()
+            ProcessSignals.reapChildren()
+        }
         child = nil
         channel?.end()
         channel = nil
@@ -208,7 +215,7 @@ final class Upgrade {
         let letter = try MemoryFile(HandoverLetter(channel: channelNumber, items: items).text, from: lowest)
         let descriptors = parcels.compactMap(\.descriptor) + [theirs.fd, letter.fd]
         var environment = ProcessEnvironment.all
-        // Whatever it was for, it was for this process.
+        // The watchdog's variable is for this process only.
         if environment[Watchdog.processVariable] == "\(getpid())" { environment[Watchdog.processVariable] = nil }
         environment[Inheritance.variable] = "\(getpid()) \(channelNumber + 1)"
         channel = try HandoverChannel(loop: loop, socket: ours) { [unowned self] event in heard(event) }

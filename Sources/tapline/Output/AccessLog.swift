@@ -5,7 +5,7 @@ import Logging
 import Sockets
 import Synchronization
 
-/// Where end records go, and how that changes while they come: none is lost, and nobody waits.
+/// Where end records go, and how that changes while they come: none is lost, and no caller waits.
 ///
 /// Any thread posts. `prepare`, `apply` and `discard` are the main thread's, and so is the end.
 final class AccessLog: Sendable {
@@ -15,7 +15,7 @@ final class AccessLog: Sendable {
     struct Prepared {
         fileprivate let access: LogSettings.Access
         fileprivate let writer: Writer?
-        /// The writer was made for this and is nobody's yet.
+        /// The writer was made for this and is not in use yet.
         fileprivate let isNew: Bool
     }
 
@@ -54,6 +54,7 @@ final class AccessLog: Sendable {
     /// Makes an output ready, and changes nothing yet. `reopening` says that a file is opened anew even if it is the
     /// one in use, for it may have been renamed.
     func prepare(_ access: LogSettings.Access, reopening: Bool) throws(SystemError) -> Prepared {
+        let access = Self.place(access)
         let (current, writer, standardOutput) = state.withLock { ($0.access, $0.writer, $0.standardOutput) }
         switch access {
         case .off:
@@ -66,6 +67,16 @@ final class AccessLog: Sendable {
         case .file(let path):
             if access == current, !reopening { return Prepared(access: access, writer: writer, isNew: false) }
             return Prepared(access: access, writer: try makeWriter(OutputFile(appendingTo: path)), isNew: true)
+        }
+    }
+
+    /// `/dev/stdout` and the like are standard output itself: one thread writes there, so that lines stay whole.
+    private static func place(_ access: LogSettings.Access) -> LogSettings.Access {
+        guard case .file(let path) = access else { return access }
+        return switch OutputFile.descriptor(namedBy: path) {
+        case STDOUT_FILENO: .standardOutput
+        case STDERR_FILENO: .standardError
+        default: access
         }
     }
 

@@ -6,12 +6,12 @@ import Synchronization
 /// A thread that makes bytes of items and writes them to one output, so that no worker ever waits for a terminal, a
 /// pipe or a disk.
 ///
-/// Any thread posts. What waits is bounded, and what does not fit is lost and counted: the poster is told at once, and
-/// `report` hears of it. `finish` ends the thread; without it the process ends with the thread still waiting.
+/// Any thread posts. What waits is bounded; an item that does not fit is lost and counted, which the poster learns at
+/// once, and which is passed to `report`. `finish` ends the thread; without it the process ends with the thread still waiting.
 final class OutputWriter<Item: Sendable>: Sendable {
     /// Makes the bytes of one item, at the end of the bytes given. It is called on the writer's thread only.
     typealias Render = (Item, inout [UInt8]) -> Void
-    /// Hears of the output's troubles, on any thread, and may answer with an item that tells of them in this output.
+    /// Gets the output's troubles, on any thread, and may return an item that reports them in this output.
     typealias Report = @Sendable (OutputTrouble) -> Item?
 
     private let ledger: OutputLedger
@@ -33,10 +33,12 @@ final class OutputWriter<Item: Sendable>: Sendable {
         }
     }
 
-    /// Makes room for an item that costs so much; false when there is none, and the item is lost. With room made,
-    /// `post(reserved:)` follows. Apart from it because making the item may be the expensive part.
-    func reserve(_ cost: Int) -> Bool {
+    /// Makes room for an item of that cost; false when there is none, and the item is lost. With room made,
+    /// `post(reserved:)` follows. Apart from it because making the item may be the expensive part. `note` is called for an
+    /// item that is lost, before the loss can be reported.
+    func reserve(_ cost: Int, losing note: () -> Void = {}) -> Bool {
         if ledger.reserve(cost) { return true }
+        note()
         if ledger.lose(1), let item = report(.full) {
             ledger.take(1)
             post(item, reserved: 1)
@@ -65,13 +67,17 @@ final class OutputWriter<Item: Sendable>: Sendable {
         post(item, reserved: 1)
     }
 
+    /// What waits, in the unit of the costs.
+    var waiting: Int { ledger.waiting }
+
     /// How many items of cost 1 wait or were lost: what is missing in the output, should the process end now.
     var missing: Int { ledger.waiting + ledger.lost }
 
     /// Writes what waits, counts what cannot be written as lost and reports that, then ends the thread. `done` is
-    /// called on the writer's thread; after it `join` returns soon.
+    /// called on the writer's thread, or at once where the writer has ended already; after it `join` returns soon. Every
+    /// call is answered, also when there are several.
     func finish(then done: @escaping @Sendable () -> Void) {
-        mailbox.post(.finish(done))
+        if !mailbox.post(.finish(done)) { done() }
     }
 
     /// Waits until the thread has ended, after `finish`.
@@ -157,7 +163,8 @@ private final class OutputSink<Item: Sendable> {
     private var batchCost = 0
     private var failure: Errno?
     private var lastBusy: UInt64 = 0
-    private var done: (@Sendable () -> Void)?
+    /// What to call at the end, once the end was asked for.
+    private var finished: [@Sendable () -> Void] = []
 
     init(
         loop: EventLoop, output: OutputFile, ledger: OutputLedger, report: @escaping OutputWriter<Item>.Report,
@@ -171,13 +178,11 @@ private final class OutputSink<Item: Sendable> {
 
     /// Opens the way in. The mailbox's handler keeps this object alive until it is closed.
     func open(on loop: EventLoop) throws(UVError) -> Mailbox<OutputMessage<Item>> {
-        retry = try Timer(loop: loop) { [unowned self] in work() }
+        retry = Timer(loop: loop) { [unowned self] in work() }
         let mailbox = try Mailbox<OutputMessage<Item>>(loop: loop) { [self] in handle($0) }
         self.mailbox = mailbox
         return mailbox
     }
-
-    private var isWaitingToRetry: Bool { written < batch.count }
 
     /// Whether a write failed that may succeed later.
     private var isHeld: Bool { written < batch.count }
@@ -187,18 +192,21 @@ private final class OutputSink<Item: Sendable> {
         if backlog.isEmpty {
             backlog = messages
         } else {
+            // What was rendered goes, or a backlog that never becomes empty would grow without a bound.
+            backlog.removeSubrange(..<next)
+            next = 0
             backlog.append(contentsOf: messages)
         }
-        // While it is held the timer tries again, not every message; the wish to end is worth one more try.
-        for case .finish(let action) in messages { done = action }
-        if !wasHeld || done != nil { work() }
-        if let done { end(done) } else { restIfBusy() }
+        for case .finish(let action) in messages { finished.append(action) }
+        // While it is held the timer tries again, not every message; the end is worth one more try.
+        if !wasHeld || !finished.isEmpty { work() }
+        if finished.isEmpty { restIfBusy() } else { end() }
     }
 
-    /// Nobody waits for this thread but messages, and they may wait a moment.
+    /// Only messages wait for this thread, and they may wait a moment.
     private func restIfBusy() {
         let now = EventLoop.nanoseconds
-        if now - lastBusy < busyInterval { usleep(rest) }
+        if Monotonic.elapsed(from: lastBusy, to: now) < busyInterval { usleep(rest) }
         lastBusy = now
     }
 
@@ -277,7 +285,7 @@ private final class OutputSink<Item: Sendable> {
         try output.write(batch, from: &written)
     }
 
-    /// A full disk gets room again. Nobody comes back to a pipe without a reader, and a closed descriptor stays closed.
+    /// A full disk gets room again. A pipe without a reader does not get one, and a closed descriptor stays closed.
     private static func mayRecover(_ error: Errno) -> Bool {
         ![EPIPE, EBADF, EINVAL].contains(error.code)
     }
@@ -289,8 +297,10 @@ private final class OutputSink<Item: Sendable> {
     }
 
     /// Takes what came while the last batch was written, and ends the thread by closing all that keeps it.
-    private func end(_ done: @Sendable () -> Void) {
-        backlog.append(contentsOf: mailbox?.close() ?? [])
+    private func end() {
+        let last = mailbox?.close() ?? []
+        for case .finish(let action) in last { finished.append(action) }
+        backlog.append(contentsOf: last)
         if !isHeld { work() }
         let left = backlog[min(next, backlog.count)...].count { if case .item = $0 { true } else { false } }
         _ = ledger.lose(left + ends.count { $0 > written })
@@ -299,7 +309,8 @@ private final class OutputSink<Item: Sendable> {
         retry?.close()
         retry = nil
         mailbox = nil
-        self.done = nil
-        done()
+        let actions = finished
+        finished = []
+        for done in actions { done() }
     }
 }

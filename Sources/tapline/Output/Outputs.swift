@@ -43,7 +43,7 @@ final class Outputs: Sendable {
         let diagnostics = try OutputWriter<Line>(
             name: "diagnostics", output: .standardError, limit: Self.lineLimit,
             report: { trouble in
-                // Of standard error's own troubles nobody can be told but its reader, once it reads again.
+                // Standard error's own troubles can only be reported there, once it is read again.
                 guard case .recovered(let lost) = trouble, lost > 0 else { return nil }
                 let message = trouble.message("lines", to: "standard error")
                 return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
@@ -55,24 +55,34 @@ final class Outputs: Sendable {
         }
         self.logger = logger
         access = try AccessLog(settings.access, diagnostics: diagnostics, live: live, logger: logger)
-        traffic = try view.map { view in
-            let writer = try Self.trafficWriter(view, logger)
-            return (writer, TrafficTap(writer: writer))
-        }
+        traffic = try view.map { try Self.showTraffic($0, to: .standardOutput, logger) }
     }
 
-    private static func trafficWriter(_ view: TrafficView, _ logger: Logger) throws -> OutputWriter<Traffic> {
-        let traits = TerminalTraits(of: .standardOutput)
+    /// A writer that shows traffic, and the tap that feeds it.
+    static func showTraffic(
+        _ view: TrafficView, to output: OutputFile, _ logger: Logger, limit: Int = TrafficTap.limit
+    ) throws -> (writer: OutputWriter<Traffic>, tap: TrafficTap) {
+        let omitted = OmittedTraffic()
+        let writer = try trafficWriter(view, to: output, logger, omitted, limit: limit)
+        return (writer, TrafficTap(writer: writer, omitted: omitted))
+    }
+
+    private static func trafficWriter(
+        _ view: TrafficView, to output: OutputFile, _ logger: Logger, _ omitted: OmittedTraffic, limit: Int
+    ) throws -> OutputWriter<Traffic> {
+        let traits = TerminalTraits(of: output)
         var printer = TrafficPrinter(view: view, terminal: traits)
         return try OutputWriter<Traffic>(
-            name: "print", output: .standardOutput, limit: TrafficTap.limit,
+            name: "print", output: output, limit: limit,
             report: { trouble in
                 switch trouble {
-                // The print itself says what it leaves out, flow by flow.
-                case .full, .recovered: break
-                case .failed, .ended: trouble.log("pieces of traffic", to: "standard output", logger)
+                // The print itself says what it leaves out: flow by flow, and the rest when it has caught up.
+                case .full: return nil
+                case .recovered: return omitted.take().map { .omitted($0, time: .now) }
+                case .failed, .ended:
+                    trouble.log("pieces of traffic", to: output.name, logger)
+                    return nil
                 }
-                return nil
             },
             render: { printer.append($0, to: &$1) })
     }
@@ -122,7 +132,7 @@ final class Outputs: Sendable {
         access.apply(change.access)
     }
 
-    /// Lets go of a change that is not wanted after all.
+    /// Ends a change that is not wanted after all.
     func discard(_ change: Change) {
         access.discard(change.access)
     }

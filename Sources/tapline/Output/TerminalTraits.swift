@@ -1,6 +1,6 @@
 import Sockets
 
-/// What whoever reads an output can make of it.
+/// What the terminal of an output can show.
 struct TerminalTraits: Hashable, Sendable {
     /// Colours may be used.
     var showsColor: Bool

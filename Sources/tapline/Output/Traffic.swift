@@ -5,62 +5,121 @@ import Sockets
 import Synchronization
 import Text
 
-/// What passed, or did not get shown, of one flow.
+/// Traffic that is shown, or that is missing from what is shown.
 enum Traffic: Hashable, Sendable {
     /// Bytes that passed, at a time; before them `unseen` bytes of the flow passed that are not shown.
     case passed(Flow, bytes: [UInt8], time: Timestamp, unseen: UInt64)
-    /// So many bytes of the flow passed that a recording does not have.
+    /// Bytes of the flow that passed and that a recording does not have.
     case missing(Flow, count: UInt64, time: Timestamp)
-    /// The connection is gone; so many last bytes of its flows are not shown.
+    /// The connection is gone; the last bytes of its flows may not be shown.
     case ended(connection: UInt64, unseenUp: UInt64, unseenDown: UInt64, time: Timestamp)
+    /// Connections that ended without anything shown, and their bytes.
+    case omitted(Omitted, time: Timestamp)
 
     /// One direction of a connection.
     struct Flow: Hashable, Sendable {
         var connection: UInt64
         var direction: Direction
     }
+
+    /// A sum of what is not shown of connections that have ended.
+    struct Omitted: Hashable, Sendable {
+        var bytes: UInt64 = 0
+        var connections: UInt64 = 0
+    }
 }
 
 /// Takes copies of the traffic on the workers' threads, and gives them to the thread that prints.
 ///
-/// It never waits: past 16 MiB of copies the bytes are counted and not copied, and the print says how many there were.
+/// It never waits, and its memory is bounded, also when the output takes nothing for hours: past 16 MiB of copies the
+/// bytes are counted and not copied, and the print says how many there were. Per open connection it keeps two numbers;
+/// connections that end without anything shown are one sum for all.
 final class TrafficTap: Sendable {
     /// The memory between the relay and the terminal.
     static let limit = 16 * 1024 * 1024
-    /// What a copy costs beside its bytes, so that a million small ones are bounded too.
-    private static let overhead = 256
+    /// What an item costs besides its bytes, so that a million small ones are bounded too.
+    static let overhead = 256
+
+    /// What is known of an open connection.
+    private struct Known {
+        /// Bytes that were not copied, until the next item of the connection reports them.
+        var unseenUp: UInt64 = 0
+        var unseenDown: UInt64 = 0
+        /// The printer has something of it, and so must get its end.
+        var isShown = false
+    }
 
     private let writer: OutputWriter<Traffic>
-    /// Bytes that were not copied, by flow, until the next copy of the flow tells of them. A flow stays on one thread,
-    /// so nobody else takes its count away between the two.
-    private let unseen = Mutex<[Traffic.Flow: UInt64]>([:])
+    private let omitted: OmittedTraffic
+    private let known = Mutex<[UInt64: Known]>([:])
 
-    /// Gives copies to a writer whose limit is `limit`.
-    init(writer: OutputWriter<Traffic>) {
+    /// Gives copies to a writer whose limit is `limit`, and which reports what is `omitted` when it has caught up.
+    init(writer: OutputWriter<Traffic>, omitted: OmittedTraffic) {
         self.writer = writer
+        self.omitted = omitted
     }
 
     /// Bytes passed. On the worker's thread.
     func passed(_ connection: UInt64, _ direction: Direction, _ bytes: RawSpan) {
-        let flow = Traffic.Flow(connection: connection, direction: direction)
         let cost = bytes.byteCount + Self.overhead
-        guard writer.reserve(cost) else {
-            unseen.withLock { $0[flow, default: 0] += UInt64(bytes.byteCount) }
-            return
+        let count = UInt64(bytes.byteCount)
+        let hasRoom = writer.reserve(cost) {
+            known.withLock { known in
+                if direction == .up {
+                    known[connection, default: Known()].unseenUp &+= count
+                } else {
+                    known[connection, default: Known()].unseenDown &+= count
+                }
+            }
         }
-        let traffic = Traffic.passed(
-            flow, bytes: [UInt8](copying: bytes), time: .now, unseen: takeUnseen(of: flow))
+        guard hasRoom else { return }
+        // A flow stays on one thread, so its count cannot change between the two.
+        let unseen = known.withLock { known in
+            var one = known[connection] ?? Known()
+            one.isShown = true
+            let unseen = direction == .up ? one.unseenUp : one.unseenDown
+            if direction == .up { one.unseenUp = 0 } else { one.unseenDown = 0 }
+            known[connection] = one
+            return unseen
+        }
+        let flow = Traffic.Flow(connection: connection, direction: direction)
+        let traffic = Traffic.passed(flow, bytes: [UInt8](copying: bytes), time: .now, unseen: unseen)
         writer.post(traffic, reserved: cost)
     }
 
     /// A connection ended. On the worker's thread, after the last bytes.
     func ended(_ connection: UInt64) {
-        let up = takeUnseen(of: Traffic.Flow(connection: connection, direction: .up))
-        let down = takeUnseen(of: Traffic.Flow(connection: connection, direction: .down))
-        writer.postAlways(.ended(connection: connection, unseenUp: up, unseenDown: down, time: .now))
+        guard let known = known.withLock({ $0.removeValue(forKey: connection) }) else { return }
+        let end = Traffic.ended(
+            connection: connection, unseenUp: known.unseenUp, unseenDown: known.unseenDown, time: .now)
+        if known.isShown {
+            // Bounded by what is shown: each of these connections has had an item, which cost more.
+            return writer.postAlways(end)
+        }
+        let hasRoom = writer.reserve(Self.overhead) {
+            omitted.add(known.unseenUp &+ known.unseenDown)
+        }
+        if hasRoom { writer.post(end, reserved: Self.overhead) }
+    }
+}
+
+/// The sum of connections that ended without anything shown, until it is reported. Any thread.
+final class OmittedTraffic: Sendable {
+    private let sum = Mutex(Traffic.Omitted())
+
+    /// One more connection, with its bytes.
+    func add(_ bytes: UInt64) {
+        sum.withLock { sum in
+            sum.bytes &+= bytes
+            sum.connections &+= 1
+        }
     }
 
-    private func takeUnseen(of flow: Traffic.Flow) -> UInt64 {
-        unseen.withLock { $0.removeValue(forKey: flow) ?? 0 }
+    /// The sum since the last call; nil if there was nothing.
+    func take() -> Traffic.Omitted? {
+        sum.withLock { sum in
+            defer { sum = Traffic.Omitted() }
+            return sum.connections > 0 ? sum : nil
+        }
     }
 }

@@ -43,6 +43,15 @@ struct TrafficPrinter {
         case .missing(let flow, let count, let time):
             offsets[flow, default: 0] &+= count
             appendGap(count, "missing from the recording", of: flow, at: time, to: &lines)
+        case .omitted(let omitted, let time):
+            // `…, 123 bytes of 4 connections omitted, too much waited to be printed`
+            time.append(to: &lines)
+            lines.append(" ")
+            lines.append(decimal: omitted.bytes)
+            lines.append(omitted.bytes == 1 ? " byte of " : " bytes of ")
+            lines.append(decimal: omitted.connections)
+            lines.append(omitted.connections == 1 ? " connection" : " connections")
+            lines.append(" omitted, too much waited to be printed\n")
         case .ended(let connection, let unseenUp, let unseenDown, let time):
             for (direction, unseen) in [(Direction.up, unseenUp), (.down, unseenDown)] {
                 let flow = Traffic.Flow(connection: connection, direction: direction)

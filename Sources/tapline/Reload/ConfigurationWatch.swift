@@ -3,18 +3,16 @@ import EventLoop
 import Glibc
 import Logging
 
-/// Watches the configuration file, and those that it includes, and asks for a look at them when they may have changed:
+/// Watches the configuration file, and those that it includes, and calls for a look at them when they may have changed:
 /// soon after one is written to, replaced, or led elsewhere by a link on its path, or a file appears that is included
-/// too. Whether the content is another is for whoever looks.
+/// too. The look finds out whether the content has changed.
 ///
-/// It watches directories (see `DirectoryWatch`), and hears only of the entries that matter: a log in the same folder
-/// must neither wake it nor hold it up. Where the system allows no watch it compares from time to time instead. On the
-/// main loop; whoever made it closes it.
+/// It watches directories (see `DirectoryWatch`), and only entries that matter count: a log in the same folder must
+/// neither wake it nor hold it up. A `ConfigurationPoll` finds the changes that directories do not report, and does all
+/// of the work where the system allows no watch. Where its thread cannot be started, the directories alone are watched. On the main loop; its owner closes it.
 final class ConfigurationWatch {
-    /// How often the file is compared where it cannot be watched, in milliseconds.
-    static let comparisonPeriod: UInt64 = 2000
-    /// After so many events of other files the watch rests: libuv reads events for as long as some come, and somebody
-    /// who writes a log here without pause would keep the loop from everything else, signals included.
+    /// The number of events of other files after which the watch rests: libuv reads events for as long as some come, and a program
+    /// that writes a log here without pause would keep the loop from everything else, signals included.
     static let mostOthers = 1000
     /// How long it rests, in milliseconds; then it looks, so that no change goes unnoticed.
     static let rest: UInt64 = 500
@@ -24,6 +22,9 @@ final class ConfigurationWatch {
     /// How a directory is watched.
     typealias WatchDirectory =
         (EventLoop, String, @escaping (String?) -> Void) throws(DirectoryWatch.Failure) -> DirectoryWatch
+
+    /// How the comparison is started.
+    typealias MakePoll = (EventLoop, UInt64, @escaping () -> Void) throws -> ConfigurationPoll
 
     private struct Watched {
         let watch: DirectoryWatch
@@ -47,19 +48,19 @@ final class ConfigurationWatch {
     private var others = 0
     private var quietTime = QuietTime()
     private var timer: Timer?
+    private var poll: ConfigurationPoll?
     private var isComparing = false
-    private var lastSignatures: [FileSignature?] = []
-    private var wasSettled = false
 
     /// Watches an absolute path from now on, and looks once soon: the file may have changed since it was read. `included`
     /// says what it included when it was read last, which a look may change.
     init(
         loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil }, logger: Logger,
+        pollPeriod: UInt64 = ConfigurationPoll.period, makePoll: MakePoll = ConfigurationPoll.init,
         watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
             try DirectoryWatch(loop: loop, path: path, action: action)
         },
         look: @escaping () -> Void
-    ) throws(UVError) {
+    ) {
         self.loop = loop
         self.path = path
         self.included = included
@@ -68,19 +69,28 @@ final class ConfigurationWatch {
         self.watchDirectory = watchDirectory
         wantedIncluded = included()
         wanted = WatchedFiles(path, including: wantedIncluded)
-        timer = try Timer(loop: loop) { [unowned self] in timeIsUp() }
+        timer = Timer(loop: loop) { [unowned self] in timeIsUp() }
+        do {
+            poll = try makePoll(loop, pollPeriod) { [unowned self] in noteChange() }
+        } catch {
+            // The relays serve already, and their folders report most changes.
+            logger.warning(
+                "changes that the configuration's folders do not report need a SIGHUP: no further thread: \(error)")
+        }
         arm()
-        if !isComparing { noteChange() }
+        noteChange()
     }
 
     /// Ends the watch; a second call does nothing.
     func close() {
         timer?.close()
         timer = nil
+        poll?.close()
+        poll = nil
         closeWatches()
     }
 
-    /// Whether the file is compared from time to time, because it cannot be watched.
+    /// Whether the directories cannot be watched, so that the file is only compared from time to time.
     var isSlow: Bool { isComparing }
 
     private func closeWatches() {
@@ -114,17 +124,13 @@ final class ConfigurationWatch {
 
     private func timeIsUp() {
         quietTime.looked()
-        if isComparing {
-            compare()
-        } else {
-            // First the watches and then the look: what changes after it is told, what changed before it is seen.
-            arm()
-            look()
-            guard included() != wantedIncluded else { return }
-            // What it includes is watched from now on, and may have changed since it was read.
-            arm()
-            if !isComparing { noteChange() }
-        }
+        // First the watches and then the look: what changes after it is reported, what changed before it is seen.
+        arm()
+        look()
+        guard included() != wantedIncluded else { return }
+        // What it includes is watched from now on, and may have changed since it was read.
+        arm()
+        noteChange()
     }
 
     private static func lastComponent(_ path: String) -> String {
@@ -138,6 +144,10 @@ final class ConfigurationWatch {
     private func arm() {
         others = 0
         wantedIncluded = included()
+        // Of the folder too: what is made or removed in it changes its own time.
+        let paths = wantedIncluded.map { [$0.inclusion.folder] + $0.files } ?? []
+        poll?.compare([path] + paths)
+        guard !isComparing else { return }
         for _ in 0..<Self.mostWalks {
             wanted = WatchedFiles(path, including: wantedIncluded)
             let identities = wanted.entries.keys.reduce(into: [String: DirectoryIdentity]()) {
@@ -166,25 +176,15 @@ final class ConfigurationWatch {
         noteChange()
     }
 
-    // MARK: Comparing instead
-
     private func compareInstead(_ directory: String, _ failure: DirectoryWatch.Failure) {
         closeWatches()
         isComparing = true
+        guard poll != nil else {
+            logger.warning("the configuration is read at SIGHUP only, for \(directory) cannot be watched: \(failure)")
+            return
+        }
         logger.warning(
-            "the configuration is compared every \(Self.comparisonPeriod / 1000) s, for \(directory) cannot be watched: \(failure)"
+            "the configuration is compared every \(ConfigurationPoll.period / 1000) s, for \(directory) cannot be watched: \(failure)"
         )
-        timer?.start(after: Self.comparisonPeriod, every: Self.comparisonPeriod)
-    }
-
-    private func compare() {
-        // Of the folder too: whatever comes to be in it, or goes, changes its own time.
-        let paths = included().map { [$0.inclusion.folder] + $0.files } ?? []
-        let signatures = ([path] + paths).map(FileSignature.init(of:))
-        // While the last change is new, an equal signature may hide another one.
-        guard signatures != lastSignatures || !wasSettled else { return }
-        lastSignatures = signatures
-        wasSettled = signatures.allSatisfy { $0?.isSettled() ?? true }
-        look()
     }
 }

@@ -19,9 +19,20 @@ final class Reloader {
         var environment: [String: String]
     }
 
-    /// Gives a configuration to the data plane, under its generation; connections of relays that are gone have so long
-    /// to finish. Throws with everything as it was.
-    typealias Apply = (Configuration, Int, Duration) throws(SystemError) -> Void
+    /// The relays of a configuration, prepared and not in force. One of both is called.
+    struct PreparedRelays {
+        /// The addresses that relays give up.
+        var released: [HeldAddress]
+        /// Puts them in force under a generation's number; connections of removed relays may go on for that long.
+        var commit: (Int, Duration) -> Void
+        /// Leaves everything as it was.
+        var abandon: () -> Void
+    }
+
+    /// Prepares the relays of a configuration. Besides it: the difference from the one in force, and the addresses that
+    /// the admin API gives up. Throws with everything as it was.
+    typealias PrepareRelays =
+        (Configuration, ConfigurationDifference, [HeldAddress]) throws(SystemError) -> PreparedRelays
 
     // MARK: Fixed at birth
 
@@ -29,8 +40,8 @@ final class Reloader {
     private let environment: [String: String]
     private let outputs: Outputs
     private let logger: Logger
-    private let apply: Apply
-    /// What tells others of each reload.
+    private let prepareRelays: PrepareRelays
+    /// Where each reload is published.
     private let standing: Standing
     private let journal: Journal
     private let admin: AdminHost?
@@ -49,10 +60,10 @@ final class Reloader {
     private var lookFailure: ConfigurationErrors?
     private var wasRejected = false
 
-    /// Starts with a configuration in force; `standing`, `journal` and the service manager are told of every reload.
+    /// Starts with a configuration in force; every reload is reported to `standing`, `journal` and the service manager.
     init(
         _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, standing: Standing,
-        journal: Journal, logger: Logger, manager: ServiceManager? = nil, apply: @escaping Apply
+        journal: Journal, logger: Logger, manager: ServiceManager? = nil, prepareRelays: @escaping PrepareRelays
     ) {
         path = origin.text.path
         environment = origin.environment
@@ -64,12 +75,12 @@ final class Reloader {
         self.journal = journal
         self.logger = logger
         self.manager = manager
-        self.apply = apply
+        self.prepareRelays = prepareRelays
     }
 
     // MARK: Wishes
 
-    /// Somebody asks for a reload, whether the file changed or not.
+    /// Reloads on request, whether the file changed or not.
     @discardableResult
     func reload(_ source: ReloadSource) -> ReloadOutcome {
         let start = EventLoop.nanoseconds
@@ -140,21 +151,13 @@ final class Reloader {
             return conclude(.unchanged(difference, generation: generation), source, since: start)
         }
         let next = loaded.keepingFixedSettings(of: running)
-        let change = try prepareOutputs(next, source, places)
-        var adminChange = AdminHost.Change.none
-        do {
-            adminChange = try admin?.prepare(next.admin) ?? .none
-            try apply(next, generation + 1, next.shutdown.drain)
-        } catch {
-            outputs.discard(change)
-            admin?.discard(adminChange)
-            throw .problems([places.problem(error, in: next)])
-        }
+        let prepared = try prepare(next, difference, source, places)
         running = next
         generation += 1
-        outputs.apply(change)
-        admin?.apply(adminChange)
-        // Said by the more talkative of both levels: whoever makes the log quiet hears that it became so.
+        prepared.relays.commit(generation, next.shutdown.drain)
+        outputs.apply(prepared.outputs)
+        admin?.apply(prepared.admin)
+        // Logged at the lower of both levels, so that a log that becomes quiet says so.
         outputs.level = min(outputs.level, Logger.Level(next.log.level))
         defer { outputs.level = Logger.Level(next.log.level) }
         return conclude(.applied(difference, generation: generation), source, since: start)
@@ -170,17 +173,40 @@ final class Reloader {
         }
     }
 
-    private func prepareOutputs(
-        _ next: Configuration, _ source: ReloadSource, _ places: ConfigurationPlaces
-    ) throws(ReloadRejection) -> Outputs.Change {
-        do {
-            return try outputs.prepare(next.log, reopening: source == .signal)
+    /// Everything that a reload changes, ready and not in force.
+    private struct Prepared {
+        let outputs: Outputs.Change
+        let relays: PreparedRelays
+        let admin: AdminHost.Change
+    }
+
+    /// Prepares all parts, and every address in the same step: the relays may bind what the admin API gives up, and the
+    /// other way round. When one part fails, what was prepared before it is discarded.
+    private func prepare(
+        _ next: Configuration, _ difference: ConfigurationDifference, _ source: ReloadSource,
+        _ places: ConfigurationPlaces
+    ) throws(ReloadRejection) -> Prepared {
+        do throws(SystemError) {
+            let change = try outputs.prepare(next.log, reopening: source == .signal)
+            do throws(SystemError) {
+                let relays = try prepareRelays(next, difference, admin?.released(for: next.admin) ?? [])
+                do throws(SystemError) {
+                    let adminChange = try admin?.prepare(next.admin, released: relays.released) ?? .none
+                    return Prepared(outputs: change, relays: relays, admin: adminChange)
+                } catch {
+                    relays.abandon()
+                    throw error
+                }
+            } catch {
+                outputs.discard(change)
+                throw error
+            }
         } catch {
             throw .problems([places.problem(error, in: next)])
         }
     }
 
-    /// Whoever rotates logs sends the signal to have them opened anew.
+    /// SIGHUP after a rotation of the logs has them opened again.
     private func reopenAccessLog() {
         do {
             outputs.apply(try outputs.prepare(running.log, reopening: true))
@@ -193,7 +219,7 @@ final class Reloader {
 
     private func conclude(_ outcome: ReloadOutcome, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
         manager?.reloaded()
-        let milliseconds = (EventLoop.nanoseconds - start) / 1_000_000
+        let milliseconds = Monotonic.elapsed(from: start, to: EventLoop.nanoseconds) / 1_000_000
         let report = outcome.report(source, generation: generation, milliseconds: milliseconds)
         standing.reloaded(report, configuration: report.result == .applied ? running : nil)
         journal.reloaded(report)
@@ -204,7 +230,7 @@ final class Reloader {
         case .applied(let difference, _):
             logger.notice("reloaded: \(difference.words)", metadata: particulars)
         case .unchanged(let difference, _):
-            // Whoever was told of a rejection, or waits for a setting to work, is told that there is nothing to come.
+            // After a rejection, or where a setting waits for a restart, the log says that nothing else will happen.
             let level: Logger.Level = wasRejected || !difference.needsRestart.isEmpty ? .notice : .debug
             let words = difference.needsRestart.isEmpty ? "the configuration is the one in force" : difference.words
             logger.log(level: level, "nothing reloaded: \(words)", metadata: particulars)

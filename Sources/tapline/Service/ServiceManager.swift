@@ -40,7 +40,7 @@ final class ServiceManager {
         guard socket != nil, !isMain else { return }
         isMain = true
         tell("READY=1")
-        let status = try Timer(loop: loop) { askFigures() }
+        let status = Timer(loop: loop) { askFigures() }
         self.status = status
         status.start(after: 0, every: Self.statusPeriod)
         if let period = Watchdog.period(in: environment) {

@@ -15,9 +15,9 @@ struct StatusLine: Hashable, Sendable {
         init(_ figures: [String: RelayFigures], open: Int, at moment: UInt64) {
             self.moment = moment
             self.open = open
-            accepted = figures.values.reduce(0) { $0 + $1.accepted }
-            up = figures.values.reduce(0) { $0 + $1.bytesUp }
-            down = figures.values.reduce(0) { $0 + $1.bytesDown }
+            accepted = figures.values.reduce(0) { $0 &+ $1.accepted }
+            up = figures.values.reduce(0) { $0 &+ $1.bytesUp }
+            down = figures.values.reduce(0) { $0 &+ $1.bytesDown }
         }
     }
 
@@ -31,7 +31,7 @@ struct StatusLine: Hashable, Sendable {
         guard let last, look.moment > last.moment else { return line + rejected }
         let seconds = Double(look.moment - last.moment) / 1e9
         let rate = { (now: UInt64, before: UInt64) in
-            Quantity.size(UInt64(Double(now >= before ? now - before : 0) / seconds)) + "/s"
+            Quantity.size(UInt64(saturating: Double(now >= before ? now - before : 0) / seconds)) + "/s"
         }
         return line + "; \(rate(look.up, last.up)) up, \(rate(look.down, last.down)) down" + rejected
     }

@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import Logging
+import Sockets
 
 /// Tells the service manager that Tapline is alive, as often as it wants to hear it, and only while every loop turns.
 ///
@@ -17,6 +18,8 @@ final class Watchdog {
     private let logger: Logger
     private let ask: () -> Void
     private let alive: () -> Void
+    /// The monotonic clock, nanoseconds.
+    private let ticks: () -> UInt64
     private var timer: Timer?
     /// Since when an answer is awaited.
     private var asked: UInt64?
@@ -34,23 +37,26 @@ final class Watchdog {
 
     /// Begins. `ask` has every loop asked, and `answered` follows; `alive` tells the manager.
     init(
-        loop: EventLoop, period: UInt64, logger: Logger, ask: @escaping () -> Void, alive: @escaping () -> Void
+        loop: EventLoop, period: UInt64, logger: Logger, ask: @escaping () -> Void, alive: @escaping () -> Void,
+        ticks: @escaping () -> UInt64 = { EventLoop.nanoseconds }
     ) throws(UVError) {
         self.period = period
         self.logger = logger
         self.ask = ask
         self.alive = alive
-        timer = try Timer(loop: loop) { [unowned self] in look() }
+        self.ticks = ticks
+        timer = Timer(loop: loop) { [unowned self] in look() }
         // The first one at once: the manager's time may have begun long ago.
         timer?.start(after: 0, every: period)
     }
 
-    private func look() {
+    /// One period is over. The timer calls it.
+    func look() {
         guard let asked else {
-            asked = EventLoop.nanoseconds
+            asked = ticks()
             return ask()
         }
-        let silent = (EventLoop.nanoseconds - asked) / 1_000_000
+        let silent = Monotonic.elapsed(from: asked, to: ticks()) / 1_000_000
         guard silent >= period, !hasComplained else { return }
         hasComplained = true
         logger.error(

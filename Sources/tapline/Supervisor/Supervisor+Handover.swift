@@ -58,7 +58,8 @@ extension Supervisor {
     func prepareUpgrades() throws {
         guard guest == nil else { return }
         upgrade = try Upgrade(
-            loop: loop, program: program, logger: outputs.logger, obstacle: plan.obstacleToUpgrade,
+            loop: loop, program: program, logger: outputs.logger,
+            obstacle: { [unowned self] in plan.obstacleToUpgrade(with: configuration) },
             hooks: Upgrade.Hooks(
                 copy: { [unowned self] in copyListeners(from: $0) },
                 mostSockets: { [unowned self] in mostListeningSockets },

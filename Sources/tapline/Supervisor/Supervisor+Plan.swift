@@ -1,5 +1,7 @@
 import Configuration
+import Glibc
 import Relay
+import Sockets
 
 extension Supervisor {
     /// What to run, and how to talk about it.
@@ -20,11 +22,19 @@ extension Supervisor {
         /// Listening sockets that another process has bound and handed over.
         var inheritance = Inheritance.nothing
 
-        /// Why no other process can take the place of one that runs this; nil: it can.
-        var obstacleToUpgrade: String? {
-            guard recording != nil else { return nil }
-            return
-                "what --record writes is one file, and two processes cannot write it; --record DIR/ makes files of its own"
+        /// Why no other process can take the place of one that runs this, with the configuration in force; nil: it can.
+        func obstacleToUpgrade(with configuration: Configuration) -> String? {
+            if recording != nil {
+                return
+                    "what --record writes is one file, and two processes cannot write it; --record DIR/ makes files of its own"
+            }
+            if case .file(let path) = configuration.log.access, let descriptor = OutputFile.descriptor(namedBy: path),
+                descriptor > STDERR_FILENO
+            {
+                return
+                    "log.access is \(path), and the next process does not get descriptor \(descriptor); set it to stdout, stderr or a file"
+            }
+            return nil
         }
     }
 

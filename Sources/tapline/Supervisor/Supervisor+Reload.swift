@@ -12,13 +12,12 @@ extension Supervisor {
             origin, running: plan.configuration, outputs: outputs, admin: admin, standing: standing, journal: journal,
             logger: outputs.logger, manager: manager
         ) {
-            [unowned self] (configuration, generation, drain) throws(SystemError) in
-            let before = Set(service.listeners)
-            try service.apply(configuration, generation: generation, drain: drain)
-            // What the file says need not be said again, but nobody knows a free port before it is bound.
-            let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
-            let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
-            announcer.announce(free, of: configuration)
+            [unowned self] (configuration, difference, released) throws(SystemError) in
+            let change = try service.prepare(configuration, difference, released: released)
+            return Reloader.PreparedRelays(
+                released: change.released,
+                commit: { [unowned self] in commit(change, configuration, service, generation: $0, drain: $1) },
+                abandon: { service.abandon(change) })
         }
         self.reloader = reloader
         let path = origin.text.directory + "/" + (origin.text.path.split(separator: "/").last ?? "")
@@ -26,9 +25,21 @@ extension Supervisor {
             outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
             return
         }
-        watch = try ConfigurationWatch(
+        watch = ConfigurationWatch(
             loop: loop, path: path, included: { reloader.includedPaths }, logger: outputs.logger
         ) { [unowned self] in look() }
+    }
+
+    private func commit(
+        _ change: RelayService.Change, _ configuration: Configuration, _ service: RelayService, generation: Int,
+        drain: Duration
+    ) {
+        let before = Set(service.listeners)
+        service.commit(change, generation: generation, drain: drain)
+        // What the file says need not be said again, but a free port is only known once it is bound.
+        let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
+        let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
+        announcer.announce(free, of: configuration)
     }
 
     /// The file may have changed. While another process is about to take over, that one reads it.
@@ -63,7 +74,7 @@ extension Supervisor {
         }
     }
 
-    /// How any thread asks for a reload, and hears what came of it; answers also when Tapline is stopping. Nil where
+    /// How any thread requests a reload and gets its report; it answers also when Tapline is stopping. Nil where
     /// there is no file to reload.
     var requestReload: (@Sendable () async -> ReloadReport)? {
         guard plan.origin != nil, let mailbox else { return nil }

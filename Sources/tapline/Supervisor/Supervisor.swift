@@ -48,7 +48,7 @@ final class Supervisor {
     private(set) var admin: AdminHost?
     var reloader: Reloader?
     var watch: ConfigurationWatch?
-    /// Somebody asked for a reload while another process was about to take over.
+    /// A reload was requested while another process was about to take over.
     var isReloadWanted = false
     var upgrade: Upgrade?
     var arrival: Arrival?
@@ -61,7 +61,7 @@ final class Supervisor {
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
         standing = Standing(
             version: Tapline.versionNumber, path: plan.origin?.text.path,
-            directory: try plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
+            directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
         loop = try EventLoop()
     }
 
@@ -85,7 +85,7 @@ final class Supervisor {
     private func start() throws {
         let mailbox = try Mailbox<Event>(loop: loop) { [unowned self] in $0.forEach(handle) }
         self.mailbox = mailbox
-        patience = try Timer(loop: loop) { [unowned self] in take(.patienceLost) }
+        patience = Timer(loop: loop) { [unowned self] in take(.patienceLost) }
         if plan.inheritance.predecessor != nil { outputs.share(true) }
         // Before the workers: from the first connection on, a signal must not cut anything.
         try watchSignals()
@@ -123,7 +123,7 @@ final class Supervisor {
         return observer
     }
 
-    /// After the relays: whoever waits for them must not wait for this.
+    /// After the relays, which must not wait for this.
     private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
         guard guest == nil else { return }
         var services = AdminServices(
@@ -156,7 +156,7 @@ final class Supervisor {
         if plan.origin != nil {
             signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in _ = reload(.signal) })
         } else if signal(SIGHUP, SIG_DFL) != nil {
-            // Whoever started it with nohup(1) wants it to survive the terminal.
+            // Started with nohup(1), it survives the terminal.
             signal(SIGHUP, SIG_IGN)
         } else {
             signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in take(.asked) })
@@ -165,7 +165,8 @@ final class Supervisor {
 
     /// It could not start: what there is closes, and the loop runs empty.
     private func giveUp() {
-        // With workers it was the guest that failed, and the relay ends in order.
+        service?.discardUnusedRecordings()
+        // With workers it was a later part that failed, and the relay ends in order.
         take(service == nil ? .workersStopped : .asked)
     }
 

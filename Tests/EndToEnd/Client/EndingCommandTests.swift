@@ -89,11 +89,11 @@ struct EndingCommandTests {
             let waiting = try scene.start([TaplineProcess.binary, "drain", "--wait", "--admin", socket])
             try await waiting.output.line(containing: "draining")
             // Held while its end passes, as a process may be that waits for its turn.
-            try await waiting.send(SIGSTOP)
+            try await waiting.stopRunning()
             try await first.program.send(SIGTERM)
             try await first.program.exit()
             let second = try await scene.run(relays: relays, more: more)
-            try await waiting.send(SIGCONT)
+            try await waiting.goOn()
             #expect(try await waiting.exit() == .exited(0))
             #expect(waiting.output.all.last == "tapline has ended")
             try await second.stop()

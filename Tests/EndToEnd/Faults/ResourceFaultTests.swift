@@ -3,7 +3,8 @@ import Testing
 
 /// `FAULTS.md`, "Resources and upstream trouble", of the built program.
 struct ResourceFaultTests {
-    /// Pipes of flows that stream, and recordings, come out of the same limit: what is open goes on, nobody is dropped.
+    /// Pipes of flows that stream, and recordings, count against the same limit: open connections continue, and none is
+    /// dropped.
     @Test(.needs("python3", "curl", "prlimit"))
     func descriptorLimit_withStreamsAndRecordings_isNeverMet_andWhatIsOpenGoesOn() async throws {
         try await scene(.heavy) { scene in
@@ -54,7 +55,7 @@ struct ResourceFaultTests {
             #expect(records.allSatisfy { ["client_closed", "upstream_closed"].contains($0.reason) })
             #expect(records.filter { $0.relay == "taped" }.allSatisfy { $0.bytesUp == 14 && $0.bytesDown == 14 })
             #expect(records.filter { $0.relay == "taped" }.allSatisfy { $0.recordedBytes == 28 })
-            // Nobody was ever told that there is no descriptor left.
+            // No client was refused for want of a descriptor.
             #expect(!tapline.program.errors.all.contains { $0.contains("EMFILE") })
             try await tapline.stop()
         }
@@ -67,7 +68,7 @@ struct ResourceFaultTests {
     func accept_thatTheSystemRefuses_isTriedAgainAtEase_andClientsAreServed(name: String, code: CInt) async throws {
         try await scene { scene in
             let bench = try await RefusalBench(scene, code)
-            // From here on it refuses; whoever connects waits in the kernel's queue.
+            // From here on it refuses; clients wait in the kernel's queue.
             try bench.refuse(1 << 30)
             try await bench.puppet.connect("a", to: bench.tapline.address)
             let line = try await bench.tapline.program.errors.line(containing: "accepting pauses")
@@ -81,6 +82,25 @@ struct ResourceFaultTests {
             try await bench.admin.await("that it is counted", "/metrics") { $0.body.contains(counted) ? true : nil }
             try bench.refuse(0)
             try await bench.expectServed("a")
+        }
+    }
+
+    /// SwiftNIO closes a listening socket on an error that concerns one client.
+    @Test(.needs("python3", "curl", "gcc"))
+    func accept_thatFailsForTheAPI_isTriedAgain_andClientsAreServed() async throws {
+        try await scene { scene in
+            let bench = try await RefusalBench(scene, EPROTO, ofAPI: true)
+            for refusals in [1, 2] as [Int32] {
+                try bench.refuse(refusals)
+                // It waits in the kernel's queue.
+                #expect(try await bench.admin.ask("/v1/status").status == 200)
+                #expect(try bench.left == 0)
+            }
+            let words = "cannot accept clients at 127.0.0.1:"
+            let lines = bench.tapline.program.errors.all.filter { $0.contains(words) }
+            // One a minute.
+            #expect(lines.count == 1 && lines[0].contains("Protocol error"), "\(lines)")
+            try await bench.tapline.stop()
         }
     }
 
@@ -104,21 +124,24 @@ private struct RefusalBench {
     let admin: AdminClient
     private let file: String
 
-    init(_ scene: Scene, _ code: CInt) async throws {
+    /// `ofAPI`: the API's accepting is refused, and not the relay's.
+    init(_ scene: Scene, _ code: CInt, ofAPI: Bool = false) async throws {
         let library = scene.path("refuse.so")
         try await scene.run("gcc", "-shared", "-fPIC", "-O2", "-o", library, "\(Scene.peers)/refuse.c")
         file = scene.path("refusals")
         try Data(count: 4).write(to: URL(fileURLWithPath: file))
         puppet = try scene.puppet()
-        // The API has a socket of another family, which is not refused.
+        // The other one has a socket of another family, which is not refused.
+        let (refused, other) = ("127.0.0.1:0", "unix:\(scene.path("other.sock"))")
+        let upstream = try await puppet.listen("upstream")
         tapline = try await scene.run(
-            relays: "  - { name: web, listen: '127.0.0.1:0', upstream: '\(try await puppet.listen("upstream"))' }",
-            more: "admin: { listen: 'unix:\(scene.path("admin.sock"))' }",
+            relays: "  - { name: web, listen: '\(ofAPI ? other : refused)', upstream: '\(upstream)' }",
+            more: "admin: { listen: '\(ofAPI ? refused : other)' }",
             before: ["env", "LD_PRELOAD=\(library)", "REFUSE_FILE=\(file)", "REFUSE_ERROR=\(code)"])
         admin = try await scene.admin(of: tapline)
     }
 
-    /// So many times from now on.
+    /// This many times from now on.
     func refuse(_ count: Int32) throws {
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
         // The same file, and its first four bytes at once: the process has it in its memory.

@@ -64,7 +64,7 @@ struct FailedUpgradeTests {
     /// Also one that has bound everything, and then finds that the admin API's address is somebody else's.
     @Test(.needs("python3")) func processThatFailsLate_leavesTheFilesAlone() async throws {
         try await play { bench, lineage in
-            kill(lineage.current, SIGSTOP)
+            try await StoppedProcess.stop(lineage.current)
             let other = try await bench.puppet.listen("other", "127.0.77.3:0")
             try Files.replace(
                 bench.path,
@@ -131,7 +131,7 @@ struct FailedUpgradeTests {
             let old = lineage.current
             try lineage.send(SIGUSR2)
             _ = try await lineage.errors.first(4) { $0.contains(" listens on ") }
-            kill(old, SIGSTOP)
+            try await StoppedProcess.stop(old)
             try await bench.begin(bench.first, "of the new one")
             kill(old, SIGCONT)
             try lineage.send(SIGTERM)

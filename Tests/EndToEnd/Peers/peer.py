@@ -23,10 +23,15 @@ def raise_descriptor_limit():
 
 
 def divide(address):
-    """The family and the address in Python's form, of HOST:PORT, [IPv6]:PORT or unix:PATH."""
+    """The family and the address in Python's form, of HOST:PORT, [IPv6]:PORT, [IPv6%ZONE]:PORT, unix:PATH or unix:@NAME."""
+    if address.startswith("unix:@"):
+        return socket.AF_UNIX, "\0" + address[len("unix:@"):]
     if address.startswith("unix:"):
         return socket.AF_UNIX, address[len("unix:"):]
     host, port = address.rsplit(":", 1)
+    if "%" in host:
+        # Two values would lose the zone.
+        return socket.AF_INET6, socket.getaddrinfo(host[1:-1], int(port), socket.AF_INET6, socket.SOCK_STREAM)[0][4]
     if host.startswith("["):
         return socket.AF_INET6, (host[1:-1], int(port))
     return socket.AF_INET, (host, int(port))
@@ -35,8 +40,9 @@ def divide(address):
 def describe(name):
     """The address as Tapline writes it."""
     if isinstance(name, (str, bytes)):
-        return "unix:" + (name if isinstance(name, str) else name.decode())
-    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+        return "unix:" + (name if isinstance(name, str) else name.decode()).replace("\0", "@", 1)
+    zone = f"%{socket.if_indextoname(name[3])}" if len(name) > 3 and name[3] else ""
+    return f"[{name[0]}{zone}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
 
 
 def listen(address="127.0.0.1:0", backlog=4096):
@@ -67,7 +73,7 @@ def reset(connection):
 
 
 def content(count, salt=0):
-    """So many bytes, in pieces: they depend on their place, so that a swapped or lost piece shows."""
+    """That number of bytes, in pieces: they depend on their place, so that a swapped or lost piece shows."""
     block = b"".join(hashlib.sha256(struct.pack("<QQ", salt, number)).digest() for number in range(2048))
     place = 0
     while count > 0:

@@ -86,13 +86,13 @@ struct HungReaderTests {
             try await pipe.open("a")
             let first = try await pipe.puppet.pass(100_000, from: "a", to: "a'")
             let before = try ProcessFacts.privateMemory(of: pipe.tapline.pid)
-            try await pipe.reader.send(SIGSTOP)
+            try await pipe.reader.stopRunning()
             try await pipe.puppet.pass(200_000_000, from: "a'", to: "a")
             let growth = try ProcessFacts.privateMemory(of: pipe.tapline.pid) - before
             #expect(growth < Self.mostForwardMemory, "\(growth >> 10) KiB")
             let record = try await pipe.end("a", "a'")
             #expect(record.isBalanced && record.droppedBytes ?? 0 > 100_000_000)
-            try await pipe.reader.send(SIGCONT)
+            try await pipe.reader.goOn()
             // When the reader has had what had gathered, connections are recorded whole again.
             var late: RecordingBench.Sent?
             var whole: EndRecord?
@@ -116,14 +116,14 @@ struct HungReaderTests {
         try await scene(.heavy) { scene in
             let pipe = try await PipeBench(scene)
             try await pipe.open("a")
-            try await pipe.reader.send(SIGSTOP)
+            try await pipe.reader.stopRunning()
             try await pipe.puppet.pass(40_000_000, from: "a'", to: "a")
             try await pipe.tapline.program.send(SIGTERM)
             // Two seconds to drain, and some patience with the reader.
             #expect(try await pipe.tapline.program.exit(within: .seconds(15)) == .exited(0))
             let record = try #require(try pipe.tapline.recordsSoFar.first)
             #expect(record.isBalanced && record.reason == "drained" && record.droppedBytes ?? 0 > 0)
-            try await pipe.reader.send(SIGCONT)
+            try await pipe.reader.goOn()
         }
     }
 }

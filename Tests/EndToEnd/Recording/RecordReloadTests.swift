@@ -57,6 +57,47 @@ struct RecordReloadTests {
         }
     }
 
+    /// Through the API, for connections of every generation; what is recorded afterwards is recorded once.
+    @Test(.needs("python3", "curl")) func recording_stoppedAfterAReload_writesNothingMore() async throws {
+        try await reloadScene { bench in
+            let (one, two) = (bench.scene.path("one"), bench.scene.path("two"))
+            let admin = "admin: { listen: 127.0.0.1:0 }\n"
+            try Files.write(admin + text(bench, record: "directory: \(one)"), to: bench.path)
+            let tapline = try await bench.run()
+            let client = try await bench.scene.admin(of: tapline)
+            try await bench.begin(bench.first, "old")
+            try Files.replace(bench.path, with: admin + text(bench, record: "directory: \(two)"))
+            try await bench.reloaded(tapline, 2)
+            try await bench.begin(bench.first, "new")
+
+            let stopped = try await client.ask("DELETE", "/v1/relays/web/recording")
+            #expect(try stopped.json["recording"] == .flag(false))
+            let paths = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
+            #expect(paths.count == 2)
+            let before = try await bench.scene.facts(of: paths)
+            #expect(before.recorded == 2 * 80_000)
+            for name in ["old", "new"] { try await bench.exchange(name) }
+            #expect(try await bench.scene.facts(of: paths).recorded == before.recorded)
+
+            let started = try await client.ask("POST", "/v1/relays/web/recording")
+            #expect(try started.json["recording"] == .flag(true))
+            for name in ["old", "new"] {
+                try await bench.exchange(name)
+                try await bench.end(name)
+            }
+            let records = try await tapline.stop()
+            for record in records {
+                #expect(record.bytesUp + record.bytesDown == 3 * 80_000)
+                #expect(record.recordedBytes == 2 * 80_000 && record.droppedBytes == 0)
+            }
+            // Each byte once, over all files.
+            let all = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
+            #expect(all.count == 3)
+            #expect(try await bench.scene.facts(of: paths).recorded == before.recorded)
+            #expect(try await bench.scene.facts(of: all.filter { !paths.contains($0) }).recorded == 2 * 80_000)
+        }
+    }
+
     @Test(.needs("python3")) func folder_thatCannotBeMade_rejectsTheReload() async throws {
         try await reloadScene { bench in
             try Files.write(text(bench, record: "directory: good"), to: bench.path)

@@ -44,7 +44,7 @@ struct RecordTargetTests {
             try await pipe.open("a")
             try await pipe.puppet.pass(300_000, from: "a", to: "a'")
             await pipe.reader.kill()
-            let notice = "nobody reads standard output any more"
+            let notice = "the reader of standard output is gone"
             while pipe.tapline.program.errors.all.allSatisfy({ !$0.contains(notice) }) {
                 try await pipe.puppet.pass(10_000, from: "a'", to: "a")
             }

@@ -10,10 +10,12 @@ struct Footing {
 
     /// The kind of a pipe that connections lend each other.
     fileprivate static let pipe = "pipe"
+    /// The kind of the descriptor that reports changes of folders.
+    fileprivate static let watch = "anon_inode:inotify"
 
     /// How many descriptors of pipes are open at most while nothing streams: its own (standard streams, signals, what wakes
     /// threads), and two for each of the sixteen empty pipes that a worker keeps for the next flow.
-    static var mostPipes: Int { 16 + 32 * ProcessInfo.processInfo.activeProcessorCount }
+    static var mostPipes: Int { 20 + 32 * ProcessInfo.processInfo.activeProcessorCount }
 
     /// Of this process, as it is now.
     init(of pid: pid_t) throws {
@@ -34,13 +36,16 @@ extension TaplineProcess {
     /// What it holds now.
     func footing() throws -> Footing { try Footing(of: pid) }
 
-    /// What it holds when two looks find the same: whoever has just gone is gone for it too.
+    /// Its descriptors once two consecutive readings agree, so that connections that have just ended are closed. The watch
+    /// of a configuration file is opened last, after the listeners are announced.
     func steadyFooting(in scene: Scene) async throws -> Footing {
+        let words = try String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8).split(separator: "\0")
+        let isWatching = words.contains("run")
         var last = try footing()
         try await scene.eventually("its descriptors stay as they are") {
             let now = try footing()
             defer { last = now }
-            return now.descriptors == last.descriptors
+            return now.descriptors == last.descriptors && (!isWatching || now.descriptors[Footing.watch] != nil)
         }
         return last
     }

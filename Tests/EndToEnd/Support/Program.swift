@@ -88,7 +88,7 @@ final class Program: Sendable {
     }
 
     private func running() async throws -> Execution<CustomWriteInput, SequenceOutput, SequenceOutput> {
-        try await started.value(within: .seconds(30)) { [name] in Failure("\(name) did not start") }
+        try await started.value(within: .seconds(60)) { [name] in Failure("\(name) did not start") }
     }
 
     /// Writes text to its standard input.
@@ -105,6 +105,16 @@ final class Program: Sendable {
     func send(_ signal: CInt) async throws {
         guard ended.settled == nil else { return }
         try await running().send(signal: Signal(rawValue: signal))
+    }
+
+    /// Stops it, as a debugger does at a breakpoint, and waits until it has stopped.
+    func stopRunning() async throws {
+        try await StoppedProcess.stop(pid())
+    }
+
+    /// Lets it go on.
+    func goOn() async throws {
+        try await send(SIGCONT)
     }
 
     /// Waits until it has ended and all it wrote is read.

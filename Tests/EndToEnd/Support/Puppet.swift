@@ -100,12 +100,12 @@ final class Puppet: Sendable {
 
     /// Stops its process, as a debugger does at a breakpoint: its system answers for it, and nobody reads.
     func stop() async throws {
-        try await program.send(SIGSTOP)
+        try await program.stopRunning()
     }
 
     /// Lets it go on.
     func goOn() async throws {
-        try await program.send(SIGCONT)
+        try await program.goOn()
     }
 
     /// Receives exactly so many bytes.

@@ -58,7 +58,7 @@ final class Scene: Sendable {
     }
 
     /// Asks until the answer is yes; no event tells of it.
-    func eventually(_ what: String, within limit: Duration = .seconds(30), _ ask: () async throws -> Bool) async throws
+    func eventually(_ what: String, within limit: Duration = .seconds(60), _ ask: () async throws -> Bool) async throws
     {
         let deadline = ContinuousClock.now + limit
         while try await !ask() {

@@ -55,7 +55,9 @@ import Testing
             let record = try relay.end()
             #expect(record.summary == .init(.clientClosed, up: stream, down: 0))
             #expect(record.client == ends.source)
-            #expect((record.splicedUp > 0) == (pump == .splice))
+            #expect(record.splicedUp == 0 || pump == .splice)
+            // A sanitizer slows the sender down so much that the flow may not stream.
+            #expect(record.splicedUp > 0 || pump == .copy || ProcessFigures.isSanitized)
         }
     }
 

@@ -20,7 +20,9 @@ import Testing
             let ended = try peers.finish(client, peers.first, bytes, up: stream)
             #expect(ended.hello?.serverName == "A.example" && ended.hello?.route == "a.example")
             #expect(ended.upstream == "\(peers.first.address)" && ended.upstreamAddress == peers.first.address)
-            #expect((ended.splicedUp > 0) == (pump == .splice))
+            #expect(ended.splicedUp == 0 || pump == .splice)
+            // A sanitizer slows the sender down so much that the flow may not stream.
+            #expect(ended.splicedUp > 0 || pump == .copy || ProcessFigures.isSanitized)
         }
     }
 

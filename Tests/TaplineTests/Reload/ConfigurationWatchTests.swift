@@ -2,6 +2,7 @@ import Configuration
 import EventLoop
 import Glibc
 import Logging
+import Sockets
 import TestSupport
 import Testing
 
@@ -35,7 +36,7 @@ import Testing
             let looks = Looks("\(folder)/a.yaml")
             let log = LogCapture()
             try await LoopHarness.run { harness in
-                let watch = try ConfigurationWatch(
+                let watch = ConfigurationWatch(
                     loop: harness.loop, path: looks.path, logger: log.logger, look: looks.look)
                 defer { watch.close() }
                 // What changed before it was watched is found, too.
@@ -172,17 +173,18 @@ import Testing
         }
     }
 
-    /// Every event that is read makes another one, as when a trace of this process is written there: libuv would read
-    /// for ever.
+    /// Every event that is read makes another one, as when a trace of this process is written there: libuv would never
+    /// stop reading.
     @Test func aLogThatIsWrittenToWithoutPause_holdsNothingUp() async throws {
         try await TemporaryFolder.run { folder in
             let path = "\(folder)/a.yaml"
             try Files.write("one", to: path)
             let looks = Looks(path)
-            let log = open("\(folder)/trace", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
-            defer { close(log) }
             try await LoopHarness.run { harness in
-                let watch = try ConfigurationWatch(
+                // Not before: another test may be counting the descriptors of the process.
+                let log = open("\(folder)/trace", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+                defer { close(log) }
+                let watch = ConfigurationWatch(
                     loop: harness.loop, path: path, logger: LogCapture().logger,
                     watchDirectory: { loop, path, action throws(DirectoryWatch.Failure) in
                         try DirectoryWatch(loop: loop, path: path) { name in
@@ -217,7 +219,7 @@ import Testing
             let looks = Looks(path)
             let log = LogCapture()
             try await LoopHarness.run { harness in
-                let watch = try ConfigurationWatch(
+                let watch = ConfigurationWatch(
                     loop: harness.loop, path: path, logger: log.logger,
                     watchDirectory: { _, _, _ throws(DirectoryWatch.Failure) in throw .watchLimit },
                     look: looks.look)
@@ -229,6 +231,45 @@ import Testing
             }
             #expect(log.all.count == 1)
             #expect(log.contains("warning", "compared every 2 s", folder, "fs.inotify.max_user_watches"))
+        }
+    }
+
+    @Test func aThreadThatCannotBeStarted_leavesTheFoldersWatched_andThatIsSaid() async throws {
+        try await TemporaryFolder.run { folder in
+            let path = "\(folder)/a.yaml"
+            try Files.write("one", to: path)
+            let looks = Looks(path)
+            let log = LogCapture()
+            try await LoopHarness.run { harness in
+                let watch = ConfigurationWatch(
+                    loop: harness.loop, path: path, logger: log.logger, makePoll: { _, _, _ in throw Errno(EAGAIN) },
+                    look: looks.look)
+                defer { watch.close() }
+                #expect(!watch.isSlow)
+                try expect("one", looks, harness)
+                try Files.replace(path, with: "two")
+                try expect("two", looks, harness)
+            }
+            #expect(log.all.count == 1)
+            #expect(log.contains("warning", "need a SIGHUP", "\(Errno(EAGAIN))"))
+        }
+    }
+
+    @Test func neitherThreadNorWatch_isSaid() async throws {
+        try await TemporaryFolder.run { folder in
+            let path = "\(folder)/a.yaml"
+            try Files.write("one", to: path)
+            let looks = Looks(path)
+            let log = LogCapture()
+            try await LoopHarness.run { harness in
+                let watch = ConfigurationWatch(
+                    loop: harness.loop, path: path, logger: log.logger, makePoll: { _, _, _ in throw Errno(EAGAIN) },
+                    watchDirectory: { _, _, _ throws(DirectoryWatch.Failure) in throw .watchLimit },
+                    look: looks.look)
+                defer { watch.close() }
+                try expect("one", looks, harness)
+            }
+            #expect(log.contains("warning", "read at SIGHUP only", folder, "fs.inotify.max_user_watches"))
         }
     }
 
@@ -267,7 +308,7 @@ import Testing
             try Files.write("one", to: "\(folder)/conf.d/one.yaml")
             let looks = IncludedLooks("\(folder)/a.yaml")
             try await LoopHarness.run { harness in
-                let watch = try ConfigurationWatch(
+                let watch = ConfigurationWatch(
                     loop: harness.loop, path: looks.path, included: { looks.paths }, logger: LogCapture().logger,
                     watchDirectory: watchDirectory, look: looks.look)
                 defer { watch.close() }

@@ -35,11 +35,16 @@ import Testing
             reloader = Reloader(
                 Reloader.Origin(text: text, environment: environment), running: configuration, outputs: outputs,
                 admin: nil, standing: standing, journal: Journal(), logger: log.logger
-            ) { [unowned self] (configuration, generation, drain) throws(SystemError) in
+            ) { [unowned self] (configuration, _, _) throws(SystemError) in
                 if let refusal { throw refusal }
-                applied.append(configuration)
-                generations.append(generation)
-                drains.append(drain)
+                return Reloader.PreparedRelays(
+                    released: [],
+                    commit: { [unowned self] generation, drain in
+                        applied.append(configuration)
+                        generations.append(generation)
+                        drains.append(drain)
+                    },
+                    abandon: {})
             }
         }
 

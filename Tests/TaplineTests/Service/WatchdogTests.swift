@@ -21,6 +21,26 @@ struct WatchdogTests {
         #expect(Watchdog.period(in: environment, process: 42) == period)
     }
 
+    /// A virtual machine that was moved may see the monotonic clock go back while an answer is awaited.
+    @Test func clockThatGoesBack_isNoSilence() async throws {
+        try await LoopHarness.run { harness in
+            let second: UInt64 = 1_000_000_000
+            let log = LogCapture()
+            var moments = [100 * second, 40 * second, 101 * second, 116 * second]
+            var asked = 0
+            let watchdog = try Watchdog(
+                loop: harness.loop, period: 15_000, logger: log.logger, ask: { asked += 1 }, alive: {},
+                ticks: { moments.removeFirst() })
+            watchdog.look()
+            watchdog.look()
+            watchdog.look()
+            #expect(asked == 1 && log.all.isEmpty)
+            watchdog.look()
+            #expect(log.all.contains { $0.contains("has not turned for 16000 ms") })
+            watchdog.close()
+        }
+    }
+
     private enum Event: Sendable { case pulsed }
 
     /// A worker hangs in what it is told by its end record, as one would in a defect. The others turn on.

@@ -25,6 +25,7 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         switch try UpstreamAddress(parsing: String(address), directory: directory) {
         case .name(let name, let port): self = .tcp(host: name, port: port)
         case .address(let address): self.init(address)
+        case .linkLocal(let address, let zone, let port): self = .tcp(host: "\(address)%\(zone)", port: port)
         case .originalDestination: throw ValueError("`\(text)` is what relays forward to; an admin API has an address")
         }
     }
@@ -41,7 +42,9 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
     private init(_ address: SocketAddress) {
         switch address {
         case .ipv4(let host, let port): self = .tcp(host: address.isWildcard ? "127.0.0.1" : "\(host)", port: port)
-        case .ipv6(let host, let port, _): self = .tcp(host: address.isWildcard ? "::1" : "\(host)", port: port)
+        case .ipv6(let host, let port, _):
+            let zone = address.zone.map { "%\($0)" } ?? ""
+            self = .tcp(host: address.isWildcard ? "::1" : "\(host)\(zone)", port: port)
         case .unix(let path): self = .unix(path: path)
         }
     }
@@ -54,10 +57,12 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// What stands in `Host`. Behind a Unix socket nobody looks for a name.
+    /// The value of `Host`: without a zone, which means something on this machine only (RFC 6874, section 4). A server
+    /// on a Unix socket does not look at it.
     var host: String {
         switch self {
-        case .tcp: description
+        case .tcp(let host, let port):
+            host.contains(":") ? "[\(host.prefix { $0 != "%" })]:\(port)" : description
         case .unix: "localhost"
         }
     }

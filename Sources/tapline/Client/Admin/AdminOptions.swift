@@ -33,7 +33,7 @@ struct AdminOptions: ParsableArguments {
                 admin: admin, config: config, tokenFile: tokenFile,
                 in: AdminTarget.Surroundings(
                     variable: ProcessEnvironment.value, variables: ProcessEnvironment.all,
-                    directory: try workingDirectory(), canRead: { access($0, R_OK) == 0 })))
+                    directory: workingDirectory(), canRead: { access($0, R_OK) == 0 })))
     }
 }
 

@@ -28,7 +28,7 @@ final class HTTPExchange: Sendable {
         var verb = AdminClient.Verb.get
         /// The path with its query.
         var path: String
-        /// The answer must be whole within so many milliseconds; nil: it is a stream, of which only the head is due.
+        /// Milliseconds within which the answer must be whole; nil: it is a stream, of which only the head is due.
         var deadline: Int64? = 10_000
     }
 
@@ -60,13 +60,27 @@ final class HTTPExchange: Sendable {
         let connecting =
             switch target.address {
             case .tcp(let host, let port): bootstrap.connect(host: host, port: Int(port))
-            case .unix(let path): bootstrap.connect(unixDomainSocketPath: path)
+            case .unix(let path): Self.connect(bootstrap, path)
             }
         connecting.whenComplete { [self] result in
             switch result {
             case .success(let channel): took(channel)
             case .failure(let error): sink(.failed(HTTPTrouble(connecting: error)))
             }
+        }
+    }
+
+    /// Connects to a path, or to an abstract name, which SwiftNIO would take for a path.
+    private static func connect(_ bootstrap: ClientBootstrap, _ path: String) -> EventLoopFuture<any Channel> {
+        let address = Sockets.SocketAddress.unix(path: path)
+        guard address.isAbstract else { return bootstrap.connect(unixDomainSocketPath: path) }
+        do throws(Errno) {
+            let socket = try Socket(family: address.family)
+            // A Unix socket is connected at once or not at all.
+            if case .failed(let error) = socket.connect(to: address) { throw error }
+            return bootstrap.withConnectedSocket(socket.release())
+        } catch {
+            return group.next().makeFailedFuture(IOError(errnoCode: error.code, reason: "connect"))
         }
     }
 
@@ -103,7 +117,7 @@ enum HTTPTrouble: Error, Hashable, Sendable {
     case timeout
     /// The connection ended in the middle of the answer.
     case cut
-    /// Whoever answered does not speak HTTP.
+    /// The answer is not HTTP.
     case notHTTP
     /// The answer is larger than any that is taken.
     case tooLarge

@@ -34,22 +34,28 @@ final class TopSession {
         self.terminal = terminal
     }
 
-    /// Returns when somebody wants it to end; the terminal is as it was then, whatever happened.
+    /// Returns when the user or a signal ends it; the terminal is then as it was.
     func run() throws {
         let loop = try EventLoop()
-        let mailbox = try Mailbox<News>(loop: loop) { [self] news in for item in news { take(item) } }
-        let ticker = try Timer(loop: loop) { [self] in guarded { try perform(model.tick()) } }
-        let escapeTimer = try Timer(loop: loop) { [self] in guarded { try handle(keys.settle()) } }
-        let ends = try [SIGINT, SIGTERM, SIGHUP, SIGQUIT].map { signal in
-            try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
+        defer {
+            loop.closeHandles()
+            loop.close()
         }
-        let redraws = try [SIGWINCH, SIGCONT].map { signal in
-            try SignalWatch(loop: loop, signal: signal) { [self] in
+        let mailbox = try Mailbox<News>(loop: loop) { [self] news in for item in news { take(item) } }
+        defer { mailbox.close() }
+        let ticker = Timer(loop: loop) { [self] in guarded { try perform(model.tick()) } }
+        let escapeTimer = Timer(loop: loop) { [self] in guarded { try handle(keys.settle()) } }
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+            _ = try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
+        }
+        for signal in [SIGWINCH, SIGCONT] {
+            _ = try SignalWatch(loop: loop, signal: signal) { [self] in
                 terminal.forget()
                 guarded {}
             }
         }
         let keyboard = try Keyboard(loop: loop) { [self] bytes in typed(bytes) }
+        defer { keyboard.close() }
         self.loop = loop
         self.mailbox = mailbox
         self.escapeTimer = escapeTimer
@@ -60,11 +66,6 @@ final class TopSession {
         ticker.start(after: Self.period, every: Self.period)
         while outcome == nil { loop.turn(wait: true) }
         terminal.release()
-        keyboard.close()
-        mailbox.close()
-        for handle in [ticker, escapeTimer] + ends + redraws as [Handle] { handle.close() }
-        loop.run()
-        loop.close()
         try outcome?.get()
     }
 
