@@ -15,20 +15,22 @@ import Testing
     /// The socket is bound, and then there is no descriptor for its copy.
     @Test func listenerThatFailsAfterItsBind_leavesNoSocketFile() async throws {
         try await TemporaryFolder.run { folder in
-            let path = folder + "/admin.sock"
-            var wasThere = false
-            let error = #expect(throws: SystemError.self) {
-                _ = try AdminListener.bindUnix(
-                    path, [], [],
-                    duplicate: { _ throws(Errno) in
-                        wasThere = access(path, F_OK) == 0
-                        throw Errno(EMFILE)
-                    })
+            try await Exclusive.run {
+                let path = folder + "/admin.sock"
+                var wasThere = false
+                let error = #expect(throws: SystemError.self) {
+                    _ = try AdminListener.bindUnix(
+                        path, [], [],
+                        duplicate: { _ throws(Errno) in
+                            wasThere = access(path, F_OK) == 0
+                            throw Errno(EMFILE)
+                        })
+                }
+                #expect(error?.errno.code == EMFILE)
+                #expect(wasThere)
+                let left = try names(in: folder)
+                #expect(left == [])
             }
-            #expect(error?.errno.code == EMFILE)
-            #expect(wasThere)
-            let left = try names(in: folder)
-            #expect(left == [])
         }
     }
 

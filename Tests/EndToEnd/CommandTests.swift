@@ -132,7 +132,7 @@ struct CommandTests {
         try await scene { scene in
             let binary = try scene.publicBinary()
             let program = try scene.start(Scene.ordinaryUser + [binary, "forward", "127.0.0.1:81:127.0.0.1:9"])
-            let ending = try await program.exit(within: .seconds(20))
+            let ending = try await program.exit()
             #expect(ending == .exited(71))
             let said = program.errors.all.joined()
             #expect(said.contains("127.0.0.1:81") && said.contains("EACCES"))

@@ -21,8 +21,8 @@ struct ConnectTests {
             let record = try await fail(puppet, tapline)
             #expect(record.reason == "connect_timeout" && record.closedBy == "tapline" && record.connectMs == nil)
             #expect(record.upstreamAddress == "\(Network.blackHole):80")
-            // A deadline fires at most 250 ms late; the rest is for a busy machine.
-            #expect((1450..<4000).contains(record.durationMs), "after \(record.durationMs) ms")
+            // A deadline fires at most 250 ms late; the rest is for a busy machine, and less than the default.
+            #expect((1450..<4750).contains(record.durationMs), "after \(record.durationMs) ms")
         }
     }
 
@@ -31,10 +31,11 @@ struct ConnectTests {
         try await scene { scene in
             let network = try await scene.network()
             let puppet = try scene.puppet(before: network.before)
-            let tapline = try await scene.forward("127.0.0.1:0:\(address):80", before: network.before)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(address):80", options: ["--connect-timeout", "30s"], before: network.before)
             let record = try await fail(puppet, tapline)
             #expect(record.reason == "connect_unreachable" && record.closedBy == "tapline" && record.errno == errno)
-            #expect(record.durationMs < 2500)
+            #expect(record.durationMs < 15_000)
         }
     }
 
@@ -45,7 +46,8 @@ struct ConnectTests {
                 files: ["/etc/hosts": "\(Network.blackHole) two.example\n127.0.0.1 two.example\n"])
             let puppet = try scene.puppet(before: network.before)
             let port = try await puppet.listen("upstream").split(separator: ":")[1]
-            let tapline = try await scene.forward("127.0.0.1:0:two.example:\(port)", before: network.before)
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:two.example:\(port)", options: ["--connect-timeout", "30s"], before: network.before)
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
             try await puppet.close("server")
@@ -53,7 +55,7 @@ struct ConnectTests {
             try await puppet.close("client")
             let record = try await tapline.records()[0]
             #expect(record.upstreamAddress == "127.0.0.1:\(port)" && record.reason == "upstream_closed")
-            #expect(record.connectMs ?? .max < 2000)
+            #expect(record.connectMs ?? .max < 15_000)
         }
     }
 
@@ -88,13 +90,13 @@ struct ConnectTests {
             let network = try await scene.network(
                 files: [
                     "/etc/nsswitch.conf": "hosts: files dns\n",
-                    "/etc/resolv.conf": "nameserver \(Network.blackHole)\noptions timeout:15 attempts:1\n",
+                    "/etc/resolv.conf": "nameserver \(Network.blackHole)\noptions timeout:30 attempts:1\n",
                 ])
             let puppet = try scene.puppet(before: network.before)
             let upstream = try await puppet.listen("upstream")
             let upstreams = [("good", upstream)] + (0..<20).map { ("silent-\($0)", "s\($0).example:80") }
             let relays = upstreams.map { name, upstream in
-                "  - { name: \(name), listen: '127.0.0.1:0', upstream: '\(upstream)', timeouts: { connect: 8s } }"
+                "  - { name: \(name), listen: '127.0.0.1:0', upstream: '\(upstream)', timeouts: { connect: 15s } }"
             }
             let tapline = try await scene.run(
                 relays: relays.joined(separator: "\n"), more: "admin: { listen: 'unix:\(scene.path("admin.sock"))' }",
@@ -114,22 +116,21 @@ struct ConnectTests {
                 // Not checked against its document, which takes longer than the answer.
                 let start = ContinuousClock.now
                 let said = try await scene.run(["curl", "-sS", "--max-time", "30"] + admin.target(path))
-                #expect(!said.isEmpty && ContinuousClock.now - start < .seconds(3), "\(path) waited for a name")
+                #expect(!said.isEmpty && ContinuousClock.now - start < .seconds(10), "\(path) waited for a name")
             }
-            #expect(try tapline.recordsSoFar.count == 5, "the names were still waited for")
+            // They came last and ended first: the names are still waited for.
+            #expect(try await tapline.records(5).allSatisfy { $0.relay == "good" })
             let records = try await tapline.records(25)
             for record in records where record.relay != "good" {
                 #expect(record.reason == "connect_timeout" && record.upstreamAddress == nil)
-                #expect((7950..<12_000).contains(record.durationMs), "after \(record.durationMs) ms")
+                #expect((14_950..<45_000).contains(record.durationMs), "after \(record.durationMs) ms")
             }
             let good = records.filter { $0.relay == "good" }
-            #expect(good.count == 5 && good.allSatisfy { $0.connectMs ?? .max < 3000 })
-            // They ended first, though they came last.
-            #expect(records.prefix(5).allSatisfy { $0.relay == "good" })
+            #expect(good.count == 5 && good.allSatisfy { $0.connectMs ?? .max < 10_000 })
 
-            // Lookups that nobody waits for any more do not keep it from ending.
+            // Lookups that nobody waits for any more, and that have another 15 seconds, do not keep it from ending.
             try await tapline.program.send(SIGTERM)
-            #expect(try await tapline.program.exit(within: .seconds(10)) == .exited(0))
+            #expect(try await tapline.program.exit(within: .seconds(12)) == .exited(0))
         }
     }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// The simplest things a client does, with the record that each leaves.
@@ -79,9 +80,8 @@ struct ConversationTests {
     @Test(.needs("python3")) func upstream_thatRefuses_isPassedOnAsAReset() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
-            // Bound a moment ago and closed: nobody listens there.
-            let upstream = try await puppet.listen("upstream")
-            try await puppet.close("upstream")
+            // Held by this process, so that nobody else comes to listen there.
+            let upstream = try "\(PeerListener.nobody())"
             let tapline = try await scene.forward("127.0.0.1:0:\(upstream)")
             try await puppet.connect("client", to: tapline.address)
             #expect(try await puppet.receiveToEnd("client").end == "reset")

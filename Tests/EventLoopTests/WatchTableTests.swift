@@ -34,9 +34,12 @@ private final class Watch: Poll {
                     let second = harness.keep(try Watch(loop: loop, fd: number, for: .readable))
                     var events: [Poll.Events] = []
                     second.action = { events.append($0) }
+                    let start = Deadline.now
                     for _ in 0..<50 { loop.turn(wait: false) }
                     #expect(events.isEmpty, "only the old socket is ready")
-                    #expect(loop.renewals == 0, "a program that is being started takes a moment")
+                    // Unless the machine has held the test up for the tenth of a second that follows.
+                    let isQuick = Deadline.now - start < 90_000_000
+                    #expect(loop.renewals == 0 || !isQuick, "a program that is being started takes a moment")
 
                     // The copy is still there after a tenth of a second: the loop would spin.
                     loop.advance(by: 200)

@@ -180,23 +180,25 @@ import Testing
     /// The socket is bound, and then there is no descriptor for the second worker's.
     @Test func listenerThatFailsAfterItsBind_leavesNoSocketFile() async throws {
         try await TemporaryFolder.run { folder in
-            let path = folder + "/one.sock"
-            let wasThere = Monitor(false)
-            let binding = ListenerBinding(
-                workers: 2, system: .read(), logger: LogCapture().logger,
-                duplicate: { _ throws(Errno) in
-                    wasThere.withLock { $0 = access(path, F_OK) == 0 }
-                    throw Errno(EMFILE)
-                })
-            let listen = ListenAddress.unix(path: path, mode: 0o660)
-            let error = #expect(throws: SystemError.self) {
-                _ = try binding.bind(listen, only: listen.socketAddresses, for: "relay", released: [])
+            try await Exclusive.run {
+                let path = folder + "/one.sock"
+                let wasThere = Monitor(false)
+                let binding = ListenerBinding(
+                    workers: 2, system: .read(), logger: LogCapture().logger,
+                    duplicate: { _ throws(Errno) in
+                        wasThere.withLock { $0 = access(path, F_OK) == 0 }
+                        throw Errno(EMFILE)
+                    })
+                let listen = ListenAddress.unix(path: path, mode: 0o660)
+                let error = #expect(throws: SystemError.self) {
+                    _ = try binding.bind(listen, only: listen.socketAddresses, for: "relay", released: [])
+                }
+                #expect(error?.errno.code == EMFILE)
+                let isSeen = wasThere.withLock { $0 }
+                #expect(isSeen)
+                let left = try names(in: folder)
+                #expect(left == [])
             }
-            #expect(error?.errno.code == EMFILE)
-            let isSeen = wasThere.withLock { $0 }
-            #expect(isSeen)
-            let left = try names(in: folder)
-            #expect(left == [])
         }
     }
 

@@ -29,7 +29,7 @@ import Testing
     }
 
     private func apply(
-        _ relays: [RelaySettings], to relay: RelayHarness, generation: Int = 2, drain: Duration = .seconds(10)
+        _ relays: [RelaySettings], to relay: RelayHarness, generation: Int = 2, drain: Duration = .seconds(60)
     ) throws {
         try relay.service.apply(Configuration(relays: relays), generation: generation, drain: drain)
     }
@@ -62,7 +62,7 @@ import Testing
                 let endingUpstream = try listener.accept()
                 let staying = try Peer.connect(to: first)
                 let stayingUpstream = try listener.accept()
-                try apply([new], to: relay, drain: .seconds(1))
+                try apply([new], to: relay)
                 try awaitRefusal(first)
                 try converse(second, other)
                 #expect(try relay.lastEnded(1, of: "new").generation == 2)
@@ -72,9 +72,26 @@ import Testing
                 endingUpstream.close()
                 #expect(try relay.end(of: ending).end?.reason == .clientClosed)
                 #expect(try relay.end(of: ending).generation == 1)
+                // The other one goes on.
+                try staying.send(upBytes, 0..<message)
+                try stayingUpstream.receive(upBytes, 0..<message)
+            }
+        }
+    }
+
+    @Test func removedRelaysConnections_endAtTheDrainsBound() async throws {
+        try await Exclusive.run {
+            let (listener, other) = (try PeerListener(), try PeerListener())
+            let (first, second) = (try Self.freeAddress(), try Self.freeAddress())
+            let old = Self.relay("old", [.address(first)], to: listener)
+            let new = Self.relay("new", [.address(second)], to: other)
+            try await RelayHarness.runAlone([old], workers: 2) { relay in
+                let staying = try Peer.connect(to: first)
+                let upstream = try listener.accept()
+                try apply([new], to: relay, drain: .seconds(1))
                 #expect(try relay.end(of: staying).end?.reason == .drained)
                 #expect(try staying.receiveToEnd(downBytes) == .reset(0))
-                #expect(try stayingUpstream.receiveToEnd(upBytes) == .reset(0))
+                #expect(try upstream.receiveToEnd(upBytes) == .reset(0))
             }
         }
     }

@@ -25,13 +25,18 @@ import Testing
     @Test func refused_isPassedOnAtOnce() async throws {
         try await Exclusive.run {
             let nobody = try PeerListener.nobody()
-            let record = try await attempt(.address(nobody))
-            #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
-            #expect(record.end?.reason.closedBy == .upstream)
-            #expect(record.upstreamAddress == nobody)
-            #expect(record.upstream == "\(nobody)")
-            #expect(record.connectDuration == nil)
-            #expect((record.end?.duration ?? .max) < 1_000_000_000, "HAProxy takes three seconds")
+            var shortest = Int64.max
+            // The machine may hold up one or the other; whoever waits before the client is told does so each time.
+            for _ in 0..<5 where shortest >= 1_000_000_000 {
+                let record = try await attempt(.address(nobody))
+                #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
+                #expect(record.end?.reason.closedBy == .upstream)
+                #expect(record.upstreamAddress == nobody)
+                #expect(record.upstream == "\(nobody)")
+                #expect(record.connectDuration == nil)
+                shortest = min(shortest, record.end?.duration ?? .max)
+            }
+            #expect(shortest < 1_000_000_000, "HAProxy takes three seconds")
         }
     }
 

@@ -97,9 +97,10 @@ import Testing
         let timeouts = Timeouts(halfClose: .milliseconds(400))
         try await RelayHarness.run(timeouts: timeouts) { relay, listener in
             let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
+            // Before the client ends its half, for from then on the time for the open one counts.
+            let size = try upstream.sendUntilStalled(downBytes)
             client.endWriting()
             #expect(try upstream.receiveToEnd(upBytes) == .fin(0))
-            let size = try upstream.sendUntilStalled(downBytes)
             Deadline.letPass(.milliseconds(900))
             #expect(relay.endedCount == 0)
             upstream.close()

@@ -82,7 +82,7 @@ import Testing
             let new = try start(settings([relay], workers: 1), try await old.copyListeners(from: 100))
             let waitingUpstream = try upstream.accept()
             try waitingUpstream.receive(upBytes, 0..<message)
-            old.leave(within: .seconds(20))
+            old.leave(within: .seconds(60))
             // What was open stays where it is.
             try first.send(upBytes, 0..<message)
             try firstUpstream.receive(upBytes, 0..<message)

@@ -42,7 +42,7 @@ import Testing
             #expect(port != 0)
             #expect(addresses == [.ipv4(.loopback, port: port), .ipv6(.loopback, port: port)])
             for address in addresses { try converse(relay, address, listener) }
-            let records = try relay.ended(2)
+            let records = try relay.endedInOrder(2)
             #expect(records.map(\.listener) == addresses)
             #expect(records.map { $0.client.family } == [AF_INET, AF_INET6])
             #expect(records.allSatisfy { $0.summary == .init(.clientClosed, up: message, down: message) })
@@ -78,7 +78,7 @@ import Testing
         try await run([loopback, loopback, loopback], workers: 1) { relay, listener in
             #expect(Set(relay.service.listeners.map(\.address)).count == 3)
             for bound in relay.service.listeners { try converse(relay, bound.address, listener) }
-            #expect(try relay.ended(3).map(\.listener) == relay.service.listeners.map(\.address))
+            #expect(try relay.endedInOrder(3).map(\.listener) == relay.service.listeners.map(\.address))
         }
     }
 
@@ -108,7 +108,7 @@ import Testing
                 let (client, upstream) = try relay.streamingPair(listener)
                 client.close()
                 upstream.close()
-                let records = try relay.ended(21)
+                let records = try relay.endedInOrder(21)
                 #expect(records[0].summary == .init(.clientClosed, up: message, down: message))
                 #expect(records[0].client == .unix(path: ""))
                 #expect(records[20].bytesUp == UInt64(stream))

@@ -38,7 +38,13 @@ import Testing
         try await RelayHarness.run(receiveBuffer: 4096) { relay, listener in
             let (client, upstream) = try relay.pair(listener)
             let sent = try client.sendUntilStalled(upBytes)
-            let live = try #require(await relay.service.liveConnections(kernel: true).first)
+            var live = try #require(await relay.service.liveConnections(kernel: true).first)
+            // Nothing is taken either while the relay's thread is held up: then it has yet to come to what was sent.
+            let deadline = Deadline()
+            while live.up.held == 0 || (live.upstream?.kernel?.sendQueue ?? 0) == 0, !deadline.isOver {
+                Deadline.letPass(.milliseconds(2))
+                live = try #require(await relay.service.liveConnections(kernel: true).first)
+            }
             #expect(live.up.held > 0 && live.down.held == 0)
             #expect(live.upstream?.kernel?.sendQueue ?? 0 > 0)
             try upstream.receive(upBytes, 0..<sent)

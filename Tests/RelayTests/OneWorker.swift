@@ -98,8 +98,9 @@ final class OneWorker {
     /// Runs a body with a worker whose connections may take a number of descriptors, up to 72; stops it afterwards.
     /// `sendBuffer` is the size of the buffers in which the system keeps what a client has yet to take.
     static func run(
-        port: UInt16, descriptors: Int = 64, timeouts: Timeouts = Timeouts(), terms: NameCache.Terms = .init(),
-        sendBuffer: CInt? = nil, _ harness: LoopHarness, _ body: (OneWorker) throws -> Void
+        port: UInt16, descriptors: Int = 64, timeouts: Timeouts = Timeouts(connect: .seconds(60)),
+        terms: NameCache.Terms = .init(), sendBuffer: CInt? = nil, _ harness: LoopHarness,
+        _ body: (OneWorker) throws -> Void
     ) throws {
         let worker = try OneWorker(
             harness, port: port, descriptors: descriptors, timeouts: timeouts, terms: terms, sendBuffer: sendBuffer)

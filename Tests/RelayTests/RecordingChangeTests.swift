@@ -116,7 +116,7 @@ import Testing
                         Configuration(workers: .exactly(1), relays: [changed]), generation: round + 1, drain: .zero)
                     pairs.append(try relay.pair(listener))
                 }
-                #expect(ProcessFigures.threads(named: "record-").count == 11)
+                try Deadline.poll("eleven recorders") { ProcessFigures.threads(named: "record-").count == 11 }
                 try Deadline.poll("they sleep") { ProcessFigures.busyShare(ofThreads: "record-") < 0.005 }
                 for (client, upstream) in pairs {
                     client.close()

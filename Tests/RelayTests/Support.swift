@@ -44,9 +44,10 @@ extension Peer.Received {
 }
 
 extension RelaySettings {
-    /// A relay on a free loopback port.
+    /// A relay on a free loopback port. A minute for connecting: what waits for its upstream must still do so when a
+    /// loaded machine has held the test up.
     static func to(
-        _ upstream: UpstreamAddress, name: String = "relay", timeouts: Timeouts = Timeouts(),
+        _ upstream: UpstreamAddress, name: String = "relay", timeouts: Timeouts = Timeouts(connect: .seconds(60)),
         maxConnections: Int = RelaySettings.defaultMaxConnections
     ) -> RelaySettings {
         RelaySettings(
@@ -56,6 +57,12 @@ extension RelaySettings {
 }
 
 extension RelayHarness {
+    /// Waits until so many connections have ended; their records in the order in which they were accepted. Several
+    /// workers tell of ends in any order.
+    func endedInOrder(_ count: Int) throws -> [ConnectionRecord] {
+        try ended(count).sorted { $0.id < $1.id }
+    }
+
     /// Both ends of a connection whose flows have streamed: under `splice` they splice from here on.
     func streamingPair(_ listener: PeerListener, bytes: Int = stream) throws -> (client: Peer, upstream: Peer) {
         let (client, upstream) = try pair(listener)
@@ -63,6 +70,8 @@ extension RelayHarness {
             try Background("up") { try client.send(upBytes, 0..<bytes) },
             try Background("down") { try upstream.send(downBytes, 0..<bytes) },
         ]
+        // Much at once is what makes a flow stream; a sender that is held up must not be what decides.
+        for receiver in [client, upstream] { try receiver.awaitBacklog() }
         let receiver = try Background("received up") { try upstream.receive(upBytes, 0..<bytes) }
         try client.receive(downBytes, 0..<bytes)
         try receiver.value()

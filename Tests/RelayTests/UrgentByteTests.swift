@@ -98,7 +98,10 @@ import Testing
         }
 
         /// To be called before anything else of the next turn is ready.
-        func pull() throws { _ = try Peer.connect(to: listener.address) }
+        func pull() throws {
+            _ = try Peer.connect(to: listener.address)
+            try Deadline.poll("the bell can be heard") { listener.isAwaited }
+        }
 
         override func ready(_ events: Events) {
             close()
@@ -134,6 +137,7 @@ import Testing
                 try bell.pull()
                 try client.sendUrgent(upBytes, at: position)
                 try client.send(upBytes, position + 1..<position + 1000)
+                try client.awaitSent()
                 harness.loop.turn(wait: true)
                 #expect(bell.isClosed && bell.failure == nil)
                 let rest = try Background("the rest") { try upstream.receiveToEnd(upBytes, from: stream) }

@@ -8,9 +8,11 @@ import Testing
     @Test func descriptorLeftOver_failsTheTest() async throws {
         var left: CInt = -1
         let error = await #expect(throws: TestFailure.self) {
-            try await Exclusive.run { left = dup(1) }
+            try await Exclusive.run(patience: .seconds(1)) { left = dup(1) }
         }
-        #expect(error?.description.hasPrefix("descriptors left over: \(left) ") == true)
+        // Tests of other kinds may hold some for a moment, too.
+        let description = error?.description ?? ""
+        #expect(description.hasPrefix("descriptors left over: ") && description.contains(" \(left) "))
         close(left)
     }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import tapline
 
-struct DemoTests {
+@Suite(.besideOthers) struct DemoTests {
     init() {
         EventLoop.prepareProcess()
     }

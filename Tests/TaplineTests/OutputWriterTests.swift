@@ -11,7 +11,7 @@ import Text
 @testable import tapline
 
 /// Against real files, FIFOs and `/dev/full`. Nothing here waits for a time: a thread is waited for, or a pipe.
-struct OutputWriterTests {
+@Suite(.besideOthers) struct OutputWriterTests {
     init() {
         signal(SIGPIPE, SIG_IGN)
     }

@@ -21,9 +21,9 @@ enum Descriptors {
         return found
     }
 
-    /// Fails when there are others than before. A thread that is just ending gets a moment to close its own.
-    static func expect(_ before: [CInt: String]) throws {
-        let deadline = Deadline(in: .seconds(3))
+    /// Fails when there are others than before. A thread that is just ending gets some time to close its own.
+    static func expect(_ before: [CInt: String], within patience: Duration) throws {
+        let deadline = Deadline(in: patience)
         while true {
             let left = now().filter { before[$0.key] != $0.value }
             if left.isEmpty { return }

@@ -17,9 +17,11 @@ public enum Exclusive {
 
     private static let state = Mutex(State())
 
-    /// Runs the body when its turn comes, and fails when a descriptor is left over after it. Peers that the body left
-    /// open are closed for it.
-    public static func run<Result>(_ body: () async throws -> Result) async throws -> Result {
+    /// Runs the body when its turn comes, and fails when a descriptor is left over `patience` after it. Peers that the
+    /// body left open are closed for it.
+    public static func run<Result>(
+        patience: Duration = .seconds(30), _ body: () async throws -> Result
+    ) async throws -> Result {
         await enter()
         defer { leave() }
         try await warmUp()
@@ -27,7 +29,7 @@ public enum Exclusive {
         do {
             let result = try await body()
             Peer.closeAll()
-            try Descriptors.expect(before)
+            try Descriptors.expect(before, within: patience)
             return result
         } catch {
             Peer.closeAll()

@@ -88,6 +88,20 @@ extension Peer {
         throw TestFailure("nothing held back \(most) bytes")
     }
 
+    /// Waits until something has come for it and no more comes for a while: a stream of more than that waits in every
+    /// buffer on the way, and whoever passes it on finds much of it at once, however slow its sender is.
+    public func awaitBacklog(quiet: Duration = .milliseconds(30), within: Duration = Deadline.usual) throws {
+        let deadline = Deadline(in: within)
+        try self.await(POLLIN, "the first byte of a stream", deadline)
+        var (last, still) = (CInt(-1), Deadline(in: quiet))
+        while !still.isOver, !deadline.isOver {
+            var waiting: CInt = 0
+            guard ioctl(fd, UInt(FIONREAD), &waiting) == 0 else { throw TestFailure("FIONREAD: \(Errno.current.name)") }
+            if waiting != last { (last, still) = (waiting, Deadline(in: quiet)) }
+            Deadline.letPass(.milliseconds(2))
+        }
+    }
+
     /// Sends the byte of a position out of band (`MSG_OOB`).
     public func sendUrgent(_ pattern: Pattern, at position: Int) throws {
         let deadline = Deadline()

@@ -85,7 +85,7 @@ public final class RelayHarness: Sendable {
 
     /// Runs a body with one relay to an upstream listener of the test.
     public static func run(
-        pump: Pump = .splice, workers: Int = 1, timeouts: Timeouts = Timeouts(),
+        pump: Pump = .splice, workers: Int = 1, timeouts: Timeouts = Timeouts(connect: .seconds(60)),
         listen: ListenAddress = .address(.ipv4(.loopback, port: 0)),
         upstream: SocketAddress = .ipv4(.loopback, port: 0), receiveBuffer: Int? = nil,
         tuning: RelayService.Tuning = .init(), _ body: (RelayHarness, PeerListener) async throws -> Void

@@ -26,7 +26,7 @@ struct AdminClient: Sendable {
     func ask(
         _ method: String = "GET", _ path: String, body: String? = nil, headers: [String] = []
     ) async throws -> Answer {
-        var words = ["curl", "-s", "--max-time", "30", "-X", method, "-w", "\n%{http_code} %{content_type}"]
+        var words = ["curl", "-s", "--max-time", "60", "-X", method, "-w", "\n%{http_code} %{content_type}"]
         for header in headers + (token.map { ["Authorization: Bearer \($0)"] } ?? []) { words += ["-H", header] }
         if let body { words += ["--data-binary", body] }
         let said = try await scene.run(words + target(path))
@@ -64,12 +64,17 @@ struct AdminClient: Sendable {
     /// Asks until the answer is as wanted.
     @discardableResult
     func await<Value>(_ what: String, _ path: String, _ find: (Answer) throws -> Value?) async throws -> Value {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(60)
         while true {
             let answer = try await ask("GET", path)
             if let value = try find(answer) { return value }
             guard ContinuousClock.now < deadline else { throw Failure("\(what): \(answer.body)") }
         }
+    }
+
+    /// Asks for its health until that is good: where a worker gets no turn for two seconds, the answer is another one.
+    func awaitHealth() async throws {
+        try await self.await("that it is healthy", "/healthz") { $0.status == 200 ? true : nil }
     }
 }
 

@@ -52,13 +52,13 @@ struct AdminStreamTests {
                 try await puppet.send("client \(number)", request)
                 #expect(try await puppet.receive("client \(number)", count: 12).text == "HTTP/1.1 200")
                 try await puppet.finish("client \(number)")
-                _ = try await puppet.receiveToEnd("client \(number)", within: .seconds(20))
+                _ = try await puppet.receiveToEnd("client \(number)")
             }
             // Who has ended its half before the answer began is no different.
             try await puppet.connect("client", to: admin.address)
             try await puppet.send("client", request)
             try await puppet.finish("client")
-            _ = try await puppet.receiveToEnd("client", within: .seconds(20))
+            _ = try await puppet.receiveToEnd("client")
             try await tapline.stop()
         }
     }
@@ -84,7 +84,9 @@ struct AdminStreamTests {
             try await puppet.send("client", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try await puppet.finish("client")
             let answer = try await puppet.receiveToEnd("client")
-            #expect(answer.text?.hasPrefix("HTTP/1.1 200") == true && answer.end == "fin")
+            // Where a worker gets no turn for two seconds, the answer says so, and is whole, too.
+            let isWhole = answer.text.map { $0.hasPrefix("HTTP/1.1 200 ") || $0.hasPrefix("HTTP/1.1 503 ") } == true
+            #expect(isWhole && answer.end == "fin", "\(answer)")
             try await tapline.stop()
         }
     }

@@ -61,6 +61,7 @@ struct ClientCommandTests {
             #expect(open.ending == .exited(0) && open.output.first == "connection 1 of web, open")
             #expect(open.text.contains("path         127.0.0.1:") && open.text.contains("client leg"))
             try await bench.puppet.close("client")
+            try await bench.puppet.receiveToEnd("server")
             try await bench.puppet.close("server")
             _ = try await bench.tapline.records()
             let ended = try await bench.command("why", "1")

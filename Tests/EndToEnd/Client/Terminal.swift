@@ -12,10 +12,10 @@ struct Terminal: Sendable {
             "tmux.conf", "set -g status off\nset -g escape-time 0\n")
         let server = try scene.start(["tmux", "-S", socket, "-f", settings, "-D"])
         // Asked until it answers; one that has ended never does.
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(60)
         while !FileManager.default.fileExists(atPath: socket) {
             guard ContinuousClock.now < deadline else { throw Failure("tmux: \(server.errors.all)") }
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(20))
         }
         var words = ["new-session", "-d", "-x", "\(columns)", "-y", "\(rows)"]
         for (key, value) in variables.sorted(by: { $0.key < $1.key }) { words += ["-e", "\(key)=\(value)"] }
@@ -45,7 +45,7 @@ struct Terminal: Sendable {
     /// The screen's lines once they are as wanted.
     @discardableResult
     func await(_ what: String, _ isWanted: ([String]) -> Bool) async throws -> [String] {
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(60)
         while true {
             let lines = try await screen()
             if isWanted(lines) { return lines }

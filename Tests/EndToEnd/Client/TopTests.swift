@@ -76,7 +76,10 @@ struct TopTests {
             try await terminal.await("the filter") {
                 $0.last == "filter: no_" && $0.contains { $0.contains("0 of 1 match") }
             }
-            try await terminal.type("Escape", "?")
+            // Alone: a key that is read together with an escape is part of a sequence.
+            try await terminal.type("Escape")
+            try await terminal.await("no filter") { $0.last?.hasPrefix("q quit") == true }
+            try await terminal.type("?")
             try await terminal.await("the help") { $0.contains { $0.contains("sort by the next of") } }
         }
     }
@@ -93,10 +96,10 @@ struct TopTests {
     func resize_fillsTheNewSize(size: (Int, Int)) async throws {
         try await play { _, terminal in
             try await terminal.resize(columns: size.0, rows: size.1)
-            let lines = try await terminal.await("the new size") {
+            try await terminal.await("the new size") {
                 $0.count == size.1 && $0.last?.hasPrefix("q quit") == true && $0[0].hasPrefix("tapline ")
+                    && $0.contains { $0.contains("DOWN/S") }
             }
-            #expect(lines.contains { $0.contains("DOWN/S") })
         }
     }
 

@@ -29,7 +29,7 @@ struct ClockFaultTests {
                         listen: 127.0.0.1:0
                         upstream: \(upstream)
                         record: { directory: \(recordings), rotate: { every: 100h } }
-                      - { name: quick, listen: 127.0.0.1:0, upstream: '\(upstream)', timeouts: { idle: 6s } }
+                      - { name: quick, listen: 127.0.0.1:0, upstream: '\(upstream)', timeouts: { idle: 20s } }
                     """, listeners: 2,
                 before: [
                     "env", "LD_PRELOAD=\(Self.library ?? "")", "FAKETIME_TIMESTAMP_FILE=\(clock)",
@@ -59,12 +59,14 @@ struct ClockFaultTests {
             // Its time comes as if nothing had been, neither early nor a day late.
             let quick = try await tapline.records(1)[0]
             #expect(quick.relay == "quick" && quick.reason == "idle_timeout")
-            #expect((6000..<60_000).contains(quick.durationMs), "after \(quick.durationMs) ms")
-            for side in ["steady", "steady'"] { try await puppet.finish(side) }
-            for side in ["steady", "steady'"] { #expect(try await puppet.receiveToEnd(side).end == "fin") }
-            let steady = try await tapline.records(2)[1]
+            #expect((20_000..<80_000).contains(quick.durationMs), "after \(quick.durationMs) ms")
+            for (side, other) in [("steady", "steady'"), ("steady'", "steady")] {
+                try await puppet.finish(side)
+                #expect(try await puppet.receiveToEnd(other).end == "fin")
+            }
+            let steady = try #require(try await tapline.records(2).first { $0.relay == "steady" })
             #expect(steady.reason == "client_closed" && steady.bytesUp == 40_000 && steady.bytesDown == 40_000)
-            #expect(steady.recordedBytes == 80_000 && (0..<60_000).contains(steady.durationMs))
+            #expect(steady.recordedBytes == 80_000 && (0..<120_000).contains(steady.durationMs))
             try await tapline.stop()
 
             // What has a time of day has the clock's: a minute is for a busy machine.

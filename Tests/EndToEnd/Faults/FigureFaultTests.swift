@@ -20,7 +20,7 @@ struct FigureFaultTests {
 
             peers.write("hold \(tapline.address) \(count) \(size)\n")
             try await peers.output.line(
-                containing: "\"held\": \(count + held), \"good\": \(count)}", within: .seconds(150))
+                containing: "\"held\": \(count + held), \"good\": \(count)}", within: .seconds(300))
             // Nothing moves: the pipes go back, and the workers keep a few.
             var now = try tapline.footing()
             let sockets = (footing.descriptors["socket"] ?? 0) + 2 * count

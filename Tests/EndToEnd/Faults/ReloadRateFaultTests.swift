@@ -47,8 +47,8 @@ struct ReloadRateFaultTests {
             #expect(report.troubles == [])
             #expect(report.short > 100)
             let applied = tapline.program.errors.all.count { $0.contains("\"message\":\"reloaded: ") }
-            // Two that come within the blink of an eye may be one.
-            #expect(applied > count * 9 / 10, "\(applied) were applied")
+            // Those that come while the process is not let run are one: on a busy machine a few seconds' worth.
+            #expect(applied > count * 3 / 4, "\(applied) were applied")
             #expect(!tapline.program.errors.all.contains { $0.contains("reload rejected") })
             let records = try await tapline.records(report.connections)
             #expect(records.allSatisfy { $0.reason == "client_closed" && $0.relay == "web" })

@@ -95,20 +95,22 @@ extension ReloadBench {
 
     private func binary() async throws -> String {
         try Files.makeDirectory(scene.path("bin"))
-        try installBinary()
+        try await installBinary()
         return binaryPath
     }
 
-    /// Puts the binary under test where the lineage's lies, as an installation does: by renaming over it.
-    func installBinary() throws {
-        try FileManager.default.copyItem(atPath: TaplineProcess.binary, toPath: binaryPath + ".new")
+    /// Puts the binary under test where the lineage's lies, as an installation does: by renaming over it. A program of its
+    /// own writes it. What this process has open for writing is open for a moment in every child too that another test
+    /// starts meanwhile, and such a file cannot be started (ETXTBSY).
+    func installBinary() async throws {
+        try await scene.run("cp", TaplineProcess.binary, binaryPath + ".new")
         try Files.move(binaryPath + ".new", to: binaryPath)
     }
 
-    /// Puts a script in its place.
-    func installScript(_ text: String) throws {
-        try Files.write("#!/bin/sh\n" + text + "\n", to: binaryPath + ".new")
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: binaryPath + ".new")
+    /// Puts a script in its place, in the same way.
+    func installScript(_ text: String) async throws {
+        let write = #"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod 755 "$0""#
+        try await scene.run("sh", "-c", write, binaryPath + ".new", text)
         try Files.move(binaryPath + ".new", to: binaryPath)
     }
 }

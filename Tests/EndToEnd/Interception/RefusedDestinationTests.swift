@@ -117,13 +117,17 @@ struct RefusedDestinationTests {
                 relays: Self.relay(""), more: "workers: 3", listeners: 2, before: neighbours.here.before)
             let before = try await tapline.steadyFooting(in: scene)
             try await neighbours.load("outgoing.nft")
+            let start = ContinuousClock.now
             for _ in 0..<20 { try await neighbours.expectReset(puppet, to: address) }
             try await scene.eventually("as many loops as clients") {
                 try tapline.recordsSoFar.filter { $0.reason == "loop" }.count >= 20
             }
             try await tapline.expectFlat(since: before, in: scene)
+            // Said at once, and then at most once in ten seconds.
+            try await tapline.program.errors.line(containing: "leave out its mark")
             let warnings = tapline.program.errors.all.filter { $0.contains("leave out its mark") }
-            #expect(warnings.count == 1, "\(warnings)")
+            let most = 1 + Int((ContinuousClock.now - start) / Duration.seconds(10))
+            #expect(warnings.count <= most, "\(warnings)")
             let records = try await tapline.stop()
             #expect(records.allSatisfy { $0.upstreamAddress == address })
             // Each client's own connection and what came back of it; where another worker accepts that before its opener has
@@ -146,7 +150,10 @@ struct RefusedDestinationTests {
                     """
                     import socket, struct
                     for _ in range(300):
-                        client = socket.create_connection(("\(Neighbours.there4)", 80))
+                        try:
+                            client = socket.create_connection(("\(Neighbours.there4)", 80))
+                        except ConnectionError:
+                            continue  # The loop was found, and the reset came, before connect had returned.
                         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                         client.close()
                     """,
@@ -188,8 +195,8 @@ struct RefusedDestinationTests {
             let program = try scene.start(words)
             try await program.errors.line(containing: " listens on ")
             _ = try scene.file("tapline.yaml", text("mark: 1"))
-            let line = try await program.errors.line(containing: "reload rejected")
-            #expect(line.contains(said))
+            // The file may have been looked at between its emptying and its writing, and rejected for that.
+            _ = try await program.errors.first { $0.contains("reload rejected") && $0.contains(said) }
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
         }

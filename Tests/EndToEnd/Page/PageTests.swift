@@ -28,6 +28,7 @@ struct PageTests {
             )
 
             try await page.puppet.finish("client")
+            try await page.puppet.receiveToEnd("client-upstream")
             try await page.puppet.finish("client-upstream")
             try await page.browser.press("2")
             let ended = try await page.row(client, in: "ended")
@@ -51,11 +52,16 @@ struct PageTests {
             try await page.puppet.send("client", "still there")
             try await page.puppet.receive("client-upstream", count: 11)
 
+            // It is shown for some seconds only, so what it said is kept.
+            let toast = "document.querySelector('#toast')"
+            _ = try await page.browser.text(
+                "window.said = [], new MutationObserver(() => window.said.push(\(toast).textContent))"
+                    + ".observe(\(toast), { childList: true, characterData: true, subtree: true })")
             try await page.browser.click("\(row) .kill")
             try await page.browser.click("#yes")
             #expect(try await page.puppet.receiveToEnd("client").end == "reset")
             #expect(try await page.tapline.records()[0].reason == "killed")
-            try await page.browser.wait("document.querySelector('#toast').textContent.includes('was reset')")
+            try await page.browser.wait("window.said.some(text => text.includes('was reset'))")
             try await page.browser.press("2")
             try await page.wait(try await page.row(client, in: "ended"), "reason", is: "killed")
             try await page.expectClean()

@@ -29,7 +29,7 @@ for number in range(count):
     peer.reset(client)
 
 streams = []
-end = time.monotonic() + 20
+end = time.monotonic() + peer.LIMIT
 # Nothing tells when a place is free.
 while len(streams) < wanted and time.monotonic() < end:
     client = ask(stream)

@@ -87,7 +87,7 @@ class Storm:
 
     async def guard(self, client, address, number):
         try:
-            await asyncio.wait_for(client(address, number), 3 * peer.LIMIT)
+            await asyncio.wait_for(client(address, number), 10 * peer.LIMIT)
         except Exception as error:
             self.troubles.append(f"{client.__name__} {number}: {error!r}")
 

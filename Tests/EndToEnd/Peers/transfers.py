@@ -16,6 +16,8 @@ import peer
 
 HEADER = struct.Struct("<I")
 ORDERS = ["client", "upstream", "both"]
+# Any one of them may be the last of all that move at the same time.
+TOGETHER = 4 * peer.LIMIT
 
 
 class Plan:
@@ -136,8 +138,8 @@ async def transfer(loop, address, number, arguments, places, results):
             await loop.sock_connect(connection, name)
             facts["client"] = peer.describe(connection.getsockname())
             await loop.sock_sendall(connection, HEADER.pack(number))
-            _, got = await asyncio.wait_for(side(loop, connection, plan, "client"), peer.LIMIT)
-            theirs = await asyncio.wait_for(results[number], peer.LIMIT)
+            _, got = await asyncio.wait_for(side(loop, connection, plan, "client"), TOGETHER)
+            theirs = await asyncio.wait_for(results[number], TOGETHER)
             if got != expected(plan, "upstream"):
                 facts["trouble"] = f"the client got {got[0]} bytes of {plan.down}, or other ones"
             elif theirs != expected(plan, "client"):

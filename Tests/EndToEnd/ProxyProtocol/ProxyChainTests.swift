@@ -4,7 +4,16 @@ import Testing
 /// The PROXY protocol with those who have spoken it for longest, as sender and as receiver.
 @Suite(.needs("curl", "haproxy", "nginx", "python3"))
 struct ProxyChainTests {
-    private static let trusted = ["--accept-proxy", "127.0.0.0/8"]
+    /// A tapline that accepts headers, and has the patience that a busy sender needs: 3 s are few.
+    private static func accepting(_ scene: Scene, upstream: String) async throws -> TaplineProcess {
+        try await scene.run(
+            relays: """
+                  - name: web
+                    listen: 127.0.0.1:0
+                    upstream: \(upstream)
+                    proxy_protocol: { accept: true, trusted: 127.0.0.0/8, timeout: 60s }
+                """)
+    }
 
     /// The record of the client that asked: the probes for a listener came through as well.
     private static func record(of tapline: TaplineProcess) async throws -> EndRecord {
@@ -53,7 +62,7 @@ struct ProxyChainTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let answers = try await scene.answeringHAProxy(puppet)
-            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:\(answers)", options: Self.trusted)
+            let tapline = try await Self.accepting(scene, upstream: "127.0.0.1:\(answers)")
             let front =
                 sender == "nginx"
                 ? try await scene.forwardingNginx(to: tapline.port, puppet)
@@ -71,7 +80,7 @@ struct ProxyChainTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let upstream = try await puppet.listen("upstream")
-            let tapline = try await scene.forward("127.0.0.1:0:\(upstream)", options: Self.trusted)
+            let tapline = try await Self.accepting(scene, upstream: upstream)
             let front = try await scene.forwardingNginx(to: tapline.port, takingClientsFromHeaders: true, puppet)
             try await puppet.connect("client", to: "127.0.0.1:\(front)")
             try await puppet.send("client", "PROXY TCP6 2001:db8::7 2001:db8::1 51512 443\r\nhello")
@@ -94,8 +103,17 @@ struct ProxyChainTests {
             let answers = try await scene.answeringHAProxy(puppet)
             let tapline = try await scene.forward(
                 "127.0.0.1:0:127.0.0.1:\(answers)", options: ["--accept-proxy", "127.0.0.7"])
-            #expect(try await scene.ask(tapline.port, "--haproxy-protocol").first == "127.0.0.1")
-            let record = try await tapline.records()[0]
+            // A curl that is held up between connecting and sending loses its connection after 3 s.
+            var answer: [String] = []
+            try await scene.eventually("curl is answered") {
+                answer = (try? await scene.ask(tapline.port, "--haproxy-protocol")) ?? []
+                return !answer.isEmpty
+            }
+            #expect(answer.first == "127.0.0.1")
+            let lines = try await tapline.program.output.first {
+                EndRecord.isRecord($0) && !$0.contains("\"reason\":\"proxy_header_timeout\"")
+            }
+            let record = try EndRecord(json: lines[0])
             #expect(record.client.hasPrefix("127.0.0.7:") && record.proxiedBy == record.client)
         }
     }
@@ -105,16 +123,19 @@ struct ProxyChainTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let answers = try await scene.answeringHAProxy(puppet)
-            let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:\(answers)", options: Self.trusted)
+            let tapline = try await Self.accepting(scene, upstream: "127.0.0.1:\(answers)")
             let front = try scene.freePort()
             try await scene.haproxy(
                 """
                 listen front
                     mode tcp
+                    timeout check 20s
+                    option httpchk GET /
                     bind 127.0.0.1:\(front)
                     server local 127.0.0.1:\(tapline.port) check inter 1s send-proxy-v2 check-send-proxy
                 """, port: front, puppet)
-            // It looks again and again, and resets as soon as it has seen enough, which may be too soon for an upstream.
+            // It looks again and again, and waits for an answer: one that only connects may reset before an upstream is
+            // asked.
             try await scene.eventually("it was looked at") {
                 try tapline.recordsSoFar.contains { record in
                     record.client == record.proxiedBy && record.upstreamAddress == "127.0.0.1:\(answers)"

@@ -62,9 +62,14 @@ struct ProxyShownTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let upstream = try await puppet.listen("upstream")
-            let file = scene.path("talk.pcapng")
-            let tapline = try await scene.forward(
-                "127.0.0.1:0:\(upstream)", options: ["--accept-proxy", "127.0.0.0/8", "--record", file])
+            let tapline = try await scene.run(
+                relays: """
+                      - name: web
+                        listen: 127.0.0.1:0
+                        upstream: \(upstream)
+                        proxy_protocol: { accept: true, trusted: 127.0.0.0/8, timeout: 60s }
+                        record: { directory: recordings }
+                    """)
             try await puppet.connect("client", to: tapline.address)
             try await puppet.send("client", Self.line + "question")
             try await puppet.accept("server", from: "upstream")
@@ -75,6 +80,9 @@ struct ProxyShownTests {
             let record = try await tapline.records()[0]
             #expect(record.bytesUp == 8 && record.recordedBytes == 8 && record.droppedBytes == 0)
             try await tapline.stop()
+            let folder = scene.path("recordings")
+            let name = try #require(FileManager.default.contentsOfDirectory(atPath: folder).first)
+            let file = "\(folder)/\(name)"
             let summary = try await scene.run(TaplineProcess.binary, "show", file)
             #expect(summary.contains("192.0.2.7:4711"), "\(summary)")
             let bytes = try await scene.run(TaplineProcess.binary, "show", file, "--format", "raw", "--flow", "up")
@@ -91,12 +99,15 @@ struct ProxyShownTests {
                 "echo '4096 4096 4096' > /proc/sys/net/ipv4/tcp_rmem")
             let puppet = try scene.puppet(before: network.before)
             let upstream = try await puppet.listen("upstream")
-            let tapline = try await scene.forward(
-                "127.0.0.1:0:\(upstream)",
-                options: [
-                    "--accept-proxy", "127.0.0.0/8", "--send-proxy", "v2", "--admin", "unix:\(scene.path("admin"))",
-                ],
-                before: network.before)
+            // Waiting for room is part of connecting, and there is none until somebody has seen it wait.
+            let tapline = try await scene.run(
+                relays: """
+                      - name: web
+                        listen: 127.0.0.1:0
+                        upstream: \(upstream)
+                        timeouts: { connect: 10m }
+                        proxy_protocol: { accept: true, trusted: 127.0.0.0/8, timeout: 60s, send: v2 }
+                    """, more: "admin: { listen: 'unix:\(scene.path("admin"))' }", before: network.before)
             let admin = try await scene.admin(of: tapline)
             let header = ProxyHeader(
                 version: .v2,

@@ -55,14 +55,14 @@ struct DiskBench {
         for side in ["new", "new'"] { try await puppet.receiveToEnd(side) }
     }
 
-    /// Ends a recorded connection, and returns its record.
+    /// Ends a recorded connection, and returns its record. The records of those that ended before must be there.
     func end(_ name: String) async throws -> EndRecord {
         let before = try tapline.recordsSoFar.count { $0.relay == "taped" }
         for side in [name, name + "'"] { try await puppet.finish(side) }
         for side in [name, name + "'"] {
             guard try await puppet.receiveToEnd(side).end == "fin" else { throw Failure("\(side) was cut") }
         }
-        let lines = try await tapline.program.output.first(before + 1, within: .seconds(10)) {
+        let lines = try await tapline.program.output.first(before + 1) {
             EndRecord.isRecord($0) && $0.contains("\"relay\":\"taped\"")
         }
         return try EndRecord(json: lines[before])

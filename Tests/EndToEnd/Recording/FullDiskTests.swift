@@ -12,7 +12,7 @@ struct FullDiskTests {
     func drop_onAFullDisk_losesByCount_andResumesWhenThereIsRoom() async throws {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
-                scene, try await scene.memoryDisk("size=1m"),
+                scene, try await scene.memoryDisk("size=1m"), record: ", buffer: 64MiB",
                 more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }")
             let admin = try await scene.admin(of: bench.tapline)
             try await bench.open("a")
@@ -22,6 +22,9 @@ struct FullDiskTests {
             #expect(line.contains("ENOSPC") && line.contains("\"level\":\"error\""))
             let troubled = "tapline_recording_trouble{relay=\"taped\"} "
             try await admin.await("the trouble", "/metrics") { $0.body.contains(troubled + "1\n") ? true : nil }
+            // All but what the disk has room for, before it has more.
+            let lost = try Regex("tapline_recording_dropped_bytes_total\\{relay=\"taped\"\\} 2[0-9]{7}\n")
+            try await admin.await("what is lost", "/metrics") { $0.body.contains(lost) ? true : nil }
             try await bench.expectPlainUnharmed()
             try await bench.disk.remount("size=100m")
             // It tries again when something comes.
@@ -66,7 +69,7 @@ struct FullDiskTests {
                 more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }")
             let admin = try await scene.admin(of: bench.tapline).address
             try await bench.open("a")
-            async let passed = bench.puppet.pass(30_000_000, from: "a", to: "a'")
+            async let passed = bench.puppet.pass(30_000_000, from: "a", to: "a'", within: .seconds(300))
             let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
             #expect(line.contains("ENOSPC"))
             // Whoever asks is told what it waits for, and what to look at.
@@ -141,8 +144,10 @@ struct FullDiskTests {
             try await bench.open("a")
             try await bench.puppet.pass(2_000_000, from: "a", to: "a'")
             try await bench.tapline.program.errors.line(containing: Self.trouble)
-            for side in ["a", "a'"] { try await bench.puppet.finish(side) }
-            for side in ["a", "a'"] { try await bench.puppet.receiveToEnd(side) }
+            for (one, other) in [("a", "a'"), ("a'", "a")] {
+                try await bench.puppet.finish(one)
+                try await bench.puppet.receiveToEnd(other)
+            }
             let record = try #require(try await bench.tapline.stop().first { $0.relay == "taped" })
             #expect(record.isBalanced && record.reason == "client_closed" && record.droppedBytes ?? 0 > 900_000)
             let facts = try await bench.facts()
@@ -157,18 +162,27 @@ struct FullDiskTests {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
                 scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB",
-                timeouts: "{ idle: 500ms }")
+                more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }", timeouts: "{ idle: 8s }")
+            let admin = try await scene.admin(of: bench.tapline).address
             try await bench.open("a")
-            async let passed = bench.puppet.pass(6_000_000, from: "a", to: "a'")
+            async let passed = bench.puppet.pass(6_000_000, from: "a", to: "a'", within: .seconds(300))
             try await bench.tapline.program.errors.line(containing: Self.trouble)
-            // Another one, that is idle, ends meanwhile, and then once more.
-            for name in ["b", "c"] {
-                try await bench.open(name)
-                #expect(try await bench.puppet.receiveToEnd(name).end == "reset")
+            try await scene.eventually("it waits for its recording") {
+                try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
+                    .contains("It waits for its recording")
             }
+            // Another one, that begins only now and is idle, ends meanwhile.
+            try await bench.open("b")
+            #expect(try await bench.puppet.receiveToEnd("b").end == "reset")
             try await bench.disk.remount("size=100m")
             _ = try await passed
-            #expect(try await bench.end("a").recordedBytes == 6_000_000)
+            for (one, other) in [("a", "a'"), ("a'", "a")] {
+                try await bench.puppet.finish(one)
+                #expect(try await bench.puppet.receiveToEnd(other).end == "fin")
+            }
+            let records = try await bench.tapline.records(2)
+            #expect(records.map(\.reason) == ["client_closed", "idle_timeout"])
+            #expect(records[0].recordedBytes == 6_000_000)
             try await bench.tapline.stop()
         }
     }
@@ -181,10 +195,12 @@ struct FullDiskTests {
             try await bench.open("a")
             async let received = bench.puppet.receiveToEnd("a'")
             // Until the relay takes no more.
-            let sent = try await bench.puppet.fill("a")
+            var sent = try await bench.puppet.fill("a")
             try await bench.tapline.program.errors.line(containing: Self.trouble)
+            // Once more: one that gets no turn for a while takes nothing, either.
+            sent += try await bench.puppet.fill("a")
             try await bench.tapline.program.send(SIGTERM)
-            #expect(try await bench.tapline.program.exit(within: .seconds(15)) == .exited(0))
+            #expect(try await bench.tapline.program.exit() == .exited(0))
             let got = try await received
             #expect(got.end == "reset" && got.count ?? 0 > 1 << 20 && got.count ?? .max < sent)
             let record = try #require(try bench.tapline.recordsSoFar.first { $0.relay == "taped" })
@@ -256,6 +272,8 @@ struct FullDiskTests {
                 scene, try await scene.memoryDisk("size=100m"), record: ", rotate: { size: 1MiB, keep: 0 }")
             try await bench.open("a")
             try await bench.puppet.pass(3_000_000, from: "a", to: "a'")
+            // Nobody makes a file in it while it is removed.
+            try await scene.eventually("all is in the files") { try await bench.facts().recorded == 3_000_000 }
             try await bench.disk.run("rm", "-r", "\(bench.disk.folder)/recordings")
             try await bench.puppet.pass(10_000_000, from: "a", to: "a'")
             try await bench.expectPlainUnharmed()

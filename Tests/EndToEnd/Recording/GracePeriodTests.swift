@@ -19,7 +19,7 @@ struct GracePeriodTests {
                       - name: web
                         listen: 127.0.0.1:0
                         upstream: '\(upstream)'
-                        record: { directory: '\(scene.path("recordings"))' }
+                        record: { directory: '\(scene.path("recordings"))', when_full: block }
                     """, more: "shutdown: { drain: \(wait) }")
             for name in Self.names {
                 try await puppet.connect(name, to: tapline.address)

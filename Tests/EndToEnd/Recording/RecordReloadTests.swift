@@ -31,7 +31,18 @@ struct RecordReloadTests {
                 try await bench.begin(bench.first, "\(number)")
                 for open in 0...number { try await bench.exchange("\(open)") }
             }
-            for number in steps.indices { try await bench.end("\(number)") }
+            // First all that is recorded: a record waits a second for it, and a busy machine may take longer.
+            let recorded = 5 * 80_000 + 2 * 50 * 1024 + 3 * 80_000
+            try await bench.scene.eventually("all is in the files") {
+                let paths = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
+                return try await bench.scene.facts(of: paths).recorded == UInt64(recorded)
+            }
+            for number in steps.indices {
+                for (side, other) in [("\(number)", "\(number)'"), ("\(number)'", "\(number)")] {
+                    try await bench.puppet.finish(side)
+                    #expect(try await bench.puppet.receiveToEnd(other).end == "fin")
+                }
+            }
             let records = try await tapline.stop().sorted { $0.id < $1.id }
             #expect(records.map(\.reason) == Array(repeating: "client_closed", count: steps.count))
             for (number, record) in records.enumerated() {
@@ -69,6 +80,10 @@ struct RecordReloadTests {
             try Files.replace(bench.path, with: admin + text(bench, record: "directory: \(two)"))
             try await bench.reloaded(tapline, 2)
             try await bench.begin(bench.first, "new")
+            try await bench.scene.eventually("what passed is in the files") {
+                let paths = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
+                return try await bench.scene.facts(of: paths).recorded == 2 * 80_000
+            }
 
             let stopped = try await client.ask("DELETE", "/v1/relays/web/recording")
             #expect(try stopped.json["recording"] == .flag(false))
@@ -81,11 +96,14 @@ struct RecordReloadTests {
 
             let started = try await client.ask("POST", "/v1/relays/web/recording")
             #expect(try started.json["recording"] == .flag(true))
-            for name in ["old", "new"] {
-                try await bench.exchange(name)
-                try await bench.end(name)
+            for name in ["old", "new"] { try await bench.exchange(name) }
+            try await bench.scene.eventually("what passed is in the files") {
+                let paths = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
+                return try await bench.scene.facts(of: paths).recorded == 4 * 80_000
             }
-            let records = try await tapline.stop()
+            for name in ["old", "new"] { try await bench.end(name) }
+            let records = try await tapline.records(2)
+            try await tapline.stop()
             for record in records {
                 #expect(record.bytesUp + record.bytesDown == 3 * 80_000)
                 #expect(record.recordedBytes == 2 * 80_000 && record.droppedBytes == 0)
@@ -100,7 +118,7 @@ struct RecordReloadTests {
 
     @Test(.needs("python3")) func folder_thatCannotBeMade_rejectsTheReload() async throws {
         try await reloadScene { bench in
-            try Files.write(text(bench, record: "directory: good"), to: bench.path)
+            try Files.write(text(bench, record: "directory: good, when_full: block"), to: bench.path)
             let tapline = try await bench.run()
             try await bench.begin(bench.first, "old")
             try Files.replace(bench.path, with: text(bench, record: "directory: missing/deep"))
@@ -116,7 +134,7 @@ struct RecordReloadTests {
     /// A gibibyte of room for the whole program: its relays go on, and no file is left behind.
     @Test(.needs("python3", "prlimit")) func buffer_thatThereIsNoMemoryFor_rejectsTheReload() async throws {
         try await reloadScene { bench in
-            try Files.write(text(bench, record: "directory: good"), to: bench.path)
+            try Files.write(text(bench, record: "directory: good, when_full: block"), to: bench.path)
             let tapline = try await bench.run()
             let other = bench.scene.path("other")
             try await bench.begin(bench.first, "old")

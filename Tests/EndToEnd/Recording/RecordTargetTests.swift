@@ -66,7 +66,7 @@ struct RecordTargetTests {
         _ scene: Scene, _ target: String, before: [String] = [], binary: String = TaplineProcess.binary
     ) async throws -> String {
         let program = try scene.start(before + [binary, "forward", "--record", target, Self.spec])
-        #expect(try await program.exit(within: .seconds(10)) == .exited(71))
+        #expect(try await program.exit() == .exited(71))
         #expect(program.output.all == [])
         return program.errors.all.joined(separator: "\n")
     }

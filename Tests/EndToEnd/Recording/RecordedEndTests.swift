@@ -11,6 +11,7 @@ struct RecordedEndTests {
             let early = try await bench.send(70_000, from: one, to: other)
             try await bench.finish(one, to: other)
             let late = try await bench.send(500_000, from: other, to: one)
+            try await bench.awaitRecorded(570_000)
             try await bench.finish(other, to: one)
             let (record, wireshark, facts) = try await bench.dissection()
             try await wireshark.expectWhole([0: .whole])
@@ -42,7 +43,7 @@ struct RecordedEndTests {
                       - name: web
                         listen: 127.0.0.1:0
                         upstream: \(upstream)
-                        record: { directory: '\(folder)', max_bytes: 1000B }
+                        record: { directory: '\(folder)', max_bytes: 1000B, when_full: block }
                     """)
             try await puppet.connect("a", to: tapline.address)
             try await puppet.accept("a'", from: "upstream")
@@ -68,6 +69,7 @@ struct RecordedEndTests {
             try await bench.open("a")
             let up = try await bench.send(100_000, from: "a", to: "a'")
             let down = try await bench.send(300_000, from: "a'", to: "a")
+            try await bench.awaitRecorded(400_000)
             let (one, other) = side == "client" ? ("a", "a'") : ("a'", "a")
             try await bench.puppet.reset(one)
             #expect(try await bench.puppet.receiveToEnd(other).end == "reset")
@@ -124,6 +126,7 @@ struct RecordedEndTests {
             let client = try await bench.open("a")
             let up = try await bench.send(200_000, from: "a", to: "a'")
             let down = try await bench.send(400_000, from: "a'", to: "a")
+            try await bench.awaitRecorded(600_000)
             try await bench.finish("a", to: "a'")
             try await bench.finish("a'", to: "a")
             let (record, wireshark, facts) = try await bench.dissection()

@@ -10,11 +10,19 @@ struct RecordedVolumeTests {
         try await scene(.heavy) { scene in
             let options = ["--count", "50", "--at-once", "50", "--most", "300000", "--seed", Self.seed, "--hashes"]
             let transfers = try Transfers(in: scene, options)
-            let path = scene.path("fifty.pcapng")
-            let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try await scene.listening(transfers.program))", options: ["--record", path])
+            let folder = scene.path("fifty")
+            // Where nothing must be lost, for otherwise a record waits a second for its recording, and not longer.
+            let tapline = try await scene.run(
+                relays: """
+                      - name: fifty
+                        listen: 127.0.0.1:0
+                        upstream: \(try await scene.listening(transfers.program))
+                        record: { directory: \(folder), when_full: block }
+                    """)
             let pairs = try await transfers.play(through: tapline, count: 50, seed: Self.seed)
             try await tapline.stop()
+            let paths = try scene.recordings(in: folder, of: "fifty.")
+            let path = try #require(paths.count == 1 ? paths.first : nil)
             let facts = try await scene.facts(of: [path])
             #expect(facts.troubles == [] && facts.conversations.count == 50)
             for (outcome, record) in pairs {
@@ -54,7 +62,7 @@ struct RecordedVolumeTests {
                     """)
             try await puppet.connect("a", to: tapline.address)
             try await puppet.accept("b", from: "upstream")
-            let down = try await puppet.pass(Self.gibibyte, from: "b", to: "a")
+            let down = try await puppet.pass(Self.gibibyte, from: "b", to: "a", within: .seconds(300))
             for (one, other) in [("a", "b"), ("b", "a")] {
                 try await puppet.finish(one)
                 #expect(try await puppet.receiveToEnd(other).end == "fin")
@@ -62,16 +70,16 @@ struct RecordedVolumeTests {
             let record = try #require(try await tapline.stop().first)
             #expect(record.recordedBytes == UInt64(Self.gibibyte) && record.droppedBytes == 0)
             let paths = try scene.recordings(in: folder, of: "big.")
-            let facts = try await scene.facts(of: paths)
+            let facts = try await scene.facts(of: paths, within: .seconds(300))
             #expect(facts.troubles == [] && facts.conversations.count == 1 && facts.files.count == 5)
             #expect(facts.files.allSatisfy { $0.size <= 256 << 20 && $0.droppedSegments == 0 })
             #expect(facts.conversations[0].down.isWhole(down))
             for (number, path) in paths.enumerated() {
                 let wireshark = Dissection(scene: scene, path: path)
-                #expect(try await wireshark.faults() == [])
+                #expect(try await wireshark.faults(within: .seconds(300)) == [])
                 // The handshake stands in the first file, the FINs in the last.
                 let expected = 8 + (number == 0 ? 7 : 4) + (number == paths.count - 1 ? 16 : 0)
-                #expect(try await wireshark.completeness()[0] == expected, "file \(number)")
+                #expect(try await wireshark.completeness(within: .seconds(300))[0] == expected, "file \(number)")
             }
         }
     }

@@ -42,9 +42,18 @@ struct RecordingBench {
         guard try await puppet.receiveToEnd(destination).end == "fin" else { throw Failure("\(destination) was cut") }
     }
 
-    /// Ends the recording and has Wireshark look at it.
+    /// Waits until so many bytes are in the file. The record of a connection that ends before waits for them for a
+    /// second only, and a busy machine may take longer.
+    func awaitRecorded(_ count: Int) async throws {
+        try await scene.eventually("\(count) bytes are in the file") {
+            try await scene.facts(of: [path]).recorded >= UInt64(count)
+        }
+    }
+
+    /// Ends the recording, of a connection that has ended, and has Wireshark look at it.
     func dissection() async throws -> (record: EndRecord, wireshark: Dissection, facts: RecordingFacts) {
-        let record = try #require(try await tapline.stop().first)
+        let record = try await tapline.records()[0]
+        try await tapline.stop()
         return (record, Dissection(scene: scene, path: path), try await scene.facts(of: [path]))
     }
 }

@@ -39,13 +39,14 @@ struct IncludeReloadTests {
             try await bench.reloaded(tapline, 5)
             try await bench.exchange("old")
             try await bench.end("old")
-            #expect(try await tapline.stop().map(\.generation) == [2, 4, 1])
+            #expect(try await tapline.stop().map(\.generation) == [1, 2, 4])
         }
     }
 
     @Test func aMistakeInAnIncludedFile_changesNothing_andIsToldWithItsPlace() async throws {
         try await play { bench, tapline, folder in
-            try Files.write(relays(bench, [("web", bench.second)]), to: "\(folder)/a.yaml")
+            // At once: a file that is seen while it is empty would be another mistake.
+            try Files.replace("\(folder)/a.yaml", with: relays(bench, [("web", bench.second)]))
             let twice = try await tapline.program.errors.line(containing: "reload rejected")
             // The files are read in the order of their names: the later one names the earlier.
             #expect(
@@ -64,7 +65,7 @@ struct IncludeReloadTests {
     @Test func anAddressInUse_isToldWithThePlaceInTheIncludedFile() async throws {
         try await play { bench, tapline, folder in
             let taken = try await bench.puppet.listen("taken")
-            try Files.write(relays(bench, [("cache", taken)]), to: "\(folder)/cache.yaml")
+            try Files.replace("\(folder)/cache.yaml", with: relays(bench, [("cache", taken)]))
             let line = try await tapline.program.errors.line(containing: "reload rejected")
             #expect(line.contains("\(folder)/cache.yaml:2:28: ") && line.contains("in use"), "\(line)")
             try await bench.converse(bench.first)

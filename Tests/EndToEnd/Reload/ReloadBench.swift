@@ -77,13 +77,13 @@ struct ReloadBench {
         }
     }
 
-    /// Ends it in order, the client first.
+    /// Ends it in order, the client first: its end has come before the upstream ends its half.
     func end(_ name: String) async throws {
-        for side in [name, name + "'"] { try await puppet.finish(side) }
-        for side in [name, name + "'"] {
-            guard try await puppet.receiveToEnd(side).end == "fin" else { throw Failure("\(side) was cut") }
-            try await puppet.close(side)
+        for (side, other) in [(name, name + "'"), (name + "'", name)] {
+            try await puppet.finish(side)
+            guard try await puppet.receiveToEnd(other).end == "fin" else { throw Failure("\(other) was cut") }
         }
+        for side in [name, name + "'"] { try await puppet.close(side) }
     }
 
     // MARK: Ways to change the file
@@ -110,7 +110,8 @@ struct ReloadBench {
             try Files.remove("\(folder)/.tapline.yaml.swp")
         case .swappedAsAConfigMap: try publish(text)
         case .writtenInHalves:
-            let half = text.dropLast(text.count / 3)
+            // It ends within the first relay, so that it is no configuration whenever it is read.
+            let half = text.dropLast(text.count / 2)
             try Files.write(String(half), to: path)
             try Files.append(String(text.dropFirst(half.count)), to: path)
         case .signalled:

@@ -4,12 +4,14 @@ import Testing
 
 /// The log changes while it is written.
 struct ReloadLogTests {
-    @Test(.needs("python3")) func anotherLog_closesNothing_andLosesNoRecord() async throws {
+    @Test(.needs("python3", "curl")) func anotherLog_closesNothing_andLosesNoRecord() async throws {
         try await reloadScene { bench in
             let relays = [(name: "web", address: bench.first)]
             let file = bench.scene.path("access.log")
-            try Files.write(bench.text(relays), to: bench.path)
+            let more = "admin: { listen: 'unix:\(bench.scene.path("admin.sock"))' }"
+            try Files.write(bench.text(relays, more: more), to: bench.path)
             let tapline = try await bench.run()
+            let admin = try await bench.scene.admin(of: tapline)
             try await bench.begin(bench.first, "old")
             let logs = [
                 "format: json, access: '\(file)'", "format: json, access: off", "format: text, access: '\(file)'",
@@ -17,7 +19,12 @@ struct ReloadLogTests {
             ]
             for (place, log) in logs.enumerated() {
                 try await bench.converse(bench.first)
-                try Files.replace(bench.path, with: bench.text(relays, log: log))
+                // Its worker answers when it has handed the record to the log that is in force until now.
+                let ended = "{relay=\"web\",reason=\"client_closed\",closed_by=\"client\"} \(place + 1)\n"
+                try await admin.await("its end", "/metrics") { answer in
+                    answer.body.contains("tapline_connections_ended_total" + ended) ? true : nil
+                }
+                try Files.replace(bench.path, with: bench.text(relays, log: log, more: more))
                 try await bench.reloaded(tapline, place + 2)
                 try await bench.exchange("old")
             }
@@ -55,6 +62,9 @@ struct ReloadLogTests {
             try Files.write(bench.text([("web", bench.first)], log: log), to: bench.path)
             let tapline = try await bench.run()
             try await bench.converse(bench.first)
+            try await bench.scene.eventually("its record is written") {
+                Files.read(file)?.contains("\"id\":1") == true
+            }
             try Files.move(file, to: file + ".1")
             try await tapline.program.send(SIGHUP)
             try await tapline.program.errors.line(containing: "nothing reloaded")

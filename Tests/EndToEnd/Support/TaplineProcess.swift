@@ -25,17 +25,19 @@ struct TaplineProcess: Sendable {
 
     private var recordLines: Lines { recordsAreErrors ? program.errors : program.output }
 
-    /// The first so many end records, waited for if need be.
+    /// The first so many end records, waited for if need be, in the order in which the connections were accepted:
+    /// workers print the ends of theirs in any order.
     func records(_ count: Int = 1, within limit: Duration = .seconds(60)) async throws -> [EndRecord] {
         try await recordLines.first(count, within: limit, where: EndRecord.isRecord).map(EndRecord.init(json:))
+            .sorted { $0.id < $1.id }
     }
 
-    /// Every end record so far.
+    /// Every end record so far, in the order in which they were printed.
     var recordsSoFar: [EndRecord] {
         get throws { try recordLines.all.filter(EndRecord.isRecord).map(EndRecord.init(json:)) }
     }
 
-    /// Ends it in order and returns every end record; that it ends with 0 is part of it.
+    /// Ends it in order and returns every end record, in the order of `records`; that it ends with 0 is part of it.
     @discardableResult
     func stop() async throws -> [EndRecord] {
         try await program.send(SIGTERM)
@@ -43,7 +45,7 @@ struct TaplineProcess: Sendable {
         guard status == .exited(0) else {
             throw Failure("\(program.name): \(status)\n\(program.errors.all.suffix(12).joined(separator: "\n"))")
         }
-        return try recordsSoFar
+        return try recordsSoFar.sorted { $0.id < $1.id }
     }
 }
 

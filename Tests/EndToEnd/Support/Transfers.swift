@@ -37,7 +37,7 @@ struct Transfers {
         through tapline: TaplineProcess, count: Int, seed: String
     ) async throws -> [(outcome: Outcome, record: EndRecord)] {
         program.write(tapline.address + "\n")
-        _ = try await program.output.line(containing: "\"done\"", within: .seconds(150))
+        _ = try await program.output.line(containing: "\"done\"", within: .seconds(600))
         let outcomes = try program.output.all.filter { $0.contains("\"number\"") }
             .map { try JSONDecoder().decode(Outcome.self, from: Data($0.utf8)) }
         #expect(outcomes.count == count)

@@ -70,14 +70,16 @@ struct AbstractSocketTests {
     @Test func listener_isKept_movedAndHandedOver() async throws {
         try await reloadScene { bench in
             let (front, other) = (name("front"), name("other"))
-            try Files.write(bench.text([("web", front)]), to: bench.path)
+            // The connection of the relay that goes stays for all of it.
+            let drain = "shutdown: { drain: 10m }"
+            try Files.write(bench.text([("web", front)], more: drain), to: bench.path)
             try await bench.lineage { lineage in
                 try await bench.begin(front, "before")
                 // Another relay has it; then it goes, and comes back.
                 for (generation, relays) in [
                     (2, [("new", front), ("more", other)]), (3, [("more", other)]), (4, [("web", front)]),
                 ] {
-                    try Files.replace(bench.path, with: bench.text(relays))
+                    try Files.replace(bench.path, with: bench.text(relays, more: drain))
                     try await bench.reloaded(lineage.first, generation)
                     // Workers close what is gone in their next turn.
                     try await bench.scene.eventually("generation \(generation)") {

@@ -48,6 +48,7 @@ import Testing
                 client.endWriting()
             }
             let upstream = try listener.accept()
+            try upstream.awaitBacklog()
             #expect(try upstream.receiveToEnd(upBytes) == .fin(stream))
             try sender.value()
             upstream.close()
@@ -55,9 +56,7 @@ import Testing
             let record = try relay.end()
             #expect(record.summary == .init(.clientClosed, up: stream, down: 0))
             #expect(record.client == ends.source)
-            #expect(record.splicedUp == 0 || pump == .splice)
-            // A sanitizer slows the sender down so much that the flow may not stream.
-            #expect(record.splicedUp > 0 || pump == .copy || ProcessFigures.isSanitized)
+            #expect((record.splicedUp > 0) == (pump == .splice))
         }
     }
 
@@ -98,10 +97,11 @@ import Testing
     }
 
     @Test func connectTimeout_countsFromTheHeader() async throws {
-        try await RelayHarness.run(Self.accepting, timeouts: Timeouts(connect: .milliseconds(100))) { relay, listener in
+        // Long enough for a loaded machine to see that the upstream is connected.
+        try await RelayHarness.run(Self.accepting, timeouts: Timeouts(connect: .seconds(6))) { relay, listener in
             let client = try relay.connect()
             try relay.awaitOpen(1)
-            Deadline.letPass(.milliseconds(600))
+            Deadline.letPass(.milliseconds(6500))
             try client.send(farHeader())
             let upstream = try listener.accept()
             client.close()
@@ -159,8 +159,10 @@ import Testing
         let settings = ProxyProtocolSettings(accept: .loopback(.milliseconds(300)))
         try await RelayHarness.run(settings) { relay, listener in
             let client = try relay.connect()
-            try client.send(Array(farHeader().prefix(count)))
-            #expect(try client.receiveToEnd(downBytes) == .reset(0))
+            // On a loaded machine the time may be over before this; then sending fails, and reading does not say why.
+            let isInTime = (try? client.send(Array(farHeader().prefix(count)))) != nil
+            let received = try client.receiveToEnd(downBytes)
+            #expect(received == .reset(0) || !isInTime)
             let record = try relay.end()
             #expect(record.summary == .init(.proxyHeaderTimeout, up: 0, down: 0))
             #expect((record.end?.duration ?? 0) >= 300_000_000)
@@ -260,7 +262,7 @@ import Testing
 
     /// Who can open the file may speak for others: no network is asked for.
     @Test func unixListener_isTrustedByItsFile() async throws {
-        let settings = ProxyProtocolSettings(accept: .init(trusted: [], timeout: .seconds(20)))
+        let settings = ProxyProtocolSettings(accept: .init(trusted: [], timeout: .seconds(60)))
         try await TemporaryFolder.run { folder in
             let listen = ListenAddress.unix(path: folder + "/s", mode: 0o600)
             try await RelayHarness.run(settings, listen: listen) { relay, listener in

@@ -6,7 +6,7 @@ import TestSupport
 
 extension ProxyProtocolSettings.Acceptance {
     /// Headers of every program of this machine are believed.
-    static let ofLoopback = loopback(.seconds(20))
+    static let ofLoopback = loopback(.seconds(60))
 
     static func loopback(_ timeout: Duration) -> Self {
         Self(trusted: ["127.0.0.0/8", "::1"].compactMap { Network($0) }, timeout: timeout)

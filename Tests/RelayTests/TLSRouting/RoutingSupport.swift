@@ -61,6 +61,7 @@ struct RoutedPeers {
             client.endWriting()
         }
         let upstream = try listener.accept()
+        if up == stream { try upstream.awaitBacklog() }
         guard try upstream.receive(count: bytes.count) == bytes else { throw TestFailure("other bytes than were sent") }
         guard try upstream.receiveToEnd(upBytes) == .fin(up) else { throw TestFailure("another end than was sent") }
         try sender.value()

@@ -20,9 +20,7 @@ import Testing
             let ended = try peers.finish(client, peers.first, bytes, up: stream)
             #expect(ended.hello?.serverName == "A.example" && ended.hello?.route == "a.example")
             #expect(ended.upstream == "\(peers.first.address)" && ended.upstreamAddress == peers.first.address)
-            #expect(ended.splicedUp == 0 || pump == .splice)
-            // A sanitizer slows the sender down so much that the flow may not stream.
-            #expect(ended.splicedUp > 0 || pump == .copy || ProcessFigures.isSanitized)
+            #expect((ended.splicedUp > 0) == (pump == .splice))
         }
     }
 
@@ -158,8 +156,10 @@ import Testing
     ) async throws {
         try await RoutedPeers.run(otherwise: otherwise, timeout: .milliseconds(300)) { peers in
             let client = try peers.relay.connect()
-            try client.send(Array(Self.toFirst.bytes().prefix(count)))
-            #expect(try client.receiveToEnd(downBytes) == .reset(0))
+            // On a loaded machine the time may be over before this; then sending fails, and reading does not say why.
+            let isInTime = (try? client.send(Array(Self.toFirst.bytes().prefix(count)))) != nil
+            let received = try client.receiveToEnd(downBytes)
+            #expect(received == .reset(0) || !isInTime)
             let record = try peers.relay.end()
             #expect(record.summary == .init(.tlsHelloTimeout, up: 0, down: 0))
             #expect((record.end?.duration ?? 0) >= 300_000_000)
