@@ -307,8 +307,9 @@ import Testing
         let deadline = Deadline()
         while end.withLock({ $0 == nil }) {
             guard !deadline.isOver else { throw TestFailure("deadline passed: the live tap ends") }
-            // The thread is let go meanwhile: the reader needs one, and a small machine has few for all tests.
-            try await Task.sleep(for: .milliseconds(2))
+            // The thread is let go in between: the reader needs one, and a small machine has few for all tests.
+            Deadline.letPass(.milliseconds(2))
+            await Task.yield()
         }
         return end.withLock { $0 } ?? 0
     }
