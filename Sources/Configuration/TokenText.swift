@@ -6,7 +6,7 @@ public enum TokenText {
     /// The token without the whitespace around it, such as a file's last newline; nil where there is nothing else.
     /// RFC 6750 allows these characters, and more than a few are needed to be worth anything.
     ///
-    /// What is there and cannot be one is an error, never nothing: an API without a token would be open to everybody.
+    /// What is there and cannot be one is an error, never nothing: an API without a token would be open to every client.
     public static func parse(_ text: String) throws(ValueError) -> String? {
         // A byte order mark, which Windows editors put before a file's text, is no part of it either.
         func isAround(_ character: Character) -> Bool { character.isWhitespace || character == "\u{FEFF}" }

@@ -18,8 +18,9 @@ extension Connection {
         }
     }
 
-    /// Records the connection from now on, if the recorder takes it; one of a relay's files is that of this relay. A connection has one recorder at most that has
-    /// records, so that every byte is recorded once: an earlier one, of a configuration before, ends with it here.
+    /// Records the connection from now on, if the recorder takes it; a recorder of one relay's files is this relay's. A
+    /// connection has at most one recorder with records, so that every byte is recorded once: that of an earlier
+    /// configuration ends here.
     func attach(_ recorder: Recorder) {
         let selection = recorder.plan.selection
         guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.identity.name),

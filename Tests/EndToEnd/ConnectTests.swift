@@ -128,7 +128,7 @@ struct ConnectTests {
             let good = records.filter { $0.relay == "good" }
             #expect(good.count == 5 && good.allSatisfy { $0.connectMs ?? .max < 10_000 })
 
-            // Lookups that nobody waits for any more, and that have another 15 seconds, do not keep it from ending.
+            // Cancelled lookups, which have another 15 seconds, do not keep it from ending.
             try await tapline.program.send(SIGTERM)
             #expect(try await tapline.program.exit(within: .seconds(12)) == .exited(0))
         }

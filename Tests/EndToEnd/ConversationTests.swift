@@ -80,7 +80,7 @@ struct ConversationTests {
     @Test(.needs("python3")) func upstream_thatRefuses_isPassedOnAsAReset() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
-            // Held by this process, so that nobody else comes to listen there.
+            // Held by this process, so that no other process can listen there.
             let upstream = try "\(PeerListener.nobody())"
             let tapline = try await scene.forward("127.0.0.1:0:\(upstream)")
             try await puppet.connect("client", to: tapline.address)

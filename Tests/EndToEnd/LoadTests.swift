@@ -62,7 +62,7 @@ struct LoadTests {
             let growth = try ProcessFacts.privateMemory(of: tapline.pid) - memory
             let each = Double(growth) / Double(count) / 1024
             #expect(each <= 1.1, "\(each) KiB for each of \(count) idle connections")
-            // The best of three windows: what follows the opening of so many is no loop that turns.
+            // The best of three windows: what follows the opening of 4,000 is no loop that turns.
             var load = Double.infinity
             for _ in 0..<3 where load >= 0.02 {
                 load = min(load, try await ProcessFacts.load(of: tapline.pid, over: .seconds(4)))

@@ -130,7 +130,7 @@ struct OutputTests {
             // The first record has gone through head, which has ended with it.
             _ = try await tapline.program.errors.first(where: EndRecord.isRecord)
             // head ends when it gets to it, and then it takes one more until the pipe is known to have no reader.
-            try await scene.eventually("it is said that nobody reads") {
+            try await scene.eventually("the missing reader is reported") {
                 try await converse(puppet, through: tapline.address)
                 return tapline.program.errors.all.contains { $0.contains("EPIPE") }
             }

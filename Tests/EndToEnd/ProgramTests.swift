@@ -55,7 +55,7 @@ struct ProgramTests {
                 #expect(report.components(separatedBy: "requests per second").count == 3)
                 #expect(!report.lowercased().contains("error"))
             }
-            // Whoever is open when it stops is reset after two seconds, also if the client has closed by then.
+            // A connection that is open when it stops is reset after two seconds, also if the client has closed by then.
             try await scene.eventually("every connection has ended") {
                 try tapline.footing().descriptors["socket"] == idle
             }

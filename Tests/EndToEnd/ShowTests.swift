@@ -4,8 +4,8 @@ import Testing
 
 /// `tapline show` over captures of real programs, made by tcpdump on loopback.
 struct ShowTests {
-    /// What tcpdump caught on the port while programs had so many conversations. Its buffer of 64 MiB holds all that
-    /// they say, so that nothing is lost however busy the machine is.
+    /// What tcpdump captured on the port while programs had this number of conversations. Its buffer of 64 MiB holds all
+    /// of them, so that nothing is lost however busy the machine is.
     private func capture(
         _ name: String, port: Substring, conversations: Int, in scene: Scene, options: [String] = [],
         _ talk: () async throws -> Void
@@ -138,7 +138,7 @@ struct ShowTests {
     }
 
     /// The numbers of some large packets in the middle of the many bytes: how many small ones come before them, and in
-    /// between, depends on how busy everybody is.
+    /// between, depends on how busy the machine is.
     private func largePackets(_ path: String, in scene: Scene) async throws -> [String] {
         let numbers = try await scene.run(
             "python3", "-c",

@@ -26,7 +26,7 @@ import Testing
         try await Exclusive.run {
             let nobody = try PeerListener.nobody()
             var shortest = Int64.max
-            // The machine may hold up one or the other; whoever waits before the client is told does so each time.
+            // The machine may hold up one or the other; a relay that waits before its reset does so each time.
             for _ in 0..<5 where shortest >= 1_000_000_000 {
                 let record = try await attempt(.address(nobody))
                 #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))

@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    /// Whoever has exchanged something is reset behind it.
+    /// A client that has exchanged something is reset behind it.
     @Test(
         arguments: [
             (Timeouts(idle: .seconds(600)), .idleTimeout), (Timeouts(lifetime: .seconds(600)), .lifetime),

@@ -106,7 +106,7 @@ import Testing
         try await run { worker, listener in
             try learn(worker, listener)
             #expect(!worker.log.contains("last good answer"))
-            // By a clock of the test's own: whoever is accepted a moment after the first waits for as much less.
+            // By a clock of the test's own: a client that is accepted a moment after the first waits for as much less.
             let start = Deadline.now
             let waiting = try worker.clients(3)
             let silent = try worker.lookup(2)
@@ -126,7 +126,7 @@ import Testing
                 times.append(record.connectDuration ?? .max)
             }
             // The machine may hold up one or two.
-            #expect(times.sorted()[2] < 900_000_000, "nobody waits any more")
+            #expect(times.sorted()[2] < 900_000_000, "none of them waits")
             #expect(worker.lookupCount == 2, "the silent lookup is still the one under way")
             #expect(worker.log.all.filter { $0.contains("last good answer") }.count == 1, "said once")
             // It speaks: the next to come waits for a lookup again.

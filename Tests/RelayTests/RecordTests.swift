@@ -58,7 +58,7 @@ import Testing
             #expect(first >= connected + 30_000_000)
             #expect(end.duration >= first)
             #expect(end.errno == nil)
-            // The time of day and the monotonic clock tell of the same span; somebody may set the one in between, and
+            // The time of day and the monotonic clock tell of the same span; one may be set in between, and
             // the machine may hold the relay up between the two.
             #expect(abs(end.time - record.accepted - end.duration) < 60_000_000_000)
         }

@@ -166,7 +166,7 @@ import Testing
                     let start = Deadline.now
                     relay.service.drain(within: .milliseconds(300))
                     try relay.join()
-                    // Not only when nobody comes any more. The rest is for a loaded machine.
+                    // Not only when no more clients come. The rest is for a loaded machine.
                     #expect(Deadline.now - start < 20_000_000_000)
                 }
             }

@@ -57,7 +57,7 @@ extension RelaySettings {
 }
 
 extension RelayHarness {
-    /// Waits until so many connections have ended; their records in the order in which they were accepted. Several
+    /// Waits until this number of connections has ended; their records in the order in which they were accepted. Several
     /// workers tell of ends in any order.
     func endedInOrder(_ count: Int) throws -> [ConnectionRecord] {
         try ended(count).sorted { $0.id < $1.id }

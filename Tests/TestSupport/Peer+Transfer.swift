@@ -89,7 +89,7 @@ extension Peer {
     }
 
     /// Waits until something has come for it and no more comes for a while: a stream of more than that waits in every
-    /// buffer on the way, and whoever passes it on finds much of it at once, however slow its sender is.
+    /// buffer on the way, and the relay finds much of it at once, however slow its sender is.
     public func awaitBacklog(quiet: Duration = .milliseconds(30), within: Duration = Deadline.usual) throws {
         let deadline = Deadline(in: within)
         try self.await(POLLIN, "the first byte of a stream", deadline)

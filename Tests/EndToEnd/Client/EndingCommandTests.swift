@@ -39,8 +39,8 @@ struct EndingCommandTests {
                 #expect(reason.contains("is draining") || reason.contains("no answer in time"), "\(draining)")
                 return reason.contains("is draining")
             }
-            // Somebody talks there, but not HTTP, and that will not change. It talks to everybody at once, for each
-            // question has a bound.
+            // A server answers there, but not in HTTP, and that will not change. It sends at once, because each question has
+            // a bound.
             let script = """
                 import socket
                 listener, clients = socket.create_server(("127.0.0.1", 0)), []

@@ -44,7 +44,7 @@ struct BackPressureFaultTests {
     /// Whoever reads nothing is no busy connection either: bytes that wait in buffers are not traffic.
     @Test(.needs("python3", "curl"), arguments: ["client", "upstream"])
     func readerThatStalls_endsAtTheIdleTimeout(sleeper: String) async throws {
-        // Long enough for whoever is late on a busy machine, the first conversations of the bench included.
+        // Long enough for a busy machine, the first conversations of the bench included.
         try await faultScene(.heavy, settings: "timeouts: { idle: 12s }") { bench in
             try await bench.open("a")
             let sender = sleeper == "client" ? "a'" : "a"

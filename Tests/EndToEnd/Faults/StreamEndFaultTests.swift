@@ -33,7 +33,7 @@ struct StreamEndFaultTests {
 
     @Test(.needs("python3", "curl"))
     func oneSideNeverClosesItsHalf_endsByTheTimeout_andIsCountedByItsReason() async throws {
-        // Long enough for whoever is late on a busy machine, the first conversations of the bench included.
+        // Long enough for a busy machine, the first conversations of the bench included.
         try await faultScene(settings: "timeouts: { half_close: 12s }") { bench in
             // Both wait at once.
             for (name, first) in [("a", "a"), ("b", "b'")] {

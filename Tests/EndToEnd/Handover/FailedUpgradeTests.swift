@@ -114,7 +114,7 @@ struct FailedUpgradeTests {
 
     /// What the new process has accepted before it was told to end may finish, as long as the old one's may.
     @Test(.needs("python3")) func connections_ofAProcessThatIsToldToEnd_finish() async throws {
-        // Twice the usual time, for whoever is late on a busy machine.
+        // Twice the usual time, for a busy machine.
         try await play(.waiting, more: "shutdown: { drain: 50s }") { bench, lineage in
             try await bench.begin(bench.first, "of the old one")
             // What it says reaches nobody, so it is never known to be ready.

@@ -99,7 +99,7 @@ struct ProxyShownTests {
                 "echo '4096 4096 4096' > /proc/sys/net/ipv4/tcp_rmem")
             let puppet = try scene.puppet(before: network.before)
             let upstream = try await puppet.listen("upstream")
-            // Waiting for room is part of connecting, and there is none until somebody has seen it wait.
+            // Waiting for room is part of connecting, and there is none before the test has seen it wait.
             let tapline = try await scene.run(
                 relays: """
                       - name: web

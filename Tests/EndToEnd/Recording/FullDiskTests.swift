@@ -272,7 +272,7 @@ struct FullDiskTests {
                 scene, try await scene.memoryDisk("size=100m"), record: ", rotate: { size: 1MiB, keep: 0 }")
             try await bench.open("a")
             try await bench.puppet.pass(3_000_000, from: "a", to: "a'")
-            // Nobody makes a file in it while it is removed.
+            // No file is made in it while it is removed.
             try await scene.eventually("all is in the files") { try await bench.facts().recorded == 3_000_000 }
             try await bench.disk.run("rm", "-r", "\(bench.disk.folder)/recordings")
             try await bench.puppet.pass(10_000_000, from: "a", to: "a'")

@@ -42,7 +42,7 @@ struct RecordingBench {
         guard try await puppet.receiveToEnd(destination).end == "fin" else { throw Failure("\(destination) was cut") }
     }
 
-    /// Waits until so many bytes are in the file. The record of a connection that ends before waits for them for a
+    /// Waits until this number of bytes is in the file. The record of a connection that ends before waits for them for a
     /// second only, and a busy machine may take longer.
     func awaitRecorded(_ count: Int) async throws {
         try await scene.eventually("\(count) bytes are in the file") {

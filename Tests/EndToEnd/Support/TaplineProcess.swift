@@ -25,7 +25,7 @@ struct TaplineProcess: Sendable {
 
     private var recordLines: Lines { recordsAreErrors ? program.errors : program.output }
 
-    /// The first so many end records, waited for if need be, in the order in which the connections were accepted:
+    /// The first `count` end records, waited for if need be, in the order in which the connections were accepted:
     /// workers print the ends of theirs in any order.
     func records(_ count: Int = 1, within limit: Duration = .seconds(60)) async throws -> [EndRecord] {
         try await recordLines.first(count, within: limit, where: EndRecord.isRecord).map(EndRecord.init(json:))

@@ -31,7 +31,7 @@ struct SignalMaskTests {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             try await bench.lineage(before: Self.blocked) { lineage in
-                // A setting that waits for a restart: whoever sees the change first, the signal has something to say.
+                // A setting that waits for a restart: the signal is reported also when the watch saw the change first.
                 try Files.replace(
                     bench.path,
                     with: bench.text([("web", bench.first), ("cache", bench.second)], more: "workers: 3"))
