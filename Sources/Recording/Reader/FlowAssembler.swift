@@ -29,7 +29,7 @@ struct FlowAssembler {
     private var expected: UInt32?
     /// The offset of the byte that comes next.
     private(set) var next: UInt64 = 0
-    /// When `next` last moved.
+    /// When bytes last came in their turn, or the recording reported a loss.
     private var progressed = Int64.min
     /// How far the receiver has acknowledged.
     private var acknowledged: UInt64 = 0

@@ -1,9 +1,10 @@
 /// What IP carries that is not TCP: tunnels, and everything else.
 extension PacketLayers {
-    /// Whether a protocol over IP can have TCP in it.
+    /// Whether a protocol over IP can have TCP in it. The headers of options and of authentication may stand behind that
+    /// of a fragment (RFC 8200, section 4.1).
     static func canCarryTCP(_ proto: UInt8) -> Bool {
         switch proto {
-        case 4, 6, 17, 41, 47, 97, 137: true
+        case 0, 4, 6, 17, 41, 43, 47, 51, 60, 97, 137: true
         default: false
         }
     }
@@ -84,8 +85,9 @@ extension PacketLayers {
         case 3544: return teredo(rest, depth)
         case _ where source == 3544: return teredo(rest, depth)
         // A marker of four zeros says that it is the key exchange, one byte that it is a keep-alive.
-        case 4500 where rest.count > 4 && rest.number32(at: 0) != 0: return .skipped(.tunnel(.espInUDP))
-        case 51820: return .skipped(.tunnel(.wireGuard))
+        case _ where (port == 4500 || source == 4500) && rest.count > 4 && rest.number32(at: 0) != 0:
+            return .skipped(.tunnel(.espInUDP))
+        case _ where port == 51820 || source == 51820: return .skipped(.tunnel(.wireGuard))
         default: return plain
         }
     }

@@ -107,7 +107,8 @@ public final class RecordingReader {
         case .segment(let segment):
             segments &+= 1
             table.take(segment, of: packet, into: &events)
-        case .skipped(.damaged, _) where packet.originalLength > packet.bytes.count: skippedPackets.add(.cut)
+        case .skipped(.damaged, let packets) where packet.originalLength > packet.bytes.count:
+            skippedPackets.add(.cut, packets: packets)
         case .skipped(let cause, let packets): skippedPackets.add(cause, packets: packets)
         case .waiting: break
         }

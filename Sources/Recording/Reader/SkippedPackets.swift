@@ -95,31 +95,4 @@ public struct SkippedPackets: Hashable, Sendable {
         bytesBeforeStart &+= others.bytesBeforeStart
         bytesBeyondWindow &+= others.bytesBeyondWindow
     }
-
-    /// Packets that carry neither TCP nor a tunnel.
-    public var other: UInt64 {
-        sum { cause in
-            switch cause {
-            case .ipProtocol, .etherType, .linkControl, .pointToPoint, .notIP: true
-            default: false
-            }
-        }
-    }
-
-    /// Fragments of IP packets that are not whole.
-    public var fragments: UInt64 { packets[.fragment] ?? 0 }
-
-    /// Packets whose lengths contradict each other, or that name an interface that the capture does not have.
-    public var damaged: UInt64 { packets[.damaged] ?? 0 }
-
-    /// Packets of link layers that are not read.
-    public var unknownLink: UInt64 {
-        sum { cause in
-            if case .link = cause { true } else { false }
-        }
-    }
-
-    private func sum(where isIncluded: (SkipCause) -> Bool) -> UInt64 {
-        packets.reduce(0) { $0 &+ (isIncluded($1.key) ? $1.value : 0) }
-    }
 }

@@ -18,7 +18,7 @@ struct SkippedRemarks {
         if !others.isEmpty {
             let names = others.prefix(Self.mostNames).map { "\($0.value) \(Self.name($0.key))" }
             let rest = others.count > Self.mostNames ? " and others" : ""
-            add(skipped.other, "not TCP (\(names.joined(separator: ", "))\(rest))")
+            add(others.reduce(0) { $0 &+ $1.value }, "not TCP (\(names.joined(separator: ", "))\(rest))")
         }
         for (cause, count) in sorted where !Self.isOther(cause) {
             switch cause {

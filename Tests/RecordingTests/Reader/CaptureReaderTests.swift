@@ -188,10 +188,9 @@ struct CaptureReaderTests {
             greeting[2].version6(next: 44, extensions: [6, 0, 0, 1, 0, 0, 0, 1]),
         ]
         let reading = Reading(pcap(fragments + [udp, short, [], [0x45], [0x60, 1, 2]]))
-        #expect(reading.skipped.fragments == 3)
+        #expect(reading.skipped.packets[.fragment] == 3)
         #expect(reading.skipped.packets[.ipProtocol(17)] == 1)
-        #expect(reading.skipped.other == 1)
-        #expect(reading.skipped.damaged == 4)
+        #expect(reading.skipped.packets[.damaged] == 4)
         #expect(reading.conversations.isEmpty)
         #expect(Reading(pcap([[1, 2, 3]], link: 147)).skipped.packets == [.link(147): 1])
         // A fragment that forbids being one is whole.

@@ -33,8 +33,10 @@ struct FragmentTests {
         }
     }
 
-    @Test func version6Fragments_makeTheSegment() {
-        let tcp = Self.long.tcp
+    /// Options may stand between the header of a fragment and TCP.
+    @Test(arguments: [false, true]) func version6Fragments_makeTheSegment(hasOptions: Bool) {
+        let options: [UInt8] = hasOptions ? [6, 0, 1, 4, 0, 0, 0, 0] : []
+        let tcp = options + Self.long.tcp
         let packets = stride(from: 0, to: tcp.count, by: 64).map { start -> [UInt8] in
             let end = min(start + 64, tcp.count)
             var wire = Wire()
@@ -42,7 +44,7 @@ struct FragmentTests {
             wire.add(UInt16(8 + end - start))
             wire.add([44, 64])
             wire.add([UInt8](repeating: 1, count: 32))
-            wire.add([6, 0])
+            wire.add([hasOptions ? 60 : 6, 0])
             wire.add(UInt16(start) | (end < tcp.count ? 1 : 0))
             wire.add(UInt32(77))
             wire.add(Array(tcp[start..<end]))

@@ -16,9 +16,9 @@ struct TunnelTests {
         return wire.bytes
     }
 
-    private static func udp(_ port: UInt16, _ payload: [UInt8]) -> [UInt8] {
+    private static func udp(_ port: UInt16, from source: UInt16 = 5000, _ payload: [UInt8]) -> [UInt8] {
         var wire = Wire()
-        wire.add(UInt16(5000))
+        wire.add(source)
         wire.add(port)
         wire.add(UInt16(8 + payload.count))
         wire.add(UInt16(0))
@@ -156,6 +156,9 @@ struct TunnelTests {
     @Test(
         arguments: [
             (version4(50, [1, 2, 3, 4]), .tunnel(.esp)), (udp(4500, [1, 2, 3, 4, 5]), .tunnel(.espInUDP)),
+            (udp(4711, from: 4500, [1, 2, 3, 4, 5]), .tunnel(.espInUDP)),
+            (udp(51820, [4, 0, 0, 0]), .tunnel(.wireGuard)),
+            (udp(4711, from: 51820, [4, 0, 0, 0]), .tunnel(.wireGuard)),
             (udp(2152, [0x30, 1, 0, 0]), .tunnel(.gtp)), (udp(1701, [0xC8, 2, 0, 0]), .tunnel(.l2tp)),
             (version4(47, [0x40, 0, 8, 0]), .tunnel(.gre)),
             (version4(1, [8, 0, 0, 0]), .ipProtocol(1)), (udp(53, [0, 0]), .ipProtocol(17)),
@@ -189,7 +192,7 @@ struct TunnelTests {
         #expect(Reading(pcap([packet])).skipped.packets == [.tunnel(.nested): 1])
         // As one frame of megabytes, which must not take the stack.
         let labels = [UInt8](repeating: 0, count: 1 << 20)
-        #expect(Reading(pcap([Self.ethernet(0x8847, labels)], link: 1)).skipped.damaged == 1)
+        #expect(Reading(pcap([Self.ethernet(0x8847, labels)], link: 1)).skipped.packets[.damaged] == 1)
         let bridges = (0..<100_000).flatMap { _ in [0, 0, 0, 0] as [UInt8] + Self.macs + [0x88, 0xE7] }
         #expect(Reading(pcap([Self.ethernet(0x88E7, bridges)], link: 1)).skipped.packets == [.tunnel(.nested): 1])
     }

@@ -23,9 +23,7 @@ enum SegmentFuzz {
             case .opened: opened += 1
             case .bytes(let piece): bytes += piece.bytes.count
             case .missing(let gap): precondition(gap.count > 0, "a gap of nothing")
-            case .ended(let conversation):
-                ended += 1
-                precondition(conversation.duration >= 0)
+            case .ended: ended += 1
             }
         }
         reader.append(script.capture)
