@@ -14,10 +14,12 @@ public enum DescriptorLimit {
         return Int(min(limit.rlim_cur, rlim_t(1 << 24)))
     }
 
-    /// How many are open now; counted from /proc, whose own descriptor is left out. Where /proc is not mounted, each
-    /// number up to the limit is looked at: 20,000 of them take 1 ms, and it is 1,024 in most places.
+    /// How many are open now; counted from /proc, whose own descriptor is left out. Where none is free to look with, all
+    /// are open. Where /proc is not mounted, each number up to `mostNumbers` is looked at: 20,000 of them take 1 ms.
     public static func inUse(listedIn folder: String = "/proc/self/fd") -> Int {
-        guard let directory = opendir(folder) else { return countByNumber() }
+        guard let directory = opendir(folder) else {
+            return errno == EMFILE ? limit(upTo: 1 << 24) : countByNumber()
+        }
         defer { closedir(directory) }
         var count = 0
         while readdir(directory) != nil { count += 1 }
@@ -29,8 +31,12 @@ public enum DescriptorLimit {
     private static let mostNumbers = 65_536
 
     private static func countByNumber() -> Int {
+        (0..<CInt(limit(upTo: mostNumbers))).count { fcntl($0, F_GETFD) >= 0 }
+    }
+
+    private static func limit(upTo most: Int) -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 16 }
-        return (0..<CInt(min(limit.rlim_cur, rlim_t(mostNumbers)))).count { fcntl($0, F_GETFD) >= 0 }
+        return Int(min(limit.rlim_cur, rlim_t(most)))
     }
 }

@@ -6,7 +6,9 @@ extension SystemError {
         var advice: String?
         switch (errno.code, address) {
         case (EADDRINUSE, .unix) where address.isAbstract:
-            advice = "another process listens on this abstract name: `ss -xlp` names it"
+            advice =
+                "a process listens on this abstract name: `ss -xlp` names it; if it is Tapline itself, and the name moves "
+                + "between the admin API and a relay, reload without it first"
         case (EADDRINUSE, .unix):
             advice = "another process listens on this socket; stop it or choose another path"
         case (EEXIST, .unix):

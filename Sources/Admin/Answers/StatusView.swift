@@ -34,13 +34,15 @@ enum StatusView {
                 json.add("open", number: process.openDescriptors)
                 json.add("limit", number: process.descriptorLimit)
             }
+            // Without /proc nothing is known of these, and no process has 0 of them.
+            func known<Figure: BinaryInteger>(_ figure: Figure) -> Figure? { figure > 0 ? figure : nil }
             json.object("memory") { json in
-                json.add("resident_bytes", number: process.residentBytes)
-                json.add("private_bytes", number: process.privateBytes)
-                json.add("virtual_bytes", number: process.virtualBytes)
+                json.add("resident_bytes", number: known(process.residentBytes))
+                json.add("private_bytes", number: known(process.privateBytes))
+                json.add("virtual_bytes", number: known(process.virtualBytes))
             }
             json.add("cpu_seconds", decimal: process.cpuSeconds)
-            json.add("threads", number: process.threads)
+            json.add("threads", number: known(process.threads))
         }
         return json.bytes
     }

@@ -5,7 +5,7 @@ internal import Synchronization
 /// The errors of accept(2) on the admin API's sockets. Any thread.
 final class AcceptFailures: Sendable {
     private struct State {
-        var last = "its socket was closed"
+        var last: String?
         var throttle: Throttle
     }
 
@@ -16,8 +16,13 @@ final class AcceptFailures: Sendable {
         state = Mutex(State(throttle: Throttle(every: period)))
     }
 
-    /// The last error.
-    var last: String { state.withLock { $0.last } }
+    /// The error since the last call.
+    func takeLast() -> String {
+        state.withLock { state in
+            defer { state.last = nil }
+            return state.last ?? "its socket was closed"
+        }
+    }
 
     /// Notes an error.
     func note(_ error: String) {

@@ -222,10 +222,11 @@ public final class AdminServer: Sendable {
     ) {
         let loop = running.withLock { $0.listener === listener ? $0.thread?.loop : nil }
         guard let loop else { return }
+        let error = failures.takeLast()
         if failures.mayLog() {
             logger.error(
                 "the admin API cannot accept clients at \(listener.addresses[position]); it is tried again every second",
-                metadata: ["error": "\(failures.last)"])
+                metadata: ["error": "\(error)"])
         }
         loop.scheduleTask(in: Self.pause) { [self] in
             guard running.withLock({ $0.listener === listener }) else { return }

@@ -10,8 +10,16 @@ extension Responder {
 
     /// What HEAD says of a stream.
     func streamHead(_ type: String, _ query: Query) async throws(AdminError) -> Answer {
-        try await check(query)
+        try await checkStream(query)
         return Answer(type: type, content: .pieces { _ in })
+    }
+
+    /// What a stream is asked of must be there: the relay, and the connection.
+    private func checkStream(_ query: Query) async throws(AdminError) {
+        try await check(query)
+        if let id = query.connection, await services.relays.liveConnection(id) == nil {
+            throw .notFound("no connection \(id) is open")
+        }
     }
 
     func events(_ query: Query) async throws(AdminError) -> Answer {
@@ -23,10 +31,7 @@ extension Responder {
     }
 
     func tap(_ query: Query) async throws(AdminError) -> Answer {
-        try await check(query)
-        if let id = query.connection, await services.relays.liveConnection(id) == nil {
-            throw .notFound("no connection \(id) is open")
-        }
+        try await checkStream(query)
         let place = try streams.take()
         let tap: LiveTap
         do {

@@ -99,7 +99,8 @@ final class AdminHost {
     private func awaitClosed(_ close: (@escaping @Sendable () -> Void) -> Void) {
         let closed = Countdown(1)
         close { closed.down() }
-        if !closed.wait(atMost: Self.patience) { logger.warning("the admin API is busy and moves late") }
+        guard !closed.wait(atMost: Self.patience) else { return }
+        logger.warning("the admin API is busy: its old address is closed late")
     }
 
     private func adopt(_ next: AdminSettings, _ token: AdminToken?) {

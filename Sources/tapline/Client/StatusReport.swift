@@ -109,8 +109,8 @@ struct StatusReport {
             ),
             (
                 "process",
-                "\(Quantity.size(memory["resident_bytes"].count ?? 0)) resident, "
-                    + "\(Quantity.size(memory["private_bytes"].count ?? 0)) of it private; "
+                "\(Words.size(memory["resident_bytes"].count)) resident, "
+                    + "\(Words.size(memory["private_bytes"].count)) of it private; "
                     + "\(Words.number(status["workers"].count ?? 0, "worker")), "
                     + "\(descriptors["open"].count ?? 0) of \(descriptors["limit"].count ?? 0) descriptors"
             ),

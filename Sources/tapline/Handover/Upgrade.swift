@@ -185,11 +185,10 @@ final class Upgrade {
     /// The other process is gone, or on its own.
     private func letGo() {
         timer?.stop()
-        if let child {
-            child.close()
-            ProcessSignals.reapChildren()
-        }
+        child?.close()
         child = nil
+        // Also where no child came to be: the watch of its end has ended the ignoring of SIGCHLD.
+        ProcessSignals.reapChildren()
         channel?.end()
         channel = nil
     }

@@ -34,9 +34,13 @@ struct ProbeTests {
         "/", "/healthz", "/readyz", "/v1/relays", "/v1/connections", "/v1/closed", "/v1/relays/1/recording",
     ]
 
+    private static let noConnection = "/v1/tap?connection=4711"
+
     @Test func head_hasTheHeaderOfGet_andNoBody() async throws {
         try await play { scene, _, admin in
-            for path in Self.shown + ["/metrics", "/v1/status", "/v1/tap", "/v1/events", "/nowhere"] {
+            for path in Self.shown + ["/metrics", "/v1/status", "/v1/tap", "/v1/events", "/nowhere"] + [
+                Self.noConnection
+            ] {
                 // The next request on the same connection is understood only if there were no bytes behind the header.
                 let request =
                     #"HEAD \#(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"#
@@ -45,7 +49,7 @@ struct ProbeTests {
                 let heads = lines.indices.filter { lines[$0].hasPrefix("HTTP/1.1 ") }
                 try #require(heads.count == 2, "\(path): \(lines)")
                 // The relay is named by its free port, so the path of its recording is nowhere.
-                let isKnown = path != "/nowhere" && !path.hasSuffix("/recording")
+                let isKnown = ![Self.noConnection, "/nowhere"].contains(path) && !path.hasSuffix("/recording")
                 #expect(lines[heads[0]] == (isKnown ? "HTTP/1.1 200 OK" : "HTTP/1.1 404 Not Found"), "\(path)")
                 #expect(lines[heads[1]] == "HTTP/1.1 200 OK")
                 #expect(lines[heads[1] - 1].isEmpty, "\(path): \(lines)")

@@ -44,6 +44,11 @@ struct ContainerTests {
             #expect(try #require(value("process_open_fds")) > 10)
             #expect(try #require(value("process_cpu_seconds_total")) > 0)
             #expect(value("process_resident_memory_bytes") == nil && value("process_threads") == nil)
+            // Checked against its document, too.
+            let status = try await admin.ask("/v1/status").json
+            #expect(status["threads"] == .null && status["memory"]?["resident_bytes"] == .null)
+            let report = try await scene.run(TaplineProcess.binary, "status", "--admin", admin.address)
+            #expect(report.contains("- resident, - of it private"), "\(report)")
             try await tapline.program.send(SIGUSR2)
             _ = try await tapline.program.errors.line(
                 containing: "it could not be found out where this program lies (/proc)")
