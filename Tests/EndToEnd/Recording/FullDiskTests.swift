@@ -220,10 +220,16 @@ struct FullDiskTests {
                 record: ", rotate: { size: 1MiB, keep: 0 }, buffer: 1MiB, when_full: \(policy)")
             try await bench.open("a")
             async let passed = bench.puppet.pass(10_000_000, from: "a", to: "a'")
+            if policy == "drop" {
+                _ = try await passed
+                // Only what finds room in the buffer needs a file: on a busy machine, that may be less than two files of it.
+                while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.trouble) }) {
+                    try await bench.puppet.pass(500_000, from: "a", to: "a'")
+                }
+            }
             let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
             #expect(line.contains("ENOSPC") && line.contains("/recordings/taped."))
             try await bench.expectPlainUnharmed()
-            if policy == "drop" { _ = try await passed }
             try await bench.disk.remount("nr_inodes=1000")
             let up = try await passed
             while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.recovery) }) {
