@@ -79,11 +79,10 @@ struct PageTrafficTests {
             try await page.browser.click("\(try await page.row(client)) td")
             try await page.browser.click("#wire button.strong")
             // Bytes that pass before the tap is in place are not its own: say them until one is seen.
-            var seen = false
-            while !seen {
+            try await scene.eventually("the page shows bytes") {
                 try await page.puppet.send("client", Self.hostile)
                 try await page.puppet.receive("client-upstream", count: Self.hostile.utf8.count)
-                seen = try await page.browser.text("\(Self.pieces).length > 0") == "true"
+                return try await page.browser.text("\(Self.pieces).length > 0") == "true"
             }
             try await page.puppet.send("client-upstream", "<b>answer</b>")
             try await page.browser.wait("\(Self.pieces).includes('<b>answer</b>')")

@@ -28,8 +28,9 @@ struct FullDiskTests {
             try await bench.expectPlainUnharmed()
             try await bench.disk.remount("size=100m")
             // It tries again when something comes.
-            while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.recovery) }) {
+            try await scene.eventually("it is written again") {
                 try await bench.puppet.pass(10_000, from: "a", to: "a'")
+                return bench.tapline.program.errors.all.contains { $0.contains(Self.recovery) }
             }
             let last = try await bench.puppet.pass(3_000_000, from: "a'", to: "a")
             let record = try await bench.end("a")
@@ -223,8 +224,9 @@ struct FullDiskTests {
             if policy == "drop" {
                 _ = try await passed
                 // Only what finds room in the buffer needs a file: on a busy machine, that may be less than two files of it.
-                while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.trouble) }) {
+                try await scene.eventually("a third file is needed") {
                     try await bench.puppet.pass(500_000, from: "a", to: "a'")
+                    return bench.tapline.program.errors.all.contains { $0.contains(Self.trouble) }
                 }
             }
             let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
@@ -232,8 +234,9 @@ struct FullDiskTests {
             try await bench.expectPlainUnharmed()
             try await bench.disk.remount("nr_inodes=1000")
             let up = try await passed
-            while bench.tapline.program.errors.all.allSatisfy({ !$0.contains(Self.recovery) }) {
+            try await scene.eventually("it is written again") {
                 try await bench.puppet.pass(10_000, from: "a'", to: "a")
+                return bench.tapline.program.errors.all.contains { $0.contains(Self.recovery) }
             }
             let record = try await bench.end("a")
             #expect(record.isBalanced)

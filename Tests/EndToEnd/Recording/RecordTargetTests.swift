@@ -45,8 +45,9 @@ struct RecordTargetTests {
             try await pipe.puppet.pass(300_000, from: "a", to: "a'")
             await pipe.reader.kill()
             let notice = "the reader of standard output is gone"
-            while pipe.tapline.program.errors.all.allSatisfy({ !$0.contains(notice) }) {
+            try await scene.eventually("the reader's end is noticed") {
                 try await pipe.puppet.pass(10_000, from: "a'", to: "a")
+                return pipe.tapline.program.errors.all.contains { $0.contains(notice) }
             }
             try await pipe.puppet.pass(5_000_000, from: "a", to: "a'")
             let record = try await pipe.end("a", "a'")
