@@ -50,9 +50,16 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
+            name: "Recorder",
+            dependencies: [
+                "Configuration", "EventLoop", "Recording", "Sockets", "Text",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: dataPlane),
+        .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Sockets", "TLSHello", "Text",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Sockets", "TLSHello", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -60,7 +67,7 @@ let package = Package(
         .target(
             name: "Admin",
             dependencies: [
-                "Configuration", "Recording", "Relay", "Sockets", "Text",
+                "Configuration", "Recorder", "Recording", "Relay", "Sockets", "Text",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 // Hummingbird may use a package whose module has our name; it does not, with its traits off.
                 .product(
@@ -77,7 +84,7 @@ let package = Package(
         .executableTarget(
             name: "tapline",
             dependencies: [
-                "Admin", "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "Text",
+                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Sockets", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -117,8 +124,8 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recording", "Relay", "Sockets", "TLSHello",
-                "TestSupport",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets",
+                "TLSHello", "TestSupport", "Text",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Glibc
+internal import Recorder
 import Relay
 import Sockets
 import Text

@@ -1,4 +1,5 @@
 import Recording
+import Sockets
 import Testing
 
 struct DirectionTests {

@@ -3,7 +3,9 @@ import EventLoop
 import Sockets
 import TestSupport
 import Testing
+import Text
 
+@testable import Recorder
 @testable import Recording
 @testable import Relay
 
@@ -14,11 +16,11 @@ import Testing
     @Test func flowThatEnds_beforeItsRecordingBegins_isRecordedAsEmpty() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 4 << 20)
-            let desk = RecordingDesk(application: "test", logger: LogCapture().logger) { _ in }
-            let live = try #require(try desk.makeLive(relay: nil, connection: nil))
-            let lane = TapLane(
-                ring: ring, isWhole: false, workers: 1, loop: harness.loop,
-                hooks: TapLane.Hooks(wake: {}, hasRoom: {}))
+            let registry = RecorderRegistry(application: "test", logger: LogCapture().logger) { _ in }
+            let live = try #require(try registry.makeLive(relay: nil, connection: nil))
+            let lane = RingProducer(
+                ring: ring, isWhole: false, workers: 1, ordinaryRead: 32 << 10, loop: harness.loop,
+                hooks: RingProducer.Hooks(wake: {}, hasRoom: {}))
             let address = SocketAddress.ipv4(.loopback, port: 1)
             let origin = ConversationOrigin(
                 id: 7, relay: "relay", client: address, listener: address, local: address, upstream: "127.0.0.1:2",
@@ -29,7 +31,7 @@ import Testing
             tap.take([UInt8(1)].span.bytes, of: .down, at: 0)
             tap.take([UInt8(2)].span.bytes, of: .up, at: 400)
             tap.flowEnded(.up, at: 401)
-            tap.stopped()
+            _ = tap.stopped()
             lane.giveBack()
             var ends: [UInt64] = []
             _ = ring.consume { event, _, _ in
@@ -38,7 +40,7 @@ import Testing
             }
             #expect(ends == [1000])
             #expect(tap.taken == 2 && tap.missed == 0)
-            withExtendedLifetime(live.tap) { desk.finish(within: 30_000) }
+            withExtendedLifetime(live.tap) { registry.finish(within: 30_000) }
         }
     }
 }

@@ -55,7 +55,7 @@ final class OneWorker {
             observer: Observer(
                 ended: { record in records.withLock { $0.append(record) } },
                 stopped: { hasStopped.withLock { $0 = true } }),
-            recordings: RecordingDesk(application: "test", logger: log.logger) { record in
+            recordings: RecorderRegistry(application: "test", logger: log.logger) { record in
                 records.withLock { $0.append(record) }
             },
             system: .read(), workers: 1, descriptorLimit: descriptors + 8, descriptorsInUse: 0, deadPeerAfter: 0)

@@ -17,8 +17,8 @@ import Testing
                 let listener = try PeerListener()
                 let port = try #require(listener.address.port)
                 try OneWorker.run(port: port, harness) { worker in
-                    let desk = worker.shared.recordings
-                    let recorder = try desk.makeRecorder(of: "relay", RecordSettings(directory: folder))
+                    let registry = worker.shared.recordings
+                    let recorder = try registry.makeRecorder(of: "relay", RecordSettings(directory: folder))
                     worker.post(.record(worker.identity, recorder))
                     try worker.turn(until: "the recorder is known") { !worker.worker.taps.isEmpty }
                     worker.identity.rename(to: "renamed")
@@ -28,7 +28,7 @@ import Testing
                     #expect(try worker.live().record.recordedBytes == 0)
                     let record = try worker.finish(client, upstream)
                     #expect(record.recordedBytes == 0)
-                    desk.finish(within: 30_000)
+                    registry.finish(within: 30_000)
                 }
             }
         }

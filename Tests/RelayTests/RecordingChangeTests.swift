@@ -4,6 +4,8 @@ import Sockets
 import TestSupport
 import Testing
 
+@testable import Recorder
+
 /// Recordings that begin, end and are read along with while other things change.
 @Suite struct RecordingChangeTests {
     private let message = 10_000

@@ -4,7 +4,9 @@ import Foundation
 import Sockets
 import TestSupport
 import Testing
+import Text
 
+@testable import Recorder
 @testable import Recording
 @testable import Relay
 
@@ -74,7 +76,7 @@ import Testing
             let plan = Recorder.Plan(name: "relay", buffer: 1 << 20, hasRecords: true, application: "test")
             let stream = RecordingStream(
                 plan, sink: .files(files, file, FileRotation(size: 0, age: Int64(10 * second))),
-                logger: LogCapture().logger, progress: progress, told: { _, _ in }, ticks: { clock.now })
+                logger: LogCapture().logger, progress: progress, finished: { _, _ in }, ticks: { clock.now })
             stream.start()
             let address = SocketAddress.ipv4(.loopback, port: 1)
             let origin = ConversationOrigin(
@@ -118,8 +120,8 @@ import Testing
     @Test func eventsOfTwoWorkers_outOfOrder_areInOrderInTheFile() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
-                let desk = RecordingDesk(application: "test", logger: LogCapture().logger) { _ in }
-                let recorder = try desk.makeRecorder(of: "relay", RecordSettings(directory: folder))
+                let registry = RecorderRegistry(application: "test", logger: LogCapture().logger) { _ in }
+                let recorder = try registry.makeRecorder(of: "relay", RecordSettings(directory: folder))
                 let path = try #require(recorder.progress.now.file)
                 let before = WallClock.now
                 let start = EventLoop.nanoseconds
@@ -128,7 +130,7 @@ import Testing
                 Self.connection(2, at: start, to: recorder.ring)
                 Self.connection(3, at: start + 2 * second, to: recorder.ring)
                 recorder.wake()
-                desk.finish(within: 30_000)
+                registry.finish(within: 30_000)
 
                 var reader = CaptureReader()
                 reader.append(try #require(FileManager.default.contents(atPath: path)).map { $0 })

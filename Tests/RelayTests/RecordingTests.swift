@@ -6,6 +6,8 @@ import Synchronization
 import TestSupport
 import Testing
 
+@testable import Recorder
+
 /// What recordings do to the relay, and to the records of connections. What stands in the files is tested elsewhere.
 @Suite struct RecordingTests {
     @Test(arguments: [RecordSettings.WhenFull.drop, .block])

@@ -2,6 +2,7 @@ import Sockets
 import TestSupport
 import Testing
 
+@testable import Recorder
 @testable import Relay
 
 struct TapAccountTests {
@@ -40,11 +41,11 @@ struct TapAccountTests {
             accepted: 0)
         record.recordedBytes = 10
         let told = Monitor<[ConnectionRecord]>([])
-        let records = UntoldRecords { record in told.withLock { $0.append(record) } }
+        let records = PendingRecords { record in told.withLock { $0.append(record) } }
         let account = TapAccount()
         #expect(account.willNotWrite(25))
         records.add(record, account, RecordingCounters(), taken: 10, isBlocking: false)
-        records.told(1, account)
+        records.recorderFinished(1, account)
         let end = try #require(told.withLock { $0 }.first)
         #expect(end.recordedBytes == 0 && end.droppedBytes == 25)
     }

@@ -1,5 +1,6 @@
 import Recording
 import Relay
+import Sockets
 import TestSupport
 import Testing
 import Text

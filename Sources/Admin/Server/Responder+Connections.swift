@@ -38,15 +38,15 @@ extension Responder {
             return .json(json.bytes)
         }
         // Before the journal: it goes from the one to the other.
-        let untold = services.relays.untoldRecord(id)
+        let pending = services.relays.pendingRecord(id)
         // Not the shared answer: it may have ended since.
-        guard let record = services.journal.closedRecords.first(where: { $0.id == id }) ?? untold else {
+        guard let record = services.journal.closedRecords.first(where: { $0.id == id }) ?? pending else {
             throw .notFound(
                 "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
                     + "its end record is in the access log")
         }
         var story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
-        if untold != nil {
+        if pending != nil {
             story.append(
                 "Its end record waits for its recording, which has not taken all of it yet: `tapline status` and the log "
                     + "say if anything is wrong with the file.")

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Recorder
 internal import Relay
 internal import Sockets
 internal import Text

@@ -1,3 +1,5 @@
+public import Sockets
+
 /// One TCP segment of a recorded connection, still without its payload: a trivial value, made by a `Conversation` and
 /// written by a `PcapngOutput`, or by several.
 public struct Segment: Hashable, Sendable {

@@ -1,3 +1,4 @@
+internal import Sockets
 internal import TLSHello
 
 /// TLS by its ClientHello, with the server's name, the version and the application protocols. The hello may lie in several

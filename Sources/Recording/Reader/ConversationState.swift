@@ -1,3 +1,4 @@
+internal import Sockets
 internal import Text
 
 /// A conversation while it is read. Owned by the table that made it; one thread at a time.

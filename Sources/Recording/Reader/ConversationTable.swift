@@ -1,6 +1,7 @@
+internal import Sockets
 internal import Text
 
-/// Sorts segments into conversations by their pair of addresses, and tells what comes of them.
+/// Sorts segments into conversations by their pair of addresses.
 ///
 /// What it holds is bounded by its limits whatever the capture says. Owned by a reader; one thread at a time.
 struct ConversationTable {
@@ -15,8 +16,7 @@ struct ConversationTable {
         }
     }
 
-    /// An entry of a queue of conversations. It is stale once its conversation is gone, also when a later one has the
-    /// pair.
+    /// An entry of a queue of conversations. It is stale once its conversation has left the table.
     private struct Entry {
         var pair: Pair
         /// Which conversation between the pair it is.

@@ -1,3 +1,4 @@
+public import Sockets
 public import Text
 
 /// One connection as a recording has it. A value; any thread.

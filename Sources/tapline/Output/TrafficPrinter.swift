@@ -1,5 +1,6 @@
 import Recording
 import Relay
+internal import Sockets
 import Text
 
 /// How traffic is shown.

@@ -1,4 +1,5 @@
 import Recording
+internal import Sockets
 import Text
 
 /// One way to show a recording. Confined to the thread that shows it.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Recording
+internal import Sockets
 
 /// `tapline show`: reads a recording.
 struct Show: ParsableCommand {

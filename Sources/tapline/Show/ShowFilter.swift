@@ -1,4 +1,5 @@
 import Recording
+internal import Sockets
 
 /// Which conversations and flows of a recording are shown, and what there was to choose from.
 struct ShowFilter {

@@ -1,5 +1,6 @@
 import Configuration
 import Glibc
+internal import Recorder
 import Relay
 import Sockets
 

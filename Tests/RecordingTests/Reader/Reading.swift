@@ -1,3 +1,5 @@
+import Sockets
+
 @testable import Recording
 
 /// All that a reader made of a capture.

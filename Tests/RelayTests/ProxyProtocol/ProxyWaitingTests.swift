@@ -6,6 +6,8 @@ import Sockets
 import TestSupport
 import Testing
 
+@testable import Recorder
+
 /// What else happens while a header is awaited.
 @Suite struct ProxyWaitingTests {
     private let accepting = ProxyProtocolSettings(accept: .ofLoopback)

@@ -1,4 +1,5 @@
 import Configuration
+import Recorder
 import Relay
 import TestSupport
 import Testing

@@ -1,0 +1,250 @@
+internal import Configuration
+internal import EventLoop
+internal import Glibc
+internal import Logging
+internal import Recorder
+internal import Recording
+internal import Sockets
+internal import Synchronization
+internal import Text
+
+/// All recorders of a service: starts them, hands them to the workers, and ends them. Any thread; no call waits for a
+/// disk but those that make files.
+final class RecorderRegistry: Sendable {
+    /// What is recorded of one relay, and by what.
+    struct Entry: Sendable {
+        /// The relay; nil until a configuration with it is in force.
+        var identity: RelayIdentity?
+        /// As the configuration in force says.
+        var configured: RecordSettings?
+        /// What records now, and with which settings; nil while recording is stopped.
+        var recorder: Recorder?
+        var settings: RecordSettings?
+        /// Nanoseconds since 1970 UTC.
+        var since: Int64 = 0
+    }
+
+    /// A recorder whose thread runs.
+    struct Running: Sendable {
+        let recorder: Recorder
+        /// The relay that it records; also after a reload gave the relay another recorder, as long as connections of
+        /// before are recorded. Nil for one of all relays, for a live one, and before it is in use.
+        var relay: RelayIdentity?
+        /// Removes the file that was made for it.
+        let removeFile: @Sendable () -> Void
+    }
+
+    struct State: Sendable {
+        var budget: Budget?
+        var entries: [String: Entry] = [:]
+        /// What records every relay, for `forward --record`.
+        var common: Recorder?
+        var running: [Running] = []
+        /// Done; the next call that makes a recorder joins their threads.
+        var done: [Recorder] = []
+        var counters: [String: RecordingCounters] = [:]
+        var post: (@Sendable (WorkerCommand) -> Int)?
+        var workers = 0
+    }
+
+    /// How many live recordings there may be at once: each has a thread and some MiB of memory.
+    private static let mostLive = 16
+    /// What a recorder has open: its loop's five, the file and its folder. One more for the reader of a live recording.
+    static let descriptors = 8
+    /// Memory between the workers and the reader of a live recording.
+    private static let liveBuffer = 4 << 20
+
+    let pending: PendingRecords
+    private let logger: Logger
+    private let application: String
+    let state = Mutex(State())
+
+    init(application: String, logger: Logger, report: @escaping @Sendable (ConnectionRecord) -> Void) {
+        self.application = application
+        self.logger = logger
+        pending = PendingRecords(report: report)
+    }
+
+    /// The workers are there: from now on they get commands. From now on, too, recorders take their descriptors from the
+    /// budget; what those before took was counted when it was made.
+    func set(workers: Int, budget: Budget, post: @escaping @Sendable (WorkerCommand) -> Int) {
+        state.withLock { state in
+            state.budget = budget
+            state.workers = workers
+            state.post = post
+        }
+    }
+
+    /// The counters of a relay's recordings; they outlive recorders and configurations.
+    func counters(of relay: String) -> RecordingCounters {
+        state.withLock { state in
+            if let known = state.counters[relay] { return known }
+            let new = RecordingCounters()
+            state.counters[relay] = new
+            return new
+        }
+    }
+
+    /// What every relay's recordings hold, and what they lost.
+    var totals: [String: (recorded: UInt64, dropped: UInt64)] {
+        state.withLock { $0.counters.mapValues { ($0.recorded, $0.dropped) } }
+    }
+
+    // MARK: Making recorders
+
+    /// `removeFile` removes what was made for the sink; it is called when there is no recorder after all.
+    private func make(
+        _ plan: Recorder.Plan, _ sink: RecordingSink, removeFile: @escaping @Sendable () -> Void = {}
+    ) throws(SystemError) -> Recorder {
+        do {
+            return try start(plan, sink, removeFile)
+        } catch {
+            removeFile()
+            throw error
+        }
+    }
+
+    private func start(
+        _ plan: Recorder.Plan, _ sink: RecordingSink, _ removeFile: @escaping @Sendable () -> Void
+    ) throws(SystemError) -> Recorder {
+        reap()
+        let budget = state.withLock { $0.budget }
+        if budget?.takeIfThere(Self.descriptors) == false {
+            throw SystemError(
+                "start a recorder", Errno(EMFILE), advice: "raise the limit of open files, or record fewer relays")
+        }
+        let hooks = Recorder.Hooks(
+            hasRoom: { [self] in post(.tapHasRoom) },
+            finished: { [pending] in pending.recorderFinished($0, $1) },
+            counters: { [self] in counters(of: $0) },
+            gone: { [self] progress in
+                let one = state.withLock { $0.running.first { $0.recorder.progress === progress } }
+                if let one { stop(one.recorder) }
+            })
+        do {
+            let recorder = try Recorder(plan, sink: sink, hooks: hooks, logger: logger)
+            state.withLock { $0.running.append(Running(recorder: recorder, removeFile: removeFile)) }
+            return recorder
+        } catch {
+            budget?.give(Self.descriptors)
+            if let noMemory = error as? Errno {
+                throw SystemError(
+                    "take \(plan.buffer) bytes of memory for a recording", noMemory,
+                    advice: "set a smaller record.buffer, or let the program have more (`ulimit -v`)")
+            }
+            throw SystemError("start a recorder", (error as? UVError)?.errno ?? Errno(EAGAIN))
+        }
+    }
+
+    /// A recorder of one relay's files.
+    func makeRecorder(of relay: String, _ settings: RecordSettings) throws(SystemError) -> Recorder {
+        let directory = try Directory(path: settings.directory)
+        var files = RecordingFiles(directory: directory, relay: relay, keep: settings.rotate.keep)
+        let file = try files.begin(at: WallClock.now)
+        let rotation = FileRotation(size: settings.rotate.size, age: settings.rotate.every.wholeNanoseconds)
+        let plan = Recorder.Plan(
+            name: relay,
+            selection: .init(clients: settings.clients, perMillion: UInt64(settings.perMillion)),
+            buffer: settings.buffer, whenFull: settings.whenFull, maxBytes: settings.maxBytes.map { UInt64($0) },
+            hasRecords: true, application: application)
+        let begun = files
+        return try make(plan, .files(files, file, rotation)) {
+            var files = begun
+            files.discard()
+        }
+    }
+
+    /// Ends a recorder that was never in use, and removes its file.
+    func discard(_ recorder: Recorder) {
+        let removeFile = state.withLock { state in
+            state.running.first { $0.recorder === recorder }?.removeFile
+        }
+        retire(recorder) { removeFile?() }
+    }
+
+    /// Removes the files that no connection is in: the start failed. `finish` follows.
+    func discardUnused() {
+        for one in state.withLock({ $0.running }) where !one.recorder.wasAttached { one.removeFile() }
+    }
+
+    /// Records every relay from the start on into one place.
+    func recordAll(to target: RecordingTarget) throws(SystemError) {
+        let sink: RecordingSink
+        var name = "-"
+        var removeFile: @Sendable () -> Void = {}
+        switch target {
+        case .standardOutput: sink = .output(.standardOutput)
+        case .file(let path) where OutputFile.descriptor(namedBy: path) != nil:
+            sink = .output(try OutputFile(appendingTo: path))
+            name = path
+        case .file(let path):
+            let cut = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+            let directory = try Directory(path: cut == path.startIndex ? "." : String(path[..<cut]))
+            name = String(path[cut...])
+            do {
+                sink = .file(try directory.create(name))
+            } catch {
+                let advice = error == .exists ? "name another, or a folder as DIR/ and names are made" : nil
+                throw SystemError("make the recording \(path)", error, advice: advice)
+            }
+            let made = name
+            // If another process removed it, the result is the same.
+            removeFile = { try? directory.remove(made) }
+        }
+        let plan = Recorder.Plan(
+            name: name, buffer: RecordSettings.bufferForPeople, hasRecords: true, application: application)
+        let recorder = try make(plan, sink, removeFile: removeFile)
+        state.withLock { $0.common = recorder }
+    }
+
+    /// A live recording. Nil when there are too many already.
+    func makeLive(
+        relay: String?, connection: UInt64?
+    ) throws(SystemError) -> (recorder: Recorder, tap: LiveTap)? {
+        let count = state.withLock { $0.running.count { !$0.recorder.hasRecords } }
+        guard count < Self.mostLive else { return nil }
+        let (stream, continuation) = AsyncStream.makeStream(of: [UInt8].self)
+        let queue = LiveQueue(continuation)
+        let plan = Recorder.Plan(
+            name: "live", selection: .init(relay: relay, connection: connection), buffer: Self.liveBuffer,
+            hasRecords: false, application: application)
+        let recorder = try make(plan, .live(queue))
+        continuation.onTermination = { [self] _ in stop(recorder) }
+        return (recorder, LiveTap(queue: queue, stream: stream))
+    }
+
+    // MARK: The end
+
+    /// Ends every recorder, after the workers have ended. `patience` bounds the wait for a disk that hangs, in
+    /// milliseconds; then its recorder is left to the end of the process. Every record is reported.
+    func finish(within patience: UInt64) {
+        let running = state.withLock { $0.running }
+        let finished = Countdown(running.count)
+        for recorder in running.map(\.recorder) {
+            recorder.finish { [self] in
+                ended(recorder)
+                finished.down()
+            }
+        }
+        if !finished.wait(atMost: patience) {
+            let names = state.withLock { $0.running.map(\.recorder.plan.name) }.joined(separator: ", ")
+            logger.error("a recording is given up, its file takes nothing", metadata: ["recording": "\(names)"])
+        }
+        reap()
+        pending.reportAll()
+        // A cycle: they hold the service's state, which holds this.
+        state.withLock { state in
+            state.post = nil
+            state.entries = [:]
+            state.common = nil
+        }
+    }
+}
+
+extension Duration {
+    /// Rounded down, at least 0.
+    var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

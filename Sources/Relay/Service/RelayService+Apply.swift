@@ -1,0 +1,122 @@
+public import Configuration
+internal import EventLoop
+internal import Logging
+public import Sockets
+internal import Synchronization
+
+/// A changed configuration, without touching what is open.
+///
+/// In two steps, so that other parts of the process can prepare theirs in between: first everything that can fail, and
+/// then what cannot. On the supervisor's thread, one change at a time.
+extension RelayService {
+    /// A configuration that is prepared and not in force: it is committed or abandoned.
+    public struct Change: Sendable {
+        let configuration: Configuration
+        let previousNames: [String: String]
+        let listeners: BoundListeners.Change
+        let recordings: RecorderRegistry.Change
+
+        /// The addresses that relays stop listening on when the change is in force. Others may bind them before that.
+        public var released: [HeldAddress] { listeners.released }
+    }
+
+    /// Binds the listeners and starts the recorders that a configuration needs and that are not there. `difference` is
+    /// the one from the configuration in force. `released` are addresses that another part of this process gives up in
+    /// the same step: a new listener may overlap them. Throws a `SystemError`; nothing has changed then.
+    public func prepare(
+        _ configuration: Configuration, _ difference: ConfigurationDifference, released: [HeldAddress] = []
+    ) throws(SystemError) -> Change {
+        try Self.checkMarks(configuration.relays)
+        let previousNames = difference.previousNames(of: configuration.relays)
+        let recordings = try state.recordings.prepare(configuration.relays, previousNames: previousNames)
+        do throws(SystemError) {
+            let listeners = try bound.withLock { bound throws(SystemError) in
+                try bound.prepare(configuration, previousNames: previousNames, binding, released: released)
+            }
+            return Change(
+                configuration: configuration, previousNames: previousNames, listeners: listeners,
+                recordings: recordings)
+        } catch {
+            state.recordings.abandon(recordings)
+            throw error
+        }
+    }
+
+    /// Ends what was prepared and is not wanted: everything is as it was.
+    public func abandon(_ change: Change) {
+        change.listeners.abandon()
+        state.recordings.abandon(change.recordings)
+    }
+
+    /// How long the workers are waited for, milliseconds: a turn of a busy loop takes a fraction of it.
+    private static let patience: UInt64 = 2000
+
+    /// Puts a prepared configuration in force: tells the workers, and unbinds what is gone. Open connections keep the
+    /// settings that they started with; those of a removed relay may go on for `drain`.
+    ///
+    /// When it returns, every worker serves the configuration: clients that connect from then on meet the new settings,
+    /// and addresses that are gone refuse them. `workers` and `loopback_congestion_control` stay as they were at the
+    /// start.
+    public func commit(_ change: Change, generation: Int, drain: Duration) {
+        let configuration = change.configuration
+        let own = OwnListeners(change.listeners.entries.flatMap(\.reachedAddresses))
+        state.set(ownListeners: own)
+        let identities = state.takeIdentities(for: configuration.relays, previousNames: change.previousNames)
+        var runtimes: [String: RelayRuntime] = [:]
+        for relay in configuration.relays {
+            guard let identity = identities[relay.name] else { continue }
+            runtimes[relay.name] = RelayRuntime(
+                relay, generation: generation, identity: identity,
+                mayLoop: relay.upstreams.contains(where: own.mayInclude))
+        }
+        var listeners: [SocketAddress: RelayRuntime] = [:]
+        for entry in change.listeners.entries { listeners[entry.address] = runtimes[entry.relay] }
+        let (plan, told) = state.recordings.commit(change.recordings, identities) { recordings in
+            WorkerPlan(
+                listeners: listeners, opened: change.listeners.opened, recordings: recordings,
+                relays: Array(runtimes.values), drain: drain.wholeMilliseconds, workers: binding.workers)
+        }
+        for _ in told..<binding.workers { plan.applied.down() }
+        if !plan.applied.wait(atMost: Self.patience) {
+            binding.logger.warning("a worker is busy and takes the configuration over late")
+        }
+        state.setLimits(of: configuration.relays)
+        for entry in change.listeners.going where entry.source == .manager { binding.tellForsaken(entry.address) }
+        bound.withLock { $0.adopt(change.listeners) }
+        inForce.withLock { $0 = configuration }
+    }
+
+    /// The configuration in force.
+    public var configuration: Configuration { inForce.withLock { $0 } }
+}
+
+/// What a worker does for a configuration that comes into force. Immutable, shared by all workers.
+final class WorkerPlan: Sendable {
+    /// The relay of every bound address from now on.
+    let listeners: [SocketAddress: RelayRuntime]
+    /// What is new, with a socket for each worker.
+    let opened: [BoundAddress]
+    /// What records each relay.
+    let recordings: [RelayIdentity: RecorderChoice]
+    /// How long connections of a removed relay may go on, milliseconds.
+    let drain: UInt64
+    /// Counts the workers that have done it.
+    let applied: Countdown
+    /// The identities of the relays that the configuration has.
+    private let identities: Set<RelayIdentity>
+
+    init(
+        listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], recordings: [RelayIdentity: RecorderChoice],
+        relays: [RelayRuntime], drain: UInt64, workers: Int
+    ) {
+        self.listeners = listeners
+        self.opened = opened
+        self.recordings = recordings
+        self.drain = drain
+        applied = Countdown(workers)
+        identities = Set(relays.map(\.identity))
+    }
+
+    /// Whether a relay that connections started with is still there, also under another name.
+    func keeps(_ relay: RelayRuntime) -> Bool { identities.contains(relay.identity) }
+}

@@ -1,0 +1,116 @@
+public import Configuration
+public import Recorder
+internal import Recording
+public import Sockets
+
+/// Recordings, while the service runs.
+extension RelayService {
+    /// The recording of one relay as it is now. A copy.
+    public struct RecordingState: Hashable, Sendable {
+        /// The relay's name.
+        public var relay: String
+        /// Whether its connections are recorded into files.
+        public var isRecording: Bool
+        /// The file that is written now; nil where none is.
+        public var file: String?
+        /// Bytes in the recordings of this relay since Tapline started.
+        public var recordedBytes: UInt64
+        /// Bytes that are missing in them.
+        public var droppedBytes: UInt64
+        /// When this recording began, nanoseconds since 1970 UTC; nil while there is none.
+        public var since: Int64?
+        /// Why nothing can be written at the moment, in the system's words; nil where nothing is wrong.
+        public var trouble: String?
+
+        /// A state; a relay that was never recorded has the defaults.
+        public init(
+            relay: String, isRecording: Bool = false, file: String? = nil, recordedBytes: UInt64 = 0,
+            droppedBytes: UInt64 = 0, since: Int64? = nil, trouble: String? = nil
+        ) {
+            self.relay = relay
+            self.isRecording = isRecording
+            self.file = file
+            self.recordedBytes = recordedBytes
+            self.droppedBytes = droppedBytes
+            self.since = since
+            self.trouble = trouble
+        }
+    }
+
+    /// Why a recording cannot be started.
+    public enum RecordingRefusal: Error, Hashable, Sendable {
+        /// No relay has this name.
+        case unknownRelay
+        /// The configuration says nothing of how to record the relay, and neither did the call.
+        case noSettings
+        /// There are as many live recordings as there may be.
+        case tooManyLive
+        /// The system refused.
+        case system(SystemError)
+    }
+
+    /// The recording of every relay of the configuration in force, by name.
+    public var recordings: [String: RecordingState] {
+        let registry = state.recordings
+        let relays = Set(listeners.map(\.relay))
+        return Dictionary(uniqueKeysWithValues: relays.map { ($0, recording(of: $0, registry)) })
+    }
+
+    /// How the configuration in force has a relay recorded.
+    public func configuredRecording(_ relay: String) -> RecordSettings? { state.recordings.entry(relay)?.configured }
+
+    private func recording(of relay: String, _ registry: RecorderRegistry) -> RecordingState {
+        let entry = registry.entry(relay)
+        let recorder = entry?.recorder ?? registry.common
+        let view = recorder?.progress.now
+        let counters = registry.counters(of: relay)
+        return RecordingState(
+            relay: relay, isRecording: recorder != nil, file: view?.file, recordedBytes: counters.recorded,
+            droppedBytes: counters.dropped, since: entry?.recorder == nil ? nil : entry?.since, trouble: view?.trouble)
+    }
+
+    /// Records a relay from now on, also connections that are open: by these settings, else by those of the
+    /// configuration. A relay that is recorded already stays as it is. Makes a file, so it may wait for the disk: never
+    /// on a worker's thread.
+    public func startRecording(
+        _ relay: String, _ settings: RecordSettings? = nil
+    ) throws(RecordingRefusal) -> RecordingState {
+        let registry = state.recordings
+        guard let entry = registry.entry(relay) else { throw .unknownRelay }
+        guard entry.recorder == nil, registry.common == nil else { return recording(of: relay, registry) }
+        guard let settings = settings ?? entry.configured else { throw .noSettings }
+        do throws(SystemError) {
+            registry.start(try registry.makeRecorder(of: relay, settings), settings, of: relay)
+        } catch {
+            throw .system(error)
+        }
+        return recording(of: relay, registry)
+    }
+
+    /// Stops recording a relay, in every generation; its connections go on. Returns when its files are closed: a disk that
+    /// is full or hangs is waited for, so the caller needs a deadline. Nil if no relay has this name.
+    public func stopRecording(_ relay: String) async -> RecordingState? {
+        let registry = state.recordings
+        guard registry.entry(relay) != nil else { return nil }
+        await withCheckedContinuation { continuation in
+            if !registry.stop(relay, then: { continuation.resume() }) { continuation.resume() }
+        }
+        return recording(of: relay, registry)
+    }
+
+    /// A live recording, as pcapng: of every connection, those of a relay, or one. Open connections are joined in the
+    /// middle. It ends when its reader drops it, or the service stops.
+    public func liveTap(relay: String? = nil, connection: UInt64? = nil) throws(RecordingRefusal) -> LiveTap {
+        let registry = state.recordings
+        if let relay, registry.entry(relay) == nil { throw .unknownRelay }
+        let live: (recorder: Recorder, tap: LiveTap)?
+        do throws(SystemError) {
+            live = try registry.makeLive(relay: relay, connection: connection)
+        } catch {
+            throw .system(error)
+        }
+        guard let live else { throw .tooManyLive }
+        registry.attach(live.recorder)
+        return live.tap
+    }
+}

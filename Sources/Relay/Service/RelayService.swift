@@ -1,0 +1,259 @@
+public import Configuration
+internal import EventLoop
+internal import Glibc
+public import Logging
+public import Recorder
+public import Sockets
+internal import Synchronization
+
+/// The workers of a configuration, running.
+///
+/// Made by the supervisor; any thread may use it. The supervisor drains or stops it and then joins it.
+public final class RelayService: Sendable {
+    /// A listener as it was bound: port 0 has become the port it got.
+    public struct BoundListener: Hashable, Sendable {
+        /// The relay's name.
+        public let relay: String
+        /// The address.
+        public let address: SocketAddress
+    }
+
+    /// What tests and special uses may set otherwise.
+    public struct Tuning: Hashable, Sendable {
+        /// What recordings say they were made by.
+        public var application = "tapline"
+        /// A peer that has acknowledged nothing for so long is dead; zero: never.
+        public var deadPeerAfter: Duration = .seconds(60)
+
+        /// The defaults.
+        public init() {}
+    }
+
+    let state: ServiceState
+    let binding: ListenerBinding
+    /// What is bound now; changed by the supervisor's thread only.
+    let bound: Mutex<BoundListeners>
+    /// The configuration in force; changed by the supervisor's thread only.
+    let inForce: Mutex<Configuration>
+    private let threads: [LoopThread]
+
+    private init(
+        state: ServiceState, binding: ListenerBinding, bound: BoundListeners, configuration: Configuration,
+        threads: [LoopThread]
+    ) {
+        self.state = state
+        self.binding = binding
+        self.bound = Mutex(bound)
+        inForce = Mutex(configuration)
+        self.threads = threads
+    }
+
+    /// Binds every listener that no other process has bound and handed over, starts the workers and accepts. Throws a
+    /// `SystemError` that names the address, the reason and what to do; nothing is left behind then.
+    ///
+    /// Sockets of the service manager that no relay wants are `UnwantedSockets`, unless a tapline before this one passed
+    /// them on: then a changed configuration let go of them, as a reload may.
+    public static func start(
+        _ configuration: Configuration, observer: Observer, logger: Logger,
+        recordingAllTo target: RecordingTarget? = nil, handedOver: [HandedSocket] = [], isSuccessor: Bool = false,
+        tuning: Tuning = Tuning()
+    ) throws -> RelayService {
+        try checkMarks(configuration.relays)
+        let workers = workerCount(configuration.workers)
+        let limit = DescriptorLimit.raise()
+        var system = SystemFacts.read()
+        if configuration.loopbackCongestionControl == .system { system.loopbackCongestionControl = nil }
+
+        let binding = ListenerBinding(workers: workers, system: system, logger: logger)
+        let nothing = BoundListeners(handed: HandedAddress.grouping(handedOver))
+        let listeners = try nothing.prepare(configuration, previousNames: [:], binding)
+        do {
+            try binding.judge(listeners.unwanted, isSuccessor: isSuccessor)
+        } catch {
+            listeners.abandon()
+            throw error
+        }
+        let registry = RecorderRegistry(application: tuning.application, logger: logger, report: observer.ended)
+        func abandon() {
+            listeners.abandon()
+            registry.discardUnused()
+            registry.finish(within: Self.patienceWithDisks)
+        }
+        let recordings: RecorderRegistry.Change
+        do throws(SystemError) {
+            recordings = try registry.prepare(configuration.relays, previousNames: [:])
+            if let target { try registry.recordAll(to: target) }
+        } catch {
+            abandon()
+            throw error
+        }
+        let state = ServiceState(
+            observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
+            // Each loop has about five of its own.
+            descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
+            deadPeerAfter: tuning.deadPeerAfter.wholeMilliseconds)
+        let threads: [LoopThread]
+        do {
+            threads = try startWorkers(workers, state, logger)
+        } catch {
+            abandon()
+            throw error
+        }
+        registry.set(workers: workers, budget: state.descriptors) { state.post($0) }
+        let service = RelayService(
+            state: state, binding: binding, bound: nothing, configuration: configuration, threads: threads)
+        service.commit(
+            Change(configuration: configuration, previousNames: [:], listeners: listeners, recordings: recordings),
+            generation: 1, drain: .zero)
+        return service
+    }
+
+    /// How long the last bytes of recordings may take, milliseconds.
+    private static let patienceWithDisks: UInt64 = 4000
+
+    private static func startWorkers(
+        _ count: Int, _ state: ServiceState, _ logger: Logger
+    ) throws(SystemError) -> [LoopThread] {
+        var threads: [LoopThread] = []
+        var mailboxes: [Mailbox<WorkerCommand>] = []
+        do {
+            for number in 0..<count {
+                let (thread, mailbox) = try LoopThread.start(name: "worker-\(number)") { loop in
+                    try Worker(number: number, loop: loop, shared: state, logger: logger).openMailbox()
+                }
+                threads.append(thread)
+                mailboxes.append(mailbox)
+            }
+        } catch {
+            for mailbox in mailboxes { mailbox.post(.stop) }
+            for thread in threads { thread.join() }
+            throw SystemError("start \(count) workers", (error as? UVError)?.errno ?? Errno(EAGAIN))
+        }
+        state.set(mailboxes: mailboxes)
+        return threads
+    }
+
+    /// One worker a core that the process may run on, unless told otherwise.
+    private static func workerCount(_ count: WorkerCount) -> Int {
+        switch count {
+        case .exactly(let number): number
+        case .automatic: min(WorkerCount.most, max(1, EventLoop.availableCores))
+        }
+    }
+
+    // MARK: Asking
+
+    /// Every listener, in the order of the configuration.
+    public var listeners: [BoundListener] {
+        bound.withLock { bound in
+            bound.entries.map { BoundListener(relay: $0.relay, address: $0.address) }
+        }
+    }
+
+    /// How many connections are open.
+    public var openConnections: Int { state.openConnections }
+
+    /// Copies of the records of every open connection, from every worker.
+    public func connections() async -> [ConnectionRecord] {
+        await answers { .list($0) }.flatMap(\.self).sorted { $0.id < $1.id }
+    }
+
+    /// How every open connection stands, from every worker, by id. `kernel`: with the kernel's figures of each socket,
+    /// which costs the workers about 5 µs a connection.
+    public func liveConnections(kernel: Bool) async -> [LiveConnection] {
+        await answers { .look(only: nil, kernel: kernel, $0) }.flatMap(\.self).sorted { $0.record.id < $1.record.id }
+    }
+
+    /// How one open connection stands, with the kernel's figures; nil when none of that id is open.
+    public func liveConnection(_ id: UInt64) async -> LiveConnection? {
+        await answers { .look(only: id, kernel: true, $0) }.lazy.flatMap(\.self).first
+    }
+
+    /// The record of a connection that has ended and that is not reported yet, because its bytes are not in the
+    /// recording yet; what it says of that may change. Any thread.
+    public func pendingRecord(_ id: UInt64) -> ConnectionRecord? { state.recordings.pending.record(of: id) }
+
+    /// What every relay has done since the start, by name; one that is gone, or has another name now, included. It
+    /// never goes back, also while workers end one after the other.
+    public func figures() async -> [String: RelayFigures] {
+        var workers: [Int: [String: RelayFigures]] = [:]
+        for (worker, figures) in await answers(to: { .figures($0) }) { workers[worker] = figures }
+        // Workers that had ended before the question do not answer it; those that answered may have ended since.
+        workers.merge(state.retiredFigures) { answer, _ in answer }
+        var figures: [String: RelayFigures] = workers.values.reduce(into: [:]) { all, worker in
+            all.merge(worker) { first, second in
+                var sum = first
+                sum.add(second)
+                return sum
+            }
+        }
+        for (relay, total) in state.recordings.totals {
+            figures[relay, default: RelayFigures()].recordedBytes = total.recorded
+            figures[relay, default: RelayFigures()].droppedBytes = total.dropped
+        }
+        return figures
+    }
+
+    /// Waits until every worker's loop has turned once; those that have ended count as well. Never returns when one
+    /// hangs: the caller needs a deadline.
+    public func pulse() async {
+        _ = await answers { .ping($0) }
+    }
+
+    /// How many workers there are.
+    public var workers: Int { binding.workers }
+
+    /// The most descriptors that the process may hold, as raised at the start.
+    public var descriptorLimit: Int { state.descriptorLimit }
+
+    /// Whether the observer hears of accepted clients; off at the start. Each costs a record then. Any thread.
+    public var tellsOpenings: Bool {
+        get { state.tellsOpenings }
+        set { state.tellsOpenings = newValue }
+    }
+
+    /// Ends one connection (`killed`). Returns whether it was open.
+    public func kill(_ id: UInt64) async -> Bool {
+        await answers { .kill(id, $0) }.contains(true)
+    }
+
+    /// Asks every worker that still listens, and waits for all their answers.
+    func answers<Answer: Sendable>(
+        to question: (@escaping @Sendable (Answer) -> Void) -> WorkerCommand
+    ) async -> [Answer] {
+        let (stream, continuation) = AsyncStream.makeStream(of: Answer.self)
+        let asked = state.post(question { continuation.yield($0) })
+        guard asked > 0 else { return [] }
+        var answers: [Answer] = []
+        for await answer in stream {
+            answers.append(answer)
+            if answers.count == asked { break }
+        }
+        return answers
+    }
+
+    // MARK: Ending
+
+    /// The start of the program failed after that of the service: removes the recordings that no connection is in. `stop`
+    /// and `join` follow.
+    public func discardUnusedRecordings() {
+        state.recordings.discardUnused()
+    }
+
+    /// Stops accepting and lets open connections finish; what is left at the bound is reset (`drained`).
+    public func drain(within bound: Duration) {
+        state.post(.drain(bound.wholeMilliseconds))
+    }
+
+    /// Resets everything now (`drained`); end records are still made.
+    public func stop() {
+        state.post(.stop)
+    }
+
+    /// Waits for the workers' threads, after `drain` or `stop`, ends the recordings, and removes the socket files.
+    public func join() {
+        for thread in threads { thread.join() }
+        state.recordings.finish(within: Self.patienceWithDisks)
+        bound.withLock { $0.removeFiles() }
+    }
+}

@@ -1,0 +1,388 @@
+internal import EventLoop
+internal import Logging
+internal import Recorder
+internal import Sockets
+
+/// What a worker is told from other threads.
+enum WorkerCommand: Sendable {
+    /// Serve what a configuration wants, and no more.
+    case apply(WorkerPlan)
+    /// There may be room for paused listeners again.
+    case resumeAccepting
+    /// Close the pipes that no flow uses: their descriptors are needed elsewhere.
+    case freeIdlePipes
+    /// Answer with copies of every open connection's record.
+    case list(@Sendable ([ConnectionRecord]) -> Void)
+    /// Answer with how the open connections stand: all, or the one of that id. `kernel`: with the kernel's figures.
+    case look(only: UInt64?, kernel: Bool, @Sendable ([LiveConnection]) -> Void)
+    /// Answer with this worker's number and what each relay has done on it, by name.
+    case figures(@Sendable ((worker: Int, figures: [String: RelayFigures])) -> Void)
+    /// Answer: the loop turns.
+    case ping(@Sendable (Bool) -> Void)
+    /// A recording has room again.
+    case tapHasRoom
+    /// Record a relay from now on, its open connections too.
+    case record(RelayIdentity, Recorder)
+    /// Attach a live reader, to open connections too; the last worker reports it.
+    case attach(Recorder, Latch)
+    /// Take a recorder from everything; the last worker tells.
+    case detach(Recorder, Latch)
+    /// Nothing: the last worker tells that all before it is done.
+    case pass(Latch)
+    /// End one connection; answers whether it was this worker's.
+    case kill(UInt64, @Sendable (Bool) -> Void)
+    /// Answer with copies of every listening socket, none numbered under this.
+    case copyListeners(from: Int32, @Sendable (Result<[ListenerCopy], Errno>) -> Void)
+    /// Stop accepting; connections still open after this many milliseconds are reset.
+    case drain(UInt64)
+    /// Reset everything now.
+    case stop
+}
+
+/// One thread with one loop, and the connections that it accepted.
+///
+/// Everything here belongs to that thread; other threads post to `mailbox`.
+final class Worker {
+    /// How many kept bytes of streaming flows a worker holds before they read less at once.
+    static let mostKeptForStreams = 2 << 20
+    /// How often deadlines are checked, milliseconds: none fires later than 250 ms.
+    static let sweepPeriod: UInt64 = 200
+    /// Sweeps from one check of a connection's health to the next.
+    static let sweepsPerHealthCheck: UInt64 = 16
+
+    // MARK: Fixed at birth
+
+    /// Which of the workers this is, from 0 on.
+    private let number: Int
+    let loop: EventLoop
+    let shared: ServiceState
+    let logger: Logger
+    /// What the copy pump reads into. Pages that no read reaches are never touched.
+    let scratch = ByteBuffer(capacity: Flow.Limits.streamingRead)
+    let pipes: PipePool
+    let names: NameCache
+
+    // MARK: The loop's thread only
+
+    /// Bytes kept for slow destinations.
+    var keptBytes = 0
+    private var mailbox: Mailbox<WorkerCommand>?
+    private var sweep: Timer?
+    private var isSweeping = false
+    private var sweeps: UInt64 = 0
+    /// No deadline passes before this, by the loop's clock.
+    private var nextDeadline = UInt64.max
+    private var listeners: [Listener] = []
+    private var connections: [Connection] = []
+    /// What the relays have done, by name, without what is open; a reload does not touch it.
+    private var figures: [String: RelayFigures] = [:]
+    /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
+    private var drainsUntil: UInt64?
+    private(set) var taps: WorkerTaps
+    private var isFinished = false
+    private var pauseLogThrottle = Throttle(every: 10_000)
+    private var pausesSinceLogged = 0
+
+    /// Makes a worker on its own thread. `names` is for tests that answer lookups themselves.
+    init(
+        number: Int, loop: EventLoop, shared: ServiceState, logger: Logger, names: NameCache? = nil
+    ) throws(UVError) {
+        self.number = number
+        self.loop = loop
+        self.shared = shared
+        self.logger = logger
+        pipes = PipePool(allowance: shared.pipes)
+        self.names = names ?? NameCache(loop: loop, logger: logger)
+        taps = WorkerTaps(common: shared.recordings.common)
+        // The handlers keep the worker for as long as its handles are open; `finish` closes them.
+        sweep = Timer(loop: loop) { self.sweepConnections() }
+    }
+
+    /// Opens the way in. The mailbox keeps the worker until `finish`.
+    func openMailbox() throws(UVError) -> Mailbox<WorkerCommand> {
+        let mailbox = try Mailbox<WorkerCommand>(loop: loop) { commands in
+            for command in commands { self.handle(command) }
+        }
+        self.mailbox = mailbox
+        return mailbox
+    }
+
+    // MARK: Commands
+
+    private func handle(_ command: WorkerCommand) {
+        switch command {
+        case .apply(let plan):
+            apply(plan)
+            plan.applied.down()
+        case .resumeAccepting:
+            for listener in listeners { listener.resume() }
+        case .freeIdlePipes:
+            pipes.closeAll()
+        case .list(let answer):
+            answer(connections.map { $0.record() })
+        case .look(let id, let kernel, let answer):
+            if let id {
+                answer(connections.first { $0.id == id }.map { [$0.live(kernel: kernel)] } ?? [])
+            } else {
+                answer(connections.map { $0.live(kernel: kernel) })
+            }
+        case .figures(let answer):
+            answer((number, figuresNow()))
+        case .ping(let answer):
+            answer(true)
+        case .tapHasRoom:
+            eachConnection { $0.tapHasRoom() }
+        case .record(let relay, let recorder):
+            taps.recorders[relay] = recorder
+            eachConnection { if $0.relay.identity == relay { $0.attach(recorder) } }
+        case .attach(let recorder, let last):
+            if !recorder.progress.isRetired {
+                taps.live.append(recorder)
+                eachConnection { $0.attach(recorder) }
+            }
+            last.down()
+        case .pass(let last):
+            last.down()
+        case .detach(let recorder, let last):
+            taps.remove(recorder)
+            for connection in connections { connection.detach(recorder) }
+            taps.leaveLanes()
+            last.down()
+        case .kill(let id, let answer):
+            let connection = connections.first { $0.id == id }
+            connection?.end(because: .killed)
+            answer(connection != nil)
+        case .copyListeners(let lowest, let answer):
+            answer(copyListeners(from: lowest))
+        case .drain(let bound):
+            drain(bound)
+        case .stop:
+            drain(0)
+        }
+    }
+
+    /// This worker's way into a recorder's ring.
+    func lane(to recorder: Recorder) -> RingProducer { taps.lane(to: recorder, workers: shared.workers, loop: loop) }
+
+    private func apply(_ plan: WorkerPlan) {
+        guard drainsUntil == nil else { return }
+        taps.change(plan.recordings)
+        taps.leaveLanes()
+        for bound in plan.opened {
+            guard let relay = plan.listeners[bound.address] else { continue }
+            for parcel in bound.sockets[number] { listen(parcel, bound, relay) }
+        }
+        listeners.removeAll { listener in
+            guard let relay = plan.listeners[listener.address] else {
+                listener.end(acceptingWaiting: true)
+                return true
+            }
+            listener.relay = relay
+            // The relay's limit may have risen.
+            listener.resume()
+            return false
+        }
+        let deadline = deadline(after: plan.drain)
+        for connection in connections where !plan.keeps(connection.relay) {
+            connection.drain(until: deadline)
+            note(deadline: plan.drain, from: loop.now)
+        }
+    }
+
+    /// What the relays have done, with what is open.
+    private func figuresNow() -> [String: RelayFigures] {
+        var now = figures
+        // Ten times a second for every open connection: no record is made, and a relay's entry is looked up once for
+        // connections that follow each other.
+        var last: (relay: RelayRuntime, place: Dictionary<String, RelayFigures>.Index)?
+        for connection in connections {
+            if last?.relay !== connection.relay {
+                last = now.index(forKey: connection.relay.name).map { (connection.relay, $0) }
+            }
+            if let place = last?.place { connection.count(into: &now.values[place]) }
+        }
+        return now
+    }
+
+    private func listen(_ parcel: SocketParcel, _ bound: BoundAddress, _ relay: RelayRuntime) {
+        guard let socket = parcel.take() else { return }
+        let listener = Listener(
+            worker: self, relay: relay, socket: socket, address: bound.address,
+            isHeldByManager: bound.source == .manager)
+        listeners.append(listener)
+        listener.start()
+    }
+
+    private func copyListeners(from lowest: Int32) -> Result<[ListenerCopy], Errno> {
+        do throws(Errno) {
+            var copies: [ListenerCopy] = []
+            for listener in listeners { copies.append(try listener.copy(from: lowest)) }
+            return .success(copies)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    // MARK: Connections
+
+    func accepted(_ socket: consuming Socket, from address: SocketAddress, at listener: Listener) {
+        shared.prepareAccepted(socket, from: address, at: listener.address, logger)
+        let connection = Connection(
+            id: shared.nextConnectionID(), worker: self, relay: listener.relay, client: socket, address: address,
+            listener: listener.address)
+        connection.index = connections.count
+        connections.append(connection)
+        shared.countOpened()
+        figures[listener.relay.name, default: RelayFigures()].accepted += 1
+        if !isSweeping {
+            isSweeping = true
+            sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
+        }
+        // Whose it is, and where it goes, may be for the client to say.
+        if shared.tellsOpenings, !listener.relay.mustHearClient { shared.observer.opened(connection.record()) }
+        connection.open()
+    }
+
+    /// A connection is over; its sockets are closed.
+    func ended(_ connection: Connection, _ record: ConnectionRecord) {
+        // First of all: one of its methods is running, and soon nothing else will hold it.
+        loop.retire(connection)
+        let last = connections.removeLast()
+        if last !== connection {
+            connections[connection.index] = last
+            last.index = connection.index
+        }
+        shared.countEnded()
+        // By its place: in a value that is found by its key a change allocates.
+        if let place = figures.index(forKey: connection.relay.name) { figures.values[place].count(record) }
+        shared.descriptors.give(2)
+        connection.relay.places.give(1)
+        connection.tell(record)
+        if drainsUntil != nil && connections.isEmpty { finish() }
+    }
+
+    /// Checks deadlines and health; called by the sweep timer, and by tests that have advanced the loop's clock.
+    func sweepConnections() {
+        let now = loop.now
+        if let drainsUntil, now >= drainsUntil {
+            endAll()
+            return
+        }
+        shared.recordings.pending.reportOverdue()
+        guard !connections.isEmpty || !shared.recordings.pending.isEmpty else {
+            isSweeping = false
+            sweep?.stop()
+            return
+        }
+        names.checkPatience()
+        sweeps &+= 1
+        let looksAtHealth = sweeps % Self.sweepsPerHealthCheck == 0
+        if looksAtHealth { eachConnection { $0.checkHealth(now) } }
+        if now >= nextDeadline {
+            nextDeadline = .max
+            eachConnection { connection in
+                let next = connection.checkDeadlines(now)
+                nextDeadline = min(nextDeadline, next)
+            }
+        }
+    }
+
+    /// A deadline (milliseconds; 0: none) counts from a moment of the loop's clock.
+    @inline(__always)
+    func note(deadline limit: UInt64, from start: UInt64) {
+        // One that wraps is looked at too early, and found not to be over.
+        if limit > 0 { nextDeadline = min(nextDeadline, start &+ limit) }
+    }
+
+    private func deadline(after milliseconds: UInt64) -> UInt64 {
+        let (deadline, isEndless) = loop.now.addingReportingOverflow(milliseconds)
+        return isEndless ? .max : deadline
+    }
+
+    /// Visits every connection, each of which may end meanwhile.
+    private func eachConnection(_ visit: (Connection) -> Void) {
+        // Downwards: a connection that ends is replaced by the last, which was visited already.
+        var position = connections.count - 1
+        while position >= 0 {
+            if position < connections.count { visit(connections[position]) }
+            position -= 1
+        }
+    }
+
+    // MARK: Pauses of accepting
+
+    /// Counts that a listener of a relay paused.
+    func countAcceptPause(of relay: RelayRuntime) {
+        figures[relay.name, default: RelayFigures()].acceptPauses += 1
+    }
+
+    /// Counts that accept(2) failed on a listener of a relay.
+    func countAcceptError(of relay: RelayRuntime) {
+        figures[relay.name, default: RelayFigures()].acceptErrors += 1
+    }
+
+    /// Counts that a listener of a relay paused, and logs it: at once, and then at most once in ten seconds with the number
+    /// of pauses.
+    func noteAcceptPause(of relay: RelayRuntime, _ metadata: Logger.Metadata) {
+        countAcceptPause(of: relay)
+        pausesSinceLogged += 1
+        guard pauseLogThrottle.allows(at: loop.now) else { return }
+        var metadata = metadata
+        metadata["pauses"] = "\(pausesSinceLogged)"
+        metadata["open"] = "\(shared.openConnections)"
+        logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
+        pausesSinceLogged = 0
+    }
+
+    // MARK: Ending
+
+    private func drain(_ bound: UInt64) {
+        guard !isFinished else { return }
+        // They first: a client accepted here may be over at once, and the last to end finishes the worker.
+        for listener in listeners { listener.end(acceptingWaiting: bound > 0 && !listener.isHeldByManager) }
+        listeners = []
+        let deadline = deadline(after: bound)
+        drainsUntil = min(drainsUntil ?? deadline, deadline)
+        if bound == 0 {
+            endAll()
+        } else if connections.isEmpty {
+            finish()
+        }
+    }
+
+    private func endAll() {
+        // The last to end finishes the worker; with none left, it is done here.
+        for connection in connections.reversed() { connection.end(because: .drained) }
+        if connections.isEmpty { finish() }
+    }
+
+    /// Closes what is left; the loop ends with the last close callback.
+    private func finish() {
+        guard !isFinished else { return }
+        isFinished = true
+        shared.retire(worker: number, figures)
+        names.close()
+        pipes.closeAll()
+        sweep?.close()
+        sweep = nil
+        let rest = mailbox?.close() ?? []
+        mailbox = nil
+        for command in rest { refuse(command) }
+        shared.workerStopped()
+    }
+
+    /// Answers the commands that wait for an answer.
+    private func refuse(_ command: WorkerCommand) {
+        switch command {
+        case .list(let answer): answer([])
+        case .look(_, _, let answer): answer([])
+        case .figures(let answer): answer((number, figures))
+        case .ping(let answer): answer(true)
+        case .kill(_, let answer): answer(false)
+        case .copyListeners(_, let answer): answer(.success([]))
+        case .apply(let plan): plan.applied.down()
+        case .attach(_, let last), .detach(_, let last), .pass(let last): last.down()
+        case .tapHasRoom, .record, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        }
+    }
+}

@@ -1,0 +1,73 @@
+internal import EventLoop
+internal import Recorder
+
+/// What records the connections of one worker. On the worker's thread.
+struct WorkerTaps {
+    /// By relay, as the configuration or the admin API wants it. Not by name: a relay has its new name before the worker
+    /// has the configuration that renames it, and a removed relay that drains may have the name of a new one.
+    var recorders: [RelayIdentity: Recorder] = [:]
+    /// Of every relay.
+    var common: Recorder?
+    /// Live recordings.
+    var live: [Recorder] = []
+    /// The worker's ways into their rings.
+    private var lanes: [(recorder: Recorder, lane: RingProducer)] = []
+
+    init(common: Recorder?) {
+        self.common = common
+    }
+
+    var isEmpty: Bool { recorders.isEmpty && common == nil && live.isEmpty }
+
+    /// Calls with every recorder that takes a new connection.
+    func forEach(of relay: RelayIdentity, _ body: (Recorder) -> Void) {
+        if let recorder = recorders[relay] ?? common { body(recorder) }
+        for recorder in live where recorder.plan.selection.includes(relay: relay.name) { body(recorder) }
+    }
+
+    /// A configuration comes into force.
+    mutating func change(_ choices: [RelayIdentity: RecorderChoice]) {
+        var next: [RelayIdentity: Recorder] = [:]
+        for (relay, choice) in choices {
+            switch choice {
+            case .asItIs: next[relay] = recorders[relay]
+            case .recorder(let recorder): next[relay] = recorder
+            case .nothing: break
+            }
+        }
+        recorders = next
+    }
+
+    /// The worker's way into a recorder's ring.
+    mutating func lane(to recorder: Recorder, workers: Int, loop: EventLoop) -> RingProducer {
+        if let known = lanes.first(where: { $0.recorder === recorder }) { return known.lane }
+        let lane = RingProducer(to: recorder, workers: workers, ordinaryRead: Flow.Limits.read, loop: loop)
+        lanes.append((recorder, lane))
+        return lane
+    }
+
+    /// Gives back the lanes to recorders that begin to record no further connection here; connections that they still
+    /// record keep theirs.
+    mutating func leaveLanes() {
+        lanes.removeAll { recorder, lane in
+            if recorder === common || live.contains(where: { $0 === recorder }) { return false }
+            if recorders.values.contains(where: { $0 === recorder }) { return false }
+            lane.giveBack()
+            return true
+        }
+    }
+
+    mutating func remove(_ recorder: Recorder) {
+        recorders = recorders.filter { $0.value !== recorder }
+        live.removeAll { $0 === recorder }
+        if common === recorder { common = nil }
+    }
+}
+
+/// What records a relay when a configuration comes into force.
+enum RecorderChoice: Sendable {
+    /// What does, or does not, by then: its settings are what they were.
+    case asItIs
+    case recorder(Recorder)
+    case nothing
+}
