@@ -80,6 +80,12 @@ package final class ConnectionTap {
         }
     }
 
+    /// Whether bytes of a flow from an offset on are recorded: those after the limit (`max_bytes`) are not.
+    package func needsBytes(of direction: Direction, from offset: UInt64) -> Bool {
+        let start = direction == .up ? upStart : downStart
+        return offset - min(start, offset) < limit
+    }
+
     /// Takes bytes of a flow, of which so much was delivered before.
     func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         let start = direction == .up ? upStart : downStart

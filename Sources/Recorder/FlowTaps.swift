@@ -33,6 +33,12 @@ package final class FlowTaps {
         mostAtOnce = room?.mostAtOnce ?? .max
     }
 
+    /// Whether any of them needs a flow's next bytes, from an offset on: a live view always, a recording up to its limit.
+    /// If not, the flow may splice.
+    package func needBytes(of direction: Direction, from offset: UInt64) -> Bool {
+        view != nil || recordings.contains { $0.needsBytes(of: direction, from: offset) }
+    }
+
     /// Whether the flows wait for a recording rather than pass bytes that it has no room for.
     package var mustBeWhole: Bool { room != nil }
 

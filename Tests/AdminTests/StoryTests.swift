@@ -207,13 +207,13 @@ struct WaitsTests {
 
     static let cases: [Case] = [
         Case(
-            live: live(state: .connecting) { $0.awaitsHeader = true }, subject: .header, milliseconds: 90_000,
+            live: live(state: .connecting) { $0.wait = .proxyHeader }, subject: .header, milliseconds: 90_000,
             words: "waits for the client's PROXY protocol header, for 1 min 30 s; proxy_protocol.timeout bounds that"),
         Case(
-            live: live(state: .connecting) { $0.awaitsHello = true }, subject: .hello, milliseconds: 90_000,
+            live: live(state: .connecting) { $0.wait = .clientHello }, subject: .hello, milliseconds: 90_000,
             words: "waits for the client's TLS ClientHello, for 1 min 30 s; tls_routing.timeout bounds that"),
         Case(
-            live: live(state: .connecting) { $0.awaitsName = true }, subject: .name, milliseconds: 90_000,
+            live: live(state: .connecting) { $0.wait = .name }, subject: .name, milliseconds: 90_000,
             words: "waits for the name service to say what db.example:5432 is, for 1 min 30 s"),
         Case(
             live: live(state: .connecting), subject: .connect, milliseconds: 90_000,

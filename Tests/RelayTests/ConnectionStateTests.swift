@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    static let relaying: [Event] = [.connected]
+    static let relaying: [Event] = [.connected(failed: false)]
     static let clientEnding = relaying + [.sourceEnded(.up)]
     static let clientEnded = clientEnding + [.delivered(.up)]
     static let upstreamEnded = relaying + [.sourceEnded(.down), .delivered(.down)]
@@ -43,7 +43,7 @@ import Testing
     static let over = clientEnded + [.sourceEnded(.down), .delivered(.down)]
 
     static let connecting: [Row] = [
-        Row("connecting", [], .connected, .relay),
+        Row("connecting", [], .connected(failed: false), .relay),
         Row(
             "connecting", [], .connectFailed(.connectRefused, Errno(ECONNREFUSED)),
             .end(reset: true, .connectRefused, Errno(ECONNREFUSED))),
@@ -118,7 +118,8 @@ import Testing
     ]
 
     static let ended: [Row] = [
-        .connected, .connectFailed(.loop, nil), .sourceEnded(.up), .sourceEnded(.down), .delivered(.up),
+        .prepared, .greeted, .connected(failed: false), .connectFailed(.loop, nil), .sourceEnded(.up),
+        .sourceEnded(.down), .delivered(.up),
         .delivered(.down), .legFailed(.client, gone), .legFailed(.upstream, gone), .resetMayPass, .decided(.killed),
     ].map { Row("over", over, $0, .none) }
 
@@ -131,32 +132,42 @@ import Testing
 
     @Test(
         arguments: [
-            (.headerRead, .connect, .connecting), (.sourceEnded(.up), .end(reset: false, .clientClosed, nil), .ended),
+            (.prepared, .connect, .connecting), (.sourceEnded(.up), .end(reset: false, .clientClosed, nil), .ended),
             (.legFailed(.client, gone), .end(reset: true, .clientReset, gone), .ended),
             (.legFailed(.client, silent), .end(reset: true, .clientTimedOut, silent), .ended),
+            (.connectFailed(.destinationRefused, nil), .end(reset: true, .destinationRefused, nil), .ended),
+            (.watchRefused(full), .end(reset: true, .internalError, full), .ended),
             (.decided(.proxyHeaderInvalid), .end(reset: true, .proxyHeaderInvalid, nil), .ended),
             (.decided(.killed), .end(reset: true, .killed, nil), .ended),
-        ] as [(Event, Action, ConnectionState.Phase)])
-    func event_beforeThePROXYHeader(event: Event, action: Action, phase: ConnectionState.Phase) {
-        var state = ConnectionState(awaitsHeader: true)
-        #expect(state.phase == .awaitingHeader)
-        #expect(state.handle(event) == action)
-        #expect(state.phase == phase)
+        ] as [(Event, Action, ConnectionState.Phase)], [false, true])
+    func event_whilePreparing(row: (Event, Action, ConnectionState.Phase), greets: Bool) {
+        var state = ConnectionState(prepares: true, greets: greets)
+        #expect(state.phase == .preparing && state.isStaging && state.isOpening)
+        #expect(state.handle(row.0) == row.1)
+        #expect(state.phase == row.2 && !state.isStaging)
     }
 
     @Test(
         arguments: [
-            (.routed, .connect, .connecting), (.sourceEnded(.up), .end(reset: false, .clientClosed, nil), .ended),
-            (.legFailed(.client, gone), .end(reset: true, .clientReset, gone), .ended),
-            (.decided(.tlsNotRouted), .end(reset: true, .tlsNotRouted, nil), .ended),
-            (.decided(.tlsHelloTimeout), .end(reset: true, .tlsHelloTimeout, nil), .ended),
+            (.greeted, .relay, .relaying), (.legFailed(.client, gone), .end(reset: true, .clientReset, gone), .ended),
+            (.legFailed(.upstream, gone), .end(reset: true, .upstreamReset, gone), .ended),
+            (.watchRefused(full), .end(reset: true, .internalError, full), .ended),
+            (.decided(.connectTimeout), .end(reset: true, .connectTimeout, nil), .ended),
         ] as [(Event, Action, ConnectionState.Phase)], [false, true])
-    func event_beforeTheClientHello(row: (Event, Action, ConnectionState.Phase), behindAHeader: Bool) {
-        var state = ConnectionState(awaitsHeader: behindAHeader, awaitsHello: true)
-        if behindAHeader { #expect(state.handle(.headerRead) == .awaitHello) }
-        #expect(state.phase == .awaitingHello && state.awaitsClient)
+    func event_whileGreeting(row: (Event, Action, ConnectionState.Phase), prepares: Bool) {
+        var state = ConnectionState(prepares: prepares, greets: true)
+        if prepares { #expect(state.handle(.prepared) == .connect) }
+        #expect(state.handle(.connected(failed: false)) == .greet)
+        #expect(state.phase == .greeting && state.isStaging && state.isOpening && !state.isMoving)
         #expect(state.handle(row.0) == row.1)
-        #expect(state.phase == row.2)
+        #expect(state.phase == row.2 && !state.isStaging)
+    }
+
+    /// What it sent before it reset can still be read; there is no one to greet.
+    @Test func upstreamThatHasResetAlready_isNotGreeted() {
+        var state = ConnectionState(greets: true)
+        #expect(state.handle(.connected(failed: true)) == .relay)
+        #expect(state.handle(.legFailed(.upstream, Self.gone)) == .drain(from: .upstream))
     }
 
     @Test(arguments: connecting) func event_whileConnecting(row: Row) {
@@ -169,7 +180,7 @@ import Testing
         switch row.action {
         case .end: #expect(state.phase == .ended)
         case .awaitSent: #expect(state.phase == .passingReset)
-        case .none, .awaitHello, .connect, .relay, .endWriting, .drain: #expect(state.phase != .ended)
+        case .none, .connect, .greet, .relay, .endWriting, .drain: #expect(state.phase != .ended)
         }
     }
 
@@ -186,7 +197,7 @@ import Testing
     func legFailed_errorOfTheSystem_namesTheReason(code: CInt, client: EndReason, upstream: EndReason) {
         for (side, reason) in [(Side.client, client), (.upstream, upstream)] {
             var state = ConnectionState()
-            _ = state.handle(.connected)
+            _ = state.handle(.connected(failed: false))
             _ = state.handle(.legFailed(side, Errno(code)))
             #expect(state.handle(.resetMayPass) == .end(reset: true, reason, Errno(code)))
             #expect(reason.closedBy == (side == .client ? .client : .upstream))

@@ -137,4 +137,56 @@ import Testing
             }
         }
     }
+
+    /// What a health check would do: a dialer without a connection.
+    private final class Caller: DialerDelegate {
+        var isConnected = false
+        var failure: DialFailure?
+        var vetoed: SocketAddress?
+        var prepared: [SocketAddress] = []
+
+        func refusal(of address: SocketAddress) -> DialFailure? {
+            address == vetoed ? DialFailure(reason: .loop, errno: nil, address: address) : nil
+        }
+        func prepare(_ socket: borrowing Socket, for address: SocketAddress) -> DialFailure? {
+            prepared.append(address)
+            return nil
+        }
+        func refusal(of socket: borrowing Socket, connectingTo address: SocketAddress) -> DialFailure? { nil }
+        func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
+            isConnected = true
+        }
+        func connectFailed(_ failure: DialFailure) { self.failure = failure }
+    }
+
+    @Test func dialerOfAnotherCaller_connectsToANamesAddress_andRespectsTheVeto() async throws {
+        try await LoopHarness.run { harness in
+            let listener = try PeerListener()
+            let port = try #require(listener.address.port)
+            var completion: ((NameCache.Answer) -> Void)?
+            let names = NameCache(loop: harness.loop, logger: LogCapture().logger) { _, _, done in
+                completion = done
+                return { completion = nil }
+            }
+            let resources = DialerResources(
+                loop: harness.loop, names: names, descriptors: Budget(8) {}, system: .read(),
+                logger: LogCapture().logger)
+            let caller = Caller()
+            caller.vetoed = Self.loopback(9, port)
+            let destination = Destination(.name("checked.test", port: port))
+            let dialer = Dialer(to: destination, resources: resources, delegate: caller)
+            dialer.start()
+            #expect(dialer.isWaitingForName)
+            completion?(.success([Self.loopback(9), Self.loopback(1)]))
+            try harness.turn(until: "connected") { caller.isConnected }
+            #expect(caller.prepared == [listener.address], "no socket is opened for a vetoed address")
+            #expect(caller.failure == nil && dialer.lastTried == listener.address)
+
+            caller.vetoed = listener.address
+            let vetoed = Dialer(to: Destination(.address(listener.address)), resources: resources, delegate: caller)
+            vetoed.start()
+            #expect(caller.failure?.reason == .loop)
+            names.close()
+        }
+    }
 }

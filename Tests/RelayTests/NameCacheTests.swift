@@ -188,4 +188,65 @@ import Testing
             #expect(try worker.ended(4).last?.end?.reason == .nameLookupFailed)
         }
     }
+
+    /// A cache alone, whose lookups the body answers.
+    private func alone(
+        _ body: (NameCache, EventLoop, _ answer: (String, NameCache.Answer) -> Void) throws -> Void
+    ) async throws {
+        try await LoopHarness.run { harness in
+            var completions: [String: (NameCache.Answer) -> Void] = [:]
+            let names = NameCache(loop: harness.loop, logger: LogCapture().logger) { _, host, completion in
+                completions[host] = completion
+                return { completions[host] = nil }
+            }
+            try body(names, harness.loop) { host, answer in completions.removeValue(forKey: host)?(answer) }
+            names.close()
+            #expect(completions.isEmpty, "every lookup was cancelled or answered")
+        }
+    }
+
+    @Test func names_areBounded_andTheLongestUnusedLeaveFirst() async throws {
+        try await alone { names, loop, answer in
+            for number in 0..<NameCache.mostNames {
+                #expect(names.answer(for: "\(number).test") == nil)
+                answer("\(number).test", .success([Self.here]))
+                loop.advance(by: 1)
+            }
+            #expect(names.count == NameCache.mostNames)
+            // The first is used again, so it stays.
+            #expect(names.answer(for: "0.test") == .success([Self.here]))
+            loop.advance(by: 1)
+            #expect(names.answer(for: "new.test") == nil)
+            #expect(names.count <= NameCache.mostNames - NameCache.mostNames / 8 + 1)
+            #expect(names.answer(for: "0.test") == .success([Self.here]))
+            #expect(names.answer(for: "1.test") == nil, "it has left")
+        }
+    }
+
+    @Test func everyNameIsBeingLookedUp_aFurtherOneFails_andNoneIsLost() async throws {
+        try await alone { names, _, answer in
+            var served = 0
+            for number in 0..<NameCache.mostNames {
+                #expect(names.answer(for: "\(number).test") == nil)
+                _ = names.wait(for: "\(number).test") { _ in served += 1 }
+            }
+            let refused = names.answer(for: "new.test")
+            #expect(refused == .failure(.failed("1024 other names are being looked up")))
+            for number in 0..<NameCache.mostNames { answer("\(number).test", .success([Self.here])) }
+            #expect(served == NameCache.mostNames)
+            #expect(names.answer(for: "new.test") == nil)
+        }
+    }
+
+    @Test func cancelledWait_isNotServed() async throws {
+        try await alone { names, _, answer in
+            var served: [Int] = []
+            _ = names.answer(for: "a.test")
+            let first = names.wait(for: "a.test") { _ in served.append(1) }
+            _ = names.wait(for: "a.test") { _ in served.append(2) }
+            names.cancel(first)
+            answer("a.test", .success([Self.here]))
+            #expect(served == [2])
+        }
+    }
 }

@@ -41,7 +41,7 @@ final class OneWorker {
 
     private init(
         _ harness: LoopHarness, port: UInt16, descriptors: Int, timeouts: Timeouts, terms: NameCache.Terms,
-        sendBuffer: CInt?
+        sendBuffer: CInt?, change: (inout RelaySettings) -> Void
     ) throws {
         let records = Monitor<[ConnectionRecord]>([])
         let hasStopped = Monitor(false)
@@ -78,7 +78,8 @@ final class OneWorker {
         if var sendBuffer { setsockopt(socket.fd, SOL_SOCKET, SO_SNDBUF, &sendBuffer, 4) }
         guard let address = socket.localAddress else { throw TestFailure("a listener without an address") }
         self.address = address
-        let settings = RelaySettings.to(.name("upstream.test", port: port), timeouts: timeouts)
+        var settings = RelaySettings.to(.name("upstream.test", port: port), timeouts: timeouts)
+        change(&settings)
         let identities = shared.takeIdentities(for: [settings], previousNames: [:])
         identity = try #require(identities[settings.name])
         let relay = RelayRuntime(settings, generation: 1, identity: identity, mayLoop: true)
@@ -100,10 +101,11 @@ final class OneWorker {
     static func run(
         port: UInt16, descriptors: Int = 64, timeouts: Timeouts = Timeouts(connect: .seconds(60)),
         terms: NameCache.Terms = .init(), sendBuffer: CInt? = nil, _ harness: LoopHarness,
-        _ body: (OneWorker) throws -> Void
+        change: (inout RelaySettings) -> Void = { _ in }, _ body: (OneWorker) throws -> Void
     ) throws {
         let worker = try OneWorker(
-            harness, port: port, descriptors: descriptors, timeouts: timeouts, terms: terms, sendBuffer: sendBuffer)
+            harness, port: port, descriptors: descriptors, timeouts: timeouts, terms: terms, sendBuffer: sendBuffer,
+            change: change)
         do {
             try body(worker)
         } catch {

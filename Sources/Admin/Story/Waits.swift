@@ -44,7 +44,13 @@ struct Waits: Hashable, Sendable {
         }
         switch live.state {
         case .connecting:
-            subject = live.awaitsHeader ? .header : live.awaitsHello ? .hello : live.awaitsName ? .name : .connect
+            subject =
+                switch live.wait {
+                case .proxyHeader: .header
+                case .clientHello: .hello
+                case .name: .name
+                case .connect, nil: .connect
+                }
             milliseconds = UInt64(max(0, live.age)) / 1_000_000
             return
         case .resetting:

@@ -1,5 +1,4 @@
 internal import Logging
-internal import Recording
 internal import Sockets
 
 /// What the clock ends, and what is looked at only every few seconds.
@@ -30,10 +29,12 @@ extension Connection {
             next = min(next, drainsUntil)
         }
         switch state.phase {
-        case .awaitingHeader:
-            if isOver(limits.header, since: startedAt) { end(because: .proxyHeaderTimeout) }
-        case .awaitingHello:
-            if isOver(limits.hello, since: helloAwaitedSince) { end(because: .tlsHelloTimeout) }
+        case .preparing, .greeting:
+            if let stages, let deadline = stages.current?.deadline, isOver(deadline.limit, since: stages.since) {
+                end(because: deadline.reason)
+            } else if state.phase == .greeting, isOver(limits.connect, since: connectingSince) {
+                end(because: .connectTimeout)
+            }
         case .connecting:
             if isOver(limits.connect, since: connectingSince) { end(because: .connectTimeout) }
         case .relaying, .passingReset:
@@ -49,7 +50,7 @@ extension Connection {
                 end(because: .idleTimeout)
             } else if limits.halfClose > 0, state.isHalfClosed {
                 let open = state.up == .ended ? down : up
-                if open.isBlocked || open.destination.socket.unsentBytes > 0 {
+                if open.isBlocked || open.destination.unsentBytes > 0 {
                     // A flow that waits for its reader is not an abandoned one, also while the socket holds what the
                     // reader has yet to take: ending it would throw that away. Nothing tells when that changes.
                     halfEndedAt = now
@@ -66,9 +67,8 @@ extension Connection {
 
     private func setUpstreamKeepalive() {
         hasUpstreamKeepalive = true
-        guard let upstream, !upstream.isUnix else { return }
         do {
-            try upstream.socket.set(.standard)
+            try upstream?.setKeepalive()
         } catch {
             worker.logger.debug(
                 "keepalive refused by the system", metadata: ["connection": "\(id)", "error": "\(error.name)"])
@@ -78,10 +78,7 @@ extension Connection {
     /// What needs looking at only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows. The
     /// connection may be over when this returns.
     func checkHealth(_ now: UInt64) {
-        if state.phase == .connecting || state.awaitsClient {
-            if let client { checkHungUp(client) }
-            return
-        }
+        if state.isOpening { return checkHungUp(client) }
         if !hasUpstreamKeepalive { setUpstreamKeepalive() }
         for side in [Side.client, .upstream] {
             guard state.isMoving else { return }
@@ -100,6 +97,6 @@ extension Connection {
     /// Polls a leg whose watch rests because both its halves have ended. That lasts for as long as the other side does
     /// not read, and is no error; a reset that came since is.
     private func checkHungUp(_ leg: Leg) {
-        if leg.hasHungUp, leg.socket.hasFailedOrEnded, let error = leg.socket.takeError() { fail(leg, error) }
+        if leg.hasHungUp, leg.hasFailedOrEnded, let error = leg.takeError() { fail(leg, error) }
     }
 }

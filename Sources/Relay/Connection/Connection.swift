@@ -1,166 +1,196 @@
+internal import Configuration
 internal import EventLoop
 internal import Logging
 internal import Recorder
-internal import Recording
 internal import Sockets
 internal import Text
 
 /// One accepted client with the upstream socket opened for it, from accept to the end record.
 ///
-/// Owned by its worker, on the worker's thread. The rules are in `ConnectionState`; this is what carries them out: it
-/// owns the two legs and the two flows, tells the state what happens, and does what the state answers.
-final class Connection {
-    // MARK: Fixed at birth
+/// Owned by its worker, on the worker's thread. `ConnectionState` has the rules, and this type the effects: it owns the two
+/// legs and the two flows, passes events to the state, and performs the actions that the state returns.
+final class Connection: DialerDelegate {
+    // MARK: Fixed at init
 
     let id: UInt64
-    /// Strong for as long as the worker has the connection in its list: see `Flow`.
+    /// Strong while the worker has the connection in its list: see `Flow`.
     let worker: Worker
     /// The settings that the connection started with; a reload does not change them.
     let relay: RelayRuntime
     let listenerAddress: SocketAddress
+    /// The client socket's peer.
+    let peerAddress: SocketAddress
+    let client: Leg
     /// Nanoseconds since 1970 UTC, and of the monotonic clock.
     let acceptedAt: Int64
     let acceptedTicks: UInt64
+    /// The loop's clock.
+    let startedAt: UInt64
 
     // MARK: The loop's thread only
 
-    /// Where it stands in the worker's list.
+    /// The connection's index in the worker's list.
     var index = 0
-    /// The client's address: the socket's peer, or the source in its PROXY header.
-    var clientAddress: SocketAddress
     private(set) var state: ConnectionState
-    private(set) var client: Leg?
-    /// What there is once the upstream is connected.
+    /// The stages before bytes flow, and what they have found; nil on a plain relay.
+    private(set) var stages: StageRun?
+    /// Who the client is, and which upstream it is for, is known: at accept, or when the identifying stages are done.
+    private(set) var isClientKnown = false
+    /// The loop's clock when connecting began.
+    private(set) var connectingSince: UInt64
+    private(set) var dialer: Dialer?
+    /// From the connected upstream on.
     private(set) var exchange: Exchange?
-    /// The client's socket until it has a leg.
-    private(set) var clientSocket: Socket
-    private var dialer: Dialer?
     private(set) var upstreamAddress: SocketAddress?
     private(set) var connectDuration: Int64?
-    private var firstByteDuration: Int64?
-    /// Of a relay with `proxy_protocol` only.
-    var proxy: ProxyExchange?
-    /// Of a relay with `upstream: original-destination` only.
-    var interception: Interception?
-    /// Of a relay with `tls_routing` only, from the client's first bytes on.
-    var hello: HelloExchange?
-    /// What records it, and what recorded it before.
-    var taps: [ConnectionTap] = []
-    /// Which flows' ends the recordings know of.
-    var endsTold = EndedFlows()
-    var detachedTaps: [DetachedTap] = []
+    private(set) var firstByteDuration: Int64?
+    var taps = ConnectionTaps()
     /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
     var hasUpstreamKeepalive = false
-    /// How long the next wait for a reset is, milliseconds.
+    /// Milliseconds until the send queue is looked at again.
     private var resetDelay: UInt8 = 1
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
     var halfEndedAt: UInt64 = 0
-    /// Looks whether the reset may pass; only while one waits.
+    /// Looks at the send queue while a reset waits for it.
     private var resetTimer: Timer?
-    var startedAt: UInt64
-    /// When the drain of its removed relay is over; nil while the relay is there.
+    /// When the drain of the removed relay ends; nil while the relay exists.
     private(set) var drainsUntil: UInt64?
 
     init(
-        id: UInt64, worker: Worker, relay: RelayRuntime, client: consuming Socket, address: SocketAddress,
+        id: UInt64, worker: Worker, relay: RelayRuntime, client socket: consuming Socket, address: SocketAddress,
         listener: SocketAddress
     ) {
         self.id = id
         self.worker = worker
         self.relay = relay
-        clientSocket = client
-        clientAddress = address
+        peerAddress = address
         listenerAddress = listener
-        state = ConnectionState(awaitsHeader: relay.acceptsProxy, awaitsHello: relay.tlsRoutes != nil)
+        // A PROXY header may name a client of another family than the socket's.
+        client = Leg(loop: worker.loop, socket: socket, side: .client, isUnix: listener.isUnix)
+        state = ConnectionState(prepares: !relay.stages.preparing.isEmpty, greets: !relay.stages.greeting.isEmpty)
         acceptedAt = WallClock.now
         acceptedTicks = EventLoop.nanoseconds
         startedAt = worker.loop.now
+        connectingSince = startedAt
+        if !relay.stages.isEmpty {
+            stages = StageRun(
+                relay.stages,
+                StageContext(id: id, worker: worker, relay: relay, listener: listener, peer: address, client: client))
+        }
+        client.belongs(to: self)
     }
 
-    // MARK: Connecting
+    // MARK: Before bytes flow
 
     /// Starts. The connection may be over when this returns.
     func open() {
         worker.note(deadline: relay.timeouts.lifetime, from: startedAt)
-        switch state.phase {
-        case .awaitingHeader: awaitHeader()
-        case .awaitingHello: awaitHello()
-        case .connecting, .relaying, .passingReset, .ended: connect()
+        if relay.stages.identifying == 0 { clientIsKnown() }
+        if state.phase == .preparing { runStages() } else { connect() }
+    }
+
+    private func clientIsKnown() {
+        isClientKnown = true
+        if worker.shared.tellsOpenings { worker.shared.observer.opened(ConnectionRecord(self)) }
+    }
+
+    /// Runs the stages of the phase until one waits. The connection may be over when this returns.
+    private func runStages() {
+        guard let stages else { return }
+        while state.isStaging {
+            switch stages.step(leg) {
+            case .wait:
+                let deadline = stages.current?.deadline
+                if let deadline { worker.note(deadline: deadline.limit, from: stages.since) }
+                return settle()
+            case .done:
+                if state.phase == .preparing, stages.hasJustIdentified { clientIsKnown() }
+            case .end(let end):
+                return endStages(end, stages.current?.side ?? .client)
+            case nil:
+                happened(state.phase == .preparing ? .prepared : .greeted)
+            }
         }
     }
 
-    /// Starts to connect the upstream, for a client that is known.
+    private func endStages(_ end: StageEnd, _ side: Side) {
+        switch end {
+        case .clientEnded: happened(.sourceEnded(.up))
+        case .refused(let reason): happened(.decided(reason))
+        case .unreachable(let failure): connectFailed(failure)
+        case .legFailed(let error):
+            guard state.phase == .greeting, side == .upstream, let upstream else {
+                return happened(.legFailed(side, error))
+            }
+            // What it sent before it failed can still be read.
+            happened(.greeted)
+            fail(upstream, error)
+        }
+    }
+
+    /// Starts to connect the upstream.
     private func connect() {
-        if relay.mustHearClient, worker.shared.tellsOpenings { worker.shared.observer.opened(record()) }
-        if let settings = relay.interception, !findDestination(settings) { return }
-        let dialer = Dialer(connection: self)
+        connectingSince = worker.loop.now
+        let dialer = Dialer(to: destination, resources: worker.dialing, delegate: self)
         self.dialer = dialer
-        if !worker.taps.isEmpty { tapNew() }
+        startRecording()
         dialer.start()
         guard state.phase == .connecting else { return }
         worker.note(deadline: relay.timeouts.connect, from: connectingSince)
-        // Not decided at once: from now on the client may be the first to go.
-        _ = makeClientLeg(reading: false)
+        // Not connected at once: the client may now be the first to go.
+        settle()
     }
 
-    /// When connecting began, by the loop's clock: at accept, or when the PROXY header and the ClientHello were there.
-    var connectingSince: UInt64 { hello?.connectingSince ?? proxy?.connectingSince ?? startedAt }
+    // MARK: The dialer
 
-    func makeClientLeg(reading: Bool) -> Leg? {
-        if let client { return client }
-        var socket = Socket(adopting: -1)
-        swap(&socket, &clientSocket)
-        // A header may name a client of another kind than the socket is.
-        client = makeLeg(socket, side: .client, isUnix: listenerAddress.isUnix, reading: reading)
-        return client
+    func refusal(of address: SocketAddress) -> DialFailure? {
+        guard relay.mayLoop, worker.shared.isOwnListener(address) else { return nil }
+        return DialFailure(reason: .loop, errno: nil, address: address)
     }
 
-    private func makeLeg(_ socket: consuming Socket, side: Side, isUnix: Bool, reading: Bool) -> Leg? {
+    func prepare(_ socket: borrowing Socket, for address: SocketAddress) -> DialFailure? {
+        guard let mark = relay.interception?.mark else { return nil }
         do {
-            return try Leg(
-                connection: self, loop: worker.loop, socket: socket, side: side, isUnix: isUnix, reading: reading)
-        } catch {
-            watchRefused(side, error)
+            try socket.set(mark: mark)
             return nil
+        } catch {
+            // Without its mark, the rules would redirect the connection to Tapline.
+            return DialFailure(reason: .internalError, errno: error, address: address)
         }
     }
 
-    /// The kernel refused to change what a leg waits for. Events that were reported before still stand.
-    func watchFailed(_ leg: Leg, _ error: UVError) {
-        watchRefused(leg.side, error)
+    func refusal(of socket: borrowing Socket, connectingTo address: SocketAddress) -> DialFailure? {
+        guard let context = stages?.context, let interception = context.interception,
+            interception.comesBack(socket.localAddress, worker.loop.now)
+        else { return nil }
+        context.refusal = .ownTraffic
+        context.warnOfOwnTraffic()
+        return DialFailure(reason: .loop, errno: nil, address: address)
     }
 
-    private func watchRefused(_ side: Side, _ error: UVError) {
-        worker.logger.error(
-            "epoll refused to watch a socket; its connection is reset",
-            metadata: ["connection": "\(id)", "side": "\(side)", "error": "\(error) (\(error.name))"])
-        happened(.watchRefused(error.errno))
-    }
-
-    /// The upstream is connected: called once by the dialer. It may have reset since, which its socket will not say
-    /// again; what it sent before that can still be read.
-    func connected(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno?) {
-        var socket = socket
-        // If the client's socket cannot be watched, the connection ends here, and not in order.
-        socket.isResetWhenDropped = !address.isUnix
+    func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
         connectDuration = age
-        guard let client = makeClientLeg(reading: true),
-            let upstream = makeLeg(socket, side: .upstream, isUnix: address.isUnix, reading: true)
-        else { return }
+        let upstream = Leg(loop: worker.loop, socket: socket, side: .upstream, isUnix: address.isUnix)
+        upstream.belongs(to: self)
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
-        for tap in taps { tap.connected(to: address) }
+        taps.connected(to: address)
         setTaps()
-        if let hello { exchange?.up.hold(&hello.received) }
-        if let version = relay.sendsProxy, error == nil { return startHeader(version) }
-        happened(.connected)
+        happened(.connected(failed: error != nil))
         if let error { fail(upstream, error) }
     }
 
-    /// No address could be connected: called once by the dialer.
     func connectFailed(_ failure: DialFailure) {
         upstreamAddress = failure.address
         happened(.connectFailed(failure.reason, failure.errno))
+    }
+
+    /// The kernel refused to change what a leg waits for. Events that were reported before are still valid.
+    func watchFailed(_ leg: Leg, _ error: UVError) {
+        worker.logger.error(
+            "epoll refused to watch a socket; its connection is reset",
+            metadata: ["connection": "\(id)", "side": "\(leg.side)", "error": "\(error) (\(error.name))"])
+        happened(.watchRefused(error.errno))
     }
 
     // MARK: Relaying
@@ -169,30 +199,22 @@ final class Connection {
     func legReady(_ leg: Leg, _ events: Poll.Events) {
         if events.contains(.error) { socketFailed(leg) }
         if events == .hangup { leg.hasHungUp = true }
-        guard let exchange else { return readyBeforeBytes(leg) }
-        if state.isMoving {
-            if events.contains(.readable) {
-                exchange.withFlow(from: leg) { report($0.sourceReady(), of: $0) }
+        guard state.isMoving, let exchange else { return readyBeforeBytes(leg) }
+        if events.contains(.readable) {
+            exchange.withFlow(from: leg) { report($0.sourceReady(), of: $0) }
+        }
+        if events.contains(.writable) {
+            exchange.withFlow(to: leg) {
+                report($0.destinationReady(), of: $0)
+                finishReading($0)
             }
-            if events.contains(.writable) {
-                exchange.withFlow(to: leg) {
-                    report($0.destinationReady(), of: $0)
-                    finishReading($0)
-                }
-            }
-        } else if state.phase == .connecting {
-            readyBeforeBytes(leg)
         }
         if state.isMoving { exchange.settle() }
     }
 
-    /// A leg is ready, or has failed, while no byte may pass yet.
+    /// A leg is ready, or has failed, while no byte may flow yet.
     private func readyBeforeBytes(_ leg: Leg) {
-        if state.phase == .awaitingHello {
-            readHello()
-        } else if proxy != nil {
-            proxyReady(leg)
-        }
+        if state.isStaging, stages?.current?.side == leg.side { runStages() }
         settle()
     }
 
@@ -203,13 +225,17 @@ final class Connection {
     func flow(to leg: Leg) -> Flow? { exchange?.flow(to: leg) }
     func leg(_ side: Side) -> Leg? { side == .client ? client : upstream }
 
-    /// Watches each leg for what its flows want now.
+    /// Watches each leg for what its flows, or its stage, wait for.
     func settle() {
-        if state.isMoving { exchange?.settle() }
-        if state.phase == .connecting { client?.await(reading: false, writing: false) }
+        if state.isMoving {
+            exchange?.settle()
+        } else if state.isOpening {
+            client.wait(for: stages?.awaited(on: .client) ?? [])
+            upstream?.wait(for: stages?.awaited(on: .upstream) ?? [])
+        }
     }
 
-    /// Tells the state what moving bytes came to.
+    /// Passes the result of moving bytes to the state.
     @inline(__always)
     func report(_ outcome: Flow.Outcome, of flow: Flow) {
         if flow.direction == .down && firstByteDuration == nil && flow.delivered > 0 {
@@ -229,8 +255,8 @@ final class Connection {
         case .delivered:
             happened(.delivered(flow.direction))
         case .sourceFailed(let error):
-            // That it has failed may be known from a send, which on a Unix socket leaves the error to be met again: it
-            // stands behind the last byte, as an end of stream would.
+            // A send may have met the error before; on a Unix socket it is then reported again after the last byte, where it
+            // counts as an end of stream.
             if flow.source.hasFailed { return reportEnd(.sourceEnded, of: flow) }
             fail(flow.source, error)
         case .destinationFailed(let error):
@@ -240,7 +266,7 @@ final class Connection {
 
     /// EPOLLERR: a leg's socket has an error.
     func socketFailed(_ leg: Leg) {
-        if let error = leg.socket.takeError() { fail(leg, error) } else { leg.countUnknownError() }
+        if let error = leg.takeError() { fail(leg, error) } else { leg.countUnknownError() }
     }
 
     func fail(_ leg: Leg, _ error: Errno) {
@@ -249,18 +275,18 @@ final class Connection {
         happened(.legFailed(leg.side, error))
     }
 
-    /// Reads what a failed leg still holds: no event will tell of it.
+    /// Reads what a failed leg still holds: epoll does not report it.
     func finishReading(_ flow: Flow) {
         while flow.source.hasFailed && !flow.isSourceDone && !flow.isBlocked && !flow.isWaitingForTap
             && state.phase == .relaying
         {
-            report(flow.pump(sourceIsReadable: false), of: flow)
+            report(flow.move(sourceIsReadable: false), of: flow)
         }
     }
 
-    // MARK: Carrying out
+    // MARK: Actions
 
-    /// Tells the state, and carries out what it answers. The connection may be over when this returns.
+    /// Passes an event to the state and performs its action. The connection may be over when this returns.
     func happened(_ event: ConnectionState.Event) {
         perform(state.handle(event))
     }
@@ -269,20 +295,24 @@ final class Connection {
         switch action {
         case .none:
             break
-        case .awaitHello:
-            awaitHello()
         case .connect:
             connect()
+        case .greet:
+            dialer = nil
+            stages?.beginGreeting()
+            runStages()
         case .relay:
             dialer = nil
             up?.lastProgress = worker.loop.now
             down?.lastProgress = worker.loop.now
             worker.note(deadline: relay.timeouts.idle, from: worker.loop.now)
+            // epoll does not report these bytes.
+            if client.hasBuffered, let up { report(up.sourceReady(), of: up) }
             settle()
         case .endWriting(let side):
             noteHalfEnded()
-            leg(side)?.socket.endWriting()
-            tapEnded(Direction(from: side.other))
+            leg(side)?.endWriting()
+            flowEnded(Direction(from: side.other))
         case .drain(let side):
             noteHalfEnded()
             guard let leg = leg(side), let out = flow(from: leg) else { return }
@@ -307,14 +337,15 @@ final class Connection {
         worker.note(deadline: bound > 0 ? bound : RelayRuntime.Timeouts.resetBound, from: halfEndedAt)
     }
 
-    /// Resetting a socket throws away what it has not sent, and no event tells when it has: so look, often at first.
+    /// Resetting a socket discards what it has not sent, and no event reports an empty send queue: it is polled, often at
+    /// first.
     private func awaitSent(_ side: Side) {
-        guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.socket.unsentBytes > 0 else {
+        guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.unsentBytes > 0 else {
             happened(.resetMayPass)
             return
         }
-        // Nothing is reported for a leg that rests, and the queue of one that was reset never empties.
-        if leg.hasHungUp, let error = leg.socket.takeError() { return fail(leg, error) }
+        // epoll reports nothing for a leg that rests, and the queue of one that was reset never empties.
+        if leg.hasHungUp, let error = leg.takeError() { return fail(leg, error) }
         let timer = resetTimer ?? Timer(loop: worker.loop) { [unowned self] in awaitSent(side) }
         resetTimer = timer
         timer.start(after: UInt64(resetDelay))
@@ -322,22 +353,17 @@ final class Connection {
     }
 
     private func end(reset: Bool, _ reason: EndReason, _ errno: Errno?) {
-        let record = record(
-            ended: .init(
-                time: WallClock.now, duration: age, reason: reason, errno: errno))
+        let record = ConnectionRecord(
+            self, ended: .init(time: WallClock.now, duration: age, reason: reason, errno: errno))
         dialer?.cancel()
         dialer = nil
-        interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
+        stages?.context.interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
         resetTimer?.close()
         resetTimer = nil
         up?.cut()
         down?.cut()
-        client?.end(reset: reset)
+        client.end(reset: reset)
         upstream?.end(reset: reset)
-        if clientSocket.fd >= 0 {
-            if reset && !listenerAddress.isUnix { clientSocket.resetOnClose() }
-            clientSocket.close()
-        }
         worker.ended(self, record)
     }
 
@@ -346,7 +372,7 @@ final class Connection {
         happened(.decided(reason))
     }
 
-    /// Its relay is gone: it may finish until then. The first such moment holds.
+    /// Its relay was removed: it may continue until the deadline. A later deadline does not replace an earlier one.
     func drain(until deadline: UInt64) {
         drainsUntil = drainsUntil ?? deadline
     }
@@ -355,24 +381,15 @@ final class Connection {
     var age: Int64 { Int64(clamping: EventLoop.nanoseconds(since: acceptedTicks)) }
     /// The upstream's name is being looked up.
     var isWaitingForName: Bool { dialer?.isWaitingForName ?? false }
+    /// The client's address: the socket's peer, or the source in its PROXY header.
+    var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
+    /// What is connected.
+    var destination: Destination { stages?.context.destination ?? relay.destination }
 
-    /// A copy of what is known now.
-    func record(ended end: ConnectionRecord.End? = nil) -> ConnectionRecord {
-        var record = ConnectionRecord(
-            id: id, relay: relay.name, generation: relay.generation, client: clientAddress, listener: listenerAddress,
-            upstream: upstreamText, accepted: acceptedAt)
-        record.upstreamAddress = upstreamAddress ?? dialer?.lastTried
-        record.connectDuration = connectDuration
-        record.firstByteDuration = firstByteDuration
-        record.bytesUp = up?.delivered ?? 0
-        record.bytesDown = down?.delivered ?? 0
-        record.splicedUp = up?.spliced ?? 0
-        record.splicedDown = down?.spliced ?? 0
-        record.proxy = proxy?.facts
-        record.refusal = interception?.refusal
-        record.hello = hello?.facts
-        record.end = end
-        countRecorded(&record)
-        return record
+    /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
+    func count(into figures: inout RelayFigures) {
+        figures.count(
+            bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
+            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration)
     }
 }

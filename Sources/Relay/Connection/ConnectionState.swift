@@ -1,23 +1,22 @@
 internal import Glibc
-internal import Recording
 internal import Sockets
 
-/// Where a connection stands, as a pure machine: events in, one action out. It touches no socket.
+/// The phases of a connection, as a pure state machine: events in, one action out. It touches no socket.
 ///
 /// A flow ends in two steps: its source ends (FIN read), then everything before that has been delivered. Only then is
 /// the end passed on. A failed leg (reset, timed out) likewise: what it sent before is delivered, then the other leg is
 /// reset.
 struct ConnectionState: Hashable {
     enum Phase: Hashable {
-        /// No upstream is connected before the client's PROXY header is complete.
-        case awaitingHeader
-        /// Which upstream is to be connected is for the client's TLS ClientHello to say.
-        case awaitingHello
+        /// Stages run before the upstream is connected.
+        case preparing
         /// The upstream is being looked up or connected.
         case connecting
-        /// Bytes pass.
+        /// The upstream is connected, and stages run before bytes flow.
+        case greeting
+        /// Bytes flow.
         case relaying
-        /// A leg has failed and all it sent is with the other leg's socket, which still has to send it.
+        /// A leg has failed, and everything that it sent is in the other leg's socket, which still has to send it.
         case passingReset
         /// Over; its record is made.
         case ended
@@ -33,11 +32,12 @@ struct ConnectionState: Hashable {
     }
 
     enum Event: Hashable {
-        /// The PROXY header is there, and is good.
-        case headerRead
-        /// It is known which upstream is to be connected.
-        case routed
-        case connected
+        /// The stages before the upstream are done.
+        case prepared
+        /// `failed`: the upstream has reset since, so there is no greeting.
+        case connected(failed: Bool)
+        /// The stages after the upstream was connected are done, or the upstream failed during them.
+        case greeted
         case connectFailed(EndReason, Errno?)
         /// The source of a flow has ended its half in order.
         case sourceEnded(Direction)
@@ -45,7 +45,7 @@ struct ConnectionState: Hashable {
         case delivered(Direction)
         /// A leg's socket has failed.
         case legFailed(Side, Errno)
-        /// The other leg has sent what came before the reset, or has had its time to.
+        /// The other leg has sent everything that came before the reset, or its time for that is over.
         case resetMayPass
         /// The kernel refused to watch a leg's socket.
         case watchRefused(Errno?)
@@ -55,11 +55,11 @@ struct ConnectionState: Hashable {
 
     enum Action: Hashable {
         case none
-        /// Wait for the client's ClientHello.
-        case awaitHello
         /// Start to connect the upstream.
         case connect
-        /// Both legs are there: start moving bytes.
+        /// Run the stages of the greeting.
+        case greet
+        /// Start moving bytes.
         case relay
         /// Pass an end of stream on to a leg.
         case endWriting(Side)
@@ -77,24 +77,27 @@ struct ConnectionState: Hashable {
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
     private var failure: Errno?
-    /// What there is to be known before an upstream is connected, behind a header.
-    private let awaitsHello: Bool
+    /// Stages follow when the upstream is connected.
+    private let greets: Bool
 
-    init(awaitsHeader: Bool = false, awaitsHello: Bool = false) {
-        self.awaitsHello = awaitsHello
-        phase = awaitsHeader ? .awaitingHeader : awaitsHello ? .awaitingHello : .connecting
+    init(prepares: Bool = false, greets: Bool = false) {
+        self.greets = greets
+        phase = prepares ? .preparing : .connecting
     }
 
     func phase(of direction: Direction) -> FlowPhase {
         direction == .up ? up : down
     }
 
-    /// Whether both legs are there and bytes may still move between them.
+    /// Whether bytes may still move between the legs.
     @inline(__always)
     var isMoving: Bool { phase == .relaying || phase == .passingReset }
 
-    /// Whether the client has yet to say what is to be known before an upstream is connected.
-    var awaitsClient: Bool { phase == .awaitingHeader || phase == .awaitingHello }
+    /// Whether stages run.
+    var isStaging: Bool { phase == .preparing || phase == .greeting }
+
+    /// Whether no byte may flow yet.
+    var isOpening: Bool { phase == .connecting || isStaging }
 
     /// Whether one flow has ended and the other is open, in order.
     var isHalfClosed: Bool { phase == .relaying && failedSide == nil && (up == .ended) != (down == .ended) }
@@ -104,41 +107,38 @@ struct ConnectionState: Hashable {
         case (.ended, _):
             return .none
 
-        case (.awaitingHeader, .headerRead) where awaitsHello:
-            phase = .awaitingHello
-            return .awaitHello
-        case (.awaitingHeader, .headerRead), (.awaitingHello, .routed):
+        case (.preparing, .prepared):
             phase = .connecting
             return .connect
-        case (.awaitingHeader, .sourceEnded(.up)), (.awaitingHello, .sourceEnded(.up)):
+        case (.preparing, .sourceEnded(.up)):
             // Closed without sending anything, e.g. by a port scan or a TCP health check.
             return end(reset: false, .clientClosed, nil)
-        case (.awaitingHeader, .legFailed(let side, let errno)), (.awaitingHello, .legFailed(let side, let errno)):
+        case (.preparing, .connectFailed(let reason, let errno)), (.connecting, .connectFailed(let reason, let errno)):
+            return end(reset: true, reason, errno)
+        case (.preparing, .legFailed(let side, let errno)), (.connecting, .legFailed(let side, let errno)),
+            (.greeting, .legFailed(let side, let errno)):
             return end(reset: true, Self.reason(side, errno), errno)
-        case (.awaitingHeader, .sourceEnded(.down)), (.awaitingHeader, .delivered), (.awaitingHeader, .resetMayPass),
-            (.awaitingHeader, .connected), (.awaitingHeader, .connectFailed), (.awaitingHeader, .routed):
-            preconditionFailure("ConnectionState: \(event) before the header")
-        case (.awaitingHello, .sourceEnded(.down)), (.awaitingHello, .delivered), (.awaitingHello, .resetMayPass),
-            (.awaitingHello, .connected), (.awaitingHello, .connectFailed):
-            preconditionFailure("ConnectionState: \(event) before the hello")
-        case (.awaitingHello, .headerRead), (.connecting, .headerRead), (.relaying, .headerRead),
-            (.passingReset, .headerRead):
-            preconditionFailure("ConnectionState: a second header")
-        case (.connecting, .routed), (.relaying, .routed), (.passingReset, .routed):
-            preconditionFailure("ConnectionState: led twice")
+        case (.preparing, .connected), (.preparing, .greeted):
+            preconditionFailure("ConnectionState: \(event) before the upstream is connected")
 
-        case (.connecting, .connected):
+        case (.connecting, .connected(let failed)):
+            phase = greets && !failed ? .greeting : .relaying
+            return phase == .greeting ? .greet : .relay
+        case (.greeting, .greeted):
             phase = .relaying
             return .relay
-        case (.connecting, .connectFailed(let reason, let errno)):
-            return end(reset: true, reason, errno)
-        case (.connecting, .legFailed(let side, let errno)):
-            return end(reset: true, Self.reason(side, errno), errno)
-        case (.connecting, .sourceEnded), (.connecting, .delivered), (.connecting, .resetMayPass):
-            preconditionFailure("ConnectionState: \(event) before anything was read")
-        case (.relaying, .connected), (.relaying, .connectFailed), (.passingReset, .connected),
-            (.passingReset, .connectFailed):
-            preconditionFailure("ConnectionState: \(event) though connected")
+
+        case (.preparing, .sourceEnded(.down)), (.preparing, .delivered), (.preparing, .resetMayPass),
+            (.connecting, .sourceEnded), (.connecting, .delivered), (.connecting, .resetMayPass),
+            (.greeting, .sourceEnded), (.greeting, .delivered), (.greeting, .resetMayPass):
+            preconditionFailure("ConnectionState: \(event) before bytes flow")
+        case (.connecting, .prepared), (.greeting, .prepared), (.relaying, .prepared), (.passingReset, .prepared):
+            preconditionFailure("ConnectionState: prepared twice")
+        case (.connecting, .greeted), (.relaying, .greeted), (.passingReset, .greeted):
+            preconditionFailure("ConnectionState: greeted outside the greeting")
+        case (.greeting, .connected), (.relaying, .connected), (.passingReset, .connected),
+            (.greeting, .connectFailed), (.relaying, .connectFailed), (.passingReset, .connectFailed):
+            preconditionFailure("ConnectionState: \(event) after the upstream was connected")
 
         case (.relaying, .sourceEnded(let direction)):
             if phase(of: direction) == .open { set(direction, .ending) }
@@ -201,8 +201,8 @@ struct ConnectionState: Hashable {
         return .end(reset: reset, reason, errno)
     }
 
-    /// The reason of a failed leg: timed out when the system, or Tapline, gave up on its peer; else reset. EIO is no
-    /// peer's doing.
+    /// The reason of a failed leg: timed out if the system, or Tapline, gave up on its peer; otherwise reset. A peer does not
+    /// cause EIO.
     private static func reason(_ side: Side, _ errno: Errno?) -> EndReason {
         switch errno?.code {
         case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN:

@@ -8,13 +8,13 @@ enum DeadPeer {
     /// Looks at a leg's send queue and, only when bytes have waited in it for the limit, at its figures. Milliseconds.
     static func isDead(_ leg: Leg, delivered: UInt64, now: UInt64, limit: UInt64) -> Bool {
         guard limit > 0, !leg.isUnix, delivered != leg.deliveredWhenSent else { return false }
-        guard leg.socket.unsentBytes > 0 else {
+        guard leg.unsentBytes > 0 else {
             leg.deliveredWhenSent = delivered
             leg.unacknowledgedSince = 0
             return false
         }
         if leg.unacknowledgedSince == 0 { leg.unacknowledgedSince = now }
-        guard hasPassed(limit, since: leg.unacknowledgedSince, now), let info = leg.socket.info else { return false }
+        guard hasPassed(limit, since: leg.unacknowledgedSince, now), let info = leg.info else { return false }
         // An acknowledgement since then starts the wait again from there.
         let sinceAcknowledgement = UInt64(clamping: info.sinceLastAcknowledgement)
         if sinceAcknowledgement < now {

@@ -1,84 +1,91 @@
 public import Sockets
 
-/// One open connection as it stands: its record so far, and what only makes sense while it is open.
+/// The state of one open connection: its record so far, and what applies only while it is open.
 ///
-/// A copy, made by the connection's worker when somebody asks; any thread may keep it.
+/// A copy, made by the connection's worker on request; any thread.
 public struct LiveConnection: Hashable, Sendable {
-    /// How far it has come.
+    /// The connection's progress.
     public enum State: String, CaseIterable, Hashable, Sendable {
         /// The upstream is being looked up or connected.
         case connecting
-        /// Bytes pass both ways, or may.
+        /// Bytes may flow both ways.
         case open
         /// One side has ended its half in order.
         case halfClosed = "half_closed"
-        /// A side has failed, and what it sent before is on its way to the other.
+        /// A side has failed, and the bytes that it sent before are on their way to the other.
         case resetting
     }
 
-    /// One direction of it.
+    /// What a connection waits for before bytes flow.
+    public enum Wait: CaseIterable, Hashable, Sendable {
+        /// The client's PROXY header.
+        case proxyHeader
+        /// The client's TLS ClientHello.
+        case clientHello
+        /// The addresses of the upstream's name.
+        case name
+        /// The upstream's answer to the connect, or its socket's room for a PROXY header.
+        case connect
+    }
+
+    /// One direction.
     public struct FlowState: Hashable, Sendable {
         /// Bytes that Tapline holds because the destination's socket took no more.
         public var held = 0
-        /// Since when the destination has taken nothing, or, where it never took anything, since the flow began:
-        /// milliseconds.
+        /// Milliseconds since the destination last took bytes, or, if it never did, since the flow began.
         public var quiet: UInt64 = 0
-        /// The source has ended its half, or failed: nothing more comes.
+        /// The source has ended its half, or failed.
         public var hasEnded = false
-        /// It goes by splice now.
+        /// The flow is spliced now.
         public var splices = false
-        /// The destination has taken something at some time.
+        /// The destination has taken bytes.
         public var hasMoved = false
-        /// It reads nothing because its recording, which must be whole, has no room for more.
+        /// Reading has paused because the recording, which must be whole, has no room.
         public var awaitsRecording = false
     }
 
-    /// One of its two sockets.
+    /// One of the two sockets.
     public struct LegState: Hashable, Sendable {
-        /// Whom it is connected to.
+        /// The peer.
         public var address: SocketAddress
-        /// Its socket has failed: reset, or timed out.
+        /// The socket has failed: reset, or timed out.
         public var hasFailed: Bool
-        /// What the kernel says; nil for a Unix socket, or where it was not asked.
+        /// The kernel's view; nil for a Unix socket, or if it was not requested.
         public var kernel: KernelFigures?
     }
 
-    /// What the kernel says of a TCP socket.
+    /// The kernel's view of a TCP socket.
     public struct KernelFigures: Hashable, Sendable {
         /// `TCP_INFO`.
         public var info: Socket.Info
         /// Bytes that the peer's kernel has not acknowledged.
         public var sendQueue: Int
-        /// Bytes that have come and that Tapline has not read.
+        /// Bytes received that Tapline has not read.
         public var receiveQueue: Int
-        /// The congestion control's name; nil where the system does not say.
+        /// The congestion control's name; nil if the system has none.
         public var congestionControl: String?
     }
 
-    /// The record so far; it has no end.
+    /// The record so far, without an end.
     public var record: ConnectionRecord
-    /// How far it has come.
+    /// The connection's progress.
     public var state: State
     /// Since accept, nanoseconds of the monotonic clock.
     public var age: Int64
-    /// While it connects: its PROXY header is not there yet.
-    public var awaitsHeader = false
-    /// While it connects: its TLS ClientHello, which says what to connect, is not there yet.
-    public var awaitsHello = false
-    /// While it connects: the name's addresses are not known yet.
-    public var awaitsName = false
-    /// A tap takes its bytes.
+    /// What it waits for while it is connecting; nil otherwise.
+    public var wait: Wait?
+    /// A recording, a live reader or a view is attached.
     public var isTapped = false
     /// From the client to the upstream.
     public var up = FlowState()
     /// From the upstream to the client.
     public var down = FlowState()
-    /// The accepted socket; nil where it is not watched yet.
+    /// The accepted socket.
     public var client: LegState?
     /// The upstream's socket; nil until it is connected.
     public var upstream: LegState?
 
-    /// What was seen of a connection.
+    /// The state of a connection.
     public init(record: ConnectionRecord, state: State, age: Int64) {
         self.record = record
         self.state = state

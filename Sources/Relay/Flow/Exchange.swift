@@ -1,16 +1,16 @@
-internal import Recording
+internal import EventLoop
 internal import Sockets
 
-/// What a connection has once its upstream is connected: the two legs, and a flow each way between them.
+/// The two legs of a connection, and a flow in each direction between them: from the connected upstream on.
 ///
-/// Owned by its connection, on the worker's thread. All constants: an event finds its way through them without counting
-/// a reference.
+/// Owned by its connection, on the worker's thread. All constants: an event passes through them without retaining a
+/// reference.
 final class Exchange {
     let client: Leg
     let upstream: Leg
     let up: Flow
     let down: Flow
-    /// The same two, for a call that must not count a reference.
+    /// The same two, for a call that must not retain it.
     private let callableUp: Unmanaged<Flow>
     private let callableDown: Unmanaged<Flow>
 
@@ -40,10 +40,19 @@ final class Exchange {
     @inline(__always)
     func flow(to leg: Leg) -> Flow { leg.side == .client ? down : up }
 
-    /// Watches each leg for what its flows want now.
+    /// Watches each leg for what its flows wait for.
     @inline(__always)
     func settle() {
-        client.await(reading: up.wantsToRead, writing: down.wantsToWrite)
-        upstream.await(reading: down.wantsToRead, writing: up.wantsToWrite)
+        client.wait(for: Self.events(reading: up, writing: down))
+        upstream.wait(for: Self.events(reading: down, writing: up))
+    }
+
+    /// The events of a leg that is the source of one flow and the destination of the other.
+    @inline(__always)
+    private static func events(reading out: Flow, writing into: Flow) -> Poll.Events {
+        var events: Poll.Events = []
+        if out.wantsToRead { events.insert(.readable) }
+        if into.wantsToWrite { events.insert(.writable) }
+        return events
     }
 }

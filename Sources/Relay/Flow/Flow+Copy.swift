@@ -8,7 +8,7 @@ extension Flow {
         var budget = most
         while true {
             let limit = min(readLimit, budget)
-            switch source.socket.receive(into: scratch, limit: limit) {
+            switch source.receive(into: scratch, limit: limit) {
             case .moved(let count):
                 if let failure = send(scratch, count: count) { return .destinationFailed(failure) }
                 if isBlocked { return .waiting }
@@ -22,7 +22,7 @@ extension Flow {
                     streak = 0
                 }
                 budget -= count
-                // A short read has emptied the source; an empty one would cost a call only to say so.
+                // A short read has emptied the source; another one would cost a call that returns EAGAIN.
                 if count < limit || budget <= 0 { return .waiting }
             case .endOfStream:
                 isSourceDone = true
@@ -36,21 +36,21 @@ extension Flow {
         }
     }
 
-    /// A stream that cannot splice reads more at once, while the worker keeps little for slow destinations.
+    /// A stream that cannot splice reads more at once, while the worker's kept bytes are few.
     @inline(__always)
     private var readLimit: Int {
         streak >= Limits.largeReadsToStream && worker.keptBytes < Worker.mostKeptForStreams
             ? Limits.streamingRead : Limits.read
     }
 
-    /// The kernel took none of the bytes and gave no reason, which send(2) does not allow. It would repeat without end, so
-    /// it is an error of this connection.
+    /// The kernel took none of the bytes without an error, which send(2) does not allow. It would repeat without end, so it
+    /// is an error of this connection.
     static var tookNothing: Errno { Errno(EIO) }
 
-    /// Sends from the scratch buffer and keeps what there is no room for. Returns the error of a socket that failed.
+    /// Sends from the worker's buffer and keeps the bytes that there is no room for. Returns the error of a failed socket.
     @inline(__always)
     private func send(_ scratch: ByteBuffer, count: Int) -> Errno? {
-        switch destination.socket.send(scratch, from: 0, count: count) {
+        switch destination.send(scratch, from: 0, count: count) {
         case .moved(let sent):
             self.count(sent)
             if let callableTaps { scratch.withBytes(from: 0, count: sent) { hand($0, to: callableTaps) } }
@@ -75,23 +75,13 @@ extension Flow {
         worker.keptBytes += count
     }
 
-    /// Takes over what was read from the source before there was a flow: it is kept, and goes first.
-    func hold(_ bytes: inout [UInt8]) {
-        guard !bytes.isEmpty else { return }
-        kept = ByteBuffer(bytes)
-        keptOffset = 0
-        keptCount = bytes.count
-        worker.keptBytes += bytes.count
-        bytes = []
-    }
-
-    /// Sends what was kept.
+    /// Sends kept bytes.
     func sendKept() -> Outcome {
         guard let buffer = kept else { return .waiting }
         let count = min(keptCount, taps?.mostAtOnce ?? .max)
         guard taps?.reserve(count) ?? true else { return waitForTap() }
         defer { taps?.settle() }
-        switch destination.socket.send(buffer, from: keptOffset, count: count) {
+        switch destination.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
             self.count(sent)
             if let callableTaps { buffer.withBytes(from: keptOffset, count: sent) { hand($0, to: callableTaps) } }
@@ -110,8 +100,9 @@ extension Flow {
 
     // MARK: Taps
 
-    /// Copies when a recording must have every byte: only as much as that has room for.
-    func copyWhole(to taps: Unmanaged<FlowTaps>) -> Outcome {
+    /// Copies as much as a recording that must be whole has room for.
+    func copyWhole() -> Outcome {
+        guard let taps = callableTaps else { return copy() }
         let most = min(readLimit, taps._withUnsafeGuaranteedRef { $0.mostAtOnce })
         guard taps._withUnsafeGuaranteedRef({ $0.reserve(most) }) else { return waitForTap() }
         let outcome = copy(atMost: most)
@@ -120,12 +111,11 @@ extension Flow {
     }
 
     private func waitForTap() -> Outcome {
-        isWaitingForTap = true
-        isPaused = true
+        waits.formUnion([.tap, .destination])
         return .waiting
     }
 
-    /// Hands bytes that the destination just took, and that are counted, to the taps.
+    /// Passes bytes that the destination just took, and that are counted, to the taps.
     @inline(__always)
     private func hand(_ bytes: RawSpan, to taps: Unmanaged<FlowTaps>) {
         taps._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount)) }

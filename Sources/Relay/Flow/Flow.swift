@@ -6,18 +6,20 @@ internal import Sockets
 /// One direction of a connection: bytes read from one leg and written to the other, in order, each counted when the
 /// destination's socket has taken it.
 ///
-/// Owned by its connection, on the worker's thread. Two pumps move the bytes: `copy` through the worker's scratch buffer
-/// and, once the flow streams, `splice` through a pipe in the kernel; a flow changes over by itself (see
-/// `Flow+Copy.swift`, `Flow+Splice.swift`). What the destination has no room for is kept, and reading rests until it is
-/// gone. An idle flow holds neither buffer nor pipe.
+/// Owned by its connection, on the worker's thread. A pump moves the bytes: `copy` through the worker's buffer and, once
+/// the flow streams, `splice` through a pipe in the kernel (`Flow+Copy.swift`, `Flow+Splice.swift`). Bytes that the
+/// destination has no room for are kept, and reading pauses until it has taken them. An idle flow holds neither buffer nor
+/// pipe.
+///
+/// Every byte that was read is delivered, held, or discarded: `delivered + held + discarded`.
 final class Flow {
-    /// What moving bytes came to.
+    /// The result of moving bytes.
     enum Outcome {
         /// The flow waits for its source or for its destination.
         case waiting
         /// The source has ended its half.
         case sourceEnded
-        /// Reading failed. What came before that was handed on or is kept, or can still be read.
+        /// Reading failed. Earlier bytes were delivered, are held, or can still be read.
         case sourceFailed(Errno)
         /// Writing failed.
         case destinationFailed(Errno)
@@ -25,15 +27,15 @@ final class Flow {
         case delivered
     }
 
-    /// The numbers that decide when a flow changes over and how much it does at once.
+    /// When a flow changes its pump, and how much it does at once. Bytes, unless the name says otherwise.
     enum Limits {
-        /// How much one read takes: at most this much is kept for a slow destination.
+        /// One read: at most this much is kept for a slow destination.
         static let read = 32 << 10
-        /// How much one read takes on a flow that streams and cannot splice (a tap, no pipe).
+        /// One read of a flow that streams and cannot splice (a tap, no pipe).
         static let streamingRead = 256 << 10
-        /// How much one event moves at most, so that a fast flow cannot starve the others.
+        /// One event splices at most this much, so that a fast flow cannot starve the others.
         static let perEvent = 1 << 20
-        /// How much one event copies at most.
+        /// One event copies at most this much.
         static let copiedPerEvent = 256 << 10
         /// A read of this size counts as large.
         static let large = 24 << 10
@@ -45,11 +47,11 @@ final class Flow {
         static let smallReadsToCopy: UInt8 = 8
     }
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     let direction: Direction
-    /// Strong, though the connection owns the legs and the worker the connection: constants that are held need not be
-    /// counted at every use. The worker lets the connection go when it ends.
+    /// Strong, although the connection owns the legs and the worker owns the connection: held constants are not retained at
+    /// every use. The worker releases the connection when it ends.
     let worker: Worker
     let scratch: ByteBuffer
     let source: Leg
@@ -57,19 +59,23 @@ final class Flow {
 
     // MARK: The loop's thread only
 
-    /// Where copies of the bytes go; while there is any, the flow is copied. Both flows share them. They change between
-    /// events only.
+    /// Copies of the bytes go here. Both flows share them. They change between events only.
     var taps: FlowTaps? {
-        didSet { callableTaps = taps.map(Unmanaged.passUnretained) }
+        didSet {
+            callableTaps = taps.map(Unmanaged.passUnretained)
+            choosePump()
+        }
     }
-    /// The same, for a call that must not count a reference.
+    /// The same, for a call that must not retain it.
     private(set) var callableTaps: Unmanaged<FlowTaps>?
-    /// The recording must be whole and has no room: nothing is read or sent until it has.
-    var isWaitingForTap = false
+    private var pump = Pump.copy
+    var waits: FlowWaits = []
     /// Bytes that the destination's socket took.
     var delivered: UInt64 = 0
-    /// How many of them went by splice.
+    /// How many of them were spliced.
     var spliced: UInt64 = 0
+    /// Bytes that were read and will not be delivered, because the destination has failed or the connection has ended.
+    private(set) var discarded: UInt64 = 0
     /// The loop's clock when the destination last took any, milliseconds.
     var lastProgress: UInt64
     /// The bytes that the destination had no room for.
@@ -77,14 +83,12 @@ final class Flow {
     var keptOffset = 0
     var keptCount = 0
     /// The pipe, while the flow splices.
-    var pipe: Pipe?
+    private(set) var pipe: Pipe?
     var inPipe = 0
-    /// Large reads in a row while copying; small ones in a row while splicing.
+    /// Consecutive large reads while copying; consecutive small ones while splicing.
     var streak: UInt8 = 0
-    /// Nothing more comes from the source: it has ended, or failed, or the flow was cut.
+    /// No byte follows from the source: it has ended or failed, or the flow was cut.
     var isSourceDone = false
-    /// Reading rests until the destination has taken what is kept.
-    var isPaused = false
 
     init(direction: Direction, worker: Worker, source: Leg, destination: Leg) {
         self.direction = direction
@@ -95,31 +99,40 @@ final class Flow {
         lastProgress = worker.loop.now
     }
 
+    /// Bytes that were read and wait for the destination.
+    @inline(__always)
+    var held: Int { keptCount + inPipe }
+
     /// Whether bytes wait for the destination.
     @inline(__always)
     var isBlocked: Bool { keptCount > 0 || inPipe > 0 }
 
-    /// Whether the source is to be watched for bytes.
+    /// A recording that must be whole has no room.
     @inline(__always)
-    var wantsToRead: Bool { !isSourceDone && !isPaused }
+    var isWaitingForTap: Bool { waits.contains(.tap) }
 
-    /// Whether the destination is to be watched for room.
+    /// Whether the source is watched for bytes.
+    @inline(__always)
+    var wantsToRead: Bool { !isSourceDone && waits.isEmpty }
+
+    /// Whether the destination is watched for room.
     @inline(__always)
     var wantsToWrite: Bool { isBlocked && !isWaitingForTap }
+
+    // MARK: Events
 
     /// The source can be read.
     @inline(__always)
     func sourceReady() -> Outcome {
         if isSourceDone { return .waiting }
         if isBlocked {
-            // Only now is the interest changed: often the destination takes the rest before the source is read again.
-            guard inPipe > 0, hasRoomInPipe, taps == nil else {
-                isPaused = true
+            guard pump == .splice, hasRoomInPipe else {
+                waits.insert(.destination)
                 return .waiting
             }
             return fillPipe()
         }
-        return pump(sourceIsReadable: true)
+        return move(sourceIsReadable: true)
     }
 
     /// The destination can be written.
@@ -128,19 +141,88 @@ final class Flow {
         let outcome = keptCount > 0 ? sendKept() : drainPipe()
         guard case .waiting = outcome, !isBlocked, !isWaitingForTap else { return outcome }
         if isSourceDone { return .delivered }
-        guard isPaused else { return .waiting }
-        // Read on at once: when the destination blocks again, neither watch has to change.
-        let next = pump(sourceIsReadable: false)
-        if !isBlocked && !isWaitingForTap { isPaused = false }
+        guard waits.contains(.destination) || source.hasBuffered else { return .waiting }
+        // Read on at once: if the destination blocks again, neither watch has to change.
+        let next = move(sourceIsReadable: false)
+        if !isBlocked && !isWaitingForTap { waits.remove(.destination) }
         return next
     }
 
-    /// Moves a bounded amount by the pump that suits.
+    /// A recording has room again, or is gone.
+    func tapHasRoom() -> Outcome {
+        waits.remove(.tap)
+        // The peers did not cause the wait.
+        lastProgress = worker.loop.now
+        if isBlocked { return destinationReady() }
+        guard !isSourceDone else { return .waiting }
+        waits.remove(.destination)
+        return move(sourceIsReadable: false)
+    }
+
+    // MARK: Moving
+
+    /// Moves a bounded amount, and everything that the source has buffered, because epoll does not report it.
     @inline(__always)
-    func pump(sourceIsReadable: Bool) -> Outcome {
-        if pipe != nil { return splice(sourceIsReadable: sourceIsReadable) }
-        guard let taps = callableTaps else { return copy() }
-        return taps._withUnsafeGuaranteedRef { $0.mustBeWhole } ? copyWhole(to: taps) : copy()
+    func move(sourceIsReadable: Bool) -> Outcome {
+        let outcome = moveOnce(sourceIsReadable)
+        return source.hasBuffered ? moveBuffered(outcome) : outcome
+    }
+
+    private func moveBuffered(_ first: Outcome) -> Outcome {
+        var outcome = first
+        while case .waiting = outcome, source.hasBuffered, !isBlocked, !isWaitingForTap, !isSourceDone {
+            outcome = moveOnce(false)
+        }
+        return outcome
+    }
+
+    @inline(__always)
+    private func moveOnce(_ sourceIsReadable: Bool) -> Outcome {
+        switch pump {
+        case .copy: copy()
+        case .splice: splice(sourceIsReadable: sourceIsReadable)
+        case .copyWhole: copyWhole()
+        case .emptyPipe: emptyPipe()
+        }
+    }
+
+    /// Whether the taps need the flow's next bytes.
+    private var tapsNeedBytes: Bool {
+        callableTaps?._withUnsafeGuaranteedRef { $0.needBytes(of: direction, from: delivered) } ?? false
+    }
+
+    /// Chooses the pump again: when taps, legs or the pipe have changed.
+    func choosePump() {
+        var conditions = Pump.Conditions(hasPipe: pipe != nil)
+        if taps != nil {
+            conditions.tapsNeedBytes = tapsNeedBytes
+            conditions.mustBeWhole = taps?.mustBeWhole ?? false
+        }
+        pump = Pump(conditions)
+    }
+
+    /// The flow has shown that it streams. Begins to splice if no tap needs its bytes, both legs can, and there is a pipe.
+    func startSplicing() -> Bool {
+        guard source.canSplice, destination.canSplice, !tapsNeedBytes, let pipe = worker.pipes.take() else {
+            return false
+        }
+        set(pipe)
+        return true
+    }
+
+    /// Goes back to copying. Bytes in the pipe are discarded.
+    func leavePipe() {
+        guard let pipe else { return }
+        worker.pipes.give(pipe, isEmpty: inPipe == 0)
+        discarded &+= UInt64(inPipe)
+        set(nil)
+    }
+
+    private func set(_ pipe: Pipe?) {
+        self.pipe = pipe
+        inPipe = 0
+        streak = 0
+        choosePump()
     }
 
     /// Counts bytes that the destination's socket took.
@@ -150,7 +232,7 @@ final class Flow {
         lastProgress = worker.loop.now
     }
 
-    /// A read found nothing. That is the end where the source has failed, for its error may be spent already.
+    /// A read found nothing. That is the end if the source has failed, because its error may have been reported already.
     @inline(__always)
     func foundNothing() -> Outcome {
         guard source.hasFailed else { return .waiting }
@@ -158,26 +240,18 @@ final class Flow {
         return .sourceEnded
     }
 
-    /// The destination is gone, or the connection ends: nothing more moves, and what is kept is given up.
+    // MARK: Ending
+
+    /// The destination has failed, or the connection ends: no byte moves any more, and held bytes are discarded.
     func cut() {
         isSourceDone = true
-        isWaitingForTap = false
+        waits.remove(.tap)
+        discarded &+= UInt64(keptCount + source.discardBuffered())
         dropKept()
         leavePipe()
     }
 
-    /// A recording that had no room has some.
-    func tapHasRoom() -> Outcome {
-        isWaitingForTap = false
-        // The wait was not the peers'.
-        lastProgress = worker.loop.now
-        if isBlocked { return destinationReady() }
-        guard !isSourceDone else { return .waiting }
-        isPaused = false
-        return pump(sourceIsReadable: false)
-    }
-
-    /// Goes back to copying when nothing is in the pipe: called by the sweep for a flow that has gone quiet.
+    /// Goes back to copying if the pipe is empty: called by the sweep for a quiet flow.
     func rest() {
         guard pipe != nil, inPipe == 0 else { return }
         leavePipe()

@@ -107,6 +107,7 @@ final class Listener: Poll {
             switch socket.accept() {
             case .client(let client, let address):
                 clientErrors = 0
+                prepare(client, from: address)
                 worker.accepted(client, from: address, at: self)
             case .nobody:
                 giveBack()
@@ -117,6 +118,19 @@ final class Listener: Poll {
             }
         }
         return true
+    }
+
+    /// Sets what an accepted socket needs beyond what it inherits from the listener. A refusal does not end the connection.
+    private func prepare(_ socket: borrowing Socket, from client: SocketAddress) {
+        // A listener on loopback has it already.
+        guard let name = worker.shared.system.loopbackCongestionControl, client.isLoopback, !address.isLoopback else {
+            return
+        }
+        do {
+            try socket.setCongestionControl(name)
+        } catch {
+            worker.logger.debug("congestion control refused by the system", metadata: ["error": "\(error.name)"])
+        }
     }
 
     private func giveBack() {

@@ -3,24 +3,12 @@ internal import Sockets
 
 /// One relay of one generation, in the form the data plane needs. Immutable; connections keep the one they began with.
 final class RelayRuntime: Sendable {
-    /// What to connect, in the form of the dialer.
-    enum Target: Hashable, Sendable {
-        case name(String, port: UInt16)
-        case address(SocketAddress)
-        case linkLocal(IPv6Address, zone: String, port: UInt16)
-        case originalDestination
-    }
-
     /// Milliseconds; 0 is off.
     struct Timeouts: Hashable, Sendable {
         var connect: UInt64
         var idle: UInt64
         var halfClose: UInt64
         var lifetime: UInt64
-        /// For a client's PROXY header.
-        var header: UInt64
-        /// For a client's TLS ClientHello.
-        var hello: UInt64
 
         /// How long a reset waits for what came before it when the half-close timeout is off.
         static let resetBound: UInt64 = 55_000
@@ -29,13 +17,10 @@ final class RelayRuntime: Sendable {
     let settings: RelaySettings
     let name: String
     let generation: Int
-    let upstreamText: String
-    let target: Target
+    let destination: Destination
     let timeouts: Timeouts
-    /// Clients begin with a PROXY header.
-    let acceptsProxy: Bool
-    /// The client's TLS ClientHello says which upstream to connect; nil: it is the relay's.
-    let tlsRoutes: TLSRoutes?
+    /// The stages of its connections.
+    let stages: StagePlan
     /// Upstreams get a PROXY header first; nil: none.
     let sendsProxy: ProxyProtocolSettings.Version?
     /// Clients are taken to where they wanted to go, as far as this says; nil: all to the same upstream.
@@ -52,16 +37,12 @@ final class RelayRuntime: Sendable {
         self.settings = settings
         name = settings.name
         self.generation = generation
-        upstreamText = settings.upstream.description
-        target = Target(settings.upstream)
+        destination = Destination(settings.upstream)
+        stages = StagePlan(settings)
         timeouts = Timeouts(
             connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
             halfClose: settings.timeouts.halfClose.wholeMilliseconds,
-            lifetime: settings.timeouts.lifetime.wholeMilliseconds,
-            header: settings.proxyProtocol?.accept?.timeout.wholeMilliseconds ?? 0,
-            hello: settings.tlsRouting?.timeout.wholeMilliseconds ?? 0)
-        tlsRoutes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
-        acceptsProxy = settings.proxyProtocol?.accept != nil
+            lifetime: settings.timeouts.lifetime.wholeMilliseconds)
         sendsProxy = settings.proxyProtocol?.send
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
@@ -69,24 +50,9 @@ final class RelayRuntime: Sendable {
         places = identity.places
     }
 
-    /// Nothing is connected before the client has said something.
-    var mustHearClient: Bool { acceptsProxy || tlsRoutes != nil }
-
     /// Whether the PROXY header of a peer is believed.
     func trusts(_ peer: SocketAddress) -> Bool {
         settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false
-    }
-}
-
-extension RelayRuntime.Target {
-    init(_ upstream: UpstreamAddress) {
-        self =
-            switch upstream {
-            case .name(let host, let port): .name(host, port: port)
-            case .address(let address): .address(address)
-            case .linkLocal(let address, let zone, let port): .linkLocal(address, zone: zone, port: port)
-            case .originalDestination: .originalDestination
-            }
     }
 }
 

@@ -188,36 +188,3 @@ private final class WorkerMailboxes: Sendable {
         return all.count { $0.post(command) }
     }
 }
-
-// MARK: - Options of the sockets
-
-extension ServiceState {
-    /// What an accepted socket needs beyond what it has from its listener. Refusals are not worth a connection.
-    func prepareAccepted(
-        _ socket: borrowing Socket, from client: SocketAddress, at listener: SocketAddress, _ logger: Logger
-    ) {
-        // A listener on loopback has it already.
-        guard let name = system.loopbackCongestionControl, client.isLoopback, !listener.isLoopback else { return }
-        do {
-            try socket.setCongestionControl(name)
-        } catch {
-            logger.debug("congestion control refused by the system", metadata: ["error": "\(error.name)"])
-        }
-    }
-}
-
-extension Worker {
-    /// What an upstream's socket needs before it connects: only what differs from the system's defaults.
-    func prepareUpstream(_ socket: borrowing Socket, _ address: SocketAddress) {
-        guard !address.isUnix else { return }
-        do {
-            try socket.sendSmallMessagesAtOnce()
-            try socket.receiveUrgentBytesInline()
-            if address.isLoopback, let name = shared.system.loopbackCongestionControl {
-                try socket.setCongestionControl(name)
-            }
-        } catch {
-            logger.debug("a socket option was refused by the system", metadata: ["error": "\(error.name)"])
-        }
-    }
-}

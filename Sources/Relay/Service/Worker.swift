@@ -61,6 +61,7 @@ final class Worker {
     let scratch = ByteBuffer(capacity: Flow.Limits.streamingRead)
     let pipes: PipePool
     let names: NameCache
+    let dialing: DialerResources
 
     // MARK: The loop's thread only
 
@@ -93,6 +94,8 @@ final class Worker {
         self.logger = logger
         pipes = PipePool(allowance: shared.pipes)
         self.names = names ?? NameCache(loop: loop, logger: logger)
+        dialing = DialerResources(
+            loop: loop, names: self.names, descriptors: shared.descriptors, system: shared.system, logger: logger)
         taps = WorkerTaps(common: shared.recordings.common)
         // The handlers keep the worker for as long as its handles are open; `finish` closes them.
         sweep = Timer(loop: loop) { self.sweepConnections() }
@@ -119,12 +122,12 @@ final class Worker {
         case .freeIdlePipes:
             pipes.closeAll()
         case .list(let answer):
-            answer(connections.map { $0.record() })
+            answer(connections.map { ConnectionRecord($0) })
         case .look(let id, let kernel, let answer):
             if let id {
-                answer(connections.first { $0.id == id }.map { [$0.live(kernel: kernel)] } ?? [])
+                answer(connection(id).map { [LiveConnection($0, kernel: kernel)] } ?? [])
             } else {
-                answer(connections.map { $0.live(kernel: kernel) })
+                answer(connections.map { LiveConnection($0, kernel: kernel) })
             }
         case .figures(let answer):
             answer((number, figuresNow()))
@@ -149,7 +152,7 @@ final class Worker {
             taps.leaveLanes()
             last.down()
         case .kill(let id, let answer):
-            let connection = connections.first { $0.id == id }
+            let connection = connection(id)
             connection?.end(because: .killed)
             answer(connection != nil)
         case .copyListeners(let lowest, let answer):
@@ -159,6 +162,11 @@ final class Worker {
         case .stop:
             drain(0)
         }
+    }
+
+    /// The open connection of an id, if it is this worker's.
+    func connection(_ id: UInt64) -> Connection? {
+        connections.first { $0.id == id }
     }
 
     /// This worker's way into a recorder's ring.
@@ -226,7 +234,6 @@ final class Worker {
     // MARK: Connections
 
     func accepted(_ socket: consuming Socket, from address: SocketAddress, at listener: Listener) {
-        shared.prepareAccepted(socket, from: address, at: listener.address, logger)
         let connection = Connection(
             id: shared.nextConnectionID(), worker: self, relay: listener.relay, client: socket, address: address,
             listener: listener.address)
@@ -238,8 +245,6 @@ final class Worker {
             isSweeping = true
             sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
         }
-        // Whose it is, and where it goes, may be for the client to say.
-        if shared.tellsOpenings, !listener.relay.mustHearClient { shared.observer.opened(connection.record()) }
         connection.open()
     }
 
@@ -257,7 +262,7 @@ final class Worker {
         if let place = figures.index(forKey: connection.relay.name) { figures.values[place].count(record) }
         shared.descriptors.give(2)
         connection.relay.places.give(1)
-        connection.tell(record)
+        connection.reportEnd(record)
         if drainsUntil != nil && connections.isEmpty { finish() }
     }
 

@@ -1,26 +1,26 @@
 internal import ProxyProtocol
 public import Sockets
 
-/// What the PROXY protocol adds to what is known of a connection. Immutable; a reference, so that the records of
-/// connections without it stay small. Any thread.
+/// What the PROXY protocol adds to a connection's record. Immutable; a reference, so that records of other connections
+/// stay small. Any thread.
 public final class ProxyFacts: Hashable, Sendable {
-    /// Who sent the header; nil where none came, or none was expected.
+    /// The sender of the header: the client socket's peer; nil without a header.
     public let peer: SocketAddress?
-    /// The address that the client reached, by the header; nil where the header does not say.
+    /// The address that the client reached, from the header; nil if the header has none.
     public let destination: SocketAddress?
     /// The header's version, `v1` or `v2`; nil without one.
     public let version: String?
-    /// What tells the connection from all others over several proxies: the header's, or the one that Tapline sends on.
-    /// Printable ASCII as it is; other bytes in hexadecimal, behind `0x`.
+    /// The unique id of the connection across several proxies: the header's, or the one that Tapline sends. Printable ASCII
+    /// unchanged; other bytes in hexadecimal, after `0x`.
     public let uniqueID: String?
-    /// The host name that the client asked for, by the header.
+    /// The host name that the client requested, from the header.
     public let authority: String?
-    /// The version of the client's TLS, by the header.
+    /// The version of the client's TLS, from the header.
     public let tlsVersion: String?
-    /// What was wrong with what came in place of a header, half a sentence; nil where nothing was.
+    /// Why the client's first bytes are no header, half a sentence; nil without a fault.
     public let fault: String?
 
-    /// What is known.
+    /// Facts known so far.
     public init(
         peer: SocketAddress? = nil, destination: SocketAddress? = nil, version: String? = nil, uniqueID: String? = nil,
         authority: String? = nil, tlsVersion: String? = nil, fault: String? = nil
@@ -34,14 +34,14 @@ public final class ProxyFacts: Hashable, Sendable {
         self.fault = fault
     }
 
-    /// A header has come.
+    /// The facts in a header.
     convenience init(_ header: ProxyHeader, from peer: SocketAddress) {
         self.init(
             peer: peer, destination: header.endpoints?.destination, version: header.version == .v1 ? "v1" : "v2",
             uniqueID: header.uniqueID.map(Self.text), authority: header.authority, tlsVersion: header.tlsVersion)
     }
 
-    /// The same with the unique id that goes to the upstream.
+    /// A copy with the unique id that is sent to the upstream.
     func sending(uniqueID: String) -> ProxyFacts {
         ProxyFacts(
             peer: peer, destination: destination, version: version, uniqueID: uniqueID, authority: authority,
@@ -55,11 +55,11 @@ public final class ProxyFacts: Hashable, Sendable {
 
     private var all: [AnyHashable] { [peer, destination, version, uniqueID, authority, tlsVersion, fault] }
 
-    /// Equal when everything known is.
+    /// Equal if every fact is.
     public static func == (left: ProxyFacts, right: ProxyFacts) -> Bool {
         left === right || left.all == right.all
     }
 
-    /// Hashes everything known.
+    /// Hashes every fact.
     public func hash(into hasher: inout Hasher) { hasher.combine(all) }
 }

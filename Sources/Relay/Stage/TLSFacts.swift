@@ -1,22 +1,22 @@
 internal import TLSHello
 
-/// What a client's TLS ClientHello adds to what is known of a connection, for relays with `tls_routing`. Immutable; a
-/// reference, so that the records of connections without it stay small. Any thread.
+/// What a TLS ClientHello adds to a connection's record, for relays with `tls_routing`. Immutable; a reference, so that
+/// records of other connections stay small. Any thread.
 ///
-/// Everything here came from the client: it is printable ASCII, with other bytes as `\x0a`, and of bounded length.
+/// Texts from the client are printable ASCII, with other bytes as `\x0a`, and of bounded length.
 public final class TLSFacts: Hashable, Sendable {
-    /// The server name that was asked for, as it was sent; nil where none was.
+    /// The server name as sent; nil without one.
     public let serverName: String?
-    /// The application protocols that were offered, in the client's order, parted by commas; nil where none were.
+    /// The application protocols offered, in the client's order, separated by commas; nil without any.
     public let applications: String?
-    /// The highest version of TLS that was offered, such as `TLS 1.3`; nil where that is none with a name.
+    /// The highest version of TLS offered, such as `TLS 1.3`; nil if it has no name.
     public let version: String?
-    /// What of the configuration took the connection, such as `*.example.com`; nil where no route did.
+    /// The route that matched, such as `*.example.com`; nil without one.
     public let route: String?
-    /// What was wrong with what came first, half a sentence; nil where nothing was.
+    /// Why the client's first bytes are no ClientHello, half a sentence; nil without a fault.
     public let fault: String?
 
-    /// What is known.
+    /// Facts known so far.
     public init(
         serverName: String? = nil, applications: String? = nil, version: String? = nil, route: String? = nil,
         fault: String? = nil
@@ -28,21 +28,21 @@ public final class TLSFacts: Hashable, Sendable {
         self.fault = fault
     }
 
-    /// A hello has come, and a route has taken it or not.
+    /// The facts in a hello, and its route.
     convenience init(_ hello: Hello, route: TLSRoutes.Route?) {
         self.init(
             serverName: hello.serverName.map(Hello.harmless), applications: Self.text(of: hello.applications),
             version: hello.version.flatMap(Hello.name), route: route?.pattern)
     }
 
-    /// So many bytes of names are told at most.
+    /// The names of application protocols take at most this many bytes.
     private static let longest = 255
 
     private static func text(of applications: [[UInt8]]) -> String? {
         guard !applications.isEmpty else { return nil }
         var text = ""
         for application in applications {
-            // A comma within a name would make two of it.
+            // A comma inside a name would divide it.
             let name = Hello.harmless(application).replacing(",", with: "\\x2c")
             if !text.isEmpty { text += "," }
             guard text.utf8.count + name.utf8.count <= longest else { return text + "..." }
@@ -53,11 +53,11 @@ public final class TLSFacts: Hashable, Sendable {
 
     private var all: [String?] { [serverName, applications, version, route, fault] }
 
-    /// Equal when everything known is.
+    /// Equal if every fact is.
     public static func == (left: TLSFacts, right: TLSFacts) -> Bool {
         left === right || left.all == right.all
     }
 
-    /// Hashes everything known.
+    /// Hashes every fact.
     public func hash(into hasher: inout Hasher) { hasher.combine(all) }
 }

@@ -1,22 +1,20 @@
 internal import Configuration
 internal import TLSHello
 
-/// Which upstream a ClientHello leads to: the most specific route that takes it. Immutable; any thread.
+/// The routes from ClientHello to upstream: the most specific one is used. Immutable; any thread.
 ///
-/// A name itself comes before what covers it with a wildcard, the longer of two wildcards before the shorter, and any of
-/// them before a route without names. Where that is equal, a route for an application protocol that the client offers, the
-/// one it likes best first, comes before a route for any.
+/// A name comes before a wildcard that covers it, the longer of two wildcards before the shorter, and any of them before a
+/// route without names. Among equals, a route for an application protocol that the client offers, in the client's order of
+/// preference, comes before a route for any protocol.
 struct TLSRoutes: Sendable {
-    /// A route, as far as a connection wants to know it.
+    /// One route.
     struct Route: Hashable, Sendable {
-        /// What of the configuration took the client: `*.example.com`, `api.example.com with ALPN h2`, `ALPN acme-tls/1`.
+        /// The part of the configuration that matched: `*.example.com`, `api.example.com with ALPN h2`, `ALPN acme-tls/1`.
         let pattern: String
-        /// The upstream as configured.
-        let upstreamText: String
-        let target: RelayRuntime.Target
+        let destination: Destination
     }
 
-    /// The routes of one name, or of all who come with any.
+    /// The routes of one name, or of clients with any name.
     private struct Choices: Sendable {
         var any: Route?
         var byApplication: [[UInt8]: Route] = [:]
@@ -29,10 +27,10 @@ struct TLSRoutes: Sendable {
 
     /// Names in lower case, without a root dot.
     private var exact: [[UInt8]: Choices] = [:]
-    /// By what stands behind `*.`.
+    /// By the part after `*.`.
     private var below: [[UInt8]: Choices] = [:]
     private var nameless = Choices()
-    /// Whoever no route takes is refused.
+    /// A client without a route is refused, instead of going to the relay's own upstream.
     let refusesOthers: Bool
 
     init(_ settings: TLSRoutingSettings, upstream: UpstreamAddress) {
@@ -46,10 +44,7 @@ struct TLSRoutes: Sendable {
                     let pattern = TLSRoutingSettings.Route(
                         serverNames: name.map { [$0] } ?? [], applications: application.map { [$0] } ?? [])
                     add(
-                        Route(
-                            pattern: "\(pattern)", upstreamText: upstream.description,
-                            target: RelayRuntime.Target(upstream)),
-                        name, application)
+                        Route(pattern: "\(pattern)", destination: Destination(upstream)), name, application)
                 }
             }
         }
@@ -66,13 +61,13 @@ struct TLSRoutes: Sendable {
         }
     }
 
-    /// The route that takes a client; nil where none does.
+    /// A client's route; nil if there is none.
     func route(for hello: Hello) -> Route? {
         guard let asked = hello.serverName else { return nameless.route(for: hello) }
         var name = asked.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }[...]
         if name.last == UInt8(ascii: ".") { name = name.dropLast() }
         if let route = exact[Array(name)]?.route(for: hello) { return route }
-        // The longest part behind a dot comes first. A name has 127 dots at most where it is one, and 255 where it is not.
+        // The longest suffix comes first. A valid name has at most 127 dots, an invalid one 255.
         while !below.isEmpty, let dot = name.firstIndex(of: UInt8(ascii: ".")) {
             let hasFirstPart = dot > name.startIndex
             name = name[(dot + 1)...]

@@ -1,42 +1,55 @@
-internal import Configuration
 internal import EventLoop
 internal import Glibc
 internal import Sockets
 
-/// Connects the upstream of one connection: looks its name up, then tries the addresses by RFC 8305, each 250 ms after
-/// the one before or as soon as that has failed, and takes the first that connects.
+/// Connects to one destination: looks its name up, then tries the addresses by RFC 8305, each 250 ms after the previous
+/// one or as soon as that one has failed, and uses the first that connects.
 ///
-/// Owned by its connection for as long as it connects, on the worker's thread. It tells the connection once, unless
-/// `cancel` comes first. The connect timeout is the connection's to watch.
+/// Owned by its delegate while it connects, on the loop's thread. It calls the delegate once, unless `cancel` comes first.
+/// The delegate watches the connect timeout.
 final class Dialer {
     /// RFC 8305, section 8: the recommended delay between two attempts. Milliseconds.
     static let attemptDelay: UInt64 = 250
     /// A Unix socket whose queue is full cannot be waited for; it is tried again after this delay. Milliseconds.
     private static let unixRetryDelay: UInt64 = 10
-    /// The most addresses that are tried at once: a name with many dead ones must not use up the descriptors.
+    /// Concurrent attempts: a name with many dead addresses must not use up the descriptors.
     private static let mostAttempts = 4
 
-    private unowned(unsafe) let connection: Connection
-    private unowned(unsafe) let worker: Worker
+    // MARK: Fixed at init
+
+    private let endpoint: Endpoint?
+    // Both outlive the dialer: the delegate owns it, and the worker owns the resources and the delegate.
+    private unowned(unsafe) let resources: DialerResources
+    private unowned(unsafe) let delegate: any DialerDelegate
+
+    // MARK: The loop's thread only
+
     private var remaining: ArraySlice<SocketAddress> = []
     private var attempts: [Attempt] = []
-    /// Descriptors that were taken for attempts beside the first.
+    /// Descriptors taken for attempts beside the first.
     private var furtherDescriptors = 0
     private var delay: Timer?
     private var failure = DialFailure.nothingTried
     private var isDone = false
-    private(set) var isWaitingForName = false
+    /// The wait for the name's addresses.
+    private var ticket: NameCache.Ticket?
     /// The address that was tried last.
     private(set) var lastTried: SocketAddress?
 
-    init(connection: Connection) {
-        self.connection = connection
-        worker = connection.worker
+    init(to destination: Destination, resources: DialerResources, delegate: any DialerDelegate) {
+        endpoint = destination.endpoint
+        self.resources = resources
+        self.delegate = delegate
     }
 
-    /// Starts. The connection may be told before this returns.
+    /// The name is being looked up.
+    var isWaitingForName: Bool { ticket != nil }
+
+    /// Starts. The delegate may be called before this returns.
     func start() {
-        switch connection.target {
+        switch endpoint {
+        case nil:
+            fail(failure)
         case .address(let address):
             tryOnly(address)
         case .linkLocal(let address, let zone, let port):
@@ -45,24 +58,20 @@ final class Dialer {
             } catch {
                 fail(DialFailure(lookingUpInterface: error))
             }
-        case .originalDestination:
-            guard let destination = connection.interception?.destination else { return fail(failure) }
-            tryOnly(destination)
-        case .name(let host, _):
-            if let answer = worker.names.addresses(of: host, for: self) {
-                found(answer)
+        case .name(let host, let port):
+            if let answer = resources.names.answer(for: host) {
+                found(answer, port)
             } else {
-                isWaitingForName = true
+                ticket = resources.names.wait(for: host) { [unowned self] in found($0, port) }
             }
         }
     }
 
-    /// Gives up: nothing is told, nothing is left open.
+    /// Stops: the delegate is not called, and no socket stays open.
     func cancel() {
         isDone = true
-        if isWaitingForName, case .name(let host, _) = connection.target {
-            worker.names.stopWaiting(for: host, self)
-        }
+        if let ticket { resources.names.cancel(ticket) }
+        ticket = nil
         delay?.close()
         delay = nil
         for attempt in attempts { attempt.end() }
@@ -70,10 +79,9 @@ final class Dialer {
         giveDescriptors()
     }
 
-    /// The name's addresses, or why there are none.
-    func found(_ answer: Result<[SocketAddress], NameLookup.Failure>) {
-        isWaitingForName = false
-        guard !isDone, case .name(_, let port) = connection.target else { return }
+    private func found(_ answer: NameCache.Answer, _ port: UInt16) {
+        ticket = nil
+        guard !isDone else { return }
         switch answer {
         case .success(let addresses):
             remaining = addresses.map { $0.with(port: port) }[...]
@@ -104,20 +112,20 @@ final class Dialer {
         if !isDone && !remaining.isEmpty { later(Self.attemptDelay) { $0.tryNext() } }
     }
 
-    /// The connection has one descriptor for its upstream; every further attempt beside the first needs its own.
+    /// The delegate has one descriptor for its socket; every attempt beside the first needs its own.
     private func takeDescriptor() -> Bool {
         guard !remaining.isEmpty, attempts.count < Self.mostAttempts else { return false }
         guard !attempts.isEmpty else { return true }
-        guard worker.shared.descriptors.takeIfThere(1) else { return false }
+        guard resources.descriptors.takeIfThere(1) else { return false }
         furtherDescriptors += 1
         return true
     }
 
-    /// Attempts are over, or one never began: what they took beside others goes back.
+    /// Returns the descriptors of attempts that are over or never began.
     private func giveDescriptors() {
         let needed = max(0, attempts.count - 1)
         guard furtherDescriptors > needed else { return }
-        worker.shared.descriptors.give(furtherDescriptors - needed)
+        resources.descriptors.give(furtherDescriptors - needed)
         furtherDescriptors = needed
     }
 
@@ -131,8 +139,8 @@ final class Dialer {
     @discardableResult
     private func attempt(_ address: SocketAddress) -> Bool {
         lastTried = address
-        if connection.relay.mayLoop, worker.shared.isOwnListener(address) {
-            note(DialFailure(reason: .loop, errno: nil, address: address))
+        if let refusal = delegate.refusal(of: address) {
+            note(refusal)
             return false
         }
         var socket: Socket
@@ -142,23 +150,15 @@ final class Dialer {
             note(DialFailure(opening: address, error))
             return false
         }
-        worker.prepareUpstream(socket, address)
-        if let mark = connection.relay.interception?.mark {
-            do throws(Errno) {
-                try socket.set(mark: mark)
-            } catch {
-                // Without it the rules would bring the connection back here.
-                note(DialFailure(reason: .internalError, errno: error, address: address))
-                return false
-            }
+        resources.prepare(socket, for: address)
+        if let refusal = delegate.prepare(socket, for: address) {
+            note(refusal)
+            return false
         }
         let outcome = socket.connect(to: address)
-        if let interception = connection.interception, Self.isOpen(outcome),
-            interception.comesBack(socket.localAddress, worker.loop.now)
-        {
-            connection.warnOfOwnTraffic()
+        if Self.isOpen(outcome), let refusal = delegate.refusal(of: socket, connectingTo: address) {
             socket.resetOnClose()
-            note(DialFailure(reason: .loop, errno: nil, address: address))
+            note(refusal)
             return false
         }
         switch outcome {
@@ -166,7 +166,7 @@ final class Dialer {
             return succeed(socket, address)
         case .inProgress:
             do {
-                attempts.append(try Attempt(dialer: self, loop: worker.loop, socket: socket, address: address))
+                attempts.append(try Attempt(dialer: self, loop: resources.loop, socket: socket, address: address))
                 return true
             } catch {
                 note(DialFailure(reason: .internalError, errno: error.errno, address: address))
@@ -184,32 +184,32 @@ final class Dialer {
         }
     }
 
-    /// Whether the peer may have it: a socket whose connect failed has no address of its own.
+    /// Whether the peer may have the connection: a socket whose connect failed has no address of its own.
     private static func isOpen(_ outcome: Socket.ConnectOutcome) -> Bool {
         if case .failed(let error) = outcome { wasConnected(error) } else { true }
     }
 
-    /// Whether a connect that failed had succeeded before: a reset while connecting is a refusal, so these two are of a
-    /// peer that accepted, perhaps sent something, and then reset (`tcp_reset` in the kernel).
+    /// Whether a connect that failed had succeeded before: a reset while connecting is a refusal, so these two come from
+    /// a peer that accepted, perhaps sent something, and then reset (`tcp_reset` in the kernel).
     private static func wasConnected(_ error: Errno) -> Bool {
         error.code == ECONNRESET || error.code == EPIPE
     }
 
     private func succeed(_ socket: consuming Socket, _ address: SocketAddress, failed error: Errno? = nil) -> Bool {
         // A loopback port of the ephemeral range without a listener can be connected to itself (simultaneous open).
-        if worker.shared.system.mayBeOwnPort(address), socket.localAddress == socket.peerAddress {
+        if resources.system.mayBeOwnPort(address), socket.localAddress == socket.peerAddress {
             socket.resetOnClose()
             socket.close()
             note(DialFailure(connecting: address, Errno(ECONNREFUSED)))
             return false
         }
         cancel()
-        connection.connected(socket, address, failed: error)
+        delegate.connected(socket, to: address, failed: error)
         return true
     }
 
     /// An attempt was decided.
-    fileprivate func decided(_ attempt: Attempt) {
+    func decided(_ attempt: Attempt) {
         guard !isDone else { return }
         var socket = attempt.takeSocket()
         // Only now: until it is closed, nothing else holds the attempt.
@@ -228,7 +228,7 @@ final class Dialer {
     }
 
     /// The kernel refused to go on watching an attempt's socket.
-    fileprivate func watchFailed(_ attempt: Attempt, _ error: UVError) {
+    func watchFailed(_ attempt: Attempt, _ error: UVError) {
         guard !isDone else { return }
         attempt.end()
         attempts.removeAll { $0 === attempt }
@@ -241,7 +241,7 @@ final class Dialer {
 
     private func later(_ milliseconds: UInt64, _ action: @escaping (Dialer) -> Void) {
         delay?.close()
-        let timer = Timer(loop: worker.loop) { [unowned self] in
+        let timer = Timer(loop: resources.loop) { [unowned self] in
             delay?.close()
             delay = nil
             action(self)
@@ -256,42 +256,6 @@ final class Dialer {
 
     private func fail(_ failure: DialFailure) {
         isDone = true
-        connection.connectFailed(failure)
-    }
-}
-
-/// One socket on its way to being connected.
-private final class Attempt: Poll {
-    private var socket: Socket
-    let address: SocketAddress
-    private unowned let dialer: Dialer
-
-    init(dialer: Dialer, loop: EventLoop, socket: consuming Socket, address: SocketAddress) throws(UVError) {
-        self.dialer = dialer
-        self.socket = socket
-        self.address = address
-        try super.init(loop: loop, fd: self.socket.fd, for: .writable)
-    }
-
-    override func ready(_ events: Events) {
-        dialer.decided(self)
-    }
-
-    override func watchFailed(_ error: UVError) {
-        dialer.watchFailed(self, error)
-    }
-
-    /// Ends the watch and hands the socket over.
-    func takeSocket() -> Socket {
-        close()
-        var taken = Socket(adopting: -1)
-        swap(&taken, &socket)
-        return taken
-    }
-
-    /// Gives up.
-    func end() {
-        close(andDescriptor: true)
-        socket.close()
+        delegate.connectFailed(failure)
     }
 }

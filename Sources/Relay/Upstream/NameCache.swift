@@ -2,46 +2,58 @@ internal import EventLoop
 internal import Logging
 internal import Sockets
 
-/// What a worker remembers of its upstreams' names. Its loop's thread only; it grows with the names of the
-/// configuration, not with its peers.
+/// The addresses of upstreams' names, as last looked up. Its loop's thread only; any caller; at most `mostNames` names.
 ///
-/// A good answer serves for 5 s and a bad one for 1 s; a name has one lookup under way, which all who wait for it share.
-/// When the name service cannot answer, or has not for a second, the last good answer is used, and that is logged; until
-/// it answers again nobody waits for it.
+/// A good answer is valid for 5 s and a bad one for 1 s. A name has at most one lookup in progress, which its callers
+/// share. When the name service fails, or has not answered for a second, the last good answer is used, and that is
+/// logged; until the service answers again no caller waits for it.
 final class NameCache {
+    /// A name's addresses in the order to be tried, or why there are none.
+    typealias Answer = Result<[SocketAddress], NameLookup.Failure>
+
     /// Milliseconds.
     struct Terms {
-        /// How long a good answer serves.
+        /// How long a good answer is valid.
         var goodFor: UInt64 = 5000
-        /// How long a bad one does.
+        /// How long a bad answer is valid.
         var badFor: UInt64 = 1000
-        /// How long a lookup is waited for where there is a last good answer.
+        /// How long callers wait for a lookup if there is a last good answer.
         var patience: UInt64 = 1000
     }
 
-    /// Starts a lookup and returns what takes it back. The completion is called once, on the loop's thread, never from
-    /// inside this call nor after the lookup was taken back.
-    typealias LookUp = (
-        EventLoop, String, @escaping (Result<[SocketAddress], NameLookup.Failure>) -> Void
-    ) throws(UVError) -> () -> Void
+    /// A caller that waits for a name, to cancel the wait.
+    struct Ticket: Hashable {
+        fileprivate let host: String
+        fileprivate let number: UInt64
+    }
+
+    /// Starts a lookup and returns its cancellation. The completion is called once, on the loop's thread, never from
+    /// inside this call nor after the cancellation.
+    typealias LookUp = (EventLoop, String, @escaping (Answer) -> Void) throws(UVError) -> () -> Void
 
     private struct Entry {
-        var answer: Result<[SocketAddress], NameLookup.Failure>?
+        var answer: Answer?
         var expires: UInt64 = 0
         var lastGood: [SocketAddress]?
-        /// Takes back the lookup that is under way.
+        /// Cancels the lookup in progress.
         var cancelLookup: (() -> Void)?
         var lookupStarted: UInt64 = 0
-        /// The name service has failed, or is silent: the last good answer serves until it answers.
+        /// The loop's clock when a caller last wanted the name.
+        var lastUsed: UInt64 = 0
+        /// The name service has failed, or is silent: the last good answer is used until it answers.
         var isFailing = false
-        var waiters: [Dialer] = []
+        var waiters: [(number: UInt64, completion: (Answer) -> Void)] = []
     }
+
+    /// Clients can supply names (SOCKS, CONNECT), so their number is bounded.
+    static let mostNames = 1024
 
     private let loop: EventLoop
     private let logger: Logger
     private let terms: Terms
     private let lookUp: LookUp
     private var entries: [String: Entry] = [:]
+    private var lastTicket: UInt64 = 0
 
     init(
         loop: EventLoop, logger: Logger, terms: Terms = Terms(), lookUp: @escaping LookUp = NameCache.askTheSystem
@@ -53,61 +65,89 @@ final class NameCache {
     }
 
     private static func askTheSystem(
-        loop: EventLoop, host: String, completion: @escaping (Result<[SocketAddress], NameLookup.Failure>) -> Void
+        loop: EventLoop, host: String, completion: @escaping (Answer) -> Void
     ) throws(UVError) -> () -> Void {
         let lookup = try NameLookup(loop: loop, host: host, completion: completion)
         return { lookup.cancel() }
     }
 
-    /// The answer that is there, in the order to be tried; nil when a lookup is needed: then the dialer is told later,
-    /// unless it stops waiting.
-    func addresses(of host: String, for dialer: Dialer) -> Result<[SocketAddress], NameLookup.Failure>? {
-        var entry = entries[host] ?? Entry()
+    /// The number of names in the cache.
+    var count: Int { entries.count }
+
+    // MARK: Callers
+
+    /// The answer in force; nil while a lookup is in progress, which this starts if necessary: then call `wait`.
+    func answer(for host: String) -> Answer? {
+        guard var entry = entries[host] ?? newEntry() else {
+            return .failure(.failed("\(Self.mostNames) other names are being looked up"))
+        }
+        entry.lastUsed = loop.now
+        defer { entries[host] = entry }
         if let answer = entry.answer, loop.now < entry.expires { return answer }
         if entry.cancelLookup == nil {
             do {
                 entry.cancelLookup = try lookUp(loop, host) { [unowned self] in answered(host, $0) }
                 entry.lookupStarted = loop.now
             } catch {
-                // A name that libuv cannot even ask for, such as one too long.
+                // libuv refuses some names at once, e.g. one that is too long.
                 return .failure(.failed(error.description))
             }
         }
-        defer { entries[host] = entry }
         if entry.isFailing, let last = entry.lastGood { return .success(last) }
-        entry.waiters.append(dialer)
         return nil
     }
 
-    /// Looks at the clock: whoever has waited long enough gets the last good answer.
-    func checkPatience() {
-        for (host, entry) in entries where entry.cancelLookup != nil && !entry.isFailing {
-            guard loop.now &- entry.lookupStarted >= terms.patience, let last = entry.lastGood else { continue }
-            entries[host]?.isFailing = true
-            entries[host]?.waiters = []
-            useLastGood(host, last, because: "no answer for \(terms.patience) ms")
-            for dialer in entry.waiters { dialer.found(.success(last)) }
-        }
+    /// Calls the completion with the answer of the lookup in progress: after `answer` has returned nil, in the same turn
+    /// of the loop.
+    func wait(for host: String, _ completion: @escaping (Answer) -> Void) -> Ticket {
+        lastTicket &+= 1
+        entries[host]?.waiters.append((lastTicket, completion))
+        return Ticket(host: host, number: lastTicket)
     }
 
-    private func useLastGood(_ host: String, _ last: [SocketAddress], because words: String) {
-        logger.warning(
-            "a name lookup failed; its last good answer is used",
-            metadata: ["name": "\(host)", "error": "\(words)", "addresses": "\(last.count)"])
+    /// The completion is not called. The lookup continues, for other callers and for the cache.
+    func cancel(_ ticket: Ticket) {
+        entries[ticket.host]?.waiters.removeAll { $0.number == ticket.number }
     }
 
-    /// The dialer no longer waits. The lookup goes on, for others and for the cache.
-    func stopWaiting(for host: String, _ dialer: Dialer) {
-        entries[host]?.waiters.removeAll { $0 === dialer }
-    }
-
-    /// Takes back every lookup, so that the loop can end.
+    /// Cancels every lookup, so that the loop can end.
     func close() {
         for entry in entries.values { entry.cancelLookup?() }
         entries = [:]
     }
 
-    private func answered(_ host: String, _ result: Result<[SocketAddress], NameLookup.Failure>) {
+    // MARK: The clock and the name service
+
+    /// Gives callers that have waited for `patience` the last good answer. Called by the worker's sweep.
+    func checkPatience() {
+        for (host, entry) in entries where entry.cancelLookup != nil && !entry.isFailing {
+            guard loop.now &- entry.lookupStarted >= terms.patience, let last = entry.lastGood else { continue }
+            entries[host]?.isFailing = true
+            entries[host]?.waiters = []
+            logLastGood(host, last, because: "no answer for \(terms.patience) ms")
+            for waiter in entry.waiters { waiter.completion(.success(last)) }
+        }
+    }
+
+    /// A new name's entry. If the cache is full, an eighth of it leaves first: the names that have gone unused longest. Nil
+    /// if every name has a lookup in progress.
+    private func newEntry() -> Entry? {
+        if entries.count >= Self.mostNames {
+            let idle = entries.filter { $0.value.cancelLookup == nil }
+            for (host, _) in idle.sorted(by: { $0.value.lastUsed < $1.value.lastUsed }).prefix(Self.mostNames / 8) {
+                entries[host] = nil
+            }
+        }
+        return entries.count < Self.mostNames ? Entry() : nil
+    }
+
+    private func logLastGood(_ host: String, _ last: [SocketAddress], because words: String) {
+        logger.warning(
+            "a name lookup failed; its last good answer is used",
+            metadata: ["name": "\(host)", "error": "\(words)", "addresses": "\(last.count)"])
+    }
+
+    private func answered(_ host: String, _ result: Answer) {
         guard var entry = entries[host] else { return }
         let waiters = entry.waiters
         entry.waiters = []
@@ -119,21 +159,21 @@ final class NameCache {
             answer = .success(ordered)
             entry.lastGood = ordered
             entry.isFailing = false
-            entry.expires = loop.now + terms.goodFor
+            entry.expires = loop.now &+ terms.goodFor
         case .failure(let failure):
-            entry.expires = loop.now + terms.badFor
+            entry.expires = loop.now &+ terms.badFor
             if case .failed(let words) = failure, let last = entry.lastGood {
                 answer = .success(last)
-                if !entry.isFailing { useLastGood(host, last, because: words) }
+                if !entry.isFailing { logLastGood(host, last, because: words) }
                 entry.isFailing = true
             } else if failure == .notFound {
-                // An answer too: what the name once had, it has no more.
+                // The service has answered: the name no longer has its former addresses.
                 entry.lastGood = nil
                 entry.isFailing = false
             }
         }
         entry.answer = answer
         entries[host] = entry
-        for dialer in waiters { dialer.found(answer) }
+        for waiter in waiters { waiter.completion(answer) }
     }
 }

@@ -53,7 +53,7 @@ extension RelayHarness {
         let deadline = Deadline()
         while true {
             let live = await service.liveConnections(kernel: false)
-            if live.count == 1, live[0].awaitsHeader, live[0].state == .connecting { return }
+            if live.count == 1, live[0].wait == .proxyHeader, live[0].state == .connecting { return }
             guard !deadline.isOver else { throw TestFailure("no connection waits for a header") }
             Deadline.letPass(.milliseconds(2))
         }

@@ -45,7 +45,7 @@ struct RoutedPeers {
         let deadline = Deadline()
         while true {
             let live = await relay.service.liveConnections(kernel: false)
-            if live.count == 1, live[0].awaitsHello, live[0].state == .connecting { return }
+            if live.count == 1, live[0].wait == .clientHello, live[0].state == .connecting { return }
             guard !deadline.isOver else { throw TestFailure("no connection waits for a hello") }
             Deadline.letPass(.milliseconds(2))
         }

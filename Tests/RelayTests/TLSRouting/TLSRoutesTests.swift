@@ -57,7 +57,7 @@ import Testing
         throws
     {
         let route = try taken(row.name, row.applications)
-        #expect(route?.upstreamText == row.upstream)
+        #expect(route?.destination.text == row.upstream)
         #expect(route?.pattern == row.by)
     }
 
@@ -67,7 +67,7 @@ import Testing
         let bytes = ClientHello(name: "x.b.example", applications: ["h2"]).bytes()
         let hello = try #require(Hello(beginningOf: bytes[...]))
         let route = TLSRoutes(reversed, upstream: .name("relay", port: 443)).route(for: hello)
-        #expect(route?.upstreamText == "to:5")
+        #expect(route?.destination.text == "to:5")
     }
 
     /// What the record says of it is harmless, and short.

@@ -1,0 +1,29 @@
+internal import Sockets
+
+extension ConnectionRecord {
+    /// A copy of what is known of a connection, on its worker's thread.
+    init(_ connection: Connection, ended end: End? = nil) {
+        self.init(
+            id: connection.id, relay: connection.relay.name, generation: connection.relay.generation,
+            client: connection.clientAddress, listener: connection.listenerAddress,
+            upstream: connection.destination.text, accepted: connection.acceptedAt)
+        upstreamAddress = connection.upstreamAddress ?? connection.dialer?.lastTried
+        connectDuration = connection.connectDuration
+        firstByteDuration = connection.firstByteDuration
+        if let up = connection.up {
+            bytesUp = up.delivered
+            splicedUp = up.spliced
+        }
+        if let down = connection.down {
+            bytesDown = down.delivered
+            splicedDown = down.spliced
+        }
+        if let context = connection.stages?.context {
+            proxy = context.proxy
+            hello = context.hello
+            refusal = context.refusal
+        }
+        self.end = end
+        connection.taps.count(in: &self)
+    }
+}

@@ -1,0 +1,43 @@
+internal import Configuration
+internal import EventLoop
+internal import ProxyProtocol
+internal import Sockets
+
+/// Sends the upstream a PROXY header before anything else.
+final class ProxyHeaderOut: Stage {
+    /// What the upstream's socket has not taken yet.
+    private var unsent: ArraySlice<UInt8>
+
+    init(_ version: ProxyProtocolSettings.Version, _ context: StageContext) {
+        var header = ProxyHeader(
+            version: version == .v1 ? .v1 : .v2,
+            // Receivers may refuse an AF_UNIX client (HAProxy and Envoy do), but not a header without addresses.
+            endpoints: context.clientAddress.isUnix
+                ? nil : .init(source: context.clientAddress, destination: context.reachedAddress),
+            extensions: context.extensions)
+        context.extensions = []
+        if version == .v2, header.endpoints != nil, header.uniqueID == nil {
+            let uniqueID = context.shared.uniqueID(of: context.id)
+            header.extensions.append(.init(type: ProxyHeader.ExtensionType.uniqueID, value: Array(uniqueID.utf8)))
+            context.proxy = (context.proxy ?? ProxyFacts()).sending(uniqueID: uniqueID)
+        }
+        unsent = header.bytes[...]
+    }
+
+    var side: Side { .upstream }
+    /// The connection still counts as connecting.
+    var wait: LiveConnection.Wait { .connect }
+    var deadline: StageDeadline? { nil }
+
+    func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
+        while !unsent.isEmpty {
+            switch leg.send(unsent) {
+            case .moved(let count): unsent = unsent.dropFirst(count)
+            case .wouldBlock: return .wait(.writable)
+            case .endOfStream: return .end(.legFailed(Flow.tookNothing))
+            case .failed(let error): return .end(.legFailed(error))
+            }
+        }
+        return .done
+    }
+}

@@ -1,0 +1,66 @@
+internal import EventLoop
+internal import Sockets
+
+/// One step of a connection before its bytes flow: it reads from one leg, or writes to one.
+///
+/// Owned by its connection's `StageRun`, on the worker's thread; released when it is done. What later stages need is in the
+/// `StageContext`. Its users: `ProxyHeaderIn`, `ClientHelloPeek` and `OriginalDestination` before the upstream is
+/// connected, `ProxyHeaderOut` after it.
+protocol Stage: AnyObject {
+    /// The leg whose readiness it waits for.
+    var side: Side { get }
+
+    /// What it waits for, as `top` and `why` show it.
+    var wait: LiveConnection.Wait { get }
+
+    /// Counts from the end of the previous stage, or from accept. Nil: the connect timeout is the only one.
+    var deadline: StageDeadline? { get }
+
+    /// Called at once, and again whenever the leg is ready.
+    func run(on leg: Leg, _ context: StageContext) -> StageOutcome
+}
+
+/// How long a stage may take.
+struct StageDeadline {
+    /// Milliseconds; 0 is off.
+    let limit: UInt64
+    /// The end reason when it has passed.
+    let reason: EndReason
+}
+
+/// The result of running a stage.
+enum StageOutcome {
+    /// Run it again when the leg is ready for this.
+    case wait(Poll.Events)
+    case done
+    /// The connection ends; in a greeting, a failed upstream only ends the stages, because what it sent before it failed
+    /// is still forwarded.
+    case end(StageEnd)
+}
+
+/// Why a stage ends its connection.
+enum StageEnd {
+    /// The client ended its half in order before it sent what the stage needs.
+    case clientEnded
+    /// The leg's socket has failed.
+    case legFailed(Errno)
+    /// Tapline ends the connection.
+    case refused(EndReason)
+    /// There is no upstream to connect to.
+    case unreachable(DialFailure)
+}
+
+extension Leg {
+    /// Reads bytes that were peeked at before. They are in the socket, but the peer may have reset since; nil if not.
+    func consume(_ count: Int, _ scratch: ByteBuffer) -> StageEnd? {
+        var left = count
+        while left > 0 {
+            switch receive(into: scratch, limit: left) {
+            case .moved(let taken): left -= taken
+            case .failed(let error): return .legFailed(error)
+            case .wouldBlock, .endOfStream: return .clientEnded
+            }
+        }
+        return nil
+    }
+}

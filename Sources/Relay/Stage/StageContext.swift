@@ -1,0 +1,73 @@
+internal import EventLoop
+internal import Logging
+internal import ProxyProtocol
+internal import Sockets
+
+/// What the stages of one connection share, and what they have found. Connections without stages have none.
+///
+/// Owned by the connection, on the worker's thread.
+final class StageContext {
+    // MARK: Fixed at init
+
+    /// The connection's id.
+    let id: UInt64
+    let relay: RelayRuntime
+    let listener: SocketAddress
+    /// The client socket's peer.
+    let peer: SocketAddress
+    /// The client's leg; the connection owns it, too.
+    let client: Leg
+    // The worker outlives its connections.
+    private unowned(unsafe) let worker: Worker
+
+    // MARK: What stages have found
+
+    /// The client's address: the peer, or the source in its PROXY header.
+    var clientAddress: SocketAddress
+    /// What is connected: the relay's upstream, a route's, or the original destination.
+    var destination: Destination
+    /// The address that the client reached according to its PROXY header.
+    var headerDestination: SocketAddress?
+    /// TLVs of the client's PROXY header that are passed on.
+    var extensions: [ProxyHeader.Extension] = []
+    /// For the record: what the PROXY protocol adds; nil until something is known.
+    var proxy: ProxyFacts?
+    /// For the record: what the ClientHello adds; nil until something is known.
+    var hello: TLSFacts?
+    /// Relays with `upstream: original-destination` only.
+    var interception: Interception?
+    /// Why the original destination is not connected.
+    var refusal: DestinationRefusal?
+
+    init(id: UInt64, worker: Worker, relay: RelayRuntime, listener: SocketAddress, peer: SocketAddress, client: Leg) {
+        self.id = id
+        self.worker = worker
+        self.relay = relay
+        self.listener = listener
+        self.peer = peer
+        self.client = client
+        clientAddress = peer
+        destination = relay.destination
+    }
+
+    /// The worker's buffer; its content is valid during one call.
+    var scratch: ByteBuffer { worker.scratch }
+    var now: UInt64 { worker.loop.now }
+    var logger: Logger { worker.logger }
+    var shared: ServiceState { worker.shared }
+
+    /// The address that the client reached: a load balancer's, the one that it was redirected from, or the socket's own.
+    var reachedAddress: SocketAddress {
+        headerDestination ?? interception?.destination ?? client.localAddress(at: listener)
+    }
+
+    /// Logs that Tapline's own connections come back to it, at most once in ten seconds.
+    func warnOfOwnTraffic() {
+        guard shared.interceptedPaths.mayWarn(EventLoop.nanoseconds) else { return }
+        var metadata: Logger.Metadata = ["connection": "\(id)", "relay": "\(relay.name)", "client": "\(clientAddress)"]
+        metadata["destination"] = interception?.destination.map { "\($0)" }
+        logger.warning(
+            "rules redirect Tapline's own connections back to it; leave out its mark (interception.mark) or its user",
+            metadata: metadata)
+    }
+}

@@ -1,0 +1,41 @@
+internal import Configuration
+
+/// The stages of a relay's connections. Made once per generation; immutable; any thread.
+///
+/// Here, and only here, their order is defined.
+struct StagePlan: Sendable {
+    typealias Make = @Sendable (StageContext) -> any Stage
+
+    /// Before the upstream is connected.
+    let preparing: [Make]
+    /// After the upstream is connected, before bytes flow.
+    let greeting: [Make]
+    /// The first stages of `preparing`: when they are done, the client is known, and which upstream it is for.
+    let identifying: Int
+
+    init(_ settings: RelaySettings) {
+        var preparing: [Make] = []
+        if let accept = settings.proxyProtocol?.accept {
+            let limit = accept.timeout.wholeMilliseconds
+            preparing.append { _ in ProxyHeaderIn(limit: limit) }
+        }
+        if let routing = settings.tlsRouting {
+            let routes = TLSRoutes(routing, upstream: settings.upstream)
+            let limit = routing.timeout.wholeMilliseconds
+            preparing.append { _ in ClientHelloPeek(routes, limit: limit) }
+        }
+        identifying = preparing.count
+        if settings.upstream == .originalDestination {
+            preparing.append { _ in OriginalDestination() }
+        }
+        self.preparing = preparing
+        if let version = settings.proxyProtocol?.send {
+            greeting = [{ ProxyHeaderOut(version, $0) }]
+        } else {
+            greeting = []
+        }
+    }
+
+    /// A plain relay's connections have no stage.
+    var isEmpty: Bool { preparing.isEmpty && greeting.isEmpty }
+}

@@ -1,0 +1,60 @@
+internal import EventLoop
+internal import Sockets
+
+/// The progress of one connection through its stages. Owned by the connection, on the worker's thread.
+final class StageRun {
+    let context: StageContext
+    private let plan: StagePlan
+    private var remaining: ArraySlice<StagePlan.Make>
+    /// The stage that is running or waiting.
+    private(set) var current: (any Stage)?
+    /// What the current stage waits for its leg to be ready for.
+    private var awaited: Poll.Events = []
+    /// The loop's clock when the current stage began: at accept, or when the previous stage was done.
+    private(set) var since: UInt64
+    /// How many stages are done.
+    private var completed = 0
+
+    init(_ plan: StagePlan, _ context: StageContext) {
+        self.plan = plan
+        self.context = context
+        remaining = plan.preparing[...]
+        since = context.now
+    }
+
+    /// Whether the client has just become known, and which upstream it is for: the last identifying stage is done.
+    var hasJustIdentified: Bool { completed == plan.identifying }
+
+    /// The upstream is connected: the stages of the greeting follow.
+    func beginGreeting() {
+        remaining = plan.greeting[...]
+        since = context.now
+    }
+
+    /// Runs the current stage, or the next one. Nil when no stage of the phase is left.
+    func step(_ leg: (Side) -> Leg?) -> StageOutcome? {
+        if current == nil {
+            guard let make = remaining.popFirst() else { return nil }
+            current = make(context)
+        }
+        guard let stage = current, let leg = leg(stage.side) else { return nil }
+        let outcome = stage.run(on: leg, context)
+        switch outcome {
+        case .wait(let events):
+            awaited = events
+        case .done:
+            current = nil
+            awaited = []
+            completed += 1
+            since = context.now
+        case .end:
+            break
+        }
+        return outcome
+    }
+
+    /// What a leg is watched for.
+    func awaited(on side: Side) -> Poll.Events {
+        current?.side == side ? awaited : []
+    }
+}
