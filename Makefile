@@ -13,7 +13,7 @@ help:
 	@echo 'make run        set up, build, and see a first conversation'
 	@echo 'make test       set up, and run every test'
 	@echo 'make faults     every fault that Tapline must bear, with those that take minutes, and a report of each (15 minutes)'
-	@echo 'make setup      install with apt what is missing: libuv and the programs that the tests talk to'
+	@echo 'make setup      install with apt what is missing: libuv, libyaml and the programs that the tests talk to'
 	@echo 'make build      the release build: .build/release/tapline'
 	@echo 'make lint       check how the sources look; make format puts it right'
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
