@@ -1,7 +1,6 @@
 # Tapline's own commands. `make run` and `make test` are all that a new machine needs.
 PREFIX ?= /usr/local
 BINARY ?= .build/release/tapline
-RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
 TESTS = swift test --skip-build --event-stream-version 0 --event-stream-output-path .build-faults
 FUZZ_SECONDS ?= 60
@@ -52,7 +51,7 @@ setup:
 	@.ci/setup
 
 build: setup
-	$(RELEASE)
+	@.ci/release
 
 lint:
 	swift format lint --strict --recursive $(SOURCES)

@@ -18,6 +18,12 @@ let dataPlane: [SwiftSetting] =
         .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
     ]
 
+/// The static runtime's link options export every symbol, so that none is removed as unused. Of the linkers that a
+/// toolchain brings, lld also packs relative relocations (.ci/release).
+let smallBinary: [LinkerSetting] = [
+    .unsafeFlags(["-use-ld=lld", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+]
+
 let package = Package(
     name: "tapline",
     products: [.executable(name: "tapline", targets: ["tapline"])],
@@ -87,7 +93,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings, linkerSettings: smallBinary),
 
         // MARK: Tests
         // Linked into the tests alone, and empty but for the thread sanitizer: Locks.c says why it is there.
