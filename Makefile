@@ -1,7 +1,6 @@
 # Tapline's own commands. `make run` and `make test` are all that a new machine needs.
 PREFIX ?= /usr/local
 BINARY ?= .build/release/tapline
-RELEASE = swift build -c release --product tapline --static-swift-stdlib
 SOURCES = Package.swift Sources Tests
 TESTS = swift test --skip-build --event-stream-version 0 --event-stream-output-path .build-faults
 FUZZ_SECONDS ?= 60
@@ -13,7 +12,7 @@ help:
 	@echo 'make run        set up, build, and see a first conversation'
 	@echo 'make test       set up, and run every test'
 	@echo 'make faults     every fault that Tapline must bear, with those that take minutes, and a report of each (15 minutes)'
-	@echo 'make setup      install with apt what is missing: libuv and the programs that the tests talk to'
+	@echo 'make setup      install with apt what is missing: libuv, libyaml and the programs that the tests talk to'
 	@echo 'make build      the release build: .build/release/tapline'
 	@echo 'make lint       check how the sources look; make format puts it right'
 	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
@@ -52,7 +51,7 @@ setup:
 	@.ci/setup
 
 build: setup
-	$(RELEASE)
+	@.ci/release
 
 lint:
 	swift format lint --strict --recursive $(SOURCES)
@@ -86,7 +85,7 @@ install: build
 # Of what is built already, for packages: BINARY is another one, DESTDIR the folder that the package is made of.
 install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/tapline
-	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/tapline config/tapline.yaml LICENSE CHANGELOG.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/tapline.include.schema.json \
 		config/openapi.yaml config/grafana.json config/alerts.yaml
 	rm -rf .build/manual

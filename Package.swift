@@ -18,6 +18,12 @@ let dataPlane: [SwiftSetting] =
         .unsafeFlags(["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release))
     ]
 
+/// The static runtime's link options export every symbol, so that none is removed as unused. Of the linkers that a
+/// toolchain brings, lld also packs relative relocations (.ci/release).
+let smallBinary: [LinkerSetting] = [
+    .unsafeFlags(["-use-ld=lld", "-Xlinker", "--no-export-dynamic"], .when(configuration: .release))
+]
+
 let package = Package(
     name: "tapline",
     products: [.executable(name: "tapline", targets: ["tapline"])],
@@ -29,12 +35,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(
             url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["ConfigurationSupport"]),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         // MARK: The system
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLinux"),
 
         // MARK: The house, from the ground up
@@ -43,11 +49,7 @@ let package = Package(
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
         .target(name: "TLSHello", swiftSettings: dataPlane),
-        // Of Yams this imports CYaml, the libyaml inside it: see YAMLEvents.swift for the reason.
-        .target(
-            name: "Configuration",
-            dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
-            swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
             name: "Recorder",
@@ -79,7 +81,9 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            resources: [.embedInCode("Page/page.html")],
+            resources: [
+                .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/Script"),
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "tapline",
@@ -91,7 +95,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            swiftSettings: settings),
+            swiftSettings: settings, linkerSettings: smallBinary),
 
         // MARK: Tests
         // Linked into the tests alone, and empty but for the thread sanitizer: Locks.c says why it is there.
@@ -129,7 +133,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "AdminTests", dependencies: ["Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text"],
+            name: "AdminTests",
+            dependencies: [
+                "Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",

@@ -1,10 +1,8 @@
-// Of the Yams package this imports libyaml itself: the tree that `Yams.compose` makes has its aliases resolved already
-// (so a bomb has gone off by the time that anybody can look), stops at the first duplicate key, and forgets anchors.
-internal import CYaml
+internal import CYAML
 
-/// One step of a YAML text, as libyaml reports it: what begins, ends or stands there.
+/// An event of libyaml's parser.
 struct YAMLEvent {
-    /// The steps that a configuration is made of.
+    /// The events that a configuration consists of.
     enum Kind {
         /// A document begins, with or without `---`.
         case documentStart
@@ -18,50 +16,51 @@ struct YAMLEvent {
         case collectionEnd
         /// `*name`.
         case alias(String)
-        /// What carries nothing: the stream's own ends, a document's end.
-        case nothing
+        /// The start of the stream, or the end of a document.
+        case ignored
     }
 
-    /// What happened.
     let kind: Kind
-    /// Where it begins.
+    /// The position of its first character.
     let mark: Mark
-    /// `&name` before it.
+    /// The name of its anchor, `&name`.
     let anchor: String?
-    /// `!name` before it.
+    /// Its tag, `!name`.
     let tag: String?
 }
 
-/// Why libyaml could not go on.
+/// An error of libyaml's parser.
 struct YAMLFault {
-    /// In libyaml's words.
+    static let outOfMemory = YAMLFault(problem: "out of memory", context: "", mark: .start, contextMark: .start)
+
+    /// libyaml's message.
     let problem: String
-    /// What it was doing, in its words; empty when it does not say.
+    /// libyaml's description of what it was parsing; empty without one.
     let context: String
-    /// Where it noticed.
+    /// The position of the error.
     let mark: Mark
-    /// Where that began; the same as `mark` when it does not say.
+    /// The position at which the context begins; `mark` without a context.
     let contextMark: Mark
 }
 
-/// Reads a YAML text event by event.
+/// Parses YAML with libyaml's event API, which does not resolve aliases and reports duplicate keys as ordinary events.
 ///
-/// All unsafe pointers of this module are in this file: libyaml is C, and no pointer of its survives a call of `read`.
+/// All unsafe pointers of this module are in this file. None of libyaml's pointers is used after `read` returns.
 enum YAMLEvents {
-    /// Hands every event to `handle` until it answers false or the text ends; returns why it could not go on, or nil.
+    /// Calls `handle` with each event until it returns false or the text ends. Returns libyaml's error, or nil.
     ///
-    /// Memory is bounded by the text's length: nothing is resolved or kept, and libyaml nests at most 1000 deep.
+    /// Memory is bounded by the text's length. libyaml 0.2.5 does not limit the depth of nesting: `handle` must.
     static func read(_ bytes: [UInt8], _ handle: (YAMLEvent) -> Bool) -> YAMLFault? {
-        // The parser points to itself once it has an input, so that it must not move.
+        // The parser contains pointers to itself once it has an input, so it must not move.
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         defer { parser.deallocate() }
-        guard yaml_parser_initialize(parser) == 1 else {
-            return YAMLFault(problem: "out of memory", context: "", mark: .start, contextMark: .start)
-        }
+        guard yaml_parser_initialize(parser) == 1 else { return .outOfMemory }
         defer { yaml_parser_delete(parser) }
         return bytes.withUnsafeBufferPointer { input in
+            // libyaml asserts that its input is not NULL.
+            guard let start = input.baseAddress else { return nil }
             yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-            yaml_parser_set_input_string(parser, input.baseAddress, input.count)
+            yaml_parser_set_input_string(parser, start, input.count)
             while true {
                 var event = yaml_event_t()
                 guard yaml_parser_parse(parser, &event) == 1 else { return fault(parser.pointee, in: bytes) }
@@ -80,7 +79,7 @@ enum YAMLEvents {
             kind = .documentStart
         case YAML_SCALAR_EVENT:
             let scalar = event.data.scalar
-            // A scalar may hold NULs ("\0"), hence its own length.
+            // A scalar may contain NUL ("\0"), so its length is used.
             let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
             kind = .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE)
             (anchor, tag) = (string(scalar.anchor), string(scalar.tag))
@@ -95,15 +94,16 @@ enum YAMLEvents {
         case YAML_ALIAS_EVENT:
             kind = .alias(string(event.data.alias.anchor) ?? "")
         default:
-            kind = .nothing
+            kind = .ignored
         }
         return YAMLEvent(kind: kind, mark: Mark(event.start_mark), anchor: anchor, tag: tag)
     }
 
     private static func fault(_ parser: yaml_parser_t, in bytes: [UInt8]) -> YAMLFault {
+        if parser.error == YAML_MEMORY_ERROR { return .outOfMemory }
         let problem = parser.problem.map { String(cString: $0) } ?? "not readable"
         if parser.error == YAML_READER_ERROR {
-            // The reader works ahead of the marks; it tells an offset instead.
+            // The reader is ahead of the marks. It reports an offset instead.
             let mark = Mark(offset: parser.problem_offset, in: bytes)
             return YAMLFault(problem: problem, context: "", mark: mark, contextMark: mark)
         }
@@ -121,12 +121,12 @@ enum YAMLEvents {
 }
 
 extension Mark {
-    /// libyaml counts from zero.
+    /// libyaml counts lines and columns from zero.
     fileprivate init(_ mark: yaml_mark_t) {
         self.init(line: mark.line + 1, column: mark.column + 1)
     }
 
-    /// The place of a byte, by counting the lines before it.
+    /// The position of the byte at an offset.
     fileprivate init(offset: Int, in bytes: [UInt8]) {
         var line = 1
         var column = 1

@@ -106,7 +106,7 @@ struct YAMLTree {
             }
         case .collectionEnd:
             if let ended = open.popLast() { add(Self.node(of: ended)) }
-        case .nothing:
+        case .ignored:
             break
         }
         return true

@@ -21,8 +21,8 @@ func fuzzer(_ name: String, _ modules: Target.Dependency...) -> Target {
 
 let package = Package(
     name: "fuzz",
-    dependencies: [.package(url: "https://github.com/jpsim/Yams", from: "6.2.2")],
     targets: [
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CFuzzer"),
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: settings),
@@ -30,9 +30,7 @@ let package = Package(
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: settings),
         .target(name: "TLSHello", swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: settings),
-        .target(
-            name: "Configuration", dependencies: ["Sockets", "Text", .product(name: "Yams", package: "Yams")],
-            swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
         fuzzer("RecordingFuzz", "Recording"),
         fuzzer("SegmentFuzz", "Recording"),
         fuzzer("ProtocolFuzz", "Recording"),
