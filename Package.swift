@@ -81,10 +81,15 @@ let package = Package(
             ],
             resources: [.embedInCode("Page/page.html")],
             swiftSettings: settings),
+        .target(name: "Terminal", dependencies: ["Sockets", "Text"], swiftSettings: settings),
+        .target(
+            name: "Show", dependencies: ["Configuration", "Recording", "Sockets", "Terminal", "Text"],
+            swiftSettings: settings),
         .executableTarget(
             name: "tapline",
             dependencies: [
-                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Sockets", "Text",
+                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Show", "Sockets", "Terminal",
+                "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -132,9 +137,13 @@ let package = Package(
             name: "AdminTests", dependencies: ["Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
+            name: "TerminalTests", dependencies: ["Sockets", "Terminal", "TestSupport", "Text"], swiftSettings: settings
+        ),
+        .testTarget(name: "ShowTests", dependencies: ["Recording", "Show", "Text"], swiftSettings: settings),
+        .testTarget(
             name: "TaplineTests",
             dependencies: [
-                "tapline", "Configuration", "Recording", "Relay", "Sockets", "Text", "TestSupport",
+                "tapline", "Configuration", "Recording", "Relay", "Sockets", "Terminal", "Text", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

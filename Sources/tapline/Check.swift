@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Terminal
 
 /// `tapline check`: validates a configuration.
 struct Check: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Terminal
 
 /// `tapline demo`: see it work with nothing else installed.
 struct Demo: ParsableCommand {

@@ -4,6 +4,7 @@ import Glibc
 internal import Recorder
 import Relay
 import Sockets
+import Terminal
 import Text
 
 /// `tapline forward`: relays without a configuration file.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Terminal
 
 /// `tapline run`: relays as configured.
 struct Run: ParsableCommand {

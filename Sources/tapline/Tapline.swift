@@ -2,6 +2,7 @@ import ArgumentParser
 import EventLoop
 import Glibc
 import Sockets
+import Terminal
 
 /// The command line.
 @main
@@ -24,7 +25,7 @@ struct Tapline: ParsableCommand {
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 the system said no, 1 anything else.
             """,
         version: "tapline \(versionNumber) (libuv \(EventLoop.version))",
-        subcommands: [Forward.self, Run.self, Check.self, Demo.self, Show.self],
+        subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Watch and steer",

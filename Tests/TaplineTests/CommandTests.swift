@@ -3,6 +3,7 @@ import Configuration
 import EventLoop
 import Glibc
 import Sockets
+import Terminal
 import Testing
 import Text
 

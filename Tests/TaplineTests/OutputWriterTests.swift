@@ -4,6 +4,7 @@ import Recording
 import Relay
 import Sockets
 import Synchronization
+import Terminal
 import TestSupport
 import Testing
 import Text

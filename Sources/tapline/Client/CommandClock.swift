@@ -1,4 +1,5 @@
 import Sockets
+import Terminal
 
 /// How long a command may go on, and the wait between two questions: Ctrl-C ends it. On the thread that made it.
 struct CommandClock: ~Copyable {

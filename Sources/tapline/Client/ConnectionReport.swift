@@ -1,3 +1,4 @@
+import Terminal
 import Text
 
 /// A connection's story and its numbers, as lines. Pure.

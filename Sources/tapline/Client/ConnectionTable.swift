@@ -1,4 +1,5 @@
 import Configuration
+import Terminal
 import Text
 
 /// Connections as a table. Pure.

@@ -1,3 +1,5 @@
+import Terminal
+
 /// What a reload changed, as lines for a person. Pure.
 enum DifferenceText {
     /// Of the answer to `POST /v1/reload`.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Glibc
 import Sockets
+import Terminal
 
 /// The options of a command that may wait for the end of a running tapline.
 struct EndWaitOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Sockets
+import Terminal
 
 /// `tapline reload`: puts a changed configuration in force.
 struct ReloadCommand: ParsableCommand {

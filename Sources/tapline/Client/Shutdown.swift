@@ -1,4 +1,5 @@
 import ArgumentParser
+import Terminal
 
 /// `tapline shutdown`: does to a running tapline what SIGTERM does.
 struct Shutdown: ParsableCommand {

@@ -1,3 +1,4 @@
+import Terminal
 import Text
 
 /// What `tapline status` says. Pure.

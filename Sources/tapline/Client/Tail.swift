@@ -1,5 +1,6 @@
 import ArgumentParser
 import Sockets
+import Terminal
 
 /// `tapline tail`: live traffic.
 struct Tail: ParsableCommand {

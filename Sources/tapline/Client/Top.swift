@@ -1,5 +1,6 @@
 import ArgumentParser
 import Sockets
+import Terminal
 
 /// `tapline top`: a running tapline, live on the whole terminal.
 struct Top: ParsableCommand {

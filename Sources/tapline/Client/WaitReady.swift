@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Terminal
 
 /// `tapline wait-ready`: waits until a tapline accepts clients.
 struct WaitReady: ParsableCommand {

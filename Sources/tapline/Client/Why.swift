@@ -1,4 +1,5 @@
 import ArgumentParser
+import Terminal
 
 /// `tapline why`: the story of a connection.
 struct Why: ParsableCommand {

@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import Terminal
 
 /// What this process was started with beside its arguments: listening sockets, and whoever handed them over.
 ///

@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import Terminal
 
 /// Where the program lies that this process runs, as it was found at the start. A value.
 ///

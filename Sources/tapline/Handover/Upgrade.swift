@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import Logging
 import Sockets
+import Terminal
 
 /// Lets another process take this one's place: the same program, as it lies on the disk by now, with the same arguments
 /// and with every listening socket, so that no client is refused.

@@ -3,6 +3,7 @@ import Logging
 import Recording
 import Relay
 import Sockets
+import Terminal
 import Text
 
 /// Everything that Tapline writes: end records, diagnostics, and traffic where it is shown. One thread an output.

@@ -1,6 +1,7 @@
 import Configuration
 import Logging
 import Relay
+import Terminal
 import Text
 
 /// Says what a person wants to know of the whole, not of a connection: as a line of the log, or in plain words to somebody

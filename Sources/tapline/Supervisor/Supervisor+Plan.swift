@@ -3,6 +3,7 @@ import Glibc
 internal import Recorder
 import Relay
 import Sockets
+import Terminal
 
 extension Supervisor {
     /// What to run, and how to talk about it.

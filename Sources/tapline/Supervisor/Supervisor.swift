@@ -5,6 +5,7 @@ import Glibc
 import Logging
 import Relay
 import Sockets
+import Terminal
 import Text
 
 /// Runs a configuration from start to end: workers, outputs, signals. On the main thread, with a loop of its own.

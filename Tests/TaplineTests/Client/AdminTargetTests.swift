@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import Sockets
+import Terminal
 import TestSupport
 import Testing
 

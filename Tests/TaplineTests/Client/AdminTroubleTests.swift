@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import Terminal
 import Testing
 
 @testable import tapline

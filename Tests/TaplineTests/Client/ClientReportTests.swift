@@ -1,4 +1,5 @@
 import Configuration
+import Terminal
 import Testing
 
 @testable import tapline
@@ -48,15 +49,6 @@ struct ClientReportTests {
         let lines = ["ID", "1", "2", "3", "4"]
         let rest = 4 - max(0, shown.count - 1)
         #expect(Connections.fit(lines, of: 4, into: rows) == shown + ["and \(rest) more"])
-    }
-
-    @Test(
-        arguments: [
-            ("80", 80), ("1", 1), ("0", nil), ("-1", nil), ("-9223372036854775808", nil), ("9223372036854775807", nil),
-            ("wide", nil), ("", nil), (nil, nil),
-        ] as [(String?, Int?)])
-    func columnsOfTheEnvironment_areAWidth_orNothing(variable: String?, expected: Int?) {
-        #expect(ClientOutput.columns(variable) == expected)
     }
 
     @Test func status_warnsOfWhatNeedsAttention() throws {
@@ -132,14 +124,6 @@ struct ClientReportTests {
         let connection = try json(
             #"{"id":7,"relay":"web","client":"10.0.0.1:5","reason":"client_reset","bytes_up":70}"#)
         #expect(ConnectionTable.matches(connection, text) == matches)
-    }
-
-    @Test(
-        arguments: [
-            (0, "0s"), (59_999, "59s"), (60_000, "1m00s"), (185_000, "3m05s"), (3_660_000, "1h01m"),
-        ] as [(UInt64, String)])
-    func age_countsWhatIsOver(milliseconds: UInt64, text: String) {
-        #expect(Words.age(milliseconds) == text)
     }
 
     @Test func percentEncoding_leavesNothingThatParts() {

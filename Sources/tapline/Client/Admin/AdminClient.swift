@@ -1,6 +1,7 @@
 import EventLoop
 import Sockets
 import Synchronization
+import Terminal
 
 /// Asks one tapline's admin API. Any thread.
 struct AdminClient: Sendable {

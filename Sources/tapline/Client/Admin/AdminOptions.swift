@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Glibc
 import Sockets
+import Terminal
 
 /// The options that every command has which talks to a running tapline.
 struct AdminOptions: ParsableArguments {

@@ -1,5 +1,6 @@
 import Configuration
 import Sockets
+import Terminal
 
 /// Which tapline to talk to: its admin API's address, what said so, and the token for it.
 struct AdminTarget: Hashable, Sendable {

@@ -1,6 +1,7 @@
 import Configuration
 import Glibc
 import Sockets
+import Terminal
 
 /// What an admin API refused, in its own words.
 struct AdminRefusal: Hashable, Sendable {

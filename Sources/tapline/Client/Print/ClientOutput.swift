@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import Sockets
+import Terminal
 
 /// Standard output as the client commands use it: a reader that stops reading ends the command quietly. One thread.
 struct ClientOutput {
@@ -12,18 +13,8 @@ struct ClientOutput {
     /// The process's standard output.
     init() {
         let file = OutputFile.standardOutput
-        columns = file.isTerminal ? Self.columns : nil
+        columns = file.isTerminal ? TerminalWidth.current : nil
         terminal = TerminalTraits(of: file)
-    }
-
-    /// The width to write for: COLUMNS of the environment, else the terminal's.
-    static var columns: Int? {
-        columns(ProcessEnvironment.value("COLUMNS")) ?? OutputFile.standardOutput.columns
-    }
-
-    /// What COLUMNS says; nil where it is no width that a terminal can have.
-    static func columns(_ variable: String?) -> Int? {
-        variable.flatMap { Int($0) }.flatMap { (1...10_000).contains($0) ? $0 : nil }
     }
 
     /// Whether a terminal shows it.

@@ -1,3 +1,5 @@
+import Terminal
+
 /// Small graphs of block characters, or of ASCII where those cannot be shown. Pure.
 enum Bars {
     private static let eighths: [Character] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"]

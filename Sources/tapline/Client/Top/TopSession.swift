@@ -1,6 +1,7 @@
 import EventLoop
 import Glibc
 import Sockets
+import Terminal
 
 /// `tapline top` on a terminal: a loop on the main thread that waits for keys, signals, the next second and answers.
 final class TopSession {

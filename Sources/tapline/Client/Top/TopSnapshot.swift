@@ -1,3 +1,4 @@
+import Terminal
 import Text
 
 /// What `tapline top` knows of a running tapline at one moment.

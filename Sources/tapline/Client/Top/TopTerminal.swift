@@ -1,5 +1,6 @@
 import Glibc
 import Sockets
+import Terminal
 
 /// The terminal while `tapline top` has it: the alternate screen, no cursor, every key at once. Whoever takes it gives it
 /// back. On the main thread only.

@@ -1,3 +1,4 @@
+import Terminal
 import Text
 
 /// A line on the screen, in pieces that look alike.

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import tapline
+@testable import Terminal
 
 struct TextTableTests {
     private func table(_ columns: [TextTable.Column], _ rows: [String]...) -> TextTable {

@@ -1,8 +1,8 @@
 import Recording
-internal import Sockets
+package import Sockets
 
 /// Which conversations and flows of a recording are shown, and what there was to choose from.
-struct ShowFilter {
+package struct ShowFilter {
     private let connection: UInt64?
     private let relay: String?
     private let flow: Direction?
@@ -13,7 +13,7 @@ struct ShowFilter {
     private var relays: Set<String> = []
 
     /// Nil lets everything through.
-    init(connection: UInt64? = nil, relay: String? = nil, flow: Direction? = nil) {
+    package init(connection: UInt64? = nil, relay: String? = nil, flow: Direction? = nil) {
         self.connection = connection
         self.relay = relay
         self.flow = flow
@@ -54,30 +54,5 @@ struct ShowFilter {
         guard let connection else { return nil }
         return "there is no connection \(connection) in \(name)"
             + (relay.map { " of the relay `\($0)`" } ?? "") + "; \(ids.description)"
-    }
-}
-
-/// Ids that were seen, as few ranges, for a message. Past a hundred ranges only the first and the last are kept.
-struct SeenIDs: CustomStringConvertible {
-    private var ranges: [ClosedRange<UInt64>] = []
-    private var others = false
-
-    mutating func add(_ id: UInt64) {
-        if let index = ranges.lastIndex(where: { id >= $0.lowerBound && id <= $0.upperBound &+ 1 }) {
-            ranges[index] = ranges[index].lowerBound...max(ranges[index].upperBound, id)
-        } else if ranges.count < 100 {
-            ranges.append(id...id)
-        } else {
-            others = true
-        }
-    }
-
-    var description: String {
-        guard !ranges.isEmpty else { return "there is none at all" }
-        let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }
-        let words = sorted.prefix(10).map { range in
-            range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
-        }
-        return "there is " + words.joined(separator: ", ") + (sorted.count > 10 || others ? " and others" : "")
     }
 }

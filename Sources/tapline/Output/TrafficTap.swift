@@ -3,31 +3,8 @@ import Recording
 import Relay
 import Sockets
 import Synchronization
+import Terminal
 import Text
-
-/// Traffic that is shown, or that is missing from what is shown.
-enum Traffic: Hashable, Sendable {
-    /// Bytes that passed, at a time; before them `unseen` bytes of the flow passed that are not shown.
-    case passed(Flow, bytes: [UInt8], time: Timestamp, unseen: UInt64)
-    /// Bytes of the flow that passed and that a recording does not have.
-    case missing(Flow, count: UInt64, time: Timestamp)
-    /// The connection is gone; the last bytes of its flows may not be shown.
-    case ended(connection: UInt64, unseenUp: UInt64, unseenDown: UInt64, time: Timestamp)
-    /// Connections that ended without anything shown, and their bytes.
-    case omitted(Omitted, time: Timestamp)
-
-    /// One direction of a connection.
-    struct Flow: Hashable, Sendable {
-        var connection: UInt64
-        var direction: Direction
-    }
-
-    /// A sum of what is not shown of connections that have ended.
-    struct Omitted: Hashable, Sendable {
-        var bytes: UInt64 = 0
-        var connections: UInt64 = 0
-    }
-}
 
 /// Takes copies of the traffic on the workers' threads, and gives them to the thread that prints.
 ///

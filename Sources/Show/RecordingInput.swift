@@ -1,7 +1,8 @@
 import Sockets
+import Terminal
 
 /// The bytes of a recording as they come: a file, a file that grows, or a pipe. One thread at a time.
-struct RecordingInput: ~Copyable {
+package struct RecordingInput: ~Copyable {
     /// What comes next.
     enum Next {
         case bytes([UInt8])
@@ -27,7 +28,7 @@ struct RecordingInput: ~Copyable {
     private var isAskedToEnd = false
 
     /// Opens the file, or takes standard input for `-`.
-    init(path: String, follow: Bool) throws {
+    package init(path: String, follow: Bool) throws {
         // Everything is made before anything is kept: a value that owns something is made in one go.
         let source = try Self.open(path)
         let isRegular = source.identity?.isRegular ?? false

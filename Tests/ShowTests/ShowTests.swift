@@ -1,9 +1,8 @@
-import ArgumentParser
 import Testing
 import Text
 
 @testable import Recording
-@testable import tapline
+@testable import Show
 
 /// What `tapline show` makes of what was read.
 struct ShowTests {
@@ -175,23 +174,6 @@ struct ShowTests {
                 "2 packets left out: 1000 bytes of TCP data before the first byte that is shown",
                 "1 packet left out: 1 byte of TCP data beyond the end of their connections",
             ])
-    }
-
-    @Test(
-        arguments: [
-            (["show"], "<file>"), (["show", "x", "--format", "xml"], "summary"),
-            (["show", "x", "--flow", "up"], "--format text"),
-            (["show", "x", "--flow", "left", "--format", "raw"], "up or down"),
-            (["show", "-", "--follow"], "Standard input"), (["show", "x", "--connection", "-1"], "--connection"),
-        ])
-    func wrongCommandLine_isExplained(arguments: [String], words: String) {
-        do {
-            _ = try Tapline.parseAsRoot(arguments)
-            Issue.record("it was taken")
-        } catch {
-            #expect(Tapline.fullMessage(for: error).contains(words))
-            #expect(Tapline.exitCode(for: error).rawValue == 64)
-        }
     }
 }
 

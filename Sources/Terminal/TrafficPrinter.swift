@@ -1,31 +1,21 @@
-import Recording
-import Relay
-internal import Sockets
+import Sockets
 import Text
 
-/// How traffic is shown.
-enum TrafficView: String, CaseIterable, Sendable {
-    /// As text; no control character but newline and tab gets through.
-    case text
-    /// As offset in the flow, sixteen bytes, and their ASCII characters.
-    case hex
-}
-
 /// Makes the lines that show traffic as it passes. Confined to the thread that prints.
-struct TrafficPrinter {
+package struct TrafficPrinter {
     private let view: TrafficView
     private let terminal: TerminalTraits
     /// Where each flow of an open connection stands.
     private var offsets: [Traffic.Flow: UInt64] = [:]
 
     /// A printer for an output of the given traits.
-    init(view: TrafficView, terminal: TerminalTraits) {
+    package init(view: TrafficView, terminal: TerminalTraits) {
         self.view = view
         self.terminal = terminal
     }
 
     /// Appends what a piece of traffic looks like; whole lines always.
-    mutating func append(_ traffic: Traffic, to lines: inout [UInt8]) {
+    package mutating func append(_ traffic: Traffic, to lines: inout [UInt8]) {
         switch traffic {
         case .passed(let flow, let bytes, let time, let unseen):
             if unseen > 0 {

@@ -2,9 +2,9 @@
 @preconcurrency import Glibc
 
 /// The environment variables of the process.
-enum ProcessEnvironment {
+package enum ProcessEnvironment {
     /// Every variable. Read before there are threads.
-    static var all: [String: String] {
+    package static var all: [String: String] {
         var all: [String: String] = [:]
         var entry = environ
         while let line = entry.pointee {
@@ -20,14 +20,14 @@ enum ProcessEnvironment {
     }
 
     /// One variable.
-    static func value(_ name: String) -> String? {
+    package static func value(_ name: String) -> String? {
         getenv(name).map { String(cString: $0) }
     }
 }
 
 /// The folder that relative paths of the command line are relative to, absolute; empty where it was deleted or cannot be
 /// reached. Only a relative path is an error then.
-func workingDirectory() -> String {
+package func workingDirectory() -> String {
     guard let path = getcwd(nil, 0) else { return "" }
     defer { free(path) }
     return String(cString: path)

@@ -1,12 +1,13 @@
-import TestSupport
-import Testing
+public import Testing
 
 /// For tests that hold descriptors open without being alone in the process: they do not run while another test counts
 /// the descriptors that are left over.
-struct BesideOthers: SuiteTrait, TestTrait, TestScoping {
-    var isRecursive: Bool { true }
+public struct BesideOthers: SuiteTrait, TestTrait, TestScoping {
+    /// Also the tests of a suite.
+    public var isRecursive: Bool { true }
 
-    func provideScope(
+    /// Runs the test as one of those that share the process.
+    public func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
         await Exclusive.enterShared()
@@ -16,5 +17,6 @@ struct BesideOthers: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == BesideOthers {
-    static var besideOthers: Self { Self() }
+    /// Not while another test counts descriptors.
+    public static var besideOthers: Self { Self() }
 }

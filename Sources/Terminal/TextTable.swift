@@ -2,9 +2,9 @@
 ///
 /// Where they do not fit a terminal's width, what is a luxury is left out first; then columns shrink, and then others are
 /// left out, the least important first.
-struct TextTable {
+package struct TextTable {
     /// A column.
-    struct Column: Hashable, Sendable {
+    package struct Column: Hashable, Sendable {
         /// What stands above it.
         var title: String
         /// Numbers stand on the right.
@@ -17,6 +17,19 @@ struct TextTable {
         var shrinksTo: Int?
         /// What is cut is the start: of an address the end says more.
         var keepsEnd = false
+
+        /// A column; its cells stand on the left, unless they are numbers.
+        package init(
+            title: String, isNumber: Bool = false, atLeast: Int = 0, dispensable: Int = 0, shrinksTo: Int? = nil,
+            keepsEnd: Bool = false
+        ) {
+            self.title = title
+            self.isNumber = isNumber
+            self.atLeast = atLeast
+            self.dispensable = dispensable
+            self.shrinksTo = shrinksTo
+            self.keepsEnd = keepsEnd
+        }
     }
 
     /// From here on a column is left out before others are cut.
@@ -26,18 +39,18 @@ struct TextTable {
     private(set) var rows: [[String]] = []
 
     /// An empty table.
-    init(_ columns: [Column]) {
+    package init(_ columns: [Column]) {
         self.columns = columns
     }
 
     /// Adds a line; its cells are harmless, one for each column.
-    mutating func add(_ cells: [String]) {
+    package mutating func add(_ cells: [String]) {
         precondition(cells.count == columns.count, "TextTable: a row has a cell for each column")
         rows.append(cells)
     }
 
     /// The lines, the header first, in so many columns; nil: as wide as they are. No line ends in spaces.
-    func lines(within width: Int?, showsUnicode: Bool) -> [String] {
+    package func lines(within width: Int?, showsUnicode: Bool) -> [String] {
         var widths = columns.indices.map(naturalWidth)
         let shown = fit(&widths, within: width)
         return ([columns.map(\.title)] + rows).map { cells in

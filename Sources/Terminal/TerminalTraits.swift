@@ -1,15 +1,15 @@
-import Sockets
+package import Sockets
 
 /// What the terminal of an output can show.
-struct TerminalTraits: Hashable, Sendable {
+package struct TerminalTraits: Hashable, Sendable {
     /// Colours may be used.
-    var showsColor: Bool
+    package var showsColor: Bool
     /// Characters beyond ASCII may be used.
-    var showsUnicode: Bool
+    package var showsUnicode: Bool
 
     /// By the environment: colours only on a terminal that has them and without `NO_COLOR` (no-color.org); Unicode by
     /// the first of `LC_ALL`, `LC_CTYPE` and `LANG` that says something (locale(7)).
-    init(isTerminal: Bool, environment: (String) -> String?) {
+    package init(isTerminal: Bool, environment: (String) -> String?) {
         let plain = environment("NO_COLOR")?.isEmpty == false || environment("TERM") == "dumb"
         showsColor = isTerminal && !plain
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(environment).first { !$0.isEmpty }
@@ -18,13 +18,13 @@ struct TerminalTraits: Hashable, Sendable {
     }
 
     /// Traits as given.
-    init(showsColor: Bool, showsUnicode: Bool) {
+    package init(showsColor: Bool, showsUnicode: Bool) {
         self.showsColor = showsColor
         self.showsUnicode = showsUnicode
     }
 
     /// The traits of an output of this process.
-    init(of output: OutputFile) {
+    package init(of output: OutputFile) {
         self.init(isTerminal: output.isTerminal, environment: ProcessEnvironment.value)
     }
 }

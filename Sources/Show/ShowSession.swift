@@ -1,8 +1,9 @@
 import Recording
 import Sockets
+import Terminal
 
 /// One reading of a recording, from its first byte to its last.
-struct ShowSession: ~Copyable {
+package struct ShowSession: ~Copyable {
     private var input: RecordingInput
     private var filter: ShowFilter
     private var view: any RecordingView
@@ -15,12 +16,12 @@ struct ShowSession: ~Copyable {
     /// As much as waits before it is written.
     private static let batch = 64 * 1024
 
-    init(input: consuming RecordingInput, filter: ShowFilter, format: ShowFormat) {
+    package init(input: consuming RecordingInput, filter: ShowFilter, format: ShowFormat) {
         let terminal = TerminalTraits(of: .standardOutput)
         view =
             switch format {
             case .summary:
-                SummaryView(columns: ClientOutput.columns, showsUnicode: terminal.showsUnicode)
+                SummaryView(columns: TerminalWidth.current, showsUnicode: terminal.showsUnicode)
             case .text: TrafficPrintView(.text, terminal)
             case .hex: TrafficPrintView(.hex, terminal)
             case .raw: RawView()
@@ -32,7 +33,7 @@ struct ShowSession: ~Copyable {
     }
 
     /// Shows it all. Throws what ends the command with something else than 0.
-    mutating func run() throws {
+    package mutating func run() throws {
         var end: String?
         reading: while !isUnread {
             switch try input.next() {

@@ -1,10 +1,12 @@
 import ArgumentParser
 import Recording
-internal import Sockets
+import Show
+import Sockets
 
 /// `tapline show`: reads a recording.
-struct Show: ParsableCommand {
+struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "show",
         abstract: "Read a recording: who talked, what was said, how it ended.",
         discussion: """
             Reads recordings of Tapline's and other captures (pcapng and pcap, as of tcpdump): every conversation with its \
@@ -61,19 +63,7 @@ struct Show: ParsableCommand {
     }
 }
 
-/// How a recording is shown.
-enum ShowFormat: String, CaseIterable, Sendable, ExpressibleByArgument {
-    /// A line for each conversation.
-    case summary
-    /// As `--print text` shows it.
-    case text
-    /// As `--print hex` shows it.
-    case hex
-    /// The bytes and nothing else.
-    case raw
-    /// One object a line.
-    case json
-}
+extension ShowFormat: ExpressibleByArgument {}
 
 /// A flow as an option's value.
 private func parseFlow(_ text: String) throws -> Direction {
