@@ -85,16 +85,22 @@ let package = Package(
         .target(
             name: "Show", dependencies: ["Configuration", "Recording", "Sockets", "Terminal", "Text"],
             swiftSettings: settings),
-        .executableTarget(
-            name: "tapline",
+        .target(
+            name: "Client",
             dependencies: [
-                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Show", "Sockets", "Terminal",
-                "Text",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                "Configuration", "EventLoop", "Recording", "Show", "Sockets", "Terminal", "Text",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "tapline",
+            dependencies: [
+                "Admin", "Client", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Show", "Sockets",
+                "Terminal", "Text",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
 
@@ -140,6 +146,9 @@ let package = Package(
             name: "TerminalTests", dependencies: ["Sockets", "Terminal", "TestSupport", "Text"], swiftSettings: settings
         ),
         .testTarget(name: "ShowTests", dependencies: ["Recording", "Show", "Text"], swiftSettings: settings),
+        .testTarget(
+            name: "ClientTests", dependencies: ["Client", "Configuration", "Sockets", "Terminal", "TestSupport"],
+            swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",
             dependencies: [

@@ -18,10 +18,7 @@ struct Run: ParsableCommand {
             """)
 
     @Option(name: .customLong("config"), help: ArgumentHelp("The configuration file.", valueName: "path"))
-    var path = Run.defaultPath
-
-    /// The configuration that counts where none is named.
-    static let defaultPath = "/etc/tapline/tapline.yaml"
+    var path = Configuration.defaultPath
 
     func run() throws {
         let inheritance = try Inheritance.take()
