@@ -94,13 +94,19 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: settings),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Sockets", "Terminal", "Text",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
         .executableTarget(
             name: "tapline",
             dependencies: [
-                "Admin", "Client", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Show", "Sockets",
-                "Terminal", "Text",
+                "Client", "Configuration", "Daemon", "EventLoop", "Recorder", "Relay", "Show", "Sockets", "Terminal",
+                "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
 
@@ -150,11 +156,19 @@ let package = Package(
             name: "ClientTests", dependencies: ["Client", "Configuration", "Sockets", "Terminal", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
+            name: "DaemonTests",
+            dependencies: [
+                "Admin", "Configuration", "Daemon", "EventLoop", "Recorder", "Recording", "Relay", "Sockets",
+                "Terminal",
+                "TestSupport", "Text",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "TaplineTests",
             dependencies: [
-                "tapline", "Configuration", "Recording", "Relay", "Sockets", "Terminal", "Text", "TestSupport",
+                "tapline", "Configuration", "Daemon", "EventLoop", "Show", "Sockets", "Terminal", "TestSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

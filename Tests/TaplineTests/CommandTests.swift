@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Daemon
 import EventLoop
 import Glibc
 import Sockets
@@ -107,7 +108,7 @@ struct CommandTests {
     }
 
     @Test func version_namesTaplineAndLibuv() {
-        #expect(Tapline.configuration.version == "tapline \(Tapline.versionNumber) (libuv \(EventLoop.version))")
+        #expect(Tapline.configuration.version == "tapline \(Version.number) (libuv \(EventLoop.version))")
     }
 
     @Test func check_summarisesAGoodConfiguration() throws {
