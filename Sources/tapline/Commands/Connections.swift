@@ -64,9 +64,3 @@ struct Connections: ParsableCommand {
         }
     }
 }
-
-extension ConnectionSort: ExpressibleByArgument {
-    init?(argument: String) { self.init(argument) }
-
-    static var allValueStrings: [String] { keys }
-}

@@ -62,11 +62,3 @@ struct ShowCommand: ParsableCommand {
         try session.run()
     }
 }
-
-extension ShowFormat: ExpressibleByArgument {}
-
-/// A flow as an option's value.
-private func parseFlow(_ text: String) throws -> Direction {
-    guard let flow = Direction(rawValue: text) else { throw ValidationError("It is up or down.") }
-    return flow
-}

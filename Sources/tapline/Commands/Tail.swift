@@ -45,5 +45,3 @@ struct Tail: ParsableCommand {
         try TailSession(client: try options.client(), relay: relay, connection: connection, format: format).run()
     }
 }
-
-extension TailFormat: ExpressibleByArgument {}
