@@ -139,6 +139,10 @@ let package = Package(
             name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
+            name: "RecorderTests",
+            dependencies: ["Configuration", "EventLoop", "Recorder", "Recording", "Sockets", "TestSupport", "Text"],
+            swiftSettings: settings),
+        .testTarget(
             name: "RelayTests",
             dependencies: [
                 "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets",
@@ -167,7 +171,7 @@ let package = Package(
         .testTarget(
             name: "TaplineTests",
             dependencies: [
-                "tapline", "Configuration", "Daemon", "EventLoop", "Show", "Sockets", "Terminal", "TestSupport",
+                "tapline", "Configuration", "Daemon", "EventLoop", "Sockets", "Terminal", "TestSupport", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

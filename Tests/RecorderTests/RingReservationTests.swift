@@ -2,7 +2,6 @@ import Sockets
 import Testing
 
 @testable import Recorder
-@testable import Relay
 
 @Suite struct RingReservationTests {
     private let data = TapEvent(kind: .data, connection: 1, ticks: 0)

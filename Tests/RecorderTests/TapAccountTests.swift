@@ -3,7 +3,6 @@ import TestSupport
 import Testing
 
 @testable import Recorder
-@testable import Relay
 
 struct TapAccountTests {
     @Test func closed_countsWhatIsNotWritten_andTakesNothingMore() {
@@ -33,21 +32,6 @@ struct TapAccountTests {
         #expect(other.willNotWrite(5))
         let (more, rest) = other.close(taken: 2)
         #expect(more == 2 && rest == 0)
-    }
-
-    @Test func record_withMoreLostThanRecorded_hasNothingRecorded() throws {
-        var record = ConnectionRecord(
-            id: 1, relay: "r", generation: 1, client: .unix(path: ""), listener: .unix(path: "/l"), upstream: "u",
-            accepted: 0)
-        record.recordedBytes = 10
-        let told = Monitor<[ConnectionRecord]>([])
-        let records = PendingRecords { record in told.withLock { $0.append(record) } }
-        let account = TapAccount()
-        #expect(account.willNotWrite(25))
-        records.add(record, account, RecordingCounters(), taken: 10, isBlocking: false)
-        records.recorderFinished(1, account)
-        let end = try #require(told.withLock { $0 }.first)
-        #expect(end.recordedBytes == 0 && end.droppedBytes == 25)
     }
 
     /// Whichever comes first, no byte is both in the recording and counted as dropped, and none is neither.

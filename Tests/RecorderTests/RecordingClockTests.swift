@@ -8,7 +8,6 @@ import Text
 
 @testable import Recorder
 @testable import Recording
-@testable import Relay
 
 /// The times in a recording: those of the day, and in the order of the packets.
 @Suite struct RecordingClockTests {
@@ -120,9 +119,12 @@ import Text
     @Test func eventsOfTwoWorkers_outOfOrder_areInOrderInTheFile() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
-                let registry = RecorderRegistry(application: "test", logger: LogCapture().logger) { _ in }
-                let recorder = try registry.makeRecorder(of: "relay", RecordSettings(directory: folder))
-                let path = try #require(recorder.progress.now.file)
+                var files = RecordingFiles(directory: try Directory(path: folder), relay: "relay", keep: 0)
+                let file = try files.begin(at: WallClock.now)
+                let path = file.path
+                let recorder = try Recorder.unobserved(
+                    Recorder.Plan(name: "relay", buffer: 4 << 20, hasRecords: true, application: "test"),
+                    .files(files, file, FileRotation(size: 0, age: 0)))
                 let before = WallClock.now
                 let start = EventLoop.nanoseconds
                 let second: UInt64 = 1_000_000_000
@@ -130,7 +132,7 @@ import Text
                 Self.connection(2, at: start, to: recorder.ring)
                 Self.connection(3, at: start + 2 * second, to: recorder.ring)
                 recorder.wake()
-                registry.finish(within: 30_000)
+                #expect(recorder.end())
 
                 var reader = CaptureReader()
                 reader.append(try #require(FileManager.default.contents(atPath: path)).map { $0 })

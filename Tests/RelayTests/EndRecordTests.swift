@@ -1,12 +1,11 @@
 import Configuration
 import Glibc
-import Relay
 import Sockets
 import TestSupport
 import Testing
 import Text
 
-@testable import Daemon
+@testable import Relay
 
 struct EndRecordTests {
     @Test func aWholeConnection_inText() {

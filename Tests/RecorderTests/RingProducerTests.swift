@@ -4,20 +4,19 @@ import TestSupport
 import Testing
 
 @testable import Recorder
-@testable import Relay
 
 @Suite struct RingProducerTests {
-    private final class Told {
+    private final class Calls {
         var wakes = 0
         var rooms = 0
     }
 
     private static func lane(
-        _ ring: TapRing, isWhole: Bool = false, loop: EventLoop, told: Told = Told()
+        _ ring: TapRing, isWhole: Bool = false, loop: EventLoop, calls: Calls = Calls()
     ) -> RingProducer {
         RingProducer(
             ring: ring, isWhole: isWhole, workers: 1, ordinaryRead: 32 << 10, loop: loop,
-            hooks: RingProducer.Hooks(wake: { told.wakes += 1 }, hasRoom: { told.rooms += 1 }))
+            hooks: RingProducer.Hooks(wake: { calls.wakes += 1 }, hasRoom: { calls.rooms += 1 }))
     }
 
     private static func event(_ number: UInt64) -> TapEvent { TapEvent(kind: .data, connection: number, ticks: 0) }
@@ -42,16 +41,16 @@ import Testing
     func smallEventsOfATurn_areInTheRingWhenItEnds_andWakeOnce(isWhole: Bool) async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
-            let told = Told()
-            let lane = Self.lane(ring, isWhole: isWhole, loop: harness.loop, told: told)
+            let calls = Calls()
+            let lane = Self.lane(ring, isWhole: isWhole, loop: harness.loop, calls: calls)
             for turn in UInt64(0)..<3 {
                 #expect(ring.rest(.sleep))
                 for number in 0..<50 { #expect(Self.append(turn * 50 + UInt64(number), 64, to: lane)) }
                 #expect(Self.take(ring) == [])
-                #expect(told.wakes == turn)
+                #expect(calls.wakes == turn)
                 harness.loop.turn(wait: false)
                 #expect(Self.take(ring) == Array(turn * 50..<turn * 50 + 50))
-                #expect(told.wakes == turn + 1)
+                #expect(calls.wakes == turn + 1)
             }
         }
     }
@@ -167,21 +166,21 @@ import Testing
         }
     }
 
-    @Test func whatItWasPromised_isGivenBack_andWhoWaitedIsTold() async throws {
+    @Test func whatItWasPromised_isGivenBack_andTheWaitingOneIsNotified() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 4 << 20)
-            let told = Told()
+            let calls = Calls()
             do {
-                let lane = Self.lane(ring, isWhole: true, loop: harness.loop, told: told)
+                let lane = Self.lane(ring, isWhole: true, loop: harness.loop, calls: calls)
                 #expect(lane.room?.reserve(1000) == true)
                 #expect(Self.append(1, 64, to: lane))
                 harness.loop.turn(wait: false)
                 #expect(Self.take(ring) == [1])
                 let all = ring.capacity - TapRing.size(ofPayload: ring.largestPayload)
                 #expect(ring.reserve(all) == 0)
-                #expect(told.rooms == 0)
+                #expect(calls.rooms == 0)
             }
-            #expect(told.rooms == 1)
+            #expect(calls.rooms == 1)
             #expect(ring.reserve(ring.capacity - TapRing.size(ofPayload: ring.largestPayload)) > 0)
         }
     }
