@@ -33,8 +33,8 @@ run: setup build
 test: build
 	swift build --build-tests
 	mkdir -p .build-faults
-	$(TESTS)/test-1.jsonl --filter '^(SocketsTests|EventLoopTests|RelayTests)\.'
-	$(TESTS)/test-2.jsonl --filter '^(AdminTests|ConfigurationTests|TaplineTests)\.'
+	$(TESTS)/test-1.jsonl --filter '^(SocketsTests|EventLoopTests|RecorderTests|RelayTests)\.'
+	$(TESTS)/test-2.jsonl --filter '^(AdminTests|ClientTests|ConfigurationTests|DaemonTests|ShowTests|TaplineTests|TerminalTests)\.'
 	$(TESTS)/test-3.jsonl --filter '^(ProxyProtocolTests|RecordingTests|TLSHelloTests|TextTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" $(TESTS)/test-4.jsonl --filter '^EndToEnd\.'
 	Tests/Faults/run --quiet --read .build-faults/test-*.jsonl

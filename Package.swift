@@ -85,15 +85,32 @@ let package = Package(
                 .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/Script"),
             ],
             swiftSettings: settings),
-        .executableTarget(
-            name: "tapline",
+        .target(name: "Terminal", dependencies: ["Sockets", "Text"], swiftSettings: settings),
+        .target(
+            name: "Show", dependencies: ["Configuration", "Recording", "Sockets", "Terminal", "Text"],
+            swiftSettings: settings),
+        .target(
+            name: "Client",
             dependencies: [
-                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Sockets", "Text",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
+                "Configuration", "EventLoop", "Recording", "Show", "Sockets", "Terminal", "Text",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "Daemon",
+            dependencies: [
+                "Admin", "Configuration", "EventLoop", "Recorder", "Recording", "Relay", "Sockets", "Terminal", "Text",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "tapline",
+            dependencies: [
+                "Client", "Configuration", "Daemon", "EventLoop", "Recorder", "Relay", "Show", "Sockets", "Terminal",
+                "Text",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings, linkerSettings: smallBinary),
 
@@ -126,6 +143,10 @@ let package = Package(
             name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport"],
             swiftSettings: settings),
         .testTarget(
+            name: "RecorderTests",
+            dependencies: ["Configuration", "EventLoop", "Recorder", "Recording", "Sockets", "TestSupport", "Text"],
+            swiftSettings: settings),
+        .testTarget(
             name: "RelayTests",
             dependencies: [
                 "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets",
@@ -140,11 +161,26 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
+            name: "TerminalTests", dependencies: ["Sockets", "Terminal", "TestSupport", "Text"], swiftSettings: settings
+        ),
+        .testTarget(name: "ShowTests", dependencies: ["Recording", "Show", "Text"], swiftSettings: settings),
+        .testTarget(
+            name: "ClientTests", dependencies: ["Client", "Configuration", "Sockets", "Terminal", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "DaemonTests",
+            dependencies: [
+                "Admin", "Configuration", "Daemon", "EventLoop", "Recorder", "Recording", "Relay", "Sockets",
+                "Terminal",
+                "TestSupport", "Text",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: settings),
+        .testTarget(
             name: "TaplineTests",
             dependencies: [
-                "tapline", "Configuration", "Recording", "Relay", "Sockets", "Text", "TestSupport",
+                "tapline", "Configuration", "Daemon", "EventLoop", "Sockets", "Terminal", "TestSupport", "Text",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,14 +1,13 @@
 import ArgumentParser
+import Daemon
 import EventLoop
 import Glibc
 import Sockets
+import Terminal
 
 /// The command line.
 @main
 struct Tapline: ParsableCommand {
-    /// Tapline's version; nowhere else.
-    static let versionNumber = "0.1.0"
-
     static let configuration = CommandConfiguration(
         commandName: "tapline",
         abstract: "A TCP relay that says who closed what, and why.",
@@ -23,8 +22,8 @@ struct Tapline: ParsableCommand {
 
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 the system said no, 1 anything else.
             """,
-        version: "tapline \(versionNumber) (libuv \(EventLoop.version))",
-        subcommands: [Forward.self, Run.self, Check.self, Demo.self, Show.self],
+        version: "tapline \(Version.number) (libuv \(EventLoop.version))",
+        subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Watch and steer",

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Configuration
+import Daemon
 import EventLoop
 import Glibc
 import Sockets
+import Terminal
 import Testing
 import Text
 
@@ -106,7 +108,7 @@ struct CommandTests {
     }
 
     @Test func version_namesTaplineAndLibuv() {
-        #expect(Tapline.configuration.version == "tapline \(Tapline.versionNumber) (libuv \(EventLoop.version))")
+        #expect(Tapline.configuration.version == "tapline \(Version.number) (libuv \(EventLoop.version))")
     }
 
     @Test func check_summarisesAGoodConfiguration() throws {

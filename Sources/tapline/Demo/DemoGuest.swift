@@ -1,3 +1,4 @@
+import Daemon
 import EventLoop
 import Relay
 import Sockets
@@ -24,8 +25,8 @@ final class DemoGuest {
     }
 
     /// What the supervisor calls.
-    var hooks: Supervisor.Guest {
-        Supervisor.Guest(
+    var hooks: Guest {
+        Guest(
             started: { [self] in try start($0) }, ended: { [self] in ended($0) }, stopping: { [self] in stop() })
     }
 

@@ -1,0 +1,123 @@
+import EventLoop
+import Sockets
+import Synchronization
+package import Terminal
+
+/// Asks one tapline's admin API. Any thread.
+package struct AdminClient: Sendable {
+    /// What a request does.
+    package enum Verb: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case delete = "DELETE"
+    }
+
+    /// A whole answer.
+    package struct Answer: Sendable {
+        package var status: Int
+        var body: [UInt8]
+
+        /// The body as JSON.
+        package func json() throws(CommandFailure) -> JSONValue {
+            do {
+                return try JSONReader.read(body)
+            } catch {
+                throw CommandFailure(.failure, "tapline: the answer is not what tapline answers (\(error))")
+            }
+        }
+    }
+
+    /// The largest answer that is taken: ten thousand connections are 12 MB.
+    private static let mostBytes = 64 << 20
+
+    /// Which tapline.
+    package let target: AdminTarget
+
+    /// A client of one tapline.
+    package init(target: AdminTarget) {
+        self.target = target
+    }
+
+    /// Asks, and waits for the whole answer, whatever its status is.
+    package func ask(
+        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+    ) throws(CommandFailure) -> Answer {
+        do {
+            return try attempt(verb, path, deadline: deadline)
+        } catch {
+            throw error.failure(target)
+        }
+    }
+
+    /// The same, for whoever decides what a trouble means.
+    func attempt(
+        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+    ) throws(HTTPTrouble) -> Answer {
+        let outcome = Outcome()
+        let done = Countdown(1)
+        exchange(verb, path, deadline: deadline) { result in
+            outcome.result.withLock { $0 = result }
+            done.down()
+        }
+        // The connect has a bound of its own, and so has the answer.
+        while !done.wait(atMost: 60_000) {}
+        guard let result = outcome.result.withLock({ $0 }) else { preconditionFailure("AdminClient: no outcome") }
+        return try result.get()
+    }
+
+    /// Asks for JSON, and waits for it; an answer that says no is thrown.
+    package func json(
+        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+    ) throws(CommandFailure) -> JSONValue {
+        let answer = try ask(verb, path, deadline: deadline)
+        guard answer.status < 400 else { throw AdminRefusal(answer).failure(target) }
+        return try answer.json()
+    }
+
+    /// Asks, and calls back with the whole answer on the client's thread, once.
+    func fetch(
+        _ verb: Verb, _ path: String, deadline: Int64 = 10_000,
+        then done: @escaping @Sendable (Result<Answer, CommandFailure>) -> Void
+    ) {
+        let target = target
+        exchange(verb, path, deadline: deadline) { result in done(result.mapError { $0.failure(target) }) }
+    }
+
+    private func exchange(
+        _ verb: Verb, _ path: String, deadline: Int64,
+        then done: @escaping @Sendable (Result<Answer, HTTPTrouble>) -> Void
+    ) {
+        let gathering = Gathering()
+        let request = HTTPExchange.Request(verb: verb, path: path, deadline: deadline)
+        _ = HTTPExchange(request, to: target) { event in
+            switch event {
+            case .head(let status): gathering.answer.withLock { $0.status = status }
+            case .body(let bytes):
+                gathering.answer.withLock { answer in
+                    if answer.body.count <= Self.mostBytes { answer.body += bytes }
+                }
+            case .pause: break
+            case .end:
+                let answer = gathering.answer.withLock { $0 }
+                done(answer.body.count > Self.mostBytes ? .failure(.tooLarge) : .success(answer))
+            case .failed(let trouble): done(.failure(trouble))
+            }
+        }
+    }
+
+    /// Asks for an answer that goes on: pieces reach the sink on the client's thread, and no more of them than are
+    /// asked for with `more()`.
+    func stream(_ path: String, sink: @escaping @Sendable (HTTPExchange.Event) -> Void) -> HTTPExchange {
+        HTTPExchange(HTTPExchange.Request(path: path, deadline: nil), to: target, sink: sink)
+    }
+}
+
+/// An answer as its pieces come.
+private final class Gathering: Sendable {
+    let answer = Mutex(AdminClient.Answer(status: 0, body: []))
+}
+
+/// What came of it.
+private final class Outcome: Sendable {
+    let result = Mutex<Result<AdminClient.Answer, HTTPTrouble>?>(nil)
+}

@@ -1,0 +1,148 @@
+import Configuration
+import Sockets
+import Terminal
+
+/// Which tapline to talk to: its admin API's address, what said so, and the token for it.
+package struct AdminTarget: Hashable, Sendable {
+    /// What named the address.
+    enum Origin: Hashable, Sendable {
+        /// `--admin`.
+        case option
+        /// `TAPLINE_ADMIN`.
+        case environment
+        /// `admin.listen` of the configuration at this path.
+        case configuration(String)
+        /// Nothing: it is the one that an admin server has unless told otherwise.
+        case byDefault
+
+        /// What named the address.
+        var words: String {
+            switch self {
+            case .option: "from --admin"
+            case .environment: "from \(AdminTarget.variable)"
+            case .configuration(let path): "from \(path)"
+            case .byDefault: "the default"
+            }
+        }
+
+        /// What to do when nothing is there.
+        var advice: String {
+            switch self {
+            case .option, .environment: "Its first lines say where the admin API listens."
+            case .configuration, .byDefault: "--admin ADDRESS or \(AdminTarget.variable) names another."
+            }
+        }
+    }
+
+    /// What a search goes by, apart from it so that a test can give other things.
+    package struct Surroundings {
+        /// One variable of the environment.
+        var variable: (String) -> String?
+        /// Every variable: a configuration takes values from them.
+        var variables: [String: String]
+        /// What relative paths are relative to.
+        var directory: String
+        /// Whether a file is there and can be read.
+        var canRead: (String) -> Bool
+
+        /// The surroundings of a process, or of a test.
+        package init(
+            variable: @escaping (String) -> String?, variables: [String: String], directory: String,
+            canRead: @escaping (String) -> Bool
+        ) {
+            self.variable = variable
+            self.variables = variables
+            self.directory = directory
+            self.canRead = canRead
+        }
+    }
+
+    /// The variable that names the address.
+    package static let variable = "TAPLINE_ADMIN"
+
+    let address: AdminAddress
+    let origin: Origin
+    /// The bearer token; nil: none was found, and perhaps none is needed.
+    let token: String?
+
+    /// Finds it: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config` or of the default file, if that is
+    /// there and can be read, else 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else the
+    /// `token_file` of the configuration that gave the address.
+    package static func find(
+        admin: String?, config: String?, tokenFile: String?, in surroundings: Surroundings
+    ) throws -> AdminTarget {
+        let (address, origin, settings) = try self.address(admin, config, surroundings)
+        let token: String?
+        if let tokenFile {
+            token = try Self.token(in: tokenFile)
+        } else if let value = try Self.token(ofVariable: surroundings.variable(AdminSettings.tokenVariable)) {
+            token = value
+        } else if let path = settings?.tokenFile, surroundings.canRead(path) {
+            token = try Self.token(in: path)
+        } else {
+            token = nil
+        }
+        return AdminTarget(address: address, origin: origin, token: token)
+    }
+
+    private static func address(
+        _ admin: String?, _ config: String?, _ surroundings: Surroundings
+    ) throws -> (AdminAddress, Origin, AdminSettings?) {
+        if let admin { return (try parse(admin, "--admin", surroundings), .option, nil) }
+        if let value = surroundings.variable(variable), !value.isEmpty {
+            return (try parse(value, variable, surroundings), .environment, nil)
+        }
+        let path = config ?? Configuration.defaultPath
+        if config != nil || surroundings.canRead(path) {
+            do {
+                let found = try Configuration.load(path: path, environment: surroundings.variables)
+                if let settings = found.admin {
+                    return (AdminAddress(settings.listen), .configuration(path), settings)
+                }
+                if config != nil {
+                    throw CommandFailure(
+                        .configuration,
+                        "\(path): has no `admin:`, so nothing says where its tapline answers; "
+                            + "add `admin: { listen: \(AdminSettings.defaultListen) }`, or say --admin ADDRESS")
+                }
+            } catch let errors as ConfigurationErrors where config == nil {
+                // Nobody asked for this file; whether the one that it describes runs is another question.
+                _ = errors
+            }
+        }
+        return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
+    }
+
+    private static func parse(_ text: String, _ name: String, _ surroundings: Surroundings) throws -> AdminAddress {
+        do {
+            return try AdminAddress(parsing: text, directory: surroundings.directory)
+        } catch {
+            throw CommandFailure(
+                .usage, "tapline: \(name): \(error.message)\ntapline: it is HOST:PORT, PORT or unix:PATH")
+        }
+    }
+
+    /// Read as the server reads it, or the same variable would be good on one side only.
+    private static func token(ofVariable value: String?) throws -> String? {
+        do {
+            return try TokenText.parse(variable: value)
+        } catch {
+            throw CommandFailure(.failure, "tapline: \(error.message)")
+        }
+    }
+
+    private static func token(in path: String) throws -> String {
+        let bytes: [UInt8]
+        do {
+            bytes = try InputFile(path: path).read(atMost: 4096)
+        } catch let error as Errno {
+            throw SystemError("read \(path)", error)
+        }
+        let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        guard words.count == 1, words[0].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw CommandFailure(
+                .failure, "tapline: \(path) holds no token; a token is one line of printable characters without spaces")
+        }
+        return String(words[0])
+    }
+}

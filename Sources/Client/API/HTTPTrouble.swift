@@ -1,0 +1,70 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import Sockets
+import Terminal
+
+/// Why an exchange came to nothing.
+enum HTTPTrouble: Error, Hashable, Sendable {
+    /// No connection: the system's reason.
+    case connect(Errno)
+    /// The name means no address.
+    case name
+    /// No answer in time.
+    case timeout
+    /// The connection ended in the middle of the answer.
+    case cut
+    /// The answer is not HTTP.
+    case notHTTP
+    /// The answer is larger than any that is taken.
+    case tooLarge
+
+    /// What a failed connect means.
+    init(connecting error: any Error) {
+        switch error {
+        case let error as NIOConnectionError:
+            // Every address of a name failed; the last one's reason stands for all of them.
+            if let last = error.connectionErrors.last {
+                self.init(connecting: last.error)
+            } else {
+                self = .name
+            }
+        case let error as IOError: self = .connect(Errno(error.errnoCode))
+        case ChannelError.connectTimeout: self = .timeout
+        default: self = .name
+        }
+    }
+}
+
+extension HTTPTrouble {
+    /// What the command says, and ends with.
+    func failure(_ target: AdminTarget) -> CommandFailure {
+        let place = "\(target.address) (\(target.origin.words))"
+        switch self {
+        case .connect(let errno):
+            switch errno.code {
+            case ECONNREFUSED, ENOENT:
+                return CommandFailure(
+                    .system,
+                    "tapline: nothing listens at \(place): \(errno)\ntapline: is tapline running, and was it started "
+                        + "with --admin, or with `admin:` in its configuration? \(target.origin.advice)")
+            case EACCES, EPERM:
+                return CommandFailure(
+                    .system,
+                    "tapline: cannot connect to \(place): \(errno)\ntapline: only the user that tapline runs as, and "
+                        + "root, may open its admin socket")
+            default:
+                return CommandFailure(.system, "tapline: cannot connect to \(place): \(errno) (\(errno.name))")
+            }
+        case .name: return CommandFailure(.system, "tapline: no address is known for \(place)")
+        case .timeout: return CommandFailure(.system, "tapline: no answer in time from \(place)")
+        case .cut: return CommandFailure(.system, "tapline: \(place) ended the connection before its answer did")
+        case .notHTTP:
+            return CommandFailure(
+                .failure,
+                "tapline: whoever answers at \(place) does not speak HTTP; is that the admin API's address, and not a "
+                    + "relay's?")
+        case .tooLarge: return CommandFailure(.failure, "tapline: the answer is too large; say --limit")
+        }
+    }
+}

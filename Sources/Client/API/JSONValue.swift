@@ -1,0 +1,93 @@
+import Text
+
+/// A JSON value (RFC 8259) as it was read: members keep their order and numbers their text, so that what is written
+/// again is what came. Any thread.
+package enum JSONValue: Hashable, Sendable {
+    case null
+    case boolean(Bool)
+    /// A number, as its text.
+    case number(String)
+    case string(String)
+    case array([JSONValue])
+    case object([Member])
+
+    /// A key of an object with its value.
+    package struct Member: Hashable, Sendable {
+        var key: String
+        var value: JSONValue
+    }
+
+    // MARK: Looking into it
+
+    /// The value under a key; null where there is none, or where this is no object.
+    package subscript(key: String) -> JSONValue {
+        guard case .object(let members) = self else { return .null }
+        return members.first { $0.key == key }?.value ?? .null
+    }
+
+    /// The elements of an array; none of anything else.
+    package var elements: [JSONValue] {
+        if case .array(let elements) = self { elements } else { [] }
+    }
+
+    /// The members of an object; none of anything else.
+    var members: [Member] {
+        if case .object(let members) = self { members } else { [] }
+    }
+
+    /// The text of a string.
+    var text: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    /// A whole number that is not below zero.
+    package var count: UInt64? {
+        if case .number(let text) = self { UInt64(text) } else { nil }
+    }
+
+    /// A number.
+    var double: Double? {
+        if case .number(let text) = self { Double(text) } else { nil }
+    }
+
+    /// Whether it is `true`.
+    var isTrue: Bool { self == .boolean(true) }
+
+    /// Whether it is `null`, or not there.
+    var isNull: Bool { self == .null }
+
+    // MARK: Writing it
+
+    /// The value on one line, with nothing in it that acts on a terminal.
+    var line: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends it without spaces.
+    func append(to bytes: inout [UInt8]) {
+        switch self {
+        case .null: bytes.append("null")
+        case .boolean(let isTrue): bytes.append(isTrue ? "true" : "false")
+        case .number(let text): bytes.append(text)
+        case .string(let text): bytes.append(quoted: text)
+        case .array(let elements):
+            bytes.append("[")
+            for (index, element) in elements.enumerated() {
+                if index > 0 { bytes.append(",") }
+                element.append(to: &bytes)
+            }
+            bytes.append("]")
+        case .object(let members):
+            bytes.append("{")
+            for (index, member) in members.enumerated() {
+                if index > 0 { bytes.append(",") }
+                bytes.append(quoted: member.key)
+                bytes.append(":")
+                member.value.append(to: &bytes)
+            }
+            bytes.append("}")
+        }
+    }
+}

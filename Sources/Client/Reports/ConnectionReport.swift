@@ -1,0 +1,119 @@
+import Terminal
+import Text
+
+/// A connection's story and its numbers, as lines. Pure.
+package struct ConnectionReport {
+    /// Where the values begin.
+    private static let indent = 13
+
+    private let connection: JSONValue
+
+    /// Of the API's object for one connection.
+    package init(_ connection: JSONValue) {
+        self.connection = connection
+    }
+
+    private func text(_ key: String) -> String { (connection[key].text ?? "-").harmless }
+
+    /// The lines, broken where they are longer than so many columns.
+    package func lines(within columns: Int, showsUnicode: Bool) -> [String] {
+        let arrow = showsUnicode ? "→" : "->"
+        var lines = ["connection \(connection["id"].count ?? 0) of \(text("relay")), \(text("state"))", ""]
+        for sentence in connection["story"].elements { lines += (sentence.text ?? "").harmless.wrapped(to: columns) }
+        lines.append("")
+        var address = ""
+        if let connected = connection["upstream_address"].text, connected != connection["upstream"].text {
+            address = " (\(connected.harmless))"
+        }
+        let numbers = [
+            ("path", "\(text("client")) \(arrow) \(text("listener")) \(arrow) \(text("upstream"))\(address)"),
+            ("accepted", "\(text("accepted")), generation \(connection["generation"].count ?? 0)"),
+            ("up", flow("up")), ("down", flow("down")),
+            (
+                "took",
+                "\(Words.duration(connection["connect_ms"].count)) to connect, "
+                    + "\(Words.duration(connection["first_byte_ms"].count)) to the first byte down, "
+                    + "\(Words.duration(connection["age_ms"].count)) in all"
+            ),
+        ]
+        for (name, value) in numbers + proxied + hello + ends + recording + legs {
+            let pieces = value.wrapped(to: columns - Self.indent)
+            lines += zip([name] + pieces.dropFirst().map { _ in "" }, pieces).map { $0.padded(to: Self.indent) + $1 }
+        }
+        return lines
+    }
+
+    /// What the PROXY protocol adds.
+    private var proxied: [(String, String)] {
+        let header = connection["proxy_header"]
+        let words = [
+            connection["proxied_by"].text.map { "through \($0.harmless)" },
+            header["destination"].text.map { "which it reached at \($0.harmless)" },
+            header["authority"].text.map { "for \($0.harmless)" }, header["tls_version"].text.map(\.harmless),
+            connection["unique_id"].text.map { "unique id \($0.harmless)" },
+        ].compactMap(\.self)
+        return words.isEmpty ? [] : [("proxy", words.joined(separator: ", "))]
+    }
+
+    /// What the client's TLS ClientHello adds.
+    private var hello: [(String, String)] {
+        let hello = connection["tls_hello"]
+        let words = [
+            connection["server_name"].text.map { "asked for \($0.harmless)" },
+            connection["alpn"].text.map { "ALPN \($0.harmless)" }, hello["version"].text.map(\.harmless),
+            hello["route"].text.map { "by the route for \($0.harmless)" }, hello["fault"].text.map(\.harmless),
+        ].compactMap(\.self)
+        return words.isEmpty ? [] : [("tls", words.joined(separator: ", "))]
+    }
+
+    private func flow(_ name: String) -> String {
+        var words = Words.size(connection["bytes_\(name)"].count)
+        if let rate = connection["rate_\(name)"].count, rate > 0 { words += ", \(Words.rate(rate))" }
+        if let spliced = connection["spliced_\(name)"].count, spliced > 0 {
+            words += ", \(Quantity.size(spliced)) of it spliced"
+        }
+        return words
+    }
+
+    private var ends: [(String, String)] {
+        guard connection["state"].text == "closed" else { return [] }
+        let errno = connection["errno"].text.map { " (\($0.harmless))" } ?? ""
+        return [("ended", "\(text("time")), \(text("reason"))\(errno), by \(text("closed_by"))")]
+    }
+
+    private var recording: [(String, String)] {
+        guard let recorded = connection["recorded_bytes"].count else { return [] }
+        let dropped = connection["dropped_bytes"].count ?? 0
+        let rest = dropped > 0 ? ", \(Quantity.size(dropped)) lost" : ""
+        return [("recorded", Quantity.size(recorded) + rest)]
+    }
+
+    private var legs: [(String, String)] {
+        ["client", "upstream"].compactMap { name in
+            let leg = connection["legs"][name]
+            guard !leg.isNull else { return nil }
+            var words: [String] = []
+            if leg["failed"].isTrue { words.append("failed") }
+            if leg["ended"].isTrue { words.append("has ended its half") }
+            if let held = leg["held_bytes"].count, held > 0 {
+                words.append(
+                    "\(Quantity.size(held)) held for it, nothing taken for \(Words.age(leg["blocked_ms"].count))")
+            }
+            words.append("quiet for \(Words.age(leg["quiet_ms"].count))")
+            let tcp = leg["tcp"]
+            if !tcp.isNull {
+                words.append("round trip \(Words.trip(tcp["rtt_us"].count))")
+                if let queue = tcp["send_queue"].count, queue > 0 {
+                    words.append("\(Quantity.size(queue)) sent and not acknowledged")
+                }
+                if let queue = tcp["receive_queue"].count, queue > 0 {
+                    words.append("\(Quantity.size(queue)) received and not read yet")
+                }
+                if let again = tcp["retransmits"].count, again > 0 {
+                    words.append("\(Words.number(again, "segment")) sent again")
+                }
+            }
+            return ("\(name) leg", words.joined(separator: ", "))
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Terminal
+
+/// What a reload changed, as lines for a person. Pure.
+package enum DifferenceText {
+    /// Of the answer to `POST /v1/reload`.
+    package static func lines(of answer: JSONValue) -> [String] {
+        let generation = answer["generation"].count ?? 0
+        guard answer["result"].text == "applied" else {
+            return ["nothing has changed; generation \(generation) stays in force"]
+        }
+        let difference = answer["difference"]
+        var lines = ["generation \(generation) is in force"]
+        lines += difference["added"].elements.map { "  added relay \(word($0))" }
+        lines += difference["removed"].elements.map { "  removed relay \(word($0)); what it has open may finish" }
+        lines += difference["renamed"].elements.map { "  renamed relay \(word($0["old"])) to \(word($0["new"]))" }
+        for change in difference["changed"].elements {
+            lines += change["settings"].elements.map { "  \(word(change["relay"])): \(setting($0))" }
+        }
+        let listeners = difference["listeners"]
+        lines += listeners["added"].elements.map { "  listens on \(word($0["address"])) for \(word($0["relay"]))" }
+        lines += listeners["removed"].elements.map {
+            "  listens no more on \(word($0["address"])) (\(word($0["relay"])))"
+        }
+        lines += listeners["moved"].elements.map {
+            "  \(word($0["address"])) moved from \(word($0["from"])) to \(word($0["to"]))"
+        }
+        lines += difference["settings"].elements.map { "  \(setting($0))" }
+        lines += difference["needs_restart"].elements.map { "  waits for the next start: \(setting($0))" }
+        return lines
+    }
+
+    private static func setting(_ setting: JSONValue) -> String {
+        "\(word(setting["key"])) \(setting["old"].text?.harmless ?? "(none)") → "
+            + (setting["new"].text?.harmless ?? "(none)")
+    }
+
+    private static func word(_ value: JSONValue) -> String {
+        (value.text ?? "?").harmless
+    }
+}

@@ -1,0 +1,176 @@
+import Terminal
+import Text
+
+/// What `tapline status` says. Pure.
+package struct StatusReport {
+    let status: JSONValue
+    let relays: [JSONValue]
+    let target: AdminTarget
+
+    /// A report of the answers of `GET /v1/status` and `GET /v1/relays`.
+    package init(status: JSONValue, relays: [JSONValue], target: AdminTarget) {
+        self.status = status
+        self.relays = relays
+        self.target = target
+    }
+
+    /// The whole screen.
+    package func lines(_ output: ClientOutput) -> [String] {
+        let showsUnicode = output.terminal.showsUnicode
+        var lines = [
+            output.bold(
+                "tapline \((status["version"].text ?? "?").harmless), up \(Words.age(status["uptime_ms"].count)), "
+                    + "pid \(status["pid"].count ?? 0), admin \(target.address)")
+        ]
+        lines += warnings.map { output.warning("warning: \($0)") }
+        lines += facts.map { "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode) }
+        lines.append("")
+        lines += table(showsUnicode).lines(within: output.columns, showsUnicode: showsUnicode)
+        return lines
+    }
+
+    // MARK: What needs attention
+
+    /// What somebody should know first, the gravest first.
+    var warnings: [String] {
+        var warnings: [String] = []
+        if status["draining"].isTrue {
+            warnings.append(
+                "draining: no clients are accepted, and \(Words.number(openConnections, "connection")) may finish")
+        }
+        let last = status["last_reload"]
+        if last["result"].text == "rejected" {
+            warnings.append(
+                "the last reload (\(Words.clock(last["time"].text)) UTC, \(Self.source(last))) was rejected; generation "
+                    + "\(status["generation"].count ?? 0) stays in force")
+            warnings += last["problems"].elements.prefix(5).map(Self.problem)
+        }
+        let descriptors = status["descriptors"]
+        if let open = descriptors["open"].count, let limit = descriptors["limit"].count, limit > 0,
+            open > limit / 10 * 9
+        {
+            warnings.append("\(open) of \(limit) descriptors are in use; accepting pauses before they are spent")
+        }
+        for relay in relays { warnings += Self.warnings(of: relay) }
+        return warnings
+    }
+
+    private static func warnings(of relay: JSONValue) -> [String] {
+        let name = (relay["name"].text ?? "?").harmless
+        var warnings: [String] = []
+        if let open = relay["open"].count, let most = relay["limits"]["max_connections"].count, most > 0, open >= most {
+            warnings.append("\(name): accepting is paused, \(open) connections are its max_connections; clients wait")
+        } else if let pauses = relay["accept_pauses"].count, pauses > 0 {
+            warnings.append("\(name): accepting has paused \(pauses == 1 ? "once" : "\(pauses) times")")
+        }
+        let recording = relay["recording"]
+        if let trouble = recording["trouble"].text {
+            warnings.append("\(name): its recording cannot be written: \(trouble.harmless)")
+        }
+        if let dropped = recording["dropped_bytes"].count, dropped > 0 {
+            warnings.append("\(name): its recording has lost \(Quantity.size(dropped))")
+        }
+        return warnings
+    }
+
+    static func problem(_ problem: JSONValue) -> String {
+        var place = problem["path"].text ?? "?"
+        if let line = problem["line"].count { place += ":\(line):\(problem["column"].count ?? 1)" }
+        return "\(place): \(problem["message"].text ?? "")".harmless
+    }
+
+    private static func source(_ reload: JSONValue) -> String {
+        switch reload["source"].text {
+        case "file": "the file changed"
+        case "signal": "SIGHUP"
+        case "api": "asked for"
+        case let other: (other ?? "?").harmless
+        }
+    }
+
+    // MARK: The process
+
+    private var openConnections: UInt64 { status["open_connections"].count ?? 0 }
+
+    private func sum(_ key: String) -> UInt64 {
+        relays.reduce(0) { $0 &+ ($1[key].count ?? 0) }
+    }
+
+    private var facts: [(String, String)] {
+        var generation = "generation \(status["generation"].count ?? 0)"
+        let last = status["last_reload"]
+        if let result = last["result"].text, result != "rejected" {
+            generation += ", last reload \(Words.clock(last["time"].text)) UTC (\(Self.source(last))): "
+            generation += result == "unchanged" ? "nothing changed" : (last["summary"].text ?? result).harmless
+        }
+        let memory = status["memory"]
+        let descriptors = status["descriptors"]
+        return [
+            (
+                "configuration",
+                "\((status["configuration"].text ?? "none, by the command line").harmless), \(generation)"
+            ),
+            (
+                "connections",
+                "\(openConnections) open, \(sum("accepted")) accepted; \(Quantity.size(sum("rate_up")))/s up, "
+                    + "\(Quantity.size(sum("rate_down")))/s down"
+            ),
+            (
+                "process",
+                "\(Words.size(memory["resident_bytes"].count)) resident, "
+                    + "\(Words.size(memory["private_bytes"].count)) of it private; "
+                    + "\(Words.number(status["workers"].count ?? 0, "worker")), "
+                    + "\(descriptors["open"].count ?? 0) of \(descriptors["limit"].count ?? 0) descriptors"
+            ),
+        ]
+    }
+
+    // MARK: The relays
+
+    private func table(_ showsUnicode: Bool) -> TextTable {
+        var table = TextTable([
+            .init(title: "RELAY", shrinksTo: 8), .init(title: "LISTENS", dispensable: 2, shrinksTo: 15),
+            .init(title: "UPSTREAM", dispensable: 1, shrinksTo: 12, keepsEnd: true),
+            .init(title: "OPEN", isNumber: true),
+            .init(title: "UP/S", isNumber: true, dispensable: 3),
+            .init(title: "DOWN/S", isNumber: true, dispensable: 3),
+            .init(title: "UP", isNumber: true), .init(title: "DOWN", isNumber: true),
+            .init(title: "ACCEPTED", isNumber: true, dispensable: 4), .init(title: "FAILED", isNumber: true),
+            .init(title: "RECORDING", dispensable: 5, shrinksTo: 12),
+        ])
+        for relay in relays {
+            let isConfigured = relay["configured"].isTrue
+            let listeners = relay["listeners"].elements.compactMap(\.text).joined(separator: ", ")
+            table.add([
+                (relay["name"].text ?? "?").harmless + (isConfigured ? "" : " (removed)"),
+                listeners.isEmpty ? "-" : listeners.harmless, Self.upstream(of: relay),
+                "\(relay["open"].count ?? 0)", Words.rate(relay["rate_up"].count), Words.rate(relay["rate_down"].count),
+                Words.size(relay["bytes_up"].count), Words.size(relay["bytes_down"].count),
+                "\(relay["accepted"].count ?? 0)", "\(Self.failures(of: relay))",
+                Self.recording(relay["recording"]),
+            ])
+        }
+        return table
+    }
+
+    /// What it forwards to; of one that goes by TLS server names the last resort, and how many routes stand before it.
+    static func upstream(of relay: JSONValue) -> String {
+        let own = (relay["upstream"].text ?? "-").harmless
+        let routing = relay["tls_routing"]
+        guard !routing.isNull else { return own }
+        let routes = Words.number(UInt64(routing["routes"].elements.count), "route")
+        return routing["otherwise"].text == "refuse" ? routes : "\(routes), \(own)"
+    }
+
+    /// How many connections did not end in order.
+    static func failures(of relay: JSONValue) -> UInt64 {
+        let inOrder: Set = ["client_closed", "upstream_closed"]
+        return relay["ended"].members.reduce(0) { $0 &+ (inOrder.contains($1.key) ? 0 : $1.value.count ?? 0) }
+    }
+
+    private static func recording(_ recording: JSONValue) -> String {
+        guard recording["recording"].isTrue else { return "-" }
+        let size = Quantity.size(recording["recorded_bytes"].count ?? 0)
+        return recording["file"].text.map { "\(size) to \($0.harmless)" } ?? size
+    }
+}

@@ -1,0 +1,25 @@
+import Terminal
+
+extension Words {
+    /// Who waits for whom, in one word or two.
+    static func waits(_ waits: JSONValue) -> String {
+        guard let subject = waits["for"].text else { return "-" }
+        let words =
+            switch subject {
+            case "proxy_header": "PROXY header"
+            case "tls_hello": "TLS hello"
+            case "name": "name lookup"
+            case "connect": "connect"
+            case "client_reads": "client reads"
+            case "upstream_reads": "upstream reads"
+            case "both_read": "both read"
+            case "client_sends": "client sends"
+            case "upstream_sends": "upstream sends"
+            case "anyone_sends": "first byte"
+            case "sent": "delivery"
+            case "recording": "recording"
+            default: subject.harmless
+            }
+        return "\(words) \(age(waits["ms"].count))"
+    }
+}

@@ -1,0 +1,127 @@
+import EventLoop
+import Glibc
+import Recording
+import Show
+import Sockets
+import Terminal
+
+/// One following of the live traffic, on a loop of the main thread. It reads no faster than it writes: what it does not
+/// take, the server leaves out and counts.
+package final class TailSession {
+    private let client: AdminClient
+    private let path: String
+    private let what: String
+    /// The only connection that is wanted; nil: all.
+    private let connection: UInt64?
+    private let output = ClientOutput()
+    private let reader = RecordingReader(keepsPrefixes: false)
+    /// Nil: the recording itself.
+    private var view: (any RecordingView)?
+    /// The answer's status, once it is there.
+    private var status = 0
+    private var refusal: [UInt8] = []
+    private var outcome: Result<Void, any Error>?
+    private var exchange: HTTPExchange?
+
+    package init(client: AdminClient, relay: String?, connection: UInt64?, format: TailFormat) {
+        self.client = client
+        self.connection = connection
+        var query: [String] = []
+        if let relay { query.append("relay=\(relay.percentEncoded)") }
+        if let connection { query.append("connection=\(connection)") }
+        path = "/v1/tap" + (query.isEmpty ? "" : "?\(query.joined(separator: "&"))")
+        what = connection.map { "connection \($0)" } ?? relay.map { "relay \($0.harmless)" } ?? "every relay"
+        view =
+            switch format {
+            case .text: TrafficPrintView(.text, output.terminal)
+            case .hex: TrafficPrintView(.hex, output.terminal)
+            case .json: JSONView()
+            case .pcapng: nil
+            }
+    }
+
+    /// Shows until the stream or the user ends it.
+    package func run() throws {
+        let loop = try EventLoop()
+        defer {
+            loop.closeHandles()
+            loop.close()
+        }
+        let mailbox = try Mailbox<HTTPExchange.Event>(loop: loop) { [self] events in take(events) }
+        defer { mailbox.close() }
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            _ = try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
+        }
+        exchange = client.stream(path) { event in mailbox.post(event) }
+        while outcome == nil { loop.turn(wait: true) }
+        exchange?.cancel()
+        try outcome?.get()
+    }
+
+    private func take(_ events: [HTTPExchange.Event]) {
+        for event in events where outcome == nil {
+            do {
+                try take(event)
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+    }
+
+    private func take(_ event: HTTPExchange.Event) throws {
+        switch event {
+        case .head(let status):
+            self.status = status
+            // Nothing may pass for a long while; a person should know that it waits, and not that it hangs.
+            if status < 400, ClientOutput.isTerminal, OutputFile.standardError.isTerminal {
+                writeToStandardError("tapline: following \(what); Ctrl-C ends it\n")
+            }
+        case .body(let bytes):
+            if status >= 400 { refusal += bytes } else { try show(bytes) }
+        case .pause: exchange?.more()
+        case .end:
+            guard status < 400 else {
+                throw AdminRefusal(AdminClient.Answer(status: status, body: refusal)).failure(client.target)
+            }
+            try finish()
+            outcome = .success(())
+        case .failed(.cut) where status > 0 && status < 400:
+            try finish()
+            throw CommandFailure(.failure, "tapline: the tapline at \(client.target.address) has gone")
+        case .failed(let trouble): throw trouble.failure(client.target)
+        }
+    }
+
+    // MARK: Showing
+
+    private func show(_ bytes: [UInt8]) throws {
+        if view == nil { try output.write(bytes) }
+        // Also of a recording that is handed on: the end of the only connection that is wanted is the end.
+        guard view != nil || connection != nil else { return }
+        reader.append(bytes)
+        try showEvents()
+    }
+
+    private func finish() throws {
+        guard view != nil else { return }
+        try? reader.finish()
+        try showEvents()
+    }
+
+    private func showEvents() throws {
+        var text: [UInt8] = []
+        do {
+            while let event = try reader.next() {
+                view?.take(event, into: &text)
+                if case .ended(let conversation) = event, conversation.id == connection {
+                    outcome = outcome ?? .success(())
+                }
+            }
+        } catch {
+            try output.write(text)
+            throw CommandFailure(.failure, "tapline: the stream \(error)")
+        }
+        view?.settle(into: &text)
+        if !text.isEmpty { try output.write(text) }
+    }
+}

@@ -1,0 +1,84 @@
+import Terminal
+import Text
+
+/// What `tapline top` knows of a running tapline at one moment.
+struct TopSnapshot: Hashable, Sendable {
+    /// `GET /v1/status`.
+    var status: JSONValue
+    /// In the order of the configuration.
+    var relays: [Relay]
+    /// In the order that was asked for, as many as were asked for.
+    var connections: [Connection]
+    /// How many there are.
+    var total: UInt64
+
+    /// A relay's line.
+    struct Relay: Hashable, Sendable {
+        var name: String
+        var open: UInt64
+        var newPerSecond: Double
+        var rateUp: UInt64
+        var rateDown: UInt64
+        var bytes: UInt64
+        var failures: UInt64
+        var isRecording: Bool
+        var isConfigured: Bool
+
+        /// Of the API's object.
+        init(_ relay: JSONValue) {
+            name = relay["name"].text ?? ""
+            open = relay["open"].count ?? 0
+            newPerSecond = relay["rate_accepted"].double ?? 0
+            rateUp = relay["rate_up"].count ?? 0
+            rateDown = relay["rate_down"].count ?? 0
+            bytes = (relay["bytes_up"].count ?? 0) &+ (relay["bytes_down"].count ?? 0)
+            failures = StatusReport.failures(of: relay)
+            isRecording = relay["recording"]["recording"].isTrue
+            isConfigured = relay["configured"].isTrue
+        }
+    }
+
+    /// A connection's line.
+    struct Connection: Hashable, Sendable {
+        var id: UInt64
+        var relay: String
+        var client: String
+        var upstream: String
+        var state: String
+        var age: UInt64
+        var bytes: UInt64
+        var rateUp: UInt64
+        var rateDown: UInt64
+        var waits: String
+
+        /// Of the API's object.
+        init(_ connection: JSONValue) {
+            id = connection["id"].count ?? 0
+            relay = connection["relay"].text ?? ""
+            client = connection["client"].text ?? ""
+            upstream = ConnectionTable.upstreamText(connection) ?? ""
+            state = connection["state"].text ?? ""
+            age = connection["age_ms"].count ?? 0
+            bytes = (connection["bytes_up"].count ?? 0) &+ (connection["bytes_down"].count ?? 0)
+            rateUp = connection["rate_up"].count ?? 0
+            rateDown = connection["rate_down"].count ?? 0
+            waits = Words.waits(connection["waits"])
+        }
+    }
+
+    /// Bytes a second of all relays.
+    var rateUp: UInt64 { relays.reduce(0) { $0 &+ $1.rateUp } }
+    /// Bytes a second of all relays.
+    var rateDown: UInt64 { relays.reduce(0) { $0 &+ $1.rateDown } }
+}
+
+/// By what `tapline top` sorts connections, in the order of the key that changes it.
+enum TopSort: String, CaseIterable, Hashable, Sendable {
+    case rate, bytes, age, waits, client, relay
+
+    /// The next one.
+    var next: TopSort {
+        let all = Self.allCases
+        return all[((all.firstIndex(of: self) ?? 0) + 1) % all.count]
+    }
+}

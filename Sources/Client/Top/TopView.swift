@@ -1,0 +1,269 @@
+import Terminal
+import Text
+
+/// A line on the screen, in pieces that look alike.
+struct TopLine: Hashable, Sendable {
+    /// How a piece looks. Only the last three are colours.
+    enum Style: Hashable, Sendable {
+        case plain, bold, dim, inverse
+        case good, notable, trouble
+    }
+
+    var pieces: [(text: String, style: Style)] = []
+
+    init() {}
+
+    init(_ text: String, _ style: Style = .plain) {
+        pieces = [(text, style)]
+    }
+
+    /// The text alone.
+    var text: String { pieces.map(\.text).joined() }
+
+    static func == (left: TopLine, right: TopLine) -> Bool { left.text == right.text && left.styles == right.styles }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(text)
+    }
+
+    private var styles: [Style] { pieces.map(\.style) }
+
+    /// The line in so many columns at most, as a terminal takes it.
+    func rendered(columns: Int, _ terminal: TerminalTraits) -> String {
+        var room = columns
+        var result = ""
+        for (text, style) in pieces where room > 0 {
+            let shown = text.cut(to: room, showsUnicode: terminal.showsUnicode)
+            room -= shown.count
+            let code =
+                switch style {
+                case .plain: ""
+                case .bold: "1"
+                case .dim: "2"
+                case .inverse: "7"
+                case .good: terminal.showsColor ? "32" : ""
+                case .notable: terminal.showsColor ? "33" : "1"
+                case .trouble: terminal.showsColor ? "31;1" : "1"
+                }
+            result += code.isEmpty ? shown : "\u{1B}[\(code)m\(shown)\u{1B}[0m"
+        }
+        return result
+    }
+}
+
+/// Draws `tapline top`: what the machine knows, as lines for a screen. Pure.
+struct TopView {
+    /// The screen.
+    let columns: Int
+    let rows: Int
+    let terminal: TerminalTraits
+    /// Where the tapline is.
+    let address: String
+
+    /// As many lines as the screen has rows.
+    func lines(_ model: TopModel) -> [TopLine] {
+        var lines = [title(model)]
+        switch model.mode {
+        case .help: lines += helpLines
+        case .story(let id, let top): lines += storyLines(model, id, top)
+        case .table, .filtering, .confirmingKill: lines += tableLines(model)
+        }
+        lines = Array(lines.prefix(max(1, rows - 1)))
+        while lines.count < rows - 1 { lines.append(TopLine()) }
+        return lines + [lastLine(model)]
+    }
+
+    // MARK: First and last
+
+    private func title(_ model: TopModel) -> TopLine {
+        let status = model.snapshot?.status ?? .null
+        var left = "tapline \((status["version"].text ?? "").harmless), \(model.snapshot.map(\.total) ?? 0) open"
+        left += ", up \(Words.age(status["uptime_ms"].count)), generation \(status["generation"].count ?? 0)"
+        left += ", \(address)"
+        var right = ""
+        if model.isPaused { right = " paused " }
+        if status["draining"].isTrue { right = " draining " }
+        let text = left.cut(to: columns - right.count, showsUnicode: terminal.showsUnicode)
+        var line = TopLine(text.padded(to: columns - right.count), .inverse)
+        if !right.isEmpty { line.pieces.append((right, .notable)) }
+        return line
+    }
+
+    private func lastLine(_ model: TopModel) -> TopLine {
+        switch model.mode {
+        case .filtering: return TopLine("filter: \(model.filter)_", .bold)
+        case .confirmingKill(let id):
+            let connection = model.snapshot?.connections.first { $0.id == id }
+            let whose = connection.map { " of \($0.client.harmless)" } ?? ""
+            return TopLine("reset connection \(id)\(whose)? y: yes, any other key: no", .trouble)
+        case .table, .story, .help: break
+        }
+        if let message = model.message { return TopLine(message.text, message.isTrouble ? .trouble : .notable) }
+        switch model.mode {
+        case .story: return TopLine("Esc back  j/\(arrows) scroll  k kill  p pause", .dim)
+        case .help: return TopLine("any key: back", .dim)
+        case .table, .filtering, .confirmingKill:
+            let wide = "q quit  s sort  / filter  Enter story  k kill  r record  p pause  \(arrows) move  ? help"
+            let narrow = "q quit  s sort  / filter  Enter story  k kill  ? help"
+            return TopLine(wide.count <= columns ? wide : narrow, .dim)
+        }
+    }
+
+    private var arrows: String { terminal.showsUnicode ? "↑↓" : "arrows" }
+
+    // MARK: The tables
+
+    /// How many relays are shown: a third of the screen is theirs, unless there are few connections.
+    private func relayRows(_ model: TopModel) -> Int {
+        let room = max(2, rows - 7)
+        let most = max(room / 3, room - model.shownConnections.count - 1)
+        return min(model.shownRelays.count, max(1, most))
+    }
+
+    /// How many connections there is room for.
+    func connectionRows(_ model: TopModel) -> Int {
+        max(1, rows - 6 - relayRows(model))
+    }
+
+    private func tableLines(_ model: TopModel) -> [TopLine] {
+        guard model.snapshot != nil else { return [TopLine(), TopLine("asking ...", .dim)] }
+        var lines = [totals(model)]
+        lines += relayLines(model)
+        lines.append(heading(model))
+        lines += connectionLines(model)
+        return lines
+    }
+
+    private func totals(_ model: TopModel) -> TopLine {
+        let graph = max(0, min(TopModel.memory, (columns - 38) / 2))
+        var line = TopLine()
+        for (name, rate, history) in [
+            ("up", model.snapshot?.rateUp, model.upHistory), ("down", model.snapshot?.rateDown, model.downHistory),
+        ] {
+            line.pieces.append(("\(name) ", .plain))
+            line.pieces.append((Words.rate(rate).padded(to: 11, onLeft: true), .bold))
+            line.pieces.append((" \(Bars.history(history, columns: graph, terminal)) ", .good))
+        }
+        return line
+    }
+
+    private func heading(_ model: TopModel) -> TopLine {
+        let shown = model.shownConnections.count
+        let total = model.snapshot?.total ?? 0
+        var text = "connections by \(model.sort.rawValue)"
+        if !model.filter.isEmpty { text += ", \(shown) of \(total) match `\(model.filter)`" }
+        let fill = max(0, columns - text.count - 4)
+        let dash = terminal.showsUnicode ? "─" : "-"
+        return TopLine("\(dash)\(dash) \(text) " + String(repeating: dash, count: fill), .dim)
+    }
+
+    /// Which part of a list is shown so that the chosen line is in it.
+    private static func window(_ count: Int, around chosen: Int?, room: Int) -> Range<Int> {
+        let first = max(0, min((chosen ?? 0) - room / 2, count - room))
+        return first..<min(count, first + room)
+    }
+
+    private func relayLines(_ model: TopModel) -> [TopLine] {
+        let relays = model.shownRelays
+        let chosen = relays.firstIndex { model.place == .relay($0.name) }
+        let window = Self.window(relays.count, around: chosen, room: relayRows(model))
+        let most = relays.reduce(1) { max($0, $1.rateUp, $1.rateDown) }
+        let bar = columns >= 74 ? min(16, (columns - 66) / 2) : 0
+        var table = TextTable([
+            .init(title: " RELAY", atLeast: 10, shrinksTo: 8), .init(title: "OPEN", isNumber: true, atLeast: 5),
+            .init(title: "NEW/S", isNumber: true, atLeast: 5, dispensable: 3),
+            .init(title: "UP/S", isNumber: true, atLeast: 10), .init(title: "", atLeast: bar, dispensable: 5),
+            .init(title: "DOWN/S", isNumber: true, atLeast: 10), .init(title: "", atLeast: bar, dispensable: 5),
+            .init(title: "FAILED", isNumber: true, dispensable: 2), .init(title: "REC", dispensable: 1),
+        ])
+        for (number, relay) in relays.enumerated() where window.contains(number) {
+            table.add([
+                (number == chosen ? ">" : " ") + relay.name.harmless + (relay.isConfigured ? "" : " (removed)"),
+                "\(relay.open)", Self.perSecond(relay.newPerSecond), Words.rate(relay.rateUp),
+                Bars.bar(relay.rateUp, of: most, columns: bar, terminal), Words.rate(relay.rateDown),
+                Bars.bar(relay.rateDown, of: most, columns: bar, terminal), "\(relay.failures)",
+                relay.isRecording ? "REC" : "",
+            ])
+        }
+        let styles = relays.indices.filter { window.contains($0) }.map { number -> TopLine.Style in
+            number == chosen ? .inverse : relays[number].isRecording ? .notable : .plain
+        }
+        return styled(table, styles)
+    }
+
+    private func connectionLines(_ model: TopModel) -> [TopLine] {
+        let connections = model.shownConnections
+        guard !connections.isEmpty else {
+            return [TopLine(model.filter.isEmpty ? " none is open" : " none matches; Esc clears the filter", .dim)]
+        }
+        let chosen = connections.firstIndex { model.place == .connection($0.id) }
+        let window = Self.window(connections.count, around: chosen, room: connectionRows(model))
+        let most = connections.reduce(1) { max($0, $1.rateUp &+ $1.rateDown) }
+        let bar = columns >= 100 ? 10 : columns >= 72 ? 4 : 0
+        var table = TextTable([
+            .init(title: "ID", isNumber: true, atLeast: 5), .init(title: "RELAY", shrinksTo: 6),
+            .init(title: "CLIENT", atLeast: 15, shrinksTo: 12, keepsEnd: true),
+            .init(title: "UPSTREAM", dispensable: 4, shrinksTo: 10, keepsEnd: true),
+            .init(title: "STATE", dispensable: 6), .init(title: "AGE", isNumber: true, atLeast: 5),
+            .init(title: "BYTES", isNumber: true, atLeast: 8, dispensable: 3),
+            .init(title: "UP/S", isNumber: true, atLeast: 10), .init(title: "DOWN/S", isNumber: true, atLeast: 10),
+            .init(title: "", atLeast: bar, dispensable: 5), .init(title: "WAITS FOR", atLeast: 12, dispensable: 2),
+        ])
+        for (number, connection) in connections.enumerated() where window.contains(number) {
+            table.add([
+                (number == chosen ? ">" : " ") + "\(connection.id)".padded(to: 5, onLeft: true),
+                connection.relay.harmless,
+                connection.client.harmless, connection.upstream.harmless, connection.state.harmless,
+                Words.age(connection.age), Words.size(connection.bytes), Words.rate(connection.rateUp),
+                Words.rate(connection.rateDown),
+                Bars.bar(connection.rateUp &+ connection.rateDown, of: most, columns: bar, terminal), connection.waits,
+            ])
+        }
+        return styled(table, window.map { $0 == chosen ? .inverse : .plain })
+    }
+
+    private func styled(_ table: TextTable, _ styles: [TopLine.Style]) -> [TopLine] {
+        let lines = table.lines(within: columns, showsUnicode: terminal.showsUnicode)
+        return zip(lines, [.bold] + styles).map { line, style in
+            TopLine(style == .inverse ? line.padded(to: columns) : line, style)
+        }
+    }
+
+    private static func perSecond(_ rate: Double) -> String {
+        guard rate >= 0.05 else { return "-" }
+        let tenths = UInt64((min(rate, 1e12) * 10).rounded())
+        return tenths >= 1000 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+    }
+
+    // MARK: Story and help
+
+    /// How many lines of a story are shown.
+    var storyRows: Int { max(1, rows - 3) }
+
+    /// How many lines a story could be scrolled by.
+    func storyLength(_ model: TopModel) -> Int {
+        guard let story = model.story else { return 0 }
+        let all = ConnectionReport(story).lines(within: columns, showsUnicode: terminal.showsUnicode)
+        return max(0, all.count - storyRows) + 1
+    }
+
+    private func storyLines(_ model: TopModel, _ id: UInt64, _ top: Int) -> [TopLine] {
+        guard let story = model.story else { return [TopLine(), TopLine("asking for connection \(id) ...", .dim)] }
+        let all = ConnectionReport(story).lines(within: columns, showsUnicode: terminal.showsUnicode)
+        return [TopLine()]
+            + all.enumerated().dropFirst(top).prefix(storyRows).map { TopLine($1, $0 == 0 ? .bold : .plain) }
+    }
+
+    private var helpLines: [TopLine] {
+        [
+            "", "\(arrows), j, J   move down and up (K and Ctrl-P up, Ctrl-N down)",
+            "PgUp PgDn Home End  by pages, to the ends",
+            "Enter    the story of a connection; on a relay: only its connections",
+            "s        sort by the next of: " + TopSort.allCases.map(\.rawValue).joined(separator: ", "),
+            "/        filter by text; Enter keeps it, Esc drops it",
+            "k        reset a connection, after a yes", "r        record the relay from now on, or no more",
+            "p        pause, and go on", "Ctrl-L   draw anew", "q        quit (Ctrl-C, too)", "",
+            "Rates are of late, bytes a second; FAILED counts what did not end in order.",
+        ].map { TopLine($0) }
+    }
+}

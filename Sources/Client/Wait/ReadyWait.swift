@@ -1,0 +1,65 @@
+import Configuration
+import Terminal
+
+/// Waits until a tapline accepts clients, by its admin API's /readyz.
+package struct ReadyWait {
+    /// How long one answer may take, milliseconds.
+    private static let patience: Int64 = 5000
+    /// The pause between two requests, milliseconds.
+    private static let pause: Int32 = 100
+
+    private let client: AdminClient
+
+    /// Of one tapline.
+    package init(client: AdminClient) {
+        self.client = client
+    }
+
+    /// Waits for this long at most; zero: one request, as a probe makes it. Returns the answer. Throws the reason when the
+    /// time is over, and at once what waiting does not change.
+    package func run(_ timeout: Duration) throws -> JSONValue {
+        let clock = try CommandClock(timeout)
+        let isOnce = timeout == .zero
+        var reason: String?
+        repeat {
+            switch try ask(within: isOnce ? Self.patience : clock.patience(Self.patience)) {
+            case .ready(let answer): return answer
+            case .notYet(let latest): reason = latest
+            // An answer that the end of the time cut short says less than the one before it.
+            case .noAnswer(let latest): reason = reason ?? latest
+            }
+            try clock.pause(Self.pause, interrupted: "not waited for")
+        } while clock.left > 0
+        let bound = isOnce ? "" : " within \(DurationText.text(of: timeout))"
+        throw CommandFailure(.failure, "tapline: not ready\(bound)" + (reason.map { "\n\($0)" } ?? ""))
+    }
+
+    private enum Reply {
+        case ready(JSONValue)
+        /// Why not, for a person.
+        case notYet(String)
+        /// Nothing in that time; for a person.
+        case noAnswer(String)
+    }
+
+    /// Asks once. Throws what waiting does not change.
+    private func ask(within patience: Int64) throws(CommandFailure) -> Reply {
+        let answer: AdminClient.Answer
+        do {
+            answer = try client.attempt(.get, "/readyz", deadline: patience)
+        } catch {
+            let failure = error.failure(client.target)
+            switch error {
+            // Not started yet, started by another user a moment ago, between two starts, or slow.
+            case .connect, .name, .cut: return .notYet(failure.message)
+            case .timeout: return .noAnswer(failure.message)
+            case .notHTTP, .tooLarge: throw CommandFailure(.failure, failure.message)
+            }
+        }
+        if answer.status < 400 { return .ready(try answer.json()) }
+        let failure = AdminRefusal(answer).failure(client.target)
+        // It is draining, or has no listener yet.
+        guard answer.status == 503 else { throw CommandFailure(.failure, failure.message) }
+        return .notYet(failure.message)
+    }
+}

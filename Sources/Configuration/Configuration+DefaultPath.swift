@@ -1,0 +1,4 @@
+extension Configuration {
+    /// The configuration file where none is named.
+    public static let defaultPath = "/etc/tapline/tapline.yaml"
+}

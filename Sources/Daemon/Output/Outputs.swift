@@ -1,0 +1,183 @@
+import Configuration
+import Logging
+import Recording
+import Relay
+import Sockets
+import Terminal
+import Text
+
+/// Everything that Tapline writes: end records, diagnostics, and traffic where it is shown. One thread an output.
+///
+/// Made and ended by the supervisor; in between any thread may write, and none ever waits.
+final class Outputs: Sendable {
+    /// A line on its way out.
+    enum Line: Sendable {
+        case endRecord(ConnectionRecord)
+        case diagnostic(Diagnostic)
+        /// As it is, with its newline.
+        case text(String)
+
+        /// Appends the line's bytes.
+        func append(as format: LogSettings.Format, to bytes: inout [UInt8]) {
+            switch self {
+            case .endRecord(let record): record.appendEndRecord(as: format, to: &bytes)
+            case .diagnostic(let diagnostic): diagnostic.append(as: format, to: &bytes)
+            case .text(let text): bytes.append(text)
+            }
+        }
+    }
+
+    /// How many lines may wait for an output.
+    static let lineLimit = 65_536
+
+    /// For all diagnostics.
+    let logger: Logger
+    private let live: LiveLog
+    private let diagnostics: OutputWriter<Line>
+    private let access: AccessLog
+    private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
+
+    /// Opens the outputs and starts their threads. Throws a `SystemError` when the access log cannot be opened.
+    init(_ settings: LogSettings, view: TrafficView?) throws {
+        let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
+        self.live = live
+        let diagnostics = try OutputWriter<Line>(
+            name: "diagnostics", output: .standardError, limit: Self.lineLimit,
+            report: { trouble in
+                // Standard error's own troubles can only be reported there, once it is read again.
+                guard case .recovered(let lost) = trouble, lost > 0 else { return nil }
+                let message = trouble.message("lines", to: "standard error")
+                return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
+            },
+            render: { $0.append(as: live.format, to: &$1) })
+        self.diagnostics = diagnostics
+        let logger = Logger(label: "tapline") { _ in
+            DiagnosticsHandler(live) { diagnostics.post(.diagnostic($0)) }
+        }
+        self.logger = logger
+        access = try AccessLog(settings.access, diagnostics: diagnostics, live: live, logger: logger)
+        traffic = try view.map { try Self.showTraffic($0, to: .standardOutput, logger) }
+    }
+
+    /// A writer that shows traffic, and the tap that feeds it.
+    static func showTraffic(
+        _ view: TrafficView, to output: OutputFile, _ logger: Logger, limit: Int = TrafficTap.limit
+    ) throws -> (writer: OutputWriter<Traffic>, tap: TrafficTap) {
+        let omitted = OmittedTraffic()
+        let writer = try trafficWriter(view, to: output, logger, omitted, limit: limit)
+        return (writer, TrafficTap(writer: writer, omitted: omitted))
+    }
+
+    private static func trafficWriter(
+        _ view: TrafficView, to output: OutputFile, _ logger: Logger, _ omitted: OmittedTraffic, limit: Int
+    ) throws -> OutputWriter<Traffic> {
+        let traits = TerminalTraits(of: output)
+        var printer = TrafficPrinter(view: view, terminal: traits)
+        return try OutputWriter<Traffic>(
+            name: "print", output: output, limit: limit,
+            report: { trouble in
+                switch trouble {
+                // The print itself says what it leaves out: flow by flow, and the rest when it has caught up.
+                case .full: return nil
+                case .recovered: return omitted.take().map { .omitted($0, time: .now) }
+                case .failed, .ended:
+                    trouble.log("pieces of traffic", to: output.name, logger)
+                    return nil
+                }
+            },
+            render: { printer.append($0, to: &$1) })
+    }
+
+    // MARK: Any thread
+
+    /// What hears of a connection's end.
+    func ended(_ record: ConnectionRecord) {
+        access.post(.endRecord(record))
+        traffic?.tap.ended(record.id)
+    }
+
+    /// What hears of traffic; nil when none is shown, so that flows may be spliced.
+    var passed: (@Sendable (UInt64, Direction, RawSpan) -> Void)? {
+        guard let tap = traffic?.tap else { return nil }
+        return { tap.passed($0, $1, $2) }
+    }
+
+    /// Text among the end records.
+    func tell(_ text: String) {
+        access.post(.text(text))
+    }
+
+    /// Text among the diagnostics.
+    func say(_ text: String) {
+        diagnostics.post(.text(text))
+    }
+
+    // MARK: Changing, by the supervisor
+
+    /// Settings whose outputs are ready, and that nothing is written by yet.
+    struct Change {
+        fileprivate let settings: LogSettings
+        fileprivate let access: AccessLog.Prepared
+    }
+
+    /// Makes ready what other settings need; nothing else can fail. With `reopening` an access log that stays the same
+    /// file is opened anew. What is prepared is applied or discarded.
+    func prepare(_ settings: LogSettings, reopening: Bool) throws(SystemError) -> Change {
+        Change(settings: settings, access: try access.prepare(settings.access, reopening: reopening))
+    }
+
+    /// Writes by other settings from now on; lines that wait look as the new format has it. No connection hears of it
+    /// and no record is lost. The level is changed by itself.
+    func apply(_ change: Change) {
+        live.format = change.settings.format
+        access.apply(change.access)
+    }
+
+    /// Ends a change that is not wanted after all.
+    func discard(_ change: Change) {
+        access.discard(change.access)
+    }
+
+    /// The least severity of diagnostics.
+    var level: Logger.Level {
+        get { live.level }
+        set { live.level = newValue }
+    }
+
+    /// How lines look.
+    var format: LogSettings.Format { live.format }
+
+    /// Whether another tapline writes to the same outputs, from before or after an upgrade: lines stay whole then.
+    func share(_ isShared: Bool) {
+        OutputFile.standardOutput.isShared = isShared
+        OutputFile.standardError.isShared = isShared
+    }
+
+    // MARK: The end, by the supervisor
+
+    /// Writes everything that waits. `done` is called on another thread; `join` follows.
+    func finish(then done: @escaping @Sendable () -> Void) {
+        // Diagnostics last: the others may still have troubles to tell.
+        let finishDiagnostics: @Sendable () -> Void = { [diagnostics] in diagnostics.finish(then: done) }
+        let finishAccess: @Sendable () -> Void = { [access] in access.finish(then: finishDiagnostics) }
+        if let traffic { traffic.writer.finish(then: finishAccess) } else { finishAccess() }
+    }
+
+    /// Waits for the threads, after `finish` was done.
+    func join() {
+        traffic?.writer.join()
+        access.join()
+        diagnostics.join()
+    }
+
+    /// How many end records are not written.
+    var missingEndRecords: Int { access.missing }
+}
+
+extension OutputTrouble {
+    /// Tells of it in the diagnostics: what is lost is an error, what is over is not.
+    func log(_ items: String, to output: String, _ logger: Logger) {
+        let level: Logger.Level = if case .recovered(lost: 0) = self { .notice } else { .error }
+        logger.log(level: level, "\(message(items, to: output))")
+    }
+}

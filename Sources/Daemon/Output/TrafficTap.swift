@@ -1,0 +1,102 @@
+import EventLoop
+import Recording
+import Relay
+import Sockets
+import Synchronization
+import Terminal
+import Text
+
+/// Takes copies of the traffic on the workers' threads, and gives them to the thread that prints.
+///
+/// It never waits, and its memory is bounded, also when the output takes nothing for hours: past 16 MiB of copies the
+/// bytes are counted and not copied, and the print says how many there were. Per open connection it keeps two numbers;
+/// connections that end without anything shown are one sum for all.
+final class TrafficTap: Sendable {
+    /// The memory between the relay and the terminal.
+    static let limit = 16 * 1024 * 1024
+    /// What an item costs besides its bytes, so that a million small ones are bounded too.
+    static let overhead = 256
+
+    /// What is known of an open connection.
+    private struct Known {
+        /// Bytes that were not copied, until the next item of the connection reports them.
+        var unseenUp: UInt64 = 0
+        var unseenDown: UInt64 = 0
+        /// The printer has something of it, and so must get its end.
+        var isShown = false
+    }
+
+    private let writer: OutputWriter<Traffic>
+    private let omitted: OmittedTraffic
+    private let known = Mutex<[UInt64: Known]>([:])
+
+    /// Gives copies to a writer whose limit is `limit`, and which reports what is `omitted` when it has caught up.
+    init(writer: OutputWriter<Traffic>, omitted: OmittedTraffic) {
+        self.writer = writer
+        self.omitted = omitted
+    }
+
+    /// Bytes passed. On the worker's thread.
+    func passed(_ connection: UInt64, _ direction: Direction, _ bytes: RawSpan) {
+        let cost = bytes.byteCount + Self.overhead
+        let count = UInt64(bytes.byteCount)
+        let hasRoom = writer.reserve(cost) {
+            known.withLock { known in
+                if direction == .up {
+                    known[connection, default: Known()].unseenUp &+= count
+                } else {
+                    known[connection, default: Known()].unseenDown &+= count
+                }
+            }
+        }
+        guard hasRoom else { return }
+        // A flow stays on one thread, so its count cannot change between the two.
+        let unseen = known.withLock { known in
+            var one = known[connection] ?? Known()
+            one.isShown = true
+            let unseen = direction == .up ? one.unseenUp : one.unseenDown
+            if direction == .up { one.unseenUp = 0 } else { one.unseenDown = 0 }
+            known[connection] = one
+            return unseen
+        }
+        let flow = Traffic.Flow(connection: connection, direction: direction)
+        let traffic = Traffic.passed(flow, bytes: [UInt8](copying: bytes), time: .now, unseen: unseen)
+        writer.post(traffic, reserved: cost)
+    }
+
+    /// A connection ended. On the worker's thread, after the last bytes.
+    func ended(_ connection: UInt64) {
+        guard let known = known.withLock({ $0.removeValue(forKey: connection) }) else { return }
+        let end = Traffic.ended(
+            connection: connection, unseenUp: known.unseenUp, unseenDown: known.unseenDown, time: .now)
+        if known.isShown {
+            // Bounded by what is shown: each of these connections has had an item, which cost more.
+            return writer.postAlways(end)
+        }
+        let hasRoom = writer.reserve(Self.overhead) {
+            omitted.add(known.unseenUp &+ known.unseenDown)
+        }
+        if hasRoom { writer.post(end, reserved: Self.overhead) }
+    }
+}
+
+/// The sum of connections that ended without anything shown, until it is reported. Any thread.
+final class OmittedTraffic: Sendable {
+    private let sum = Mutex(Traffic.Omitted())
+
+    /// One more connection, with its bytes.
+    func add(_ bytes: UInt64) {
+        sum.withLock { sum in
+            sum.bytes &+= bytes
+            sum.connections &+= 1
+        }
+    }
+
+    /// The sum since the last call; nil if there was nothing.
+    func take() -> Traffic.Omitted? {
+        sum.withLock { sum in
+            defer { sum = Traffic.Omitted() }
+            return sum.connections > 0 ? sum : nil
+        }
+    }
+}

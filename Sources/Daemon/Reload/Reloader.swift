@@ -1,0 +1,278 @@
+import Admin
+package import Configuration
+import EventLoop
+import Glibc
+import Logging
+import Sockets
+
+/// Brings another configuration into force: load, validate whole, compare, apply. What fails leaves everything as it
+/// was, and is said.
+///
+/// On the main thread only, which makes reloads follow one another: each reads the file anew, so the last wish wins and
+/// none is lost.
+package final class Reloader {
+    /// What was started with.
+    package struct Origin: Sendable {
+        /// The text that the first configuration was read from.
+        var text: ConfigurationText
+        /// The environment, which a process keeps from its start.
+        var environment: [String: String]
+
+        /// The text and the environment of the start.
+        package init(text: ConfigurationText, environment: [String: String]) {
+            self.text = text
+            self.environment = environment
+        }
+    }
+
+    /// The relays of a configuration, prepared and not in force. One of both is called.
+    struct PreparedRelays {
+        /// The addresses that relays give up.
+        var released: [HeldAddress]
+        /// Puts them in force under a generation's number; connections of removed relays may go on for that long.
+        var commit: (Int, Duration) -> Void
+        /// Leaves everything as it was.
+        var abandon: () -> Void
+    }
+
+    /// Prepares the relays of a configuration. Besides it: the difference from the one in force, and the addresses that
+    /// the admin API gives up. Throws with everything as it was.
+    typealias PrepareRelays =
+        (Configuration, ConfigurationDifference, [HeldAddress]) throws(SystemError) -> PreparedRelays
+
+    // MARK: Fixed at birth
+
+    private let path: String
+    private let environment: [String: String]
+    private let outputs: Outputs
+    private let logger: Logger
+    private let prepareRelays: PrepareRelays
+    /// Where each reload is published.
+    private let standing: Standing
+    private let journal: Journal
+    private let admin: AdminHost?
+    private let manager: ServiceManager?
+
+    // MARK: The main thread only
+
+    /// The configuration in force.
+    private(set) var running: Configuration
+    /// Its number.
+    private(set) var generation = 1
+    /// What was read last, in force or not.
+    private var seen: ConfigurationText
+    private var isFileGone = false
+    /// Why the file could not be read at the last look; said once.
+    private var lookFailure: ConfigurationErrors?
+    private var wasRejected = false
+
+    /// Starts with a configuration in force; every reload is reported to `standing`, `journal` and the service manager.
+    init(
+        _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, standing: Standing,
+        journal: Journal, logger: Logger, manager: ServiceManager? = nil, prepareRelays: @escaping PrepareRelays
+    ) {
+        path = origin.text.path
+        environment = origin.environment
+        seen = origin.text
+        self.running = running
+        self.outputs = outputs
+        self.admin = admin
+        self.standing = standing
+        self.journal = journal
+        self.logger = logger
+        self.manager = manager
+        self.prepareRelays = prepareRelays
+    }
+
+    // MARK: Wishes
+
+    /// Reloads on request, whether the file changed or not.
+    @discardableResult
+    func reload(_ source: ReloadSource) -> ReloadOutcome {
+        let start = EventLoop.nanoseconds
+        manager?.reloading()
+        do {
+            return reload(try read(), source, since: start)
+        } catch {
+            return conclude(.rejected(.problems(error.problems)), source, since: start)
+        }
+    }
+
+    private func read() throws(ConfigurationErrors) -> ConfigurationText {
+        try ConfigurationText(reading: path, environment: environment, onlyPlainFiles: true)
+    }
+
+    /// Which files were read last beside the configuration file; nil where it includes none.
+    var includedPaths: IncludedPaths? { seen.includedPaths }
+
+    /// The file may have changed, or one that it includes: reloads if they hold something else than when they were read
+    /// last.
+    func look() {
+        let start = EventLoop.nanoseconds
+        do {
+            let text = try read()
+            if isFileGone { logger.notice("\(path) is there again") }
+            isFileGone = false
+            lookFailure = nil
+            if text == seen {
+                logger.debug("\(path) was touched and holds what it held")
+            } else {
+                manager?.reloading()
+                _ = reload(text, .file, since: start)
+            }
+        } catch {
+            lookFailed(error, since: start)
+        }
+    }
+
+    /// A file that is gone is often about to be put back, and is no configuration that could be rejected.
+    private func lookFailed(_ error: ConfigurationErrors, since start: UInt64) {
+        guard access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else {
+            if error != lookFailure { _ = conclude(.rejected(.problems(error.problems)), .file, since: start) }
+            lookFailure = error
+            return
+        }
+        if !isFileGone { logger.warning("\(path) is gone; generation \(generation) stays in force") }
+        isFileGone = true
+    }
+
+    // MARK: One reload
+
+    private func reload(_ text: ConfigurationText, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
+        seen = text
+        do throws(ReloadRejection) {
+            return try attempt(text, source, since: start)
+        } catch {
+            return conclude(.rejected(error), source, since: start)
+        }
+    }
+
+    private func attempt(
+        _ text: ConfigurationText, _ source: ReloadSource, since start: UInt64
+    ) throws(ReloadRejection) -> ReloadOutcome {
+        let (loaded, places) = try parse(text)
+        let difference = ConfigurationDifference(from: running, to: loaded)
+        guard !difference.isEmpty else {
+            if source == .signal { reopenAccessLog() }
+            return conclude(.unchanged(difference, generation: generation), source, since: start)
+        }
+        let next = loaded.keepingFixedSettings(of: running)
+        let prepared = try prepare(next, difference, source, places)
+        running = next
+        generation += 1
+        prepared.relays.commit(generation, next.shutdown.drain)
+        outputs.apply(prepared.outputs)
+        admin?.apply(prepared.admin)
+        // Logged at the lower of both levels, so that a log that becomes quiet says so.
+        outputs.level = min(outputs.level, Logger.Level(next.log.level))
+        defer { outputs.level = Logger.Level(next.log.level) }
+        return conclude(.applied(difference, generation: generation), source, since: start)
+    }
+
+    private func parse(
+        _ text: ConfigurationText
+    ) throws(ReloadRejection) -> (configuration: Configuration, places: ConfigurationPlaces) {
+        do {
+            return try Configuration.parse(text, environment: environment)
+        } catch {
+            throw .problems(error.problems)
+        }
+    }
+
+    /// Everything that a reload changes, ready and not in force.
+    private struct Prepared {
+        let outputs: Outputs.Change
+        let relays: PreparedRelays
+        let admin: AdminHost.Change
+    }
+
+    /// Prepares all parts, and every address in the same step: the relays may bind what the admin API gives up, and the
+    /// other way round. When one part fails, what was prepared before it is discarded.
+    private func prepare(
+        _ next: Configuration, _ difference: ConfigurationDifference, _ source: ReloadSource,
+        _ places: ConfigurationPlaces
+    ) throws(ReloadRejection) -> Prepared {
+        do throws(SystemError) {
+            let change = try outputs.prepare(next.log, reopening: source == .signal)
+            do throws(SystemError) {
+                let relays = try prepareRelays(next, difference, admin?.released(for: next.admin) ?? [])
+                do throws(SystemError) {
+                    let adminChange = try admin?.prepare(next.admin, released: relays.released) ?? .none
+                    return Prepared(outputs: change, relays: relays, admin: adminChange)
+                } catch {
+                    relays.abandon()
+                    throw error
+                }
+            } catch {
+                outputs.discard(change)
+                throw error
+            }
+        } catch {
+            throw .problems([places.problem(error, in: next)])
+        }
+    }
+
+    /// SIGHUP after a rotation of the logs has them opened again.
+    private func reopenAccessLog() {
+        do {
+            outputs.apply(try outputs.prepare(running.log, reopening: true))
+        } catch {
+            logger.error("\(error); end records go on to the file that is open")
+        }
+    }
+
+    // MARK: Saying it
+
+    private func conclude(_ outcome: ReloadOutcome, _ source: ReloadSource, since start: UInt64) -> ReloadOutcome {
+        manager?.reloaded()
+        let milliseconds = Monotonic.elapsed(from: start, to: EventLoop.nanoseconds) / 1_000_000
+        let report = outcome.report(source, generation: generation, milliseconds: milliseconds)
+        standing.reloaded(report, configuration: report.result == .applied ? running : nil)
+        journal.reloaded(report)
+        let particulars: Logger.Metadata = [
+            "generation": "\(generation)", "duration_ms": "\(milliseconds)", "source": "\(source.rawValue)",
+        ]
+        switch outcome {
+        case .applied(let difference, _):
+            logger.notice("reloaded: \(difference.words)", metadata: particulars)
+        case .unchanged(let difference, _):
+            // After a rejection, or where a setting waits for a restart, the log says that nothing else will happen.
+            let level: Logger.Level = wasRejected || !difference.needsRestart.isEmpty ? .notice : .debug
+            let words = difference.needsRestart.isEmpty ? "the configuration is the one in force" : difference.words
+            logger.log(level: level, "nothing reloaded: \(words)", metadata: particulars)
+        case .rejected(let rejection):
+            logger.error(
+                "reload rejected, generation \(generation) stays in force: \(rejection.words)", metadata: particulars)
+        }
+        if case .rejected = outcome { wasRejected = true } else { wasRejected = false }
+        return outcome
+    }
+}
+
+extension ConfigurationPlaces {
+    /// What the system refused, with its place in the file where it can be found.
+    func problem(_ error: SystemError, in configuration: Configuration) -> ConfigurationProblem {
+        let place = place(of: error, in: configuration)
+        return ConfigurationProblem(path: place?.path ?? path, mark: place?.mark, message: error.description)
+    }
+
+    /// The error names a listener's address and relay, or the access log, in the words of what was attempted.
+    private func place(of error: SystemError, in configuration: Configuration) -> ConfigurationPlace? {
+        if case .file(let path) = configuration.log.access, error.attempt == OutputFile.attempt(path) {
+            return accessLog
+        }
+        if let settings = configuration.admin {
+            let isListening = settings.listen.socketAddresses.contains { error.attempt == AdminListener.attempt($0) }
+            if isListening || error.attempt == AdminToken.attempt(settings) { return admin }
+        }
+        for relay in configuration.relays {
+            for listen in relay.listen {
+                let isMeant = listen.socketAddresses.contains { address in
+                    error.attempt == "listen on \(address) for relay \(relay.name)"
+                }
+                if isMeant { return listener(listen, of: relay.name) }
+            }
+        }
+        return nil
+    }
+}

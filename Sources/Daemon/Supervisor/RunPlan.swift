@@ -1,0 +1,53 @@
+package import Configuration
+import Glibc
+package import Recorder
+import Sockets
+package import Terminal
+
+/// What a supervisor runs, and where its messages go.
+package struct RunPlan: Sendable {
+    /// What to relay.
+    var configuration: Configuration
+    /// How the traffic is shown; nil: not at all.
+    var view: TrafficView?
+    /// The one recording of all connections; nil: none, or as the relays' settings say.
+    var recording: RecordingTarget?
+    /// A person watches: messages are plain sentences rather than lines of a log.
+    var isForPerson: Bool
+    /// Only errors are reported.
+    var isQuiet: Bool
+    /// The source of the configuration: SIGHUP reloads it, and the file is watched. Without one, SIGHUP means that the
+    /// terminal is gone, and ends everything in order.
+    var origin: Reloader.Origin?
+    /// Listening sockets that another process has bound and handed over.
+    var inheritance: Inheritance
+
+    /// A plan; by default nothing is recorded or shown, there is no file to reload, and no socket was handed over.
+    package init(
+        configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil, isForPerson: Bool,
+        isQuiet: Bool = false, origin: Reloader.Origin? = nil, inheritance: Inheritance = .nothing
+    ) {
+        self.configuration = configuration
+        self.view = view
+        self.recording = recording
+        self.isForPerson = isForPerson
+        self.isQuiet = isQuiet
+        self.origin = origin
+        self.inheritance = inheritance
+    }
+
+    /// Why no other process can take over from one that runs this, with the configuration in force; nil: it can.
+    func obstacleToUpgrade(with configuration: Configuration) -> String? {
+        if recording != nil {
+            return
+                "what --record writes is one file, and two processes cannot write it; --record DIR/ makes files of its own"
+        }
+        if case .file(let path) = configuration.log.access, let descriptor = OutputFile.descriptor(namedBy: path),
+            descriptor > STDERR_FILENO
+        {
+            return
+                "log.access is \(path), and the next process does not get descriptor \(descriptor); set it to stdout, stderr or a file"
+        }
+        return nil
+    }
+}

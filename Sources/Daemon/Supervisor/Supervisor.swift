@@ -1,0 +1,286 @@
+import Admin
+import Configuration
+package import EventLoop
+import Glibc
+import Logging
+package import Relay
+import Sockets
+import Terminal
+import Text
+
+/// Runs a configuration from start to end: workers, outputs, signals. On the main thread, with a loop of its own.
+package final class Supervisor {
+    /// What other threads tell.
+    enum Event: Sendable {
+        case ended(ConnectionRecord)
+        case workersStopped
+        case linesWritten
+        case reload(@Sendable (ReloadReport) -> Void)
+        case drain
+        /// Every worker's loop has turned.
+        case pulsed
+        case figures(StatusLine.Look)
+        case copied(Result<Upgrade.Sockets, SystemError>)
+        /// Answered with whether everything ends at once.
+        case shutdown(@Sendable (Bool) -> Void)
+    }
+
+    /// How long the last lines may take, in milliseconds.
+    private static let patience: UInt64 = 5000
+
+    // MARK: Fixed at birth
+    package let loop: EventLoop
+    let plan: RunPlan
+    let outputs: Outputs
+    let announcer: Announcer
+    let guest: Guest?
+    let standing: Standing
+    let journal = Journal()
+    let manager: ServiceManager
+    /// What an upgrade starts; found before anybody is told that this runs, and may put another file there.
+    let program = ProgramPath.find()
+
+    // MARK: The main thread only
+    private(set) var sequence = StopSequence()
+    private(set) var mailbox: Mailbox<Event>?
+    var signals: [SignalWatch] = []
+    private var patience: Timer?
+    package private(set) var service: RelayService?
+    private(set) var admin: AdminHost?
+    var reloader: Reloader?
+    var watch: ConfigurationWatch?
+    /// A reload was requested while another process was about to take over.
+    var isReloadWanted = false
+    var upgrade: Upgrade?
+    var arrival: Arrival?
+
+    private init(_ plan: RunPlan, guest: Guest?) throws {
+        self.plan = plan
+        self.guest = guest
+        outputs = try Outputs(plan.configuration.log, view: plan.view)
+        announcer = Announcer(outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet)
+        manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
+        standing = Standing(
+            version: Version.number, path: plan.origin?.text.path,
+            directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
+        loop = try EventLoop()
+    }
+
+    /// Runs until it is over. Throws when it could not start, a `SystemError` where the system said no.
+    package static func run(_ plan: RunPlan, guest: Guest? = nil) throws {
+        let supervisor = try Supervisor(plan, guest: guest)
+        var failure: (any Error)?
+        do {
+            try supervisor.start()
+        } catch {
+            failure = error
+            supervisor.giveUp()
+        }
+        supervisor.loop.run()
+        supervisor.loop.close()
+        if let failure { throw failure }
+    }
+
+    // MARK: Starting
+
+    private func start() throws {
+        let mailbox = try Mailbox<Event>(loop: loop) { [unowned self] in $0.forEach(handle) }
+        self.mailbox = mailbox
+        patience = Timer(loop: loop) { [unowned self] in take(.patienceLost) }
+        if plan.inheritance.predecessor != nil { outputs.share(true) }
+        // Before the workers: from the first connection on, a signal must not cut anything.
+        try watchSignals()
+        let service = try RelayService.start(
+            plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
+            handedOver: plan.inheritance.relays, isSuccessor: plan.inheritance.predecessor != nil, tuning: tuning)
+        self.service = service
+        // A guest says it in its own words.
+        if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
+        try startAdmin(service, mailbox)
+        if let origin = plan.origin { try prepareReloads(origin, service) }
+        try prepareUpgrades()
+        try guest?.started(self)
+        try tellReady()
+    }
+
+    private var tuning: RelayService.Tuning {
+        var tuning = RelayService.Tuning()
+        tuning.application = "tapline \(Version.number)"
+        return tuning
+    }
+
+    private func observer(_ mailbox: Mailbox<Event>) -> Observer {
+        let (outputs, journal) = (outputs, journal)
+        let hasGuest = guest != nil
+        var observer = Observer(
+            ended: { record in
+                journal.closed(record)
+                outputs.ended(record)
+                if hasGuest { mailbox.post(.ended(record)) }
+            },
+            traffic: outputs.passed,
+            stopped: { mailbox.post(.workersStopped) })
+        observer.opened = { journal.opened($0) }
+        return observer
+    }
+
+    /// After the relays, which must not wait for this.
+    private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
+        guard guest == nil else { return }
+        var services = AdminServices(
+            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) },
+            shutdown: {
+                await withCheckedContinuation { answer in
+                    if !mailbox.post(.shutdown { answer.resume(returning: $0) }) { answer.resume(returning: true) }
+                }
+            })
+        services.reload = requestReload
+        let admin = AdminHost(
+            AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
+            environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
+        ) { [unowned self] addresses in
+            for address in addresses {
+                announcer.announce("the admin API answers on \(address)", particulars: ["admin": "\(address)"])
+            }
+        }
+        self.admin = admin
+        admin.apply(try admin.prepare(plan.configuration.admin))
+    }
+
+    private func watchSignals() throws {
+        for number in [SIGINT, SIGTERM] {
+            signals.append(try SignalWatch(loop: loop, signal: number) { [unowned self] in take(.asked) })
+        }
+        if guest == nil {
+            signals.append(try SignalWatch(loop: loop, signal: SIGUSR2) { [unowned self] in askForUpgrade() })
+        }
+        if plan.origin != nil {
+            signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in _ = reload(.signal) })
+        } else if signal(SIGHUP, SIG_DFL) != nil {
+            // Started with nohup(1), it survives the terminal.
+            signal(SIGHUP, SIG_IGN)
+        } else {
+            signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in take(.asked) })
+        }
+    }
+
+    /// It could not start: what there is closes, and the loop runs empty.
+    private func giveUp() {
+        service?.discardUnusedRecordings()
+        // With workers it was a later part that failed, and the relay ends in order.
+        take(service == nil ? .workersStopped : .asked)
+    }
+
+    /// The configuration in force.
+    var configuration: Configuration { reloader?.running ?? plan.configuration }
+
+    /// Writes text among the end records.
+    package func tell(_ text: String) {
+        outputs.tell(text)
+    }
+
+    // MARK: Ending
+
+    /// Ends in order, as a signal does; a second time at once.
+    package func stop() {
+        take(.asked)
+    }
+
+    private func handle(_ event: Event) {
+        switch event {
+        case .ended(let record): guest?.ended(record)
+        case .workersStopped: take(.workersStopped)
+        case .linesWritten: take(.linesWritten)
+        case .reload(let answer): answer(report(reload(.api)))
+        case .drain: if sequence.state == .running { take(.asked) }
+        case .pulsed: manager.pulsed()
+        case .figures(let look): tell(look)
+        case .copied(let result): upgrade?.copied(result)
+        case .shutdown(let answer):
+            // First the answer: where this is the end, the admin server waits for it.
+            answer(sequence.state != .running)
+            take(.asked)
+        }
+    }
+
+    func take(_ event: StopSequence.Event) {
+        switch sequence.handle(event) {
+        case .none: break
+        case .drain: drain()
+        case .leave(let process): leave(to: process)
+        case .stop:
+            announcer.announce("stopping now")
+            service?.stop()
+        case .flush:
+            service?.join()
+            flush()
+        case .end:
+            outputs.join()
+            close()
+        case .abandon:
+            abandon()
+            close()
+        }
+    }
+
+    private func drain() {
+        upgrade?.stop()
+        manager.stopping()
+        beginDraining()
+        let bound = configuration.shutdown.drain
+        let open = service?.openConnections ?? 0
+        if open > 0 {
+            announcer.announce(
+                plan.isForPerson
+                    ? "\(open) open, waiting; Ctrl-C again to stop now"
+                    : "\(open) open, waiting up to \(DurationText.text(of: bound)); a second signal stops now")
+        }
+        service?.drain(within: bound)
+    }
+
+    /// Another process serves the listening sockets; what is open here ends here.
+    private func leave(to process: Int32) {
+        beginDraining()
+        let bound = configuration.shutdown.upgrade
+        announcer.announce(
+            "process \(process) took over; \(service?.openConnections ?? 0) open here, waiting up to "
+                + DurationText.text(of: bound),
+            particulars: ["process": "\(process)"])
+        service?.leave(within: bound)
+    }
+
+    private func beginDraining() {
+        standing.beginDraining()
+        journal.beganDraining()
+        guest?.stopping()
+        watch?.close()
+    }
+
+    private func flush() {
+        guard let mailbox else { return }
+        patience?.start(after: Self.patience)
+        outputs.finish { mailbox.post(.linesWritten) }
+    }
+
+    /// An output takes nothing, so its thread is left to the end of the process.
+    private func abandon() {
+        let missing = outputs.missingEndRecords
+        guard missing > 0 else { return }
+        writeToStandardError("tapline: up to \(missing) end records were not written, their output takes nothing\n")
+    }
+
+    private func close() {
+        admin?.stop()
+        for event in mailbox?.close() ?? [] {
+            if case .reload(let answer) = event { answer(Self.refusal(.stopping, standing)) }
+            if case .shutdown(let answer) = event { answer(true) }
+        }
+        watch?.close()
+        manager.close()
+        upgrade?.close()
+        arrival?.close()
+        patience?.close()
+        for signal in signals { signal.close() }
+        signals = []
+    }
+}

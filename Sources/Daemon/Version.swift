@@ -1,0 +1,4 @@
+/// Tapline's version; nowhere else.
+package enum Version {
+    package static let number = "0.1.0"
+}

@@ -1,0 +1,24 @@
+/// Ids that were seen, as few ranges, for a message. Past a hundred ranges only the first and the last are kept.
+struct SeenIDs: CustomStringConvertible {
+    private var ranges: [ClosedRange<UInt64>] = []
+    private var others = false
+
+    mutating func add(_ id: UInt64) {
+        if let index = ranges.lastIndex(where: { id >= $0.lowerBound && id <= $0.upperBound &+ 1 }) {
+            ranges[index] = ranges[index].lowerBound...max(ranges[index].upperBound, id)
+        } else if ranges.count < 100 {
+            ranges.append(id...id)
+        } else {
+            others = true
+        }
+    }
+
+    var description: String {
+        guard !ranges.isEmpty else { return "there is none at all" }
+        let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }
+        let words = sorted.prefix(10).map { range in
+            range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+        }
+        return "there is " + words.joined(separator: ", ") + (sorted.count > 10 || others ? " and others" : "")
+    }
+}

@@ -1,0 +1,58 @@
+import Recording
+package import Sockets
+
+/// Which conversations and flows of a recording are shown, and what there was to choose from.
+package struct ShowFilter {
+    private let connection: UInt64?
+    private let relay: String?
+    private let flow: Direction?
+    /// Conversations of the relay that is asked for that are open; empty when all relays are.
+    private var ofRelay: Set<UInt64> = []
+    private var hasMatched = false
+    private var ids = SeenIDs()
+    private var relays: Set<String> = []
+
+    /// Nil lets everything through.
+    package init(connection: UInt64? = nil, relay: String? = nil, flow: Direction? = nil) {
+        self.connection = connection
+        self.relay = relay
+        self.flow = flow
+    }
+
+    /// Whether to show an event; keeps account of what it has seen.
+    mutating func lets(_ event: RecordingEvent) -> Bool {
+        switch event {
+        case .opened(let conversation):
+            ids.add(conversation.id)
+            if let name = conversation.relay, relays.count < 100 { relays.insert(name) }
+            if relay != nil, conversation.relay == relay { ofRelay.insert(conversation.id) }
+            let matches = isOfRelay(conversation.id) && isWanted(conversation.id)
+            hasMatched = hasMatched || matches
+            return matches
+        case .bytes(let piece):
+            return isWanted(piece.id) && isOfRelay(piece.id) && (flow ?? piece.direction) == piece.direction
+        case .missing(let gap):
+            return isWanted(gap.id) && isOfRelay(gap.id) && (flow ?? gap.direction) == gap.direction
+        case .ended(let conversation):
+            defer { ofRelay.remove(conversation.id) }
+            return isWanted(conversation.id) && isOfRelay(conversation.id)
+        }
+    }
+
+    private func isWanted(_ id: UInt64) -> Bool { connection == nil || connection == id }
+
+    private func isOfRelay(_ id: UInt64) -> Bool { relay == nil || ofRelay.contains(id) }
+
+    /// What to say when nothing of what was asked for is there; nil when something was, or nothing was asked for.
+    func complaint(about name: String) -> String? {
+        guard !hasMatched else { return nil }
+        if let relay, !relays.contains(relay) {
+            let known = relays.sorted().map { "`\($0)`" }.joined(separator: ", ")
+            return "there is no relay `\(relay)` in \(name); "
+                + (known.isEmpty ? "its conversations name no relays" : "there is \(known)")
+        }
+        guard let connection else { return nil }
+        return "there is no connection \(connection) in \(name)"
+            + (relay.map { " of the relay `\($0)`" } ?? "") + "; \(ids.description)"
+    }
+}

@@ -1,0 +1,30 @@
+package import Sockets
+
+/// What the terminal of an output can show.
+package struct TerminalTraits: Hashable, Sendable {
+    /// Colours may be used.
+    package var showsColor: Bool
+    /// Characters beyond ASCII may be used.
+    package var showsUnicode: Bool
+
+    /// By the environment: colours only on a terminal that has them and without `NO_COLOR` (no-color.org); Unicode by
+    /// the first of `LC_ALL`, `LC_CTYPE` and `LANG` that says something (locale(7)).
+    package init(isTerminal: Bool, environment: (String) -> String?) {
+        let plain = environment("NO_COLOR")?.isEmpty == false || environment("TERM") == "dumb"
+        showsColor = isTerminal && !plain
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap(environment).first { !$0.isEmpty }
+        let name = locale?.uppercased() ?? ""
+        showsUnicode = name.contains("UTF-8") || name.contains("UTF8")
+    }
+
+    /// Traits as given.
+    package init(showsColor: Bool, showsUnicode: Bool) {
+        self.showsColor = showsColor
+        self.showsUnicode = showsUnicode
+    }
+
+    /// The traits of an output of this process.
+    package init(of output: OutputFile) {
+        self.init(isTerminal: output.isTerminal, environment: ProcessEnvironment.value)
+    }
+}

@@ -1,0 +1,146 @@
+import Sockets
+import Text
+
+/// Makes the lines that show traffic as it passes. Confined to the thread that prints.
+package struct TrafficPrinter {
+    private let view: TrafficView
+    private let terminal: TerminalTraits
+    /// Where each flow of an open connection stands.
+    private var offsets: [Traffic.Flow: UInt64] = [:]
+
+    /// A printer for an output of the given traits.
+    package init(view: TrafficView, terminal: TerminalTraits) {
+        self.view = view
+        self.terminal = terminal
+    }
+
+    /// Appends what a piece of traffic looks like; whole lines always.
+    package mutating func append(_ traffic: Traffic, to lines: inout [UInt8]) {
+        switch traffic {
+        case .passed(let flow, let bytes, let time, let unseen):
+            if unseen > 0 {
+                appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
+            }
+            let offset = offsets[flow, default: 0] &+ unseen
+            offsets[flow] = offset &+ UInt64(bytes.count)
+            appendHeader(flow, at: time, to: &lines)
+            lines.append(decimal: bytes.count)
+            lines.append(bytes.count == 1 ? " byte" : " bytes")
+            endHeader(in: &lines)
+            switch view {
+            case .text: appendText(bytes, to: &lines)
+            case .hex: appendHex(bytes, from: offset, to: &lines)
+            }
+        case .missing(let flow, let count, let time):
+            offsets[flow, default: 0] &+= count
+            appendGap(count, "missing from the recording", of: flow, at: time, to: &lines)
+        case .omitted(let omitted, let time):
+            // `…, 123 bytes of 4 connections omitted, too much waited to be printed`
+            time.append(to: &lines)
+            lines.append(" ")
+            lines.append(decimal: omitted.bytes)
+            lines.append(omitted.bytes == 1 ? " byte of " : " bytes of ")
+            lines.append(decimal: omitted.connections)
+            lines.append(omitted.connections == 1 ? " connection" : " connections")
+            lines.append(" omitted, too much waited to be printed\n")
+        case .ended(let connection, let unseenUp, let unseenDown, let time):
+            for (direction, unseen) in [(Direction.up, unseenUp), (.down, unseenDown)] {
+                let flow = Traffic.Flow(connection: connection, direction: direction)
+                offsets[flow] = nil
+                guard unseen > 0 else { continue }
+                appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
+            }
+        }
+    }
+
+    // MARK: Headers
+
+    /// `…, 123 bytes missing from the recording`
+    private func appendGap(
+        _ count: UInt64, _ cause: String, of flow: Traffic.Flow, at time: Timestamp, to lines: inout [UInt8]
+    ) {
+        appendHeader(flow, at: time, to: &lines)
+        lines.append(decimal: count)
+        lines.append(count == 1 ? " byte " : " bytes ")
+        lines.append(cause)
+        endHeader(in: &lines)
+    }
+
+    /// `2026-11-22T20:15:00.123Z #7 client → upstream, `
+    private func appendHeader(_ flow: Traffic.Flow, at time: Timestamp, to lines: inout [UInt8]) {
+        if terminal.showsColor { lines.append(flow.direction == .up ? "\u{1B}[36m" : "\u{1B}[32m") }
+        time.append(to: &lines)
+        lines.append(" #")
+        lines.append(decimal: flow.connection)
+        switch (flow.direction, terminal.showsUnicode) {
+        case (.up, true): lines.append(" client → upstream, ")
+        case (.up, false): lines.append(" client > upstream, ")
+        case (.down, true): lines.append(" client ← upstream, ")
+        case (.down, false): lines.append(" client < upstream, ")
+        }
+    }
+
+    private func endHeader(in lines: inout [UInt8]) {
+        if terminal.showsColor { lines.append("\u{1B}[0m") }
+        lines.append("\n")
+    }
+
+    // MARK: Text
+
+    private func appendText(_ bytes: [UInt8], to lines: inout [UInt8]) {
+        var rest = bytes[...]
+        while let byte = rest.first {
+            switch byte {
+            case UInt8(ascii: "\n"), UInt8(ascii: "\t"), 0x20..<0x7F:
+                lines.append(byte)
+                rest = rest.dropFirst()
+            case UInt8(ascii: "\r"):
+                lines.append("\\r")
+                rest = rest.dropFirst()
+            default:
+                let length = terminal.showsUnicode ? Self.lengthOfHarmlessScalar(at: rest) : 0
+                if length > 0 {
+                    lines.append(contentsOf: rest.prefix(length))
+                } else {
+                    lines.append("\\x")
+                    lines.append(hexadecimal: byte, width: 2)
+                }
+                rest = rest.dropFirst(max(length, 1))
+            }
+        }
+        if bytes.last != UInt8(ascii: "\n") { lines.append("\n") }
+    }
+
+    /// How many bytes the character of several bytes at the start takes; 0 when it is not valid UTF-8, or is one that
+    /// could act on the terminal.
+    private static func lengthOfHarmlessScalar(at bytes: ArraySlice<UInt8>) -> Int {
+        var decoder = UTF8()
+        var iterator = bytes.prefix(4).makeIterator()
+        guard case .scalarValue(let scalar) = decoder.decode(&iterator), !scalar.isASCII, !scalar.actsOnReader else {
+            return 0
+        }
+        return UTF8.width(scalar)
+    }
+
+    // MARK: Hex
+
+    private func appendHex(_ bytes: [UInt8], from offset: UInt64, to lines: inout [UInt8]) {
+        for start in stride(from: 0, to: bytes.count, by: 16) {
+            let row = bytes[start..<min(start + 16, bytes.count)]
+            lines.append(hexadecimal: offset &+ UInt64(start), width: 8)
+            lines.append(" ")
+            for column in 0..<16 {
+                if column == 8 { lines.append(" ") }
+                if start + column < row.endIndex {
+                    lines.append(" ")
+                    lines.append(hexadecimal: row[start + column], width: 2)
+                } else {
+                    lines.append("   ")
+                }
+            }
+            lines.append("  |")
+            for byte in row { lines.append(byte >= 0x20 && byte < 0x7F ? byte : UInt8(ascii: ".")) }
+            lines.append("|\n")
+        }
+    }
+}

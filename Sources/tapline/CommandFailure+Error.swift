@@ -1,0 +1,23 @@
+import Configuration
+import EventLoop
+import Relay
+import Sockets
+import Terminal
+
+extension CommandFailure {
+    /// What an error means for the process; nil for those of argument-parser, which it explains itself.
+    init?(_ error: any Error) {
+        switch error {
+        case let failure as CommandFailure: self = failure
+        // Each line starts with path:line:column, as editors expect it.
+        case let unwanted as UnwantedSockets:
+            let lines = unwanted.description.split(separator: "\n").map { "tapline: \($0)" }
+            self.init(.configuration, lines.joined(separator: "\n"))
+        case let errors as ConfigurationErrors: self.init(.configuration, errors.description)
+        case let error as SystemError: self.init(.system, "tapline: \(error)")
+        case let error as Errno: self.init(.system, "tapline: \(error) (\(error.name))")
+        case let error as UVError: self.init(.system, "tapline: \(error) (\(error.name))")
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Client
+import Configuration
+import Glibc
+import Sockets
+import Terminal
+
+/// The options that every command has which talks to a running tapline.
+struct AdminOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Where the tapline to talk to has its admin API: HOST:PORT, PORT or unix:PATH. Else \(AdminTarget.variable), "
+                + "else admin.listen of the configuration, else \(AdminSettings.defaultListen).", valueName: "address"))
+    var admin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The configuration to take the address from. Default: \(Configuration.defaultPath), if it can be read.",
+            valueName: "path"), completion: .file())
+    var config: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with the admin API's token. Else \(AdminSettings.tokenVariable), else the configuration's.",
+            valueName: "path"), completion: .file())
+    var tokenFile: String?
+
+    @Flag(help: "Print the admin API's own objects, one a line.")
+    var json = false
+
+    /// A client for the tapline that the options mean.
+    func client() throws -> AdminClient {
+        AdminClient(
+            target: try AdminTarget.find(
+                admin: admin, config: config, tokenFile: tokenFile,
+                in: AdminTarget.Surroundings(
+                    variable: ProcessEnvironment.value, variables: ProcessEnvironment.all,
+                    directory: workingDirectory(), canRead: { access($0, R_OK) == 0 })))
+    }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Configuration
+import Terminal
+
+/// `tapline check`: validates a configuration.
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Validate a configuration file.",
+        discussion: """
+            Ends with 0 when it is good. Otherwise with 78, and every mistake on a line of its own on standard error, \
+            as path:line:column: message. The files that it includes are checked with it.
+            """)
+
+    @Argument(help: ArgumentHelp("The configuration file.", valueName: "path"))
+    var path: String
+
+    func run() throws {
+        let environment = ProcessEnvironment.all
+        let text = try ConfigurationText(reading: path, environment: environment)
+        let configuration = try Configuration.parse(text, environment: environment).configuration
+        try writeToStandardOutput(
+            Self.summary(of: configuration, path: path, includedFiles: text.includedPaths?.files.count))
+    }
+
+    /// What a good configuration comes down to; `includedFiles`: how many it includes, nil where it says nothing of any.
+    static func summary(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> String {
+        let included = includedFiles.map { " and \(Words.number(UInt64($0), "included file"))" } ?? ""
+        let relays = Words.number(UInt64(configuration.relays.count), "relay")
+        var lines = ["\(path)\(included): OK, \(relays)"]
+        for relay in configuration.relays {
+            let addresses = relay.listen.map(\.description).joined(separator: ", ")
+            lines.append("  \(relay.name): \(addresses) -> \(relay.upstream)")
+            guard let routing = relay.tlsRouting else { continue }
+            for route in routing.routes { lines.append("    TLS \(route) -> \(route.upstream ?? relay.upstream)") }
+            lines.append("    otherwise -> \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Client
+import Sockets
+
+/// `tapline connections`: what is open, or what has ended lately.
+struct Connections: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the connections of a running tapline.",
+        discussion: """
+            Open connections with their bytes so far, or with --closed those that ended lately, with who ended them and \
+            why. `tapline why ID` tells the whole story of one.
+
+              tapline connections --sort rate --limit 10
+              tapline connections --filter 10.0.0. --watch
+              tapline connections --closed --filter reset
+            """)
+
+    @Option(help: ArgumentHelp("Only connections of this relay.", valueName: "name"))
+    var relay: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "By what: id, age, bytes, bytes_up, bytes_down, rate, rate_up, rate_down, waits, client, relay or upstream; "
+                + "-KEY turns the order round. Ended ones come latest first.", valueName: "key"))
+    var sort: ConnectionSort?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only those that have this text in their relay, addresses, state or reason.", valueName: "text"))
+    var filter: String?
+
+    @Option(help: ArgumentHelp("The most connections to list.", valueName: "number"))
+    var limit = 1000
+
+    @Flag(help: "Connections that ended lately, with their reasons.")
+    var closed = false
+
+    @Flag(help: "Once a second, until Ctrl-C; in place on a terminal.")
+    var watch = false
+
+    @OptionGroup var options: AdminOptions
+
+    func validate() throws {
+        guard limit > 0, limit <= 10_000 else { throw ValidationError("--limit is from 1 to 10000.") }
+        if closed, sort != nil {
+            throw ValidationError("--sort is for open connections: ended ones come latest first.")
+        }
+    }
+
+    func run() throws {
+        let list = ConnectionList(
+            client: try options.client(), relay: relay, sort: sort, filter: filter, limit: limit, closed: closed,
+            isForPrograms: options.json)
+        if watch {
+            let view = RepeatedView(every: 1000, isForPrograms: options.json) { rows in
+                try list.lines(ClientOutput(), at: rows)
+            }
+            try view.run()
+        } else if options.json {
+            try ClientOutput().write(json: list.fetch().rows)
+        } else {
+            let output = ClientOutput()
+            try output.write(lines: list.lines(output, at: nil))
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import ArgumentParser
+import Client
+import Configuration
+import Terminal
+
+/// The options of a command that may wait for the end of a running tapline.
+struct EndWaitOptions: ParsableArguments {
+    @Flag(help: "Wait until it has ended.")
+    var wait = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --wait: how long at most; then the exit status is 1. Else as long as tapline allows itself, and "
+                + "\(DurationText.text(of: EndWait.allowance)) more.", valueName: "duration"),
+        transform: parseDuration)
+    var timeout: Duration?
+
+    func validate() throws {
+        if timeout != nil, !wait { throw ValidationError("--timeout is how long --wait waits; say --wait too") }
+    }
+
+    /// Asks a tapline to end, says what it answered, and waits for its end where that is wished.
+    func end(_ options: AdminOptions, by path: String, words: (JSONValue) -> String) throws {
+        let client = try options.client()
+        let output = ClientOutput()
+        let end = wait ? try EndWait(client) : nil
+        let answer = try client.json(.post, path)
+        if options.json {
+            try output.write(json: [answer])
+        } else {
+            try output.write(lines: [words(answer)])
+        }
+        try end?.run(timeout, after: answer, output, isForPrograms: options.json)
+    }
+}

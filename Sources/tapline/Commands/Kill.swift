@@ -1,0 +1,42 @@
+import ArgumentParser
+import Client
+import Terminal
+import Text
+
+/// `tapline kill`: resets connections.
+struct Kill: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Reset connections of a running tapline.",
+        discussion: """
+            Both sides get a reset, and the end record says killed. `tapline connections` shows the ids. What could not be \
+            killed is told, and then the exit status is 1.
+            """)
+
+    @Argument(help: ArgumentHelp("The connection's id; several may follow each other.", valueName: "id"))
+    var ids: [UInt64]
+
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+        let client = try options.client()
+        let output = ClientOutput()
+        var refusals: [String] = []
+        for id in ids {
+            // What it was cannot be asked for afterwards in one step: it is known before.
+            let connection = try? client.json(.get, "/v1/connections/\(id)")
+            let answer = try client.ask(.delete, "/v1/connections/\(id)")
+            switch answer.status {
+            case ..<400:
+                let line = connection.map(KillText.line) ?? "killed \(id)"
+                if options.json {
+                    try output.write(json: [try answer.json()])
+                } else {
+                    try output.write(lines: [line])
+                }
+            case 404: refusals.append("tapline: \(KillText.refusal(id, connection))")
+            default: throw AdminRefusal(answer).failure(client.target)
+            }
+        }
+        if !refusals.isEmpty { throw CommandFailure(.failure, refusals.joined(separator: "\n")) }
+    }
+}

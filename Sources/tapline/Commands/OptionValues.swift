@@ -1,0 +1,68 @@
+import ArgumentParser
+import Client
+import Configuration
+import Show
+import Sockets
+import Terminal
+import Text
+
+// Values of options: the types of other modules that argument-parser reads, and the parsers of those that say what is wrong.
+
+extension ShowFormat: ExpressibleByArgument {}
+extension TailFormat: ExpressibleByArgument {}
+extension TrafficView: ExpressibleByArgument {}
+
+extension ConnectionSort: ExpressibleByArgument {
+    init?(argument: String) { self.init(argument) }
+
+    static var allValueStrings: [String] { keys }
+}
+
+/// A network as an option's value.
+func parseNetwork(_ text: String) throws -> Network {
+    do {
+        return try Network(parsing: text)
+    } catch {
+        throw ValidationError(error.message)
+    }
+}
+
+/// A duration as an option's value.
+func parseDuration(_ text: String) throws -> Duration {
+    do {
+        return try DurationText.parse(text)
+    } catch {
+        throw ValidationError(error.message)
+    }
+}
+
+/// A number of workers as an option's value.
+func parseWorkerCount(_ text: String) throws -> WorkerCount {
+    do {
+        return try WorkerCount(parsing: text)
+    } catch {
+        throw ValidationError(error.message)
+    }
+}
+
+/// The form of a PROXY protocol header as an option's value.
+func parseProxyVersion(_ text: String) throws -> ProxyProtocolSettings.Version {
+    guard let version = ProxyProtocolSettings.Version(rawValue: text) else {
+        throw ValidationError("It is v1 or v2.")
+    }
+    return version
+}
+
+/// A form of lines as an option's value.
+func parseLogFormat(_ text: String) throws -> LogSettings.Format {
+    guard let format = LogSettings.Format(rawValue: text) else {
+        throw ValidationError("It is text or json.")
+    }
+    return format
+}
+
+/// A flow as an option's value.
+func parseFlow(_ text: String) throws -> Direction {
+    guard let flow = Direction(rawValue: text) else { throw ValidationError("It is up or down.") }
+    return flow
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Client
+import Sockets
+import Terminal
+
+/// `tapline reload`: puts a changed configuration in force.
+struct ReloadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reload",
+        abstract: "Have a running tapline read its configuration again.",
+        discussion: """
+            Says what has changed. A configuration with a mistake changes nothing: every mistake is told as \
+            path:line:column: message on standard error, and the exit status is 78.
+            """)
+
+    /// Names may have to be looked up, and listeners bound.
+    private static let patience: Int64 = 60_000
+
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+        let client = try options.client()
+        let output = ClientOutput()
+        let answer = try client.ask(.post, "/v1/reload", deadline: Self.patience)
+        guard answer.status < 400 else {
+            if options.json, answer.status == 422 {
+                try output.write(json: [try answer.json()])
+                throw CommandFailure(.configuration, "")
+            }
+            throw AdminRefusal(answer).failure(client.target)
+        }
+        let result = try answer.json()
+        if options.json { return try output.write(json: [result]) }
+        try output.write(lines: DifferenceText.lines(of: result))
+    }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Client
+import Text
+
+/// `tapline status`: a running tapline on one screen.
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show how a running tapline does, on one screen.",
+        discussion: """
+            What needs attention comes first: draining, a rejected reload, accepting paused, bytes that a recording \
+            lost. Then the process, and each relay with its listeners, upstream, open connections, rates and totals.
+
+            With --json: the status on the first line, then a relay a line.
+            """)
+
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+        let client = try options.client()
+        let status = try client.json(.get, "/v1/status")
+        let relays = try client.json(.get, "/v1/relays")["relays"].elements
+        let output = ClientOutput()
+        if options.json { return try output.write(json: [status] + relays) }
+        try output.write(lines: StatusReport(status: status, relays: relays, target: client.target).lines(output))
+    }
+}

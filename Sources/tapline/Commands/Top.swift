@@ -1,0 +1,38 @@
+import ArgumentParser
+import Client
+import Sockets
+import Terminal
+
+/// `tapline top`: a running tapline, live on the whole terminal.
+struct Top: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Watch a running tapline: rates, relays and connections, live.",
+        discussion: """
+            Keys: arrows or j move, Enter shows a connection's story, s sorts, / filters, k resets a connection, r records \
+            a relay or stops it, p pauses, ? explains, q quits. Without a terminal it says everything once.
+            """)
+
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+        let client = try options.client()
+        // Before the screen is taken: what keeps it from starting stands in the terminal afterwards.
+        let status = try client.json(.get, "/v1/status")
+        let isForPerson = ClientOutput.isTerminal && !options.json && ProcessEnvironment.value("TERM") != "dumb"
+        if isForPerson, let mode = TerminalMode() {
+            try TopSession(client: client, terminal: TopTerminal(mode)).run()
+        } else {
+            try once(client, status)
+        }
+    }
+
+    private func once(_ client: AdminClient, _ status: JSONValue) throws {
+        let relays = try client.json(.get, "/v1/relays")["relays"].elements
+        let connections = try client.json(.get, "/v1/connections?sort=rate")["connections"].elements
+        let output = ClientOutput()
+        if options.json { return try output.write(json: [status] + relays + connections) }
+        var lines = StatusReport(status: status, relays: relays, target: client.target).lines(output)
+        if !connections.isEmpty { lines += [""] + ConnectionTable(connections, areClosed: false).lines(output) }
+        try output.write(lines: lines)
+    }
+}

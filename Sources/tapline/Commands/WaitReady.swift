@@ -1,0 +1,31 @@
+import ArgumentParser
+import Client
+import Configuration
+import Terminal
+
+/// `tapline wait-ready`: waits until a tapline accepts clients.
+struct WaitReady: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wait-ready",
+        abstract: "Wait until a tapline accepts clients.",
+        discussion: """
+            Ends with 0 as soon as its admin API's /readyz says yes, also when tapline is started only after this; with 1 \
+            and the reason when the time is over. With --timeout 0 it asks once, as a probe does. No token is needed.
+
+              tapline wait-ready --admin unix:/run/tapline/admin.sock --timeout 10s
+            """)
+
+    @Option(
+        help: ArgumentHelp("How long at most; 0 asks once.", valueName: "duration"), transform: parseDuration)
+    var timeout = Duration.seconds(30)
+
+    @OptionGroup var options: AdminOptions
+
+    func run() throws {
+        let wait = ReadyWait(client: try options.client())
+        let answer = try wait.run(timeout)
+        let output = ClientOutput()
+        if options.json { return try output.write(json: [answer]) }
+        try output.write(lines: ["ready, \(Words.number(answer["listeners"].count ?? 0, "listener"))"])
+    }
+}

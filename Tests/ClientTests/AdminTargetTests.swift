@@ -1,0 +1,124 @@
+import Configuration
+import Foundation
+import Sockets
+import Terminal
+import TestSupport
+import Testing
+
+@testable import Client
+
+/// Where a command looks for the tapline that it talks to.
+struct AdminTargetTests {
+    private func find(
+        admin: String? = nil, config: String? = nil, tokenFile: String? = nil, variables: [String: String] = [:],
+        readable: Set<String> = []
+    ) throws -> AdminTarget {
+        try AdminTarget.find(
+            admin: admin, config: config, tokenFile: tokenFile,
+            in: AdminTarget.Surroundings(
+                variable: { variables[$0] }, variables: variables, directory: "/here",
+                canRead: { readable.contains($0) }))
+    }
+
+    private func file(_ folder: String, _ name: String, _ text: String) throws -> String {
+        try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+        return "\(folder)/\(name)"
+    }
+
+    @Test(arguments: [
+        ("9180", AdminAddress.tcp(host: "127.0.0.1", port: 9180)), ("*:80", .tcp(host: "127.0.0.1", port: 80)),
+        ("0.0.0.0:80", .tcp(host: "127.0.0.1", port: 80)), ("[::]:80", .tcp(host: "::1", port: 80)),
+        ("[::1]:9180", .tcp(host: "::1", port: 9180)),
+        ("relay.internal:9180", .tcp(host: "relay.internal", port: 9180)),
+        ("192.0.2.1:9", .tcp(host: "192.0.2.1", port: 9)), ("unix:admin.sock", .unix(path: "/here/admin.sock")),
+        ("http://192.0.2.1:9180/", .tcp(host: "192.0.2.1", port: 9180)),
+    ])
+    func option_isReadAsAnAddress(text: String, address: AdminAddress) throws {
+        let target = try find(admin: text, variables: ["TAPLINE_ADMIN": "10.0.0.1:1"])
+        #expect(target.address == address && target.origin == .option && target.token == nil)
+    }
+
+    @Test(arguments: ["", "relay.internal", "1.2.3.4:99999", "0", "unix:", "a:b:c"])
+    func option_thatIsNoAddress_isWrongUsage(text: String) {
+        #expect {
+            try find(admin: text)
+        } throws: { error in
+            guard let failure = error as? CommandFailure else { return false }
+            return failure.status == .usage && failure.message.contains("--admin")
+        }
+    }
+
+    @Test func variable_comesAfterTheOption() throws {
+        let target = try find(variables: ["TAPLINE_ADMIN": "unix:/run/tapline/admin.sock"])
+        #expect(target.address == .unix(path: "/run/tapline/admin.sock") && target.origin == .environment)
+        #expect(target.address.host == "localhost" && "\(target.address)" == "unix:/run/tapline/admin.sock")
+    }
+
+    @Test func nothingSaid_isTheDefault() throws {
+        let target = try find()
+        #expect("\(target.address)" == "127.0.0.1:9180" && target.origin == .byDefault)
+    }
+
+    @Test func configuration_namesTheAddressAndTheToken() async throws {
+        try await TemporaryFolder.run { folder in
+            let secret = try file(folder, "token", "a-secret-token\n")
+            let path = try file(
+                folder,
+                "tapline.yaml",
+                """
+                admin: { listen: '[::1]:9999', token_file: token }
+                relays: [{ name: web, listen: 8080, upstream: 'a:1' }]
+                """)
+            let target = try find(config: path, readable: [secret])
+            #expect("\(target.address)" == "[::1]:9999" && target.origin == .configuration(path))
+            #expect(target.token == "a-secret-token")
+            // What cannot be read is not needed, perhaps: the server says so if it is.
+            #expect(try find(config: path).token == nil)
+            #expect(try find(config: path, variables: ["TAPLINE_ADMIN_TOKEN": "other-token"]).token == "other-token")
+        }
+    }
+
+    @Test func configuration_withoutAdmin_saysWhatToAdd() async throws {
+        try await TemporaryFolder.run { folder in
+            let path = try file(folder, "tapline.yaml", "relays: [{ name: web, listen: 8080, upstream: 'a:1' }]\n")
+            #expect {
+                try find(config: path)
+            } throws: { error in
+                guard let failure = error as? CommandFailure else { return false }
+                return failure.status == .configuration && failure.message.contains("admin: { listen: 127.0.0.1:9180 }")
+            }
+        }
+    }
+
+    @Test func configuration_withMistakes_tellsThem() async throws {
+        try await TemporaryFolder.run { folder in
+            let path = try file(folder, "tapline.yaml", "relay: []\n")
+            #expect(throws: ConfigurationErrors.self) { try find(config: path) }
+        }
+    }
+
+    @Test func tokenFile_comesFirst() async throws {
+        try await TemporaryFolder.run { folder in
+            let path = try file(folder, "token", "from-the-file\n")
+            let target = try find(tokenFile: path, variables: ["TAPLINE_ADMIN_TOKEN": "from-the-variable"])
+            #expect(target.token == "from-the-file")
+        }
+    }
+
+    @Test func variable_isReadAsTheServerReadsIt() throws {
+        #expect(try find(variables: ["TAPLINE_ADMIN_TOKEN": "good-token-1234\n"]).token == "good-token-1234")
+        #expect(try find(variables: ["TAPLINE_ADMIN_TOKEN": "\n"]).token == nil)
+        #expect(throws: CommandFailure.self) { try find(variables: ["TAPLINE_ADMIN_TOKEN": "short"]) }
+    }
+
+    @Test(arguments: ["", "two words", "\u{1B}[2J"]) func tokenFile_withoutAToken_isRefused(text: String) async throws {
+        try await TemporaryFolder.run { folder in
+            let path = try file(folder, "token", text)
+            #expect(throws: CommandFailure.self) { try find(tokenFile: path) }
+        }
+    }
+
+    @Test func tokenFile_thatIsMissing_isRefused() {
+        #expect(throws: SystemError.self) { try find(tokenFile: "/nowhere/token") }
+    }
+}

@@ -1,0 +1,132 @@
+import Configuration
+import Terminal
+import Testing
+
+@testable import Client
+
+/// What the client commands make of the API's objects.
+struct ClientReportTests {
+    private func json(_ text: String) throws -> JSONValue { try JSONReader.read(Array(text.utf8)) }
+
+    private let target = AdminTarget(address: .tcp(host: "127.0.0.1", port: 9180), origin: .byDefault, token: nil)
+
+    @Test func status_ofAHealthyTapline_warnsOfNothing() throws {
+        let report = StatusReport(
+            status: try json(#"{"draining":false,"last_reload":null,"descriptors":{"open":10,"limit":1000}}"#),
+            relays: [try json(#"{"name":"web","open":1,"accept_pauses":0,"limits":{"max_connections":10}}"#)],
+            target: target)
+        #expect(report.warnings.isEmpty)
+    }
+
+    /// Numbers come from a server, which may be anything.
+    @Test func numbers_ofAnySize_areShown() {
+        #expect(Words.age(.max) == "106751d23h" && Words.duration(.max) == "106751d23h")
+        #expect(Words.trip(.max) == "106751d23h" && Words.size(.max) == "16.0 EiB")
+        #expect(Words.age(18_446_744_073_710) == "106751d23h" && Words.duration(18_446_744_073_710) == "106751d23h")
+        let bar = Bars.bar(.max, of: 1, columns: 10, TerminalTraits(showsColor: false, showsUnicode: false))
+        #expect(bar == "##########")
+    }
+
+    @Test(arguments: [0, 25_000, UInt64(Int64.max), .max]) func timeToWait_isBounded(milliseconds: UInt64) {
+        let bound = EndWait.bound(milliseconds)
+        let longest = DurationText.longest + EndWait.allowance
+        #expect(bound == min(.milliseconds(Int64(clamping: milliseconds)) + EndWait.allowance, longest))
+        #expect(CommandClock.milliseconds(in: bound) == Int64(clamping: min(milliseconds, 31_536_000_000)) + 10_000)
+    }
+
+    @Test func timeLeft_isKeptWithinWhatFits() {
+        #expect(CommandClock.milliseconds(in: .seconds(-5)) == 0)
+        #expect(CommandClock.milliseconds(in: .milliseconds(1500)) == 1500)
+        #expect(CommandClock.milliseconds(in: .seconds(Int64.max)) == .max)
+        #expect(DurationText.text(of: .milliseconds(Int64.max) + .seconds(10)) == "9223372036854775807ms")
+    }
+
+    @Test(
+        arguments: [
+            (1, []), (2, []), (3, ["ID"]), (4, ["ID", "1"]), (5, ["ID", "1", "2"]),
+        ] as [(Int, [String])])
+    func connections_onATerminalOfAnySize_areCut(rows: Int, shown: [String]) {
+        let lines = ["ID", "1", "2", "3", "4"]
+        let rest = 4 - max(0, shown.count - 1)
+        #expect(ConnectionList.fit(lines, of: 4, into: rows) == shown + ["and \(rest) more"])
+    }
+
+    @Test func status_warnsOfWhatNeedsAttention() throws {
+        let report = StatusReport(
+            status: try json(
+                """
+                {"draining":true,"open_connections":1,"generation":3,"descriptors":{"open":950,"limit":1000},
+                "last_reload":{"result":"rejected","source":"file","time":"2026-11-23T00:26:07.925Z",
+                "problems":[{"path":"/etc/t.yaml","line":3,"column":5,"message":"unknown key `x`"}]}}
+                """),
+            relays: [
+                try json(#"{"name":"web","open":10,"accept_pauses":1,"limits":{"max_connections":10}}"#),
+                try json(
+                    """
+                    {"name":"db","open":1,"accept_pauses":2,"recording":{"dropped_bytes":2048,"trouble":"no space left"}}
+                    """),
+            ], target: target)
+        #expect(
+            report.warnings == [
+                "draining: no clients are accepted, and 1 connection may finish",
+                "the last reload (00:26:07 UTC, the file changed) was rejected; generation 3 stays in force",
+                "/etc/t.yaml:3:5: unknown key `x`",
+                "950 of 1000 descriptors are in use; accepting pauses before they are spent",
+                "web: accepting is paused, 10 connections are its max_connections; clients wait",
+                "db: accepting has paused 2 times", "db: its recording cannot be written: no space left",
+                "db: its recording has lost 2.00 KiB",
+            ])
+    }
+
+    @Test func reload_tellsTheDifference() throws {
+        let answer = try json(
+            """
+            {"result":"applied","generation":4,"summary":"","difference":{"added":["cache"],"removed":["old"],
+            "renamed":[{"old":"a","new":"b"}],
+            "changed":[{"relay":"web","settings":[{"key":"timeouts.idle","old":"1h","new":"10m"}]}],
+            "listeners":{"added":[{"address":"127.0.0.1:1","relay":"cache"}],"removed":[],
+            "moved":[{"address":"127.0.0.1:2","from":"a","to":"b"}]},
+            "settings":[],"needs_restart":[{"key":"workers","old":"auto","new":"2"}]}}
+            """)
+        #expect(
+            DifferenceText.lines(of: answer) == [
+                "generation 4 is in force", "  added relay cache", "  removed relay old; what it has open may finish",
+                "  renamed relay a to b", "  web: timeouts.idle 1h → 10m", "  listens on 127.0.0.1:1 for cache",
+                "  127.0.0.1:2 moved from a to b", "  waits for the next start: workers auto → 2",
+            ])
+    }
+
+    @Test func reload_withoutADifference_saysSo() throws {
+        #expect(
+            DifferenceText.lines(of: try json(#"{"result":"unchanged","generation":4}"#)) == [
+                "nothing has changed; generation 4 stays in force"
+            ])
+    }
+
+    @Test func story_isWrappedToTheWidth() throws {
+        let report = ConnectionReport(
+            try json(
+                """
+                {"id":7,"relay":"web","state":"closed","story":["The client reset the connection after 12 bytes."],
+                "client":"1.2.3.4:5","listener":"a","upstream":"b:1","upstream_address":"10.0.0.1:1","reason":"client_reset",
+                "closed_by":"client","errno":"ECONNRESET","time":"2026-11-23T00:26:07.925Z","bytes_up":12,"bytes_down":0}
+                """))
+        let lines = report.lines(within: 30, showsUnicode: true)
+        #expect(lines.first == "connection 7 of web, closed")
+        #expect(lines.contains("The client reset the"))
+        #expect(lines.contains { $0.hasPrefix("ended        2026-11-23") })
+        #expect(lines.contains("             client_reset"))
+        #expect(lines.allSatisfy { $0.count <= 38 })
+    }
+
+    @Test(arguments: [("web", true), ("10.0", true), ("RESET", true), ("7", true), ("70", false), ("nothing", false)])
+    func filter_looksAtWhatAConnectionIsFoundBy(text: String, matches: Bool) throws {
+        let connection = try json(
+            #"{"id":7,"relay":"web","client":"10.0.0.1:5","reason":"client_reset","bytes_up":70}"#)
+        #expect(ConnectionTable.matches(connection, text) == matches)
+    }
+
+    @Test func percentEncoding_leavesNothingThatParts() {
+        #expect("a b/ö?&=".percentEncoded == "a%20b%2F%C3%B6%3F%26%3D")
+    }
+}

@@ -1,0 +1,85 @@
+import Terminal
+import Testing
+
+@testable import Client
+
+/// What `tapline top` draws.
+struct TopViewTests {
+    private func view(_ columns: Int, _ rows: Int, unicode: Bool = true, color: Bool = false) -> TopView {
+        TopView(
+            columns: columns, rows: rows, terminal: TerminalTraits(showsColor: color, showsUnicode: unicode),
+            address: "127.0.0.1:9180")
+    }
+
+    private func model(_ ids: [UInt64], keys: [TopKey] = []) throws -> TopModel {
+        var model = TopModel()
+        model.take(try TopModelTests.snapshot(ids))
+        for key in keys { _ = model.handle(key) }
+        return model
+    }
+
+    @Test(
+        arguments: [(80, 24), (60, 20), (120, 40), (20, 6), (300, 100)],
+        [[], [TopKey.enter], [.character("?")], [.character("/")], [.character("k")], [.end]])
+    func screen_isFilledAndNeverOverfull(size: (Int, Int), keys: [TopKey]) throws {
+        let view = view(size.0, size.1)
+        let lines = view.lines(try model(Array(1...200), keys: keys))
+        #expect(lines.count == size.1)
+        let plain = lines.map { $0.rendered(columns: size.0, TerminalTraits(showsColor: false, showsUnicode: true)) }
+        let bare = plain.map { $0.replacing(/\u{1B}\[[0-9;]*m/, with: "") }
+        #expect(bare.allSatisfy { $0.count <= size.0 })
+    }
+
+    @Test(arguments: [UInt64(1), 57, 200]) func cursor_isAlwaysOnTheScreen(id: UInt64) throws {
+        var model = try model(Array(1...200))
+        while model.place != .connection(id) { _ = model.handle(.down) }
+        let lines = view(80, 24).lines(model)
+        #expect(lines.contains { $0.text.hasPrefix(">") && $0.text.contains(" \(id) ") })
+    }
+
+    @Test func sixtyColumns_stillShowRatesAndPorts() throws {
+        let text = view(60, 20).lines(try model([5])).map(\.text).joined(separator: "\n")
+        #expect(
+            text.contains("UP/S") && text.contains("DOWN/S") && text.contains(":5000") && text.contains("2.00 KiB/s"))
+    }
+
+    @Test func noColor_usesNone() throws {
+        let lines = view(80, 24).lines(try model([5]))
+        let codes = lines.map { $0.rendered(columns: 80, TerminalTraits(showsColor: false, showsUnicode: true)) }
+            .joined().matches(of: /\u{1B}\[([0-9;]*)m/).map { String($0.output.1) }
+        #expect(Set(codes).isSubset(of: ["0", "1", "2", "7"]))
+    }
+
+    @Test func withoutUnicode_onlyASCIIIsDrawn() throws {
+        let view = view(80, 24, unicode: false)
+        let terminal = TerminalTraits(showsColor: true, showsUnicode: false)
+        let text = view.lines(try model([5])).map { $0.rendered(columns: 80, terminal) }.joined()
+        #expect(text.unicodeScalars.allSatisfy { $0.isASCII })
+    }
+
+    @Test func textOfPeers_cannotActOnTheTerminal() throws {
+        var snapshot = try TopModelTests.snapshot([5])
+        snapshot.connections[0].client = "\u{1B}[2Jx\u{202E}"
+        snapshot.relays[0].name = "\u{9B}31m"
+        var model = TopModel()
+        model.take(snapshot)
+        let text = view(120, 40).lines(model).map(\.text).joined()
+        #expect(
+            text.unicodeScalars.allSatisfy {
+                !(0x80...0x9F).contains($0.value) && $0.value >= 0x20 && $0.value != 0x202E
+            })
+        #expect(text.contains("\\u001b[2Jx\\u202e"))
+    }
+
+    @Test(arguments: [(0, ""), (1, "▏"), (50, "█████"), (100, "██████████"), (55, "█████▌")] as [(UInt64, String)])
+    func bar_isAsLongAsItsPart(value: UInt64, bar: String) {
+        let terminal = TerminalTraits(showsColor: false, showsUnicode: true)
+        #expect(Bars.bar(value, of: 100, columns: 10, terminal) == bar)
+    }
+
+    @Test func history_showsTheLatestOnTheRight() {
+        let terminal = TerminalTraits(showsColor: false, showsUnicode: true)
+        #expect(Bars.history([0, 50, 100], columns: 5, terminal) == "   ▄█")
+        #expect(Bars.history([1, 2, 3, 100], columns: 1, terminal) == "█")
+    }
+}

@@ -1,0 +1,76 @@
+import Configuration
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+import Text
+
+@testable import Daemon
+
+struct DiagnosticTests {
+    private let diagnostic = Diagnostic(
+        time: Timestamp(nanoseconds: 1_795_378_500_123_000_000), level: .notice, message: "stale socket\nfile replaced",
+        fields: [
+            .init(key: "path", value: "/run/my app.sock"), .init(key: "time", value: "x"),
+        ])
+
+    @Test func text_isTimeLevelMessageFields() {
+        #expect(
+            text { diagnostic.append(as: .text, to: &$0) } == """
+                2026-11-22T20:15:00.123Z notice stale socket\\nfile replaced path="/run/my app.sock" time=x
+
+                """)
+    }
+
+    @Test func text_withoutFields_hasNoTrailingSpace() {
+        var bare = diagnostic
+        bare.fields = []
+        #expect(
+            text { bare.append(as: .text, to: &$0) }
+                == "2026-11-22T20:15:00.123Z notice stale socket\\nfile replaced\n")
+    }
+
+    @Test func json_keepsItsOwnKeysApartFromTheFields() {
+        #expect(
+            text { diagnostic.append(as: .json, to: &$0) } == """
+                {"time":"2026-11-22T20:15:00.123Z","level":"notice","message":"stale socket\\nfile replaced",\
+                "path":"/run/my app.sock","time_":"x"}
+
+                """)
+    }
+
+    @Test func handler_sortsFieldsAndPrefersThoseOfTheCall() {
+        let seen = Seen()
+        logger(to: seen, level: .info).warning("w", metadata: ["b": "call", "c d=\n\"": ["x", "y"]])
+        #expect(
+            seen.diagnostics.withLock { $0.first?.fields } == [
+                .init(key: "a", value: "always"), .init(key: "b", value: "call"),
+                .init(key: "c_d___", value: #"["x", "y"]"#),
+            ])
+    }
+
+    @Test(arguments: LogSettings.Level.allCases)
+    func handler_writesItsLevelAndAboveOnly(level: LogSettings.Level) throws {
+        let seen = Seen()
+        let logger = logger(to: seen, level: Logger.Level(level))
+        for other in LogSettings.Level.allCases { logger.log(level: Logger.Level(other), "m") }
+        let index = try #require(LogSettings.Level.allCases.firstIndex(of: level))
+        let expected = LogSettings.Level.allCases[index...].map(\.rawValue)
+        #expect(seen.diagnostics.withLock { $0.map(\.level.rawValue) } == expected)
+    }
+
+    private func logger(to seen: Seen, level: Logger.Level) -> Logger {
+        var logger = Logger(label: "test") { _ in
+            DiagnosticsHandler(LiveLog(level: level, format: .text)) { diagnostic in
+                seen.diagnostics.withLock { $0.append(diagnostic) }
+            }
+        }
+        logger[metadataKey: "a"] = "always"
+        logger[metadataKey: "b"] = "logger"
+        return logger
+    }
+
+    private final class Seen: Sendable {
+        let diagnostics = Mutex<[Diagnostic]>([])
+    }
+}

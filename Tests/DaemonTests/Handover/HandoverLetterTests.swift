@@ -1,0 +1,39 @@
+import Testing
+
+@testable import Daemon
+
+struct HandoverLetterTests {
+    private let letter = HandoverLetter(
+        channel: 7,
+        items: [
+            .init(role: .relay, descriptor: 3, label: "web"),
+            .init(role: .relay, descriptor: 4, label: "cache", file: "2049:17"),
+            .init(role: .relay, descriptor: 5, label: "tapline.socket", isOfManager: true),
+            .init(role: .admin, descriptor: 6, file: "1:2"),
+        ])
+
+    @Test func letter_isReadAsItWasWritten() {
+        #expect(HandoverLetter(parsing: letter.text) == letter)
+    }
+
+    /// The other version may know more, or less.
+    @Test func unknownWords_arePassedOver() {
+        let text = """
+            tapline-handover 1
+            channel fd=7 since=later
+            relay fd=3 name=web colour=green
+            mirror fd=9 name=web
+            relay name=nothing
+            relay fd=x name=nothing
+
+            """
+        #expect(
+            HandoverLetter(parsing: text)
+                == HandoverLetter(channel: 7, items: [.init(role: .relay, descriptor: 3, label: "web")]))
+    }
+
+    @Test(arguments: ["", "tapline-handover 2\nchannel fd=7\n", "tapline-handover 1\nrelay fd=3\n", "\n\n"])
+    func somethingElse_isNone(_ text: String) {
+        #expect(HandoverLetter(parsing: text) == nil)
+    }
+}

@@ -1,0 +1,119 @@
+import Configuration
+import EventLoop
+import Glibc
+import Logging
+import Relay
+import Sockets
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+/// The watchdog is fed while every loop turns, and not by one that hangs.
+struct WatchdogTests {
+    @Test(
+        arguments: [
+            (["WATCHDOG_USEC": "30000000"], 15_000), (["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "42"], 15_000),
+            (["WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "43"], nil), (["WATCHDOG_USEC": "0"], nil),
+            (["WATCHDOG_USEC": "soon"], nil), (["WATCHDOG_PID": "42"], nil), ([:], nil), (["WATCHDOG_USEC": "1"], 1),
+        ] as [([String: String], UInt64?)])
+    func period_isHalfOfWhatTheManagerWaits(environment: [String: String], period: UInt64?) {
+        #expect(Watchdog.period(in: environment, process: 42) == period)
+    }
+
+    /// A virtual machine that was moved may see the monotonic clock go back while an answer is awaited.
+    @Test func clockThatGoesBack_isNoSilence() async throws {
+        try await LoopHarness.run { harness in
+            let second: UInt64 = 1_000_000_000
+            let log = LogCapture()
+            var moments = [100 * second, 40 * second, 101 * second, 116 * second]
+            var asked = 0
+            let watchdog = try Watchdog(
+                loop: harness.loop, period: 15_000, logger: log.logger, ask: { asked += 1 }, alive: {},
+                ticks: { moments.removeFirst() })
+            watchdog.look()
+            watchdog.look()
+            watchdog.look()
+            #expect(asked == 1 && log.all.isEmpty)
+            watchdog.look()
+            #expect(log.all.contains { $0.contains("has not turned for 16000 ms") })
+            watchdog.close()
+        }
+    }
+
+    private enum Event: Sendable { case pulsed }
+
+    /// A worker hangs in what it is told by its end record, as one would in a defect. The others turn on.
+    @Test func workerThatHangs_keepsItSilent_untilItTurnsAgain() async throws {
+        try await Exclusive.run {
+            let hang = Monitor(true)
+            let hanging = Monitor(false)
+            let observer = Observer(
+                ended: { _ in
+                    hanging.withLock { $0 = true }
+                    _ = try? hang.wait(for: "the test to be done", within: .seconds(120)) { $0 ? nil : true }
+                }, stopped: {})
+            let upstream = try PeerListener()
+            let relay = RelaySettings(
+                name: "relay", listen: [.address(.ipv4(.loopback, port: 0))], upstream: .address(upstream.address))
+            let log = LogCapture()
+            let service = try RelayService.start(
+                Configuration(workers: .exactly(2), relays: [relay]), observer: observer, logger: log.logger)
+            let fed = Monitor(0)
+            let (thread, mailbox) = try LoopThread.start(name: "watchdog") { [logger = log.logger] loop in
+                let bench = WatchdogBench()
+                let mailbox = try Mailbox<Bool>(loop: loop) { answers in
+                    for isAnswer in answers { isAnswer ? bench.watchdog?.answered() : bench.end() }
+                }
+                bench.mailbox = mailbox
+                bench.watchdog = try Watchdog(
+                    loop: loop, period: 20, logger: logger,
+                    ask: {
+                        Task {
+                            await service.pulse()
+                            mailbox.post(true)
+                        }
+                    }, alive: { fed.withLock { $0 += 1 } })
+                return mailbox
+            }
+            _ = try fed.wait(for: "it is fed while all loops turn") { $0 >= 3 ? true : nil }
+
+            let client = try Peer.connect(to: service.listeners[0].address)
+            try upstream.accept().close()
+            client.close()
+            _ = try hanging.wait(for: "a worker hangs") { $0 ? true : nil }
+            try Deadline.poll("it complains") { log.all.contains { $0.contains("a worker's loop has not turned for") } }
+            // It may have complained of a machine that held all of them up, and an answer may still be on its way.
+            var silent = 0
+            try Deadline.poll("it is silent") {
+                silent = fed.withLock { $0 }
+                Deadline.letPass(.milliseconds(200))
+                return fed.withLock { $0 } == silent
+            }
+            // Ten periods: what is fed by a timer alone would show.
+            Deadline.letPass(.milliseconds(200))
+            #expect(fed.withLock { $0 } == silent)
+
+            hang.withLock { $0 = false }
+            _ = try fed.wait(for: "it is fed again") { $0 >= silent + 3 ? true : nil }
+            mailbox.post(false)
+            thread.join()
+            service.stop()
+            service.join()
+            upstream.close()
+        }
+    }
+}
+
+/// What lives on the watchdog's loop. That loop's thread only.
+private final class WatchdogBench {
+    var watchdog: Watchdog?
+    var mailbox: Mailbox<Bool>?
+
+    func end() {
+        watchdog?.close()
+        mailbox?.close()
+        watchdog = nil
+        mailbox = nil
+    }
+}

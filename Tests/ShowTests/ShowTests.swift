@@ -1,0 +1,200 @@
+import Testing
+import Text
+
+@testable import Recording
+@testable import Show
+
+/// What `tapline show` makes of what was read.
+struct ShowTests {
+    private static let start = Timestamp(nanoseconds: 1_795_378_500_123_000_000)
+
+    private func conversation(
+        _ id: UInt64, _ change: (inout RecordedConversation) -> Void = { _ in }
+    ) throws -> RecordedConversation {
+        var conversation = try #require(Sample.conversation)
+        conversation.id = id
+        conversation.started = Self.start
+        conversation.ended = Timestamp(nanoseconds: Self.start.nanoseconds + 1_500_000_000)
+        change(&conversation)
+        return conversation
+    }
+
+    private func lines(
+        _ conversations: [RecordedConversation], columns: Int?, showsUnicode: Bool = true
+    ) -> [String] {
+        var view = SummaryView(columns: columns, showsUnicode: showsUnicode)
+        var output: [UInt8] = []
+        for conversation in conversations { view.take(.ended(conversation), into: &output) }
+        view.finish(into: &output)
+        return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    @Test func summary_linesUpInTheOrderOfTheNumbers() throws {
+        let lines = lines(
+            [
+                try conversation(12) {
+                    $0.up.recorded = 2048
+                    $0.reason = "client_closed"
+                    $0.up.prefix = Array("GET / HTTP/1.1\r\n".utf8)
+                },
+                try conversation(3) {
+                    $0.client = "[2001:db8::1]:40000"
+                    $0.upstream = "example.com:80"
+                    $0.down.missing = 5
+                    $0.up.repeated = 1500
+                    $0.down.repeated = 36
+                },
+            ], columns: nil)
+        #expect(
+            lines == [
+                "ID  TIME                      CLIENT               UPSTREAM              UP  DOWN  LASTED  END            PROTOCOL",
+                " 3  2026-11-22T20:15:00.123Z  [2001:db8::1]:40000  example.com:80       0 B   5 B  1.50 s  -              nothing (5 B missing, 1.50 KiB repeated)",
+                "12  2026-11-22T20:15:00.123Z  10.0.0.1:40000       10.0.0.2:80     2.00 KiB   0 B  1.50 s  client_closed  HTTP GET /",
+            ])
+    }
+
+    @Test(arguments: [40, 60, 80, 100, 110, 120, 200]) func summary_onATerminal_keepsToItsWidth(columns: Int) throws {
+        let long = try conversation(1) {
+            $0.reason = "upstream_closed"
+            $0.up.prefix = Array("GET /\(String(repeating: "x", count: 150)) HTTP/1.1\r\n".utf8)
+        }
+        for showsUnicode in [true, false] {
+            let lines = lines([long, try conversation(2)], columns: columns, showsUnicode: showsUnicode)
+            // Addresses are not cut: below 80 columns their line may be longer.
+            let longest = lines.filter { !$0.contains("2026-") || columns >= 80 }.map(\.count).max() ?? 0
+            #expect(longest <= columns)
+            #expect(lines.count == (columns > 110 ? 3 : 4))
+            #expect(lines.joined().contains(showsUnicode ? "…" : "..."))
+        }
+    }
+
+    @Test func summary_letsNothingOfThePeersActOnTheTerminal() throws {
+        let evil = try conversation(1) {
+            $0.up.prefix = Array("GET /\u{1B}[2J\u{9B}2J\u{202E} HTTP/1.1\r\n".utf8)
+            $0.client = "\u{1B}]0;title\u{7}"
+            $0.upstream = "a\u{85}b"
+            $0.reason = "\u{1B}c"
+        }
+        for showsUnicode in [true, false] {
+            for line in lines([evil], columns: nil, showsUnicode: showsUnicode) {
+                #expect(!line.unicodeScalars.contains { $0.actsOnReader })
+                #expect(showsUnicode || line.unicodeScalars.allSatisfy(\.isASCII))
+            }
+        }
+    }
+
+    @Test func summary_whenTheInputRests_writesWhatIsThereUnderOneHeader() throws {
+        var view = SummaryView(columns: nil, showsUnicode: true)
+        var output: [UInt8] = []
+        view.settle(into: &output)
+        #expect(output.isEmpty)
+        view.take(.ended(try conversation(2)), into: &output)
+        view.settle(into: &output)
+        #expect(output.count { $0 == UInt8(ascii: "\n") } == 2)
+        view.take(.ended(try conversation(1)), into: &output)
+        view.finish(into: &output)
+        #expect(output.count { $0 == UInt8(ascii: "\n") } == 3)
+    }
+
+    // MARK: Choosing
+
+    @Test func filter_ofAConnectionThatIsNotThere_saysWhichAre() throws {
+        var filter = ShowFilter(connection: 9)
+        for id in [1, 2, 3, 7, 5, 6] as [UInt64] {
+            let lets = filter.lets(.opened(try conversation(id)))
+            #expect(!lets)
+        }
+        #expect(
+            filter.complaint(about: "a.pcapng") == "there is no connection 9 in a.pcapng; there is 1 to 3, 5 to 6, 7")
+        #expect(
+            ShowFilter(connection: 1).complaint(about: "x") == "there is no connection 1 in x; there is none at all")
+        #expect(ShowFilter().complaint(about: "x") == nil)
+    }
+
+    @Test func filter_ofARelay_letsOnlyItsConversationsThrough() throws {
+        var filter = ShowFilter(relay: "web")
+        let web = try conversation(1) { $0.relay = "web" }
+        let other = try conversation(2) { $0.relay = "database" }
+        var results: [Bool] = []
+        for event in [RecordingEvent.opened(web), .opened(other), .ended(other), .ended(web)] {
+            results.append(filter.lets(event))
+        }
+        #expect(results == [true, false, false, true])
+        #expect(filter.complaint(about: "x") == nil)
+        var none = ShowFilter(relay: "mail")
+        _ = none.lets(.opened(web))
+        #expect(none.complaint(about: "x") == "there is no relay `mail` in x; there is `web`")
+    }
+
+    @Test func seenIDs_areBounded() {
+        var ids = SeenIDs()
+        for id in stride(from: 0, to: 10_000, by: 2) as StrideTo<UInt64> { ids.add(id) }
+        ids.add(.max)
+        ids.add(.max)
+        #expect(ids.description.hasPrefix("there is 0, 2, 4, 6"))
+        #expect(ids.description.hasSuffix(" and others"))
+    }
+
+    // MARK: Words
+
+    private func remarks(_ packets: [(SkipCause, UInt64)], segments: UInt64 = 9) -> [String] {
+        var skipped = SkippedPackets()
+        for (cause, count) in packets { skipped.add(cause, packets: count) }
+        return SkippedRemarks(skipped, segments: segments).lines
+    }
+
+    @Test func remarks_nameWhatIsLeftOut_byKindAndCount() {
+        #expect(
+            remarks([(.fragment, 1), (.damaged, 2), (.link(9), 7), (.link(4711), 1), (.tunnel(.esp), 3)]) == [
+                "7 packets left out: of link type 9 (PPP), which is not read",
+                "3 packets left out: in an ESP tunnel",
+                "2 packets left out: damaged",
+                "1 packet left out: fragments of IP packets whose other fragments are missing",
+                "1 packet left out: of link type 4711, which is not read",
+            ])
+        #expect(remarks([], segments: 0) == ["no packets"])
+        #expect(remarks([]) == [])
+    }
+
+    @Test func remarks_sumUpWhatIsNotTCP_alsoWhereThereIsTCP() {
+        #expect(
+            remarks([(.ipProtocol(17), 5), (.etherType(0x0806), 1), (.ipProtocol(200), 2), (.etherType(0x0BAD), 1)])
+                == ["9 packets left out: not TCP (5 UDP, 2 IP protocol 200, 1 ARP, 1 EtherType 0x0bad)"])
+        let many = remarks((100..<110).map { (.ipProtocol($0), 1) }).first ?? ""
+        #expect(many.hasPrefix("10 packets left out: not TCP (1 ") && many.hasSuffix(" and others)"))
+    }
+
+    @Test func remarks_countTheBytesOfSegmentsThatBelongNowhere() {
+        var skipped = SkippedPackets()
+        skipped.add(.afterEnd, bytes: 1)
+        skipped.add(.beforeStart, bytes: 700)
+        skipped.add(.beforeStart, bytes: 300)
+        #expect(
+            SkippedRemarks(skipped, segments: 3).lines == [
+                "2 packets left out: 1000 bytes of TCP data before the first byte that is shown",
+                "1 packet left out: 1 byte of TCP data beyond the end of their connections",
+            ])
+    }
+}
+
+/// A conversation as a reader gives it, of a capture with one SYN.
+private enum Sample {
+    static var conversation: RecordedConversation? {
+        let reader = RecordingReader()
+        reader.append(capture)
+        try? reader.finish()
+        while let event = try? reader.next() {
+            if case .ended(let conversation) = event { return conversation }
+        }
+        return nil
+    }
+
+    /// A pcap of one packet: raw IPv4, TCP from 10.0.0.1:40000 to 10.0.0.2:80.
+    private static var capture: [UInt8] {
+        let header: [UInt8] = [0xA1, 0xB2, 0xC3, 0xD4, 0, 2, 0, 4] + [UInt8](repeating: 0, count: 14) + [0, 101]
+        let packet: [UInt8] =
+            [0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
+            + [0x9C, 0x40, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0]
+        return header + [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0, 40] + packet
+    }
+}

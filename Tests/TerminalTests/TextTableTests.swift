@@ -1,0 +1,61 @@
+import Testing
+
+@testable import Terminal
+
+struct TextTableTests {
+    private func table(_ columns: [TextTable.Column], _ rows: [String]...) -> TextTable {
+        var table = TextTable(columns)
+        for row in rows { table.add(row) }
+        return table
+    }
+
+    private let three: [TextTable.Column] = [
+        .init(title: "ID", isNumber: true), .init(title: "CLIENT", shrinksTo: 6, keepsEnd: true),
+        .init(title: "STATE", dispensable: 1),
+    ]
+
+    @Test func cells_standUnderEachOther() {
+        let lines = table(three, ["1", "127.0.0.1:80", "open"], ["100", "[::1]:9", "half_closed"])
+            .lines(within: nil, showsUnicode: true)
+        #expect(
+            lines == [
+                " ID  CLIENT        STATE", "  1  127.0.0.1:80  open", "100  [::1]:9       half_closed",
+            ])
+    }
+
+    @Test func narrow_addressesLoseTheirStart() {
+        let lines = table(three, ["1", "127.0.0.1:5000", "open"]).lines(within: 20, showsUnicode: true)
+        #expect(lines == ["ID  CLIENT     STATE", " 1  …0.1:5000  open"])
+        #expect(lines.allSatisfy { $0.count <= 20 })
+    }
+
+    @Test func narrower_columnsAreLeftOut() {
+        let lines = table(three, ["1", "127.0.0.1:5000", "open"]).lines(within: 12, showsUnicode: false)
+        #expect(lines == ["ID  CLIENT", " 1  ~.1:5000"])
+    }
+
+    @Test func luxury_goesBeforeAnythingIsCut() {
+        let columns: [TextTable.Column] = [
+            .init(title: "CLIENT", shrinksTo: 6), .init(title: "BAR", dispensable: TextTable.luxury),
+        ]
+        #expect(
+            table(columns, ["127.0.0.1:5000", "###"]).lines(within: 16, showsUnicode: true) == [
+                "CLIENT", "127.0.0.1:5000",
+            ])
+    }
+
+    @Test(arguments: 1...40) func anyWidth_isKept(width: Int) {
+        let lines = table(three, ["1", "127.0.0.1:5000", "half_closed"]).lines(within: width, showsUnicode: true)
+        #expect(lines.allSatisfy { $0.count <= width })
+    }
+
+    @Test func atLeast_keepsColumnsStill() {
+        let columns: [TextTable.Column] = [.init(title: "UP", isNumber: true, atLeast: 8), .init(title: "END")]
+        #expect(table(columns, ["9 B", "x"]).lines(within: nil, showsUnicode: true)[1] == "     9 B  x")
+    }
+
+    @Test func words_areWrappedBetweenThem() {
+        #expect("one two three four".wrapped(to: 8) == ["one two", "three", "four"])
+        #expect("".wrapped(to: 8) == [""])
+    }
+}

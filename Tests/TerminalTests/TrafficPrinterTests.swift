@@ -1,0 +1,125 @@
+import Sockets
+import TestSupport
+import Testing
+import Text
+
+@testable import Terminal
+
+struct TrafficPrinterTests {
+    private static let plain = TerminalTraits(showsColor: false, showsUnicode: false)
+    private static let unicode = TerminalTraits(showsColor: false, showsUnicode: true)
+    private static let time = Timestamp(nanoseconds: 1_795_378_500_123_000_000)
+    private static let stamp = "2026-11-22T20:15:00.123Z"
+
+    @Test(arguments: [
+        // bytes, without Unicode, with Unicode
+        ("Hello, server!", "Hello, server!\n", "Hello, server!\n"),
+        ("two\nlines\tand a tab\n", "two\nlines\tand a tab\n", "two\nlines\tand a tab\n"),
+        ("GET / HTTP/1.1\r\n", "GET / HTTP/1.1\\r\n", "GET / HTTP/1.1\\r\n"),
+        ("\u{1B}[31mred\u{7}\u{7F}\u{0}", "\\x1b[31mred\\x07\\x7f\\x00\n", "\\x1b[31mred\\x07\\x7f\\x00\n"),
+        ("naïve →", "na\\xc3\\xafve \\xe2\\x86\\x92\n", "naïve →\n"),
+        ("\u{9B}2J", "\\xc2\\x9b2J\n", "\\xc2\\x9b2J\n"),
+        ("\u{202E}abc", "\\xe2\\x80\\xaeabc\n", "\\xe2\\x80\\xaeabc\n"),
+        ("", "\n", "\n"),
+    ])
+    func text_letsNoControlCharacterThroughButNewlineAndTab(sent: String, ascii: String, unicode: String) {
+        #expect(body(Array(sent.utf8), .text, Self.plain) == ascii)
+        #expect(body(Array(sent.utf8), .text, Self.unicode) == unicode)
+    }
+
+    @Test(
+        arguments: [
+            ([0xFF, 0x41], "\\xffA\n"),
+            ([0xC3], "\\xc3\n"),
+            ([0xE2, 0x86, 0x41], "\\xe2\\x86A\n"),
+            ([0xED, 0xA0, 0x80], "\\xed\\xa0\\x80\n"),
+            ([0xC0, 0x8A], "\\xc0\\x8a\n"),
+            ([0xF0, 0x9F, 0x98, 0x80, 0x80], "😀\\x80\n"),
+        ] as [([UInt8], String)])
+    func text_showsInvalidUTF8AsBytes(bytes: [UInt8], expected: String) {
+        #expect(body(bytes, .text, Self.unicode) == expected)
+    }
+
+    @Test func missing_isSaidInItsPlaceAndMovesTheOffset() {
+        var printer = TrafficPrinter(view: .hex, terminal: Self.plain)
+        let flow = Traffic.Flow(connection: 3, direction: .up)
+        var lines: [UInt8] = []
+        printer.append(.missing(flow, count: 1, time: Self.time), to: &lines)
+        printer.append(.missing(flow, count: 15, time: Self.time), to: &lines)
+        printer.append(.passed(flow, bytes: [0x41], time: Self.time, unseen: 0), to: &lines)
+        let text = String(decoding: lines, as: UTF8.self).split(separator: "\n")
+        #expect(text[0] == "\(Self.stamp) #3 client > upstream, 1 byte missing from the recording")
+        #expect(text[1] == "\(Self.stamp) #3 client > upstream, 15 bytes missing from the recording")
+        #expect(text[3].hasPrefix("00000010  41 "))
+    }
+
+    @Test func text_withEveryByte_printsNoOtherControlByte() {
+        let all = (0...255).map { UInt8($0) }
+        for traits in [Self.plain, Self.unicode] {
+            for scalar in body(all, .text, traits).unicodeScalars {
+                #expect(!scalar.actsOnReader || scalar == "\n" || scalar == "\t")
+            }
+        }
+    }
+
+    @Test func hex_showsOffsetSixteenBytesAndASCII() {
+        #expect(
+            body(Array("Hello, server! \u{1B}[0m".utf8), .hex, Self.plain) == """
+                00000000  48 65 6c 6c 6f 2c 20 73  65 72 76 65 72 21 20 1b  |Hello, server! .|
+                00000010  5b 30 6d                                          |[0m|
+
+                """)
+    }
+
+    @Test func hex_countsTheOffsetAlongTheFlowAndOverWhatIsNotShown() {
+        var printer = TrafficPrinter(view: .hex, terminal: Self.plain)
+        let flow = Traffic.Flow(connection: 3, direction: .down)
+        let printed = text { lines in
+            printer.append(.passed(flow, bytes: [0x41], time: Self.time, unseen: 0), to: &lines)
+            printer.append(.passed(flow, bytes: [0x42, 0x43], time: Self.time, unseen: 0xFF), to: &lines)
+            printer.append(.ended(connection: 3, unseenUp: 0, unseenDown: 5, time: Self.time), to: &lines)
+            printer.append(.passed(flow, bytes: [0x44], time: Self.time, unseen: 0), to: &lines)
+        }
+        let gap = String(repeating: " ", count: 45)
+        #expect(
+            printed == """
+                \(Self.stamp) #3 client < upstream, 1 byte
+                00000000  41 \(gap)  |A|
+                \(Self.stamp) #3 client < upstream, 255 bytes not shown, too many waited to be printed
+                \(Self.stamp) #3 client < upstream, 2 bytes
+                00000100  42 43 \(gap.dropLast(3))  |BC|
+                \(Self.stamp) #3 client < upstream, 5 bytes not shown, too many waited to be printed
+                \(Self.stamp) #3 client < upstream, 1 byte
+                00000000  44 \(gap)  |D|
+
+                """)
+    }
+
+    @Test(arguments: [
+        (Direction.up, TerminalTraits(showsColor: false, showsUnicode: true), "#7 client → upstream, 2 bytes\n"),
+        (.down, TerminalTraits(showsColor: false, showsUnicode: true), "#7 client ← upstream, 2 bytes\n"),
+        (.up, TerminalTraits(showsColor: false, showsUnicode: false), "#7 client > upstream, 2 bytes\n"),
+        (.down, TerminalTraits(showsColor: true, showsUnicode: false), "#7 client < upstream, 2 bytes\u{1B}[0m\n"),
+    ])
+    func header_saysWhichConnectionDirectionTimeAndCount(
+        direction: Direction, traits: TerminalTraits, expected: String
+    ) {
+        var printer = TrafficPrinter(view: .text, terminal: traits)
+        let flow = Traffic.Flow(connection: 7, direction: direction)
+        let printed = text { lines in
+            printer.append(.passed(flow, bytes: [0x68, 0x69], time: Self.time, unseen: 0), to: &lines)
+        }
+        let color = traits.showsColor ? "\u{1B}[32m" : ""
+        #expect(printed == "\(color)\(Self.stamp) \(expected)hi\n")
+    }
+
+    /// What is printed below the header.
+    private func body(_ bytes: [UInt8], _ view: TrafficView, _ traits: TerminalTraits) -> String {
+        var printer = TrafficPrinter(view: view, terminal: traits)
+        let flow = Traffic.Flow(connection: 1, direction: .up)
+        let printed = text { lines in
+            printer.append(.passed(flow, bytes: bytes, time: Self.time, unseen: 0), to: &lines)
+        }
+        return String(printed.drop { $0 != "\n" }.dropFirst())
+    }
+}
