@@ -91,8 +91,9 @@ private final class Run {
         }
 
         private static let period = 65_521
-        private lazy var content: [UInt8] = (0..<Self.period + 200_000).map {
-            UInt8(truncatingIfNeeded: $0 % Self.period &* 31 &+ $0 % Self.period >> 8) ^ pattern
+        private lazy var content: [UInt8] = (0..<Self.period + 200_000).map { index in
+            let position = index % Self.period
+            return UInt8(truncatingIfNeeded: position &* 31 &+ (position >> 8)) ^ pattern
         }
 
         /// The first position at which bytes are not the content.
@@ -101,7 +102,13 @@ private final class Run {
             while position < bytes.count {
                 let count = min(200_000, bytes.count - position)
                 let piece = bytes[(bytes.startIndex + position)..<(bytes.startIndex + position + count)]
-                if piece != content(position..<position + count) { return position }
+                let isEqual = piece.withUnsafeBytes { left in
+                    content(position..<position + count).withUnsafeBytes { right in
+                        guard let left = left.baseAddress, let right = right.baseAddress else { return false }
+                        return memcmp(left, right, count) == 0
+                    }
+                }
+                guard isEqual else { return position }
                 position += count
             }
             return nil
