@@ -140,7 +140,7 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport"],
+            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
             name: "RecorderTests",
@@ -165,7 +165,8 @@ let package = Package(
         ),
         .testTarget(name: "ShowTests", dependencies: ["Recording", "Show", "Text"], swiftSettings: settings),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "Configuration", "Sockets", "Terminal", "TestSupport"],
+            name: "ClientTests",
+            dependencies: ["Client", "Configuration", "Sockets", "Terminal", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
             name: "DaemonTests",

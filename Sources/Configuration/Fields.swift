@@ -1,3 +1,5 @@
+import Text
+
 /// What every part of the reader shares while it reads one text. Confined to that call.
 final class Reading {
     let problems: Problems

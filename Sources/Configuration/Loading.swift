@@ -1,3 +1,5 @@
+import Text
+
 extension Configuration {
     /// The largest configuration: far more than people write, and little enough to read whole.
     static let mostBytes = 1 << 20

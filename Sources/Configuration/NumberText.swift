@@ -71,12 +71,4 @@ enum QuantityText {
         let (product, overflow) = number.multipliedReportingOverflow(by: factor)
         return overflow ? .max : product
     }
-
-    /// The shortest exact text in one unit.
-    static func text(of quantity: Int64, units: [(name: String, factor: Int64)], zero: String) -> String {
-        guard quantity != 0 else { return zero }
-        let unit = units.filter { quantity % $0.factor == 0 }.max { $0.factor < $1.factor }
-        guard let unit else { return "\(quantity)" }
-        return "\(quantity / unit.factor)\(unit.name)"
-    }
 }

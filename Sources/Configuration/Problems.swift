@@ -1,3 +1,5 @@
+import Text
+
 /// A place in a text, counted from one as editors do; columns count characters.
 public struct Mark: Hashable, Comparable, Sendable {
     /// The line, from 1.
@@ -147,21 +149,6 @@ public struct ValueError: Error, Hashable, Sendable, CustomStringConvertible {
 /// The text in backticks, for a message: clipped, and with control characters made visible, so that no configuration
 /// can write to a terminal or break a log into lines.
 func quoted(_ text: some StringProtocol) -> String {
-    let shown = escapedControls(String(String.UnicodeScalarView(text.unicodeScalars.prefix(80))))
+    let shown = String(String.UnicodeScalarView(text.unicodeScalars.prefix(80))).withVisibleControls
     return text.unicodeScalars.dropFirst(80).isEmpty ? "`\(shown)`" : "`\(shown)…`"
-}
-
-/// The text with its control characters made visible.
-func escapedControls(_ text: String) -> String {
-    var shown = ""
-    for scalar in text.unicodeScalars {
-        let isControl = scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
-        let isBreak = scalar.value == 0x2028 || scalar.value == 0x2029
-        if isControl || isBreak {
-            shown += scalar.escaped(asASCII: true)
-        } else {
-            shown.unicodeScalars.append(scalar)
-        }
-    }
-    return shown
 }

@@ -1,4 +1,5 @@
 public import Sockets
+import Text
 
 /// Yes and no, as a file says them.
 private enum Answer: String, CaseIterable {

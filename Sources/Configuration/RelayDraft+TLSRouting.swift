@@ -1,4 +1,5 @@
 internal import Sockets
+import Text
 
 extension RelayDraft {
     /// What `tls_routing` says, with the places of its routes' upstreams.

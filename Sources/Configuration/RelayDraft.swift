@@ -1,4 +1,5 @@
 internal import Sockets
+import Text
 
 /// One entry of `relays` as far as it could be read, with the places that the checks across relays need.
 struct RelayDraft {

@@ -73,7 +73,7 @@ final class AdminHost {
         throw SystemError(
             AdminListener.attempt(settings.listen.socketAddresses[0]), Errno(EACCES),
             advice: "other machines can reach it, and there is no token; give it admin.token_file, or "
-                + "\(AdminSettings.tokenVariable) in the environment")
+                + "\(AdminSettings.tokenVariable) in the environment", subject: .admin)
     }
 
     /// Puts a change in force. When the API is gone, its clients are cut off; when it moves, streams go on, and the other

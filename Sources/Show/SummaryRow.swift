@@ -19,25 +19,23 @@ struct SummaryRow {
 
     init(_ conversation: RecordedConversation, showsUnicode: Bool) {
         id = conversation.id
-        var time: [UInt8] = []
-        conversation.started.append(to: &time)
         let notes = [
             Self.note(conversation.up.missing, conversation.down.missing, "missing"),
             Self.note(conversation.up.repeated, conversation.down.repeated, "repeated"),
         ].compactMap { $0 }
         let remark = notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))"
         let cells = [
-            "\(conversation.id)", String(decoding: time, as: UTF8.self), conversation.client,
-            Self.upstream(conversation), Quantity.size(conversation.up.passed),
-            Quantity.size(conversation.down.passed), Quantity.duration(nanoseconds: conversation.duration),
+            "\(conversation.id)", "\(conversation.started)", conversation.client,
+            Self.upstream(conversation), SizeText.short(conversation.up.passed),
+            SizeText.short(conversation.down.passed), DurationText.short(nanoseconds: conversation.duration),
             conversation.reason ?? "-", "\(conversation.protocol)\(remark)",
         ]
-        self.cells = cells.map { Self.harmless($0, showsUnicode) }
+        self.cells = cells.map { $0.harmless(showsUnicode: showsUnicode) }
     }
 
     private static func note(_ up: UInt64, _ down: UInt64, _ word: String) -> String? {
         let (sum, overflow) = up.addingReportingOverflow(down)
-        return sum > 0 || overflow ? "\(Quantity.size(overflow ? .max : sum)) \(word)" : nil
+        return sum > 0 || overflow ? "\(SizeText.short(overflow ? .max : sum)) \(word)" : nil
     }
 
     /// The upstream as configured; of an intercepted connection, where it goes.
@@ -45,18 +43,6 @@ struct SummaryRow {
         let configured = conversation.upstream ?? conversation.listener
         guard configured == UpstreamAddress.originalDestination.description else { return configured }
         return conversation.upstreamAddress ?? configured
-    }
-
-    /// Text of peers, with nothing in it that acts on a terminal.
-    private static func harmless(_ text: String, _ showsUnicode: Bool) -> String {
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
-        var bytes: [UInt8] = []
-        bytes.append(escaped: text)
-        let escaped = String(decoding: bytes, as: UTF8.self)
-        if showsUnicode { return escaped }
-        return escaped.unicodeScalars.reduce(into: "") { ascii, scalar in
-            ascii += scalar.isASCII ? String(scalar) : scalar == "…" ? "..." : "?"
-        }
     }
 }
 

@@ -65,12 +65,15 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     public let errno: Errno
     /// What the person can do about it, or nil where nothing is known.
     public let advice: String?
+    /// What the attempt was about; nil where no setting of a configuration names it.
+    public let subject: Subject?
 
     /// Describes a failed attempt.
-    public init(_ attempt: String, _ errno: Errno, advice: String? = nil) {
+    public init(_ attempt: String, _ errno: Errno, advice: String? = nil, subject: Subject? = nil) {
         self.attempt = attempt
         self.errno = errno
         self.advice = advice
+        self.subject = subject
     }
 
     /// One line: what could not be done, why, and what to do.

@@ -39,7 +39,8 @@ public final class OutputFile: Sendable {
             } catch {
                 throw SystemError(
                     Self.attempt(path), error,
-                    advice: error.code == EBADF ? "start tapline with descriptor \(descriptor) open for writing" : nil)
+                    advice: error.code == EBADF ? "start tapline with descriptor \(descriptor) open for writing" : nil,
+                    subject: .file(path))
             }
             return
         }
@@ -47,13 +48,13 @@ public final class OutputFile: Sendable {
         let fd = Errno.retrying { Glibc.open(path, flags, 0o640) }
         guard fd >= 0 else {
             let error = Errno.current
-            throw SystemError(Self.attempt(path), error, advice: Self.advice(for: error, path))
+            throw SystemError(Self.attempt(path), error, advice: Self.advice(for: error, path), subject: .file(path))
         }
         self.init(fd: fd, name: path, isOwned: true)
     }
 
     /// What the error of a file that cannot be opened says was attempted.
-    public static func attempt(_ path: String) -> String { "open \(path) for writing" }
+    private static func attempt(_ path: String) -> String { "open \(path) for writing" }
 
     private static func advice(for error: Errno, _ path: String) -> String? {
         switch error.code {

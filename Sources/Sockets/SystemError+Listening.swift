@@ -2,7 +2,7 @@ internal import Glibc
 
 extension SystemError {
     /// A refusal to listen on an address, with what to do about it. `whom` finishes "cannot listen on … for …".
-    public init(listeningOn address: SocketAddress, for whom: String, _ errno: Errno) {
+    public init(listeningOn address: SocketAddress, for whom: String, subject: Subject, _ errno: Errno) {
         var advice: String?
         switch (errno.code, address) {
         case (EADDRINUSE, .unix) where address.isAbstract:
@@ -32,6 +32,6 @@ extension SystemError {
         default:
             break
         }
-        self.init("listen on \(address) for \(whom)", errno, advice: advice)
+        self.init("listen on \(address) for \(whom)", errno, advice: advice, subject: subject)
     }
 }

@@ -1,20 +1,4 @@
-import Text
-
 extension String {
-    /// The text with everything escaped that could act on a terminal or turn the direction of writing: names and
-    /// addresses come from others.
-    package var harmless: String {
-        if utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return self }
-        var bytes: [UInt8] = []
-        bytes.append(escaped: self)
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    /// The same of several lines, which stay lines.
-    package var harmlessLines: String {
-        split(separator: "\n", omittingEmptySubsequences: false).map { String($0).harmless }.joined(separator: "\n")
-    }
-
     /// The text in so many columns at most, with `…` (or `~` where that cannot be shown) for what is cut.
     package func cut(to columns: Int, showsUnicode: Bool) -> String {
         guard count > columns else { return self }

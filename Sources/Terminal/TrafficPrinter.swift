@@ -28,7 +28,7 @@ package struct TrafficPrinter {
             lines.append(bytes.count == 1 ? " byte" : " bytes")
             endHeader(in: &lines)
             switch view {
-            case .text: appendText(bytes, to: &lines)
+            case .text: lines.append(printable: bytes, showsUnicode: terminal.showsUnicode)
             case .hex: appendHex(bytes, from: offset, to: &lines)
             }
         case .missing(let flow, let count, let time):
@@ -83,43 +83,6 @@ package struct TrafficPrinter {
     private func endHeader(in lines: inout [UInt8]) {
         if terminal.showsColor { lines.append("\u{1B}[0m") }
         lines.append("\n")
-    }
-
-    // MARK: Text
-
-    private func appendText(_ bytes: [UInt8], to lines: inout [UInt8]) {
-        var rest = bytes[...]
-        while let byte = rest.first {
-            switch byte {
-            case UInt8(ascii: "\n"), UInt8(ascii: "\t"), 0x20..<0x7F:
-                lines.append(byte)
-                rest = rest.dropFirst()
-            case UInt8(ascii: "\r"):
-                lines.append("\\r")
-                rest = rest.dropFirst()
-            default:
-                let length = terminal.showsUnicode ? Self.lengthOfHarmlessScalar(at: rest) : 0
-                if length > 0 {
-                    lines.append(contentsOf: rest.prefix(length))
-                } else {
-                    lines.append("\\x")
-                    lines.append(hexadecimal: byte, width: 2)
-                }
-                rest = rest.dropFirst(max(length, 1))
-            }
-        }
-        if bytes.last != UInt8(ascii: "\n") { lines.append("\n") }
-    }
-
-    /// How many bytes the character of several bytes at the start takes; 0 when it is not valid UTF-8, or is one that
-    /// could act on the terminal.
-    private static func lengthOfHarmlessScalar(at bytes: ArraySlice<UInt8>) -> Int {
-        var decoder = UTF8()
-        var iterator = bytes.prefix(4).makeIterator()
-        guard case .scalarValue(let scalar) = decoder.decode(&iterator), !scalar.isASCII, !scalar.actsOnReader else {
-            return 0
-        }
-        return UTF8.width(scalar)
     }
 
     // MARK: Hex

@@ -1,47 +1,36 @@
 import Text
 
-/// Quantities of the API in the words of a table.
+/// Quantities in the cells of a table; `-` where they are not known.
 package enum Words {
-    /// `12.5 KiB/s`; `-` for none.
+    /// `12.5 KiB/s`; `-` for zero, too.
     package static func rate(_ bytes: UInt64?) -> String {
         guard let bytes, bytes > 0 else { return "-" }
-        return Quantity.size(bytes) + "/s"
+        return SizeText.short(bytes) + "/s"
     }
 
-    /// `12.5 KiB`; `-` where it is not known.
+    /// `12.5 KiB`.
     package static func size(_ bytes: UInt64?) -> String {
-        bytes.map(Quantity.size) ?? "-"
+        bytes.map(SizeText.short) ?? "-"
     }
 
-    /// `12 ms`, `1.50 s`, `3m05s` of milliseconds; `-` where it is not known.
+    /// `12 ms`, `1.50 s`, `3m05s` of milliseconds.
     package static func duration(_ milliseconds: UInt64?) -> String {
-        guard let milliseconds else { return "-" }
-        if milliseconds < 1000 { return "\(milliseconds) ms" }
-        return Quantity.duration(nanoseconds: Int64(saturating: milliseconds, times: 1_000_000))
+        milliseconds.map(DurationText.short(milliseconds:)) ?? "-"
     }
 
-    /// `4s`, `3m05s`: an age, which needs no fractions.
+    /// `4s`, `3m05s` of milliseconds: an age, without fractions.
     package static func age(_ milliseconds: UInt64?) -> String {
-        guard let milliseconds else { return "-" }
-        if milliseconds < 60_000 { return "\(milliseconds / 1000)s" }
-        // The quantity rounds up what is begun; an age counts what is over.
-        return Quantity.duration(nanoseconds: Int64(saturating: milliseconds / 1000, times: 1_000_000_000))
+        milliseconds.map(DurationText.age(milliseconds:)) ?? "-"
     }
 
-    /// `1 connection`, `2 connections`.
-    package static func number(_ count: UInt64, _ noun: String) -> String {
-        "\(count) \(noun)\(count == 1 ? "" : "s")"
+    /// A round-trip time of microseconds: `0.25 ms`.
+    package static func trip(_ microseconds: UInt64?) -> String {
+        microseconds.map { DurationText.short(nanoseconds: Int64(saturating: $0, times: 1000)) } ?? "-"
     }
 
     /// The time of day of an RFC 3339 time, in UTC: `11:02:03`.
     package static func clock(_ time: String?) -> String {
         guard let time, time.count >= 19 else { return "-" }
         return String(time.dropFirst(11).prefix(8)).harmless
-    }
-
-    /// A round-trip time of microseconds: `0.25 ms`.
-    package static func trip(_ microseconds: UInt64?) -> String {
-        guard let microseconds else { return "-" }
-        return Quantity.duration(nanoseconds: Int64(saturating: microseconds, times: 1000))
     }
 }

@@ -31,55 +31,15 @@ extension [UInt8] {
 
     private static let hexadecimalDigits = Array("0123456789abcdef".utf8)
 
-    /// Appends text from outside as a JSON string (RFC 8259, section 7), in double quotes. Nothing that could act on a
-    /// terminal or on the reader's eye gets through: control characters, and the marks that turn the direction of
-    /// writing, are escaped.
-    public mutating func append(quoted text: String) {
-        append(UInt8(ascii: "\""))
-        append(escaped: text, quoting: true)
-        append(UInt8(ascii: "\""))
-    }
-
-    /// Appends text from outside without quotes, for a place where a line's end follows: what could act on a terminal
-    /// is escaped, quotes and backslashes stay.
-    public mutating func append(escaped text: String) {
-        append(escaped: text, quoting: false)
-    }
-
-    private mutating func append(escaped text: String, quoting: Bool) {
-        if text.utf8.allSatisfy({ Self.isPlain($0) && !(quoting && Self.isQuotedSpecially($0)) }) {
-            append(contentsOf: text.utf8)
-            return
-        }
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"" where quoting: append("\\\"")
-            case "\\" where quoting: append("\\\\")
-            case "\n": append("\\n")
-            case "\r": append("\\r")
-            case "\t": append("\\t")
-            case let scalar where scalar.actsOnReader:
-                append("\\u")
-                append(hexadecimal: scalar.value, width: 4)
-            case let scalar: append(contentsOf: UTF8.encode(scalar).map { Array($0) } ?? [])
-            }
-        }
-    }
-
-    private static func isPlain(_ byte: UInt8) -> Bool { byte >= 0x20 && byte < 0x7F }
-
-    private static func isQuotedSpecially(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
-    }
-}
-
-extension Unicode.Scalar {
-    /// Whether it is a control character (C0, DEL, C1), a separator of lines, or one of the marks that turn the
-    /// direction of writing (Unicode, section 23.2): text of others must not steer a terminal or deceive a reader.
-    public var actsOnReader: Bool {
-        switch value {
-        case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
-        default: false
-        }
+    /// Appends a number with this many digits behind the point; one that does not fit becomes the largest that does.
+    public mutating func append(decimal number: Double, digits: Int) {
+        var scale = 1.0
+        for _ in 0..<digits { scale *= 10 }
+        let scaled = (number.magnitude * scale).rounded()
+        let whole = UInt64(saturating: scaled)
+        if number < 0 && whole > 0 { append(UInt8(ascii: "-")) }
+        append(decimal: whole / UInt64(scale))
+        append(UInt8(ascii: "."))
+        append(decimal: whole % UInt64(scale), width: digits)
     }
 }

@@ -1,36 +1,31 @@
-/// Quantities as a person reads them at a glance, in at most eight characters or so: three digits, and a unit.
+/// Numbers with their nouns and units.
 public enum Quantity {
-    /// `0 B`, `999 B`, `1.50 KiB`, `16.0 MiB`: powers of 1024 (IEC 80000-13).
-    public static func size(_ bytes: UInt64) -> String {
-        let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
-        guard bytes >= 1000 else { return "\(bytes) B" }
-        var number = Double(bytes) / 1024
-        var unit = 0
-        // A thousand of a unit is one of the next, lest there be four digits.
-        while number >= 999.5, unit < units.count - 1 {
-            number /= 1024
-            unit += 1
+    /// `1 connection`, `2 connections`.
+    public static func number(_ count: UInt64, _ noun: String) -> String {
+        "\(count) \(noun)\(count == 1 ? "" : "s")"
+    }
+
+    /// With a comma at every thousand.
+    public static func grouped(_ number: UInt64) -> String {
+        let digits = Array(String(number))
+        var text = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0 && (digits.count - index) % 3 == 0 { text.append(",") }
+            text.append(digit)
         }
-        return "\(threeDigits(number)) \(units[unit])"
+        return text
     }
 
-    /// `0.25 ms`, `12.0 ms`, `1.50 s`, `2m03s`, `1h05m`, `3d04h`, of nanoseconds.
-    public static func duration(nanoseconds: Int64) -> String {
-        let nanoseconds = max(0, nanoseconds)
-        if nanoseconds < 999_500_000 { return "\(threeDigits(Double(nanoseconds) / 1_000_000)) ms" }
-        if nanoseconds < 59_950_000_000 { return "\(threeDigits(Double(nanoseconds) / 1_000_000_000)) s" }
-        let seconds = (nanoseconds - 500_000_000) / 1_000_000_000 + 1
-        if seconds < 3600 { return pair(seconds / 60, "m", seconds % 60, "s") }
-        if seconds < 86_400 { return pair(seconds / 3600, "h", seconds % 3600 / 60, "m") }
-        return pair(seconds / 86_400, "d", seconds % 86_400 / 3600, "h")
-    }
-
-    private static func pair(_ large: Int64, _ unit: String, _ small: Int64, _ smallUnit: String) -> String {
-        "\(large)\(unit)\(small < 10 ? "0" : "")\(small)\(smallUnit)"
+    /// The shortest exact text in one of the units.
+    static func text(of quantity: Int64, units: [(name: String, factor: Int64)], zero: String) -> String {
+        guard quantity != 0 else { return zero }
+        let unit = units.filter { quantity % $0.factor == 0 }.max { $0.factor < $1.factor }
+        guard let unit else { return "\(quantity)" }
+        return "\(quantity / unit.factor)\(unit.name)"
     }
 
     /// Three significant digits of a number under a thousand.
-    private static func threeDigits(_ number: Double) -> String {
+    static func threeDigits(_ number: Double) -> String {
         let digits = number < 9.995 ? 2 : number < 99.95 ? 1 : 0
         let scale = digits == 2 ? 100.0 : digits == 1 ? 10.0 : 1.0
         let scaled = UInt64((number * scale).rounded())

@@ -63,6 +63,15 @@ public struct Timestamp: Hashable, Sendable {
     }
 }
 
+extension Timestamp: CustomStringConvertible {
+    /// `2026-11-22T20:15:00.123Z`.
+    public var description: String {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
 extension Int64 {
     /// Division that rounds down, also below zero; the divisor is above zero.
     fileprivate func floored(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {

@@ -1,6 +1,7 @@
 import Relay
 import Sockets
 import Testing
+import Text
 
 @testable import Admin
 

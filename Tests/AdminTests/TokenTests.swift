@@ -35,6 +35,7 @@ struct TokenTests {
                 try Files.replace("\(folder)/token", with: text)
                 let error = #expect(throws: SystemError.self) { try AdminToken.load(settings, environment: nil) }
                 #expect(error?.attempt == "take the admin API's token from \(folder)/token")
+                #expect(error?.subject == .admin)
             }
         }
     }

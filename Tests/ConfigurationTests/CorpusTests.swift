@@ -2,6 +2,7 @@ import Configuration
 import Foundation
 import Sockets
 import Testing
+import Text
 
 /// What the fuzzer has found worth keeping: mistakes of every kind, and what once made a reader fail.
 struct CorpusTests {

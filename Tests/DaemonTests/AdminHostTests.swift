@@ -15,6 +15,7 @@ struct AdminHostTests {
         let settings = AdminSettings(listen: try ListenAddress(parsing: address, directory: "/"))
         let error = #expect(throws: SystemError.self) { try AdminHost.refuseOpenDoor(settings, nil) }
         #expect(error?.description.contains("there is no token; give it admin.token_file") == true)
+        #expect(error?.subject == .admin)
         let token = try AdminToken.load(settings, environment: "good-token-1234")
         #expect(throws: Never.self) { try AdminHost.refuseOpenDoor(settings, token) }
     }
@@ -37,6 +38,7 @@ struct AdminHostTests {
             let error = #expect(throws: SystemError.self) { try host.prepare(settings) }
             #expect(error?.errno == Errno(EAGAIN))
             #expect(error?.description.contains("its thread cannot be started") == true)
+            #expect(error?.subject == .admin)
             #expect(server.addresses.isEmpty)
 
             refusal.withLock { $0 = nil }

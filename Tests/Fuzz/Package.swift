@@ -37,6 +37,6 @@ let package = Package(
         fuzzer("ProxyFuzz", "ProxyProtocol", "Sockets"),
         fuzzer("HelloFuzz", "TLSHello"),
         fuzzer("ConfigurationFuzz", "Configuration"),
-        fuzzer("ValueFuzz", "Configuration", "Sockets"),
+        fuzzer("ValueFuzz", "Configuration", "Sockets", "Text"),
     ]
 )

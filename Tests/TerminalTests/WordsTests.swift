@@ -3,11 +3,12 @@ import Testing
 @testable import Terminal
 
 struct WordsTests {
-    @Test(
-        arguments: [
-            (0, "0s"), (59_999, "59s"), (60_000, "1m00s"), (185_000, "3m05s"), (3_660_000, "1h01m"),
-        ] as [(UInt64, String)])
-    func age_countsWhatIsOver(milliseconds: UInt64, text: String) {
-        #expect(Words.age(milliseconds) == text)
+    @Test func unknownQuantities_areDashes() {
+        let all = [
+            Words.rate(nil), Words.size(nil), Words.duration(nil), Words.age(nil), Words.trip(nil), Words.clock(nil),
+        ]
+        #expect(all.allSatisfy { $0 == "-" })
+        #expect(Words.rate(0) == "-" && Words.rate(2048) == "2.00 KiB/s")
+        #expect(Words.clock("2026-11-23T00:26:07.925Z") == "00:26:07")
     }
 }

@@ -13,14 +13,7 @@ struct Exposition {
     /// Starts a metric: everything of one name stands together.
     mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
         bytes.append("# HELP \(name) ")
-        // Only these two have a meaning in a help text.
-        for scalar in help.unicodeScalars {
-            switch scalar {
-            case "\\": bytes.append("\\\\")
-            case "\n": bytes.append("\\n")
-            default: bytes.append(String(scalar))
-            }
-        }
+        bytes.append(helpText: help)
         bytes.append("\n# TYPE \(name) \(kind.rawValue)\n")
     }
 
@@ -54,14 +47,7 @@ struct Exposition {
             bytes.append(index == 0 ? "{" : ",")
             bytes.append(key)
             bytes.append("=\"")
-            for byte in value.utf8 {
-                switch byte {
-                case UInt8(ascii: "\\"): bytes.append("\\\\")
-                case UInt8(ascii: "\""): bytes.append("\\\"")
-                case UInt8(ascii: "\n"): bytes.append("\\n")
-                default: bytes.append(byte)
-                }
-            }
+            bytes.append(labelValue: value)
             bytes.append("\"")
         }
         bytes.append(labels.isEmpty ? " " : "} ")

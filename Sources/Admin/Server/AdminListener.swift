@@ -73,14 +73,14 @@ public final class AdminListener: Sendable {
                 // Without IPv6 on the system the other loopback has to do.
                 let isSpare = address.family == AF_INET6 && !addresses.isEmpty
                 guard isSpare, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL else {
-                    throw SystemError(listeningOn: address, for: whom, error)
+                    throw SystemError(listeningOn: address, for: whom, subject: .admin, error)
                 }
             }
         }
         do {
             return try AdminListener(addresses: addresses, sockets: sockets, bound: bound, file: nil)
         } catch {
-            throw SystemError(listeningOn: wanted[0], for: whom, error)
+            throw SystemError(listeningOn: wanted[0], for: whom, subject: .admin, error)
         }
     }
 
@@ -109,7 +109,7 @@ public final class AdminListener: Sendable {
                 throw error
             }
         } catch {
-            throw SystemError(listeningOn: address, for: whom, error)
+            throw SystemError(listeningOn: address, for: whom, subject: .admin, error)
         }
     }
 

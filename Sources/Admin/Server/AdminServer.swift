@@ -126,7 +126,8 @@ public final class AdminServer: Sendable {
         let attempt = listen.socketAddresses.first.map { AdminListener.attempt($0) } ?? "serve the admin API"
         throw SystemError(
             attempt, error,
-            advice: "its thread cannot be started: raise the limit of threads (pids.max, `ulimit -u`) or of open files")
+            advice: "its thread cannot be started: raise the limit of threads (pids.max, `ulimit -u`) or of open files",
+            subject: .admin)
     }
 
     private static func startThread() -> LoopExecutor {

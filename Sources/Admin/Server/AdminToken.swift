@@ -25,14 +25,14 @@ public final class AdminToken: Sendable {
             guard let value = read(path) else {
                 let errno = Errno(access(path, R_OK) == 0 ? EINVAL : errno)
                 let trouble = SmallFile.isSpecial(path) ? "it is no plain file" : "the file holds one line, the token"
-                throw SystemError(attempt(settings), errno, advice: "\(trouble); \(TokenText.rule)")
+                throw SystemError(attempt(settings), errno, advice: "\(trouble); \(TokenText.rule)", subject: .admin)
             }
             return AdminToken(value, path: path)
         }
         do throws(ValueError) {
             return try TokenText.parse(variable: environment).map { AdminToken($0, path: nil) }
         } catch {
-            throw SystemError(attempt(settings), Errno(EINVAL), advice: error.message)
+            throw SystemError(attempt(settings), Errno(EINVAL), advice: error.message, subject: .admin)
         }
     }
 
@@ -43,7 +43,7 @@ public final class AdminToken: Sendable {
     }
 
     /// What an error of `load` says was attempted.
-    public static func attempt(_ settings: AdminSettings) -> String {
+    private static func attempt(_ settings: AdminSettings) -> String {
         "take the admin API's token from \(settings.tokenFile ?? AdminSettings.tokenVariable)"
     }
 

@@ -1,4 +1,5 @@
 internal import Relay
+internal import Text
 
 /// What stands behind the `?` of a request, checked. What is unknown, there twice or no good value is a mistake that is
 /// told, as in the configuration.

@@ -1,6 +1,7 @@
 internal import Configuration
 internal import Relay
 internal import Sockets
+internal import Text
 
 extension Story {
     /// The story of a connection that is open: what happened so far, and who waits for whom. `timeouts`: the relay's as
@@ -136,13 +137,5 @@ extension Story {
             sentences.append("timeouts.lifetime\(now(timeouts.lifetime)) ends it \(left).")
         }
         return sentences
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, rounded down; nothing below zero.
-    var milliseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        return seconds < 0 ? 0 : UInt64(seconds) * 1000 + UInt64(max(0, attoseconds)) / 1_000_000_000_000_000
     }
 }

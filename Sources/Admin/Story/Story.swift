@@ -82,44 +82,18 @@ enum Story {
     }
 
     /// `1 byte`, `1,234 bytes`.
-    static func bytes(_ count: UInt64) -> String {
-        "\(grouped(count)) byte\(count == 1 ? "" : "s")"
-    }
-
-    /// With a comma at every thousand.
-    static func grouped(_ number: UInt64) -> String {
-        let digits = Array(String(number))
-        var text = ""
-        for (index, digit) in digits.enumerated() {
-            if index > 0 && (digits.count - index) % 3 == 0 { text.append(",") }
-            text.append(digit)
-        }
-        return text
-    }
+    static func bytes(_ count: UInt64) -> String { SizeText.sentence(count) }
 
     /// A duration in nanoseconds, as people say it.
     static func text(duration nanoseconds: Int64) -> String {
         text(milliseconds: UInt64(max(0, nanoseconds)) / 1_000_000)
     }
 
-    /// `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
-    static func text(milliseconds: UInt64) -> String {
-        let seconds = milliseconds / 1000
-        switch milliseconds {
-        case ..<1000: return "\(milliseconds) ms"
-        case ..<60_000: return "\(seconds).\(milliseconds % 1000 / 100) s"
-        case ..<3_600_000: return "\(seconds / 60) min \(seconds % 60) s"
-        case ..<86_400_000: return "\(seconds / 3600) h \(seconds / 60 % 60) min"
-        default: return "\(seconds / 86_400) d \(seconds / 3600 % 24) h"
-        }
-    }
+    /// A duration in milliseconds, as people say it.
+    static func text(milliseconds: UInt64) -> String { DurationText.sentence(milliseconds: milliseconds) }
 
     /// A moment.
-    static func text(_ nanoseconds: Int64) -> String {
-        var bytes: [UInt8] = []
-        Timestamp(nanoseconds: nanoseconds).append(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
-    }
+    static func text(_ nanoseconds: Int64) -> String { "\(Timestamp(nanoseconds: nanoseconds))" }
 
     /// A setting as it is now, ` (now 5s)`; nothing where it is not known.
     static func now(_ duration: Duration?) -> String {

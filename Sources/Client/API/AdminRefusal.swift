@@ -2,6 +2,7 @@ import Configuration
 import Glibc
 import Sockets
 package import Terminal
+import Text
 
 /// What an admin API refused, in its own words.
 package struct AdminRefusal: Hashable, Sendable {

@@ -1,4 +1,5 @@
 import Terminal
+import Text
 
 /// The connections of a running tapline that somebody asks for.
 package struct ConnectionList {

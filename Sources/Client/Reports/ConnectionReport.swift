@@ -70,7 +70,7 @@ package struct ConnectionReport {
         var words = Words.size(connection["bytes_\(name)"].count)
         if let rate = connection["rate_\(name)"].count, rate > 0 { words += ", \(Words.rate(rate))" }
         if let spliced = connection["spliced_\(name)"].count, spliced > 0 {
-            words += ", \(Quantity.size(spliced)) of it spliced"
+            words += ", \(SizeText.short(spliced)) of it spliced"
         }
         return words
     }
@@ -84,8 +84,8 @@ package struct ConnectionReport {
     private var recording: [(String, String)] {
         guard let recorded = connection["recorded_bytes"].count else { return [] }
         let dropped = connection["dropped_bytes"].count ?? 0
-        let rest = dropped > 0 ? ", \(Quantity.size(dropped)) lost" : ""
-        return [("recorded", Quantity.size(recorded) + rest)]
+        let rest = dropped > 0 ? ", \(SizeText.short(dropped)) lost" : ""
+        return [("recorded", SizeText.short(recorded) + rest)]
     }
 
     private var legs: [(String, String)] {
@@ -97,20 +97,20 @@ package struct ConnectionReport {
             if leg["ended"].isTrue { words.append("has ended its half") }
             if let held = leg["held_bytes"].count, held > 0 {
                 words.append(
-                    "\(Quantity.size(held)) held for it, nothing taken for \(Words.age(leg["blocked_ms"].count))")
+                    "\(SizeText.short(held)) held for it, nothing taken for \(Words.age(leg["blocked_ms"].count))")
             }
             words.append("quiet for \(Words.age(leg["quiet_ms"].count))")
             let tcp = leg["tcp"]
             if !tcp.isNull {
                 words.append("round trip \(Words.trip(tcp["rtt_us"].count))")
                 if let queue = tcp["send_queue"].count, queue > 0 {
-                    words.append("\(Quantity.size(queue)) sent and not acknowledged")
+                    words.append("\(SizeText.short(queue)) sent and not acknowledged")
                 }
                 if let queue = tcp["receive_queue"].count, queue > 0 {
-                    words.append("\(Quantity.size(queue)) received and not read yet")
+                    words.append("\(SizeText.short(queue)) received and not read yet")
                 }
                 if let again = tcp["retransmits"].count, again > 0 {
-                    words.append("\(Words.number(again, "segment")) sent again")
+                    words.append("\(Quantity.number(again, "segment")) sent again")
                 }
             }
             return ("\(name) leg", words.joined(separator: ", "))

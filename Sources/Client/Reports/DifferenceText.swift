@@ -1,4 +1,5 @@
 import Terminal
+import Text
 
 /// What a reload changed, as lines for a person. Pure.
 package enum DifferenceText {

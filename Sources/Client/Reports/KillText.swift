@@ -1,4 +1,5 @@
 import Terminal
+import Text
 
 /// What came of a request to reset a connection. Pure.
 package enum KillText {

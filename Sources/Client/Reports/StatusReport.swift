@@ -36,7 +36,7 @@ package struct StatusReport {
         var warnings: [String] = []
         if status["draining"].isTrue {
             warnings.append(
-                "draining: no clients are accepted, and \(Words.number(openConnections, "connection")) may finish")
+                "draining: no clients are accepted, and \(Quantity.number(openConnections, "connection")) may finish")
         }
         let last = status["last_reload"]
         if last["result"].text == "rejected" {
@@ -68,7 +68,7 @@ package struct StatusReport {
             warnings.append("\(name): its recording cannot be written: \(trouble.harmless)")
         }
         if let dropped = recording["dropped_bytes"].count, dropped > 0 {
-            warnings.append("\(name): its recording has lost \(Quantity.size(dropped))")
+            warnings.append("\(name): its recording has lost \(SizeText.short(dropped))")
         }
         return warnings
     }
@@ -112,14 +112,14 @@ package struct StatusReport {
             ),
             (
                 "connections",
-                "\(openConnections) open, \(sum("accepted")) accepted; \(Quantity.size(sum("rate_up")))/s up, "
-                    + "\(Quantity.size(sum("rate_down")))/s down"
+                "\(openConnections) open, \(sum("accepted")) accepted; \(SizeText.short(sum("rate_up")))/s up, "
+                    + "\(SizeText.short(sum("rate_down")))/s down"
             ),
             (
                 "process",
                 "\(Words.size(memory["resident_bytes"].count)) resident, "
                     + "\(Words.size(memory["private_bytes"].count)) of it private; "
-                    + "\(Words.number(status["workers"].count ?? 0, "worker")), "
+                    + "\(Quantity.number(status["workers"].count ?? 0, "worker")), "
                     + "\(descriptors["open"].count ?? 0) of \(descriptors["limit"].count ?? 0) descriptors"
             ),
         ]
@@ -158,7 +158,7 @@ package struct StatusReport {
         let own = (relay["upstream"].text ?? "-").harmless
         let routing = relay["tls_routing"]
         guard !routing.isNull else { return own }
-        let routes = Words.number(UInt64(routing["routes"].elements.count), "route")
+        let routes = Quantity.number(UInt64(routing["routes"].elements.count), "route")
         return routing["otherwise"].text == "refuse" ? routes : "\(routes), \(own)"
     }
 
@@ -170,7 +170,7 @@ package struct StatusReport {
 
     private static func recording(_ recording: JSONValue) -> String {
         guard recording["recording"].isTrue else { return "-" }
-        let size = Quantity.size(recording["recorded_bytes"].count ?? 0)
+        let size = SizeText.short(recording["recorded_bytes"].count ?? 0)
         return recording["file"].text.map { "\(size) to \($0.harmless)" } ?? size
     }
 }

@@ -1,4 +1,5 @@
 import Terminal
+import Text
 
 extension Words {
     /// Who waits for whom, in one word or two.

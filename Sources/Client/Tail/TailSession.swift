@@ -4,6 +4,7 @@ import Recording
 import Show
 import Sockets
 import Terminal
+import Text
 
 /// One following of the live traffic, on a loop of the main thread. It reads no faster than it writes: what it does not
 /// take, the server leaves out and counts.

@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import Sockets
 import Terminal
+import Text
 
 /// `tapline top` on a terminal: a loop on the main thread that waits for keys, signals, the next second and answers.
 package final class TopSession {

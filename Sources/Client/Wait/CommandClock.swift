@@ -1,5 +1,6 @@
 import Sockets
 import Terminal
+import Text
 
 /// How long a command may go on, and the wait between two questions: Ctrl-C ends it. On the thread that made it.
 struct CommandClock: ~Copyable {
@@ -14,13 +15,7 @@ struct CommandClock: ~Copyable {
 
     /// The milliseconds that are left; 0 when the time is over.
     var left: Int64 {
-        Self.milliseconds(in: ContinuousClock.now.duration(to: deadline))
-    }
-
-    /// Whole milliseconds, at most what fits: the bound may be what a server answered.
-    static func milliseconds(in duration: Duration) -> Int64 {
-        let (seconds, attoseconds) = duration.components
-        return Int64(clamping: max(0, Int128(seconds) * 1000 + Int128(attoseconds / 1_000_000_000_000_000)))
+        Int64(clamping: ContinuousClock.now.duration(to: deadline).milliseconds)
     }
 
     /// The milliseconds that one answer may take: `most`, and no more than are left.

@@ -2,6 +2,7 @@ import Configuration
 import Glibc
 import Sockets
 import Terminal
+import Text
 
 /// Waits until a tapline that was asked to end has ended, and says meanwhile what is left. Its own process's number and
 /// start tell it from one that takes its place: in a container every tapline is process 1.
@@ -31,7 +32,7 @@ package struct EndWait {
         let fate =
             open == 0
             ? "nothing is open"
-            : "\(Words.number(open, "connection")) may finish within \(Words.duration(answer["within_ms"].count))"
+            : "\(Quantity.number(open, "connection")) may finish within \(Words.duration(answer["within_ms"].count))"
         return "no more clients are accepted; \(fate)"
     }
 
@@ -54,7 +55,7 @@ package struct EndWait {
                 return
             case .open(let open):
                 if open != told, !isForPrograms {
-                    try output.write(lines: ["\(Words.number(open, "connection")) left"])
+                    try output.write(lines: ["\(Quantity.number(open, "connection")) left"])
                 }
                 told = open
             case .unclear: break
@@ -63,7 +64,7 @@ package struct EndWait {
                 throw CommandFailure(
                     .failure,
                     "tapline: it has not ended within \(DurationText.text(of: bound)), "
-                        + "\(Words.number(told, "connection")) left; it goes on ending")
+                        + "\(Quantity.number(told, "connection")) left; it goes on ending")
             }
             try clock.pause(Self.pause, interrupted: "not waited for; it goes on ending")
         }

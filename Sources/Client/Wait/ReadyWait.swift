@@ -1,5 +1,6 @@
 import Configuration
 import Terminal
+import Text
 
 /// Waits until a tapline accepts clients, by its admin API's /readyz.
 package struct ReadyWait {

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Sockets
+import Text
 
 /// What stood in the files that a configuration includes, at one moment. Also what kept it from being read is kept, so
 /// that two of them are equal when there is nothing new to say.

@@ -1,3 +1,5 @@
+import Text
+
 /// `include`: which further files belong to a configuration, those of one folder whose names count.
 public struct Inclusion: Hashable, Sendable {
     /// The folder, absolute.
@@ -41,9 +43,9 @@ public struct Inclusion: Hashable, Sendable {
     /// A file of the folder as messages call it.
     func shown(_ name: String) -> String {
         switch shownFolder {
-        case "": escapedControls(name)
-        case let folder where folder.hasSuffix("/"): folder + escapedControls(name)
-        default: shownFolder + "/" + escapedControls(name)
+        case "": name.withVisibleControls
+        case let folder where folder.hasSuffix("/"): folder + name.withVisibleControls
+        default: shownFolder + "/" + name.withVisibleControls
         }
     }
 }

@@ -76,14 +76,9 @@ struct DiagnosticsHandler: LogHandler {
         var merged = metadata.merging(event.metadata ?? [:]) { _, atCall in atCall }
         if let error = event.error { merged["error"] = merged["error"] ?? .string("\(error)") }
         let fields = merged.sorted { $0.key < $1.key }.map { key, value in
-            Diagnostic.Field(key: Self.word(key), value: value.description)
+            Diagnostic.Field(key: key.asKey, value: value.description)
         }
         sink(Diagnostic(time: .now, level: event.level, message: event.message.description, fields: fields))
-    }
-
-    /// A key as one plain word: what else stands in it becomes an underscore.
-    private static func word(_ key: String) -> String {
-        String(key.map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) ? $0 : "_" })
     }
 }
 

@@ -28,7 +28,7 @@ final class OutputWriter<Item: Sendable>: Sendable {
         self.ledger = ledger
         self.report = report
         (thread, mailbox) = try LoopThread.start(name: name) { loop in
-            let sink = try OutputSink(loop: loop, output: output, ledger: ledger, report: report, render: render)
+            let sink = OutputSink(output: output, ledger: ledger, report: report, render: render)
             return try sink.open(on: loop)
         }
     }
@@ -167,9 +167,9 @@ private final class OutputSink<Item: Sendable> {
     private var finished: [@Sendable () -> Void] = []
 
     init(
-        loop: EventLoop, output: OutputFile, ledger: OutputLedger, report: @escaping OutputWriter<Item>.Report,
+        output: OutputFile, ledger: OutputLedger, report: @escaping OutputWriter<Item>.Report,
         render: @escaping OutputWriter<Item>.Render
-    ) throws(UVError) {
+    ) {
         self.output = output
         self.ledger = ledger
         self.report = report

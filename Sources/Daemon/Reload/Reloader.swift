@@ -256,23 +256,15 @@ extension ConfigurationPlaces {
         return ConfigurationProblem(path: place?.path ?? path, mark: place?.mark, message: error.description)
     }
 
-    /// The error names a listener's address and relay, or the access log, in the words of what was attempted.
+    /// The place of the setting that the error is about: the access log, the admin API, or a relay's listener.
     private func place(of error: SystemError, in configuration: Configuration) -> ConfigurationPlace? {
-        if case .file(let path) = configuration.log.access, error.attempt == OutputFile.attempt(path) {
-            return accessLog
+        switch error.subject {
+        case .file(let path) where configuration.log.access == .file(path): return accessLog
+        case .admin where configuration.admin != nil: return admin
+        case .listener(let address, let relay):
+            let listeners = configuration.relays.first { $0.name == relay }?.listen ?? []
+            return listeners.first { $0.socketAddresses.contains(address) }.flatMap { listener($0, of: relay) }
+        case .file, .admin, nil: return nil
         }
-        if let settings = configuration.admin {
-            let isListening = settings.listen.socketAddresses.contains { error.attempt == AdminListener.attempt($0) }
-            if isListening || error.attempt == AdminToken.attempt(settings) { return admin }
-        }
-        for relay in configuration.relays {
-            for listen in relay.listen {
-                let isMeant = listen.socketAddresses.contains { address in
-                    error.attempt == "listen on \(address) for relay \(relay.name)"
-                }
-                if isMeant { return listener(listen, of: relay.name) }
-            }
-        }
-        return nil
     }
 }

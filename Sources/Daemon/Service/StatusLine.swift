@@ -31,7 +31,7 @@ struct StatusLine: Hashable, Sendable {
         guard let last, look.moment > last.moment else { return line + rejected }
         let seconds = Double(look.moment - last.moment) / 1e9
         let rate = { (now: UInt64, before: UInt64) in
-            Quantity.size(UInt64(saturating: Double(now >= before ? now - before : 0) / seconds)) + "/s"
+            SizeText.short(UInt64(saturating: Double(now >= before ? now - before : 0) / seconds)) + "/s"
         }
         return line + "; \(rate(look.up, last.up)) up, \(rate(look.down, last.down)) down" + rejected
     }

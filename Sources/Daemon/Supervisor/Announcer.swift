@@ -28,7 +28,7 @@ struct Announcer: Sendable {
     private static func destination(of relay: RelaySettings?) -> String {
         let upstream = relay?.upstream.description ?? "?"
         guard let routing = relay?.tlsRouting else { return "to \(upstream)" }
-        let routes = Words.number(UInt64(routing.routes.count), "route")
+        let routes = Quantity.number(UInt64(routing.routes.count), "route")
         return "by TLS server names (\(routes)), else to \(routing.otherwise == .refuse ? "nobody" : upstream)"
     }
 

@@ -185,6 +185,6 @@ struct ListenerBinding {
 
     /// Says what to do about a refusal.
     static func explain(_ error: Errno, _ address: SocketAddress, _ relay: String) -> SystemError {
-        SystemError(listeningOn: address, for: "relay \(relay)", error)
+        SystemError(listeningOn: address, for: "relay \(relay)", subject: .listener(address, relay: relay), error)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Terminal
+import Text
 
 /// `tapline check`: validates a configuration.
 struct Check: ParsableCommand {
@@ -24,8 +25,8 @@ struct Check: ParsableCommand {
 
     /// What a good configuration comes down to; `includedFiles`: how many it includes, nil where it says nothing of any.
     static func summary(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> String {
-        let included = includedFiles.map { " and \(Words.number(UInt64($0), "included file"))" } ?? ""
-        let relays = Words.number(UInt64(configuration.relays.count), "relay")
+        let included = includedFiles.map { " and \(Quantity.number(UInt64($0), "included file"))" } ?? ""
+        let relays = Quantity.number(UInt64(configuration.relays.count), "relay")
         var lines = ["\(path)\(included): OK, \(relays)"]
         for relay in configuration.relays {
             let addresses = relay.listen.map(\.description).joined(separator: ", ")

@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Configuration
 import Terminal
+import Text
 
 /// The options of a command that may wait for the end of a running tapline.
 struct EndWaitOptions: ParsableArguments {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Terminal
+import Text
 
 /// `tapline shutdown`: does to a running tapline what SIGTERM does.
 struct Shutdown: ParsableCommand {
@@ -18,7 +19,7 @@ struct Shutdown: ParsableCommand {
     func run() throws {
         try waiting.end(options, by: "/v1/shutdown") { answer in
             guard answer["now"] == .boolean(true) else { return "stopping: " + EndWait.fate(answer) }
-            let open = Words.number(answer["open_connections"].count ?? 0, "connection")
+            let open = Quantity.number(answer["open_connections"].count ?? 0, "connection")
             return "stopping now: what is open is reset, \(open)"
         }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Configuration
 import Terminal
+import Text
 
 /// `tapline wait-ready`: waits until a tapline accepts clients.
 struct WaitReady: ParsableCommand {
@@ -26,6 +27,6 @@ struct WaitReady: ParsableCommand {
         let answer = try wait.run(timeout)
         let output = ClientOutput()
         if options.json { return try output.write(json: [answer]) }
-        try output.write(lines: ["ready, \(Words.number(answer["listeners"].count ?? 0, "listener"))"])
+        try output.write(lines: ["ready, \(Quantity.number(answer["listeners"].count ?? 0, "listener"))"])
     }
 }

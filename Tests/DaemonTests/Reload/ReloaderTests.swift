@@ -175,7 +175,9 @@ import Testing
 
     @Test func aListenerInUse_isToldWithItsPlace_andChangesNothing() async throws {
         try await bench { bench throws in
-            bench.refusal = SystemError("listen on 127.0.0.1:9 for relay two", Errno(EADDRINUSE), advice: "look there")
+            bench.refusal = SystemError(
+                "listen on 127.0.0.1:9 for relay two", Errno(EADDRINUSE), advice: "look there",
+                subject: .listener(.ipv4(.loopback, port: 9), relay: "two"))
             let two = "\n  - name: two\n    listen: [unix:/a, 127.0.0.1:9]\n    upstream: a:1\n"
             let text = Self.file(access: bench.accessLog) + two
             #expect(try bench.reload(text).word == "rejected")
@@ -193,8 +195,36 @@ import Testing
         }
     }
 
-    /// The places are found by the words of the data plane's errors; here they are held equal.
-    @Test func theWordsOfARefusal_areTheDataPlanes() async throws {
+    /// The subject of an error decides, and not its words.
+    @Test(
+        arguments: [
+            (.file("/log"), ":1:16"), (.file("/other"), ""), (.admin, ":2:18"),
+            (.listener(.unix(path: "/a"), relay: "two"), ":5:14"),
+            (.listener(.ipv4(.loopback, port: 9), relay: "two"), ":5:23"),
+            (.listener(.ipv4(.loopback, port: 9), relay: "one"), ""),
+            (.listener(.ipv4(.loopback, port: 10), relay: "two"), ""), (nil, ""),
+        ] as [(SystemError.Subject?, String)])
+    func subjectOfAnError_hasItsPlaceInTheFile(subject: SystemError.Subject?, place: String) async throws {
+        try await TemporaryFolder.run { folder in
+            let path = "\(folder)/t.yaml"
+            let text = """
+                log: { access: /log }
+                admin: { listen: 127.0.0.1:9180 }
+                relays:
+                  - name: two
+                    listen: [unix:/a, 127.0.0.1:9]
+                    upstream: a:1
+
+                """
+            try Files.write(text, to: path)
+            let read = try ConfigurationText(reading: path, environment: [:])
+            let (configuration, places) = try Configuration.parse(read, environment: [:])
+            let error = SystemError("listen on 127.0.0.1:9 for relay two", Errno(EADDRINUSE), subject: subject)
+            #expect(places.problem(error, in: configuration).description == "\(path)\(place): \(error)")
+        }
+    }
+
+    @Test func listenerInUse_isTheSubjectOfTheError() async throws {
         try await Exclusive.run {
             let taken = try PeerListener()
             let relay = RelaySettings(
@@ -205,6 +235,7 @@ import Testing
                     logger: LogCapture().logger)
             }
             #expect(error.attempt == "listen on \(taken.address) for relay web")
+            #expect(error.subject == .listener(taken.address, relay: "web"))
         }
     }
 

@@ -1,6 +1,7 @@
 import CFuzzer
 import Configuration
 import Sockets
+import Text
 
 /// Feeds the readers of single values, those of addresses and of `forward`'s SPECs among them, with what libFuzzer makes
 /// up.

@@ -1,0 +1,162 @@
+// Every way in which text from outside is escaped. Names, addresses and bytes of peers must neither act on a terminal nor
+// deceive a reader.
+
+extension [UInt8] {
+    /// Appends text from outside as a JSON string (RFC 8259, section 7), in double quotes. Nothing that could act on a
+    /// terminal or on the reader's eye gets through: control characters, and the marks that turn the direction of
+    /// writing, are escaped.
+    public mutating func append(quoted text: String) {
+        append(UInt8(ascii: "\""))
+        append(escaped: text, quoting: true)
+        append(UInt8(ascii: "\""))
+    }
+
+    /// Appends text from outside without quotes, for a place where a line's end follows: what could act on a terminal
+    /// is escaped, quotes and backslashes stay.
+    public mutating func append(escaped text: String) {
+        append(escaped: text, quoting: false)
+    }
+
+    private mutating func append(escaped text: String, quoting: Bool) {
+        if text.utf8.allSatisfy({ Self.isPlain($0) && !(quoting && Self.isQuotedSpecially($0)) }) {
+            append(contentsOf: text.utf8)
+            return
+        }
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"" where quoting: append("\\\"")
+            case "\\" where quoting: append("\\\\")
+            case "\n": append("\\n")
+            case "\r": append("\\r")
+            case "\t": append("\\t")
+            case let scalar where scalar.actsOnReader:
+                append("\\u")
+                append(hexadecimal: scalar.value, width: 4)
+            case let scalar: append(contentsOf: UTF8.encode(scalar).map { Array($0) } ?? [])
+            }
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool { byte >= 0x20 && byte < 0x7F }
+
+    private static func isQuotedSpecially(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    /// Appends a help text of Prometheus' exposition format, in which only the backslash and the newline have a meaning.
+    public mutating func append(helpText text: String) {
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": append("\\\\")
+            case "\n": append("\\n")
+            default: append(String(scalar))
+            }
+        }
+    }
+
+    /// Appends the value of a label of Prometheus' exposition format, without its quotes.
+    public mutating func append(labelValue text: String) {
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): append("\\\\")
+            case UInt8(ascii: "\""): append("\\\"")
+            case UInt8(ascii: "\n"): append("\\n")
+            default: append(byte)
+            }
+        }
+    }
+
+    /// Appends bytes as text of several lines, for a terminal: newline and tab stay, every other control character and,
+    /// without `showsUnicode`, everything beyond ASCII becomes `\x1b`. The last line gets a newline where it has none.
+    public mutating func append(printable bytes: [UInt8], showsUnicode: Bool) {
+        var rest = bytes[...]
+        while let byte = rest.first {
+            switch byte {
+            case UInt8(ascii: "\n"), UInt8(ascii: "\t"), 0x20..<0x7F:
+                append(byte)
+                rest = rest.dropFirst()
+            case UInt8(ascii: "\r"):
+                append("\\r")
+                rest = rest.dropFirst()
+            default:
+                let length = showsUnicode ? Self.lengthOfHarmlessScalar(at: rest) : 0
+                if length > 0 {
+                    append(contentsOf: rest.prefix(length))
+                } else {
+                    append("\\x")
+                    append(hexadecimal: byte, width: 2)
+                }
+                rest = rest.dropFirst(Swift.max(length, 1))
+            }
+        }
+        if bytes.last != UInt8(ascii: "\n") { append("\n") }
+    }
+
+    /// The number of bytes of the character at the start; 0 where they are not valid UTF-8, or the character could act on
+    /// the terminal.
+    private static func lengthOfHarmlessScalar(at bytes: ArraySlice<UInt8>) -> Int {
+        var decoder = UTF8()
+        var iterator = bytes.prefix(4).makeIterator()
+        guard case .scalarValue(let scalar) = decoder.decode(&iterator), !scalar.isASCII, !scalar.actsOnReader else {
+            return 0
+        }
+        return UTF8.width(scalar)
+    }
+}
+
+extension String {
+    /// The text on one line, with everything escaped that could act on a terminal or turn the direction of writing.
+    public var harmless: String {
+        if utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return self }
+        var bytes: [UInt8] = []
+        bytes.append(escaped: self)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The same of several lines, which stay lines.
+    public var harmlessLines: String {
+        split(separator: "\n", omittingEmptySubsequences: false).map { String($0).harmless }.joined(separator: "\n")
+    }
+
+    /// The same as `harmless`; without `showsUnicode` in ASCII, where `?` stands for every other character.
+    public func harmless(showsUnicode: Bool) -> String {
+        let escaped = harmless
+        if showsUnicode { return escaped }
+        return escaped.unicodeScalars.reduce(into: "") { ascii, scalar in
+            ascii += scalar.isASCII ? String(scalar) : scalar == "…" ? "..." : "?"
+        }
+    }
+
+    /// The text with its control characters and line separators as `\u{1B}`, as the messages of a configuration show it.
+    /// Other marks stay, also those that turn the direction of writing: a log escapes them with the message.
+    public var withVisibleControls: String {
+        var shown = ""
+        for scalar in unicodeScalars {
+            let isControl = scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value)
+            let isBreak = scalar.value == 0x2028 || scalar.value == 0x2029
+            if isControl || isBreak {
+                shown += scalar.escaped(asASCII: true)
+            } else {
+                shown.unicodeScalars.append(scalar)
+            }
+        }
+        return shown
+    }
+
+    /// The text as the key of a line of `key=value`: every character but ASCII letters, digits, `_`, `.` and `-` becomes an
+    /// underscore.
+    public var asKey: String {
+        String(map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) ? $0 : "_" })
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it is a control character (C0, DEL, C1), a separator of lines, or one of the marks that turn the
+    /// direction of writing (Unicode, section 23.2): text of others must not steer a terminal or deceive a reader.
+    public var actsOnReader: Bool {
+        switch value {
+        case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true
+        default: false
+        }
+    }
+}

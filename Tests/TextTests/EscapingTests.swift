@@ -1,0 +1,42 @@
+import Testing
+import Text
+
+struct EscapingTests {
+    @Test func harmless_leavesNothingThatActsOnATerminal() {
+        #expect("a\u{1B}[2J\u{9B}\u{202E}ö\n".harmless == #"a\u001b[2J\u009b\u202eö\n"#)
+        #expect("a\n\u{1B}".harmlessLines == "a\n\\u001b")
+        #expect("ö…\u{1B}".harmless(showsUnicode: false) == "?...\\u001b")
+        #expect("plain".harmless(showsUnicode: true) == "plain")
+    }
+
+    @Test func printable_keepsLines_andShowsBytes() {
+        var bytes: [UInt8] = []
+        bytes.append(printable: Array("a\r\n\u{7}→".utf8), showsUnicode: true)
+        bytes.append(printable: Array("→".utf8), showsUnicode: false)
+        #expect(String(decoding: bytes, as: UTF8.self) == "a\\r\n\\x07→\n\\xe2\\x86\\x92\n")
+    }
+
+    @Test func controls_ofAConfiguration_areVisible() {
+        #expect("a\u{7F}\n\u{2028}ö".withVisibleControls == "a\\u{7F}\\n\\u{2028}ö")
+    }
+
+    @Test func key_isOnePlainWord() {
+        #expect("c d=\n\"ö".asKey == "c_d____" && "a.b-c_9".asKey == "a.b-c_9")
+    }
+
+    @Test func exposition_escapesWhatHasAMeaning() {
+        var bytes: [UInt8] = []
+        bytes.append(helpText: #"a\b "c""# + "\n")
+        bytes.append(labelValue: #"a\b "c""# + "\n")
+        #expect(String(decoding: bytes, as: UTF8.self) == #"a\\b "c"\na\\b \"c\"\n"#)
+    }
+
+    @Test func percentEncoding_leavesNothingThatParts() {
+        #expect("a b/ö?&=".percentEncoded == "a%20b%2F%C3%B6%3F%26%3D")
+    }
+
+    @Test func percentText_isRead_orRefused() {
+        #expect(PercentText.decode("a%20b+c") == "a b+c" && PercentText.decode("a+b", plusIsSpace: true) == "a b")
+        #expect(PercentText.decode("%zz") == nil && PercentText.decode("%4") == nil && PercentText.decode("%ff") == nil)
+    }
+}
