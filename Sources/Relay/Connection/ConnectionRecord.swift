@@ -86,4 +86,14 @@ public struct ConnectionRecord: Hashable, Sendable {
         self.upstream = upstream
         self.accepted = accepted
     }
+
+    /// The client as text; `unix:` for a client on a Unix socket, even if it bound an address.
+    public var clientText: String {
+        client.isUnix ? "unix:" : client.description
+    }
+
+    /// The sender of the PROXY header as text; nil without a header.
+    public var proxiedBy: String? {
+        proxy?.peer.map { $0.isUnix ? "unix:" : $0.description }
+    }
 }

@@ -187,4 +187,25 @@ struct ListenerBinding {
     static func explain(_ error: Errno, _ address: SocketAddress, _ relay: String) -> SystemError {
         SystemError(listeningOn: address, for: "relay \(relay)", subject: .listener(address, relay: relay), error)
     }
+
+    // MARK: Sockets that no relay listens on
+
+    /// Logs inherited sockets that no relay listens on, or refuses them.
+    func checkUnwanted(_ unwanted: [HandedAddress], isSuccessor: Bool) throws(UnwantedSockets) {
+        let kept = unwanted.filter(\.isOfManager)
+        guard kept.isEmpty || isSuccessor else { throw UnwantedSockets(sockets: kept.map(\.description)) }
+        for address in kept { warnOfUnserved(address.address) }
+        for address in unwanted where !address.isOfManager {
+            logger.notice("no relay listens on \(address.address) any more: closed")
+        }
+    }
+
+    /// The service manager still listens on an address, and no relay does.
+    func warnOfUnserved(_ address: SocketAddress) {
+        logger.warning(
+            """
+            no relay listens on \(address) any more, but the service manager does: clients will wait there until its \
+            socket unit is stopped or a relay wants the address again
+            """)
+    }
 }

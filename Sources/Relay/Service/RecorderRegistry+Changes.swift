@@ -128,8 +128,6 @@ extension RecorderRegistry {
         state.withLock { $0.entries[relay] }
     }
 
-    var entries: [String: Entry] { state.withLock { $0.entries } }
-
     /// Records a relay from now on, and its open connections of every generation too. When it is recorded already,
     /// nothing changes.
     func start(_ recorder: Recorder, _ settings: RecordSettings, of relay: String) {

@@ -26,7 +26,7 @@ extension RelayService {
     public func prepare(
         _ configuration: Configuration, _ difference: ConfigurationDifference, released: [HeldAddress] = []
     ) throws(SystemError) -> Change {
-        try Self.checkMarks(configuration.relays)
+        try OriginalDestination.checkMarks(configuration.relays)
         let previousNames = difference.previousNames(of: configuration.relays)
         let recordings = try state.recordings.prepare(configuration.relays, previousNames: previousNames)
         do throws(SystemError) {
@@ -81,7 +81,7 @@ extension RelayService {
             binding.logger.warning("a worker is busy and takes the configuration over late")
         }
         state.setLimits(of: configuration.relays)
-        for entry in change.listeners.going where entry.source == .manager { binding.tellForsaken(entry.address) }
+        for entry in change.listeners.going where entry.source == .manager { binding.warnOfUnserved(entry.address) }
         bound.withLock { $0.adopt(change.listeners) }
         inForce.withLock { $0 = configuration }
     }

@@ -56,9 +56,6 @@ extension RelayService {
         return Dictionary(uniqueKeysWithValues: relays.map { ($0, recording(of: $0, registry)) })
     }
 
-    /// How the configuration in force has a relay recorded.
-    public func configuredRecording(_ relay: String) -> RecordSettings? { state.recordings.entry(relay)?.configured }
-
     private func recording(of relay: String, _ registry: RecorderRegistry) -> RecordingState {
         let entry = registry.entry(relay)
         let recorder = entry?.recorder ?? registry.common

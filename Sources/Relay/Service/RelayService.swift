@@ -58,7 +58,7 @@ public final class RelayService: Sendable {
         recordingAllTo target: RecordingTarget? = nil, handedOver: [HandedSocket] = [], isSuccessor: Bool = false,
         tuning: Tuning = Tuning()
     ) throws -> RelayService {
-        try checkMarks(configuration.relays)
+        try OriginalDestination.checkMarks(configuration.relays)
         let workers = workerCount(configuration.workers)
         let limit = DescriptorLimit.raise()
         var system = SystemFacts.read()
@@ -68,7 +68,7 @@ public final class RelayService: Sendable {
         let nothing = BoundListeners(handed: HandedAddress.grouping(handedOver))
         let listeners = try nothing.prepare(configuration, previousNames: [:], binding)
         do {
-            try binding.judge(listeners.unwanted, isSuccessor: isSuccessor)
+            try binding.checkUnwanted(listeners.unwanted, isSuccessor: isSuccessor)
         } catch {
             listeners.abandon()
             throw error
@@ -255,5 +255,58 @@ public final class RelayService: Sendable {
         for thread in threads { thread.join() }
         state.recordings.finish(within: Self.patienceWithDisks)
         bound.withLock { $0.removeFiles() }
+    }
+
+    // MARK: Upgrade
+
+    /// Copies of every listening socket for another process: those that the workers serve, and those of the service manager
+    /// that no relay listens on; each socket once, and none numbered under `lowest`. No configuration may be applied before
+    /// this returns. It never returns if a worker hangs: the caller needs a deadline.
+    public func copyListeners(from lowest: Int32) async throws(SystemError) -> [HandedSocket] {
+        let (entries, kept) = bound.withLock { ($0.entries, $0.handed) }
+        var known: Set<UInt64> = []
+        var all: [HandedSocket] = []
+        do throws(Errno) {
+            for answer in await answers(to: { WorkerCommand.copyListeners(from: lowest, $0) }) {
+                for copy in try answer.get() {
+                    guard let entry = entries.first(where: { $0.address == copy.address }),
+                        copy.cookie.map({ known.insert($0).inserted }) ?? true, let socket = copy.socket.take()
+                    else { continue }
+                    let label = entry.relay
+                    let origin = entry.source == .manager ? .manager : HandedSocket.Origin.process(file: entry.file)
+                    if let handed = HandedSocket(socket, label: label, origin: origin) { all.append(handed) }
+                }
+            }
+            let served = Set(entries.map(\.address))
+            for address in kept where !served.contains(address.address) {
+                for parcel in address.sockets {
+                    guard let socket = try parcel.duplicate(from: lowest) else { continue }
+                    let handed = HandedSocket(socket, label: address.label, origin: .manager)
+                    if let handed { all.append(handed) }
+                }
+            }
+        } catch {
+            throw SystemError("copy the listening sockets for another process", error)
+        }
+        return all
+    }
+
+    /// The number of listening sockets of all workers.
+    public var mostListeningSockets: Int {
+        bound.withLock {
+            $0.entries.reduce(0) { $0 + $1.sockets } + $0.handed.reduce(0) { $0 + $1.sockets.count }
+        }
+    }
+
+    /// Another process serves the sockets from now on: stops accepting, leaves it the files of Unix sockets, and lets open
+    /// connections finish; connections that are still open at the bound are reset (`drained`).
+    public func leave(within bound: Duration) {
+        self.bound.withLock { $0.disownFiles() }
+        drain(within: bound)
+    }
+
+    /// The former process no longer uses the sockets that it handed over: this process owns their files from now on.
+    public func ownHandedFiles() {
+        bound.withLock { $0.ownHandedFiles() }
     }
 }

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import Glibc
 internal import Logging
 internal import Sockets
 
@@ -44,5 +45,25 @@ final class OriginalDestination: Stage {
             .unreachable(
                 DialFailure(
                     reason: refusal == .ownTraffic ? .loop : .destinationRefused, errno: errno, address: destination)))
+    }
+
+    // MARK: The configuration
+
+    /// Checks that the system lets this process mark its sockets (`interception.mark`), before any part of a configuration
+    /// is in force: without its mark a connection would be redirected back, or refused.
+    static func checkMarks(_ relays: [RelaySettings]) throws(SystemError) {
+        for relay in relays {
+            guard let mark = relay.interception?.mark else { continue }
+            do throws(Errno) {
+                // Any socket has a mark; AF_UNIX is always available.
+                try Socket(family: AF_UNIX).set(mark: mark)
+            } catch {
+                throw SystemError(
+                    "mark the upstream sockets of relay \(relay.name) (interception.mark)", error,
+                    advice: error.code == EPERM
+                        ? "that takes CAP_NET_ADMIN (under systemd AmbientCapabilities=CAP_NET_ADMIN); or take the mark out, "
+                            + "and let the rules leave out this process's user (meta skuid)" : nil)
+            }
+        }
     }
 }

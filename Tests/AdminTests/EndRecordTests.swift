@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 import Text
 
+@testable import Admin
 @testable import Relay
 
 struct EndRecordTests {

@@ -1,4 +1,4 @@
-internal import Recording
+public import Relay
 internal import Sockets
 public import Text
 
@@ -34,16 +34,6 @@ extension ConnectionRecord {
         line.add("unique_id", proxy?.uniqueID, to: &bytes)
         line.add("server_name", hello?.serverName, to: &bytes)
         line.add("alpn", hello?.applications, to: &bytes)
-    }
-
-    /// A client on a Unix socket has no address worth telling, also when it bound one.
-    public var clientText: String {
-        client.isUnix ? "unix:" : client.description
-    }
-
-    /// Who sent the PROXY header that names the client; nil without one.
-    public var proxiedBy: String? {
-        proxy?.peer.map { $0.isUnix ? "unix:" : $0.description }
     }
 }
 

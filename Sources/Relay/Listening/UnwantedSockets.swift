@@ -1,0 +1,13 @@
+/// Sockets from the service manager that no relay listens on: their clients would never be accepted.
+public struct UnwantedSockets: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The number, name and address of each.
+    public let sockets: [String]
+
+    /// The fault and the remedy.
+    public var description: String {
+        sockets.map { socket in
+            "the service manager has handed over \(socket), and no relay listens there; give a relay that address in "
+                + "`listen`, or name the socket after a relay (FileDescriptorName=), or take it out of the socket unit"
+        }.joined(separator: "\n")
+    }
+}
