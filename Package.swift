@@ -81,7 +81,9 @@ let package = Package(
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
-            resources: [.embedInCode("Page/page.html")],
+            resources: [
+                .embedInCode("Page/page.html"), .embedInCode("Page/page.css"), .embedInCode("Page/Script"),
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "tapline",
@@ -131,7 +133,11 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "AdminTests", dependencies: ["Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text"],
+            name: "AdminTests",
+            dependencies: [
+                "Admin", "Configuration", "Relay", "Sockets", "TestSupport", "Text",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "TaplineTests",

@@ -59,9 +59,8 @@ struct GateTests {
     @Test func head_isKnownWhereGetIs_andNowhereElse() throws {
         let gate = Gate(hosts: [], token: nil)
         let shown = [
-            "/", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/relays", "/v1/connections", "/v1/closed",
-            "/v1/tap",
-            "/v1/events", "/v1/relays/a/recording", "/v1/connections/5",
+            "/", "/page.css", "/page.js", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/relays",
+            "/v1/connections", "/v1/closed", "/v1/tap", "/v1/events", "/v1/relays/a/recording", "/v1/connections/5",
         ]
         for path in shown { #expect(try gate.admit(visitor(path, "HEAD")) == gate.admit(visitor(path))) }
         for path in ["/v1/reload", "/v1/drain", "/v1/shutdown"] {
@@ -84,7 +83,9 @@ struct GateTests {
 
     @Test func otherSites_mayLinkToThePage_andNothingElse() {
         for site in ["cross-site", "same-site", "Cross-Site", "SAME-SITE", "none, cross-site", "other"] {
-            #expect(refusal(visitor(site: site)) == "foreign_origin")
+            for path in ["/v1/status", "/page.css", "/page.js"] {
+                #expect(refusal(visitor(path, site: site)) == "foreign_origin")
+            }
             #expect(refusal(visitor("/", site: site)) == nil)
         }
         for site in ["same-origin", "none", "Same-Origin"] { #expect(refusal(visitor(site: site)) == nil) }
@@ -97,7 +98,9 @@ struct GateTests {
     }
 
     @Test func token_isAskedForEverywhere_butForProbesAndThePage() {
-        for path in ["/healthz", "/readyz", "/"] { #expect(refusal(visitor(path), token: "secret-token") == nil) }
+        for path in ["/healthz", "/readyz", "/", "/page.css", "/page.js"] {
+            #expect(refusal(visitor(path), token: "secret-token") == nil)
+        }
         for path in ["/metrics", "/v1/status", "/v1/events", "/nowhere"] {
             #expect(refusal(visitor(path), token: "secret-token") == "unauthorized")
             #expect(
@@ -130,6 +133,7 @@ struct GateTests {
         "/v1/connections/18446744073709551616",
         "/v1/connections/5/x", "/v1/relays/web", "/v1/relays//recording", "/v1/relays/%zz/recording",
         "/v1/relays/%ff/recording", "/v1/relays/a/b/recording", "http://127.0.0.1/v1/status", "*", "/page.html",
+        "/page.js/", "/page", "/elements.js", "/Script/elements.js",
     ])
     func otherPaths_areNowhere(_ path: String) {
         #expect(Route(path: path) == nil)

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Testing
 import Text
 
@@ -80,36 +81,57 @@ struct ClientClockTests {
 
 /// The page and its policy.
 struct PageTests {
-    @Test(arguments: [
-        ("", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
-        ("abc", "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="),
-        (
-            "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-            "JI1qYdIGOLjlwCaTDD5gOaM85Flk/yFn9uzt1BnbBsE="
-        ),
-        (String(repeating: "a", count: 1_000), "Qe3s5C1j6Nm/UVqbppMuHCDLyfWl0TRkWttdsblzfqM="),
-    ])
-    func sha256_isThatOfTheStandard(_ text: String, _ hash: String) {
-        #expect(base64(SHA256.hash(Array(text.utf8))) == hash)
+    @Test func policy_allowsTheServersOwnFiles_andNothingElse() {
+        #expect(Page.policy.hasPrefix("default-src 'none'; script-src 'self'; style-src 'self'; "))
+        #expect(Page.policy.contains("connect-src 'self'"))
+        #expect(!Page.policy.contains("unsafe"))
+        #expect(Page.document.fields["Content-Security-Policy"] == Page.policy)
     }
 
-    @Test func policy_allowsTheElementsOfTheFile_andNothingElse() {
-        let policy = Page.policy(of: Array("<style></style><script>abc</script><script>abc</script x>".utf8))
-        #expect(policy.contains("default-src 'none'"))
-        #expect(policy.contains("style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"))
-        #expect(policy.contains("script-src 'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=';"))
-        #expect(policy.contains("connect-src 'self'"))
-        #expect(Page.policy(of: []).contains("script-src 'none'"))
+    /// No answer may be taken for another type or kept for a later version.
+    @Test func everyPart_hasItsTypeAndIsNotStored() {
+        let parts = [(Page.document, "text/html"), (Page.style, "text/css"), (Page.script, "text/javascript")]
+        for (answer, type) in parts {
+            #expect(answer.status == 200)
+            #expect(answer.headers[.contentType] == "\(type); charset=utf-8")
+            #expect(answer.headers[.cacheControl] == "no-store")
+            #expect(answer.headers[.xContentTypeOptions] == "nosniff")
+        }
     }
 
-    @Test func page_hasNoStyleOrScriptThatThePolicyForbids() throws {
-        let page = String(decoding: PackageResources.page_html, as: UTF8.self)
-        #expect(page.contains("<script>") && page.contains("<style>"))
+    @Test func page_loadsItsStyleAndItsScript_andHasNothingThatThePolicyForbids() {
+        let page = text(Page.document)
+        #expect(page.contains("<link rel=\"stylesheet\" href=\"/page.css\">"))
+        #expect(page.contains("<script type=\"module\" src=\"/page.js\"></script>"))
         for forbidden in [
-            "<script ", "<style ", " style=", " onclick=", " onload=", "javascript:", "https://", "@import",
+            "<script>", "<style", " style=", " onclick=", " onload=", "javascript:", "https://", "@import",
         ] {
             #expect(!page.contains(forbidden), "\(forbidden)")
         }
+        for part in [text(Page.style), text(Page.script)] {
+            #expect(!part.contains("https://") && !part.contains("@import") && !part.contains("eval("))
+        }
+    }
+
+    /// The last part starts the page, and uses what all others define.
+    @Test func script_isAllOfItsParts_inOrder() throws {
+        let script = text(Page.script)
+        let definitions = [
+            "function h(", "function bytes(", "async function send(", "function confirmed(", "function updateRelays(",
+            "class Graph ", "class Capture ", "class PacketReader ", "function activity(", "class Table ",
+            "const openTable ", "function matches(", "class Card ", "class One ", "class Wire ", "function openOne(",
+            "async function reload(", "function showStatus(", "async function followServer(", "\nfollowServer();",
+        ]
+        var rest = script[...]
+        for definition in definitions {
+            let range = rest.firstRange(of: definition)
+            rest = rest[try #require(range, "\(definition)").upperBound...]
+        }
+    }
+
+    private func text(_ answer: Answer) -> String {
+        guard case .whole(let bytes) = answer.content else { return "" }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
@@ -147,10 +169,4 @@ struct JSONTextTests {
         bytes.append(decimal: 0, digits: 1)
         #expect(String(decoding: bytes, as: UTF8.self) == "0.001-3.0000.0")
     }
-}
-
-private func base64(_ bytes: [UInt8]) -> String {
-    var text: [UInt8] = []
-    text.append(base64: bytes[...])
-    return String(decoding: text, as: UTF8.self)
 }

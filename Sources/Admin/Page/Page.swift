@@ -1,40 +1,37 @@
-internal import Text
-
-/// The page at `/`: one file, `page.html`, which the package manager puts into the program.
+/// The page at `/`, its style sheet and its script, which the package manager embeds in the program.
 ///
-/// It may load nothing from anywhere and talk to nobody but this API (Content Security Policy Level 3): its one style
-/// and its one script are allowed by their hashes, which are made of the file itself, so whoever edits it has nothing
-/// else to keep up to date. Handlers and styles in attributes do not work, therefore.
+/// The Content Security Policy (Level 3) lets the page load these and connect to this server only. Inline scripts, inline
+/// styles and handlers in attributes do not work.
 enum Page {
-    /// The page as it is answered.
-    static let answer = Answer(
+    /// The page's answer.
+    static let document = Answer(
         type: "text/html; charset=utf-8",
         fields: [
-            "Content-Security-Policy": policy(of: PackageResources.page_html),
-            "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin",
+            "Content-Security-Policy": policy, "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY",
+            "Cross-Origin-Opener-Policy": "same-origin",
         ],
         content: .whole(PackageResources.page_html))
 
-    /// What a browser may do with a file.
-    static func policy(of html: [UInt8]) -> String {
-        let scripts = sources("script", in: html)
-        let styles = sources("style", in: html)
-        return "default-src 'none'; script-src \(scripts); style-src \(styles); img-src data:; connect-src 'self'; "
-            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    }
+    /// The style sheet's answer.
+    static let style = Answer(type: "text/css; charset=utf-8", content: .whole(PackageResources.page_css))
 
-    /// The hashes of every element of that name without attributes, as sources of a policy; `'none'` without any.
-    private static func sources(_ name: String, in html: [UInt8]) -> String {
-        let (open, close) = (Array("<\(name)>".utf8), Array("</\(name)>".utf8))
-        var hashes: [String] = []
-        var rest = html[...]
-        while let start = rest.firstRange(of: open), let end = rest[start.upperBound...].firstRange(of: close) {
-            let content = rest[start.upperBound..<end.lowerBound]
-            var hash: [UInt8] = []
-            hash.append(base64: SHA256.hash(content)[...])
-            hashes.append("'sha256-\(String(decoding: hash, as: UTF8.self))'")
-            rest = rest[end.upperBound...]
-        }
-        return hashes.isEmpty ? "'none'" : hashes.joined(separator: " ")
-    }
+    /// The script's answer.
+    static let script = Answer(
+        type: "text/javascript; charset=utf-8", content: .whole(Array(scriptParts.joined())))
+
+    static let policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
+        + "form-action 'none'; frame-ancestors 'none'"
+
+    /// The parts of the one module that the script is: a part may use what the parts before it define while it is
+    /// evaluated, and what any part defines in functions that run later.
+    private static let scriptParts = [
+        PackageResources.elements_js, PackageResources.units_js, PackageResources.server_js,
+        PackageResources.dialogs_js, PackageResources.state_js, PackageResources.graph_js,
+        PackageResources.capture_js, PackageResources.pcapng_js, PackageResources.phrases_js,
+        PackageResources.table_js, PackageResources.tables_js, PackageResources.connections_js,
+        PackageResources.relays_js, PackageResources.connection_js, PackageResources.traffic_js,
+        PackageResources.drawer_js, PackageResources.reload_js, PackageResources.header_js,
+        PackageResources.updates_js, PackageResources.start_js,
+    ]
 }

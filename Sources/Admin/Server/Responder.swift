@@ -97,7 +97,9 @@ final class Responder: Sendable {
         _ route: Route, _ method: String, _ query: Query, _ body: [UInt8]
     ) async throws(AdminError) -> Answer {
         switch route {
-        case .page: return Page.answer
+        case .page: return Page.document
+        case .pageStyle: return Page.style
+        case .pageScript: return Page.script
         case .healthz: return try await healthz()
         case .readyz: return try readyz()
         case .metrics: return await metrics()

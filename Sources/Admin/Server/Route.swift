@@ -1,7 +1,7 @@
 /// What a request is about. Everything that the API knows stands here, and nothing else is found: no path ever becomes
 /// a file's.
 enum Route: Hashable, Sendable {
-    case page
+    case page, pageStyle, pageScript
     case healthz, readyz, metrics
     case status
     case relays
@@ -18,6 +18,8 @@ enum Route: Hashable, Sendable {
         guard path.utf8.first == UInt8(ascii: "/"), words.count <= 4 else { return nil }
         switch Array(words) {
         case [""]: self = .page
+        case ["page.css"]: self = .pageStyle
+        case ["page.js"]: self = .pageScript
         case ["healthz"]: self = .healthz
         case ["readyz"]: self = .readyz
         case ["metrics"]: self = .metrics
@@ -44,7 +46,8 @@ enum Route: Hashable, Sendable {
     /// The methods that it knows, in the order that `Allow` names them.
     var methods: [String] {
         switch self {
-        case .page, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed, .tap, .events:
+        case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed,
+            .tap, .events:
             ["GET", "HEAD"]
         case .recording: ["GET", "HEAD", "POST", "DELETE"]
         case .connection: ["GET", "HEAD", "DELETE"]
@@ -59,14 +62,16 @@ enum Route: Hashable, Sendable {
         case .connections: ["relay", "sort", "limit"]
         case .closed: ["relay", "reason", "since", "limit"]
         case .tap: ["relay", "connection"]
-        case .page, .healthz, .readyz, .metrics, .status, .recording, .connection, .reload, .drain, .shutdown: []
+        case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .recording, .connection, .reload,
+            .drain, .shutdown:
+            []
         }
     }
 
     /// Whether it is answered without a token: probes, and the page, which holds no data itself.
     var isOpen: Bool {
         switch self {
-        case .page, .healthz, .readyz: true
+        case .page, .pageStyle, .pageScript, .healthz, .readyz: true
         case .metrics, .status, .relays, .recording, .connections, .connection, .closed, .reload, .drain, .shutdown,
             .tap, .events:
             false

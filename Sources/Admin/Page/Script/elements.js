@@ -1,0 +1,33 @@
+// ---- Elements. Text is inserted as text nodes only: nothing here parses a string as markup.
+
+const $ = id => document.getElementById(id);
+
+/** Creates an element; functions become listeners, other values attributes. */
+function h(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (typeof value === 'function') element.addEventListener(key, value);
+    else if (value === true) element.setAttribute(key, '');
+    else if (value !== false && value != null) element.setAttribute(key, value);
+  }
+  element.append(...children.flat(Infinity).filter(child => child != null && child !== false));
+  return element;
+}
+
+/** Creates an SVG element. */
+function draw(tag, attributes, ...children) {
+  const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+/** Sets text that differs: unchanged text does not flicker and keeps its selection. */
+function setText(element, text) {
+  text = String(text);
+  if (element.textContent !== text) element.textContent = text;
+}
+function mark(element, name, value) {
+  if (value == null || value === false) { if (element.hasAttribute(name)) element.removeAttribute(name); }
+  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}

@@ -1,0 +1,39 @@
+// ---- The header
+
+const vitals = new Map();
+function vital(key, text, title) {
+  let cell = vitals.get(key);
+  if (!cell) {
+    cell = h('dd', {});
+    vitals.set(key, cell);
+    $('vitals').append(h('div', {}, h('dt', {}, key), cell));
+  }
+  setText(cell, text);
+  mark(cell.parentNode, 'title', title);
+}
+
+function showStatus() {
+  const state = link === 'lost' ? ['connection lost', 'bad'] : !status ? ['connecting', ''] : status.draining ? ['draining', 'warn'] : ['running', 'good'];
+  setText($('state'), state[0]);
+  mark($('state'), 'class', `pill ${state[1]}`);
+  mark($('state'), 'title', link === 'polling' ? 'No event stream; this page asks each second instead' : link === 'live' ? 'Live, by events' : null);
+  if (!status) return;
+  setText($('version'), status.version);
+  mark($('version'), 'title', `tapline ${status.version}, process ${status.pid}${status.configuration ? `, ${status.configuration}` : ''}`);
+  const all = [...relays.values()], total = key => all.reduce((count, relay) => count + (relay[key] || 0), 0);
+  const open = link === 'live' || all.length ? total('open') : status.open_connections;
+  vital('up', elapsed(status.uptime_ms + (link === 'lost' ? 0 : Date.now() - statusAt)), `since ${absolute(status.started)}`);
+  vital('generation', status.generation, status.configuration ? `of ${status.configuration}` : 'started without a configuration file');
+  vital('open', whole(open), 'Connections open now');
+  vital('↑', rate(total('rate_up')), 'All relays, client to upstream');
+  vital('↓', rate(total('rate_down')), 'All relays, upstream to client');
+  vital('memory', bytes(status.memory.resident_bytes), status.memory.resident_bytes === null ? 'Not known: /proc is not mounted' : `${bytes(status.memory.private_bytes)} of it private`);
+  vital('fds', whole(status.descriptors.open), `Open descriptors, of ${whole(status.descriptors.limit)} allowed`);
+  $('reload').hidden = status.configuration === null;
+  setText($('n-open'), whole(open));
+  setText($('n-ended'), whole(ended.length));
+  document.title = `${link === 'lost' ? '(lost) ' : status.draining ? '(draining) ' : ''}Tapline${open ? ` · ${open} open` : ''}`;
+  const last = status.last_reload, isTroubled = last?.result === 'rejected' && $('reloaded').hidden;
+  $('troubled').hidden = !isTroubled;
+  if (isTroubled) setText($('troubled-text'), `The last reload was rejected ${ago(last.time)}: ${plural(last.problems.length, 'mistake')}. Generation ${last.generation} stays in force.`);
+}
