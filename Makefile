@@ -85,7 +85,7 @@ install: build
 # Of what is built already, for packages: BINARY is another one, DESTDIR the folder that the package is made of.
 install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/tapline
-	install -D -m 644 config/tapline.yaml $(DESTDIR)$(PREFIX)/share/doc/tapline/tapline.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/tapline config/tapline.yaml LICENSE CHANGELOG.md
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/tapline.include.schema.json \
 		config/openapi.yaml config/grafana.json config/alerts.yaml
 	rm -rf .build/manual
