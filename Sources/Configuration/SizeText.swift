@@ -1,5 +1,5 @@
-/// Sizes in bytes as they are written: a whole number and one of `B kB MB GB TB` (thousands) or `KiB MiB GiB TiB`
-/// (1024s), or a bare `0`.
+/// Sizes in bytes: a whole number and one of `B kB MB GB TB` (powers of 1000) or `KiB MiB GiB TiB` (powers of 1024), or a
+/// bare `0`.
 public enum SizeText {
     private static let units: [(name: String, factor: Int64)] = [
         ("B", 1), ("kB", 1000), ("KB", 1000), ("KiB", 1 << 10), ("MB", 1_000_000), ("MiB", 1 << 20),
@@ -9,7 +9,7 @@ public enum SizeText {
         name: "size", units: units, proposed: ["KiB", "MiB", "GiB"], examples: "64KiB, 16MiB or 100MB")
     private static let shown = units.filter { $0.name != "KB" }
 
-    /// Reads a size within the range, in bytes; zero only where the range has it.
+    /// Parses a size within the range, in bytes.
     public static func parse(_ text: String, in range: ClosedRange<Int>) throws(ValueError) -> Int {
         let bytes = try QuantityText.parse(text, kind)
         guard let size = Int(exactly: bytes), range.contains(size) else {
@@ -19,7 +19,7 @@ public enum SizeText {
         return size
     }
 
-    /// The same size as a text, in the largest unit that is exact: `16MiB`, `100MB`, `1500B`.
+    /// The size in the largest unit that is exact: `16MiB`, `100MB`, `1500B`.
     public static func text(of bytes: Int) -> String {
         QuantityText.text(of: Int64(bytes), units: shown, zero: "0")
     }
