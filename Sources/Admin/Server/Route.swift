@@ -1,5 +1,4 @@
-/// What a request is about. Everything that the API knows stands here, and nothing else is found: no path ever becomes
-/// a file's.
+/// The routes of the API. Every other path is unknown: no path is ever used as a file's.
 enum Route: Hashable, Sendable {
     case page, pageStyle, pageScript
     case healthz, readyz, metrics
@@ -12,7 +11,7 @@ enum Route: Hashable, Sendable {
     case reload, drain, shutdown
     case tap, events
 
-    /// Finds the route of a path without its query; nil when there is none.
+    /// The route of a path without its query; nil if unknown.
     init?(path: String) {
         let words = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         guard path.utf8.first == UInt8(ascii: "/"), words.count <= 4 else { return nil }
@@ -33,7 +32,7 @@ enum Route: Hashable, Sendable {
         case ["v1", "tap"]: self = .tap
         case ["v1", "events"]: self = .events
         case let words where words.count == 3 && words.starts(with: ["v1", "connections"]):
-            // A thing has one path: neither `+5` nor `05` is connection 5.
+            // A resource has one path: neither `+5` nor `05` is connection 5.
             guard let id = UInt64(words[2]), id > 0, String(id) == words[2] else { return nil }
             self = .connection(id)
         case let words where words.count == 4 && words.starts(with: ["v1", "relays"]) && words[3] == "recording":
@@ -43,7 +42,7 @@ enum Route: Hashable, Sendable {
         }
     }
 
-    /// The methods that it knows, in the order that `Allow` names them.
+    /// The allowed methods, in the order of `Allow`.
     var methods: [String] {
         switch self {
         case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed,
@@ -55,7 +54,7 @@ enum Route: Hashable, Sendable {
         }
     }
 
-    /// The keys that its query may have.
+    /// The allowed keys of its query.
     var parameters: [String] {
         switch self {
         case .relays, .events: ["relay"]
@@ -68,7 +67,7 @@ enum Route: Hashable, Sendable {
         }
     }
 
-    /// Whether it is answered without a token: probes, and the page, which holds no data itself.
+    /// Whether no token is required: for probes, and for the page, which contains no data.
     var isOpen: Bool {
         switch self {
         case .page, .pageStyle, .pageScript, .healthz, .readyz: true
@@ -79,9 +78,9 @@ enum Route: Hashable, Sendable {
     }
 }
 
-/// Texts with `%41` in them (RFC 3986, section 2.1).
+/// Percent-encoding (RFC 3986, section 2.1).
 enum PercentText {
-    /// The text meant; nil when an escape is broken or the bytes are no UTF-8.
+    /// The decoded text; nil if an escape is incomplete or the bytes are not UTF-8.
     static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8.makeIterator()

@@ -3,8 +3,8 @@ internal import Relay
 internal import Sockets
 
 extension Story {
-    /// The story of a connection that is open: what happened so far, and who waits for whom. `timeouts`: the relay's as
-    /// they are now.
+    /// The story of an open connection: what has happened, and which side waits for which. `timeouts`: the relay's current
+    /// ones.
     static func of(_ live: LiveConnection, timeouts: Timeouts?) -> [String] {
         let record = live.record
         var sentences = [opening(record)]
@@ -119,13 +119,13 @@ extension Story {
         }
     }
 
-    /// Which of Tapline's own limits comes next.
+    /// The next of Tapline's own limits.
     private static func ahead(_ live: LiveConnection, _ timeouts: Timeouts?) -> [String] {
         guard let timeouts, live.state == .open else { return [] }
         var sentences: [String] = []
         let quiet = min(live.up.quiet, live.down.quiet)
         let idle = timeouts.idle.milliseconds
-        if idle > 0, quiet >= Waits.patience {
+        if idle > 0, quiet >= Waits.threshold {
             let left = idle > quiet ? "in \(text(milliseconds: idle - quiet))" : "at any moment"
             sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte passes.")
         }
@@ -140,7 +140,7 @@ extension Story {
 }
 
 extension Duration {
-    /// Whole milliseconds, rounded down; nothing below zero.
+    /// Whole milliseconds, rounded down, and zero for negative values.
     var milliseconds: UInt64 {
         let (seconds, attoseconds) = components
         return seconds < 0 ? 0 : UInt64(seconds) * 1000 + UInt64(max(0, attoseconds)) / 1_000_000_000_000_000
