@@ -41,8 +41,8 @@ test: build
 	Tests/Packages/kubernetes
 	Tests/Benchmarks/counts .build/release/tapline
 
-# Every row of the matrix, whether `make test` has its tests or they take minutes; the list of faults lies beside the
-# repository where it is worked on.
+# Every row of the matrix, whether `make test` has its tests or they take minutes; the list of faults is next to the
+# repository during its development.
 faults: build
 	swift build --build-tests
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" Tests/Faults/run $(addprefix --against ,$(wildcard ../shared/FAULTS.md))

@@ -1,33 +1,34 @@
 public import Relay
 
-/// What the admin API shows and steers, as values that its owner fills in. Any thread.
+/// What the admin API shows and controls, provided by its owner. Any thread.
 ///
-/// Without `reload` there is no file to read again, and its endpoint answers 409.
+/// Without `reload` there is no configuration file, and its endpoint answers 409.
 public struct AdminServices: Sendable {
     /// The workers.
     public var relays: RelayService
-    /// What is true of the process as a whole.
-    public var standing: Standing
-    /// What happened of late.
+    /// The state of the process.
+    public var status: ProcessStatus
+    /// Recent end records and events.
     public var journal: Journal
-    /// Reads the configuration file again; answers when that is done or refused.
+    /// Reads the configuration file again. Returns when it is applied or rejected.
     public var reload: (@Sendable () async -> ReloadReport)?
-    /// Starts to drain and to end, as SIGTERM does; a second call does nothing.
+    /// Starts a drain, after which the process ends, as SIGTERM does. A second call has no effect.
     public var drain: @Sendable () -> Void
-    /// Does what SIGTERM does: the first time it drains, and after that it ends at once. Answers whether it is at once.
+    /// Does what SIGTERM does: drains at the first call, and ends the process at the second. Returns whether it ends now.
     public var shutdown: @Sendable () async -> Bool
-    /// The parts that are always there.
+
+    /// Services without `reload`.
     public init(
-        relays: RelayService, standing: Standing, journal: Journal, drain: @escaping @Sendable () -> Void,
+        relays: RelayService, status: ProcessStatus, journal: Journal, drain: @escaping @Sendable () -> Void,
         shutdown: @escaping @Sendable () async -> Bool
     ) {
         self.relays = relays
-        self.standing = standing
+        self.status = status
         self.journal = journal
         self.drain = drain
         self.shutdown = shutdown
     }
 }
 
-/// How a relay is recorded.
+/// The state of a relay's recording.
 typealias RecordingState = RelayService.RecordingState

@@ -1,13 +1,13 @@
 internal import Sockets
 
-/// An address with a port as it is written, taken apart but not yet judged: `8080`, `*:8080`, `host:80`, `[::1]:80`.
+/// An address with a port, split into its parts but not yet checked: `8080`, `*:8080`, `host:80`, `[::1]:80`.
 struct AddressText {
     enum Host: Equatable {
         /// A bare port.
         case absent
         /// `*`.
         case star
-        /// What stands between brackets.
+        /// The text between brackets.
         case bracketed(String)
         /// Anything else; not empty, and without colons.
         case plain(String)
@@ -16,7 +16,7 @@ struct AddressText {
     let host: Host
     let port: UInt16
 
-    /// What a port may be, in messages.
+    /// The range of ports, for messages.
     static let ports = "a port is a number from 0 to 65535"
 
     init(_ text: String) throws(ValueError) {
@@ -69,13 +69,13 @@ struct AddressText {
         port = try Self.port(text[colon...].dropFirst(), in: text)
     }
 
-    /// An IPv6 address between brackets, with its zone.
+    /// The IPv6 address between brackets, with its zone.
     static func ipv6(_ inside: String, port: UInt16) throws(ValueError) -> SocketAddress {
         if let address = SocketAddress(numericHost: inside, port: port), IPv4Address(inside) == nil {
-            // One address has one spelling: the kernel reports a mapped one as IPv4, too.
+            // One address has one notation: the kernel reports a mapped address as IPv4, too.
             guard case .ipv6(let ip, _, let scope) = address else { return address }
             if let mapped = ip.mappedIPv4 { return .ipv4(mapped, port: port) }
-            // The system does not look at the zone of other addresses (ipv6(7)).
+            // The system ignores the zone of other addresses (ipv6(7)).
             guard ip.isLinkLocal else { return .ipv6(ip, port: port) }
             guard scope != 0 else {
                 throw ValueError(

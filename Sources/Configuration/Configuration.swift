@@ -1,21 +1,21 @@
-/// Everything that Tapline was told to do, checked as a whole and immutable from then on.
+/// A checked configuration.
 ///
-/// A value; any thread may read it. Whoever applies a changed one gives it the next generation number.
+/// A value; any thread may read it. Its generation number is assigned when it is applied.
 public struct Configuration: Hashable, Sendable {
     /// The admin server; nil without one.
     public var admin: AdminSettings?
-    /// How diagnostics and end records are written.
+    /// The output of diagnostics and end records.
     public var log: LogSettings
-    /// How many loops accept and carry connections.
+    /// The number of event loops that accept and relay connections.
     public var workers: WorkerCount
-    /// How Tapline stops.
+    /// The settings of a shutdown.
     public var shutdown: ShutdownSettings
-    /// Which congestion control the sockets of loopback peers take.
+    /// The congestion control of sockets whose peer is on loopback.
     public var loopbackCongestionControl: LoopbackCongestionControl
     /// The relays, in the order of the file.
     public var relays: [RelaySettings]
 
-    /// A configuration of the given parts; the parts left out have their defaults.
+    /// A configuration with the defaults of the omitted parts.
     public init(
         admin: AdminSettings? = nil, log: LogSettings = LogSettings(), workers: WorkerCount = .automatic,
         shutdown: ShutdownSettings = ShutdownSettings(),
@@ -40,7 +40,7 @@ public enum WorkerCount: Hashable, Sendable {
     /// The largest number of workers.
     public static let most = 256
 
-    /// Reads `auto` or a number.
+    /// Parses `auto` or a number.
     public init(parsing text: String) throws(ValueError) {
         if text == "auto" {
             self = .automatic
@@ -54,25 +54,25 @@ public enum WorkerCount: Hashable, Sendable {
 
 /// `shutdown:`.
 public struct ShutdownSettings: Hashable, Sendable {
-    /// `drain`: how long open connections may go on after the first signal.
+    /// `drain`: how long open connections may continue after the first signal.
     public var drain: Duration
-    /// `upgrade`: how long open connections may go on in the process that another one has replaced.
+    /// `upgrade`: how long open connections may continue in a process that has been replaced.
     public var upgrade: Duration
 
-    /// 25 s unless told otherwise, under the 30 s that Kubernetes waits; after an upgrade 10 min, for nobody waits.
+    /// The default of 25 s is less than the 30 s that Kubernetes waits. Nothing waits for the end of an upgrade: 10 min.
     public init(drain: Duration = .seconds(25), upgrade: Duration = .seconds(600)) {
         self.drain = drain
         self.upgrade = upgrade
     }
 
-    /// What `tapline forward` uses: 2 s, for somebody waits at the keyboard.
+    /// The settings of `tapline forward`: 2 s, because a person is waiting.
     public static let forward = ShutdownSettings(drain: .seconds(2))
 }
 
-/// `loopback_congestion_control`: what the sockets of peers on loopback use.
+/// `loopback_congestion_control`: for sockets whose peer is on loopback.
 public enum LoopbackCongestionControl: String, CaseIterable, Hashable, Sendable {
-    /// `auto`: one that does not pace, where the system's own does (bbr).
+    /// `auto`: if the system's default paces (bbr), one that does not.
     case automatic = "auto"
-    /// `system`: the system's own.
+    /// `system`: the system's default.
     case system
 }

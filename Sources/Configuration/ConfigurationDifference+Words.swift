@@ -1,13 +1,13 @@
 extension ConfigurationDifference {
-    /// How many names stand in a list, and how many relays or moves are told of in full: enough for what people change
-    /// by hand, and little enough for one line of a log.
+    /// The names in a list, and the relays or moves with details: enough for a change by hand, and little enough for one
+    /// line of a log.
     private static let mostNames = 8
     private static let mostInFull = 4
-    /// How many characters of a value are shown.
+    /// The shown characters of a value.
     private static let longestValue = 48
 
-    /// One line for a person: `added relay cache; changed web: timeouts.idle 1h → 10m; removed relay old`. It is of
-    /// bounded length, however many relays there are; without any difference it is `nothing`.
+    /// One line: `added relay cache; changed web: timeouts.idle 1h → 10m; removed relay old`. Its length is bounded for any
+    /// number of relays. Without a difference it is `nothing`.
     public var words: String {
         var clauses: [String] = []
         func add(_ one: String, _ several: String, _ items: [String], most: Int) {

@@ -1,35 +1,35 @@
-/// What is different between two configurations: what a reload changes, in plain values that stand in the file's order.
+/// The difference between two configurations, in plain values in the order of the file.
 ///
-/// Made without effects; the log line, the answer of the admin API and a dry run are all made from it. The order of
-/// relays, and of the addresses of one relay, is no difference.
+/// The log line, the admin API's answer and a dry run are made from it. The order of relays, and of one relay's addresses, is
+/// irrelevant.
 public struct ConfigurationDifference: Hashable, Codable, Sendable {
     /// One setting with another value.
     public struct Setting: Hashable, Codable, Sendable {
         /// The key's path from the relay's entry or from the top of the file, such as `timeouts.idle`.
         public let key: String
-        /// What it was, written as in the file; nil: it was not there.
+        /// The old value in the file's notation; nil if absent.
         public let old: String?
-        /// What it is, written as in the file; nil: it is no longer there.
+        /// The new value in the file's notation; nil if absent.
         public let new: String?
     }
 
-    /// A relay that goes on under another name: it listens and forwards as before.
+    /// A relay with a new name that listens and forwards as before.
     public struct Rename: Hashable, Codable, Sendable {
-        /// Its name until now.
+        /// The old name.
         public let old: String
-        /// Its name from now on.
+        /// The new name.
         public let new: String
     }
 
-    /// A relay of which settings changed.
+    /// A relay with changed settings.
     public struct RelayChange: Hashable, Codable, Sendable {
-        /// Its name, the new one if it was renamed too.
+        /// Its name; the new name if it was also renamed.
         public let relay: String
         /// At least one.
         public let settings: [Setting]
     }
 
-    /// Addresses to bind, to give up, or that go from one relay to another. A listener's identity is its address.
+    /// Addresses that are added, removed, or moved from one relay to another. A listener's identity is its address.
     public struct Listeners: Hashable, Codable, Sendable {
         /// One address of one relay.
         public struct Listener: Hashable, Codable, Sendable {
@@ -39,7 +39,7 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
             public let relay: String
         }
 
-        /// One address that goes from one relay to another.
+        /// One address that moves from one relay to another.
         public struct Move: Hashable, Codable, Sendable {
             /// Such as `127.0.0.1:8080`.
             public let address: String
@@ -49,27 +49,27 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
             public let to: String
         }
 
-        /// Not bound until now.
+        /// New addresses.
         public var added: [Listener] = []
-        /// Not wanted any more.
+        /// Addresses that are no longer configured.
         public var removed: [Listener] = []
-        /// Kept, for another relay.
+        /// Addresses that belong to another relay now.
         public var moved: [Move] = []
     }
 
     /// The names of new relays.
     public private(set) var added: [String] = []
-    /// The names of relays that are gone.
+    /// The names of removed relays.
     public private(set) var removed: [String] = []
-    /// Relays with another name.
+    /// Renamed relays.
     public private(set) var renamed: [Rename] = []
-    /// Relays with other settings.
+    /// Relays with changed settings.
     public private(set) var changed: [RelayChange] = []
     /// The addresses of all these relays.
     public private(set) var listeners = Listeners()
     /// Settings outside the relays.
     public private(set) var settings: [Setting] = []
-    /// Settings that a running process keeps, and only another start takes over.
+    /// Settings that take effect at the next start only.
     public private(set) var needsRestart: [Setting] = []
 
     private enum CodingKeys: String, CodingKey {
@@ -77,15 +77,15 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
         case needsRestart = "needs_restart"
     }
 
-    /// Whether there is nothing to apply. What only a restart can change does not count.
+    /// Whether there is nothing to apply. Settings that need a restart do not count.
     public var isEmpty: Bool {
         added.isEmpty && removed.isEmpty && renamed.isEmpty && changed.isEmpty && settings.isEmpty
     }
 
-    /// What each of the relays of the new configuration was called in the old one; a new relay is absent.
+    /// The previous names of the new configuration's relays; new relays are absent.
     ///
-    /// This is the one place that decides whether a relay goes on under another name: whatever else depends on that
-    /// (connections, listeners on free ports, limits, recordings) asks here.
+    /// Only this decides whether a relay is a renamed one. Connections, listeners on free ports, limits and recordings
+    /// depend on it.
     public func previousNames(of relays: [RelaySettings]) -> [String: String] {
         let new = Set(added)
         let oldNames = Dictionary(renamed.map { ($0.new, $0.old) }, uniquingKeysWith: { first, _ in first })
@@ -93,7 +93,7 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
         return Dictionary(kept.map { ($0, oldNames[$0] ?? $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// Compares a configuration in force with another.
+    /// Compares the configuration in force with a new one.
     public init(from old: Configuration, to new: Configuration) {
         let relays = compareRelays(old, new)
         listeners = ListenerComparison.compare(old.relays, new.relays, oldNames: relays.mapValues(\.name))
@@ -106,21 +106,21 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
         assert(isEmpty == (old.comparable == new.comparable), "a setting is compared nowhere")
     }
 
-    /// Fills in what there is to say of relays. Returns what each relay of the new configuration was, by its new name.
+    /// Compares the relays. Returns the previous settings of each relay by its new name.
     private mutating func compareRelays(_ old: Configuration, _ new: Configuration) -> [String: RelaySettings] {
         let oldByName = Dictionary(old.relays.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         let newNames = Set(new.relays.map(\.name))
-        var gone: [Whereabouts: [RelaySettings]] = [:]
+        var gone: [RelayRoute: [RelaySettings]] = [:]
         for relay in old.relays where !newNames.contains(relay.name) {
-            gone[Whereabouts(relay), default: []].append(relay)
+            gone[RelayRoute(relay), default: []].append(relay)
         }
         var previous: [String: RelaySettings] = [:]
         var renamedAway: Set<String> = []
         for relay in new.relays {
             if let before = oldByName[relay.name] {
                 previous[relay.name] = before
-            } else if let before = gone[Whereabouts(relay)]?.first {
-                gone[Whereabouts(relay)]?.removeFirst()
+            } else if let before = gone[RelayRoute(relay)]?.first {
+                gone[RelayRoute(relay)]?.removeFirst()
                 previous[relay.name] = before
                 renamedAway.insert(before.name)
                 renamed.append(Rename(old: before.name, new: relay.name))
@@ -138,8 +138,8 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
     }
 }
 
-/// Where a relay listens and what it forwards to: the same two under another name are the same relay, renamed.
-private struct Whereabouts: Hashable {
+/// A relay's listeners and upstream: a relay with the same ones and another name is the same relay, renamed.
+private struct RelayRoute: Hashable {
     let listen: Set<ListenAddress>
     let upstream: UpstreamAddress
 
@@ -150,7 +150,7 @@ private struct Whereabouts: Hashable {
 }
 
 extension Configuration {
-    /// The same with those settings of another configuration that a process keeps from its start to its end.
+    /// The configuration, with the running configuration's values for settings that need a restart.
     public func keepingFixedSettings(of running: Configuration) -> Configuration {
         var copy = self
         copy.workers = running.workers
@@ -158,7 +158,7 @@ extension Configuration {
         return copy
     }
 
-    /// The same without what is no difference, or none that can be applied.
+    /// The configuration in a form whose equality means that there is nothing to apply.
     fileprivate var comparable: Configuration {
         var copy = keepingFixedSettings(of: Configuration(relays: []))
         copy.relays.sort { $0.name < $1.name }

@@ -1,14 +1,17 @@
 internal import Glibc
 internal import Sockets
 
-/// Reads the files of a configuration.
-enum ConfigurationFile {
-    /// The bytes of a file, and one byte more than is allowed at most: that tells a file which is too large, where a size
-    /// asked for beforehand could change.
+/// A configuration's files.
+package enum ConfigurationFile {
+    /// The path of the configuration that `tapline run` reads by default.
+    package static let defaultPath = "/etc/tapline/tapline.yaml"
+
+    /// Reads a file, up to one byte more than the limit: this detects a file that is too large, while a size that is queried
+    /// first could change.
     ///
-    /// Blocks on it. With `onlyPlainFiles` it refuses anything else, for a pipe may never end.
+    /// Blocks. With `onlyPlainFiles` it refuses anything else, because a pipe may never end.
     static func read(_ path: String, onlyPlainFiles: Bool) throws(ValueError) -> [UInt8] {
-        // Opening a FIFO waits for its writer, unless told not to.
+        // Without O_NONBLOCK, opening a FIFO waits for a writer.
         let file = open(path, O_RDONLY | O_CLOEXEC | (onlyPlainFiles ? O_NONBLOCK : 0))
         guard file >= 0 else { throw ValueError("cannot be read: \(Errno.current)") }
         defer { close(file) }

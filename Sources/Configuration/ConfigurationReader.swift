@@ -1,4 +1,4 @@
-/// Makes a configuration of a tree: reads every part, then checks the parts against each other.
+/// Makes a configuration from a tree: reads every part, then checks the parts against each other.
 struct ConfigurationReader {
     private let reading: Reading
 
@@ -7,11 +7,10 @@ struct ConfigurationReader {
         self.reading = reading
     }
 
-    /// The configuration, and where its parts stand; what could not be read has been reported, and then the answer
-    /// means nothing.
+    /// The configuration and the positions of its parts. Mistakes are reported, and then the result must not be used.
     func configuration(
         _ root: YAMLNode, including included: IncludedFiles?
-    ) -> (configuration: Configuration, places: ConfigurationPlaces)? {
+    ) -> (configuration: Configuration, places: ConfigurationLocations)? {
         guard let fields = Fields<RootKey>(root, called: "a configuration", reading) else { return nil }
         let admin = fields[.admin].flatMap(admin)
         let drafts = relays(fields, including: included)
@@ -26,23 +25,23 @@ struct ConfigurationReader {
             loopbackCongestionControl: fields[.loopbackCongestionControl]?.choice(LoopbackCongestionControl.self)
                 ?? .automatic,
             relays: drafts.compactMap(\.settings))
-        return (configuration, places(drafts, admin: admin?.mark, accessLog: log?.access))
+        return (configuration, locations(drafts, admin: admin?.mark, accessLog: log?.access))
     }
 
-    private func places(_ drafts: [RelayDraft], admin: Mark?, accessLog: Mark?) -> ConfigurationPlaces {
-        var places = ConfigurationPlaces(path: reading.problems.path)
-        places.admin = admin.map { ConfigurationPlace(path: places.path, mark: $0) }
-        places.accessLog = accessLog.map { ConfigurationPlace(path: places.path, mark: $0) }
+    private func locations(_ drafts: [RelayDraft], admin: Mark?, accessLog: Mark?) -> ConfigurationLocations {
+        var locations = ConfigurationLocations(path: reading.problems.path)
+        locations.admin = admin.map { ConfigurationLocation(path: locations.path, mark: $0) }
+        locations.accessLog = accessLog.map { ConfigurationLocation(path: locations.path, mark: $0) }
         for draft in drafts {
             guard let name = draft.name else { continue }
             for listen in draft.listen {
-                places.listeners[.init(relay: name.value, address: listen.value)] = draft.place(listen.mark)
+                locations.listeners[.init(relay: name.value, address: listen.value)] = draft.location(listen.mark)
             }
         }
-        return places
+        return locations
     }
 
-    /// The relays of the file itself, then those of the files that it includes.
+    /// The relays of the file, then those of its included files.
     private func relays(_ fields: Fields<RootKey>, including included: IncludedFiles?) -> [RelayDraft] {
         guard let include = fields[.include] else {
             return fields.required(.relays, in: "the configuration").map { RelayDraft.list($0, mayBeEmpty: false) }
@@ -65,7 +64,7 @@ struct ConfigurationReader {
         return drafts
     }
 
-    // MARK: The parts beside the relays
+    // MARK: The parts besides the relays
 
     private func log(_ field: Field) -> (settings: LogSettings, access: Mark?)? {
         guard let fields = field.fields(LogKey.self) else { return nil }
@@ -102,12 +101,12 @@ struct ConfigurationReader {
         if !settings.listen.isLocal, fields[.tokenFile] == nil, let message = lackOfToken(for: settings.listen) {
             fields[.listen]?.report(message)
         }
-        // An address that could not be read is nobody's default to be in the way of.
+        // The default must not be checked for conflicts in place of an invalid address.
         guard address != nil || fields[.listen] == nil else { return nil }
         return Located(value: settings, mark: mark)
     }
 
-    /// Why the environment has no token for an address that other machines can reach; nil where it has one.
+    /// The message for an address that other machines can reach without a token; nil if the environment has one.
     private func lackOfToken(for listen: ListenAddress) -> String? {
         do {
             guard try TokenText.parse(variable: reading.environment.values[AdminSettings.tokenVariable]) == nil else {
@@ -123,14 +122,14 @@ struct ConfigurationReader {
 }
 
 extension LogSettings.Access {
-    /// Reads `stdout`, `stderr`, `off` or a path.
+    /// Parses `stdout`, `stderr`, `off` or a path.
     public init(parsing text: String, directory: String) throws(ValueError) {
         switch text {
         case "stdout": self = .standardOutput
         case "stderr": self = .standardError
         case "off": self = .off
         default:
-            // A bare word is a slip of one of those above sooner than the name of a file.
+            // A bare word is more likely a misspelling of those above than a file name.
             guard text.contains("/") || text.contains(".") else {
                 let guess = NearestKey.find(text, in: ["stdout", "stderr", "off"])
                 throw ValueError(

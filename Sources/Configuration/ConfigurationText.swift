@@ -1,19 +1,19 @@
 internal import Glibc
 internal import Sockets
 
-/// What a configuration file held at one moment, and the files that it includes. Two of them are equal when there is
-/// nothing new to read.
+/// The contents of a configuration file and of its included files at one moment. Two values are equal when nothing has
+/// changed.
 public struct ConfigurationText: Hashable, Sendable {
-    /// The file, as it was named.
+    /// The file's path as given to Tapline.
     public let path: String
-    /// The absolute path of its folder, as it was named.
+    /// The absolute path of its folder, with links as given.
     public let directory: String
-    /// One byte more than is allowed at most.
+    /// The contents, up to one byte more than the limit.
     let bytes: [UInt8]
-    /// The files that it includes; nil where it includes none, and of a text that was not read from a file.
+    /// The included files; nil without any, and for a text that was not read from a file.
     let included: IncludedFiles?
 
-    /// Takes a text as if it had been read; it cannot include files.
+    /// A text that was not read from a file; it cannot include files.
     public init(path: String, directory: String, bytes: [UInt8]) {
         self.path = path
         self.directory = directory
@@ -21,9 +21,8 @@ public struct ConfigurationText: Hashable, Sendable {
         included = nil
     }
 
-    /// Reads a file and those that it includes. Blocks on them; a loop's thread asks for a plain file
-    /// (`onlyPlainFiles`), and gets an error for anything else, for a pipe may never end. Which files are included may
-    /// depend on the environment.
+    /// Reads a file and the files that it includes, which may depend on the environment. Blocks on them. A loop's thread
+    /// passes `onlyPlainFiles` and gets an error for anything else, because a pipe may never end.
     public init(
         reading path: String, environment: [String: String], onlyPlainFiles: Bool = false
     ) throws(ConfigurationErrors) {
@@ -37,7 +36,7 @@ public struct ConfigurationText: Hashable, Sendable {
         }
     }
 
-    /// Which files belong to it beside its own; nil where it includes none.
+    /// The included folder and files; nil without any.
     public var includedPaths: IncludedPaths? {
         included.map { included in
             IncludedPaths(
@@ -45,8 +44,7 @@ public struct ConfigurationText: Hashable, Sendable {
         }
     }
 
-    /// Which files `include` names; nil where the text includes nothing, or says so in a way that cannot be read, which
-    /// is reported when the text is parsed.
+    /// The value of `include`; nil when it is absent or invalid, which is reported when the text is parsed.
     private static func inclusion(
         _ bytes: [UInt8], _ path: String, _ directory: String, _ environment: [String: String]
     ) -> Inclusion? {
@@ -63,7 +61,7 @@ public struct ConfigurationText: Hashable, Sendable {
         }
     }
 
-    /// The folder of a file, absolute.
+    /// A file's folder as an absolute path.
     private static func folder(of path: String) throws(ValueError) -> String {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         if folder.hasPrefix("/") { return try PathText.absolute(folder, in: "/") }

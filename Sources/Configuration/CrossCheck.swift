@@ -1,40 +1,40 @@
 internal import Sockets
 
-/// What can only be wrong between relays: names, listeners in each other's way, relays that forward to themselves.
+/// Checks across relays: duplicate names, conflicting listeners, relays that forward to themselves.
 struct CrossCheck {
     /// A claim on an address.
     private struct Claim {
         let owner: String
-        let place: ConfigurationPlace?
-        /// The admin server is no relay: to forward to it is odd, but no loop.
+        let location: ConfigurationLocation?
+        /// False for the admin server: forwarding to it is unusual, but not a loop.
         let isRelay: Bool
     }
 
-    /// Addresses of one family and port, for finding what a wildcard covers.
+    /// The key of all addresses that one wildcard address covers.
     private struct FamilyAndPort: Hashable {
         let family: CInt
         let port: UInt16
 
         init?(_ address: SocketAddress) {
-            // Port 0 is a free one, which is in the way of no other.
+            // Port 0 is a free port, which conflicts with no other.
             guard let port = address.port, port != 0 else { return nil }
             family = address.family
             self.port = port
         }
     }
 
-    /// All by address, so that the check stays linear in the number of listeners.
+    /// By address, so that the check is linear in the number of listeners.
     private var claims: [SocketAddress: Claim] = [:]
     private var firstOfPort: [FamilyAndPort: (address: SocketAddress, claim: Claim)] = [:]
 
     /// Checks the relays of a configuration; `problems` are those of its main file.
     static func report(_ drafts: [RelayDraft], admin: Located<AdminSettings>?, _ problems: Problems) {
         var check = CrossCheck()
-        var names: [String: ConfigurationPlace] = [:]
+        var names: [String: ConfigurationLocation] = [:]
         if let admin,
             let message = check.claim(
                 admin.value.listen, owner: "`admin`",
-                place: ConfigurationPlace(path: problems.path, mark: admin.mark), isRelay: false)
+                location: ConfigurationLocation(path: problems.path, mark: admin.mark), isRelay: false)
         {
             problems.report(admin.mark, message)
         }
@@ -45,11 +45,11 @@ struct CrossCheck {
                         name.mark,
                         "`name`: there is a relay `\(name.value)` already, \(first.words(from: draft.problems.path))")
                 } else {
-                    names[name.value] = draft.place(name.mark)
+                    names[name.value] = draft.location(name.mark)
                 }
             }
             for listen in draft.listen {
-                if let message = check.claim(listen.value, owner: draft.title, place: draft.place(listen.mark)) {
+                if let message = check.claim(listen.value, owner: draft.title, location: draft.location(listen.mark)) {
                     draft.problems.report(listen.mark, "`listen`: \(message)")
                 }
             }
@@ -62,17 +62,17 @@ struct CrossCheck {
         }
     }
 
-    /// Claims a listener's addresses; the message says whose way it is in.
+    /// Claims a listener's addresses. Returns a message about the listener that it conflicts with, or nil.
     mutating func claim(
-        _ listener: ListenAddress, owner: String, place: ConfigurationPlace?, isRelay: Bool = true
+        _ listener: ListenAddress, owner: String, location: ConfigurationLocation?, isRelay: Bool = true
     ) -> String? {
-        let claim = Claim(owner: owner, place: place, isRelay: isRelay)
+        let claim = Claim(owner: owner, location: location, isRelay: isRelay)
         var message: String?
         for address in listener.socketAddresses {
             let family = FamilyAndPort(address)
             guard address.isUnix || family != nil else { continue }
             if let rival = rival(of: address, family) {
-                message = message ?? Self.describe(listener, rival, in: place?.path)
+                message = message ?? Self.describe(listener, rival, in: location?.path)
                 continue
             }
             claims[address] = claim
@@ -92,9 +92,9 @@ struct CrossCheck {
     private static func describe(
         _ listener: ListenAddress, _ rival: (address: SocketAddress, claim: Claim), in path: String?
     ) -> String {
-        let place = rival.claim.place.map { " " + $0.words(from: path) } ?? ""
+        let location = rival.claim.location.map { " " + $0.words(from: path) } ?? ""
         return "\(quoted(listener.description)) is in the way of \(quoted(rival.address.description)), "
-            + "where \(rival.claim.owner)\(place) listens"
+            + "where \(rival.claim.owner)\(location) listens"
     }
 
     private static func wildcard(_ address: SocketAddress, _ family: FamilyAndPort) -> SocketAddress {
@@ -102,8 +102,8 @@ struct CrossCheck {
             ? .ipv4(.any, port: family.port) : .ipv6(.any, port: family.port)
     }
 
-    /// Whether an upstream is one of the listeners claimed; the message says which. Only literals and `localhost` can
-    /// be known here: which further addresses are this machine's is known when a connection is made.
+    /// Returns a message if an upstream is one of the claimed listeners. Only literals and `localhost` are checked here: the
+    /// machine's other addresses are checked when a connection is made.
     func loop(_ upstream: UpstreamAddress, in path: String? = nil) -> String? {
         let addresses: [SocketAddress] =
             switch upstream {
@@ -111,7 +111,7 @@ struct CrossCheck {
             case .linkLocal(let address, let zone, let port):
                 (try? SocketAddress.scope(ofZone: zone)).map { [.ipv6(address, port: port, scope: $0)] } ?? []
             case .name(_, let port): upstream.isLocalhost ? ListenAddress.loopback(port: port).socketAddresses : []
-            // Each client brings its own, which is looked at then.
+            // Each client has its own destination, which is checked when it connects.
             case .originalDestination: []
             }
         for address in addresses {
@@ -121,8 +121,8 @@ struct CrossCheck {
                 found = claims[wildcard].map { (wildcard, $0) }
             }
             if let (listener, claim) = found, claim.isRelay {
-                let place = claim.place.map { " " + $0.words(from: path) } ?? ""
-                return "\(quoted(upstream.description)) is a loop: \(claim.owner)\(place) "
+                let location = claim.location.map { " " + $0.words(from: path) } ?? ""
+                return "\(quoted(upstream.description)) is a loop: \(claim.owner)\(location) "
                     + "listens on \(quoted(listener.description))"
             }
         }

@@ -1,12 +1,12 @@
-/// Puts values of the environment in the place of `${NAME}` and `${NAME:-default}`; `$$` is a dollar.
+/// Expands `${NAME}` and `${NAME:-default}` with environment variables; `$$` is a dollar.
 ///
-/// As in the shell, `:-` also takes the default when the variable is set but empty. What comes out of the environment
-/// is not looked through again. A `$` that stands alone is a mistake rather than text, or `$PORT` would pass unnoticed.
+/// As in the shell, `:-` also applies to a variable that is set but empty. Expanded values are not expanded again. Any other
+/// `$` is a mistake: as plain text, `$PORT` would go unnoticed.
 struct EnvironmentText {
-    /// The environment, handed in by the caller.
+    /// The environment, as passed by the caller.
     let values: [String: String]
 
-    /// The text with its variables replaced; every mistake is reported, and then the answer is nil.
+    /// The text with its variables expanded. Every mistake is reported, and then the result is nil.
     func expand(_ text: String, report: (String) -> Void) -> String? {
         guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
         var result = ""

@@ -1,10 +1,10 @@
 import Text
 
-/// What every part of the reader shares while it reads one text. Confined to that call.
+/// The context of reading one text. Confined to that call.
 final class Reading {
     let problems: Problems
     let environment: EnvironmentText
-    /// What relative paths are relative to; absolute.
+    /// The absolute folder in which relative paths are resolved.
     let directory: String
 
     init(problems: Problems, environment: EnvironmentText, directory: String) {
@@ -18,22 +18,22 @@ final class Reading {
     }
 }
 
-/// A value with its place, for checks that come after reading.
+/// A value with its position, for later checks.
 struct Located<Value> {
     let value: Value
     let mark: Mark
 }
 
-/// The entries of one mapping, by its known keys; what is unknown or there twice has been reported.
+/// The entries of one mapping by key. Unknown and duplicate keys are reported.
 struct Fields<Key: ConfigurationKey> {
-    /// Where the mapping begins.
+    /// The start of the mapping.
     let mark: Mark
     private var found: [Key: Field] = [:]
-    /// Known keys that a misspelt one was probably meant to be: they are not said to be missing, too.
+    /// Known keys that were probably misspelt. They are not reported as missing as well.
     private var misspelt: Set<String> = []
     private let reading: Reading
 
-    /// Reads the mapping; nil, and reported, when it is something else.
+    /// Reads the mapping. Anything else is reported, and the result is nil.
     init?(_ node: YAMLNode, called name: String, _ reading: Reading) {
         mark = node.mark
         self.reading = reading
@@ -50,14 +50,14 @@ struct Fields<Key: ConfigurationKey> {
             reading.problems.report(node.mark, "\(name) must be a mapping, of \(Self.known)")
             return nil
         }
-        for entry in entries { take(entry) }
+        for entry in entries { add(entry) }
     }
 
     private static var known: String {
         Key.allCases.map { "`\($0.rawValue)`" }.joined(separator: ", ")
     }
 
-    private mutating func take(_ entry: YAMLEntry) {
+    private mutating func add(_ entry: YAMLEntry) {
         guard case .scalar(let name, _) = entry.key.content else {
             if case .refused = entry.key.content { return }
             reading.problems.report(entry.key.mark, "a key must be plain text; known here: \(Self.known)")
@@ -81,7 +81,7 @@ struct Fields<Key: ConfigurationKey> {
     /// The value of a key; nil when it is absent.
     subscript(key: Key) -> Field? { found[key] }
 
-    /// The value of a key; absent, that is reported.
+    /// The value of a key; nil when it is absent, which is reported.
     func required(_ key: Key, in name: String) -> Field? {
         if let field = found[key] { return field }
         if !misspelt.contains(key.rawValue) {
@@ -91,15 +91,14 @@ struct Fields<Key: ConfigurationKey> {
     }
 }
 
-/// One value of a mapping, on its way to becoming what it means. Every reading of it answers nil after it has reported
-/// why it could not be read.
+/// One value of a mapping. Each method that reads it reports a mistake and then returns nil.
 struct Field {
     let name: String
     let node: YAMLNode
     let keyMark: Mark
     let reading: Reading
 
-    /// The place of the value.
+    /// The position of the value.
     var mark: Mark { node.mark }
 
     /// Reports a mistake about this value.
@@ -107,7 +106,7 @@ struct Field {
         reading.problems.report(mark, "`\(name)`: \(message)")
     }
 
-    /// The text, after the environment has been put in.
+    /// The text with environment variables expanded.
     func text() -> String? {
         switch node.content {
         case .refused:
@@ -126,7 +125,7 @@ struct Field {
         }
     }
 
-    /// What the text means to `parse`.
+    /// The text's value according to `parse`.
     func value<Value>(_ parse: (String) throws(ValueError) -> Value) -> Value? {
         guard let text = text() else { return nil }
         do {
@@ -164,7 +163,7 @@ struct Field {
         value { text throws(ValueError) in try PathText.absolute(text, in: reading.directory) }
     }
 
-    /// A folder of further files, or a pattern of their names.
+    /// A folder of included files, or a pattern of their names.
     func inclusion() -> Inclusion? {
         value { text throws(ValueError) in
             try Inclusion(parsing: text, in: reading.problems.path, directory: reading.directory)
@@ -176,7 +175,7 @@ struct Field {
         Fields(node, called: "`\(name)`", reading)
     }
 
-    /// The elements of a list, each as a value of the same name; one value alone is a list of one.
+    /// The elements of a list, each with the list's name. A single value is a list of one.
     func elements() -> [Field] {
         guard case .sequence(let nodes) = node.content else { return [self] }
         return nodes.map { Field(name: name, node: $0, keyMark: keyMark, reading: reading) }

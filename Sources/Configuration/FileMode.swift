@@ -1,4 +1,4 @@
-/// Modes of files as they are written: three octal digits, with or without `0` or `0o` before them.
+/// File modes in a configuration: three octal digits, with an optional prefix `0` or `0o`.
 enum FileMode {
     static func parse(_ text: String) throws(ValueError) -> UInt16 {
         let digits =
@@ -12,7 +12,7 @@ enum FileMode {
         return mode
     }
 
-    /// The mode as it is written: `0660`.
+    /// The mode in a configuration's notation: `0660`.
     static func text(of mode: UInt16) -> String {
         let digits = String(mode, radix: 8)
         return String(repeating: "0", count: max(0, 4 - digits.count)) + digits

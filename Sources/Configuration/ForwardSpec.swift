@@ -9,13 +9,13 @@
 /// 15001:original-destination     where redirected clients wanted to go
 /// ```
 public enum ForwardSpec {
-    /// What a right one looks like, for messages.
+    /// Examples for messages.
     static let shape =
         "write [BIND:]PORT:HOST:HOSTPORT, such as 8080:example.com:80, "
         + "or LISTEN=UPSTREAM, such as 8080=unix:/run/app.sock"
 
-    /// The relays that the specs ask for, named after their ports and checked against each other; every mistake is in
-    /// the error. Relative paths of Unix sockets are taken from the directory, an absolute path.
+    /// The specs' relays, named after their ports and checked against each other. The error contains every mistake. Relative
+    /// paths of Unix sockets are resolved in the directory, an absolute path.
     public static func relays(
         _ specs: [String], directory: String, timeouts: Timeouts = .forward
     ) throws(ForwardSpecErrors) -> [RelaySettings] {
@@ -36,7 +36,7 @@ public enum ForwardSpec {
         var check = CrossCheck()
         for (spec, relay) in relays {
             for listen in relay.listen {
-                if let message = check.claim(listen, owner: quoted(spec), place: nil) {
+                if let message = check.claim(listen, owner: quoted(spec), location: nil) {
                     messages.append("\(quoted(spec)): \(message)")
                 }
             }
@@ -48,7 +48,7 @@ public enum ForwardSpec {
         return relays.map(\.settings)
     }
 
-    /// Reads one spec.
+    /// Parses one spec.
     static func parse(
         _ spec: String, directory: String
     ) throws(ValueError) -> (listen: ListenAddress, upstream: UpstreamAddress) {
@@ -73,7 +73,7 @@ public enum ForwardSpec {
         }
     }
 
-    /// The two sides of the `ssh -L` form: the host is the part before the last.
+    /// The listener and the upstream of the `ssh -L` form: the host is the last part but one.
     private static func divided(_ spec: String) throws(ValueError) -> (listen: String, upstream: String) {
         guard !spec.contains("://") else {
             throw ValueError("a relay forwards TCP and knows no URLs; \(shape)")
@@ -100,7 +100,7 @@ public enum ForwardSpec {
         }
     }
 
-    /// The parts between colons, those inside brackets aside.
+    /// The parts between colons, except colons in brackets.
     private static func parts(of spec: String) throws(ValueError) -> [String] {
         var parts = [""]
         var isInside = false
@@ -122,7 +122,7 @@ public enum ForwardSpec {
     private static func baseName(_ listen: ListenAddress) -> String {
         switch listen {
         case .loopback, .everyInterface, .address:
-            // Port 0 is a free one, which nobody knows yet.
+            // Port 0 is a free port, not known yet.
             return listen.port.flatMap { $0 == 0 ? nil : "\($0)" } ?? "any"
         case .unix(let path, _):
             let last = path.split(separator: "/").last ?? "unix"

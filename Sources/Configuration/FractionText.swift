@@ -1,17 +1,18 @@
-/// Parts of a whole as they are written: `25%`, `0.25`, `1`; in millionths.
+/// Fractions in a configuration: `25%`, `0.25`, `1`; in millionths.
 enum FractionText {
     static let whole = 1_000_000
 
-    /// Reads a fraction above zero.
+    /// Parses a fraction above zero.
     static func parse(_ text: String) throws(ValueError) -> Int {
         let isPercent = text.hasSuffix("%")
         let number = isPercent ? text.dropLast() : text[...]
         let parts = number.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let decimals = parts.count == 2 ? parts[1] : ""
-        let places = isPercent ? 4 : 6
+        let decimalPlaces = isPercent ? 4 : 6
         guard let first = parts.first, case .number(let units) = DecimalText(first), units <= 100,
-            parts.count == 1 || !decimals.isEmpty, decimals.utf8.count <= places,
-            case .number(let rest) = DecimalText(decimals + String(repeating: "0", count: places - decimals.utf8.count))
+            parts.count == 1 || !decimals.isEmpty, decimals.utf8.count <= decimalPlaces,
+            case .number(let rest) = DecimalText(
+                decimals + String(repeating: "0", count: decimalPlaces - decimals.utf8.count))
         else {
             throw ValueError("\(quoted(text)) is not a fraction; write 10% or 0.1, with a millionth as the least part")
         }
@@ -22,7 +23,7 @@ enum FractionText {
         return millionths
     }
 
-    /// The same as a text, in per cent.
+    /// The fraction in per cent.
     static func text(of millionths: Int) -> String {
         let (units, rest) = millionths.quotientAndRemainder(dividingBy: whole / 100)
         guard rest > 0 else { return "\(units)%" }

@@ -1,7 +1,6 @@
 internal import Sockets
 
-/// Names of hosts as they are written (RFC 952 and RFC 1123, section 2.1; underscores are let through, for there are
-/// such names).
+/// Host names (RFC 952 and RFC 1123, section 2.1; underscores are allowed, because such names exist).
 enum HostName {
     /// Whether the name is `localhost` (RFC 6761, section 6.3), in any case, with or without its root dot.
     static func isLocalhost(_ name: String) -> Bool {
@@ -9,7 +8,7 @@ enum HostName {
         return name == "localhost" || name == "localhost."
     }
 
-    /// The name, once it is known to be one that can be looked up.
+    /// The name, if it can be looked up.
     static func checked(_ name: String) throws(ValueError) -> String {
         guard name.utf8.allSatisfy({ $0 < 0x80 }) else {
             throw ValueError("\(quoted(name)) is not ASCII; write the name's ASCII form (xn--…)")
@@ -17,7 +16,7 @@ enum HostName {
         let labels = (name.last == "." ? name.dropLast() : name[...]).split(
             separator: ".", omittingEmptySubsequences: false)
         // The numbers-and-dots notations of inet_aton, such as 127.1 or 0x7f000001, are resolved by the C library as
-        // addresses. Nobody writes them on purpose, and what they mean surprises.
+        // addresses. They are never intended, and their meaning is surprising.
         if let last = labels.last, let first = last.first, first.isNumber,
             last.allSatisfy(\.isNumber) || last.lowercased().hasPrefix("0x")
         {

@@ -1,4 +1,4 @@
-/// The keys of one mapping of the file. The parser, its advice and the test of the JSON Schema go by these lists.
+/// The keys of one mapping in the file. The parser, its advice and the test of the JSON Schema use these lists.
 protocol ConfigurationKey: RawRepresentable<String>, CaseIterable, Hashable, Sendable {}
 
 /// The keys of the file itself.

@@ -1,6 +1,6 @@
 public import Sockets
 
-/// Where a relay listens, as it was written.
+/// Where a relay listens, as configured.
 public enum ListenAddress: Hashable, Sendable {
     /// `8080` or `localhost:8080`: 127.0.0.1 and ::1.
     case loopback(port: UInt16)
@@ -14,8 +14,8 @@ public enum ListenAddress: Hashable, Sendable {
     /// The mode of a Unix listener's file unless `mode` says otherwise.
     public static let defaultUnixMode: UInt16 = 0o660
 
-    /// Reads `PORT`, `*:PORT`, `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` or `unix:PATH`; a relative path is taken from
-    /// the directory.
+    /// Parses `PORT`, `*:PORT`, `IP:PORT`, `[IPv6]:PORT`, `localhost:PORT` or `unix:PATH`; a relative path is
+    /// resolved in the directory.
     public init(
         parsing text: String, directory: String, mode: UInt16 = ListenAddress.defaultUnixMode
     ) throws(ValueError) {
@@ -77,7 +77,8 @@ public enum ListenAddress: Hashable, Sendable {
 }
 
 extension ListenAddress: CustomStringConvertible {
-    /// `localhost:8080`, `*:8080`, `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`: a text that reads as the same address.
+    /// `localhost:8080`, `*:8080`, `127.0.0.1:8080`, `[::1]:8080`, `unix:/path`: parses as the same
+    /// address.
     public var description: String {
         switch self {
         case .loopback(let port): "localhost:\(port)"

@@ -1,11 +1,11 @@
 internal import Sockets
 
-/// Compares what two configurations listen on.
+/// Compares the listeners of two configurations.
 enum ListenerComparison {
-    /// What makes a listener the same one.
+    /// The identity of a listener across configurations.
     private enum Identity: Hashable {
         case address(SocketAddress)
-        /// A free port is another one for each relay; the number tells several of one relay apart.
+        /// Port 0, which is a different port for each relay; the number distinguishes several of one relay.
         case freePort(SocketAddress, relay: String, number: Int)
     }
 
@@ -13,16 +13,16 @@ enum ListenerComparison {
         let identity: Identity
         let address: String
         let relay: String
-        /// The name that the relay had before.
+        /// The relay's previous name.
         let oldName: String
     }
 
-    /// Which listeners come, go, and change hands. `oldNames` has the name that each of the new relays had before.
+    /// The listeners that are added, removed and moved. `oldNames` maps new names to previous ones.
     static func compare(
         _ old: [RelaySettings], _ new: [RelaySettings], oldNames: [String: String]
     ) -> ConfigurationDifference.Listeners {
         let before = entries(old) { $0 }
-        // A name that nobody had is no relay's: with a blank in front it cannot be one.
+        // A new relay has no previous name: with a leading space it equals no valid name.
         let after = entries(new) { oldNames[$0] ?? " \($0)" }
         let owners = Dictionary(before.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
         let kept = Set(after.map(\.identity))

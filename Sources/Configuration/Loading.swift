@@ -1,21 +1,21 @@
 import Text
 
 extension Configuration {
-    /// The largest configuration: far more than people write, and little enough to read whole.
+    /// The largest configuration file: far more than people write, and small enough to read at once.
     static let mostBytes = 1 << 20
 
-    /// Reads and checks a configuration file, and those that it includes. Relative paths in all of them are taken from
-    /// its folder, as it was named: a link to the file is not followed for that.
+    /// Reads and checks a configuration file and the files that it includes. Relative paths in all of them are resolved in
+    /// the folder of `path`; a symbolic link to the file is not followed for that.
     ///
-    /// Blocks on the files; not for a loop's thread.
+    /// Blocks on the files, so it must not be called on a loop's thread.
     public static func load(
         path: String, environment: [String: String]
     ) throws(ConfigurationErrors) -> Configuration {
         try parse(ConfigurationText(reading: path, environment: environment), environment: environment).configuration
     }
 
-    /// Checks a configuration's text; `path` is for messages, `directory` (absolute) is what relative paths are
-    /// relative to.
+    /// Checks a configuration's text. `path` is used in messages; relative paths are resolved in `directory`, which is
+    /// absolute.
     public static func parse(
         _ text: String, path: String, directory: String, environment: [String: String]
     ) throws(ConfigurationErrors) -> Configuration {
@@ -23,14 +23,14 @@ extension Configuration {
         return try parse(text, environment: environment).configuration
     }
 
-    /// Checks what was read from a file, and tells where its parts stand.
+    /// Checks the text of a file. Also returns the positions of settings that the system may refuse.
     public static func parse(
         _ text: ConfigurationText, environment: [String: String]
-    ) throws(ConfigurationErrors) -> (configuration: Configuration, places: ConfigurationPlaces) {
+    ) throws(ConfigurationErrors) -> (configuration: Configuration, places: ConfigurationLocations) {
         let problems = Problems(path: text.path)
         guard isOfAllowedSize(text.bytes, problems) else { throw problems.errors ?? ConfigurationErrors([]) }
         let reading = Reading(problems: problems, environment: environment, directory: text.directory)
-        var result: (configuration: Configuration, places: ConfigurationPlaces)?
+        var result: (configuration: Configuration, places: ConfigurationLocations)?
         if let root = YAMLTree.read(text.bytes, problems), !root.isEmpty {
             result = ConfigurationReader(reading).configuration(root, including: text.included)
         } else if problems.errors == nil {
@@ -40,7 +40,7 @@ extension Configuration {
         throw problems.errors ?? ConfigurationErrors([])
     }
 
-    /// Whether a file may be that large; reported where it may not.
+    /// Whether a file is small enough; reported if not.
     static func isOfAllowedSize(_ bytes: [UInt8], _ problems: Problems) -> Bool {
         guard bytes.count > mostBytes else { return true }
         problems.report(nil, "larger than \(SizeText.text(of: mostBytes)); that is no configuration")

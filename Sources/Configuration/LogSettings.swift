@@ -2,12 +2,12 @@ public import Text
 
 /// `log:`.
 public struct LogSettings: Hashable, Sendable {
-    /// The least severity that is written.
+    /// The lowest severity that is logged.
     public enum Level: String, CaseIterable, Hashable, Sendable {
-        /// From the most talkative to the least.
+        /// From the most verbose to the least.
         case trace, debug, info, notice, warning, error
     }
-    /// How lines look.
+    /// The format of lines.
     public typealias Format = LineFormat
     /// Where end records go.
     public enum Access: Hashable, Sendable {
@@ -28,7 +28,7 @@ public struct LogSettings: Hashable, Sendable {
     /// `access`.
     public var access: Access
 
-    /// The defaults of the file, unless told otherwise.
+    /// Settings with the configuration file's defaults.
     public init(level: Level = .info, format: Format = .text, access: Access = .standardOutput) {
         self.level = level
         self.format = format

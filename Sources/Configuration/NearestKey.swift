@@ -1,12 +1,12 @@
-/// Finds what somebody probably meant.
+/// Finds the key that a misspelt one was probably meant to be.
 enum NearestKey {
-    /// The candidate with the fewest slips from the text; nil when all are too far to be a guess worth making.
+    /// The candidate with the smallest edit distance; nil when every distance is too large.
     ///
-    /// `-` and `_` count as the same and so do upper and lower case, for `maxConnections` and `half-close` are habits
-    /// of other files. Three letters or more that only one candidate begins with are that one: `warn`, `err`.
+    /// `-` equals `_`, and upper case equals lower case, because other programs' files use `maxConnections` or `half-close`.
+    /// A prefix of three letters or more that only one candidate has means that candidate: `warn`, `err`.
     static func find(_ text: String, in candidates: [String]) -> String? {
         let typed = folded(text)
-        // Longer than any key: not a slip, and not worth a quadratic comparison.
+        // Longer than any key: not a typing mistake, and not worth a quadratic comparison.
         guard typed.count <= 64 else { return nil }
         let begun = candidates.filter { folded($0).starts(with: typed) }
         if typed.count >= 3, begun.count == 1 { return begun[0] }
@@ -19,8 +19,8 @@ enum NearestKey {
         text.lowercased().utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
     }
 
-    /// How many insertions, deletions, replacements and swaps of neighbours turn one into the other (the "optimal
-    /// string alignment" distance of Damerau and Levenshtein).
+    /// The number of insertions, deletions, replacements and transpositions between two texts (the "optimal string
+    /// alignment" distance of Damerau and Levenshtein).
     static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var beforeLast = [Int](repeating: 0, count: right.count + 1)
         var last = Array(0...right.count)

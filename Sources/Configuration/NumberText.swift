@@ -1,9 +1,9 @@
-/// What a text of decimal digits says.
+/// The value of a text of decimal digits.
 enum DecimalText: Equatable {
     case number(Int64)
-    /// Digits, but past 2⁶³.
+    /// Digits whose value is beyond Int64.
     case tooLarge
-    /// Empty, or something else than ASCII digits; also with a sign.
+    /// Empty, or not only ASCII digits; signs are not allowed.
     case notDigits
 
     init(_ text: some StringProtocol) {
@@ -27,9 +27,9 @@ enum DecimalText: Equatable {
     }
 }
 
-/// Whole numbers of a range.
+/// Whole numbers in a range.
 enum NumberText {
-    /// Reads decimal digits.
+    /// Parses decimal digits.
     static func parse(_ text: String, in range: ClosedRange<Int>) throws(ValueError) -> Int {
         if case .number(let number) = DecimalText(text), let value = Int(exactly: number), range.contains(value) {
             return value
@@ -38,9 +38,9 @@ enum NumberText {
     }
 }
 
-/// A number followed by a unit, as durations and sizes are.
+/// A number with a unit: durations and sizes.
 enum QuantityText {
-    /// What a quantity is called, which units it has, which of them to propose, and what a right one looks like.
+    /// A quantity's name, its units, the units that messages propose, and examples.
     struct Kind {
         let name: String
         let units: [(name: String, factor: Int64)]
@@ -48,7 +48,7 @@ enum QuantityText {
         let examples: String
     }
 
-    /// The quantity in its smallest unit, or as much of it as an `Int64` holds; a bare zero needs no unit.
+    /// The quantity in its smallest unit, saturated to `Int64`; zero needs no unit.
     static func parse(_ text: String, _ kind: Kind) throws(ValueError) -> Int64 {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         let unit = text[digits.endIndex...]

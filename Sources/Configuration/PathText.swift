@@ -1,10 +1,10 @@
 internal import Glibc
 internal import Sockets
 
-/// Paths of files and of Unix sockets as they are written.
+/// Paths of files and Unix sockets in a configuration.
 enum PathText {
-    /// The absolute path of a written one, relative to a folder, which is empty where there is none; `.` and doubled slashes
-    /// are removed, so that one file has one spelling. Links and `..` are left to the system.
+    /// The absolute path, resolved in a folder, which is empty if there is none. `.` and repeated slashes are removed, so that
+    /// one file has one notation. Links and `..` are left to the system.
     static func absolute(_ text: some StringProtocol, in directory: String) throws(ValueError) -> String {
         guard !text.isEmpty else { throw ValueError("the path is empty") }
         guard text.first != "~" else {
@@ -24,7 +24,7 @@ enum PathText {
         return path
     }
 
-    /// The path of a Unix socket, from what follows `unix:`; `@name` is one of Linux's abstract names and stays.
+    /// The path of a Unix socket, from the text after `unix:`. `@name`, an abstract name, is kept.
     static func socket(_ text: some StringProtocol, in directory: String) throws(ValueError) -> String {
         guard !text.isEmpty, text != "@" else {
             throw ValueError("`unix:\(text)` has no path; write unix:/run/app.sock")

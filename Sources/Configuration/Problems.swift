@@ -1,13 +1,13 @@
 import Text
 
-/// A place in a text, counted from one as editors do; columns count characters.
+/// A position in a text, counted from one as in editors; columns count characters.
 public struct Mark: Hashable, Comparable, Sendable {
     /// The line, from 1.
     public let line: Int
     /// The column, from 1.
     public let column: Int
 
-    /// A place.
+    /// A position.
     public init(line: Int, column: Int) {
         self.line = line
         self.column = column
@@ -15,7 +15,7 @@ public struct Mark: Hashable, Comparable, Sendable {
 
     static let start = Mark(line: 1, column: 1)
 
-    /// Earlier in the text.
+    /// Whether the left position is earlier in the text.
     public static func < (left: Mark, right: Mark) -> Bool {
         (left.line, left.column) < (right.line, right.column)
     }
@@ -23,16 +23,16 @@ public struct Mark: Hashable, Comparable, Sendable {
 
 /// One mistake in a configuration.
 public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible {
-    /// The file, as it was named to Tapline.
+    /// The file's path as given to Tapline.
     public let path: String
-    /// Where in it; nil when the file could not be read at all.
+    /// The position in it; nil when the file could not be read.
     public let mark: Mark?
     /// What is wrong and what would be right.
     public let message: String
 
-    /// The line, from 1; nil when the file could not be read at all.
+    /// The line, from 1; nil when the file could not be read.
     public var line: Int? { mark?.line }
-    /// The column, from 1; nil when the file could not be read at all.
+    /// The column, from 1; nil when the file could not be read.
     public var column: Int? { mark?.column }
 
     /// A mistake.
@@ -49,13 +49,13 @@ public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible 
     }
 }
 
-/// Every mistake that was found in a configuration, file by file and in the order of each text.
+/// All mistakes in a configuration, by file and position.
 public struct ConfigurationErrors: Error, Hashable, Sendable, CustomStringConvertible {
     /// At least one.
     public let problems: [ConfigurationProblem]
 
-    /// Puts the problems in the order of the text; those of one place stay as they are, and files come in the order of
-    /// their first one.
+    /// Sorts the problems by position. Problems at one position keep their order, and files are ordered by their first
+    /// problem.
     public init(_ problems: [ConfigurationProblem]) {
         var ranks: [String: Int] = [:]
         for problem in problems where ranks[problem.path] == nil { ranks[problem.path] = ranks.count }
@@ -73,17 +73,17 @@ public struct ConfigurationErrors: Error, Hashable, Sendable, CustomStringConver
 
 /// Collects mistakes while a configuration is read. Confined to the call that reads it.
 final class Problems {
-    /// Enough to work on, and a bound on what a hostile file can make us say.
+    /// The largest number that is reported: a bound for hostile files.
     static let most = 100
 
-    /// Those of all files of one configuration.
+    /// The mistakes in all files of one configuration.
     private final class All {
         var found: [(file: Int, problem: ConfigurationProblem)] = []
         var files = 1
         var omitted = 0
     }
 
-    /// The file, as it was named.
+    /// The file's path as given to Tapline.
     let path: String
     private let file: Int
     private let all: All
@@ -94,19 +94,19 @@ final class Problems {
         all = All()
     }
 
-    private init(path: String, beside other: Problems) {
+    private init(path: String, after other: Problems) {
         self.path = path
         all = other.all
         file = all.files
         all.files += 1
     }
 
-    /// For the mistakes of another file of the same configuration, which come after those of this one.
-    func beside(_ path: String) -> Problems {
-        Problems(path: path, beside: self)
+    /// The collection for another file of the same configuration, whose mistakes are reported after this one's.
+    func following(_ path: String) -> Problems {
+        Problems(path: path, after: self)
     }
 
-    /// Notes a mistake.
+    /// Adds a mistake.
     func report(_ mark: Mark?, _ message: String) {
         if all.found.count < Self.most {
             all.found.append((file, ConfigurationProblem(path: path, mark: mark, message: message)))
@@ -115,12 +115,12 @@ final class Problems {
         }
     }
 
-    /// How many mistakes there are, in whatever file.
+    /// The number of mistakes in all files.
     var count: Int { all.found.count + all.omitted }
 
-    /// What was found in every file; nil when nothing was.
+    /// The mistakes in all files; nil without any.
     var errors: ConfigurationErrors? {
-        // In the order of the files, not of their first mistakes: some are found when every file has been read.
+        // In the order of the files, not of their first mistakes: some are found only when every file has been read.
         let found = all.found.enumerated()
             .sorted { ($0.element.file, $0.offset) < ($1.element.file, $1.offset) }
             .map(\.element.problem)
@@ -132,12 +132,12 @@ final class Problems {
     }
 }
 
-/// Why a text is not the value that it should be: one sentence without a place, for whoever knows the place.
+/// Why a text is not a valid value: one sentence without a position, which the caller adds.
 public struct ValueError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong and what would be right.
     public let message: String
 
-    /// An error.
+    /// An error with a message.
     public init(_ message: String) {
         self.message = message
     }

@@ -1,40 +1,40 @@
 public import Sockets
 
-/// `proxy_protocol:`. At least one of the two.
+/// `proxy_protocol:`. At least one property is set.
 public struct ProxyProtocolSettings: Hashable, Sendable {
-    /// The forms of a header that can be sent.
+    /// The versions of a header that can be sent.
     public enum Version: String, CaseIterable, Hashable, Sendable {
-        /// A line of text; binary.
+        /// A line of text, and the binary format.
         case v1, v2
     }
 
-    /// `accept: true`, and what stands beside it.
+    /// `accept: true` with its settings.
     public struct Acceptance: Hashable, Sendable {
-        /// `trusted`: the networks of those whose headers are believed; nobody else may connect over TCP. Whoever can
-        /// open a Unix listener's file is trusted by its mode.
+        /// `trusted`: the networks whose headers are believed; other TCP clients are refused. Clients of a Unix listener
+        /// are trusted by its file's mode.
         public var trusted: [Network]
-        /// `timeout`: how long a header may take from accept on; zero: for ever.
+        /// `timeout`: the time from accept to a complete header; zero: unlimited.
         public var timeout: Duration
 
-        /// Headers are expected.
+        /// Settings with these values.
         public init(trusted: [Network], timeout: Duration = ProxyProtocolSettings.defaultTimeout) {
             self.trusted = trusted
             self.timeout = timeout
         }
     }
 
-    /// Every client must begin with a header; nil: none may.
+    /// Every client must begin with a header; nil: headers are not expected.
     public var accept: Acceptance?
-    /// `send`: every upstream gets a header first; nil: none.
+    /// `send`: the header that is sent first to every upstream; nil: none.
     public var send: Version?
 
-    /// What a relay does with the PROXY protocol.
+    /// Settings with these values.
     public init(accept: Acceptance? = nil, send: Version? = nil) {
         self.accept = accept
         self.send = send
     }
 
-    /// The default of `timeout`, and its least value: the specification (section 2) asks for three seconds, which a lost
-    /// packet takes to come again.
+    /// The default of `timeout` and its minimum: the specification (section 2) requires three seconds, so that a lost packet
+    /// can be retransmitted.
     public static let defaultTimeout = Duration.seconds(3)
 }

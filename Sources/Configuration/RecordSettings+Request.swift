@@ -1,9 +1,9 @@
 extension RecordSettings {
-    /// Reads settings that somebody asks for beside the configuration: the value of `record:`, as JSON or YAML. What it
-    /// leaves out is as in `base`, or has its default. Relative paths begin at `directory`, which is absolute.
+    /// Parses the settings in a request to the admin API: the value of `record:`, as JSON or YAML. Omitted values are those
+    /// of `base`, or the defaults. Relative paths are resolved in `directory`, which is absolute.
     ///
-    /// The environment is not looked into: whoever asks may not read it that way. Throws every mistake, with its place
-    /// in the request.
+    /// Environment variables are not expanded: a client of the API could read them that way. Throws every mistake, with
+    /// its position in the request.
     public static func parse(
         _ bytes: [UInt8], changing base: RecordSettings?, directory: String
     ) throws(ConfigurationErrors) -> RecordSettings {

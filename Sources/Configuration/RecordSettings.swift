@@ -2,7 +2,7 @@ public import Sockets
 
 /// `record:`.
 public struct RecordSettings: Hashable, Sendable {
-    /// When a recording's file is closed and the next one begun. Zero turns a bound off.
+    /// When a recording's file is closed and the next one is opened. Zero disables a limit.
     public struct Rotation: Hashable, Sendable {
         /// `size`: at this many bytes.
         public var size: Int
@@ -11,7 +11,7 @@ public struct RecordSettings: Hashable, Sendable {
         /// `keep`: how many closed files stay.
         public var keep: Int
 
-        /// The defaults of the file, unless told otherwise.
+        /// Settings with the configuration file's defaults.
         public init(size: Int = 100 << 20, every: Duration = .seconds(3600), keep: Int = 24) {
             self.size = size
             self.every = every
@@ -21,7 +21,7 @@ public struct RecordSettings: Hashable, Sendable {
 
     /// What happens when the buffer is full.
     public enum WhenFull: String, CaseIterable, Hashable, Sendable {
-        /// The relay never waits and every lost byte is accounted for; or nothing is lost and the flow waits.
+        /// `drop`: the relay never waits, and lost bytes are counted. `block`: the flow waits, and nothing is lost.
         case drop, block
     }
 
@@ -29,7 +29,7 @@ public struct RecordSettings: Hashable, Sendable {
     public var directory: String
     /// `rotate`.
     public var rotate: Rotation
-    /// `max_bytes`: how many bytes of each flow are recorded; nil: all of them.
+    /// `max_bytes`: the recorded bytes of each flow; nil: all.
     public var maxBytes: Int?
     /// `buffer`: bytes of memory between the relay and the disk.
     public var buffer: Int
@@ -37,10 +37,10 @@ public struct RecordSettings: Hashable, Sendable {
     public var whenFull: WhenFull
     /// `clients`: the networks of the clients whose connections are recorded; empty: all.
     public var clients: [Network]
-    /// `fraction`: so many of a million connections are recorded.
+    /// `fraction`: recorded connections per million.
     public var perMillion: Int
 
-    /// A recording; what is left out has its default.
+    /// Settings with the defaults of the omitted values.
     public init(
         directory: String, rotate: Rotation = Rotation(), maxBytes: Int? = nil,
         buffer: Int = RecordSettings.defaultBuffer, whenFull: WhenFull = .drop, clients: [Network] = [],
@@ -55,14 +55,14 @@ public struct RecordSettings: Hashable, Sendable {
         self.perMillion = perMillion
     }
 
-    /// The default of `directory`, beside the configuration file.
+    /// The default of `directory`, in the configuration file's folder.
     public static let defaultDirectory = "recordings"
-    /// What somebody at a desk gets: rather memory than a recording with holes.
+    /// The buffer of `tapline forward`: at a desk, memory matters less than a complete recording.
     public static let bufferForPeople = 64 << 20
     /// The default of `buffer`.
     public static let defaultBuffer = 16 << 20
 
-    // What the file may say, in bytes and numbers.
+    // The accepted ranges, in bytes and numbers.
     static let maxBytesRange = 1...1 << 50
     static let sizes = 0...1 << 40
     static let leastSize = 64 << 10

@@ -1,7 +1,7 @@
 internal import Sockets
 
 extension RelayDraft {
-    /// What `interception` says; `upstream` is the relay's, nil where it could not be read.
+    /// Reads `interception`. `upstream` is the relay's, or nil if it is invalid.
     static func interception(_ field: Field, upstream: UpstreamAddress?) -> InterceptionSettings? {
         guard let fields = field.fields(InterceptionKey.self) else { return nil }
         if let upstream, upstream != .originalDestination {
@@ -20,7 +20,7 @@ extension RelayDraft {
         return InterceptionSettings(allow: allow?.networks(), mark: fields[.mark]?.value(MarkText.parse))
     }
 
-    /// What cannot stand beside `upstream: original-destination`.
+    /// Reports settings that exclude `upstream: original-destination`.
     func reportConflicts(_ proxyProtocolField: Field?, _ tlsRoutingField: Field?) {
         let upstream = "`upstream: \(UpstreamAddress.originalDestination)`"
         for listener in listen where listener.value.port == nil {

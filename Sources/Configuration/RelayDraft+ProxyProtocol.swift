@@ -1,15 +1,14 @@
 public import Sockets
 import Text
 
-/// Yes and no, as a file says them.
+/// Booleans in a configuration.
 private enum Answer: String, CaseIterable {
     case yes = "true"
     case no = "false"
 }
 
 extension RelayDraft {
-    /// What `proxy_protocol` says; `listen` are the relay's listeners, by which it is known whether somebody must be
-    /// trusted by address.
+    /// Reads `proxy_protocol`. `listen` has the relay's listeners: TCP listeners require trusted addresses.
     static func proxyProtocol(_ field: Field, listen: [ListenAddress]) -> ProxyProtocolSettings? {
         guard let fields = field.fields(ProxyProtocolKey.self) else { return nil }
         var settings = ProxyProtocolSettings()
@@ -33,15 +32,15 @@ extension RelayDraft {
             }
             return settings.send == nil ? nil : settings
         }
-        let namesSomebody = fields[.trusted].map { !$0.elements().isEmpty } ?? false
-        if !namesSomebody, let message = lackOfTrust(listen) {
+        let hasTrustedNetworks = fields[.trusted].map { !$0.elements().isEmpty } ?? false
+        if !hasTrustedNetworks, let message = lackOfTrust(listen) {
             (fields[.trusted] ?? fields[.accept])?.report(message)
         }
         settings.accept = .init(trusted: trusted, timeout: timeout)
         return settings
     }
 
-    /// Why nobody could connect; nil where everybody comes through a file.
+    /// The message for TCP listeners without trusted addresses; nil if all listeners are Unix sockets.
     private static func lackOfTrust(_ listen: [ListenAddress]) -> String? {
         let overTCP = listen.filter { $0.port != nil }
         guard !overTCP.isEmpty else { return nil }
@@ -55,7 +54,7 @@ extension RelayDraft {
 }
 
 extension Field {
-    /// Networks, or single addresses.
+    /// Reads networks or single addresses.
     func networks() -> [Network] {
         elements().compactMap { element in
             element.value { text throws(ValueError) in try Network(parsing: text) }
@@ -64,7 +63,7 @@ extension Field {
 }
 
 extension Network {
-    /// Reads a network or one address.
+    /// Parses a network or one address.
     public init(parsing text: String) throws(ValueError) {
         guard let network = Network(text) else {
             throw ValueError(

@@ -2,7 +2,7 @@ internal import Sockets
 import Text
 
 extension RelayDraft {
-    /// What `tls_routing` says, with the places of its routes' upstreams.
+    /// Reads `tls_routing`. Also returns its routes' upstreams with their positions.
     static func tlsRouting(
         _ field: Field
     ) -> (settings: TLSRoutingSettings, upstreams: [Located<UpstreamAddress>])? {
@@ -18,8 +18,8 @@ extension RelayDraft {
         let nodes = fields.required(.routes, in: "`tls_routing`").map(nodes) ?? []
         var upstreams: [Located<UpstreamAddress>] = []
         var claims = RouteClaims()
-        for (place, node) in nodes.enumerated() {
-            guard let route = route(node, number: place + 1, field.reading) else { continue }
+        for (index, node) in nodes.enumerated() {
+            guard let route = route(node, number: index + 1, field.reading) else { continue }
             if let upstream = route.upstream { upstreams.append(upstream) }
             claims.add(route.names, route.applications, field.reading.problems)
             settings.routes.append(
@@ -30,7 +30,7 @@ extension RelayDraft {
         return (settings, upstreams)
     }
 
-    /// One entry of `routes`, with its places.
+    /// Reads one entry of `routes`, with positions.
     private static func route(
         _ node: YAMLNode, number: Int, _ reading: Reading
     ) -> (names: [Located<ServerName>], applications: [Located<String>], upstream: Located<UpstreamAddress>?)? {
@@ -88,7 +88,7 @@ extension RelayDraft {
     }
 }
 
-/// Who takes whom already: two routes must not take the same.
+/// Finds routes that match the same clients.
 private struct RouteClaims {
     private struct Claim: Hashable {
         let name: ServerName?
@@ -120,14 +120,14 @@ private struct RouteClaims {
         }
     }
 
-    /// Whatever it asks for, where a route does not say.
+    /// The values, or nil for any value if there are none.
     private static func orAny<Value>(_ values: [Located<Value>]) -> [Located<Value>?] {
         values.isEmpty ? [nil] : values.map(Optional.some)
     }
 }
 
 extension Field {
-    /// What is forwarded to.
+    /// Reads a route's upstream.
     fileprivate func upstream() -> Located<UpstreamAddress>? {
         value { text throws(ValueError) in
             let address = try UpstreamAddress(parsing: text, directory: reading.directory)

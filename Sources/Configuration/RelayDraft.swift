@@ -1,7 +1,7 @@
 internal import Sockets
 import Text
 
-/// One entry of `relays` as far as it could be read, with the places that the checks across relays need.
+/// One entry of `relays`, as far as it is valid, with the positions that the checks across relays need.
 struct RelayDraft {
     let name: Located<String>?
     let listen: [Located<ListenAddress>]
@@ -15,12 +15,12 @@ struct RelayDraft {
     let routedUpstreams: [Located<UpstreamAddress>]
     private let record: RecordSettings?
 
-    /// What messages call it.
+    /// Its name in messages.
     let title: String
-    /// The mistakes of the file that it stands in.
+    /// Collects the mistakes in its file.
     let problems: Problems
 
-    /// Reads an entry; nil, and reported, when it is no mapping at all.
+    /// Reads an entry. Anything but a mapping is reported, and the result is nil.
     init?(_ node: YAMLNode, number: Int, _ reading: Reading) {
         guard let fields = Fields<RelayKey>(node, called: "relay \(number)", reading) else { return nil }
         let nameField = fields.required(.name, in: "relay \(number)")
@@ -50,7 +50,7 @@ struct RelayDraft {
         if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol], fields[.tlsRouting]) }
     }
 
-    /// The relay, when every part that it cannot do without was read.
+    /// The relay; nil if a required part is missing or invalid.
     var settings: RelaySettings? {
         guard let name, let upstream, !listen.isEmpty else { return nil }
         return RelaySettings(
@@ -59,12 +59,12 @@ struct RelayDraft {
             tlsRouting: tlsRouting, record: record)
     }
 
-    /// A place in its file.
-    func place(_ mark: Mark) -> ConfigurationPlace {
-        ConfigurationPlace(path: problems.path, mark: mark)
+    /// A position in its file.
+    func location(_ mark: Mark) -> ConfigurationLocation {
+        ConfigurationLocation(path: problems.path, mark: mark)
     }
 
-    /// The relays that stand under `relays`.
+    /// Reads the entries of `relays`.
     static func list(_ field: Field, mayBeEmpty: Bool) -> [RelayDraft] {
         switch field.node.content {
         case .refused:
@@ -100,7 +100,7 @@ struct RelayDraft {
         if !isUnix, listeners.count == elements.count, !listeners.isEmpty {
             fields[.mode]?.report("only a Unix socket has a mode, and \(title) listens on none")
         }
-        // Also where another listener has a file: the mode would be believed to protect this one too.
+        // Also if another listener has a file: the mode would seem to protect this one too.
         if let abstract = listeners.first(where: { $0.value.isAbstract }) {
             fields[.mode]?.report(
                 "\(quoted(abstract.value.description)) is an abstract name, which has no file and no mode: every user who "
@@ -119,7 +119,7 @@ struct RelayDraft {
         return timeouts
     }
 
-    /// What `record` says; what it leaves out is as in `base`, or has its default.
+    /// Reads `record`. Omitted values are those of `base`, or the defaults.
     static func record(_ field: Field, changing base: RecordSettings? = nil) -> RecordSettings? {
         guard let fields = field.fields(RecordKey.self) else { return nil }
         let directory =
@@ -163,7 +163,7 @@ struct RelayDraft {
 }
 
 extension Field {
-    /// A path that the file leaves out.
+    /// The default of an omitted path, in the file's folder.
     fileprivate func pathBesideFile(_ name: String) -> String? {
         do {
             return try PathText.absolute(name, in: reading.directory)

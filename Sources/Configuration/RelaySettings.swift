@@ -1,6 +1,6 @@
 /// One entry of `relays`.
 public struct RelaySettings: Hashable, Sendable {
-    /// `name`: unique, names metrics and recordings.
+    /// `name`: unique; used in metrics and recordings.
     public var name: String
     /// `listen`: one address or several.
     public var listen: [ListenAddress]
@@ -8,18 +8,18 @@ public struct RelaySettings: Hashable, Sendable {
     public var upstream: UpstreamAddress
     /// `timeouts`.
     public var timeouts: Timeouts
-    /// `max_connections`: at this number accepting pauses.
+    /// `max_connections`: accepting pauses at this number.
     public var maxConnections: Int
     /// `proxy_protocol`; nil without it.
     public var proxyProtocol: ProxyProtocolSettings?
     /// `interception`; nil without it. Only with `upstream: original-destination`.
     public var interception: InterceptionSettings?
-    /// `tls_routing`; nil without it, and then nothing is waited for before the upstream is connected.
+    /// `tls_routing`; nil without it, and then the upstream is connected without waiting for the client.
     public var tlsRouting: TLSRoutingSettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
-    /// A relay; what is left out has its default.
+    /// Settings with the defaults of the omitted values.
     public init(
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
@@ -39,13 +39,13 @@ public struct RelaySettings: Hashable, Sendable {
 
     /// The default of `max_connections`.
     public static let defaultMaxConnections = 10_000
-    /// The largest `max_connections`; each connection costs two descriptors, and no process has two million.
+    /// The largest `max_connections`: a connection uses two descriptors, and no process has two million.
     public static let mostConnections = 1_000_000
 
     /// The longest name in bytes.
     static let longestName = 64
 
-    /// Whether a text can name a relay: it goes into file names, metrics and logs as it is.
+    /// The text, if it is a valid name. File names, metrics and logs contain it unescaped.
     static func checkedName(_ text: String) throws(ValueError) -> String {
         let isGood =
             text.utf8.count <= longestName

@@ -1,10 +1,9 @@
 internal import Sockets
 internal import Text
 
-/// Compares settings one by one, in the order of the file's keys. Everything that a configuration holds beside relays'
-/// names is compared here.
+/// Compares all settings but relays' names, in the order of the file's keys.
 struct SettingComparison {
-    /// What is different so far.
+    /// The differences found so far.
     private(set) var settings: [ConfigurationDifference.Setting] = []
 
     /// Compares two values under a path of keys.
@@ -16,7 +15,7 @@ struct SettingComparison {
         settings.append(ConfigurationDifference.Setting(key: key, old: text(old), new: text(new)))
     }
 
-    /// Compares what stands beside the relays.
+    /// Compares the settings outside the relays.
     mutating func compare(_ old: Configuration, _ new: Configuration) {
         if let old = old.admin, let new = new.admin {
             compare(old, new)
@@ -33,7 +32,7 @@ struct SettingComparison {
             DurationText.text(of:))
     }
 
-    /// Compares what a process keeps from its start to its end.
+    /// Compares the settings that a running process cannot change.
     mutating func compareFixed(_ old: Configuration, _ new: Configuration) {
         add([RootKey.workers], old.workers, new.workers, \.text)
         add(
@@ -47,7 +46,7 @@ struct SettingComparison {
         add([RootKey.admin, AdminKey.hosts], old.hosts, new.hosts) { $0.joined(separator: ", ") }
     }
 
-    /// Compares two relays but for their names.
+    /// Compares two relays except for their names.
     mutating func compare(_ old: RelaySettings, _ new: RelaySettings) {
         if Set(old.listen.map(\.withoutMode)) != Set(new.listen.map(\.withoutMode)) {
             add([RelayKey.listen], old.listen, new.listen) { $0.map(\.description).joined(separator: ", ") }
@@ -102,7 +101,7 @@ struct SettingComparison {
     }
 
     private mutating func compare(_ old: TLSRoutingSettings, _ new: TLSRoutingSettings) {
-        // Only what is different, for there may be many; their order means nothing.
+        // Only the differences, because there may be many. Their order is irrelevant.
         let (before, after) = (Set(old.routes), Set(new.routes))
         add(
             [RelayKey.tlsRouting, TLSRoutingKey.routes], old.routes.filter { !after.contains($0) },
@@ -138,14 +137,14 @@ extension RelaySettings {
 }
 
 extension ProxyProtocolSettings {
-    /// What it does, in the file's words.
+    /// The settings in the file's notation.
     fileprivate var text: String {
         [accept.map { _ in "accept" }, send.map { "send \($0.rawValue)" }].compactMap(\.self).joined(separator: ", ")
     }
 }
 
 extension InterceptionSettings {
-    /// What it does, in the file's words.
+    /// The settings in the file's notation.
     fileprivate var text: String {
         [allow.text.map { "allow \($0)" }, mark.map { "mark \(MarkText.text(of: $0))" }].compactMap(\.self)
             .joined(separator: ", ")
@@ -153,33 +152,33 @@ extension InterceptionSettings {
 }
 
 extension [Network]? {
-    /// As a list; nil without one.
+    /// A list in the file's notation; nil for nil.
     fileprivate var text: String? { map { $0.map(\.description).joined(separator: ", ") } }
 }
 
 extension TLSRoutingSettings {
-    /// Its routes, and what becomes of the others.
+    /// The routes and the action otherwise.
     fileprivate var text: String {
         (routes.map(\.text) + (otherwise == .refuse ? ["refuse others"] : [])).joined(separator: "; ")
     }
 }
 
 extension TLSRoutingSettings.Route {
-    /// Whom it takes and where to: `api.example.com to 10.0.0.1:443`.
+    /// What it matches, and its upstream: `api.example.com to 10.0.0.1:443`.
     fileprivate var text: String {
         description + (upstream.map { " to \($0)" } ?? "")
     }
 }
 
 extension ListenAddress {
-    /// The same place: the mode of a file is not part of it.
+    /// The address without its file's mode.
     var withoutMode: ListenAddress {
         if case .unix(let path, _) = self { .unix(path: path, mode: Self.defaultUnixMode) } else { self }
     }
 }
 
 extension LogSettings.Access {
-    /// As it is written in the file; a path is absolute.
+    /// The file's notation, with an absolute path.
     fileprivate var text: String? {
         switch self {
         case .standardOutput: "stdout"
@@ -191,7 +190,7 @@ extension LogSettings.Access {
 }
 
 extension WorkerCount {
-    /// As it is written in the file.
+    /// The file's notation.
     fileprivate var text: String? {
         switch self {
         case .automatic: "auto"

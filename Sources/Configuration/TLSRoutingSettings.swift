@@ -1,9 +1,9 @@
 internal import Sockets
 
-/// `tls_routing:`: which upstream a client's connection is for, by what its TLS ClientHello asks for. Nothing is decrypted.
+/// `tls_routing:`: selects the upstream by the client's TLS ClientHello. Nothing is decrypted.
 public struct TLSRoutingSettings: Hashable, Sendable {
-    /// One entry of `routes`. It has at least one name or one application protocol, and takes who asks for one of its names
-    /// (anyone, without names) and offers one of its protocols (anyone, without protocols).
+    /// One entry of `routes`, with at least one name or one application protocol. It matches a client that requests one of
+    /// its names (any, without names) and offers one of its protocols (any, without protocols).
     public struct Route: Hashable, Sendable {
         /// `server_name`: one or several.
         public var serverNames: [ServerName]
@@ -20,22 +20,22 @@ public struct TLSRoutingSettings: Hashable, Sendable {
         }
     }
 
-    /// `otherwise`: what becomes of those whom no route takes, and of what is no ClientHello.
+    /// `otherwise`: the action for clients that match no route or do not send a ClientHello.
     public enum Otherwise: String, CaseIterable, Hashable, Sendable {
-        /// They go to the relay's `upstream`.
+        /// Forward to the relay's `upstream`.
         case upstream
-        /// They are refused.
+        /// Refuse the client.
         case refuse
     }
 
-    /// `routes`: at least one. Their order means nothing: the most specific one that takes a client has it.
+    /// `routes`: at least one. The most specific match wins; the order is irrelevant.
     public var routes: [Route]
     /// `otherwise`.
     public var otherwise: Otherwise
-    /// `timeout`: how long a ClientHello may take, from accept or from the PROXY header on; zero: for ever.
+    /// `timeout`: the time from accept or from the PROXY header to a complete ClientHello; zero: unlimited.
     public var timeout: Duration
 
-    /// Routes.
+    /// Settings with these values.
     public init(
         routes: [Route], otherwise: Otherwise = .upstream, timeout: Duration = TLSRoutingSettings.defaultTimeout
     ) {
@@ -44,21 +44,21 @@ public struct TLSRoutingSettings: Hashable, Sendable {
         self.timeout = timeout
     }
 
-    /// The default of `timeout`: three seconds, which a packet that is lost twice takes to come again (RFC 6298, section 2).
+    /// The default of `timeout`: three seconds, in which a packet that is lost twice is retransmitted (RFC 6298, section 2).
     public static let defaultTimeout = Duration.seconds(3)
-    /// Its least value: a packet that is lost once takes so long.
+    /// Its minimum: a packet that is lost once is retransmitted after one second.
     static let leastTimeout = Duration.seconds(1)
 }
 
-/// What a route takes of server names. In lower case and without a root dot, as names are compared (RFC 6066, section 3;
+/// The server names that a route matches, in lower case and without a root dot, as names are compared (RFC 6066, section 3;
 /// RFC 4343).
 public enum ServerName: Hashable, Sendable {
     /// `api.example.com`: this name.
     case exactly(String)
-    /// `*.example.com`: every name below this one, however deep, and not this one itself. Without the star and its dot.
+    /// `*.example.com`: every name below this one at any depth, but not this one. Stored without the star and its dot.
     case below(String)
 
-    /// Reads a name, or a name behind `*.`.
+    /// Parses a name, with an optional `*.` before it.
     public init(parsing text: String) throws(ValueError) {
         let isWildcard = text.hasPrefix("*.")
         let written = String(isWildcard ? text.dropFirst(2) : text[...])
@@ -77,7 +77,7 @@ public enum ServerName: Hashable, Sendable {
 }
 
 extension ServerName: CustomStringConvertible {
-    /// As it is written in the file: `api.example.com`, `*.example.com`.
+    /// The configuration's notation: `api.example.com`, `*.example.com`.
     public var description: String {
         switch self {
         case .exactly(let name): name
@@ -87,7 +87,7 @@ extension ServerName: CustomStringConvertible {
 }
 
 extension TLSRoutingSettings.Route: CustomStringConvertible {
-    /// Whom it takes: `api.example.com, *.example.com with ALPN h2`.
+    /// What it matches: `api.example.com, *.example.com with ALPN h2`.
     public var description: String {
         let names = serverNames.map(\.description).joined(separator: ", ")
         guard !applications.isEmpty else { return names }
@@ -96,6 +96,6 @@ extension TLSRoutingSettings.Route: CustomStringConvertible {
 }
 
 extension RelaySettings {
-    /// Everything that it may forward to.
+    /// Every upstream that it may forward to.
     public var upstreams: [UpstreamAddress] { [upstream] + (tlsRouting?.routes.compactMap(\.upstream) ?? []) }
 }

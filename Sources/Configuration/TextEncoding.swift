@@ -1,17 +1,17 @@
-/// How a text file is encoded, by its first bytes (YAML 1.2.2, section 5.2).
+/// A text file's encoding, detected by its first bytes (YAML 1.2.2, section 5.2).
 enum TextEncoding: Equatable {
-    /// UTF-8 without a byte order mark; also text whose encoding cannot be told, which the parser then judges.
+    /// UTF-8 without a byte order mark, or an unknown encoding, which the parser then reports.
     case utf8
-    /// UTF-8 with a byte order mark, which Windows editors write.
+    /// UTF-8 with a byte order mark, as Windows editors write it.
     case markedUTF8
-    /// An encoding that a configuration cannot have, by its name.
+    /// The name of an encoding that is not accepted.
     case other(String)
 
     /// The byte order mark in UTF-8.
     static let utf8Mark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-    /// Every mark, and every pattern of a first ASCII character without a mark; nil stands for that character. The longer
-    /// ones first: the mark of UTF-16LE is the beginning of that of UTF-32LE.
+    /// All byte order marks, and the patterns of a first ASCII character (nil) without a mark. Longer ones come first: the
+    /// mark of UTF-16LE is a prefix of that of UTF-32LE.
     private static let patterns: [(bytes: [UInt8?], encoding: TextEncoding)] = [
         ([0x00, 0x00, 0xFE, 0xFF], .other("UTF-32BE")),
         ([0xFF, 0xFE, 0x00, 0x00], .other("UTF-32LE")),

@@ -1,12 +1,12 @@
-/// `timeouts`. Zero turns one off.
+/// `timeouts`. Zero disables one.
 public struct Timeouts: Hashable, Sendable {
-    /// From accept to connected: lookup and every attempt together.
+    /// From accept to connected, including the lookup and all attempts.
     public var connect: Duration
-    /// No byte either way.
+    /// Since the last byte in either direction.
     public var idle: Duration
-    /// One side has ended, counted from the last byte that the open flow's destination took.
+    /// After one side has ended, since the last byte that the open flow's destination accepted.
     public var halfClose: Duration
-    /// From accept, whatever happens.
+    /// From accept, regardless of traffic.
     public var lifetime: Duration
 
     /// The defaults of `run`.

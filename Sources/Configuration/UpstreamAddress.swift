@@ -1,6 +1,6 @@
 public import Sockets
 
-/// What a relay forwards to, as it was written.
+/// What a relay forwards to, as configured.
 public enum UpstreamAddress: Hashable, Sendable {
     /// `example.com:80`: resolved at each connection.
     case name(String, port: UInt16)
@@ -8,13 +8,13 @@ public enum UpstreamAddress: Hashable, Sendable {
     case address(SocketAddress)
     /// `[fe80::1%eth0]:80`: a link-local address, whose interface is looked up at each connection.
     case linkLocal(IPv6Address, zone: String, port: UInt16)
-    /// `original-destination`: where each client wanted to go before it was redirected to the listener.
+    /// `original-destination`: the destination of each client before it was redirected to the listener.
     case originalDestination
 
     private static let originalDestinationText = "original-destination"
 
-    /// Reads `HOST:PORT`, `IP:PORT`, `[IPv6]:PORT`, `unix:PATH` or `original-destination`; a relative path is taken from the
-    /// directory.
+    /// Parses `HOST:PORT`, `IP:PORT`, `[IPv6]:PORT`, `unix:PATH` or `original-destination`; a relative path is resolved in
+    /// the directory.
     public init(parsing text: String, directory: String) throws(ValueError) {
         if text.hasPrefix("unix:") {
             self = .address(.unix(path: try PathText.socket(text.dropFirst(5), in: directory)))
@@ -24,7 +24,7 @@ public enum UpstreamAddress: Hashable, Sendable {
             self = .originalDestination
             return
         }
-        // Not a short name without its port, which would be taken for the beginning.
+        // Short names without a port are excluded: they could match as a prefix.
         if !text.contains(":"), text.utf8.count > 12, NearestKey.find(text, in: [Self.originalDestinationText]) != nil {
             throw ValueError("\(quoted(text)) has no port; did you mean `\(Self.originalDestinationText)`?")
         }
@@ -59,7 +59,7 @@ public enum UpstreamAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether it is a name that means this machine's loopback addresses.
+    /// Whether it is a name of this machine's loopback addresses.
     public var isLocalhost: Bool {
         if case .name(let name, _) = self { HostName.isLocalhost(name) } else { false }
     }
@@ -67,7 +67,7 @@ public enum UpstreamAddress: Hashable, Sendable {
 
 extension UpstreamAddress: CustomStringConvertible {
     /// `example.com:80`, `192.0.2.1:80`, `[2001:db8::1]:80`, `[fe80::1%eth0]:80`, `unix:/path`, `original-destination`: a
-    /// text that reads as the same address.
+    /// text that parses as the same address.
     public var description: String {
         switch self {
         case .name(let name, let port): "\(name):\(port)"

@@ -1,6 +1,6 @@
-/// Turns libyaml's words into what a person can do, above all for the mistakes that everybody makes once.
+/// Turns libyaml's errors into advice, above all for the most common mistakes.
 enum YAMLAdvice {
-    /// Where the mistake is, and what to do about it.
+    /// The position of the mistake, and what to do about it.
     static func explain(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String) {
         if fault.context == "while scanning an alias" {
             let text = token(at: fault.contextMark, in: bytes)
@@ -31,7 +31,7 @@ enum YAMLAdvice {
         }
     }
 
-    /// `[::1]:8080` without quotes, which YAML takes for a list.
+    /// `[::1]:8080` without quotes, which YAML parses as a list.
     private static func bracketedAddress(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String)? {
         let characters = line(fault.mark.line, in: bytes)
         for index in unquoted(characters) where characters[index] == "[" {
@@ -50,7 +50,7 @@ enum YAMLAdvice {
         return nil
     }
 
-    /// `{ drain: ${D:-30s} }` without quotes: between braces or brackets YAML takes the second `{` for a mapping.
+    /// `{ drain: ${D:-30s} }` without quotes: between braces or brackets YAML parses the second `{` as a mapping.
     private static func openVariable(_ fault: YAMLFault, in bytes: [UInt8]) -> (mark: Mark, message: String)? {
         guard fault.context.hasPrefix("while parsing a flow") else { return nil }
         let characters = line(fault.mark.line, in: bytes)
@@ -65,7 +65,7 @@ enum YAMLAdvice {
         return nil
     }
 
-    /// Where in a line an even number of quotes stands before; good enough for advice.
+    /// The indices outside of quotes: good enough for advice.
     private static func unquoted(_ line: [Character]) -> [Int] {
         var isInDouble = false
         var isInSingle = false
@@ -89,7 +89,7 @@ enum YAMLAdvice {
     private static func line(_ number: Int, in bytes: [UInt8]) -> [Character] {
         let lines = bytes.split(separator: UInt8(ascii: "\n"), maxSplits: number, omittingEmptySubsequences: false)
         guard number >= 1, number <= lines.count else { return [] }
-        // A line longer than this is no person's mistake.
+        // A longer line was not written by a person.
         let bytes = lines[number - 1].prefix(1024)
         return String(decoding: bytes, as: UTF8.self).filter { $0 != "\r" && $0 != "\r\n" }.map { $0 }
     }

@@ -1,18 +1,18 @@
-/// A value of the file with its place.
+/// A value of the file with its position.
 struct YAMLNode {
     enum Content {
-        /// The text as it stands; `isPlain` when it is neither quoted nor a block.
+        /// The text as written; `isPlain` when it is neither quoted nor a block.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         case mapping([YAMLEntry])
-        /// Something that was refused and reported already; it is not reported again.
+        /// A value that was refused and reported, and is not reported again.
         case refused
     }
 
     let content: Content
     let mark: Mark
 
-    /// Whether nothing stands there, as after `key:`.
+    /// Whether the value is missing, as after `key:`.
     var isEmpty: Bool {
         if case .scalar("", isPlain: true) = content { true } else { false }
     }
@@ -24,26 +24,26 @@ struct YAMLEntry {
     let value: YAMLNode
 }
 
-/// Builds the tree of a text's one document, and refuses what a configuration has no use for: anchors, aliases, tags,
-/// further documents, great depth.
+/// Builds the tree of a text's one document, and refuses what no configuration needs: anchors, aliases, tags, further
+/// documents, deep nesting.
 struct YAMLTree {
-    /// Deeper than any configuration goes (`relays`, entry, `record`, `rotate`: five), and than any JSON Schema does.
+    /// Far more than any configuration needs (`relays`, entry, `record`, `rotate`: five). It also bounds libyaml's stack.
     static let mostDepth = 32
 
-    /// The tree; nil when there is none: either the reason was reported, or the text has no document.
+    /// The tree; nil after a reported mistake, or when the text has no document.
     static func read(_ written: [UInt8], _ problems: Problems) -> YAMLNode? {
         let bytes: [UInt8]
         switch TextEncoding(of: written) {
         case .utf8: bytes = written
-        // Removed here, so that places count from the first visible character, as editors do. libyaml skips the mark
-        // but counts it as a column, and then refuses a `---` behind it.
+        // Removed here, so that columns count from the first visible character, as in editors. libyaml skips the mark but
+        // counts it as a column, and then refuses a `---` after it.
         case .markedUTF8: bytes = Array(written.dropFirst(TextEncoding.utf8Mark.count))
         case .other(let name):
             problems.report(.start, "the file is \(name) text; save it as UTF-8")
             return nil
         }
         var tree = YAMLTree(problems: problems)
-        if let fault = YAMLEvents.read(bytes, { tree.take($0) }) {
+        if let fault = YAMLEvents.read(bytes, { tree.handle($0) }) {
             let (mark, message) = YAMLAdvice.explain(fault, in: bytes)
             problems.report(mark, message)
             return nil
@@ -51,7 +51,7 @@ struct YAMLTree {
         return tree.isBroken ? nil : tree.root
     }
 
-    /// A list or mapping that has begun; a mapping's keys and values take turns in `items`.
+    /// An unfinished list or mapping. A mapping's keys and values alternate in `items`.
     private struct Open {
         let isMapping: Bool
         let mark: Mark
@@ -68,8 +68,8 @@ struct YAMLTree {
         self.problems = problems
     }
 
-    /// Takes one event; false when there is no sense in going on.
-    private mutating func take(_ event: YAMLEvent) -> Bool {
+    /// Handles one event. Returns false to stop parsing.
+    private mutating func handle(_ event: YAMLEvent) -> Bool {
         if let anchor = event.anchor {
             problems.report(event.mark, "the anchor \(quoted("&" + anchor)): anchors are not allowed; write it out")
         }
@@ -135,7 +135,7 @@ struct YAMLTree {
     }
 }
 
-/// Short enough for a message.
+/// The text, clipped for a message.
 func clipped(_ text: some StringProtocol) -> String {
     text.count > 80 ? text.prefix(80) + "…" : String(text)
 }

@@ -1,11 +1,10 @@
-/// JSON as it is written, byte by byte, in the order of the calls. Keys are words of Tapline's own, and are written as
-/// they are; every text is escaped.
+/// Writes JSON in the order of the calls. Keys are Tapline's own words and are not escaped; every text is.
 ///
 /// A value, confined to its writer.
 public struct JSONText {
-    /// What is written so far.
+    /// The output so far.
     public private(set) var bytes: [UInt8] = []
-    /// Something stands before in the object or list that is being written.
+    /// Whether the current object or list already has an element.
     private var needsComma = false
 
     /// Nothing written yet.
@@ -67,7 +66,7 @@ public struct JSONText {
         bytes.append(UInt8(ascii: "}"))
     }
 
-    /// Hands over what is written so far; what follows is written behind it.
+    /// Removes and returns the output so far; later output continues it.
     public mutating func takeBytes() -> [UInt8] {
         defer { bytes.removeAll(keepingCapacity: true) }
         return bytes
@@ -91,35 +90,35 @@ public struct JSONText {
         endList()
     }
 
-    /// A text, or the absence of it.
+    /// A text or null.
     public mutating func add(_ key: String, _ text: String?) {
         begin(key)
         if let text { bytes.append(quoted: text) } else { bytes.append("null") }
         needsComma = true
     }
 
-    /// A whole number, or the absence of it.
+    /// A whole number or null.
     public mutating func add(_ key: String, number: (some BinaryInteger)?) {
         begin(key)
         if let number { bytes.append(decimal: number) } else { bytes.append("null") }
         needsComma = true
     }
 
-    /// A number with three digits behind the point; it is finite.
+    /// A finite number with three decimals.
     public mutating func add(_ key: String, decimal number: Double) {
         begin(key)
         bytes.append(decimal: number, digits: 3)
         needsComma = true
     }
 
-    /// Yes or no.
+    /// A boolean.
     public mutating func add(_ key: String, _ flag: Bool) {
         begin(key)
         bytes.append(flag ? "true" : "false")
         needsComma = true
     }
 
-    /// A moment, or the absence of it.
+    /// A time or null.
     public mutating func add(_ key: String, time: Timestamp?) {
         begin(key)
         if let time {
@@ -132,7 +131,7 @@ public struct JSONText {
         needsComma = true
     }
 
-    /// Nothing, under a key.
+    /// Null, under a key.
     public mutating func addNull(_ key: String) {
         begin(key)
         bytes.append("null")

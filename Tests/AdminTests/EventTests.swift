@@ -38,7 +38,7 @@ struct JournalTests {
 
 /// Events on their way to those who follow.
 struct EventHubTests {
-    private func item(_ text: String, _ audience: EventHub.Item.Audience = .everybody) -> EventHub.Item {
+    private func item(_ text: String, _ audience: EventHub.Item.Audience = .all) -> EventHub.Item {
         EventHub.Item(audience: audience, text: Array(text.utf8))
     }
 
@@ -100,10 +100,10 @@ struct RateMeterTests {
         var meter = RateMeter<String>()
         let start = ContinuousClock.now
         #expect(!meter.isReady(at: start))
-        meter.look(["a": .init(up: 100, down: 5, accepted: 1)], at: start)
+        meter.add(["a": .init(up: 100, down: 5, accepted: 1)], at: start)
         #expect(!meter.isReady(at: start))
         #expect(meter.rate(of: "a") == .init())
-        meter.look(["a": .init(up: 600, down: 5, accepted: 2), "b": .init(up: 50)], at: start + .milliseconds(500))
+        meter.add(["a": .init(up: 600, down: 5, accepted: 2), "b": .init(up: 50)], at: start + .milliseconds(500))
         #expect(meter.isReady(at: start + .milliseconds(500)))
         #expect(meter.rate(of: "a") == .init(up: 1000, down: 0, accepted: 2))
         #expect(meter.rate(of: "b").up == 100)
@@ -114,9 +114,9 @@ struct RateMeterTests {
     @Test func rates_ofAnySize_areWritten() {
         var meter = RateMeter<String>()
         let start = ContinuousClock.now
-        meter.look(["a": .init(up: 0, down: 5)], at: start)
-        meter.look(["a": .init(up: 1, down: 5)], at: start + .seconds(1))
-        meter.look(["a": .init(up: .max, down: 4)], at: start + .nanoseconds(1))
+        meter.add(["a": .init(up: 0, down: 5)], at: start)
+        meter.add(["a": .init(up: 1, down: 5)], at: start + .seconds(1))
+        meter.add(["a": .init(up: .max, down: 4)], at: start + .nanoseconds(1))
         let rate = meter.rate(of: "a")
         #expect(rate.up > 1e27 && rate.down == 0)
         var json = JSONText()
@@ -132,19 +132,19 @@ struct RateMeterTests {
     @Test func looksCloseTogether_doNotReplaceThePointOfComparison() {
         var meter = RateMeter<Int>()
         let start = ContinuousClock.now
-        meter.look([1: .init(up: 0)], at: start)
-        meter.look([1: .init(up: 1000)], at: start + .seconds(1))
-        meter.look([1: .init(up: 2000)], at: start + .milliseconds(1001))
+        meter.add([1: .init(up: 0)], at: start)
+        meter.add([1: .init(up: 1000)], at: start + .seconds(1))
+        meter.add([1: .init(up: 2000)], at: start + .milliseconds(1001))
         #expect(meter.rate(of: 1).up > 1990 && meter.rate(of: 1).up < 2000)
     }
 
     @Test func anOldLook_saysNothingOfNow() {
         var meter = RateMeter<Int>()
         let start = ContinuousClock.now
-        meter.look([1: .init(up: 0)], at: start)
-        meter.look([1: .init(up: 1000)], at: start + .seconds(60))
+        meter.add([1: .init(up: 0)], at: start)
+        meter.add([1: .init(up: 1000)], at: start + .seconds(60))
         #expect(!meter.isReady(at: start + .seconds(60)))
-        meter.look([1: .init(up: 1300)], at: start + .milliseconds(60_250))
+        meter.add([1: .init(up: 1300)], at: start + .milliseconds(60_250))
         #expect(meter.isReady(at: start + .milliseconds(60_250)))
         #expect(meter.rate(of: 1).up == 1200)
     }

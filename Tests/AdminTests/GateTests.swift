@@ -5,18 +5,18 @@ import Testing
 
 /// Who may ask what.
 struct GateTests {
-    private func visitor(
+    private func request(
         _ path: String = "/v1/status", _ method: String = "GET", host: String? = "127.0.0.1:9180",
         origin: String? = nil, site: String? = nil, authorization: String? = nil
-    ) -> Gate.Visitor {
-        Gate.Visitor(
+    ) -> Gate.Request {
+        Gate.Request(
             method: method, path: path, host: host, origin: origin, fetchSite: site,
             authorization: authorization)
     }
 
-    private func refusal(_ visitor: Gate.Visitor, hosts: [String] = [], token: String? = nil) -> String? {
+    private func refusal(_ request: Gate.Request, hosts: [String] = [], token: String? = nil) -> String? {
         do {
-            _ = try Gate(hosts: hosts, token: token).admit(visitor)
+            _ = try Gate(hosts: hosts, token: token).admit(request)
             return nil
         } catch {
             return error.code
@@ -28,7 +28,7 @@ struct GateTests {
         "LocalHost:9180", "localhost.:9180", "tapline.internal", "TAPLINE.internal:80", "a.localhost",
     ])
     func ownHosts_areGood(_ host: String) {
-        #expect(refusal(visitor(host: host), hosts: ["tapline.Internal"]) == nil)
+        #expect(refusal(request(host: host), hosts: ["tapline.Internal"]) == nil)
     }
 
     @Test(arguments: [
@@ -39,19 +39,19 @@ struct GateTests {
         "tapline..internal",
     ])
     func otherHosts_areForeign(_ host: String?) {
-        #expect(refusal(visitor(host: host), hosts: ["tapline.internal"]) == "foreign_host")
-        #expect(refusal(visitor("/healthz", host: host), hosts: ["tapline.internal"]) == "foreign_host")
+        #expect(refusal(request(host: host), hosts: ["tapline.internal"]) == "foreign_host")
+        #expect(refusal(request("/healthz", host: host), hosts: ["tapline.internal"]) == "foreign_host")
     }
 
     /// Clients write the socket's path, a word of their own, or nothing: no browser can be led to a Unix socket.
     @Test(arguments: [nil, "", "d", "evil.example", "%2Frun%2Ftapline.sock", "/run/a.sock", "localhost"])
     func anyHost_isGoodOnAUnixSocket(_ host: String?) throws {
         let gate = Gate(hosts: [], token: nil, acceptsAnyHost: true)
-        #expect(try gate.admit(visitor("/readyz", host: host)) == .readyz)
+        #expect(try gate.admit(request("/readyz", host: host)) == .readyz)
         #expect(throws: AdminError.foreignOrigin("http://evil")) {
-            try gate.admit(visitor(host: host, origin: "http://evil"))
+            try gate.admit(request(host: host, origin: "http://evil"))
         }
-        var repeated = visitor(host: host)
+        var repeated = request(host: host)
         repeated.isHostRepeated = true
         #expect(throws: AdminError.badRequest("Host is there twice")) { try gate.admit(repeated) }
     }
@@ -62,12 +62,12 @@ struct GateTests {
             "/", "/page.css", "/page.js", "/healthz", "/readyz", "/metrics", "/v1/status", "/v1/relays",
             "/v1/connections", "/v1/closed", "/v1/tap", "/v1/events", "/v1/relays/a/recording", "/v1/connections/5",
         ]
-        for path in shown { #expect(try gate.admit(visitor(path, "HEAD")) == gate.admit(visitor(path))) }
+        for path in shown { #expect(try gate.admit(request(path, "HEAD")) == gate.admit(request(path))) }
         for path in ["/v1/reload", "/v1/drain", "/v1/shutdown"] {
-            let error = #expect(throws: AdminError.self) { try gate.admit(visitor(path, "HEAD")) }
+            let error = #expect(throws: AdminError.self) { try gate.admit(request(path, "HEAD")) }
             #expect(error?.status == 405 && error?.fields["Allow"] == "POST", "\(path)")
         }
-        let error = #expect(throws: AdminError.self) { try gate.admit(visitor("/readyz", "OPTIONS")) }
+        let error = #expect(throws: AdminError.self) { try gate.admit(request("/readyz", "OPTIONS")) }
         #expect(error?.status == 405 && error?.fields["Allow"] == "GET, HEAD")
     }
 
@@ -77,34 +77,34 @@ struct GateTests {
         ("http://127.0.0.1:9180.evil.example", false), ("", false),
     ])
     func origin_mustBeOwn(_ origin: String, _ isGood: Bool) {
-        #expect(refusal(visitor(origin: origin)) == (isGood ? nil : "foreign_origin"))
-        #expect(refusal(visitor("/v1/drain", "POST", origin: origin)) == (isGood ? nil : "foreign_origin"))
+        #expect(refusal(request(origin: origin)) == (isGood ? nil : "foreign_origin"))
+        #expect(refusal(request("/v1/drain", "POST", origin: origin)) == (isGood ? nil : "foreign_origin"))
     }
 
     @Test func otherSites_mayLinkToThePage_andNothingElse() {
         for site in ["cross-site", "same-site", "Cross-Site", "SAME-SITE", "none, cross-site", "other"] {
             for path in ["/v1/status", "/page.css", "/page.js"] {
-                #expect(refusal(visitor(path, site: site)) == "foreign_origin")
+                #expect(refusal(request(path, site: site)) == "foreign_origin")
             }
-            #expect(refusal(visitor("/", site: site)) == nil)
+            #expect(refusal(request("/", site: site)) == nil)
         }
-        for site in ["same-origin", "none", "Same-Origin"] { #expect(refusal(visitor(site: site)) == nil) }
+        for site in ["same-origin", "none", "Same-Origin"] { #expect(refusal(request(site: site)) == nil) }
     }
 
     @Test func hostThatIsThereTwice_isRefused() {
-        var visitor = visitor()
-        visitor.isHostRepeated = true
-        #expect(refusal(visitor) == "bad_request")
+        var request = request()
+        request.isHostRepeated = true
+        #expect(refusal(request) == "bad_request")
     }
 
     @Test func token_isAskedForEverywhere_butForProbesAndThePage() {
         for path in ["/healthz", "/readyz", "/", "/page.css", "/page.js"] {
-            #expect(refusal(visitor(path), token: "secret-token") == nil)
+            #expect(refusal(request(path), token: "secret-token") == nil)
         }
         for path in ["/metrics", "/v1/status", "/v1/events", "/nowhere"] {
-            #expect(refusal(visitor(path), token: "secret-token") == "unauthorized")
+            #expect(refusal(request(path), token: "secret-token") == "unauthorized")
             #expect(
-                refusal(visitor(path, authorization: "Bearer secret-token"), token: "secret-token")
+                refusal(request(path, authorization: "Bearer secret-token"), token: "secret-token")
                     == (path == "/nowhere" ? "not_found" : nil))
         }
     }
@@ -121,9 +121,9 @@ struct GateTests {
 
     @Test func methods_areNamed() throws {
         let gate = Gate(hosts: [], token: nil)
-        let error = #expect(throws: AdminError.self) { try gate.admit(visitor("/v1/connections/5", "PUT")) }
+        let error = #expect(throws: AdminError.self) { try gate.admit(request("/v1/connections/5", "PUT")) }
         #expect(error?.status == 405 && error?.fields["Allow"] == "GET, HEAD, DELETE")
-        #expect(try gate.admit(visitor("/v1/connections/5", "DELETE")) == .connection(5))
+        #expect(try gate.admit(request("/v1/connections/5", "DELETE")) == .connection(5))
     }
 
     @Test(arguments: [

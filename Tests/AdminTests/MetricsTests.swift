@@ -8,14 +8,14 @@ import Text
 /// The text of `/metrics`.
 struct MetricsTests {
     private func input(_ relays: [String: RelayFigures] = [:], configured: [String] = []) -> MetricsInput {
-        let standing = Standing(
+        let status = ProcessStatus(
             version: "1.2.3", path: nil, directory: "/", configuration: Configuration(relays: []),
             started: Timestamp(nanoseconds: 5_500_000_000))
         return MetricsInput(
             relays: relays, configured: configured,
             recordings: [RecordingState(relay: "web", isRecording: true)],
-            facts: standing.now, version: standing.version, started: standing.started.nanoseconds,
-            process: ProcessFigures())
+            facts: status.now, version: status.version, started: status.started.nanoseconds,
+            process: ProcessStats())
     }
 
     private func lines(_ input: MetricsInput) -> [String] {
@@ -23,18 +23,18 @@ struct MetricsTests {
     }
 
     @Test func everyFigure_isThere() {
-        var figures = RelayFigures()
-        figures.accepted = 9
-        figures.ended = [.idleTimeout: 2]
-        figures.bytesUp = 5
-        figures.recordedBytes = 7
-        figures.droppedBytes = 3
-        figures.splicedDown = 4
-        figures.acceptPauses = 1
-        figures.acceptErrors = 2
-        figures.connectFailures = [.init(endpoint: "db:1", reason: .connectRefused): 6]
-        figures.connectTimes.add(nanoseconds: 2_000_000)
-        let lines = lines(input(["web": figures]))
+        var stats = RelayFigures()
+        stats.accepted = 9
+        stats.ended = [.idleTimeout: 2]
+        stats.bytesUp = 5
+        stats.recordedBytes = 7
+        stats.droppedBytes = 3
+        stats.splicedDown = 4
+        stats.acceptPauses = 1
+        stats.acceptErrors = 2
+        stats.connectFailures = [.init(endpoint: "db:1", reason: .connectRefused): 6]
+        stats.connectTimes.add(nanoseconds: 2_000_000)
+        let lines = lines(input(["web": stats]))
         for line in [
             "tapline_connections_accepted_total{relay=\"web\"} 9", "tapline_connections_open{relay=\"web\"} 7",
             "tapline_connections_ended_total{relay=\"web\",reason=\"idle_timeout\",closed_by=\"tapline\"} 2",
@@ -57,19 +57,19 @@ struct MetricsTests {
     }
 
     @Test func lifetimes_beyondTwoToThe64Nanoseconds_areExact() {
-        var figures = RelayFigures()
-        for _ in 0..<3 { figures.lifetimes.add(nanoseconds: .max) }
-        let lines = lines(input(["web": figures]))
+        var stats = RelayFigures()
+        for _ in 0..<3 { stats.lifetimes.add(nanoseconds: .max) }
+        let lines = lines(input(["web": stats]))
         #expect(lines.contains("tapline_connection_seconds_sum{relay=\"web\"} 27670116110.564327421"))
         #expect(lines.contains("tapline_connection_seconds_count{relay=\"web\"} 3"))
     }
 
     @Test func processStatus_ofAnyNumber_isKeptWithinWhatFits() {
-        var figures = ProcessFigures()
+        var stats = ProcessStats()
         let most = UInt64.max
-        figures.take(status: "VmRSS:\t\(most) kB\nRssAnon:\t7 kB\nVmSize:\t\(most / 1024 + 1) kB\nThreads:\t\(most)\n")
-        #expect(figures.residentBytes == .max && figures.privateBytes == 7168 && figures.virtualBytes == .max)
-        #expect(figures.threads == .max)
+        stats.parse(status: "VmRSS:\t\(most) kB\nRssAnon:\t7 kB\nVmSize:\t\(most / 1024 + 1) kB\nThreads:\t\(most)\n")
+        #expect(stats.residentBytes == .max && stats.privateBytes == 7168 && stats.virtualBytes == .max)
+        #expect(stats.threads == .max)
     }
 
     @Test func configuredRelays_areThereFromTheStart() {
@@ -101,14 +101,14 @@ struct MetricsTests {
                 == "# HELP m a\\\\b\\nc\n# TYPE m gauge\nm{l=\"q\\\"b\\\\n\\n\"} -5\n")
     }
 
-    @Test func processFigures_areReadFromTheSystemsText() {
-        var figures = ProcessFigures()
-        figures.take(stat: "1 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 5", ticks: 100)
-        figures.take(status: "Name:\tx\nVmSize:\t  10 kB\nVmRSS:\t 4 kB\nRssAnon:\t 1 kB\nThreads:\t6\n")
-        #expect(figures.cpuSeconds == 3)
-        #expect(figures.virtualBytes == 10_240 && figures.residentBytes == 4096 && figures.privateBytes == 1024)
-        #expect(figures.threads == 6)
-        let own = ProcessFigures.read(descriptorLimit: 77)
+    @Test func processStats_areReadFromTheSystemsText() {
+        var stats = ProcessStats()
+        stats.parse(stat: "1 (a) b) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20 0 5", ticks: 100)
+        stats.parse(status: "Name:\tx\nVmSize:\t  10 kB\nVmRSS:\t 4 kB\nRssAnon:\t 1 kB\nThreads:\t6\n")
+        #expect(stats.cpuSeconds == 3)
+        #expect(stats.virtualBytes == 10_240 && stats.residentBytes == 4096 && stats.privateBytes == 1024)
+        #expect(stats.threads == 6)
+        let own = ProcessStats.read(descriptorLimit: 77)
         #expect(own.residentBytes > 0 && own.openDescriptors > 2 && own.threads > 0 && own.descriptorLimit == 77)
     }
 }

@@ -31,7 +31,7 @@ struct ClientClockTests {
             clock.handle(event, at: 0)
         }
         #expect(!clock.isOver(at: 100_000 * Self.second))
-        #expect(clock.turn == nil)
+        #expect(clock.evictionRank == nil)
     }
 
     /// Each event comes a tick after the one before it.
@@ -48,11 +48,11 @@ struct ClientClockTests {
             // A refusal does not wait for the body.
             ([.head, .answerBegan, .answerEnded], .init(idleness: .nothingUnderWay, since: 3)),
             ([.head, .answerBegan, .answerEnded, .endOfRequest], .init(idleness: .nothingUnderWay, since: 4)),
-        ] as [([ClientClock.Event], ClientClock.Turn?)])
-    func whoStalls_hasATurnToGo(_ events: [ClientClock.Event], _ turn: ClientClock.Turn?) {
+        ] as [([ClientClock.Event], ClientClock.EvictionRank?)])
+    func stallingClient_hasAnEvictionRank(_ events: [ClientClock.Event], _ rank: ClientClock.EvictionRank?) {
         var clock = ClientClock(at: 0)
         for (index, event) in events.enumerated() { clock.handle(event, at: UInt64(index + 1)) }
-        #expect(clock.turn == turn)
+        #expect(clock.evictionRank == rank)
     }
 
     @Test(
@@ -69,13 +69,13 @@ struct ClientClockTests {
         #expect(clock.hasLeft == hasLeft)
     }
 
-    @Test func whoIsMoreIdle_goesFirst_andOfEqualsWhoHasBeenSoForLongest() {
-        let turns: [ClientClock.Turn] = [
+    @Test func eviction_isByIdleness_thenByTheLongestTime() {
+        let ranks: [ClientClock.EvictionRank] = [
             .init(idleness: .takesNothing, since: 1), .init(idleness: .sendsNothing, since: 3),
             .init(idleness: .nothingUnderWay, since: 9), .init(idleness: .nothingUnderWay, since: 8),
             .init(idleness: .sendsNothing, since: 2),
         ]
-        #expect(turns.sorted().map(\.since) == [8, 9, 2, 3, 1])
+        #expect(ranks.sorted().map(\.since) == [8, 9, 2, 3, 1])
     }
 }
 
@@ -117,10 +117,10 @@ struct PageTests {
     @Test func script_isAllOfItsParts_inOrder() throws {
         let script = text(Page.script)
         let definitions = [
-            "function h(", "function bytes(", "async function send(", "function confirmed(", "function takeRelays(",
-            "class Graph ", "class Capture ", "class PacketReader ", "function doing(", "class Table ",
+            "function h(", "function bytes(", "async function send(", "function confirmed(", "function updateRelays(",
+            "class Graph ", "class Capture ", "class PacketReader ", "function activity(", "class Table ",
             "const openTable ", "function matches(", "class Card ", "class One ", "class Wire ", "function openOne(",
-            "async function reload(", "function showStatus(", "async function stayInTouch(", "\nstayInTouch();",
+            "async function reload(", "function showStatus(", "async function followServer(", "\nfollowServer();",
         ]
         var rest = script[...]
         for definition in definitions {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Admin
 
-/// What is told of a connection.
+/// The stories of connections.
 struct StoryTests {
     /// For each reason: who, and what to do or to know.
     private static let expected: [EndReason: [String]] = [
@@ -149,7 +149,7 @@ struct StoryTests {
         #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; what came first is TLS, but no ClientHello."))
     }
 
-    /// Nobody is told to add a route that cannot take what came.
+    /// The advice does not suggest a route that could not match.
     @Test(
         arguments: [
             (TLSFacts(serverName: "a.example"), "add a route for it, or let"),
@@ -196,7 +196,7 @@ struct StoryTests {
     }
 }
 
-/// Who waits for whom.
+/// Which side waits, and for what.
 struct WaitsTests {
     struct Case: Sendable {
         var live: LiveConnection

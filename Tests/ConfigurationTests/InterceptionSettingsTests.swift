@@ -3,7 +3,7 @@ import Testing
 
 @testable import Configuration
 
-/// `upstream: original-destination`, and `interception:` beside it.
+/// `upstream: original-destination`, with `interception:`.
 @Suite struct InterceptionSettingsTests {
     private static func intercepting(_ lines: String...) -> String {
         (["relays:", "  - name: out", "    listen: 15001", "    upstream: original-destination"]

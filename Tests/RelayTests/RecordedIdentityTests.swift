@@ -71,11 +71,14 @@ import Testing
                 _ = await service.stopRecording("relay")
                 service.commit(change, generation: 3, drain: .zero)
                 #expect(service.recordings["renamed"]?.isRecording == false)
-                #expect(service.configuredRecording("renamed") == record)
                 try Deadline.poll("the recorders end") { ProcessFigures.threads(named: "record-").isEmpty }
                 // The file that was made for the new name is gone.
                 #expect(try Directory(path: folder + "/a").files().allSatisfy { !$0.contains("renamed") })
                 #expect(try exchange(relay, listener).recordedBytes == nil)
+                // The configured settings have the new name.
+                _ = try service.startRecording("renamed", nil)
+                #expect(try exchange(relay, listener).recordedBytes == UInt64(message))
+                #expect(try Directory(path: folder + "/a").files().contains { $0.contains("renamed") })
             }
         }
     }

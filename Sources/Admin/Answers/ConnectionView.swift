@@ -3,7 +3,7 @@ internal import Relay
 internal import Sockets
 internal import Text
 
-/// One connection as the API shows it. Pure.
+/// One connection in the API's answers. Pure.
 struct ConnectionView {
     typealias Rate = RateMeter<UInt64>.Rate
 
@@ -46,7 +46,7 @@ struct ConnectionView {
         }
     }
 
-    /// What the client's PROXY header said, beside whom the connection is of.
+    /// The contents of the client's PROXY header besides the address.
     private static func proxy(_ facts: ProxyFacts?, to json: inout JSONText) {
         guard let facts, let version = facts.version else {
             json.addNull("proxy_header")
@@ -60,7 +60,7 @@ struct ConnectionView {
         }
     }
 
-    /// What the client's TLS ClientHello said beside the server name and the application protocols.
+    /// The contents of the client's TLS ClientHello besides the server name and the application protocols.
     private static func hello(_ facts: TLSFacts?, to json: inout JSONText) {
         guard let facts else {
             json.addNull("tls_hello")
@@ -73,7 +73,7 @@ struct ConnectionView {
         }
     }
 
-    /// A leg, with the flow that comes from it and the one that goes to it.
+    /// A leg, with the flows from it and to it.
     private static func leg(
         _ key: String, _ leg: LiveConnection.LegState, in incoming: LiveConnection.FlowState,
         out outgoing: LiveConnection.FlowState, _ json: inout JSONText
@@ -101,7 +101,7 @@ struct ConnectionView {
         }
     }
 
-    /// Writes a connection that ended, with the same keys.
+    /// Writes an ended connection with the same keys.
     static func write(_ record: ConnectionRecord, to json: inout JSONText, _ more: (inout JSONText) -> Void) {
         json.object(of: record) { json in
             json.add("state", "closed")
@@ -150,7 +150,7 @@ struct ConnectionView {
             case .id, .age, .bytes, .bytesUp, .bytesDown, .rate, .rateUp, .rateDown, .waits: nil
             }
         }
-        // They come in the order of their ids, and the sort is stable: equals stay in it.
+        // They are in the order of their ids, and the sort is stable.
         if key != .id {
             let keyed = chosen.map { (live: $0, number: number($0) ?? 0, text: text($0) ?? "") }
             chosen = keyed.sorted { ($1.number, $0.text) < ($0.number, $1.text) }.map(\.live)

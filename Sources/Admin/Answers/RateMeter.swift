@@ -1,29 +1,29 @@
-/// Rates from counters that are looked at now and then. A value without a clock of its own.
+/// Rates from counters that are sampled at irregular intervals. A value that does not read a clock.
 struct RateMeter<Key: Hashable & Sendable>: Sendable {
-    /// Some counters at one moment.
+    /// Counters at one moment.
     struct Reading: Hashable, Sendable {
         var up: UInt64 = 0
         var down: UInt64 = 0
         var accepted: UInt64 = 0
     }
 
-    /// Units a second.
+    /// Units per second.
     struct Rate: Hashable, Sendable {
         var up: Double = 0
         var down: Double = 0
         var accepted: Double = 0
     }
 
-    /// Two looks closer together than this say little; further apart than the other, nothing of what goes on now.
+    /// The shortest span between two samples, for precision, and the longest, for a current rate.
     static var leastSpan: Duration { .milliseconds(200) }
     static var mostSpan: Duration { .seconds(5) }
 
-    private typealias Look = (time: ContinuousClock.Instant, readings: [Key: Reading])
-    private var before: Look?
-    private var latest: Look?
-    private var current: Look?
+    private typealias Sample = (time: ContinuousClock.Instant, readings: [Key: Reading])
+    private var before: Sample?
+    private var latest: Sample?
+    private var current: Sample?
 
-    /// Nothing looked at yet.
+    /// A meter without samples.
     init() {}
 
     /// Whether rates are known at a moment.
@@ -32,15 +32,15 @@ struct RateMeter<Key: Hashable & Sendable>: Sendable {
         return time - before.time <= Self.mostSpan
     }
 
-    /// Takes a look.
-    mutating func look(_ readings: [Key: Reading], at time: ContinuousClock.Instant) {
+    /// Adds a sample.
+    mutating func add(_ readings: [Key: Reading], at time: ContinuousClock.Instant) {
         current = (time, readings)
         if let latest, time - latest.time < Self.leastSpan { return }
         before = latest
         latest = current
     }
 
-    /// What something did of late; something new since the look before counts from nothing.
+    /// The recent rate of a key; a key that is new since the previous sample counts from zero.
     func rate(of key: Key) -> Rate {
         guard let before, let current, let now = current.readings[key], current.time > before.time else {
             return Rate()

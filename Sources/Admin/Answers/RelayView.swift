@@ -3,7 +3,7 @@ internal import Relay
 internal import Sockets
 internal import Text
 
-/// One relay as the API shows it. Pure.
+/// One relay in the API's answers. Pure.
 struct RelayView {
     typealias Rate = RateMeter<String>.Rate
 
@@ -11,26 +11,26 @@ struct RelayView {
     var name: String
     /// Its settings; nil once a reload has removed it.
     var settings: RelaySettings?
-    /// Its listeners, as bound.
+    /// Its bound listeners.
     var listeners: [String]
-    var figures: RelayFigures
+    var stats: RelayFigures
     var rate: Rate
     var recording: RecordingState
 
     func write(to json: inout JSONText) {
         json.object { json in
-            Self.writeCounters(name, figures, rate, to: &json)
+            Self.writeCounters(name, stats, rate, to: &json)
             json.add("configured", settings != nil)
             json.list("listeners", listeners) { $0.element($1) }
             json.add("upstream", settings?.upstream.description)
             Self.write(settings?.tlsRouting, to: &json)
-            json.add("spliced_up", number: figures.splicedUp)
-            json.add("spliced_down", number: figures.splicedDown)
+            json.add("spliced_up", number: stats.splicedUp)
+            json.add("spliced_down", number: stats.splicedDown)
             var failures: [EndReason: UInt64] = [:]
-            for (failure, count) in figures.connectFailures { failures[failure.reason, default: 0] &+= count }
+            for (failure, count) in stats.connectFailures { failures[failure.reason, default: 0] &+= count }
             Self.write("connect_failures", failures, to: &json)
-            json.add("accept_pauses", number: figures.acceptPauses)
-            json.add("accept_errors", number: figures.acceptErrors)
+            json.add("accept_pauses", number: stats.acceptPauses)
+            json.add("accept_errors", number: stats.acceptErrors)
             if let settings {
                 json.object("limits") { json in
                     json.add("max_connections", number: settings.maxConnections)
@@ -46,7 +46,7 @@ struct RelayView {
         }
     }
 
-    /// Which upstreams TLS ClientHellos lead to.
+    /// The TLS routing.
     private static func write(_ routing: TLSRoutingSettings?, to json: inout JSONText) {
         guard let routing else {
             json.addNull("tls_routing")
@@ -65,14 +65,14 @@ struct RelayView {
         }
     }
 
-    /// The keys that the events have, too.
-    static func writeCounters(_ name: String, _ figures: RelayFigures, _ rate: Rate, to json: inout JSONText) {
+    /// The keys that the `counters` event also has.
+    static func writeCounters(_ name: String, _ stats: RelayFigures, _ rate: Rate, to json: inout JSONText) {
         json.add("name", name)
-        json.add("accepted", number: figures.accepted)
-        json.add("open", number: figures.open)
-        write("ended", figures.ended, to: &json)
-        json.add("bytes_up", number: figures.bytesUp)
-        json.add("bytes_down", number: figures.bytesDown)
+        json.add("accepted", number: stats.accepted)
+        json.add("open", number: stats.open)
+        write("ended", stats.ended, to: &json)
+        json.add("bytes_up", number: stats.bytesUp)
+        json.add("bytes_down", number: stats.bytesDown)
         json.add("rate_up", number: UInt64(saturating: rate.up))
         json.add("rate_down", number: UInt64(saturating: rate.down))
         json.add("rate_accepted", decimal: rate.accepted)
@@ -86,7 +86,7 @@ struct RelayView {
         }
     }
 
-    /// How a relay is recorded, as it is answered.
+    /// The state of a relay's recording in the API's answers.
     static func write(_ state: RecordingState, to json: inout JSONText) {
         json.object { writeKeys(state, to: &$0) }
     }

@@ -1,17 +1,17 @@
 internal import Synchronization
 
-/// The answer to an expensive question, shared by everybody who asks within a while: five hundred clients cost the
-/// workers as much as one.
+/// The result of an expensive query, shared by all requests within a short time: five hundred clients cost the workers as
+/// much as one.
 ///
-/// Any thread. Whoever comes while the question is under way waits for that answer.
+/// Any thread. Requests during a query wait for its result.
 final class SharedAnswer<Value: Sendable>: Sendable {
     private struct State {
         var last: (value: Value, time: ContinuousClock.Instant)?
-        var underWay: Task<Value, Never>?
+        var inProgress: Task<Value, Never>?
     }
 
     private enum Step {
-        case there(Value)
+        case ready(Value)
         case wait(Task<Value, Never>)
     }
 
@@ -20,7 +20,7 @@ final class SharedAnswer<Value: Sendable>: Sendable {
     private let lifetime: @Sendable (Value) -> Duration
     private let ask: @Sendable () async -> Value
 
-    /// A question; an answer serves for its `lifetime`. `executor` carries the asking out.
+    /// A query whose result is valid for `lifetime`. It runs on `executor`.
     init(
         on executor: any TaskExecutor, lifetime: @escaping @Sendable (Value) -> Duration = { _ in .milliseconds(100) },
         ask: @escaping @Sendable () async -> Value
@@ -30,34 +30,34 @@ final class SharedAnswer<Value: Sendable>: Sendable {
         self.ask = ask
     }
 
-    /// Lets go of an answer that was made so long ago. Returns whether there is none any more, nor one under way.
+    /// Drops a result of at least this age. Returns whether there is no result, and no query in progress.
     func forget(after age: Duration) -> Bool {
         state.withLock { state in
             if let last = state.last, ContinuousClock.now - last.time >= age { state.last = nil }
-            return state.last == nil && state.underWay == nil
+            return state.last == nil && state.inProgress == nil
         }
     }
 
-    /// The answer, no older than its lifetime.
+    /// The result, no older than its lifetime.
     func value() async -> Value {
         let step = state.withLock { state -> Step in
             if let last = state.last, ContinuousClock.now - last.time < lifetime(last.value) {
-                return .there(last.value)
+                return .ready(last.value)
             }
-            if let underWay = state.underWay { return .wait(underWay) }
+            if let inProgress = state.inProgress { return .wait(inProgress) }
             let task = Task(executorPreference: executor) { [self] in
                 let value = await ask()
                 self.state.withLock { state in
                     state.last = (value, .now)
-                    state.underWay = nil
+                    state.inProgress = nil
                 }
                 return value
             }
-            state.underWay = task
+            state.inProgress = task
             return .wait(task)
         }
         switch step {
-        case .there(let value): return value
+        case .ready(let value): return value
         case .wait(let task): return await task.value
         }
     }

@@ -2,20 +2,20 @@ internal import Configuration
 internal import Glibc
 internal import Text
 
-/// The process as a whole, and what reloads came to, as the API shows them. Pure but for the process's number.
+/// The process and the results of reloads in the API's answers. Pure except for the process id.
 enum StatusView {
     /// `GET /v1/status`.
     static func status(
-        _ standing: Standing, openConnections: Int, workers: Int, process: ProcessFigures, now: Timestamp
+        _ status: ProcessStatus, openConnections: Int, workers: Int, process: ProcessStats, now: Timestamp
     ) -> [UInt8] {
-        let facts = standing.now
+        let facts = status.now
         var json = JSONText()
         json.object { json in
-            json.add("version", standing.version)
+            json.add("version", status.version)
             json.add("pid", number: getpid())
-            json.add("started", time: standing.started)
-            json.add("uptime_ms", number: max(0, now.nanoseconds &- standing.started.nanoseconds) / 1_000_000)
-            json.add("configuration", standing.path)
+            json.add("started", time: status.started)
+            json.add("uptime_ms", number: max(0, now.nanoseconds &- status.started.nanoseconds) / 1_000_000)
+            json.add("configuration", status.path)
             json.add("generation", number: facts.generation)
             json.add("workers", number: workers)
             json.add("open_connections", number: openConnections)
@@ -34,7 +34,7 @@ enum StatusView {
                 json.add("open", number: process.openDescriptors)
                 json.add("limit", number: process.descriptorLimit)
             }
-            // Without /proc nothing is known of these, and no process has 0 of them.
+            // Without /proc these are unknown, which 0 stands for.
             func known<Figure: BinaryInteger>(_ figure: Figure) -> Figure? { figure > 0 ? figure : nil }
             json.object("memory") { json in
                 json.add("resident_bytes", number: known(process.residentBytes))
@@ -49,14 +49,14 @@ enum StatusView {
 
     // MARK: Reloads
 
-    /// A reload as events tell it.
+    /// A reload in events.
     static func reload(_ report: ReloadReport) -> [UInt8] {
         var json = JSONText()
         json.object { writeKeys(report, to: &$0) }
         return json.bytes
     }
 
-    /// The answer to `POST /v1/reload`, where it was not rejected.
+    /// The answer to an accepted `POST /v1/reload`.
     static func reloadAnswer(_ report: ReloadReport) -> [UInt8] {
         var json = JSONText()
         json.object { json in
@@ -68,7 +68,7 @@ enum StatusView {
         return json.bytes
     }
 
-    /// The answer to one that was.
+    /// The answer to a rejected one.
     static func rejection(_ report: ReloadReport) -> [UInt8] {
         var json = JSONText()
         json.object { json in

@@ -1,42 +1,42 @@
 internal import Synchronization
 
-/// Gives what happens to every client that follows it, each at its own pace. What a client does not take in time is
+/// Distributes events to the clients that follow them, each at its own pace. Events that a client does not read in time are
 /// left out of its stream, and counted there.
 ///
-/// Any thread; in fact the admin server's.
+/// Thread-safe; used on the admin server's thread.
 final class EventHub: Sendable {
-    /// One event on its way out, rendered once for all.
+    /// One event, rendered once for all clients.
     struct Item: Sendable {
-        /// Whom it concerns.
+        /// The followers that receive it.
         enum Audience: Hashable, Sendable {
-            /// Everybody; whoever follows this relay or all; only who follows exactly this: one relay, or all (nil).
-            case everybody
+            /// All; those of this relay or of all relays; those of exactly this relay, or of all relays (nil).
+            case all
             case relay(String)
             case followers(of: String?)
         }
 
-        /// Whom it concerns.
+        /// The followers that receive it.
         var audience: Audience
-        /// The lines of the event, the empty one at the end included.
+        /// The lines of the event, including the empty one at the end.
         var text: [UInt8]
 
-        func concerns(followerOf relay: String?) -> Bool {
+        func isFor(followerOf relay: String?) -> Bool {
             switch audience {
-            case .everybody: true
+            case .all: true
             case .relay(let name): relay == nil || relay == name
             case .followers(let subject): relay == subject
             }
         }
     }
 
-    /// How much waits for one slow client.
+    /// The largest number of bytes that are held for one slow client.
     static let mostWaiting = 1 << 20
 
     private struct Follower {
         let relay: String?
         var waiting: [UInt8] = []
         var lost = 0
-        /// Nothing comes after what waits.
+        /// The stream ends after the waiting bytes.
         var isEnding = false
         var reader: CheckedContinuation<[UInt8]?, Never>?
     }
@@ -48,7 +48,7 @@ final class EventHub: Sendable {
 
     private let state = Mutex(State())
 
-    /// Begins to follow: everything, or one relay.
+    /// Adds a follower of one relay, or of all (nil).
     func follow(relay: String?) -> Int {
         state.withLock { state in
             state.next += 1
@@ -57,14 +57,13 @@ final class EventHub: Sendable {
         }
     }
 
-    /// Follows no more.
+    /// Removes a follower.
     func leave(_ id: Int) {
         let reader = state.withLock { $0.followers.removeValue(forKey: id)?.reader }
         reader?.resume(returning: nil)
     }
 
-    /// What is next for a follower, as soon as there is something; nil when it is over, also because the task that asks
-    /// is cancelled.
+    /// The next bytes for a follower, as soon as there are any; nil at the end of the stream or when the task is cancelled.
     func next(_ id: Int) async -> [UInt8]? {
         await withTaskCancellationHandler {
             await waitForNext(id)
@@ -83,7 +82,7 @@ final class EventHub: Sendable {
                     state.followers[id] = follower
                     return (false, nil)
                 }
-                let bytes = Self.take(&follower)
+                let bytes = Self.drain(&follower)
                 state.followers[id] = follower
                 return (true, bytes)
             }
@@ -91,13 +90,13 @@ final class EventHub: Sendable {
         }
     }
 
-    /// Hands events to one follower, or to all whom they concern.
+    /// Passes events to one follower, or to all that they are for.
     func publish(_ items: [Item], lost: Int = 0, to only: Int? = nil) {
         let ready = state.withLock { state -> [(CheckedContinuation<[UInt8]?, Never>, [UInt8])] in
             var ready: [(CheckedContinuation<[UInt8]?, Never>, [UInt8])] = []
             for id in only.map({ [$0] }) ?? Array(state.followers.keys) {
                 guard var follower = state.followers[id] else { continue }
-                for item in items where item.concerns(followerOf: follower.relay) {
+                for item in items where item.isFor(followerOf: follower.relay) {
                     if follower.waiting.count + item.text.count <= Self.mostWaiting {
                         follower.waiting += item.text
                     } else {
@@ -107,7 +106,7 @@ final class EventHub: Sendable {
                 follower.lost += lost
                 if let reader = follower.reader, !follower.waiting.isEmpty || follower.lost > 0 {
                     follower.reader = nil
-                    ready.append((reader, Self.take(&follower)))
+                    ready.append((reader, Self.drain(&follower)))
                 }
                 state.followers[id] = follower
             }
@@ -116,13 +115,13 @@ final class EventHub: Sendable {
         for (reader, bytes) in ready { reader.resume(returning: bytes) }
     }
 
-    /// Whether somebody follows.
+    /// Whether there are followers.
     var isFollowed: Bool { state.withLock { !$0.followers.isEmpty } }
 
-    /// Whom everybody follows: each relay that somebody follows alone, and nil where somebody follows all.
+    /// The followed relays; nil stands for followers of all relays.
     var subjects: Set<String?> { state.withLock { Set($0.followers.values.map(\.relay)) } }
 
-    /// Ends every stream there is, each after what waits for it.
+    /// Ends every stream after its waiting bytes.
     func endAll() {
         let readers = state.withLock { state in
             var readers: [CheckedContinuation<[UInt8]?, Never>] = []
@@ -136,7 +135,7 @@ final class EventHub: Sendable {
         for reader in readers { reader.resume(returning: nil) }
     }
 
-    private static func take(_ follower: inout Follower) -> [UInt8] {
+    private static func drain(_ follower: inout Follower) -> [UInt8] {
         var bytes = follower.waiting
         follower.waiting = []
         if follower.lost > 0 {

@@ -5,8 +5,8 @@ internal import Sockets
 internal import Synchronization
 internal import Text
 
-/// Carries what the journal holds to everybody who follows the events: ten times a second, and every second the
-/// counters. It works only while somebody follows.
+/// Passes the journal's events to their followers ten times a second, and the counters once a second. It runs only while
+/// there are followers.
 ///
 /// Any thread; the work is done on the admin server's.
 final class EventPump: Sendable {
@@ -35,13 +35,13 @@ final class EventPump: Sendable {
         collector.services.journal.follow(true)
         collector.services.relays.tellsOpenings = true
         start()
-        // A comment line: whoever waits for the header has it, and proxies pass it on.
+        // A comment line, so that the header is sent at once and proxies forward it.
         try await writer.write(Array(": events of tapline\n\n".utf8))
         hub.publish(await counters(for: [relay]), to: id)
         while let bytes = await hub.next(id) { try await writer.write(bytes) }
     }
 
-    /// Ends every stream there is, each after what has happened until now.
+    /// Ends every stream after the pending events.
     func endAll() {
         publish()
         hub.endAll()
@@ -66,7 +66,7 @@ final class EventPump: Sendable {
         publish()
         guard
             turns.withLock({ turns in
-                // Asked under the lock: whoever follows from now on starts the turns anew.
+                // Checked under the lock: a follower that is added from now on starts the turns again.
                 turns.isRunning = hub.isFollowed
                 return turns.isRunning
             })
@@ -88,10 +88,10 @@ final class EventPump: Sendable {
     // MARK: Events
 
     private func counters(for subjects: Set<String?>) async -> [EventHub.Item] {
-        let (figures, rates) = await collector.figuresWithRates()
-        let facts = collector.services.standing.now
+        let (stats, rates) = await collector.statsWithRates()
+        let facts = collector.services.status.now
         let time = Timestamp.now
-        let names = Set(figures.keys).union(facts.configuration.relays.map(\.name)).sorted()
+        let names = Set(stats.keys).union(facts.configuration.relays.map(\.name)).sorted()
         return subjects.map { subject in
             var json = JSONText()
             json.object { json in
@@ -101,7 +101,7 @@ final class EventPump: Sendable {
                 json.list("relays", names.filter { subject == nil || $0 == subject }) { json, name in
                     json.object { json in
                         RelayView.writeCounters(
-                            name, figures[name] ?? RelayFigures(), rates.rate(of: name), to: &json)
+                            name, stats[name] ?? RelayFigures(), rates.rate(of: name), to: &json)
                     }
                 }
             }
@@ -128,9 +128,9 @@ final class EventPump: Sendable {
             json.object(of: record)
             return EventHub.Item(audience: .relay(record.relay), text: EventHub.event("closed", json.bytes))
         case .reload(let report):
-            return EventHub.Item(audience: .everybody, text: EventHub.event("reload", StatusView.reload(report)))
+            return EventHub.Item(audience: .all, text: EventHub.event("reload", StatusView.reload(report)))
         case .draining:
-            return EventHub.Item(audience: .everybody, text: EventHub.event("draining", Array("{}".utf8)))
+            return EventHub.Item(audience: .all, text: EventHub.event("draining", Array("{}".utf8)))
         }
     }
 }

@@ -1,12 +1,12 @@
 public import Relay
 internal import Synchronization
 
-/// What happened of late: the last end records, and, while somebody follows, everything since they looked last.
+/// The last end records and, while events are followed, the events since the last read.
 ///
-/// Any thread. Workers write it and must never wait: under the lock there is only a place in an array to fill, and
-/// whoever reads does so ten times a second at most, however many clients ask.
+/// Any thread. Workers write to it and must never wait: under the lock an array element is set, and reads occur at most ten
+/// times a second for any number of clients.
 public final class Journal: Sendable {
-    /// Something that happened.
+    /// An event.
     enum Event: Sendable {
         case opened(ConnectionRecord)
         case closed(ConnectionRecord)
@@ -14,14 +14,14 @@ public final class Journal: Sendable {
         case draining
     }
 
-    /// How many end records are kept, and how many events wait for whoever follows.
+    /// The largest number of end records, and of events between two reads.
     static let mostClosed = 512
     static let mostEvents = 8192
 
-    private struct Pages {
+    private struct Contents {
         var isKept = false
         var isFollowed = false
-        /// The end records; once full, `oldest` is where the next goes.
+        /// A ring of end records. Once it is full, `oldest` is the next to be replaced.
         var closed: [ConnectionRecord] = []
         var oldest = 0
         var events: [Event] = []
@@ -33,79 +33,79 @@ public final class Journal: Sendable {
         }
     }
 
-    private let pages = Mutex(Pages())
+    private let contents = Mutex(Contents())
 
-    /// An empty journal, which keeps nothing until it is told to.
+    /// An empty journal, which stores nothing until `keep` or `follow` enables it.
     public init() {}
 
     // MARK: Writing
 
     /// A connection ended. On a worker's thread.
     public func closed(_ record: ConnectionRecord) {
-        pages.withLock { pages in
-            guard pages.isKept else { return }
-            if pages.closed.count < Self.mostClosed {
-                pages.closed.append(record)
+        contents.withLock { contents in
+            guard contents.isKept else { return }
+            if contents.closed.count < Self.mostClosed {
+                contents.closed.append(record)
             } else {
-                pages.closed[pages.oldest] = record
-                pages.oldest = (pages.oldest + 1) % Self.mostClosed
+                contents.closed[contents.oldest] = record
+                contents.oldest = (contents.oldest + 1) % Self.mostClosed
             }
-            pages.add(.closed(record))
+            contents.add(.closed(record))
         }
     }
 
     /// A client was accepted. On a worker's thread.
     public func opened(_ record: ConnectionRecord) {
-        pages.withLock { $0.add(.opened(record)) }
+        contents.withLock { $0.add(.opened(record)) }
     }
 
-    /// A reload is done.
+    /// A reload has ended.
     public func reloaded(_ report: ReloadReport) {
-        pages.withLock { $0.add(.reload(report)) }
+        contents.withLock { $0.add(.reload(report)) }
     }
 
     /// Draining has begun.
     public func beganDraining() {
-        pages.withLock { $0.add(.draining) }
+        contents.withLock { $0.add(.draining) }
     }
 
     // MARK: Reading
 
-    /// Whether end records are kept at all: while there is an admin server.
+    /// Sets whether end records are stored: while an admin server listens.
     func keep(_ isKept: Bool) {
-        pages.withLock { pages in
-            pages.isKept = isKept
+        contents.withLock { contents in
+            contents.isKept = isKept
             if !isKept {
-                pages.closed = []
-                pages.oldest = 0
+                contents.closed = []
+                contents.oldest = 0
             }
         }
     }
 
-    /// Whether events are kept for `takeEvents`.
+    /// Sets whether events are stored for `takeEvents`.
     func follow(_ isFollowed: Bool) {
-        pages.withLock { pages in
-            guard pages.isFollowed != isFollowed else { return }
-            pages.isFollowed = isFollowed
-            pages.events = []
-            pages.lost = 0
+        contents.withLock { contents in
+            guard contents.isFollowed != isFollowed else { return }
+            contents.isFollowed = isFollowed
+            contents.events = []
+            contents.lost = 0
         }
     }
 
-    /// The kept end records, the latest first.
+    /// The stored end records, latest first.
     var closedRecords: [ConnectionRecord] {
-        let (closed, oldest) = pages.withLock { ($0.closed, $0.oldest) }
+        let (closed, oldest) = contents.withLock { ($0.closed, $0.oldest) }
         return (closed[oldest...] + closed[..<oldest]).reversed()
     }
 
-    /// What happened since the last call, in order, and how much more for which there was no room.
+    /// Removes and returns the events since the last call, in order, and the number of those that did not fit.
     func takeEvents() -> (events: [Event], lost: Int) {
-        pages.withLock { pages in
+        contents.withLock { contents in
             defer {
-                pages.events = []
-                pages.lost = 0
+                contents.events = []
+                contents.lost = 0
             }
-            return (pages.events, pages.lost)
+            return (contents.events, contents.lost)
         }
     }
 }

@@ -1,16 +1,16 @@
 internal import Text
 
-/// Prometheus' text exposition format, version 0.0.4, as it is written. Pure.
+/// Writes Prometheus' text exposition format, version 0.0.4. Pure.
 struct Exposition {
-    /// What kind a metric is.
+    /// The type of a metric.
     enum Kind: String {
         case counter, gauge, histogram
     }
 
-    /// What is written so far.
+    /// The output so far.
     private(set) var bytes: [UInt8] = []
 
-    /// Starts a metric: everything of one name stands together.
+    /// Starts a metric. All samples of one name must follow each other.
     mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
         bytes.append("# HELP \(name) ")
         bytes.append(helpText: help)
@@ -24,14 +24,14 @@ struct Exposition {
         bytes.append("\n")
     }
 
-    /// One number with nine digits behind the point.
+    /// One number with nine decimals.
     mutating func sample(_ name: String, _ labels: [(String, String)] = [], decimal value: Double) {
         begin(name, labels)
         bytes.append(decimal: value, digits: 9)
         bytes.append("\n")
     }
 
-    /// A time in seconds, exact to the nanosecond however long it is.
+    /// A time in seconds, exact to the nanosecond for any length.
     mutating func sample(_ name: String, _ labels: [(String, String)] = [], nanoseconds: UInt128) {
         let (seconds, rest) = nanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
         begin(name, labels)

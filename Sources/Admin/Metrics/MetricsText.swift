@@ -2,25 +2,25 @@ internal import Configuration
 internal import Relay
 internal import Text
 
-/// Everything that the metrics are made from, at one moment.
+/// The values of the metrics at one moment.
 struct MetricsInput: Sendable {
-    /// What every relay has done, by name; one that a reload has removed stays in it.
+    /// The counters of every relay by name, including removed ones.
     var relays: [String: RelayFigures]
-    /// Names of configured relays: they are exposed from the start, also before a client has come.
+    /// Names of configured relays, which are exposed before their first client.
     var configured: [String]
-    /// How relays are recorded.
+    /// The state of the relays' recordings.
     var recordings: [RecordingState]
-    /// The process as a whole.
+    /// The state of the process.
     var facts: Standing.Facts
     var version: String
-    /// When it started, nanoseconds since 1970 UTC.
+    /// Its start, nanoseconds since 1970 UTC.
     var started: Int64
-    var process: ProcessFigures
+    var process: ProcessStats
 }
 
-/// The text of `/metrics`. Pure; the names are a contract.
+/// The text of `/metrics`. Pure. The names are stable.
 enum MetricsText {
-    /// Reasons that every relay has from the start, so that a rate over the first of them is right.
+    /// Reasons that every relay exposes from the start, so that the rate over the first one is right.
     private static let usualReasons: [EndReason] = [.clientClosed, .upstreamClosed]
 
     static func make(_ input: MetricsInput) -> [UInt8] {
@@ -41,48 +41,48 @@ enum MetricsText {
 
     private static func connections(_ relays: Relays, _ text: inout Exposition) {
         text.metric("tapline_connections_accepted_total", .counter, "Clients that were accepted.")
-        for (name, figures) in relays {
-            text.sample("tapline_connections_accepted_total", [("relay", name)], figures.accepted)
+        for (name, stats) in relays {
+            text.sample("tapline_connections_accepted_total", [("relay", name)], stats.accepted)
         }
         text.metric("tapline_connections_open", .gauge, "Connections that are open.")
-        for (name, figures) in relays { text.sample("tapline_connections_open", [("relay", name)], figures.open) }
+        for (name, stats) in relays { text.sample("tapline_connections_open", [("relay", name)], stats.open) }
         text.metric("tapline_connections_ended_total", .counter, "Connections that ended, by why they did.")
-        for (name, figures) in relays {
-            for reason in EndReason.allCases where figures.ended[reason] != nil || usualReasons.contains(reason) {
+        for (name, stats) in relays {
+            for reason in EndReason.allCases where stats.ended[reason] != nil || usualReasons.contains(reason) {
                 text.sample(
                     "tapline_connections_ended_total",
                     [("relay", name), ("reason", reason.rawValue), ("closed_by", reason.closedBy.rawValue)],
-                    figures.ended[reason] ?? 0)
+                    stats.ended[reason] ?? 0)
             }
         }
         text.metric(
             "tapline_connection_seconds", .histogram, "From accept to the end, of connections that ended.")
-        for (name, figures) in relays { histogram("tapline_connection_seconds", name, figures.lifetimes, &text) }
+        for (name, stats) in relays { histogram("tapline_connection_seconds", name, stats.lifetimes, &text) }
         text.metric(
             "tapline_accept_pauses_total", .counter,
             "How often a listener paused because no more connections could be accepted, or because it failed.")
-        for (name, figures) in relays {
-            text.sample("tapline_accept_pauses_total", [("relay", name)], figures.acceptPauses)
+        for (name, stats) in relays {
+            text.sample("tapline_accept_pauses_total", [("relay", name)], stats.acceptPauses)
         }
         text.metric(
             "tapline_accept_errors_total", .counter,
             "Errors of accept: a client was gone already, the system was short of resources, or the listener failed.")
-        for (name, figures) in relays {
-            text.sample("tapline_accept_errors_total", [("relay", name)], figures.acceptErrors)
+        for (name, stats) in relays {
+            text.sample("tapline_accept_errors_total", [("relay", name)], stats.acceptErrors)
         }
     }
 
     private static func bytes(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_bytes_total", .counter, "Bytes that the destination took, as they pass; up is from the client.")
-        for (name, figures) in relays {
-            text.sample("tapline_bytes_total", [("relay", name), ("direction", "up")], figures.bytesUp)
-            text.sample("tapline_bytes_total", [("relay", name), ("direction", "down")], figures.bytesDown)
+        for (name, stats) in relays {
+            text.sample("tapline_bytes_total", [("relay", name), ("direction", "up")], stats.bytesUp)
+            text.sample("tapline_bytes_total", [("relay", name), ("direction", "down")], stats.bytesDown)
         }
         text.metric("tapline_spliced_bytes_total", .counter, "How many of them never left the kernel.")
-        for (name, figures) in relays {
-            text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "up")], figures.splicedUp)
-            text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "down")], figures.splicedDown)
+        for (name, stats) in relays {
+            text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "up")], stats.splicedUp)
+            text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "down")], stats.splicedDown)
         }
     }
 
@@ -90,11 +90,11 @@ enum MetricsText {
         text.metric(
             "tapline_connect_seconds", .histogram,
             "From accept until the upstream was connected, name lookup included; of those that were.")
-        for (name, figures) in relays { histogram("tapline_connect_seconds", name, figures.connectTimes, &text) }
+        for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
             "tapline_connect_failures_total", .counter, "Connects that failed, by why and by the configured upstream.")
-        for (name, figures) in relays {
-            let failures = figures.connectFailures.sorted {
+        for (name, stats) in relays {
+            let failures = stats.connectFailures.sorted {
                 ($0.key.endpoint, $0.key.reason.rawValue) < ($1.key.endpoint, $1.key.reason.rawValue)
             }
             for (failure, count) in failures {
@@ -119,7 +119,7 @@ enum MetricsText {
         text.sample(name + "_count", [("relay", relay)], histogram.count)
     }
 
-    /// `0.5`, and `5` rather than `5.0`.
+    /// `0.5`, and `5` instead of `5.0`.
     private static func shortest(_ number: Double) -> String {
         number == number.rounded() ? "\(Int(number))" : "\(number)"
     }
@@ -129,13 +129,13 @@ enum MetricsText {
         text.metric("tapline_recording", .gauge, "Whether a relay is recorded now.")
         for state in states { text.sample("tapline_recording", [("relay", state.relay)], state.isRecording ? 1 : 0) }
         text.metric("tapline_recorded_bytes_total", .counter, "Bytes that were recorded.")
-        for (relay, figures) in relays {
-            text.sample("tapline_recorded_bytes_total", [("relay", relay)], figures.recordedBytes)
+        for (relay, stats) in relays {
+            text.sample("tapline_recorded_bytes_total", [("relay", relay)], stats.recordedBytes)
         }
         text.metric(
             "tapline_recording_dropped_bytes_total", .counter, "Bytes that had to be left out of a recording.")
-        for (relay, figures) in relays {
-            text.sample("tapline_recording_dropped_bytes_total", [("relay", relay)], figures.droppedBytes)
+        for (relay, stats) in relays {
+            text.sample("tapline_recording_dropped_bytes_total", [("relay", relay)], stats.droppedBytes)
         }
         text.metric("tapline_recording_trouble", .gauge, "Whether a recording cannot be written at the moment.")
         for state in states {
@@ -166,7 +166,7 @@ enum MetricsText {
         text.sample("tapline_build_info", [("version", input.version)], 1)
     }
 
-    /// By Prometheus' own names (client_golang, process collector).
+    /// With Prometheus' own names (client_golang, process collector).
     private static func process(_ input: MetricsInput, _ text: inout Exposition) {
         let process = input.process
         text.metric("process_cpu_seconds_total", .counter, "Processor time, user and system, in seconds.")
@@ -175,7 +175,7 @@ enum MetricsText {
         text.sample("process_open_fds", [], process.openDescriptors)
         text.metric("process_max_fds", .gauge, "The most file descriptors that may be open.")
         text.sample("process_max_fds", [], process.descriptorLimit)
-        // Not known without /proc; a sample of 0 would be wrong.
+        // Unknown without /proc; a sample of 0 would be wrong.
         if process.residentBytes > 0 {
             text.metric("process_virtual_memory_bytes", .gauge, "Address space.")
             text.sample("process_virtual_memory_bytes", [], process.virtualBytes)

@@ -11,12 +11,12 @@ final class AcceptFailures: Sendable {
 
     private let state: Mutex<State>
 
-    /// `period`: how often they are logged at most, in nanoseconds.
+    /// `period`: the shortest time between log entries, in nanoseconds.
     init(logEvery period: UInt64) {
         state = Mutex(State(throttle: Throttle(every: period)))
     }
 
-    /// The error since the last call.
+    /// The last error since the previous call.
     func takeLast() -> String {
         state.withLock { state in
             defer { state.last = nil }
@@ -24,18 +24,18 @@ final class AcceptFailures: Sendable {
         }
     }
 
-    /// Notes an error.
+    /// Stores an error.
     func note(_ error: String) {
         state.withLock { $0.last = error }
     }
 
-    /// Whether the last one may be logged now: the first, and then one in every period.
+    /// Whether an error may be logged now: one in each period.
     func mayLog() -> Bool {
         state.withLock { $0.throttle.allows(at: NIODeadline.now().uptimeNanoseconds) }
     }
 }
 
-/// Notes the errors of one listening socket.
+/// Stores the errors of one listening socket.
 final class AcceptErrors: ChannelInboundHandler {
     typealias InboundIn = any Channel
 

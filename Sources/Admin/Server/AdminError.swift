@@ -1,14 +1,14 @@
 internal import Text
 
-/// Why a request is not done: its status, a word for programs, and a sentence for people.
+/// An error answer: its status, a code for programs, and a sentence for people.
 struct AdminError: Error, Hashable, Sendable {
     /// The HTTP status.
     let status: Int
-    /// One word.
+    /// The code, one word.
     let code: String
     /// What is wrong and what would be right.
     let message: String
-    /// Header fields beside, such as `Allow`.
+    /// Further header fields, such as `Allow`.
     var fields: [String: String] = [:]
 
     static func badRequest(_ message: String) -> AdminError {
@@ -61,7 +61,7 @@ struct AdminError: Error, Hashable, Sendable {
         AdminError(status: 503, code: code, message: message)
     }
 
-    /// Text of the request within a message: clipped. What could act on a reader is escaped with the message.
+    /// Text of the request in a message, clipped. The whole message is escaped later.
     static func quoted(_ text: String) -> String {
         text.count <= 80 ? "`\(text)`" : "`\(text.prefix(80))…`"
     }

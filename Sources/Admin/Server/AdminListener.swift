@@ -5,22 +5,22 @@ internal import Synchronization
 
 /// The admin server's sockets, bound and listening, but not served yet.
 ///
-/// Made and ended by the supervisor, which serves or discards it.
+/// Owned by the supervisor, which serves or discards it.
 public final class AdminListener: Sendable {
-    /// The addresses as bound: port 0 has become the port it got.
+    /// The bound addresses, with the actual port in place of port 0.
     public let addresses: [SocketAddress]
     let sockets: [SocketParcel]
-    /// Those of them that no other process handed over.
+    /// The sockets that were not handed over by another process.
     private let bound: [SocketParcel]
-    /// The file of a Unix socket; nil for an abstract name, which has none.
+    /// The file of a Unix socket; nil for an abstract name.
     public let file: SocketFile?
-    /// The file of the listener whose path it has now, until it is served or discarded.
+    /// The file of the listener whose path it took over, until it is served or discarded.
     private let replaced: SocketFile.SetAside?
-    /// Further descriptors of the sockets, for a process that takes this one's place: those that are served are NIO's.
+    /// Duplicates of the sockets for a successor process: SwiftNIO owns the ones that are served.
     private let copies: [SocketParcel]
     private let ownsFile: Atomic<Bool>
 
-    /// Makes a further descriptor of a socket that is bound.
+    /// Duplicates a bound socket.
     typealias Duplicate = (SocketParcel) throws(Errno) -> Socket?
 
     private init(
@@ -41,9 +41,9 @@ public final class AdminListener: Sendable {
         self.copies = copies
     }
 
-    /// Binds. A Unix socket's file has the mode 0600 from the start. `released`: addresses of ours that are about to be
-    /// closed, which the new ones may overlap. `handedOver`: what another process has bound for the same, taken where it
-    /// fits. Throws what a person can act on; nothing is left bound then, and no file.
+    /// Binds. A Unix socket's file has the mode 0600 from the start. `released`: own addresses that are about to be closed,
+    /// which the new ones may overlap. `handedOver`: sockets that another process has bound, used for equal addresses.
+    /// After an error, nothing is bound and no file is left.
     public static func bind(
         _ listen: ListenAddress, released: [HeldAddress] = [], handedOver: [HandedSocket] = []
     ) throws(SystemError) -> AdminListener {
@@ -63,24 +63,24 @@ public final class AdminListener: Sendable {
                 let socket = try Socket(family: address.family)
                 try socket.bind(to: address, sharing: released.contains { $0.address.overlaps(address) })
                 try socket.allowSharing()
-                // The accepted sockets inherit it: a client whose machine is gone says so in no other way.
+                // Accepted sockets inherit it. Only keepalive detects a client whose machine is gone.
                 try socket.set(.standard)
                 try socket.listen()
                 addresses.append(socket.localAddress ?? address)
                 bound.append(SocketParcel(socket))
                 sockets.append(bound[bound.count - 1])
             } catch {
-                // Without IPv6 on the system the other loopback has to do.
+                // Without IPv6, the IPv4 loopback address is enough.
                 let isSpare = address.family == AF_INET6 && !addresses.isEmpty
                 guard isSpare, error.code == EAFNOSUPPORT || error.code == EADDRNOTAVAIL else {
-                    throw SystemError(listeningOn: address, for: whom, subject: .admin, error)
+                    throw SystemError(listeningOn: address, for: owner, subject: .admin, error)
                 }
             }
         }
         do {
             return try AdminListener(addresses: addresses, sockets: sockets, bound: bound, file: nil)
         } catch {
-            throw SystemError(listeningOn: wanted[0], for: whom, subject: .admin, error)
+            throw SystemError(listeningOn: wanted[0], for: owner, subject: .admin, error)
         }
     }
 
@@ -109,25 +109,25 @@ public final class AdminListener: Sendable {
                 throw error
             }
         } catch {
-            throw SystemError(listeningOn: address, for: whom, subject: .admin, error)
+            throw SystemError(listeningOn: address, for: owner, subject: .admin, error)
         }
     }
 
     /// The name in messages.
-    private static let whom = "the admin API"
+    private static let owner = "the admin API"
 
-    /// What an error of `bind` for an address says was attempted.
+    /// The attempt that an error of `bind` names.
     public static func attempt(_ address: SocketAddress) -> String {
-        "listen on \(address) for \(whom)"
+        "listen on \(address) for \(owner)"
     }
 
-    /// Removes the file of a Unix socket, if it is still ours.
+    /// Removes the file of a Unix socket if this process owns it.
     public func removeFile() {
         if ownsFile.load(ordering: .relaxed) { file?.remove() }
     }
 
-    /// It is not wanted after all: its sockets close, but for those that were handed over; its file is removed, and the
-    /// listener whose path it took has it again.
+    /// Undoes `bind`: closes the sockets that were not handed over, removes the file, and restores the file of the listener
+    /// whose path it took over.
     public func discard() {
         closeCopies()
         for socket in bound { _ = socket.take() }
@@ -135,22 +135,22 @@ public final class AdminListener: Sendable {
         replaced?.restore()
     }
 
-    /// It is in force: the listener whose path it took is not wanted any more.
+    /// Removes the replaced file, once this listener is served.
     func removeReplaced() {
         replaced?.remove()
     }
 
-    /// Its addresses, for others that bind before it is closed.
+    /// Its addresses, for listeners that are bound before it is closed.
     var held: [HeldAddress] {
         addresses.map { HeldAddress($0, file: ownsFile.load(ordering: .relaxed) ? file : nil) }
     }
 
-    /// The process that had handed the sockets over is through with them: a file is this one's from now on.
+    /// The process that handed the sockets over has ended: this process owns their file now.
     public func ownFile() {
         ownsFile.store(true, ordering: .relaxed)
     }
 
-    /// Copies for a process that takes this one's place, none numbered under `lowest`.
+    /// Duplicates for a successor process, with descriptors of at least `lowest`.
     func copies(from lowest: Int32) throws(Errno) -> [HandedSocket] {
         var all: [HandedSocket] = []
         for copy in copies {
@@ -160,15 +160,14 @@ public final class AdminListener: Sendable {
         return all
     }
 
-    /// Another descriptor of one of its sockets, which listens again should it have stopped; nil when the copies are
-    /// closed.
+    /// A duplicate of one of its sockets, which is listening again; nil when the duplicates are closed.
     func reopened(_ position: Int) throws(Errno) -> CInt? {
         guard position < copies.count, let socket = try copies[position].duplicate() else { return nil }
         try socket.listen()
         return socket.release()
     }
 
-    /// Closes the copies that are kept for another process.
+    /// Closes the duplicates.
     func closeCopies() {
         for copy in copies { _ = copy.take() }
     }

@@ -11,29 +11,29 @@ internal import Relay
 public import Sockets
 internal import Synchronization
 
-/// The admin API: HTTP on sockets that are bound already.
+/// The admin API: HTTP on bound sockets.
 ///
-/// Made by the supervisor, used from its thread; everything else happens on one thread of the server's own, which is
-/// started at the first `serve`, runs at a lower priority than the workers, and lives until the process ends. It talks
-/// to the workers by their mailboxes only.
+/// Owned by the supervisor and used on its thread. Everything else runs on one thread of the server's own, which is started
+/// by the first `serve`, has a lower priority than the workers, and lives until the process ends. It reaches the workers
+/// through their mailboxes only.
 public final class AdminServer: Sendable {
-    /// The most clients at once, where the limit of descriptors allows it. Half of them may follow a stream, so that a
-    /// probe always finds room.
+    /// The largest number of clients, if the limit of descriptors allows it. Half of them may follow a stream, so that
+    /// there is always room for a probe.
     static let mostClients = 64
-    /// How much a request's header may have, and its body.
+    /// The largest header and the largest body of a request.
     static let mostHeaderBytes = 16 << 10
     static let mostBodyBytes = 64 << 10
 
-    /// How long clients of streams have to take the end of them.
-    private static let lastWords = TimeAmount.milliseconds(100)
-    /// How long clients may take for the request they are at when another process, or another socket, serves the next.
-    private static let lastRequests = TimeAmount.milliseconds(250)
-    /// How long after SwiftNIO closed a listening socket it is served again.
+    /// The time in which clients of streams can read the end of the stream.
+    private static let streamGrace = TimeAmount.milliseconds(100)
+    /// The time in which clients can finish a request when another process or another socket serves the next one.
+    private static let requestGrace = TimeAmount.milliseconds(250)
+    /// The delay after which a listening socket that SwiftNIO has closed is served again.
     private static let pause = TimeAmount.seconds(1)
-    /// How often that is logged at most, in nanoseconds.
+    /// The shortest time between log entries about that, in nanoseconds.
     private static let logPeriod: UInt64 = 60_000_000_000
 
-    /// The requests that the gate admits; a reload may change it.
+    /// What the gate requires of requests. A reload may change it.
     struct Terms: Sendable {
         var hosts: [String]
         var token: AdminToken?
@@ -44,17 +44,17 @@ public final class AdminServer: Sendable {
         var responder: Responder?
         var listener: AdminListener?
         var channels: [any Channel] = []
-        /// Every client, of this listener and of former ones: there is one limit for all. Made on the loop.
+        /// The clients of this listener and of previous ones, under one limit. Created on the loop.
         var table: NIOLoopBound<ClientTable>?
     }
 
-    /// What becomes of clients when their listener is closed.
-    private enum Farewell {
-        /// All go, streams after their last events.
+    /// What happens to clients when their listener is closed.
+    private enum Closing {
+        /// All are closed, streams after their last events.
         case now
-        /// All go, after a moment for the requests that they are at: another process serves the next ones.
+        /// All are closed after `requestGrace`: another process serves the next requests.
         case afterRequests
-        /// The same, but streams go on: the API has moved to other sockets.
+        /// The same, but streams continue: the API has moved to other sockets.
         case streamsStay
     }
 
@@ -70,29 +70,28 @@ public final class AdminServer: Sendable {
         self.init(services, logger: logger, refusal: Errno.refusingEventLoop)
     }
 
-    /// `refusal` says what the system would refuse of the thread; nil where it has all of it.
+    /// `refusal` returns the error with which the system would refuse the thread, or nil.
     init(_ services: AdminServices, logger: Logger, refusal: @escaping @Sendable () -> Errno?) {
         self.services = services
         self.logger = logger
         self.refusal = refusal
     }
 
-    /// Where it listens; empty while it does not.
+    /// The addresses that it listens on.
     public var addresses: [Sockets.SocketAddress] { running.withLock { $0.listener?.addresses ?? [] } }
 
-    /// The same, for others that bind before it listens elsewhere.
+    /// The addresses, for listeners that are bound before it moves.
     public var held: [HeldAddress] { running.withLock { $0.listener?.held ?? [] } }
 
-    /// What requests need from now on: the names accepted in `Host`, and the token.
+    /// Sets the names that `Host` may contain, and the token.
     public func set(_ settings: AdminSettings, token: AdminToken?) {
         terms.withLock { $0 = Terms(hosts: settings.hosts, token: token) }
     }
 
     // MARK: Listening
 
-    /// Serves a listener; one that was served before is closed. What is kept and streamed goes on: end records, events,
-    /// and the streams of clients that the old listener accepted. `closed` is called when nothing listens at the old
-    /// addresses any more, perhaps on another thread.
+    /// Serves a listener and closes the previous one. End records, events, and the streams of the previous listener's clients
+    /// are kept. `closed` is called when the previous addresses are closed, perhaps on another thread.
     public func serve(_ listener: AdminListener, closed: @escaping @Sendable () -> Void = {}) {
         let old = endListening()
         old.listener?.removeFile()
@@ -119,8 +118,8 @@ public final class AdminServer: Sendable {
         accept(on: descriptors, of: listener, thread, responder, most: most)
     }
 
-    /// Fails where the API's thread is not there yet and cannot be started. Before `serve`: SwiftNIO would end the
-    /// process, and with it every connection.
+    /// Throws if the API's thread is not running and cannot be started. Called before `serve`, in which SwiftNIO would end
+    /// the process, and with it every connection.
     public func checkThread(for listen: ListenAddress) throws(SystemError) {
         guard running.withLock({ $0.thread == nil }), let error = refusal() else { return }
         let attempt = listen.socketAddresses.first.map { AdminListener.attempt($0) } ?? "serve the admin API"
@@ -131,10 +130,10 @@ public final class AdminServer: Sendable {
     }
 
     private static func startThread() -> LoopExecutor {
-        // Never shut down: a task that was left behind may still have to run on it.
+        // Never shut down: a remaining task may still have to run on it.
         let loop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
         Inheritance.end()
-        // On Linux this concerns the calling thread alone (setpriority(2), "C library/kernel differences").
+        // On Linux this affects the calling thread only (setpriority(2), "C library/kernel differences").
         loop.execute { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
         return LoopExecutor(loop)
     }
@@ -175,11 +174,11 @@ public final class AdminServer: Sendable {
                     return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
                         let pipeline = channel.pipeline.syncOperations
                         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-                        // Each directly behind the decoder, so the second stands before the first.
+                        // Each is added directly after the decoder, so the second precedes the first.
                         try pipeline.addHandler(TargetAuthority(), position: .after(decoder))
                         try pipeline.addHandler(ResponseFraming(), position: .after(decoder))
                         let task = Task(executorPreference: thread) { await http.handle(value: value, logger: logger) }
-                        // A stream that has nothing to write would never notice that its client has left.
+                        // A stream without events would never detect that its client has left.
                         channel.closeFuture.whenComplete { _ in task.cancel() }
                     }
                 }
@@ -192,7 +191,7 @@ public final class AdminServer: Sendable {
                 bootstrap.withBoundSocket(descriptor).whenComplete { [self] result in
                     switch result {
                     case .success(let channel):
-                        took(channel, of: listener)
+                        keep(channel, of: listener)
                         channel.closeFuture.whenComplete { [self] _ in
                             running.withLock { $0.channels.removeAll { $0 === channel } }
                             tryAgain()
@@ -206,18 +205,18 @@ public final class AdminServer: Sendable {
         }
     }
 
-    /// A socket is served now, unless the server was stopped, or moved, in the meantime.
-    private func took(_ channel: any Channel, of listener: AdminListener) {
-        let isWanted = running.withLock { running in
+    /// Keeps the channel of a socket that is served now, unless the server was stopped or moved in the meantime.
+    private func keep(_ channel: any Channel, of listener: AdminListener) {
+        let isCurrent = running.withLock { running in
             guard running.listener === listener else { return false }
             running.channels.append(channel)
             return true
         }
-        if !isWanted { channel.close(promise: nil) }
+        if !isCurrent { channel.close(promise: nil) }
     }
 
-    /// A socket is not served any more: SwiftNIO closes it on most errors of accept(2), those of a single client among
-    /// them. Serves it again after a pause, unless the server has stopped or moved. On the loop.
+    /// Serves a socket again after a pause, unless the server has stopped or moved: SwiftNIO closes it on most errors of
+    /// accept(2), including those of a single client. On the loop.
     private func reopen(
         _ position: Int, of listener: AdminListener, _ accept: @escaping @Sendable (CInt) -> Void
     ) {
@@ -240,21 +239,21 @@ public final class AdminServer: Sendable {
         }
     }
 
-    /// Listens no more: the socket's file is removed now, `closed` is called when nothing listens any more, and `done`
-    /// when every client is closed too, perhaps on another thread.
+    /// Stops listening. The socket's file is removed now, `closed` is called when the sockets are closed, and `done` when
+    /// every client is closed too, perhaps on another thread.
     public func stop(closed: @escaping @Sendable () -> Void = {}, then done: @escaping @Sendable () -> Void) {
         let state = endListening()
         state.listener?.removeFile()
         close(state, .now, closed: closed, then: done)
     }
 
-    /// Another process serves the same sockets: listens no more, leaves the file, and lets clients finish the request
-    /// they are at, for a moment. `done` is called then, perhaps on another thread.
+    /// Stops listening on sockets that another process serves. Keeps their file, and lets clients finish their requests for
+    /// a moment. `done` is called then, perhaps on another thread.
     public func leave(then done: @escaping @Sendable () -> Void) {
         close(endListening(), .afterRequests, then: done)
     }
 
-    /// Copies of the sockets for a process that takes this one's place, none numbered under `lowest`.
+    /// Duplicates of the sockets for a successor process, with descriptors of at least `lowest`.
     public func copyListeners(from lowest: Int32) throws(SystemError) -> [HandedSocket] {
         guard let listener = running.withLock({ $0.listener }) else { return [] }
         do {
@@ -264,8 +263,7 @@ public final class AdminServer: Sendable {
         }
     }
 
-    /// The process that had handed the sockets over is through with them. Returns the file of a Unix socket that is this
-    /// one's from now on.
+    /// The process that handed the sockets over has ended. Returns the file of a Unix socket that this process owns now.
     public func ownFile() -> SocketFile? {
         let listener = running.withLock { $0.listener }
         listener?.ownFile()
@@ -285,7 +283,7 @@ public final class AdminServer: Sendable {
     }
 
     private func close(
-        _ state: Running, _ farewell: Farewell, closed: @escaping @Sendable () -> Void = {},
+        _ state: Running, _ mode: Closing, closed: @escaping @Sendable () -> Void = {},
         then done: @escaping @Sendable () -> Void
     ) {
         guard let thread = state.thread, let listener = state.listener else {
@@ -293,13 +291,13 @@ public final class AdminServer: Sendable {
             return done()
         }
         var hadStreams = false
-        if farewell != .streamsStay {
+        if mode != .streamsStay {
             services.journal.keep(false)
             hadStreams = state.responder?.endStreams() ?? false
         }
         let channels = state.channels
         let group = ObjectIdentifier(listener)
-        let grace = farewell == .now ? (hadStreams ? Self.lastWords : TimeAmount.zero) : Self.lastRequests
+        let grace = mode == .now ? (hadStreams ? Self.streamGrace : TimeAmount.zero) : Self.requestGrace
         thread.loop.execute { [self] in
             let closing = channels.map { channel in
                 channel.close(promise: nil)
@@ -309,7 +307,7 @@ public final class AdminServer: Sendable {
                 closed()
                 thread.loop.scheduleTask(in: grace) { [self] in
                     let table = running.withLock { $0.table }
-                    table?.value.close(farewell == .streamsStay ? group : nil)
+                    table?.value.close(mode == .streamsStay ? group : nil)
                     done()
                 }
             }

@@ -3,9 +3,9 @@ internal import Glibc
 public import Sockets
 internal import Synchronization
 
-/// The bearer token: fixed, or in a file that is read again, so that a secret which is replaced counts at once.
+/// The bearer token: fixed, or in a file that is read again, so that a replaced secret takes effect at once.
 ///
-/// Any thread; it reads a small file, once a second at most.
+/// Any thread. Reads a small file at most once a second.
 public final class AdminToken: Sendable {
     private let path: String?
     private let known: Mutex<(value: String, read: ContinuousClock.Instant)>
@@ -15,9 +15,8 @@ public final class AdminToken: Sendable {
         known = Mutex((value, .now))
     }
 
-    /// The token of some settings: of the file, else of the environment, by the value of its variable; nil where there
-    /// is none. Throws where the file cannot be read or holds none, and where the variable holds what cannot be one: an
-    /// API that went on without would be open to everybody.
+    /// The token in the settings' file, or else in `environment`, the value of the environment variable; nil without either.
+    /// Throws if the file is unreadable or empty, or if a token is invalid: an API without a token would be open to all.
     public static func load(
         _ settings: AdminSettings, environment: String?
     ) throws(SystemError) -> AdminToken? {
@@ -36,18 +35,18 @@ public final class AdminToken: Sendable {
         }
     }
 
-    /// What is to be said of where the token comes from, though it can be used; nil where all is well.
+    /// A warning about the source of a usable token, or nil.
     public static func warning(_ settings: AdminSettings) -> String? {
         guard let path = settings.tokenFile, SmallFile.isPublic(path) else { return nil }
         return "every user of this machine can read the admin API's token in \(path); chmod o-r takes that away"
     }
 
-    /// What an error of `load` says was attempted.
+    /// The attempt that an error of `load` names.
     private static func attempt(_ settings: AdminSettings) -> String {
         "take the admin API's token from \(settings.tokenFile ?? AdminSettings.tokenVariable)"
     }
 
-    /// The token that holds now. A file that cannot be read any more leaves the last one in force.
+    /// The current token. While the file cannot be read, the last one stays in force.
     var value: String {
         guard let path else { return known.withLock { $0.value } }
         return known.withLock { known in
@@ -61,7 +60,7 @@ public final class AdminToken: Sendable {
 
     private static func read(_ path: String) -> String? {
         guard let text = SmallFile.read(path) else { return nil }
-        // A file that is being replaced may hold nothing, or half of it, for a moment.
+        // A file that is being replaced may be empty or incomplete for a moment.
         return try? TokenText.parse(text)
     }
 }

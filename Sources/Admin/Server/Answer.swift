@@ -2,13 +2,13 @@ internal import HTTPTypes
 internal import HummingbirdCore
 internal import NIOCore
 
-/// What a request is answered with.
+/// The answer to a request.
 struct Answer: Sendable {
-    /// What it consists of.
+    /// The body.
     enum Content: Sendable {
         /// These bytes.
         case whole([UInt8])
-        /// Bytes that are made while they leave, each piece when there is room for it.
+        /// Bytes that are produced piece by piece while they are sent.
         case pieces(@Sendable (inout PieceWriter) async throws -> Void)
     }
 
@@ -22,22 +22,22 @@ struct Answer: Sendable {
         Answer(status: status, content: .whole(bytes))
     }
 
-    /// The types of the answers that go on; others may come in pieces too, and end by themselves.
+    /// The types of answers without an end; others may be sent in pieces too.
     private static let streamTypes: Set<String> = [Responder.eventsType, Responder.tapType]
 
-    /// Whether an answer with these fields goes on until its client leaves.
+    /// Whether an answer with these fields lasts until its client leaves.
     static func isStream(_ fields: HTTPFields) -> Bool {
         fields[.contentType].map(streamTypes.contains) ?? false
     }
 
-    /// What goes on until it is over or its client leaves. It keeps its place for as long as it is there, made or not.
+    /// An answer that lasts until its client leaves. It keeps its slot while it exists, started or not.
     static func stream(
-        _ type: String, _ place: StreamPlace, _ make: @escaping @Sendable (inout PieceWriter) async throws -> Void
+        _ type: String, _ slot: StreamSlot, _ make: @escaping @Sendable (inout PieceWriter) async throws -> Void
     ) -> Answer {
         Answer(
             type: type,
             content: .pieces { pieces in
-                defer { withExtendedLifetime(place) {} }
+                defer { withExtendedLifetime(slot) {} }
                 try await make(&pieces)
             })
     }
@@ -53,7 +53,7 @@ struct Answer: Sendable {
         try await writer.write(response: response.head, body: response.body)
     }
 
-    /// The fields that go with it, without its length.
+    /// The header fields, without the length.
     var headers: HTTPFields {
         var headers: HTTPFields = [.contentType: type, .cacheControl: "no-store", .xContentTypeOptions: "nosniff"]
         for (name, value) in fields {
@@ -76,7 +76,7 @@ struct Answer: Sendable {
     }
 }
 
-/// Takes the pieces of an answer, and waits while the client does.
+/// Sends the pieces of an answer at the client's pace.
 struct PieceWriter {
     fileprivate var writer: any ResponseBodyWriter
 

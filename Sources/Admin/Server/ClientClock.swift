@@ -1,65 +1,64 @@
-/// How long one client of the API may take for what, as a machine without effects. Times are nanoseconds of any clock
-/// that does not jump.
+/// The time limits of one client of the API, as a state machine without effects. Times are nanoseconds of a monotonic
+/// clock.
 struct ClientClock: Hashable, Sendable {
-    /// The bounds, in nanoseconds.
+    /// The limits in nanoseconds.
     enum Limits {
-        /// From accept to the first request's whole header.
+        /// From accept to the first request's complete header.
         static let header: UInt64 = 10_000_000_000
-        /// From a request's header to the end of its body; where that was answered before, from the answer on.
+        /// From a request's header to the end of its body, or from its answer if that came first.
         static let body: UInt64 = 10_000_000_000
         /// From the end of a request to the first byte of its answer.
         static let answer: UInt64 = 30_000_000_000
-        /// Between an answer and the next request's whole header.
+        /// From an answer to the next request's complete header.
         static let idle: UInt64 = 60_000_000_000
-        /// A client takes nothing of its answer.
+        /// Without progress of the client in reading its answer.
         static let stalled: UInt64 = 30_000_000_000
     }
 
-    /// What the client, or the server, is at.
+    /// The phase of the current request.
     enum Phase: Hashable, Sendable {
         case awaitingFirst, awaitingNext, receivingBody, answering, sending
-        /// It is sent an answer that goes on.
+        /// It receives an answer without an end.
         case streaming
-        /// It has its answer, and the rest of its body is still to come, which nobody wants any more.
+        /// It has its answer, and the rest of its body is read and discarded.
         case discardingBody
     }
 
-    /// Why somebody may have to make room for another, who goes first before who goes next.
+    /// Why a client may be evicted; earlier cases are evicted first.
     enum Idleness: Int, Hashable, Sendable {
-        /// Nothing is under way: it waits for a request, or for the rest of a body that is thrown away.
+        /// No request is in progress: a request, or the rest of a discarded body, is awaited.
         case nothingUnderWay
-        /// The rest of its request is waited for.
+        /// The rest of its request is awaited.
         case sendsNothing
-        /// It takes nothing of its answer.
+        /// It does not read its answer.
         case takesNothing
     }
 
-    /// A place in the order in which clients go where there is no room for all: the more idle first, and of those who
-    /// are equally so, the one that has been so for the longest time.
-    struct Turn: Hashable, Comparable, Sendable {
+    /// The order of eviction when there are too many clients: by idleness, then by the longest time in it.
+    struct EvictionRank: Hashable, Comparable, Sendable {
         let idleness: Idleness
         let since: UInt64
 
-        static func < (left: Turn, right: Turn) -> Bool {
+        static func < (left: EvictionRank, right: EvictionRank) -> Bool {
             (left.idleness.rawValue, left.since) < (right.idleness.rawValue, right.since)
         }
     }
 
     enum Event: Hashable, Sendable {
-        /// A request's header has come; its body; its answer has begun, and is over.
+        /// A request's header was received; its body; its answer has begun; it has ended.
         case head, endOfRequest, answerBegan, answerEnded
-        /// Its answer has begun, and goes on until it leaves.
+        /// An answer without an end has begun.
         case streamBegan
         /// The client has ended its half of the connection.
         case inputClosed
-        /// The client takes no more of what is sent, or takes again.
+        /// The client stops reading, or reads again.
         case blocked, unblocked
     }
 
     private(set) var phase = Phase.awaitingFirst
     private(set) var since: UInt64
     private var blockedSince: UInt64?
-    /// The answer began before the request's end: the rest of the body is still to be read.
+    /// The answer began before the request's end: the rest of the body must be read.
     private var owesBody = false
     private var isInputClosed = false
 
@@ -68,22 +67,22 @@ struct ClientClock: Hashable, Sendable {
         since = now
     }
 
-    /// When it has to make room for another; nil as long as something is done for it that it does not hold up. Whoever
-    /// only stalls has a turn, however he does it, so that no number of such clients can keep others out.
-    var turn: Turn? {
+    /// Its rank for eviction; nil while the server works for it and the client does not stall. Every way of stalling has a
+    /// rank, so that no number of stalling clients can keep others out.
+    var evictionRank: EvictionRank? {
         switch phase {
-        case .awaitingFirst, .awaitingNext, .discardingBody: Turn(idleness: .nothingUnderWay, since: since)
-        case .receivingBody: Turn(idleness: .sendsNothing, since: since)
-        case .answering, .sending, .streaming: blockedSince.map { Turn(idleness: .takesNothing, since: $0) }
+        case .awaitingFirst, .awaitingNext, .discardingBody: EvictionRank(idleness: .nothingUnderWay, since: since)
+        case .receivingBody: EvictionRank(idleness: .sendsNothing, since: since)
+        case .answering, .sending, .streaming: blockedSince.map { EvictionRank(idleness: .takesNothing, since: $0) }
         }
     }
 
-    /// Whether it counts as gone. An end of stream may be half a close, of somebody who has asked and waits for the
-    /// answer. One that has no end would hold its place until something passes, which on a quiet relay is never; so
-    /// there it is taken for what it is when curl or a browser is closed.
+    /// Whether it counts as gone. An end of stream may be a half-close of a client that waits for its answer. For an answer
+    /// without an end, waiting for the next write could keep the slot forever on a quiet relay, so there the end of stream
+    /// counts as a close, which it is when curl or a browser is closed.
     var hasLeft: Bool { isInputClosed && phase == .streaming }
 
-    /// Something happened.
+    /// Handles an event.
     mutating func handle(_ event: Event, at now: UInt64) {
         switch event {
         case .head:
@@ -113,7 +112,7 @@ struct ClientClock: Hashable, Sendable {
         since = now
     }
 
-    /// Whether its time is up.
+    /// Whether a limit is exceeded.
     func isOver(at now: UInt64) -> Bool {
         if let blockedSince, now >= blockedSince + Limits.stalled { return true }
         let limit: UInt64

@@ -2,11 +2,11 @@ internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 
-/// The clients of the admin server: how many there are at once, and how long each may take.
+/// The clients of the admin server, with a limit of their number and of the time that each may take.
 ///
 /// Confined to the server's loop.
 final class ClientTable {
-    /// How many may be there at once. Each costs a descriptor of those that the relay keeps back.
+    /// The largest number at once. Each uses a descriptor of the relay's reserve.
     let most: Int
     private var clients: [ObjectIdentifier: ClientWatch] = [:]
     private var sweep: RepeatedTask?
@@ -15,17 +15,18 @@ final class ClientTable {
         self.most = most
     }
 
-    /// A client has come. When all places are taken, the one whose turn is first goes; where all are busy, the new one.
-    func enter(_ client: ClientWatch, on loop: any NIOCore.EventLoop) {
+    /// Adds a client. Above the limit, the client with the lowest eviction rank is disconnected, or the new one if none has
+    /// a rank.
+    func add(_ client: ClientWatch, on loop: any NIOCore.EventLoop) {
         clients[ObjectIdentifier(client)] = client
         if clients.count > most {
-            let turns = clients.values.compactMap { other in
-                other === client ? nil : other.clock.turn.map { (client: other, turn: $0) }
+            let candidates = clients.values.compactMap { other in
+                other === client ? nil : other.clock.evictionRank.map { (client: other, rank: $0) }
             }
-            let leaving = turns.min { $0.turn < $1.turn }?.client ?? client
-            // At once: closing takes a turn of the loop, and others may enter in this one.
-            clients[ObjectIdentifier(leaving)] = nil
-            leaving.close()
+            let evicted = candidates.min { $0.rank < $1.rank }?.client ?? client
+            // Removed at once: closing takes until the loop's next turn, and other clients may be added before.
+            clients[ObjectIdentifier(evicted)] = nil
+            evicted.close()
         }
         guard sweep == nil else { return }
         let bound = NIOLoopBound(self, eventLoop: loop)
@@ -34,8 +35,8 @@ final class ClientTable {
         }
     }
 
-    /// A client has gone.
-    func leave(_ client: ClientWatch) {
+    /// Removes a client.
+    func remove(_ client: ClientWatch) {
         clients[ObjectIdentifier(client)] = nil
         guard clients.isEmpty else { return }
         sweep?.cancel()
@@ -46,7 +47,7 @@ final class ClientTable {
         for client in clients.values where client.clock.isOver(at: now) { client.close() }
     }
 
-    /// Closes every client; or, of the listener `group`, those that follow no stream.
+    /// Closes every client, or only the clients of the listener `group` without a stream.
     func close(_ group: ObjectIdentifier? = nil) {
         for client in clients.values {
             if let group, client.group != group || client.clock.phase == .streaming { continue }
@@ -55,7 +56,7 @@ final class ClientTable {
     }
 }
 
-/// Watches one client's time. Confined to the server's loop.
+/// Enforces one client's time limits. Confined to the server's loop.
 final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -75,15 +76,15 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        table.enter(self, on: context.eventLoop)
+        table.add(self, on: context.eventLoop)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
-        table.leave(self)
+        table.remove(self)
     }
 
-    /// Closes the client's connection at once.
+    /// Closes the client's connection.
     func close() {
         context?.close(promise: nil)
     }
@@ -103,7 +104,7 @@ final class ClientWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
-        // `100 Continue` is no answer yet.
+        // `100 Continue` is not the answer.
         case .head(let head) where head.status.kind == .informational: break
         case .head(let head): note(Answer.isStream(head.headerFields) ? .streamBegan : .answerBegan)
         case .body: break

@@ -1,59 +1,59 @@
 internal import Sockets
 
-/// Who may ask what: the checks that come before a route is carried out. Pure.
+/// Decides which requests are admitted. Pure.
 struct Gate: Sendable {
-    /// What a request says of itself, as far as it is checked.
-    struct Visitor: Hashable, Sendable {
+    /// The checked properties of a request.
+    struct Request: Hashable, Sendable {
         var method: String
         /// The path without its query.
         var path: String
         /// `Host`.
         var host: String?
-        /// Whether `Host` is there more than once: then two readers of the request may not mean the same one.
+        /// Whether `Host` is repeated: then two parsers may choose different ones.
         var isHostRepeated = false
         /// `Origin`.
         var origin: String?
-        /// `Sec-Fetch-Site` (W3C, Fetch Metadata): what the browser says of whose page it was.
+        /// `Sec-Fetch-Site` (W3C, Fetch Metadata): the browser's relation of the requesting page to this server.
         var fetchSite: String?
         /// `Authorization`.
         var authorization: String?
     }
 
-    /// Names good in `Host` besides IP literals and localhost, in lower case.
+    /// Names that `Host` may contain besides IP literals and localhost, in lower case.
     let hosts: Set<String>
-    /// The bearer token; nil: none is asked for.
+    /// The bearer token; nil: none is required.
     let token: String?
-    /// Whether `Host` may be anything, or missing: on a Unix socket, which no browser can be led to by a name. Clients
-    /// there write the socket's path, `localhost`, a word of their own, or nothing.
+    /// Whether `Host` is not checked: on a Unix socket, which a browser cannot reach by a name. Its clients send the socket's
+    /// path, `localhost`, any other word, or no `Host`.
     let acceptsAnyHost: Bool
 
-    /// A gate by the settings' hosts and a token.
+    /// A gate with the settings' hosts and a token.
     init(hosts: [String], token: String?, acceptsAnyHost: Bool = false) {
         self.hosts = Set(hosts.map { $0.lowercased() })
         self.token = token
         self.acceptsAnyHost = acceptsAnyHost
     }
 
-    /// Admits a request: the route, or why not. `Host` is checked first: a page that gets here by DNS rebinding learns
-    /// nothing more.
-    func admit(_ visitor: Visitor) throws(AdminError) -> Route {
-        guard !visitor.isHostRepeated else { throw .badRequest("Host is there twice") }
-        guard acceptsAnyHost || visitor.host.map(isOwn(host:)) == true else { throw .foreignHost(visitor.host) }
-        if let origin = visitor.origin, !isOwn(origin: origin, host: visitor.host ?? "") {
+    /// Returns the route of an admitted request, or throws the refusal. `Host` is checked first, so that a page that uses DNS
+    /// rebinding learns nothing else.
+    func admit(_ request: Request) throws(AdminError) -> Route {
+        guard !request.isHostRepeated else { throw .badRequest("Host is there twice") }
+        guard acceptsAnyHost || request.host.map(isOwn(host:)) == true else { throw .foreignHost(request.host) }
+        if let origin = request.origin, !isOwn(origin: origin, host: request.host ?? "") {
             throw .foreignOrigin(origin)
         }
-        let route = Route(path: visitor.path)
-        // A browser says so also where it sends no Origin: a link in another page may show ours, and nothing else.
-        if let site = visitor.fetchSite?.lowercased(), site != "same-origin", site != "none", route != .page {
+        let route = Route(path: request.path)
+        // Browsers also send it without Origin. A link in another site's page may open the page, and nothing else.
+        if let site = request.fetchSite?.lowercased(), site != "same-origin", site != "none", route != .page {
             throw .foreignOrigin("another site")
         }
-        // Who has no token does not learn what there is.
-        if let token, !(route?.isOpen ?? false), !Self.isToken(visitor.authorization, token) { throw .unauthorized }
+        // Without the token, a client does not learn which paths exist.
+        if let token, !(route?.isOpen ?? false), !Self.isToken(request.authorization, token) { throw .unauthorized }
         guard let route else {
-            throw .notFound("there is nothing at \(AdminError.quoted(visitor.path)); GET /v1/status is a start")
+            throw .notFound("there is nothing at \(AdminError.quoted(request.path)); GET /v1/status is a start")
         }
-        guard route.methods.contains(visitor.method) else {
-            throw .methodNotAllowed(visitor.method, route.methods)
+        guard route.methods.contains(request.method) else {
+            throw .methodNotAllowed(request.method, route.methods)
         }
         return route
     }
@@ -70,7 +70,7 @@ struct Gate: Sendable {
             || hosts.contains(plain)
     }
 
-    /// The host without its port; nil when that is none.
+    /// The host without its port; nil if invalid.
     private static func name(ofHost host: String) -> String? {
         let end: String.Index
         if host.hasPrefix("[") {
@@ -84,12 +84,12 @@ struct Gate: Sendable {
         return end == host.startIndex ? nil : String(host[..<end])
     }
 
-    /// Digits only: `UInt16` by itself would take a sign, too.
+    /// Digits only: `UInt16` would accept a sign.
     private static func isPort(_ text: Substring) -> Bool {
         text.utf8.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") } && UInt16(text) != nil
     }
 
-    /// A page's own origin is the host that it was fetched from; what stands before it, TLS or not, may be a proxy's.
+    /// The page's origin is the host that it was loaded from, with either scheme, because a proxy may add TLS.
     private func isOwn(origin: String, host: String) -> Bool {
         let own = host.lowercased()
         let origin = origin.lowercased()
@@ -98,7 +98,7 @@ struct Gate: Sendable {
 
     // MARK: Token
 
-    /// Whether a field holds the token. How long it takes says nothing of what is right in it.
+    /// Whether a field contains the token. Compares in constant time.
     static func isToken(_ authorization: String?, _ token: String) -> Bool {
         let scheme = "bearer "
         let given = Array((authorization ?? "").utf8)
@@ -108,8 +108,8 @@ struct Gate: Sendable {
             difference |= (index < given.count ? given[index] | 0x20 : 0) ^ byte
         }
         for (index, byte) in expected.enumerated() {
-            let place = scheme.utf8.count + index
-            difference |= (place < given.count ? given[place] : 0) ^ byte
+            let position = scheme.utf8.count + index
+            difference |= (position < given.count ? given[position] : 0) ^ byte
         }
         return difference == 0
     }

@@ -1,6 +1,6 @@
 internal import NIOCore
 
-/// Carries Swift's tasks out on the admin server's one thread, so that no others are started for them.
+/// Runs Swift's tasks on the admin server's thread, so that no other threads are started for them.
 ///
 /// Any thread; the loop lives as long as the process.
 final class LoopExecutor: TaskExecutor {

@@ -1,10 +1,9 @@
 internal import Relay
 internal import Text
 
-/// What stands behind the `?` of a request, checked. What is unknown, there twice or no good value is a mistake that is
-/// told, as in the configuration.
+/// A request's query. Unknown and duplicate keys and invalid values are errors, as in the configuration.
 struct Query: Hashable, Sendable {
-    /// How many entries of a list are answered unless `limit` says otherwise, and at most.
+    /// The default of `limit` for lists, and its maximum.
     static let usualLimit = 1000
     static let mostEntries = 10_000
 
@@ -12,18 +11,18 @@ struct Query: Hashable, Sendable {
     var relay: String?
     /// The order of connections.
     var sort = Sort(key: .id, isReversed: false)
-    /// So many entries at most.
+    /// The largest number of entries.
     var limit = Query.usualLimit
     /// Only these reasons; empty: all.
     var reasons: Set<EndReason> = []
-    /// Only what ended after this connection did.
+    /// Only connections that ended after this one.
     var since: UInt64?
     /// Only this connection.
     var connection: UInt64?
 
     /// An order of connections.
     struct Sort: Hashable, Sendable {
-        /// By what.
+        /// The sort key.
         enum Key: String, CaseIterable, Hashable, Sendable {
             case id, age, bytes
             case bytesUp = "bytes_up"
@@ -40,7 +39,7 @@ struct Query: Hashable, Sendable {
     /// No query.
     init() {}
 
-    /// Reads the query of a route.
+    /// Parses the query of a route.
     init(parsing text: String?, of route: Route) throws(AdminError) {
         var seen: Set<String> = []
         for pair in (text ?? "").split(separator: "&") {
@@ -55,11 +54,11 @@ struct Query: Hashable, Sendable {
                 throw .badRequest("unknown parameter \(AdminError.quoted(key)); \(known)")
             }
             guard seen.insert(key).inserted else { throw .badRequest("`\(key)` is there twice") }
-            try take(key, value)
+            try set(key, value)
         }
     }
 
-    private mutating func take(_ key: String, _ value: String) throws(AdminError) {
+    private mutating func set(_ key: String, _ value: String) throws(AdminError) {
         switch key {
         case "relay":
             relay = value

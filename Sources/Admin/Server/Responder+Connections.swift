@@ -4,9 +4,9 @@ internal import Sockets
 internal import Synchronization
 internal import Text
 
-/// Connections, open and ended.
+/// Open and ended connections.
 extension Responder {
-    /// How many connections of a list leave in one piece.
+    /// The connections of a list that are sent in one piece.
     private static let listPiece = 64
 
     func connections(_ query: Query) async throws(AdminError) -> Answer {
@@ -37,9 +37,9 @@ extension Responder {
             ConnectionView.write(live, rate, to: &json) { json in json.list("story", story) { $0.element($1) } }
             return .json(json.bytes)
         }
-        // Before the journal: it goes from the one to the other.
+        // Before the journal: an ending connection moves from the workers to the journal.
         let pending = services.relays.pendingRecord(id)
-        // Not the shared answer: it may have ended since.
+        // Not from the shared answer: it may have ended since.
         guard let record = services.journal.closedRecords.first(where: { $0.id == id }) ?? pending else {
             throw .notFound(
                 "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
@@ -68,8 +68,8 @@ extension Responder {
     func closed(_ query: Query) async throws(AdminError) -> Answer {
         try await check(query)
         var records = await collector.closed()
-        if let since = query.since, let place = records.firstIndex(where: { $0.id == since }) {
-            records = Array(records[..<place])
+        if let since = query.since, let position = records.firstIndex(where: { $0.id == since }) {
+            records = Array(records[..<position])
         }
         if let relay = query.relay { records.removeAll { $0.relay != relay } }
         if !query.reasons.isEmpty {

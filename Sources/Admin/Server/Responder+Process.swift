@@ -4,7 +4,7 @@ internal import Sockets
 internal import Synchronization
 internal import Text
 
-/// The process as a whole.
+/// Requests about the process.
 extension Responder {
     func healthz() async throws(AdminError) -> Answer {
         guard await collector.isAlive() else {
@@ -19,7 +19,7 @@ extension Responder {
     }
 
     func readyz() throws(AdminError) -> Answer {
-        if services.standing.now.isDraining {
+        if services.status.now.isDraining {
             throw .unavailable("draining", "tapline is draining and accepts no more clients")
         }
         let listeners = services.relays.listeners.count
@@ -33,13 +33,13 @@ extension Responder {
     }
 
     func metrics() async -> Answer {
-        let figures = await collector.figures()
+        let stats = await collector.stats()
         let recordings = Array(await collector.recordings().values)
-        let facts = services.standing.now
+        let facts = services.status.now
         let text = MetricsText.make(
             MetricsInput(
-                relays: figures, configured: facts.configuration.relays.map(\.name), recordings: recordings,
-                facts: facts, version: services.standing.version, started: services.standing.started.nanoseconds,
+                relays: stats, configured: facts.configuration.relays.map(\.name), recordings: recordings,
+                facts: facts, version: services.status.version, started: services.status.started.nanoseconds,
                 process: await collector.process()))
         return Answer(type: "text/plain; version=0.0.4; charset=utf-8", content: .whole(text))
     }
@@ -63,7 +63,7 @@ extension Responder {
         json.object { json in
             json.add("draining", true)
             json.add("open_connections", number: services.relays.openConnections)
-            json.add("within_ms", number: services.standing.now.configuration.shutdown.drain.milliseconds)
+            json.add("within_ms", number: services.status.now.configuration.shutdown.drain.milliseconds)
         }
         return .json(json.bytes, status: 202)
     }
@@ -71,7 +71,7 @@ extension Responder {
     func shutdown() async -> Answer {
         let open = services.relays.openConnections
         let isNow = await services.shutdown()
-        let drain = services.standing.now.configuration.shutdown.drain.milliseconds
+        let drain = services.status.now.configuration.shutdown.drain.milliseconds
         var json = JSONText()
         json.object { json in
             json.add("now", isNow)

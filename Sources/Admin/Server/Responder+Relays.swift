@@ -4,15 +4,15 @@ internal import Sockets
 internal import Synchronization
 internal import Text
 
-/// Relays, and how they are recorded.
+/// Relays and their recordings.
 extension Responder {
-    /// The relays of a query, the configured ones first. 404 for one that does not exist.
+    /// The relays of a query, configured ones first. 404 for a relay that does not exist.
     func relays(_ query: Query) async throws(AdminError) -> Answer {
-        let (figures, rates) = await collector.figuresWithRates()
+        let (stats, rates) = await collector.statsWithRates()
         let recordings = await collector.recordings()
-        let configured = services.standing.now.configuration.relays
+        let configured = services.status.now.configuration.relays
         let listeners = Dictionary(grouping: services.relays.listeners, by: \.relay)
-        let removed = Set(figures.keys).subtracting(configured.map(\.name)).sorted()
+        let removed = Set(stats.keys).subtracting(configured.map(\.name)).sorted()
         let all = configured.map { (name: $0.name, settings: Optional($0)) } + removed.map { (name: $0, settings: nil) }
         let chosen = all.filter { query.relay == nil || $0.name == query.relay }
         if let relay = query.relay, chosen.isEmpty { throw Self.noRelay(relay) }
@@ -22,7 +22,7 @@ extension Responder {
                 RelayView(
                     name: relay.name, settings: relay.settings,
                     listeners: (listeners[relay.name] ?? []).map(\.address.description),
-                    figures: figures[relay.name] ?? RelayFigures(), rate: rates.rate(of: relay.name),
+                    stats: stats[relay.name] ?? RelayFigures(), rate: rates.rate(of: relay.name),
                     recording: recordings[relay.name] ?? RecordingState(relay: relay.name)
                 ).write(to: &json)
             }
@@ -34,15 +34,15 @@ extension Responder {
         .notFound("there is no relay \(AdminError.quoted(name)); GET /v1/relays names them")
     }
 
-    /// A relay of a query must be one that is configured, or was.
+    /// Throws 404 for a relay that is not and was not configured.
     func check(_ query: Query) async throws(AdminError) {
         guard let relay = query.relay, settings(of: relay) == nil else { return }
-        guard await collector.figures()[relay] == nil else { return }
+        guard await collector.stats()[relay] == nil else { return }
         throw Self.noRelay(relay)
     }
 
     func settings(of relay: String) -> RelaySettings? {
-        services.standing.now.configuration.relays.first { $0.name == relay }
+        services.status.now.configuration.relays.first { $0.name == relay }
     }
 
     func recording(_ relay: String, _ method: String, _ body: [UInt8]) async throws(AdminError) -> Answer {
@@ -57,7 +57,7 @@ extension Responder {
             } else {
                 wish = RecordSettings(directory: try folder(settings))
             }
-            // It makes a file, and a disk may take its time: not on this thread.
+            // It creates a file, and a disk may be slow, so it does not run on this thread.
             let outcome = await Task.detached { () -> Result<RecordingState, RelayService.RecordingRefusal> in
                 Result { () throws(RelayService.RecordingRefusal) in try relays.startRecording(relay, wish) }
             }.value
@@ -80,11 +80,11 @@ extension Responder {
         do {
             settings = try RecordSettings.parse(
                 body, changing: relay.record ?? RecordSettings(directory: folder),
-                directory: services.standing.directory)
+                directory: services.status.directory)
         } catch {
             throw .badRequest(error.problems.map(\.description).joined(separator: "\n"))
         }
-        // The right to control the relay is not the right to make files anywhere.
+        // A client may control the relay, but not create files anywhere.
         guard settings.directory == folder else {
             throw AdminError(
                 status: 403, code: "forbidden",
@@ -93,15 +93,15 @@ extension Responder {
         return settings
     }
 
-    /// Where a relay is recorded, as far as it is not for the caller to say.
+    /// The folder of a relay's recordings, which a client cannot choose.
     private func folder(_ relay: RelaySettings) throws(AdminError) -> String {
         if let directory = relay.record?.directory { return directory }
-        guard !services.standing.directory.isEmpty else {
+        guard !services.status.directory.isEmpty else {
             throw AdminError(
                 status: 409, code: "refused",
                 message: "nothing says where to record \(relay.name), and tapline's working directory is gone")
         }
-        return services.standing.directory + "/" + RecordSettings.defaultDirectory
+        return services.status.directory + "/" + RecordSettings.defaultDirectory
     }
 
     static func refused(_ refusal: RelayService.RecordingRefusal, _ relay: String) -> AdminError {

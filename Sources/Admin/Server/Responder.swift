@@ -7,16 +7,16 @@ internal import Relay
 internal import Sockets
 internal import Text
 
-/// Answers requests: lets them through the gate, reads their body, and carries the route out.
+/// Answers requests: checks them with the gate, reads their body, and performs the route.
 ///
-/// Any thread; in fact the admin server's.
+/// Thread-safe; used on the admin server's thread.
 final class Responder: Sendable {
     let collector: Collector
     let services: AdminServices
     let pump: EventPump
     private let logger: Logger
     private let terms: @Sendable () -> AdminServer.Terms
-    let streams: StreamPlaces
+    let streams: StreamSlots
 
     init(
         _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, mostStreams: Int, logger: Logger,
@@ -25,16 +25,16 @@ final class Responder: Sendable {
         self.collector = collector
         self.services = services
         pump = EventPump(collector, on: thread)
-        streams = StreamPlaces(most: mostStreams)
+        streams = StreamSlots(most: mostStreams)
         self.logger = logger
         self.terms = terms
     }
 
-    /// Ends every stream of events, after what has happened until now. Returns whether there were streams, whose
-    /// clients have the last of it to take.
+    /// Ends every stream of events after the pending events. Returns whether there are streams, whose clients need time to
+    /// read them.
     func endStreams() -> Bool {
         pump.endAll()
-        return !streams.areFree
+        return !streams.areAllFree
     }
 
     /// Answers one request. Throws when the client has gone.
@@ -58,9 +58,9 @@ final class Responder: Sendable {
         let route = try Gate(
             hosts: terms.hosts, token: terms.token?.value, acceptsAnyHost: isOnUnixSocket
         ).admit(
-            Gate.Visitor(
+            Gate.Request(
                 method: request.method.rawValue, path: String(parts.first ?? ""), host: request.head.authority,
-                // The first has become the authority; what is still a field is another one.
+                // The first `Host` has become the authority; a remaining field is a second one.
                 isHostRepeated: Self.host.map { headers.contains($0) } ?? false,
                 origin: headers[.origin], fetchSite: Self.fetchSite.flatMap { headers[$0] },
                 authorization: headers[.authorization]))
@@ -77,7 +77,7 @@ final class Responder: Sendable {
     ) async throws(AdminError) -> [UInt8] {
         var bytes: [UInt8] = []
         do {
-            // A client that is refused does not have to send the body; one that is admitted need not wait any longer.
+            // Only an admitted client is asked to send its body.
             if request.headers[.expect]?.lowercased() == "100-continue" {
                 try await writer.writeInformationalHead(HTTPResponse(status: .continue))
             }
@@ -106,7 +106,7 @@ final class Responder: Sendable {
         case .status:
             return .json(
                 StatusView.status(
-                    services.standing, openConnections: services.relays.openConnections,
+                    services.status, openConnections: services.relays.openConnections,
                     workers: services.relays.workers, process: await collector.process(), now: .now))
         case .relays: return try await relays(query)
         case .recording(let relay): return try await recording(relay, method == "HEAD" ? "GET" : method, body)
@@ -116,7 +116,7 @@ final class Responder: Sendable {
         case .reload: return try await reload()
         case .drain: return drain()
         case .shutdown: return await shutdown()
-        // The head of a stream does not take one of the places for streams.
+        // HEAD of a stream does not use a slot.
         case .tap: return method == "HEAD" ? try await streamHead(Self.tapType, query) : try await tap(query)
         case .events: return method == "HEAD" ? try await streamHead(Self.eventsType, query) : try await events(query)
         }

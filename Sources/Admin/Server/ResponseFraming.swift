@@ -1,11 +1,11 @@
 internal import NIOCore
 internal import NIOHTTP1
 
-/// Gives each response the form that its request needs: no body for HEAD, no chunks and an end of the connection for
-/// HTTP/1.0 (RFC 9112, sections 6.1, 6.3 and 9.3). The layers above know neither the version of a request nor HEAD: they
-/// answer HEAD as they answer GET, and this handler leaves the body out.
+/// Frames each response for its request: no body for HEAD, no chunks and an end of the connection for HTTP/1.0 (RFC 9112,
+/// sections 6.1, 6.3 and 9.3). The layers above do not see a request's version and answer HEAD like GET; this handler
+/// drops the body.
 ///
-/// It stands directly behind the request decoder, where requests still have their version. Confined to the server's loop.
+/// Placed directly after the request decoder, where requests still have their version. Confined to the server's loop.
 final class ResponseFraming: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -29,19 +29,19 @@ final class ResponseFraming: ChannelDuplexHandler, RemovableChannelHandler {
         let isVersion10 = head.version.major < 1 || head.version == .http1_0
         exchanges.append(
             Exchange(isHead: head.method == .HEAD, isVersion10: isVersion10, endsConnection: !head.isKeepAlive))
-        // HTTP/1.0 has no Host. Only a browser can be led here by a foreign name, and browsers always send one.
+        // HTTP/1.0 has no Host. It protects browsers from foreign names, and browsers always send it.
         if isVersion10, !head.headers.contains(name: "Host") { head.headers.add(name: "Host", value: "localhost") }
-        // The layers above compare the field with this one word.
+        // The layers above compare the field with this word.
         if !head.isKeepAlive { head.headers.replaceOrAdd(name: "Connection", value: "close") }
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        // Without a request the response refuses what could not be read as one.
+        // Without a request, the response is the refusal of an unparsable one.
         guard let exchange = exchanges.first else { return context.write(data, promise: promise) }
         switch unwrapOutboundIn(data) {
         case .head(let head) where head.status.code < 200:
-            // HTTP/1.0 has none.
+            // HTTP/1.0 has no informational responses.
             let part = exchange.isVersion10 ? Self.nothing : .head(head)
             context.write(wrapOutboundOut(part), promise: promise)
         case .head(var head):
@@ -60,7 +60,7 @@ final class ResponseFraming: ChannelDuplexHandler, RemovableChannelHandler {
             context.write(exchange.isHead ? wrapOutboundOut(Self.nothing) : data, promise: promise)
         case .end:
             exchanges.removeFirst()
-            // The encoder would end the chunks that a response to HEAD announces and does not have.
+            // The encoder would write the last chunk of a body that a response to HEAD does not have.
             let isWithoutEnd = exchange.isHead && !exchange.hasLength
             context.write(isWithoutEnd ? wrapOutboundOut(Self.nothing) : data, promise: promise)
             if exchange.endsConnection {
@@ -70,6 +70,6 @@ final class ResponseFraming: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// No bytes; it keeps the order of promises.
+    /// An empty part, which keeps the order of promises.
     private static let nothing = HTTPServerResponsePart.body(.byteBuffer(NIOCore.ByteBuffer()))
 }

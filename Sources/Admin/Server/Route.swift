@@ -1,7 +1,6 @@
 internal import Text
 
-/// What a request is about. Everything that the API knows stands here, and nothing else is found: no path ever becomes
-/// a file's.
+/// The routes of the API. Every other path is unknown: no path is ever used as a file's.
 enum Route: Hashable, Sendable {
     case page, pageStyle, pageScript
     case healthz, readyz, metrics
@@ -14,7 +13,7 @@ enum Route: Hashable, Sendable {
     case reload, drain, shutdown
     case tap, events
 
-    /// Finds the route of a path without its query; nil when there is none.
+    /// The route of a path without its query; nil if unknown.
     init?(path: String) {
         let words = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         guard path.utf8.first == UInt8(ascii: "/"), words.count <= 4 else { return nil }
@@ -35,7 +34,7 @@ enum Route: Hashable, Sendable {
         case ["v1", "tap"]: self = .tap
         case ["v1", "events"]: self = .events
         case let words where words.count == 3 && words.starts(with: ["v1", "connections"]):
-            // A thing has one path: neither `+5` nor `05` is connection 5.
+            // A resource has one path: neither `+5` nor `05` is connection 5.
             guard let id = UInt64(words[2]), id > 0, String(id) == words[2] else { return nil }
             self = .connection(id)
         case let words where words.count == 4 && words.starts(with: ["v1", "relays"]) && words[3] == "recording":
@@ -45,7 +44,7 @@ enum Route: Hashable, Sendable {
         }
     }
 
-    /// The methods that it knows, in the order that `Allow` names them.
+    /// The allowed methods, in the order of `Allow`.
     var methods: [String] {
         switch self {
         case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed,
@@ -57,7 +56,7 @@ enum Route: Hashable, Sendable {
         }
     }
 
-    /// The keys that its query may have.
+    /// The allowed keys of its query.
     var parameters: [String] {
         switch self {
         case .relays, .events: ["relay"]
@@ -70,7 +69,7 @@ enum Route: Hashable, Sendable {
         }
     }
 
-    /// Whether it is answered without a token: probes, and the page, which holds no data itself.
+    /// Whether no token is required: for probes, and for the page, which contains no data.
     var isOpen: Bool {
         switch self {
         case .page, .pageStyle, .pageScript, .healthz, .readyz: true

@@ -1,8 +1,8 @@
 internal import NIOCore
 internal import NIOHTTP1
 
-/// Takes whom a request is meant for from its target, where that is a whole URL: then `Host` does not count (RFC 9112,
-/// section 3.2.2). It stands where a request is still as it was sent, for what comes after drops that part of it.
+/// Replaces `Host` with the authority of a request's target, if that is an absolute URL (RFC 9112, section 3.2.2). Placed
+/// before the layers that drop this part of the target.
 ///
 /// Confined to the server's loop.
 final class TargetAuthority: ChannelInboundHandler, RemovableChannelHandler {
@@ -13,12 +13,12 @@ final class TargetAuthority: ChannelInboundHandler, RemovableChannelHandler {
         guard case .head(var head) = unwrapInboundIn(data), let authority = Self.find(in: head.uri) else {
             return context.fireChannelRead(data)
         }
-        // Two of them are a mistake with a target of either form.
+        // A repeated `Host` is an error with either form of the target.
         if head.headers["Host"].count <= 1 { head.headers.replaceOrAdd(name: "Host", value: authority) }
         context.fireChannelRead(wrapInboundOut(.head(head)))
     }
 
-    /// The authority of an `http` or `https` URL; nil where the target is a path.
+    /// The authority of an `http` or `https` URL; nil if the target is a path.
     static func find(in target: String) -> String? {
         for scheme in ["http://", "https://"] where target.prefix(scheme.count).lowercased() == scheme {
             return String(target.dropFirst(scheme.count).prefix { $0 != "/" && $0 != "?" && $0 != "#" })

@@ -2,8 +2,8 @@ internal import HTTPTypes
 internal import NIOCore
 internal import NIOHTTPTypes
 
-/// Gives the refusal of what cannot be read as a request the form of every other error. Hummingbird answers that by
-/// itself, 400 and nothing more; a refusal of ours always has a body, so the two cannot be mistaken for each other.
+/// Gives the answer to an unparsable request the form of every other error. Hummingbird answers it with 400 and no body,
+/// which distinguishes it from our errors.
 ///
 /// Confined to the server's loop.
 final class UnreadableRequest: ChannelOutboundHandler, RemovableChannelHandler {

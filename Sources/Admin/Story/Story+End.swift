@@ -3,7 +3,7 @@ internal import Relay
 internal import Sockets
 
 extension Story {
-    /// Who ended it, why, when, and what to do about it.
+    /// Which side ended it, why, when, and what to do about it.
     static func ending(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ timeouts: Timeouts?) -> [String] {
         let when = "after \(text(duration: end.duration)), at \(text(end.time))"
         let code = end.errno.map { " (\($0.name))" } ?? ""
@@ -83,7 +83,7 @@ extension Story {
             + "the other side was reset."
     }
 
-    /// Why a client was not taken for the one that it is, or that it speaks for.
+    /// Why a client's address or its PROXY header was refused.
     private static func refusing(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
         let who = record.client.isUnix ? "The client" : "\(record.client)"
         switch reason {
@@ -110,7 +110,7 @@ extension Story {
         }
     }
 
-    /// Why a relay that goes by TLS server names had no upstream for a client.
+    /// Why a relay with TLS routing had no upstream for a client.
     private static func routing(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
         guard reason == .tlsNotRouted else {
             return [
@@ -136,7 +136,7 @@ extension Story {
         ]
     }
 
-    /// What kept the upstream from being connected, or a limit or fault of Tapline's own.
+    /// A failed connect, or a limit or fault of Tapline.
     private static func failing(
         _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ target: String, _ when: String,
         _ timeouts: Timeouts?
@@ -200,6 +200,6 @@ extension Story {
 }
 
 extension String {
-    /// Within a sentence.
+    /// The form within a sentence.
     fileprivate var lowercasedFirst: String { prefix(1).lowercased() + dropFirst() }
 }

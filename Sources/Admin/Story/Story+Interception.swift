@@ -2,7 +2,7 @@ internal import Relay
 internal import Sockets
 
 extension Story {
-    /// Why a client was not taken to where it wanted to go, and what to do about it. `when` says when that was.
+    /// Why a client was not forwarded to its original destination, and what to do about it. `when` is the time.
     static func refusing(_ record: ConnectionRecord, _ when: String) -> [String] {
         let destination = record.upstreamAddress.map { "\($0)" } ?? "its destination"
         let relay = "relay \(record.relay) takes clients to where they wanted to go"

@@ -4,8 +4,8 @@ internal import Sockets
 internal import Text
 
 extension Story {
-    /// The story of a connection that is open: what happened so far, and who waits for whom. `timeouts`: the relay's as
-    /// they are now.
+    /// The story of an open connection: what has happened, and which side waits for which. `timeouts`: the relay's current
+    /// ones.
     static func of(_ live: LiveConnection, timeouts: Timeouts?) -> [String] {
         let record = live.record
         var sentences = [opening(record)]
@@ -120,13 +120,13 @@ extension Story {
         }
     }
 
-    /// Which of Tapline's own limits comes next.
+    /// The next of Tapline's own limits.
     private static func ahead(_ live: LiveConnection, _ timeouts: Timeouts?) -> [String] {
         guard let timeouts, live.state == .open else { return [] }
         var sentences: [String] = []
         let quiet = min(live.up.quiet, live.down.quiet)
         let idle = timeouts.idle.milliseconds
-        if idle > 0, quiet >= Waits.patience {
+        if idle > 0, quiet >= Waits.threshold {
             let left = idle > quiet ? "in \(text(milliseconds: idle - quiet))" : "at any moment"
             sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte passes.")
         }

@@ -3,10 +3,10 @@ internal import Relay
 internal import Sockets
 internal import Text
 
-/// What happened to a connection, or what it waits for, in sentences that one can act on. Pure; a table test has every
-/// end reason.
+/// What happened to a connection, or what it waits for, in sentences with advice. Pure; a table test has every end
+/// reason.
 enum Story {
-    /// The story of a connection that ended. `timeouts`: the relay's as they are now, for what they may explain.
+    /// The story of an ended connection. `timeouts`: the relay's current ones, which may explain the end.
     static func of(_ record: ConnectionRecord, timeouts: Timeouts?) -> [String] {
         var sentences = [opening(record)]
         sentences += connecting(record)
@@ -25,7 +25,7 @@ enum Story {
             + destination(record)
     }
 
-    /// Where the relay forwards to, and what of the client's TLS ClientHello made it so.
+    /// The upstream, and how the client's TLS ClientHello selected it.
     private static func destination(_ record: ConnectionRecord) -> String {
         if isIntercepted(record) { return "the relay takes each client to where it wanted to go." }
         guard let hello = record.hello else { return "the relay forwards to \(record.upstream)." }
@@ -38,7 +38,7 @@ enum Story {
         return "it asked for \(name)\(applications)\(upstream)\(route)."
     }
 
-    /// That it was connected; of a connect that failed the end tells.
+    /// The connect, if it succeeded; a failed one is part of the end.
     static func connecting(_ record: ConnectionRecord) -> [String] {
         guard let duration = record.connectDuration else { return [] }
         return ["\(endpoint(record)) was connected after \(text(duration: duration))."]
@@ -65,7 +65,7 @@ enum Story {
 
     // MARK: Words
 
-    /// The upstream, with the address that was connected or tried where that says more.
+    /// The upstream, with the address that was connected or tried if that adds information.
     static func endpoint(_ record: ConnectionRecord) -> String {
         if isIntercepted(record), let destination = record.upstreamAddress {
             return "The original destination \(destination)"
@@ -76,7 +76,7 @@ enum Story {
         return "The upstream \(record.upstream) (\(address))"
     }
 
-    /// Whether its client came by being redirected, and goes to where it wanted to.
+    /// Whether its client was redirected, and is forwarded to its original destination.
     static func isIntercepted(_ record: ConnectionRecord) -> Bool {
         record.upstream == UpstreamAddress.originalDestination.description
     }
@@ -84,7 +84,7 @@ enum Story {
     /// `1 byte`, `1,234 bytes`.
     static func bytes(_ count: UInt64) -> String { SizeText.sentence(count) }
 
-    /// A duration in nanoseconds, as people say it.
+    /// A duration in nanoseconds, rounded for reading.
     static func text(duration nanoseconds: Int64) -> String {
         text(milliseconds: UInt64(max(0, nanoseconds)) / 1_000_000)
     }
@@ -92,10 +92,10 @@ enum Story {
     /// A duration in milliseconds, as people say it.
     static func text(milliseconds: UInt64) -> String { DurationText.sentence(milliseconds: milliseconds) }
 
-    /// A moment.
+    /// A time.
     static func text(_ nanoseconds: Int64) -> String { "\(Timestamp(nanoseconds: nanoseconds))" }
 
-    /// A setting as it is now, ` (now 5s)`; nothing where it is not known.
+    /// The current value of a setting, ` (now 5s)`; empty if unknown.
     static func now(_ duration: Duration?) -> String {
         duration.map { $0 == .zero ? " (now off)" : " (now \(DurationText.text(of: $0)))" } ?? ""
     }

@@ -1,42 +1,42 @@
 internal import Relay
 internal import Sockets
 
-/// Who waits for whom on an open connection. Pure.
+/// Which side of an open connection waits, and for what. Pure.
 struct Waits: Hashable, Sendable {
-    /// What is waited for.
+    /// The awaited event.
     enum Subject: String, CaseIterable, Hashable, Sendable {
         /// The client's PROXY header.
         case header = "proxy_header"
         /// The client's TLS ClientHello.
         case hello = "tls_hello"
-        /// The name service; the upstream to accept.
+        /// The name service, or the upstream's accept.
         case name, connect
-        /// A side that does not take what the other has sent.
+        /// A side that does not read what the other has sent.
         case clientReads = "client_reads"
         case upstreamReads = "upstream_reads"
         case bothRead = "both_read"
-        /// A side that is next to say something: nothing is on its way.
+        /// A side whose turn it is to send: no bytes are in transit.
         case clientSends = "client_sends"
         case upstreamSends = "upstream_sends"
-        /// Nothing has been said at all.
+        /// No byte has been sent yet.
         case anyoneSends = "anyone_sends"
-        /// What was sent before a reset has to get through.
+        /// The bytes before a reset are still being delivered.
         case sent
-        /// Its recording, which must be whole and has no room for more.
+        /// Its recording, which must be complete and whose buffer is full.
         case recording
     }
 
-    /// What is waited for.
+    /// The awaited event.
     let subject: Subject
-    /// For how long no byte has moved, milliseconds.
+    /// The time since the last byte, in milliseconds.
     let milliseconds: UInt64
 
-    /// Bytes that moved within so many milliseconds mean that nobody waits.
-    static let patience: UInt64 = 500
+    /// The shortest wait in milliseconds: while bytes move more often, neither side waits.
+    static let threshold: UInt64 = 500
 
-    /// Nil where bytes move.
+    /// Nil while bytes move.
     init?(_ live: LiveConnection) {
-        let heldUp = [live.up, live.down].filter { $0.awaitsRecording && $0.quiet >= Self.patience }
+        let heldUp = [live.up, live.down].filter { $0.awaitsRecording && $0.quiet >= Self.threshold }
         if let longest = heldUp.map(\.quiet).max() {
             subject = .recording
             milliseconds = longest
@@ -59,7 +59,7 @@ struct Waits: Hashable, Sendable {
             let quiet = min(live.up.quiet, live.down.quiet)
             let upstreamBlocks = Self.isBlocked(live.up, live.upstream)
             let clientBlocks = Self.isBlocked(live.down, live.client)
-            guard quiet >= Self.patience || upstreamBlocks || clientBlocks else { return nil }
+            guard quiet >= Self.threshold || upstreamBlocks || clientBlocks else { return nil }
             switch (clientBlocks, upstreamBlocks) {
             case (true, true): subject = .bothRead
             case (true, false): subject = .clientReads
@@ -74,9 +74,9 @@ struct Waits: Hashable, Sendable {
         milliseconds = min(live.up.quiet, live.down.quiet)
     }
 
-    /// Whether bytes wait for a leg and none of them has moved for a while: held by Tapline, or in the kernel's queue.
+    /// Whether bytes for a leg, held by Tapline or in the kernel's queue, have not moved for a while.
     private static func isBlocked(_ flow: LiveConnection.FlowState, _ leg: LiveConnection.LegState?) -> Bool {
-        guard flow.quiet >= patience else { return false }
+        guard flow.quiet >= threshold else { return false }
         return flow.held > 0 || (leg?.kernel?.sendQueue ?? 0) > 0
     }
 
@@ -90,7 +90,7 @@ struct Waits: Hashable, Sendable {
         case (false, false): return .anyoneSends
         case (true, false): return .upstreamSends
         case (false, true): return .clientSends
-        // Whoever spoke last is the one who waits.
+        // The side that sent last waits.
         case (true, true): return live.up.quiet <= live.down.quiet ? .upstreamSends : .clientSends
         }
     }

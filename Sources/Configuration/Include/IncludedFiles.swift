@@ -2,34 +2,34 @@ internal import Glibc
 internal import Sockets
 import Text
 
-/// What stood in the files that a configuration includes, at one moment. Also what kept it from being read is kept, so
-/// that two of them are equal when there is nothing new to say.
+/// The contents of a configuration's included files at one moment. Read errors are part of it, so that two values are
+/// equal when a reload would have the same result.
 struct IncludedFiles: Hashable, Sendable {
-    /// The most files. A service of its own for each is the case to think of; more belong into fewer files.
+    /// The largest number of files: enough for one file per service.
     static let mostFiles = 1000
-    /// The most bytes of all of them together.
+    /// The largest total size in bytes.
     static let mostBytes = 4 << 20
-    /// The most names that are looked through in the folder.
+    /// The largest number of names that are read from the folder.
     private static let mostNames = 20_000
 
     /// One of the files.
     struct File: Hashable, Sendable {
-        /// As messages call it.
+        /// Its path in messages.
         let shown: String
-        /// What stood in it, or why that is not known.
+        /// Its contents, or why it could not be read.
         let content: Result<[UInt8], ValueError>
     }
 
-    /// What `include` says.
+    /// The value of `include`.
     let inclusion: Inclusion
-    /// The names of the files, sorted byte by byte, whether they could be read or not.
+    /// The names of the files, readable or not, sorted by bytes.
     let names: [String]
     /// The files in the same order.
     let files: [File]
-    /// Why they are not all of them.
+    /// Why the list is incomplete; nil when it is complete.
     let failure: ValueError?
 
-    /// Reads the files, which blocks on them.
+    /// Reads the files. Blocks.
     init(reading inclusion: Inclusion) {
         self.inclusion = inclusion
         var files: [File] = []
@@ -54,7 +54,7 @@ struct IncludedFiles: Hashable, Sendable {
         self.failure = failure
     }
 
-    /// Nil for a file that is gone since its folder was read; a link to nothing is not gone.
+    /// Nil for a file that was removed after its folder was read; a broken link is an error instead.
     private static func read(_ name: String, _ inclusion: Inclusion) -> File? {
         let path = inclusion.folder + "/" + name
         let content = Result { () throws(ValueError) in
@@ -65,7 +65,7 @@ struct IncludedFiles: Hashable, Sendable {
         return File(shown: inclusion.shown(name), content: content)
     }
 
-    /// The names that count. Throws when there are too many, or the folder cannot be read.
+    /// The selected names. Throws when there are too many, or the folder cannot be read.
     private static func names(_ inclusion: Inclusion) throws(ValueError) -> [String] {
         guard let stream = opendir(inclusion.folder) else {
             let error = Errno.current
@@ -99,10 +99,10 @@ struct IncludedFiles: Hashable, Sendable {
     }
 }
 
-/// Which folder and files a configuration includes: what a watch has to look at beside the configuration file.
+/// The folder and the files that a configuration includes, which must be watched besides its own file.
 public struct IncludedPaths: Hashable, Sendable {
-    /// The folder, and which of its names count.
+    /// The folder and the selection of its files.
     public let inclusion: Inclusion
-    /// The absolute paths of the files that are there.
+    /// The absolute paths of the existing files.
     public let files: [String]
 }

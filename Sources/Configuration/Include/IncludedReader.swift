@@ -1,20 +1,20 @@
-/// Reads the relays of included files, each file with places of its own.
+/// Reads the relays of included files. Positions are those in each file.
 struct IncludedReader {
     private let reading: Reading
 
-    /// A reader beside the one of the main file.
+    /// A reader with the settings of the main file's reader.
     init(_ reading: Reading) {
         self.reading = reading
     }
 
-    /// The relays of all files, in the order of the files; what could not be read has been reported.
+    /// The relays of all files, in the order of the files. Mistakes are reported.
     func relays(_ files: [IncludedFiles.File]) -> [RelayDraft] {
         files.flatMap(relays)
     }
 
     private func relays(_ file: IncludedFiles.File) -> [RelayDraft] {
         let reading = Reading(
-            problems: reading.problems.beside(file.shown), environment: reading.environment,
+            problems: reading.problems.following(file.shown), environment: reading.environment,
             directory: reading.directory)
         switch file.content {
         case .success(let bytes):
@@ -43,7 +43,7 @@ struct IncludedReader {
             let own = entries.filter { !isForTheMainFile($0.key, problems) }
             let node = YAMLNode(content: .mapping(own), mark: root.mark)
             guard let fields = Fields<IncludedKey>(node, called: "an included file", reading) else { return [] }
-            // What stands in the wrong file is told already.
+            // The keys of the wrong file have been reported.
             if own.isEmpty, !entries.isEmpty { return [] }
             return fields.required(.relays, in: "the included file").map {
                 RelayDraft.list($0, mayBeEmpty: true)

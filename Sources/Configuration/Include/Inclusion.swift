@@ -1,16 +1,16 @@
 import Text
 
-/// `include`: which further files belong to a configuration, those of one folder whose names count.
+/// `include`: the selected files of one folder belong to the configuration.
 public struct Inclusion: Hashable, Sendable {
     /// The folder, absolute.
     public let folder: String
-    /// Which of its names count.
+    /// The selection of its files.
     public let names: NamePattern
-    /// The folder as messages call it: beside the configuration file as that was named.
+    /// The folder in messages: relative to the configuration file's path if it was written so.
     let shownFolder: String
 
-    /// Reads a folder (`conf.d`) or a pattern of names in one (`conf.d/*.yaml`), written in the file `path`, which lies
-    /// in the absolute `directory`.
+    /// Parses a folder (`conf.d`) or a pattern of names in one (`conf.d/*.yaml`) from the file `path` in the absolute
+    /// `directory`.
     init(parsing text: String, in path: String, directory: String) throws(ValueError) {
         let whole = try PathText.absolute(text, in: directory)
         var parts = whole.split(separator: "/")
@@ -29,7 +29,7 @@ public struct Inclusion: Hashable, Sendable {
         if text.first == "/" {
             shownFolder = folder
         } else {
-            // What stands before the last slash, that slash too.
+            // Up to and including the last slash.
             let beside = path.lastIndex(of: "/").map { path[...$0] } ?? ""
             shownFolder = beside + shown.filter { $0 != "." }.joined(separator: "/")
         }
@@ -40,7 +40,7 @@ public struct Inclusion: Hashable, Sendable {
         }
     }
 
-    /// A file of the folder as messages call it.
+    /// A file's path in messages.
     func shown(_ name: String) -> String {
         switch shownFolder {
         case "": name.withVisibleControls

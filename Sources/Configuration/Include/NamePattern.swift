@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// Which names of a folder count: those that end as configurations do, or those that a pattern of the shell's means.
+/// Selects the file names in a folder: by a shell pattern, or by the usual endings of configurations.
 public struct NamePattern: Hashable, Sendable, CustomStringConvertible {
-    /// The endings that count in a folder of which nothing more is said. JSON is YAML too.
+    /// The selected endings without a pattern. JSON is YAML too.
     static let endings = [".yaml", ".yml", ".json"]
 
-    /// The pattern; nil: by the endings.
+    /// The pattern; nil selects by the endings.
     private let pattern: String?
 
     /// Every name with one of the endings.
@@ -25,8 +25,8 @@ public struct NamePattern: Hashable, Sendable, CustomStringConvertible {
         text.contains { "*?[".contains($0) }
     }
 
-    /// Whether a name counts. One that begins with a dot counts only where the pattern does, as in the shell: editors,
-    /// and Kubernetes in a ConfigMap, keep their own things under such names.
+    /// Whether a name is selected. As in the shell, a name that begins with a dot needs a pattern that begins with one:
+    /// editors, and Kubernetes in a ConfigMap, use such names for their own files.
     public func matches(_ name: String) -> Bool {
         guard let pattern else {
             return name.first != "." && Self.endings.contains { name.hasSuffix($0) }
@@ -34,7 +34,7 @@ public struct NamePattern: Hashable, Sendable, CustomStringConvertible {
         return fnmatch(pattern, name, FNM_PERIOD | FNM_NOESCAPE) == 0
     }
 
-    /// In words, as what is looked for.
+    /// The pattern or the endings, for messages.
     public var description: String {
         pattern.map { quoted($0) } ?? Self.endings.map { "`*\($0)`" }.joined(separator: ", ")
     }

@@ -39,7 +39,7 @@ enum ProxyFuzz {
     }
 
     private static func write(_ header: ProxyHeader) {
-        // What version 1 has no room for, and what is not told of unknown ends, is left out.
+        // Without what version 1 cannot express, and without the addresses of unknown connections.
         guard let endpoints = header.endpoints else { return }
         // A path that is no text, or an abstract one that begins with a zero, has no second form.
         if header.version == .v1 || !endpoints.source.isUnix {

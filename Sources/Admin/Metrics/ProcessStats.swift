@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Sockets
 
-/// The system's figures of this process. Read from /proc for each request; blocks for microseconds.
-struct ProcessFigures: Hashable, Sendable {
+/// The system's statistics of this process. Read from /proc for each request; blocks for microseconds.
+struct ProcessStats: Hashable, Sendable {
     /// Processor time since the start, user and system, seconds.
     var cpuSeconds = 0.0
     /// Bytes of memory in RAM, those of them that are private and anonymous, and of address space.
@@ -13,19 +13,19 @@ struct ProcessFigures: Hashable, Sendable {
     var openDescriptors = 0
     var descriptorLimit = 0
 
-    /// Reads them. Without /proc (`folder`), the processor time comes from getrusage(2), descriptors are counted by
-    /// their numbers, and memory and threads stay 0, which no process has: such a figure is not known.
-    static func read(descriptorLimit: Int, folder: String = "/proc/self") -> ProcessFigures {
-        var figures = ProcessFigures()
+    /// Reads the statistics. Without /proc (`folder`), the processor time is from getrusage(2), descriptors are counted by
+    /// their numbers, and memory and threads stay 0, which means unknown.
+    static func read(descriptorLimit: Int, folder: String = "/proc/self") -> ProcessStats {
+        var stats = ProcessStats()
         if let stat = SmallFile.read("\(folder)/stat") {
-            figures.take(stat: stat, ticks: ticksPerSecond)
+            stats.parse(stat: stat, ticks: ticksPerSecond)
         } else {
-            figures.cpuSeconds = usedSeconds
+            stats.cpuSeconds = usedSeconds
         }
-        if let status = SmallFile.read("\(folder)/status") { figures.take(status: status) }
-        figures.openDescriptors = DescriptorLimit.inUse(listedIn: "\(folder)/fd")
-        figures.descriptorLimit = descriptorLimit
-        return figures
+        if let status = SmallFile.read("\(folder)/status") { stats.parse(status: status) }
+        stats.openDescriptors = DescriptorLimit.inUse(listedIn: "\(folder)/fd")
+        stats.descriptorLimit = descriptorLimit
+        return stats
     }
 
     private static var usedSeconds: Double {
@@ -36,17 +36,17 @@ struct ProcessFigures: Hashable, Sendable {
 
     private static var ticksPerSecond: Double { Double(max(1, sysconf(CInt(_SC_CLK_TCK)))) }
 
-    /// proc_pid_stat(5): the fields after the name, which stands in parentheses and may hold anything; utime and stime
-    /// are the fields 14 and 15.
-    mutating func take(stat: String, ticks: Double) {
+    /// proc_pid_stat(5): the fields after the name, which is in parentheses and may contain anything; utime and stime are
+    /// the fields 14 and 15.
+    mutating func parse(stat: String, ticks: Double) {
         guard let end = stat.lastIndex(of: ")") else { return }
         let fields = stat[stat.index(after: end)...].split(separator: " ")
         guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return }
         cpuSeconds = (user + system) / ticks
     }
 
-    /// proc_pid_status(5): sizes are in kB, by which the kernel means 1024 bytes.
-    mutating func take(status: String) {
+    /// proc_pid_status(5): sizes are in kB, which are 1024 bytes.
+    mutating func parse(status: String) {
         for line in status.split(separator: "\n") {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard words.count > 1, let number = UInt64(words[1]) else { continue }
