@@ -18,7 +18,7 @@ public struct Interruption: ~Copyable {
 
     /// Whether one came that was not taken yet; takes it.
     public func take() -> Bool {
-        tapline_take_interrupt(fd) == 1
+        tapline_read_interrupt(fd) == 1
     }
 
     /// Waits for one. False when the time is over.
