@@ -94,7 +94,7 @@ package final class RingProducer: TurnObserver {
     private func awaitEnd() {
         guard !isToldOfEnd else { return }
         isToldOfEnd = true
-        loop.tellOfEnd(self)
+        loop.notifyAtTurnEnd(self)
     }
 
     /// Hands it an event for which there is always room, and which it has as soon as this returns, with all before it.
