@@ -1,12 +1,11 @@
-/// Text as bytes on their way out. Lines are made as bytes, without a string for every part, because one is made for
-/// every connection.
+/// Text output as bytes. Every connection writes a line, so lines are built without a string for each part.
 extension [UInt8] {
-    /// Appends the text as it is.
+    /// Appends text unchanged.
     public mutating func append(_ text: String) {
         append(contentsOf: text.utf8)
     }
 
-    /// Appends a number, filled with zeros on the left to at least `width` digits.
+    /// Appends a number, zero-padded to at least `width` digits.
     public mutating func append(decimal number: some BinaryInteger, width: Int = 1) {
         var rest = number.magnitude
         var digits = 0
@@ -20,7 +19,7 @@ extension [UInt8] {
         self[start...].reverse()
     }
 
-    /// Appends a number in hexadecimal, filled with zeros on the left to at least `width` digits.
+    /// Appends a hexadecimal number, zero-padded to at least `width` digits.
     public mutating func append(hexadecimal number: some FixedWidthInteger & UnsignedInteger, width: Int) {
         var shift = Swift.max(width, (number.bitWidth - number.leadingZeroBitCount + 3) / 4) * 4
         while shift > 0 {
@@ -31,17 +30,16 @@ extension [UInt8] {
 
     private static let hexadecimalDigits = Array("0123456789abcdef".utf8)
 
-    /// Appends text from outside as a JSON string (RFC 8259, section 7), in double quotes. Nothing that could act on a
-    /// terminal or on the reader's eye gets through: control characters, and the marks that turn the direction of
-    /// writing, are escaped.
+    /// Appends untrusted text as a JSON string (RFC 8259, section 7), in double quotes. Control characters and
+    /// bidirectional formatting characters, which could act on a terminal or deceive a reader, are escaped.
     public mutating func append(quoted text: String) {
         append(UInt8(ascii: "\""))
         append(escaped: text, quoting: true)
         append(UInt8(ascii: "\""))
     }
 
-    /// Appends text from outside without quotes, for a place where a line's end follows: what could act on a terminal
-    /// is escaped, quotes and backslashes stay.
+    /// Appends untrusted text without quotes, for the end of a line: escapes the same characters but quotes and
+    /// backslashes.
     public mutating func append(escaped text: String) {
         append(escaped: text, quoting: false)
     }
@@ -74,8 +72,8 @@ extension [UInt8] {
 }
 
 extension Unicode.Scalar {
-    /// Whether it is a control character (C0, DEL, C1), a separator of lines, or one of the marks that turn the
-    /// direction of writing (Unicode, section 23.2): text of others must not steer a terminal or deceive a reader.
+    /// Whether it is a control character (C0, DEL, C1), a line separator or a bidirectional formatting character
+    /// (Unicode, section 23.2): untrusted text must not control a terminal or deceive a reader.
     public var actsOnReader: Bool {
         switch value {
         case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true

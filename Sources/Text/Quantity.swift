@@ -1,4 +1,4 @@
-/// Quantities as a person reads them at a glance, in at most eight characters or so: three digits, and a unit.
+/// Quantities for people: three digits and a unit, in about eight characters.
 public enum Quantity {
     /// `0 B`, `999 B`, `1.50 KiB`, `16.0 MiB`: powers of 1024 (IEC 80000-13).
     public static func size(_ bytes: UInt64) -> String {
@@ -6,7 +6,7 @@ public enum Quantity {
         guard bytes >= 1000 else { return "\(bytes) B" }
         var number = Double(bytes) / 1024
         var unit = 0
-        // A thousand of a unit is one of the next, lest there be four digits.
+        // 1000 of a unit become one of the next, so that there are never four digits.
         while number >= 999.5, unit < units.count - 1 {
             number /= 1024
             unit += 1
@@ -14,7 +14,7 @@ public enum Quantity {
         return "\(threeDigits(number)) \(units[unit])"
     }
 
-    /// `0.25 ms`, `12.0 ms`, `1.50 s`, `2m03s`, `1h05m`, `3d04h`, of nanoseconds.
+    /// `0.25 ms`, `12.0 ms`, `1.50 s`, `2m03s`, `1h05m`, `3d04h`.
     public static func duration(nanoseconds: Int64) -> String {
         let nanoseconds = max(0, nanoseconds)
         if nanoseconds < 999_500_000 { return "\(threeDigits(Double(nanoseconds) / 1_000_000)) ms" }
@@ -29,7 +29,7 @@ public enum Quantity {
         "\(large)\(unit)\(small < 10 ? "0" : "")\(small)\(smallUnit)"
     }
 
-    /// Three significant digits of a number under a thousand.
+    /// Three significant digits of a number below 1000.
     private static func threeDigits(_ number: Double) -> String {
         let digits = number < 9.995 ? 2 : number < 99.95 ? 1 : 0
         let scale = digits == 2 ? 100.0 : digits == 1 ? 10.0 : 1.0
