@@ -48,7 +48,7 @@ final class RingReservation {
     private func reserveAnew(_ count: Int) -> Bool {
         let needed = Self.size(of: min(count, mostAtOnce), in: ring)
         if promised >= needed { return true }
-        let granted = ring.reserve(needed - promised, orRather: portion)
+        let granted = ring.reserve(needed - promised, preferring: portion)
         promised += granted
         return granted > 0
     }
