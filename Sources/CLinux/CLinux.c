@@ -20,13 +20,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-// Swift reads the command line from /proc/self/cmdline, and takes it for empty where /proc is not mounted: every command
-// then printed the help and ended with status 0. This function of Swift's runtime sets it; weak, because it is not
-// documented, and a runtime without it goes on reading /proc.
+// Swift reads the command line from /proc/self/cmdline. Without a mounted /proc it finds no arguments, and every
+// command would print the help and exit with status 0. This undocumented function of the Swift runtime sets the
+// arguments; the symbol is weak, so a runtime without it still reads /proc.
 extern void _swift_stdlib_overrideUnsafeArgvArgc(char **arguments, int count) __attribute__((weak));
 
 // glibc passes main's arguments to every constructor.
-__attribute__((constructor)) static void take_command_line(int count, char **arguments) {
+__attribute__((constructor)) static void set_command_line(int count, char **arguments) {
     if (_swift_stdlib_overrideUnsafeArgvArgc && count > 0) _swift_stdlib_overrideUnsafeArgvArgc(arguments, count);
 }
 
@@ -94,7 +94,7 @@ int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthrea
 
 int tapline_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
-// The first fields of the kernel's struct have been at these offsets since 2.6; a later kernel only adds at the end.
+// The first fields of the kernel's struct have had these offsets since 2.6; later kernels only append fields.
 _Static_assert(offsetof(struct tapline_tcp_info, rto) == 8, "tcp_info: rto");
 _Static_assert(offsetof(struct tapline_tcp_info, last_data_sent) == 44, "tcp_info: last_data_sent");
 _Static_assert(offsetof(struct tapline_tcp_info, rtt) == 68, "tcp_info: rtt");
@@ -119,7 +119,7 @@ int tapline_interrupt_descriptor(void) {
     return signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-int tapline_take_interrupt(int fd) {
+int tapline_read_interrupt(int fd) {
     struct signalfd_siginfo info;
     return read(fd, &info, sizeof info) == (ssize_t)sizeof info;
 }
@@ -134,8 +134,8 @@ int tapline_try_event_loop(void) {
     if (error == 0 && (descriptors[2] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)) < 0) error = errno;
     pthread_t thread;
     if (error == 0 && (error = pthread_create(&thread, NULL, tapline_return, NULL)) == 0) pthread_join(thread, NULL);
-    for (int place = 0; place < 3; place++) {
-        if (descriptors[place] >= 0) close(descriptors[place]);
+    for (int i = 0; i < 3; i++) {
+        if (descriptors[i] >= 0) close(descriptors[i]);
     }
     return error;
 }

@@ -2,22 +2,22 @@ internal import CLinux
 internal import Glibc
 internal import Sockets
 
-/// A program that this process starts beside itself, and whose end it hears of.
+/// A program that this process starts, with a callback when it exits.
 ///
-/// Made, used and closed on the loop's thread. It gets standard input, output and error, the descriptors that it is given,
-/// and no others; signals that are ignored stay so, others do what they do by default.
+/// Created, used and closed on the loop's thread. The program inherits standard input, output and error and the given
+/// descriptors, and no others. Ignored signals stay ignored; others have their default action.
 /// Closing stops the watch and leaves the program running.
 public final class ChildProcess {
     /// How a program ended.
     public enum Ending: Hashable, Sendable, CustomStringConvertible {
-        /// By itself, with this status.
+        /// It exited with this status.
         case exited(Int32)
-        /// By this signal.
+        /// This signal terminated it.
         case killed(Int32)
-        /// The system no longer has its status.
+        /// The system did not keep its status.
         case unknown
 
-        /// In words that follow "it".
+        /// A phrase that follows "it".
         public var description: String {
             switch self {
             case .exited(let status): "ended with status \(status)"
@@ -27,23 +27,23 @@ public final class ChildProcess {
         }
     }
 
-    /// The process.
+    /// The process ID.
     public let id: Int32
     private var watch: SignalWatch?
     private var ended: ((Ending) -> Void)?
 
-    /// Starts a program. `descriptors` are those that it gets from number 3 on, in this order; none of them may be
-    /// numbered so low that another's place is its own. `ended` is called once, unless `close` is first.
+    /// Starts a program. `descriptors` become its descriptors 3, 4 and so on; each must be numbered above the last of
+    /// those. `ended` is called once, unless `close` is called first.
     public init(
         loop: EventLoop, path: String, arguments: [String], environment: [String: String], descriptors: [Int32],
         ended: @escaping (Ending) -> Void
     ) throws {
         guard descriptors.allSatisfy({ $0 >= 3 + descriptors.count }) else {
-            // posix_spawn would overwrite one of them with another before it is copied.
+            // posix_spawn would overwrite a lower-numbered descriptor before copying it.
             throw SystemError("start \(path)", Errno(EBADF))
         }
         self.ended = ended
-        // The watch first: a program may end before posix_spawn returns.
+        // The watch comes first: the program may exit before posix_spawn returns.
         var reap: (() -> Void)?
         let watch = try SignalWatch(loop: loop, signal: SIGCHLD) { reap?() }
         do throws(Errno) {
@@ -53,7 +53,7 @@ public final class ChildProcess {
             throw SystemError("start \(path)", error)
         }
         self.watch = watch
-        reap = { [unowned self] in lookForEnd() }
+        reap = { [unowned self] in checkForExit() }
     }
 
     private static func spawn(
@@ -63,11 +63,11 @@ public final class ChildProcess {
         var result = posix_spawn_file_actions_init(&actions)
         guard result == 0 else { throw Errno(result) }
         defer { posix_spawn_file_actions_destroy(&actions) }
-        for (place, descriptor) in descriptors.enumerated() where result == 0 {
-            result = posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(3 + place))
+        for (index, descriptor) in descriptors.enumerated() where result == 0 {
+            result = posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(3 + index))
         }
-        // Libraries open some that are not closed on exec, and a client of ours would wait for an end that does not come
-        // as long as the program runs.
+        // Libraries open descriptors without close-on-exec. If the program inherited a client's socket, the client
+        // would not see the end of the stream while the program runs.
         if result == 0 {
             result = tapline_add_close_from(&actions, CInt(3 + descriptors.count))
         }
@@ -84,28 +84,28 @@ public final class ChildProcess {
         return id
     }
 
-    /// A signal that one program has ended may stand for several, and for others.
-    private func lookForEnd() {
+    /// One SIGCHLD may stand for several exited programs, not necessarily this one.
+    private func checkForExit() {
         guard let ended else { return }
         var status: CInt = 0
         let reaped = waitpid(id, &status, WNOHANG)
         guard reaped != 0 else { return }
         close()
-        // ECHILD: its status is gone, e.g. because this process inherited an ignored SIGCHLD (wait(2)).
+        // ECHILD: the status was discarded, e.g. because this process inherited an ignored SIGCHLD (wait(2)).
         guard reaped == id else { return ended(.unknown) }
         // wait(2): the low seven bits are the signal, or 0 and the next eight are the status.
         let signal = status & 0x7f
         ended(signal == 0 ? .exited(status >> 8 & 0xff) : .killed(signal))
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the program.
     public func send(_ signal: Int32) {
-        // Once its end was told, the number may be another's.
+        // After the exit was reported, the process ID may belong to another process.
         guard ended != nil else { return }
         _ = kill(id, signal)
     }
 
-    /// Watches it no more.
+    /// Stops watching the program.
     public func close() {
         ended = nil
         watch?.close()
@@ -113,7 +113,7 @@ public final class ChildProcess {
     }
 }
 
-/// Strings as exec(3) wants them: pointers to each, and a null pointer behind. The owner frees them.
+/// A null-terminated array of C strings, as exec(3) requires. The owner frees it.
 private struct CStrings {
     let pointer: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
@@ -121,12 +121,12 @@ private struct CStrings {
     init(_ strings: [String]) {
         count = strings.count
         pointer = .allocate(capacity: count + 1)
-        for (place, string) in strings.enumerated() { (pointer + place).initialize(to: strdup(string)) }
+        for (index, string) in strings.enumerated() { (pointer + index).initialize(to: strdup(string)) }
         (pointer + count).initialize(to: nil)
     }
 
     func free() {
-        for place in 0..<count { Glibc.free(pointer[place]) }
+        for index in 0..<count { Glibc.free(pointer[index]) }
         pointer.deallocate()
     }
 }

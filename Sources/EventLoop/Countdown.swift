@@ -1,15 +1,14 @@
 internal import CLibuv
 
-/// Lets one thread wait until others have done their part.
+/// A latch: one thread waits until the other threads have counted down to zero.
 ///
-/// `@unchecked Sendable`, because libuv's lock guards the number, on any thread, and the pointers are constant: their
-/// memory goes with the last reference.
+/// `@unchecked Sendable`, because libuv's lock guards the count, and the pointers are constant until `deinit`.
 public final class Countdown: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
     private var left: Int
 
-    /// Waits for a number of parts.
+    /// A latch that opens after `parts` calls of `down`.
     public init(_ parts: Int) {
         left = parts
         let results = [uv_mutex_init(lock), uv_cond_init(changed)]
@@ -23,7 +22,7 @@ public final class Countdown: @unchecked Sendable {
         lock.deallocate()
     }
 
-    /// One part is done.
+    /// Counts down by one.
     public func down() {
         uv_mutex_lock(lock)
         left -= 1
@@ -31,7 +30,7 @@ public final class Countdown: @unchecked Sendable {
         uv_mutex_unlock(lock)
     }
 
-    /// Waits until every part is done, up to a number of milliseconds. Returns whether they are.
+    /// Waits until the count is zero, up to a number of milliseconds. Returns whether it is.
     public func wait(atMost milliseconds: UInt64) -> Bool {
         let (limit, isEndless) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
         let start = uv_hrtime()
@@ -41,7 +40,7 @@ public final class Countdown: @unchecked Sendable {
         while left > 0 {
             let now = uv_hrtime()
             guard now < end else { break }
-            // It may wake early, and for nothing; the loop looks again.
+            // It may wake early or spuriously.
             _ = uv_cond_timedwait(changed, lock, end - now)
         }
         return left <= 0

@@ -2,25 +2,23 @@ internal import CLibuv
 internal import Glibc
 internal import Sockets
 
-/// Tells of changes in a directory: which of its entries appeared, vanished, were written to or got other attributes.
+/// Watches a directory: reports entries that are created, deleted, written to or get other attributes.
 ///
-/// It watches a directory and not a file, because a watch on a file sees the file that is replaced and nothing of the
-/// one in its place (inotify(7)). When the directory itself is deleted or moved away its own last name is told, and
-/// from then on nothing.
+/// It watches a directory and not a file, because a watch on a file follows the old file when another one replaces it
+/// (inotify(7)). When the directory itself is deleted or moved, its own last name is reported, and nothing after that.
 public final class DirectoryWatch: Handle {
     /// Why a directory cannot be watched.
     public enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The user has as many watches as the system allows (`ENOSPC`).
+        /// The user's limit of watches is reached (`ENOSPC`).
         case watchLimit
-        /// The user has as many inotify instances as the system allows, or the process as many descriptors (`EMFILE`,
-        /// `ENFILE`).
+        /// The user's limit of inotify instances, or a limit of descriptors, is reached (`EMFILE`, `ENFILE`).
         case instanceLimit
-        /// It is not there, or is no directory (`ENOENT`, `ENOTDIR`).
+        /// It does not exist or is not a directory (`ENOENT`, `ENOTDIR`).
         case noDirectory
-        /// Something else, such as a directory that may not be read.
+        /// Another error, such as missing permission.
         case other(UVError)
 
-        /// What it is and, where something can be done about it, what.
+        /// The cause and, where possible, what to do about it.
         public var description: String {
             switch self {
             case .watchLimit: "the limit of inotify watches is spent; raise the sysctl fs.inotify.max_user_watches"
@@ -44,8 +42,8 @@ public final class DirectoryWatch: Handle {
 
     private var action: ((String?) -> Void)?
 
-    /// Watches a directory from now on. The action gets the name of an entry, or nil when the system does not say of
-    /// which; several changes may be told as one, and one as several. It is kept until `close`.
+    /// Starts watching. The action gets the name of the changed entry, or nil if the system does not supply it; changes
+    /// may be merged or reported more than once. The action is kept until `close`.
     public init(loop: EventLoop, path: String, action: @escaping (String?) -> Void) throws(Failure) {
         self.action = action
         do {

@@ -1,8 +1,8 @@
 internal import CLinux
 internal import Glibc
 
-/// An epoll descriptor, its event buffer and the table of watches (epoll(7)), level-triggered. Owned by its loop, on the
-/// loop's thread.
+/// An epoll descriptor, its event buffer and the table of watches (epoll(7)), level-triggered. Owned by its loop, on
+/// the loop's thread.
 ///
 /// The kernel gets a descriptor and a generation as an entry's data, never a pointer. An entry outlives its watch when
 /// the descriptor was closed while another process held a copy of it: `posix_spawn` copies the descriptor table until
@@ -11,13 +11,13 @@ final class EpollSet {
     /// epoll_ctl(2), or a test's substitute.
     typealias Control = (CInt, CInt, CInt, UnsafeMutablePointer<epoll_event>) -> CInt
 
-    /// The most events that one wait returns: more would delay timers and mailboxes.
+    /// The largest number of events per wait: more would delay timers and mailboxes.
     static let maxEvents = 256
-    /// Entries are added to the table in steps of this many descriptors.
+    /// The table grows in steps of this many descriptors.
     private static let tableStep = 1024
-    /// An entry's data for libuv's descriptor. No generation and descriptor make this value: descriptors are not negative.
+    /// The key of libuv's descriptor. No watch has it, because descriptors are not negative.
     private static let uvKey = UInt64.max
-    /// An entry's data for a quiet watch, whose events are dropped.
+    /// The key of quiet watches, whose events are dropped.
     private static let quietKey = UInt64.max - 1
 
     private var fd: CInt
@@ -26,23 +26,23 @@ final class EpollSet {
     /// Watches by descriptor.
     private var watches = UnsafeMutableBufferPointer<Unmanaged<Poll>?>(start: nil, count: 0)
     private var generation: UInt32 = 0
-    /// Watches that were removed since the last wait, whose events it may have returned.
+    /// Watches removed since the last wait, which may have returned events for them.
     private var removals = 0
-    /// What the last `notify` found of entries that had no watch before the wait.
+    /// The result of the last `notify`.
     private(set) var staleness = Staleness.none
 
-    /// Whether there are entries without a watch.
+    /// Whether the kernel's set has entries without a watch.
     enum Staleness {
         /// Every event had a watch.
         case none
-        /// Watches were closed in this turn, and the events without a watch may be theirs.
+        /// The unmatched events may belong to watches that were closed in this turn.
         case unknown
-        /// There is one.
+        /// At least one entry has no watch.
         case certain
     }
     var control: Control = { epoll_ctl($0, $1, $2, $3) }
 
-    /// Makes a set that watches libuv's descriptor.
+    /// Creates a set that contains libuv's descriptor.
     init(uvDescriptor: CInt) throws(UVError) {
         self.uvDescriptor = uvDescriptor
         fd = -1
@@ -87,20 +87,20 @@ final class EpollSet {
         return 0
     }
 
-    /// Changes what a watch waits for; nil makes it quiet. A quiet watch stays in the set, so that it can be woken
+    /// Changes a watch's events; nil makes it quiet. A quiet watch stays in the set, so that it can be reactivated
     /// without new memory in the kernel. Returns 0 or a negative error number; after an error the set is unchanged.
     func modify(_ poll: Poll, _ events: Poll.Events?) -> CInt {
         if let events { return change(fd, EPOLL_CTL_MOD, poll.fd, events.rawValue, poll.key) }
         return change(fd, EPOLL_CTL_MOD, poll.fd, Poll.Events.edge.rawValue, Self.quietKey)
     }
 
-    /// Removes a watch; `fromKernel` is false when the descriptor is about to be closed, which removes the kernel's entry
-    /// without a call, or later (see the type's comment).
+    /// Removes a watch. `fromKernel` is false if the descriptor is about to be closed: that removes the kernel's entry
+    /// without a system call, at once or later (see the type's comment).
     func remove(_ poll: Poll, fromKernel: Bool) {
         let position = Int(poll.fd)
         if watches[position]?.toOpaque() == Unmanaged.passUnretained(poll).toOpaque() { watches[position] = nil }
         removals &+= 1
-        // An error means that there is no such entry.
+        // An error means that the kernel has no such entry.
         if fromKernel { _ = change(fd, EPOLL_CTL_DEL, poll.fd, 0, 0) }
     }
 
@@ -115,8 +115,8 @@ final class EpollSet {
 
     // MARK: Waiting
 
-    /// Waits up to a number of milliseconds (-1: without limit). Returns how many events `notify` has, and whether one
-    /// of them is libuv's.
+    /// Waits up to a number of milliseconds (-1: without limit). Returns the number of events for `notify`, and whether
+    /// one of them is libuv's.
     @inline(__always)
     func wait(_ milliseconds: CInt) -> (count: Int, isForUV: Bool) {
         removals = 0
@@ -126,8 +126,8 @@ final class EpollSet {
         return (count, false)
     }
 
-    /// Passes the events of the last wait to their watches. A watch that is closed meanwhile must stay in memory until
-    /// this returns.
+    /// Passes the events of the last wait to their watches. A watch closed by a callback must stay in memory until this
+    /// returns.
     @inline(__always)
     func notify(_ count: Int) {
         var unmatched = 0
@@ -149,10 +149,10 @@ final class EpollSet {
         staleness = unmatched == 0 ? .none : unmatched > removals ? .certain : .unknown
     }
 
-    /// Moves every watch to a new epoll descriptor, which leaves stale entries behind: epoll_ctl cannot remove an entry
-    /// whose descriptor is closed. The old descriptor is closed first, so that the user's watches are not counted twice;
-    /// the set is level-triggered, so no event is lost. Returns the watches that the kernel refused, with the error
-    /// numbers: they are in the set no more. An error means that there is no new descriptor and nothing has changed.
+    /// Moves every watch to a new epoll descriptor, which drops stale entries: epoll_ctl cannot remove an entry whose
+    /// descriptor is closed. The old descriptor is closed first, so that the user's watches are not counted twice; the
+    /// set is level-triggered, so no event is lost. Returns the watches that the kernel refused, which are no longer in
+    /// the set. Throws if there is no new descriptor; then nothing has changed.
     func renew() throws(UVError) -> [(Poll, UVError)] {
         let renewed = try makeDescriptor()
         _ = Glibc.close(fd)

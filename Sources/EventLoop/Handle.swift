@@ -1,17 +1,16 @@
 internal import CLibuv
 
-/// A libuv handle: pinned memory that libuv points into, and the object that its callbacks reach.
+/// A libuv handle: pinned memory that libuv points into, and the object that its callbacks call.
 ///
-/// From `init` until the close callback the handle's memory holds a retained reference to this object, so a handle stays
-/// alive for as long as libuv may call it; the close callback is the only place that gives both back. Confined to its
-/// loop's thread. The owner closes it; one that is dropped unclosed shows in `EventLoop.openHandles`.
+/// From `init` until the close callback, the handle's memory holds a retained reference to this object, so the object
+/// lives as long as libuv may call it; only the close callback frees both. Confined to its loop's thread. The owner
+/// closes it; an unclosed handle is listed in `EventLoop.openHandles`.
 open class Handle {
     /// The pinned `uv_*_t`, owned by this object until the close callback.
     let memory: UnsafeMutableRawPointer
     unowned let loop: EventLoop
 
-    /// Allocates memory for a handle of the given kind. `start` tells libuv of it; when that fails the memory is freed
-    /// and libuv never knew.
+    /// Allocates memory for a handle of the given kind. `start` initialises it; if that fails, the memory is freed.
     init(
         _ type: uv_handle_type, loop: EventLoop, start: (UnsafeMutableRawPointer) -> CInt
     ) throws(UVError) {
@@ -26,7 +25,7 @@ open class Handle {
         attach()
     }
 
-    /// Allocates memory for a handle of a kind that libuv cannot refuse.
+    /// Allocates memory for a handle whose initialisation cannot fail.
     init(_ type: uv_handle_type, loop: EventLoop, prepare: (UnsafeMutableRawPointer) -> Void) {
         loop.assertOnThread()
         self.loop = loop
@@ -40,21 +39,21 @@ open class Handle {
         loop.opened(self)
     }
 
-    /// The handle in libuv's base type.
+    /// The handle as libuv's base type.
     var uvHandle: UnsafeMutablePointer<uv_handle_t> { memory.assumingMemoryBound(to: uv_handle_t.self) }
 
     /// Whether `close` was called.
     public private(set) final var isClosed = false
 
-    /// Stops the handle: no callback comes after this returns. Its memory goes at the end of the loop's turn. A second
-    /// call does nothing.
+    /// Stops the handle: no callback runs after this returns. The memory is freed at the end of the loop's turn. A
+    /// second call does nothing.
     public final func close() {
         guard !isClosed else { return }
         isClosed = true
         willClose()
         uv_close(uvHandle) { handle in
             guard let handle, let data = handle.pointee.data else { return }
-            // The last reference may go here, and with it this handle's owner; the memory goes first.
+            // This may release the last reference, and with it the handle's owner, so the memory is freed first.
             let object = Unmanaged<Handle>.fromOpaque(data)
             object._withUnsafeGuaranteedRef {
                 $0.loop.closed($0)
@@ -64,6 +63,6 @@ open class Handle {
         }
     }
 
-    /// Called once, before libuv is told; for what must happen under a lock, or to release a closure.
+    /// Called once, before `uv_close`; for work under a lock, or to release a closure.
     func willClose() {}
 }

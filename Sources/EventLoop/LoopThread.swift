@@ -2,25 +2,25 @@ internal import CLibuv
 internal import CLinux
 internal import Glibc
 
-/// A thread with a loop of its own.
+/// A thread that runs an event loop.
 ///
-/// The loop and everything on it are made, used and closed on that thread; only what `setUp` returns leaves it, and
-/// that is `Sendable`. The thread ends when no handle is open any more; `join` waits for that.
+/// The loop and everything on it are created, used and closed on that thread; only the result of `setUp` leaves it, and
+/// that is `Sendable`. The thread ends when no handle is open; `join` waits for that.
 public final class LoopThread: Sendable {
     private let thread: uv_thread_t
 
-    /// 512 KiB are plenty for callbacks that never recurse, and are only reserved, not used.
+    /// 512 KiB suffice for callbacks that never recurse; untouched pages cost only address space.
     private static let stackSize = 512 * 1024
 
     private init(thread: uv_thread_t) {
         self.thread = thread
     }
 
-    /// Starts a thread, runs `setUp` on it with its new loop, and returns what that made. When `setUp` throws, every
-    /// handle that it made is closed, the thread has ended, and the error is rethrown here.
+    /// Starts a thread, runs `setUp` on it with its new loop, and returns the result. If `setUp` throws, every handle
+    /// that it created is closed, the thread has ended, and the error is rethrown here.
     ///
-    /// `setUp` is the one thing that crosses: nothing else keeps it (it is `sending`), and `pthread_create` orders what
-    /// was written before it.
+    /// Only `setUp` crosses threads: it is `sending`, so nothing else refers to it, and `pthread_create` orders the
+    /// writes before it.
     public static func start<Ready: Sendable>(
         name: String, setUp: sending @escaping (EventLoop) throws -> Ready
     ) throws -> (thread: LoopThread, ready: Ready) {
@@ -53,14 +53,14 @@ public final class LoopThread: Sendable {
         }
     }
 
-    /// Waits until the thread has ended. Once, from any other thread.
+    /// Waits until the thread has ended. To be called once, from another thread.
     public func join() {
         var thread = thread
         let result = uv_thread_join(&thread)
         precondition(result == 0, "LoopThread: join: \(UVError(code: result))")
     }
 
-    /// Leaves the thread to its own end, which nothing waits for and which returns its memory. Once, instead of `join`.
+    /// Lets the thread free its memory when it ends. To be called once, instead of `join`.
     public func detach() {
         let result = pthread_detach(thread)
         // It fails only for a thread that was joined or detached before (pthread_detach(3)): a defect of the caller.
@@ -68,13 +68,12 @@ public final class LoopThread: Sendable {
     }
 }
 
-/// What the new thread is given; not generic, because a C callback cannot be.
+/// The argument of the new thread; not generic, because a C callback cannot be.
 private class Launch {
     func runThread() {}
 }
 
-/// Written by the new thread before `started` is posted, read by the starter after it waited for that, and touched by
-/// neither otherwise.
+/// The new thread writes the outcome before it posts `started`; the starter reads it after waiting for that.
 private final class Handover<Ready: Sendable>: Launch {
     let started = Semaphore()
     private(set) var outcome: Result<Ready, any Error>?
@@ -87,9 +86,9 @@ private final class Handover<Ready: Sendable>: Launch {
     }
 
     override func runThread() {
-        // The kernel keeps 15 bytes of a thread's name; a refusal costs nothing but the name.
+        // The kernel keeps 15 bytes of a thread's name; failure is harmless.
         _ = tapline_set_thread_name(String(name.prefix(15)))
-        // Signals are for the thread that watches them, not for a loop in the middle of its work.
+        // Only the thread that watches signals receives them.
         var all = sigset_t()
         sigfillset(&all)
         pthread_sigmask(SIG_BLOCK, &all, nil)
@@ -121,7 +120,7 @@ private final class Handover<Ready: Sendable>: Launch {
     }
 }
 
-/// A counting semaphore of the system.
+/// A counting semaphore.
 private final class Semaphore {
     private let memory = UnsafeMutablePointer<uv_sem_t>.allocate(capacity: 1)
 

@@ -1,18 +1,18 @@
 internal import CLibuv
 internal import Synchronization
 
-/// The way into a loop from any other thread: a lock-protected queue and `uv_async_send`.
+/// A queue of messages from any thread to a loop: a lock and `uv_async_send`.
 ///
-/// Made and closed on the loop's thread, posted to from anywhere. The loop stays awake for an open mailbox.
+/// Created and closed on the loop's thread; any thread posts. An open mailbox keeps the loop running.
 public final class Mailbox<Message: Sendable>: Sendable {
     private struct State {
         var queue: [Message] = []
-        /// Nil once the mailbox is closed, so that no thread wakes a handle that is being closed.
+        /// Nil after `close`, so that no thread wakes a closing handle.
         var wake: Wake?
     }
 
-    /// The async handle as other threads may use it. `@unchecked Sendable`, because `uv_async_send` is safe from any thread
-    /// for as long as the handle is not closing, which the lock around `State` ensures.
+    /// The async handle for other threads. `@unchecked Sendable`, because `uv_async_send` is safe from any thread while
+    /// the handle is not closing, which the lock around `State` ensures.
     private struct Wake: @unchecked Sendable {
         let handle: UnsafeMutablePointer<uv_async_t>
     }
@@ -25,7 +25,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
     private let state = Mutex(State())
     private let confined: Confined
 
-    /// Opens a mailbox. The handler gets every message posted since its last call, in order, on the loop's thread; it
+    /// Opens a mailbox. On the loop's thread, the handler gets every message posted since its last call, in order. It
     /// is kept until `close`.
     public init(loop: EventLoop, handler: @escaping ([Message]) -> Void) throws(UVError) {
         let handle = try AsyncHandle(loop: loop)
@@ -33,7 +33,7 @@ public final class Mailbox<Message: Sendable>: Sendable {
         let wake = Wake(handle: handle.async)
         state.withLock { $0.wake = wake }
         handle.action = { [unowned self] in
-            // Wake-ups coalesce: take everything each time.
+            // Wake-ups coalesce, so each one takes the whole queue.
             let batch = state.withLock { state in
                 var batch: [Message] = []
                 swap(&batch, &state.queue)
@@ -47,19 +47,19 @@ public final class Mailbox<Message: Sendable>: Sendable {
         state.withLock { precondition($0.wake == nil, "Mailbox: close() was never called") }
     }
 
-    /// Adds a message and wakes the loop. Any thread. False when the mailbox is closed; the message is then gone.
+    /// Adds a message and wakes the loop. Any thread. False if the mailbox is closed; then the message is discarded.
     @discardableResult
     public func post(_ message: Message) -> Bool {
         state.withLock { state in
             guard let wake = state.wake else { return false }
             state.queue.append(message)
-            // One wake-up is enough for all that waits.
+            // One wake-up serves all queued messages.
             if state.queue.count == 1 { uv_async_send(wake.handle) }
             return true
         }
     }
 
-    /// Closes the mailbox, on the loop's thread. What was posted and not handled yet is returned.
+    /// Closes the mailbox, on the loop's thread. Returns the messages that were not handled.
     @discardableResult
     public func close() -> [Message] {
         let rest = state.withLock { state in

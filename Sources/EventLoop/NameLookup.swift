@@ -2,16 +2,16 @@ internal import CLibuv
 internal import Glibc
 public import Sockets
 
-/// One lookup of a host's addresses, off the loop (`getaddrinfo` in libuv's pool of threads).
+/// One lookup of a host's addresses (`getaddrinfo` in libuv's thread pool).
 ///
-/// It keeps itself alive until the pool answers. It can be cancelled; the pool's thread may still be busy
-/// with it for a while, without effect.
+/// It keeps itself alive until the pool answers. After `cancel`, a thread of the pool may stay busy with it for a
+/// while, without effect.
 public final class NameLookup {
     /// Why a lookup gave no address.
     public enum Failure: Error, Hashable, Sendable {
-        /// The name does not exist, or has no address.
+        /// The name does not exist or has no address.
         case notFound
-        /// The name service could not answer; holds its words.
+        /// The name service failed, with this message.
         case failed(String)
     }
 
@@ -19,8 +19,8 @@ public final class NameLookup {
     private let request: UnsafeMutablePointer<uv_getaddrinfo_t>
     private var completion: ((Result<[SocketAddress], Failure>) -> Void)?
 
-    /// Starts a lookup for both address families. The addresses come with port 0, in the order of RFC 6724. The
-    /// completion is called once, on the loop's thread, never from inside this call.
+    /// Starts a lookup for both address families. The addresses have port 0 and the order of RFC 6724. The completion
+    /// is called once, on the loop's thread, never from inside this call.
     public init(
         loop: EventLoop, host: String, completion: @escaping (Result<[SocketAddress], Failure>) -> Void
     ) throws(UVError) {
@@ -48,12 +48,12 @@ public final class NameLookup {
         loop.started(self)
     }
 
-    /// The completion will not be called.
+    /// Cancels the lookup: the completion is not called.
     public func cancel() {
         guard completion != nil else { return }
         completion = nil
         loop.abandoned(self)
-        // Only a request that no thread has taken up yet can be taken back; either way `finish` comes once.
+        // uv_cancel works only before a thread has started the request; either way `finish` is called once.
         request.withMemoryRebound(to: uv_req_t.self, capacity: 1) { _ = uv_cancel($0) }
     }
 

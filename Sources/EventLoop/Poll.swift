@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// Watches one descriptor, level-triggered, and calls `ready` on the loop's thread.
+/// A level-triggered watch of one descriptor, which calls `ready` on the loop's thread.
 ///
-/// A subclass overrides `ready`: a virtual call is the cheapest way from an event into Swift. The owner of the descriptor
-/// owns the watch and closes it before it closes the descriptor. One descriptor has one watch at a time.
+/// A subclass overrides `ready`, because a virtual call is the cheapest callback. The owner of the descriptor owns the
+/// watch and closes it before the descriptor. One descriptor has one watch at a time.
 open class Poll {
-    /// What a watch waits for, and what has happened (epoll_ctl(2)).
+    /// The events that a watch waits for, or that occurred (epoll_ctl(2)).
     @frozen
     public struct Events: OptionSet, Sendable {
         /// The kernel's bits.
@@ -15,15 +15,15 @@ open class Poll {
         public init(rawValue: UInt32) {
             self.rawValue = rawValue
         }
-        /// Bytes, an end of stream or a new connection can be read.
+        /// Bytes, the end of the stream or a new connection can be read.
         @inlinable public static var readable: Events { Events(rawValue: 0x001) }
-        /// Bytes can be written, or a connect has finished.
+        /// Bytes can be written, or a connect has completed.
         @inlinable public static var writable: Events { Events(rawValue: 0x004) }
-        /// Always reported: the socket has an error, which `SO_ERROR` names, and may still hold unread bytes.
+        /// Always reported: the socket has an error (`SO_ERROR`), and may still hold unread bytes.
         @inlinable public static var error: Events { Events(rawValue: 0x008) }
-        /// Always reported, for as long as it lasts: both halves have ended.
+        /// Always reported, while it lasts: both halves of the stream have ended.
         @inlinable public static var hangup: Events { Events(rawValue: 0x010) }
-        /// Report a change once, not a state for as long as it lasts.
+        /// Edge-triggered: reports each change once.
         static var edge: Events { Events(rawValue: 1 << 31) }
     }
 
@@ -34,30 +34,30 @@ open class Poll {
 
     // MARK: The loop's thread only
 
-    // In this order they leave no gap: there are two watches in each connection.
+    // This order leaves no padding: each connection has two watches.
 
     /// Distinguishes this watch from earlier ones of the same descriptor; the epoll set assigns it.
     final var generation: UInt32 = 0
-    /// What the watch waits for now; nil when nothing is reported, not even errors.
+    /// The events that the watch waits for; nil: nothing is reported, not even errors.
     public private(set) final var interest: Events?
-    private var place = Place.outside
+    private var state = State.outside
 
-    private enum Place: UInt8 {
+    private enum State: UInt8 {
         /// The kernel has no entry for it.
         case outside
-        /// It is in the epoll set, and may be quiet there.
+        /// It is in the epoll set, and may be quiet.
         case inSet
         case closed
     }
 
     /// Whether `close` was called.
-    public final var isClosed: Bool { place == .closed }
+    public final var isClosed: Bool { state == .closed }
 
-    /// The data of the kernel's entry.
+    /// The data of the kernel's entry: generation and descriptor.
     @inline(__always)
     final var key: UInt64 { UInt64(generation) << 32 | UInt64(UInt32(truncatingIfNeeded: fd)) }
 
-    /// Watches a non-blocking descriptor for the given events, and for errors and hang-ups, which are always reported.
+    /// Watches a non-blocking descriptor for the given events, errors and hang-ups.
     public init(loop: EventLoop, fd: CInt, for events: Events) throws(UVError) {
         loop.assertOnThread()
         self.loop = loop
@@ -65,14 +65,14 @@ open class Poll {
         interest = events
         let result = loop.add(self, events)
         guard result == 0 else {
-            place = .closed
+            state = .closed
             throw UVError(code: result)
         }
-        place = .inSet
+        state = .inSet
         loop.opened()
     }
 
-    /// A watch that is not in the epoll set before the first call of `watch`, which may then fail.
+    /// A watch that enters the epoll set with the first call of `watch`, which may fail.
     public init(loop: EventLoop, fd: CInt) {
         loop.assertOnThread()
         self.loop = loop
@@ -84,8 +84,8 @@ open class Poll {
         precondition(isClosed, "Poll: close() was never called")
     }
 
-    /// Waits for other events: one `epoll_ctl`. The same events again, or a closed watch, cost nothing. If the kernel
-    /// refuses, `watchFailed` is called before this returns.
+    /// Changes the events: one `epoll_ctl`, or none if they are the same or the watch is closed. If the kernel refuses,
+    /// `watchFailed` is called before this returns.
     @inlinable @inline(__always)
     public final func watch(_ wanted: Events) {
         if wanted != interest { change(to: wanted) }
@@ -100,46 +100,46 @@ open class Poll {
     @usableFromInline
     final func change(to wanted: Events?) {
         // A watch that is not in the set is quiet.
-        guard !isClosed, place == .inSet || wanted != nil else { return }
-        let result = place == .inSet ? loop.modify(self, wanted) : loop.add(self, wanted ?? [])
+        guard !isClosed, state == .inSet || wanted != nil else { return }
+        let result = state == .inSet ? loop.modify(self, wanted) : loop.add(self, wanted ?? [])
         if result == 0 {
-            place = .inSet
+            state = .inSet
             interest = wanted
         } else if wanted == nil {
             // Removing it needs no memory.
             loop.remove(self, fromKernel: true)
-            place = .outside
+            state = .outside
             interest = nil
         } else {
             watchFailed(UVError(code: result))
         }
     }
 
-    /// The kernel refused the watch when the epoll set was renewed. Nothing is reported until `watch`.
+    /// Called if the kernel refused the watch when the epoll set was renewed. Nothing is reported until `watch`.
     final func leftSet(_ error: UVError) {
         guard !isClosed else { return }
-        place = .outside
-        // A quiet watch misses nothing; it is added again when it wakes.
+        state = .outside
+        // A quiet watch misses nothing; the next `watch` adds it again.
         guard interest != nil else { return }
         interest = nil
         watchFailed(error)
     }
 
-    /// Ends the watch: no callback comes after this returns. A second call does nothing. `andDescriptor` says that the
-    /// descriptor is about to be closed, which takes it out of the epoll set without a system call.
+    /// Ends the watch: no callback runs after this returns. A second call does nothing. `andDescriptor` says that the
+    /// descriptor is about to be closed, which removes it from the epoll set without a system call.
     public final func close(andDescriptor: Bool = false) {
         guard !isClosed else { return }
-        if place == .inSet { loop.remove(self, fromKernel: !andDescriptor) }
+        if state == .inSet { loop.remove(self, fromKernel: !andDescriptor) }
         interest = nil
-        place = .closed
+        state = .closed
         // One of its methods may be running.
         loop.closed(self)
     }
 
-    /// Called on the loop's thread with what is true of the descriptor now.
+    /// Called on the loop's thread with the current state of the descriptor.
     open func ready(_ events: Events) {}
 
-    /// Called on the loop's thread when the kernel refused to change what the watch waits for, or to keep it (`ENOSPC`: the
-    /// user's limit of watches, `ENOMEM`). `interest` is what is in force. Without an override nothing happens.
+    /// Called on the loop's thread when the kernel refused a change of the events, or to keep the watch (`ENOSPC`: the
+    /// user's limit of watches; `ENOMEM`). `interest` holds the events in force. The default does nothing.
     open func watchFailed(_ error: UVError) {}
 }

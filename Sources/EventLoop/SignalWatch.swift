@@ -1,10 +1,10 @@
 internal import CLibuv
 
-/// Calls back on the loop's thread when the process gets a signal.
+/// Calls back on the loop's thread when the process receives a signal.
 public final class SignalWatch: Handle {
     private var action: (() -> Void)?
 
-    /// Watches a signal by its number from now on, in place of what the process did with it.
+    /// Starts watching a signal, which replaces its previous disposition.
     public init(loop: EventLoop, signal: CInt, action: @escaping () -> Void) throws(UVError) {
         self.action = action
         try super.init(UV_SIGNAL, loop: loop) { uv_signal_init(loop.raw, $0.assumingMemoryBound(to: uv_signal_t.self)) }

@@ -1,12 +1,12 @@
 internal import CLibuv
 public import Sockets
 
-/// An error that libuv reported, with its symbol and its words.
+/// An error code of libuv.
 public struct UVError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// libuv's code, below zero.
+    /// libuv's code, a negative number.
     public let code: CInt
 
-    /// Wraps a code below zero.
+    /// Wraps a negative code.
     public init(code: CInt) {
         self.code = code
     }
@@ -14,14 +14,9 @@ public struct UVError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The symbol, for example `EADDRINUSE` or `EAI_NONAME`.
     public var name: String { String(cString: uv_err_name(code)) }
 
-    /// libuv's words for it.
+    /// libuv's message.
     public var description: String { String(cString: uv_strerror(code)) }
 
-    /// The system's error number behind it; nil for libuv's own codes, as those of name lookups are.
+    /// The system's error number; nil for libuv's own codes, such as those of name lookups.
     public var errno: Errno? { code > -3000 ? Errno(-code) : nil }
-
-    /// Throws what a libuv call returned, when it is an error.
-    static func check(_ result: CInt) throws(UVError) {
-        guard result >= 0 else { throw UVError(code: result) }
-    }
 }

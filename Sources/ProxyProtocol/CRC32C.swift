@@ -1,6 +1,6 @@
-/// The checksum of a header of version 2: CRC32c (RFC 4960, appendix B), Castagnoli's polynomial, bits reflected.
+/// The checksum of a version 2 header: CRC32c (RFC 4960, appendix B), Castagnoli polynomial, reflected.
 enum CRC32C {
-    /// What each value of a byte adds.
+    /// The remainder of each byte value.
     private static let table: [UInt32] = (0..<256).map { byte in
         (0..<8).reduce(UInt32(byte)) { sum, _ in sum & 1 == 1 ? sum >> 1 ^ 0x82F6_3B78 : sum >> 1 }
     }

@@ -1,18 +1,18 @@
 internal import Sockets
 
 extension ProxyHeader {
-    /// The families and transports that a header of version 2 is written with (section 2.2, the 14th byte).
+    /// The families and transports of version 2 that are written (section 2.2, the 14th byte).
     enum Family {
         static let tcp4: UInt8 = 0x11
         static let tcp6: UInt8 = 0x21
         static let unix: UInt8 = 0x31
     }
 
-    /// The header as it goes over the wire, for one send. Version 2 ends with a CRC32C; its extensions must fit into
-    /// 65,000 bytes. Version 1 has no room for extensions, and says UNKNOWN of anything but TCP.
+    /// The encoded header, for one send. Version 2 ends with a CRC32C; its extensions must fit into 65,000 bytes.
+    /// Version 1 has no extensions, and writes UNKNOWN for anything but TCP.
     ///
-    /// Of unknown ends version 2 says LOCAL, and nothing else (section 2.2: its length is to be zero). The specification
-    /// lets a receiver refuse whatever else names nobody, and HAProxy 2.6 does; LOCAL it must take.
+    /// For unknown endpoints version 2 writes LOCAL with length zero (section 2.2). A receiver must accept LOCAL, but
+    /// may refuse every other header without addresses, as HAProxy 2.6 does.
     public var bytes: [UInt8] {
         switch version {
         case .v1: Array(line.utf8)
@@ -29,7 +29,7 @@ extension ProxyHeader {
     }
 
     private var binary: [UInt8] {
-        // 0x20: version 2, of the sender's own (LOCAL).
+        // 0x20: version 2, LOCAL.
         guard let (source, destination) = endpoints?.alike else { return Self.signature + [0x20, 0, 0, 0] }
         let family = source.isUnix ? Family.unix : source.isIPv6 ? Family.tcp6 : Family.tcp4
         var block = source.bytes + destination.bytes
@@ -40,19 +40,19 @@ extension ProxyHeader {
         let position = block.count + 3
         block.append(Extension(type: ExtensionType.checksum, value: [0, 0, 0, 0]))
         precondition(block.count <= 0xFFFF, "ProxyHeader: \(block.count) bytes of addresses and extensions")
-        // 0x21: version 2, on somebody's behalf (PROXY).
+        // 0x21: version 2, PROXY.
         var header = Self.signature + [0x21, family, UInt8(block.count >> 8), UInt8(block.count & 0xFF)]
         let checksum = header.count + position
         header += block
         let sum = CRC32C.of(header[...])
-        for place in 0..<4 { header[checksum + place] = UInt8(truncatingIfNeeded: sum >> (24 - 8 * UInt32(place))) }
+        for index in 0..<4 { header[checksum + index] = UInt8(truncatingIfNeeded: sum >> (24 - 8 * UInt32(index))) }
         return header
     }
 }
 
 extension ProxyHeader.Endpoints {
-    /// Both ends in one form: where only one is IPv4 it stands in its IPv6-mapped form (RFC 4291, section 2.5.5.2). Nil
-    /// where one is a Unix socket and the other is not.
+    /// Both endpoints in one family: if only one is IPv4, it is IPv6-mapped (RFC 4291, section 2.5.5.2). Nil if only
+    /// one is a Unix socket.
     fileprivate var alike: (source: SocketAddress, destination: SocketAddress)? {
         if source.isUnix || destination.isUnix {
             return source.isUnix && destination.isUnix ? (source, destination) : nil
@@ -72,7 +72,7 @@ extension SocketAddress {
         return .ipv6(IPv6Address(high: 0, low: 0xFFFF_0000_0000 | UInt64(address.bits)), port: port)
     }
 
-    /// The address alone, as text.
+    /// The address without the port, as text.
     fileprivate var host: String {
         switch self {
         case .ipv4(let address, _): "\(address)"
@@ -81,7 +81,7 @@ extension SocketAddress {
         }
     }
 
-    /// The address alone in network byte order; a Unix socket's path in its 108 bytes.
+    /// The address without the port, in network byte order; a Unix socket's path in its 108-byte field.
     fileprivate var bytes: [UInt8] {
         switch self {
         case .ipv4(let address, _):

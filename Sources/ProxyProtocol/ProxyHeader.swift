@@ -1,11 +1,11 @@
 public import Sockets
 
-/// What the PROXY protocol says at the beginning of a connection: on whose behalf it was made.
+/// A header of the PROXY protocol, which names the original client of a proxied connection.
 ///
-/// A value without sockets: bytes become a header by `read`, a header becomes bytes by `bytes`. The rules are those of
-/// HAProxy's `doc/proxy-protocol.txt`, versions 1 and 2; its sections are named where a rule comes from them.
+/// A value without sockets: `read` decodes it, `bytes` encodes it. The rules are those of HAProxy's
+/// `doc/proxy-protocol.txt`, versions 1 and 2; section numbers refer to that document.
 public struct ProxyHeader: Hashable, Sendable {
-    /// The two forms on the wire.
+    /// The version of the encoding.
     public enum Version: Hashable, Sendable {
         /// A line of text.
         case v1
@@ -13,26 +13,26 @@ public struct ProxyHeader: Hashable, Sendable {
         case v2
     }
 
-    /// Who connected to whom, as whoever sent the header saw it. Both are of one kind, but for IPv4 addresses that came
-    /// in their IPv6-mapped form, which are IPv4 ones here.
+    /// The connection's endpoints as the sender of the header saw them. Both have the same family, except that
+    /// IPv4-mapped addresses become IPv4 here.
     public struct Endpoints: Hashable, Sendable {
         /// The client.
         public var source: SocketAddress
         /// The address that the client reached.
         public var destination: SocketAddress
 
-        /// Both ends.
+        /// A pair of endpoints.
         public init(source: SocketAddress, destination: SocketAddress) {
             self.source = source
             self.destination = destination
         }
     }
 
-    /// Something that a header of version 2 says beside the addresses (section 2.2, "Type-Length-Value").
+    /// An extension of a version 2 header (section 2.2, "Type-Length-Value").
     public struct Extension: Hashable, Sendable {
-        /// What it is; `ExtensionType` has those that mean something here.
+        /// The type; `ExtensionType` lists the supported ones.
         public var type: UInt8
-        /// What it says, as it came.
+        /// The undecoded value.
         public var value: [UInt8]
 
         /// An extension.
@@ -42,38 +42,38 @@ public struct ProxyHeader: Hashable, Sendable {
         }
     }
 
-    /// The registered types that mean something here (sections 2.2.2 to 2.2.6).
+    /// The supported types (sections 2.2.2 to 2.2.6).
     public enum ExtensionType {
-        /// The host name that the client asked for (TLS: the server name).
+        /// The host name that the client requested (TLS: the server name).
         public static let authority: UInt8 = 0x02
-        /// A checksum of the header.
+        /// The header's checksum.
         public static let checksum: UInt8 = 0x03
-        /// Nothing: padding.
+        /// Padding.
         public static let padding: UInt8 = 0x04
-        /// What tells the connection from all others, over several proxies.
+        /// A unique ID of the connection across several proxies.
         public static let uniqueID: UInt8 = 0x05
-        /// What is known of the client's TLS.
+        /// Properties of the client's TLS connection.
         public static let tls: UInt8 = 0x20
-        /// Inside of `tls`: the version in words.
+        /// Inside `tls`: the version as text.
         public static let tlsVersion: UInt8 = 0x21
     }
 
-    /// The longest header that is read, of version 2 with all its extensions. The protocol allows 65,551 bytes; HAProxy
-    /// reads 16 KiB (its buffer) and nginx 4 KiB, and a header is meant to fit into 536.
+    /// The longest accepted version 2 header, including extensions. The protocol allows 65,551 bytes and recommends at
+    /// most 536; HAProxy accepts 16 KiB (its buffer) and nginx 4 KiB.
     public static let longest = 16 << 10
-    /// The longest line of version 1, its end included (section 2.1).
+    /// The longest version 1 line, including CRLF (section 2.1).
     public static let longestLine = 107
-    /// The longest unique id (section 2.2.5).
+    /// The longest unique ID (section 2.2.5).
     public static let longestUniqueID = 128
-    /// The longest host name, by HAProxy's bound (`PP2_AUTHORITY_MAX`).
+    /// The longest host name, as in HAProxy (`PP2_AUTHORITY_MAX`).
     public static let longestAuthority = 255
 
-    /// Which form it has.
+    /// The version of the encoding.
     public var version: Version
-    /// On whose behalf the connection was made; nil where the connection's own ends count, because the sender speaks
-    /// for itself (LOCAL), does not know (UNKNOWN, UNSPEC), or speaks of something that is no stream.
+    /// The original endpoints; nil if the connection's own endpoints apply, because the sender connected for itself
+    /// (LOCAL), does not know them (UNKNOWN, UNSPEC), or proxies something that is not a stream.
     public var endpoints: Endpoints?
-    /// In the order of the header, without checksum and padding.
+    /// The extensions in the header's order, without checksum and padding.
     public var extensions: [Extension]
 
     /// A header.
@@ -83,19 +83,19 @@ public struct ProxyHeader: Hashable, Sendable {
         self.extensions = extensions
     }
 
-    // MARK: What extensions say
+    // MARK: Extension values
 
-    /// The unique id; opaque bytes, 128 at most.
+    /// The unique ID; opaque bytes, at most 128.
     public var uniqueID: [UInt8]? { value(of: ExtensionType.uniqueID) }
 
-    /// The host name that the client asked for, as text.
+    /// The host name that the client requested.
     public var authority: String? {
         value(of: ExtensionType.authority).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The version of the client's TLS, such as `TLSv1.3`; nil where there is none or it is not told.
+    /// The client's TLS version, such as `TLSv1.3`; nil without TLS or if the header does not contain it.
     public var tlsVersion: String? {
-        // One byte of flags and four of the verification's result stand before further extensions (section 2.2.6).
+        // One byte of flags and four bytes of verification result precede the nested extensions (section 2.2.6).
         guard let value = value(of: ExtensionType.tls), value.count > 5, value[0] & 1 == 1,
             let parts = Self.extensions(in: value[5...])
         else { return nil }

@@ -1,13 +1,13 @@
-/// Why bytes are no header of the PROXY protocol. Its description is half a sentence that follows "what came first", and
-/// shows nothing of a peer's bytes but printable ASCII.
+/// Why bytes are not a PROXY protocol header. The description is a phrase that follows "what came first", and contains
+/// a peer's bytes only as printable ASCII.
 public enum ProxyHeaderFault: Error, Hashable, Sendable {
-    /// It begins with something else; the first bytes, 16 at most.
+    /// It does not begin with a header; up to 16 first bytes.
     case noHeader(beginning: [UInt8])
     /// Version 1: no CRLF within 107 bytes.
     case lineTooLong
     /// Version 1: a CR without LF, or an LF without CR.
     case bareLineEnd
-    /// Version 1: not the fields that a line has, or one of them is not what it should be.
+    /// Version 1: wrong or invalid fields.
     case line
     /// Version 2: another version in the 13th byte.
     case version(UInt8)
@@ -17,11 +17,11 @@ public enum ProxyHeaderFault: Error, Hashable, Sendable {
     case family(UInt8)
     /// Version 2: longer than `ProxyHeader.longest`.
     case tooLong(Int)
-    /// Version 2: not long enough for its addresses.
+    /// Version 2: too short for its addresses.
     case addresses
-    /// Version 2: an extension goes past the end, or is longer than it may be.
+    /// Version 2: an extension exceeds the header or its maximum length.
     case extensions
-    /// Version 2: the CRC32C is another.
+    /// Version 2: wrong CRC32C.
     case checksum
 }
 

@@ -9,13 +9,12 @@ package struct DetachedTap {
     package let account: TapAccount
 }
 
-/// One connection's way into one recorder.
+/// The recording of one connection by one recorder.
 ///
-/// Owned by the connection, on the worker's thread. It hands what passes to the recorder, by its worker's lane, and
-/// counts what finds no room there. Under `block` the flow asks the lane's `room` before it moves anything, and then
-/// nothing finds no room.
+/// Owned by the connection, on the worker's thread. It passes relayed bytes to the recorder through the worker's lane,
+/// and counts bytes that do not fit. Under `block` the flow reserves room before it moves bytes, so all of them fit.
 package final class ConnectionTap {
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     package let recorder: Recorder
     package let lane: RingProducer
@@ -24,28 +23,28 @@ package final class ConnectionTap {
 
     // MARK: The loop's thread only
 
-    /// Whose connection it is; while its PROXY header is awaited, its peer's.
+    /// The connection's properties; before its PROXY header arrives, those of the peer.
     private var origin: ConversationOrigin
-    /// Bytes that the ring took, and that it had no room for.
+    /// Bytes that fit into the ring, and bytes that did not.
     package private(set) var taken: UInt64 = 0
     package private(set) var missed: UInt64 = 0
     private var hasBegun = false
-    /// Whether it ever did: then the recorder knows of it, and has to hear of its end.
+    /// Whether it ever began; then the recorder needs its end event.
     private var isKnown = false
     private var endedFlows = EndedFlows()
     private var upstreamAddress: SocketAddress?
-    /// How much of each flow passed before its recording began.
+    /// The flows' offsets at which the recording began.
     private var upStart: UInt64
     private var downStart: UInt64
 
-    /// A tap on a connection that was just accepted, at that moment of the monotonic clock.
+    /// A tap on a connection accepted at `acceptedTicks` of the monotonic clock.
     package convenience init(recorder: Recorder, lane: RingProducer, origin: ConversationOrigin, acceptedTicks: UInt64)
     {
         self.init(recorder: recorder, lane: lane, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
         begin(at: acceptedTicks, isFromMiddle: false)
     }
 
-    /// A tap on a connection that is open, of which so much will have passed when the first byte is taken.
+    /// A tap on an open connection, whose flows continue at these offsets.
     package init(
         recorder: Recorder, lane: RingProducer, origin: ConversationOrigin, upstreamAddress: SocketAddress?,
         upOffset: UInt64, downOffset: UInt64, endedFlows: EndedFlows = EndedFlows()
@@ -61,9 +60,9 @@ package final class ConnectionTap {
         recorder.attached()
     }
 
-    // MARK: What happens
+    // MARK: Events
 
-    /// The PROXY header that was awaited has named the client. Only now the recording begins.
+    /// The PROXY header has named the client. The recording begins.
     package func introduced(as origin: ConversationOrigin, acceptedTicks: UInt64) {
         self.origin = origin
         begin(at: acceptedTicks, isFromMiddle: false)
@@ -73,7 +72,7 @@ package final class ConnectionTap {
         upstreamAddress = address
         guard hasBegun else { return }
         let note = TapNote(.connected(address), account)
-        // Without room the recording goes on from the middle.
+        // Without room the recording continues from the middle.
         let event = TapEvent(kind: .connected, connection: origin.id, ticks: EventLoop.nanoseconds)
         if !lane.append(event, RawSpan(), note) {
             hasBegun = false
@@ -86,7 +85,7 @@ package final class ConnectionTap {
         return offset - min(start, offset) < limit
     }
 
-    /// Takes bytes of a flow, of which so much was delivered before.
+    /// Records bytes of a flow that were delivered at `offset`.
     func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         let start = direction == .up ? upStart : downStart
         let left = limit - min(limit, offset - min(start, offset))
@@ -106,20 +105,20 @@ package final class ConnectionTap {
         }
     }
 
-    /// A flow ended in order; so much of it was delivered.
+    /// A flow ended with an end of stream after `offset` delivered bytes.
     package func flowEnded(_ direction: Direction, at offset: UInt64) {
         guard hasBegun, endedFlows.insert(direction) else { return }
         let start = direction == .up ? upStart : downStart
-        // What was in a pipe when the recording began may never have been delivered.
+        // Bytes that were in a pipe when the recording began may not have been delivered.
         let recorded = start + min(limit, offset - min(start, offset))
         let event = TapEvent(
             kind: .flowEnded, direction: direction, connection: origin.id, ticks: EventLoop.nanoseconds,
             offset: recorded)
-        // Without room the end of the connection tells it.
+        // Without room the end of the connection implies it.
         _ = lane.append(event, RawSpan(), nil)
     }
 
-    /// The connection ended. The byte counts of the recording are those of this tap.
+    /// The connection ended. This sets the recording's byte counts in `end`.
     package func ended(_ end: ConversationEnd) {
         var end = end
         end.recordedBytes = taken
@@ -127,7 +126,7 @@ package final class ConnectionTap {
         finish(TapNote(.ended(end), account), .ended)
     }
 
-    /// The connection goes on unrecorded. Returns what its end record needs; nil for a live recording.
+    /// The recording stops and the connection continues. Returns the counts for its end record; nil if live.
     package func stopped() -> DetachedTap? {
         finish(TapNote(.stopped, account), .stopped)
         return recorder.hasRecords ? DetachedTap(taken: taken, missed: missed, account: account) : nil
@@ -135,7 +134,7 @@ package final class ConnectionTap {
 
     private func finish(_ note: TapNote, _ kind: TapEvent.Kind) {
         defer { recorder.detached() }
-        // A recorder of one connection ends with it, also when nothing of it passed.
+        // A recorder of a single connection ends with it, even if nothing was recorded.
         guard isKnown || recorder.plan.selection.connection != nil else {
             if kind == .ended { recorder.endedUnknown(origin.id, account) }
             return

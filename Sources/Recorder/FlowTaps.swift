@@ -1,26 +1,25 @@
 internal import Recording
 package import Sockets
 
-/// The point on a connection's flows where copies of their bytes are taken: what a destination's socket took, when it
-/// took it.
+/// All taps of a connection, which get copies of the bytes delivered to a destination's socket.
 ///
-/// Owned by the connection's flows, on the worker's thread; what it hands the bytes to returns at once. Constant, so that
-/// an event counts few references; another set of taps is another object.
+/// Owned by the connection's flows, on the worker's thread; the taps never block. Immutable, to avoid reference
+/// counting per event: another set of taps is another object.
 package final class FlowTaps {
-    /// Shows bytes of the connection of that id as they pass.
+    /// A live view of the bytes of the connection with that ID.
     private let view: (@Sendable (UInt64, Direction, RawSpan) -> Void)?
     private let connection: UInt64
-    /// Recordings, in files and live.
+    /// Recordings to files and live.
     private let recordings: [ConnectionTap]
-    /// The only one of them, where there is no other: for a call that must not count a reference.
+    /// The recording if there is only one, for calls without reference counting.
     private let only: Unmanaged<ConnectionTap>?
-    /// The way to the one of them that must be whole, and what is promised there.
-    private let whole: RingProducer?
+    /// The lane of the recording that must be complete, and its reservation.
+    private let blockingLane: RingProducer?
     private let room: RingReservation?
-    /// How much may be moved at once.
+    /// The largest number of bytes to move at once.
     package let mostAtOnce: Int
 
-    /// What takes bytes of the connection of that id.
+    /// Taps on the connection with that ID.
     package init(
         _ recordings: [ConnectionTap], connection: UInt64, view: (@Sendable (UInt64, Direction, RawSpan) -> Void)?
     ) {
@@ -28,8 +27,8 @@ package final class FlowTaps {
         self.connection = connection
         self.recordings = recordings
         only = recordings.count == 1 ? .passUnretained(recordings[0]) : nil
-        whole = recordings.lazy.map(\.lane).first { $0.room != nil }
-        room = whole?.room
+        blockingLane = recordings.lazy.map(\.lane).first { $0.room != nil }
+        room = blockingLane?.room
         mostAtOnce = room?.mostAtOnce ?? .max
     }
 
@@ -39,19 +38,19 @@ package final class FlowTaps {
         view != nil || recordings.contains { $0.needsBytes(of: direction, from: offset) }
     }
 
-    /// Whether the flows wait for a recording rather than pass bytes that it has no room for.
+    /// Whether the flows wait for room in a recording instead of dropping bytes from it.
     package var mustBeWhole: Bool { room != nil }
 
-    /// Makes sure that so many bytes find room, where a recording must be whole. When that fails, the recorder tells the
-    /// workers later that there is room.
+    /// Reserves room for bytes of a flow, if a recording must be complete. If it fails, the recorder notifies the
+    /// workers when there is room.
     @inline(__always)
     package func reserve(_ count: Int) -> Bool { room?.reserve(count) ?? true }
 
-    /// The bytes that room was made sure of have been taken, or will not come now.
+    /// Releases reserved room that the delivered bytes did not use.
     @inline(__always)
-    package func settle() { whole?.settle() }
+    package func settle() { blockingLane?.settle() }
 
-    /// Bytes were delivered, after so many others.
+    /// Passes bytes that were delivered at `offset` to the taps.
     package func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         if let only {
             only._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: offset) }

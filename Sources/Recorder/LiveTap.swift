@@ -1,11 +1,12 @@
 internal import Sockets
 internal import Synchronization
 
-/// A live recording as whoever reads it sees it: pieces of one pcapng stream, each of whole blocks. Made by
-/// `RelayService.liveTap`; read by one task. It ends when Tapline stops, and is stopped by dropping it or its iterator.
+/// A live recording as a sequence of pieces of one pcapng stream, each consisting of complete blocks. Created by
+/// `RelayService.liveTap`; read by one task. It ends when Tapline stops, or when the sequence or its iterator is
+/// released.
 ///
-/// A reader that is too slow loses data by the rule of recordings: sequence numbers jump and the stream says how much
-/// is missing. It never slows a connection.
+/// A slow reader loses data as in other recordings: sequence numbers jump and comments report the missing bytes. It
+/// never slows a connection.
 public struct LiveTap: AsyncSequence, Sendable {
     /// Bytes of the stream.
     public typealias Element = [UInt8]
@@ -18,7 +19,7 @@ public struct LiveTap: AsyncSequence, Sendable {
         self.stream = stream
     }
 
-    /// The pieces, as they come.
+    /// An iterator over the pieces.
     public struct AsyncIterator: AsyncIteratorProtocol {
         let queue: LiveQueue
         var base: AsyncStream<[UInt8]>.Iterator
@@ -31,18 +32,18 @@ public struct LiveTap: AsyncSequence, Sendable {
         }
     }
 
-    /// Starts reading.
+    /// Starts to read.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(queue: queue, base: stream.makeAsyncIterator())
     }
 }
 
-/// What a live recording has made and its reader not taken yet, bounded. Any thread.
+/// The bounded queue between a live recording and its reader. Any thread.
 package final class LiveQueue: Sendable {
-    /// How many bytes may wait for the reader.
-    private static let most = 2 << 20
+    /// The limit of unread bytes.
+    private static let limit = 2 << 20
 
-    private let waiting = Atomic<Int>(0)
+    private let unread = Atomic<Int>(0)
     private let closed = Atomic<Bool>(false)
     private let continuation: AsyncStream<[UInt8]>.Continuation
 
@@ -50,11 +51,11 @@ package final class LiveQueue: Sendable {
         self.continuation = continuation
     }
 
-    /// Hands pieces on, if the reader is not too far behind.
+    /// Queues a piece, unless too many bytes are unread or the reader is gone.
     func offer(_ bytes: OutputBuffer) -> Bool {
-        guard waiting.load(ordering: .relaxed) < Self.most else { return false }
+        guard unread.load(ordering: .relaxed) < Self.limit else { return false }
         let piece = bytes.withBytes { Array(copying: $0) }
-        waiting.add(piece.count, ordering: .relaxed)
+        unread.add(piece.count, ordering: .relaxed)
         if case .terminated = continuation.yield(piece) {
             closed.store(true, ordering: .relaxed)
             return false
@@ -62,11 +63,11 @@ package final class LiveQueue: Sendable {
         return true
     }
 
-    /// Nobody reads any more.
+    /// Whether the reader is gone.
     var isClosed: Bool { closed.load(ordering: .relaxed) }
 
     func taken(_ count: Int) {
-        waiting.subtract(count, ordering: .relaxed)
+        unread.subtract(count, ordering: .relaxed)
     }
 
     func end() {

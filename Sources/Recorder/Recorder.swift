@@ -5,20 +5,20 @@ internal import Recording
 package import Sockets
 internal import Synchronization
 
-/// A recording in progress: a bounded ring that workers fill, and a thread of its own that makes pcapng of it and
-/// writes that somewhere.
+/// A recording in progress: a bounded ring that workers fill, and a thread that encodes its contents as pcapng and
+/// writes it to a sink.
 ///
-/// Its maker ends it with `finish`. Any thread may use it; no call waits for the disk.
+/// Its owner ends it with `finish`. Any thread; no call waits for the disk.
 package final class Recorder: Sendable {
-    /// Which connections it records.
+    /// The connections to record.
     package struct Selection: Hashable, Sendable {
-        /// A live recording: of the relay that has this name; nil: of all. Which relay goes into files is in `WorkerTaps`.
+        /// For a live recording: the relay's name; nil: all. `WorkerTaps` selects the relays recorded to files.
         package var relay: String?
-        /// Only this one; nil: all.
+        /// Only the connection with this ID; nil: all.
         package var connection: UInt64?
-        /// Of clients in one of these networks; empty: of all.
+        /// Only clients in these networks; empty: all.
         package var clients: [Network] = []
-        /// The part of the connections that it records, in millionths.
+        /// The sampled fraction of connections, in millionths.
         package var perMillion: UInt64 = 1_000_000
 
         package init(
@@ -32,14 +32,14 @@ package final class Recorder: Sendable {
 
         package func includes(relay name: String) -> Bool { relay == nil || relay == name }
 
-        /// Whether it takes a connection of a relay that it includes.
+        /// Whether a connection of an included relay is to be recorded.
         package func takes(_ id: UInt64, from client: SocketAddress) -> Bool {
             if let connection { return connection == id }
             if !clients.isEmpty && !clients.contains(where: { $0.contains(client) }) { return false }
             return perMillion >= 1_000_000 || Self.scatter(id) % 1_000_000 < perMillion
         }
 
-        /// Numbers in sequence, as far apart as chance would have them (the finisher of MurmurHash3).
+        /// Hashes consecutive numbers to uniform ones (the finaliser of MurmurHash3).
         private static func scatter(_ id: UInt64) -> UInt64 {
             var bits = id
             bits = (bits ^ (bits >> 33)) &* 0xff51_afd7_ed55_8ccd
@@ -48,16 +48,16 @@ package final class Recorder: Sendable {
         }
     }
 
-    /// What to record, and how. The sink is not part of it.
+    /// The parameters of a recording, without the sink.
     package struct Plan: Sendable {
         package var name: String
         package var selection = Selection()
-        /// Bytes of memory between the workers and the sink.
+        /// The size of the ring, bytes.
         package var buffer: Int
         package var whenFull = RecordSettings.WhenFull.drop
-        /// How many bytes of each flow are recorded; nil: all.
+        /// The limit of recorded bytes per flow; nil: all.
         package var maxBytes: UInt64?
-        /// Whether end records say what was recorded, and so wait for it.
+        /// Whether end records contain the recording's counts, and therefore wait for the recorder.
         package var hasRecords: Bool
         package var application: String
 
@@ -75,15 +75,15 @@ package final class Recorder: Sendable {
         }
     }
 
-    /// Whom a recorder tells, on its own thread.
+    /// Callbacks, on the recorder's thread.
     package struct Hooks: Sendable {
-        /// There is room again in a ring that was full.
+        /// A full ring has room again.
         package var hasRoom: @Sendable () -> Void
-        /// The last bytes that the ring took of a connection are written or lost: see its account.
+        /// The last bytes of a connection were written or lost; see its account.
         package var finished: @Sendable (UInt64, TapAccount) -> Void
-        /// The counters of a relay's recordings.
+        /// Returns the counters of a relay's recordings.
         package var counters: @Sendable (String) -> RecordingCounters
-        /// The recording of this progress has lost its reader.
+        /// The recording with this progress has lost its reader.
         package var gone: @Sendable (RecorderProgress) -> Void
 
         package init(
@@ -98,10 +98,10 @@ package final class Recorder: Sendable {
         }
     }
 
-    /// How much of the ring an event with a note takes at least, so that notes are bounded like bytes.
+    /// The least ring space of an event with a note, which bounds the number of notes.
     static let roomOfNote = 512
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     package let plan: Plan
     let ring: TapRing
@@ -115,7 +115,7 @@ package final class Recorder: Sendable {
     private let everAttached = Atomic<Bool>(false)
     package let progress: RecorderProgress
 
-    /// Takes the memory and starts the thread: nothing else can fail here, for what the sink was made of must be good.
+    /// Allocates the ring and starts the thread. Nothing else can fail, because the sink is already open.
     package init(_ plan: Plan, sink: RecordingSink, hooks: Hooks, logger: Logger) throws {
         self.plan = plan
         self.hooks = hooks
@@ -136,12 +136,12 @@ package final class Recorder: Sendable {
 
     // MARK: Workers' threads
 
-    /// Wakes the thread: there is something in the ring.
+    /// Wakes the thread because the ring has events.
     func wake() {
         mailbox.post(.work)
     }
 
-    /// A connection is recorded from now on, and is no longer.
+    /// Counts a connection that begins to be recorded.
     func attached() {
         taps.add(1, ordering: .relaxed)
         if !wasAttached { everAttached.store(true, ordering: .releasing) }
@@ -150,38 +150,39 @@ package final class Recorder: Sendable {
     /// Whether any connection was recorded so far.
     package var wasAttached: Bool { everAttached.load(ordering: .acquiring) }
 
+    /// Counts a connection that is no longer recorded.
     func detached() {
         if taps.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 && progress.isRetired { wake() }
     }
 
-    /// A connection has ended that never found room: the thread has nothing to do for it.
+    /// A connection ended whose recording never began for lack of room; the thread has nothing to do for it.
     func endedUnknown(_ id: UInt64, _ account: TapAccount) {
         if hasRecords { hooks.finished(id, account) }
     }
 
-    /// Promised room was given back, and a worker waits for it.
+    /// Reserved room was released, and a worker waits for it.
     package func hasRoom() {
         hooks.hasRoom()
     }
 
-    /// Bytes of a relay's connection found no room.
+    /// Counts bytes of a relay's connection that did not fit into the ring.
     func missed(_ count: Int, of relay: String) {
         guard hasRecords else { return }
         progress.missed(UInt64(count))
         hooks.counters(relay).addDropped(UInt64(count))
     }
 
-    // MARK: The end
+    // MARK: End
 
-    /// No further connection begins to be recorded; when the last recorded connection has ended, it finishes by itself: under
-    /// `block` not before all is written, however long that takes.
+    /// Accepts no further connections, and finishes when the last recorded connection has ended; under `block` not
+    /// before everything is written.
     package func retire(then done: @escaping @Sendable () -> Void) {
         progress.retire()
         finish(whenIdle: { [self] in taps.load(ordering: .acquiring) == 0 }, isForced: false, then: done)
     }
 
-    /// Writes what is in the ring, closes the recording and ends the thread; what cannot be written now is lost. `done`
-    /// is called on that thread.
+    /// Writes the ring's contents, closes the recording and ends the thread; bytes that cannot be written now are lost.
+    /// `done` is called on that thread.
     package func finish(then done: @escaping @Sendable () -> Void) {
         finish(whenIdle: { true }, isForced: true, then: done)
     }
@@ -192,61 +193,16 @@ package final class Recorder: Sendable {
         if !mailbox.post(.finish(whenIdle: whenIdle, isForced: isForced, done)) { done() }
     }
 
-    /// Waits until the thread has ended, after `finish` or `retire` was done.
+    /// Waits until the thread has ended, after `done` of `finish` or `retire` was called.
     package func join() {
         thread.join()
     }
 }
 
-/// What a recorder's thread is told.
+/// A message to a recorder's thread.
 enum RecorderCommand: Sendable {
-    /// There is something in the ring.
+    /// The ring has events.
     case work
-    /// Finish as soon as this says so; unless it is forced to, a recording that must be whole first waits until it is.
+    /// Finish once `whenIdle` returns true; unless forced, under `block` only after everything was written.
     case finish(whenIdle: @Sendable () -> Bool, isForced: Bool, @Sendable () -> Void)
-}
-
-/// How far a recorder has come, for any thread to see.
-package final class RecorderProgress: Sendable {
-    /// What is seen.
-    package struct View: Sendable {
-        /// The file that is written now.
-        package var file: String?
-        package var recorded: UInt64 = 0
-        package var dropped: UInt64 = 0
-        /// Why nothing is written at the moment.
-        package var trouble: String?
-        fileprivate var isRetired = false
-        /// Bytes that found no room in the ring since the recorder last asked.
-        fileprivate var missed: UInt64 = 0
-    }
-
-    private let view = Mutex(View())
-
-    package var now: View { view.withLock { $0 } }
-    package var isRetired: Bool { view.withLock { $0.isRetired } }
-
-    package func retire() {
-        view.withLock { $0.isRetired = true }
-    }
-
-    func missed(_ count: UInt64) {
-        view.withLock { view in
-            view.dropped &+= count
-            view.missed &+= count
-        }
-    }
-
-    /// Bytes that found no room since the last call.
-    func takeMissed() -> UInt64 {
-        view.withLock { view in
-            let missed = view.missed
-            view.missed = 0
-            return missed
-        }
-    }
-
-    func update(_ change: (inout View) -> Void) {
-        view.withLock { change(&$0) }
-    }
 }

@@ -5,17 +5,16 @@ internal import Recording
 internal import Sockets
 internal import Text
 
-/// A recorder's part on its own thread: takes events from the ring, makes segments of them and sees to it that they are
-/// written soon.
+/// The part of a recorder on its own thread: consumes events from the ring, turns them into segments and writes those.
 final class RecorderWriter {
-    /// How long it naps between two looks while something comes, milliseconds: what passed is in the file soon after,
-    /// and workers need not wake it for every message. Fewer looks cost a worker on the same core less, and longer ones
-    /// hold it up longer: see "What was measured" in the article RecordingOnAThreadOfItsOwn.
-    private static let nap: UInt64 = 20
-    /// The looks without an event after which it sleeps until it is woken.
-    private static let looksBeforeSleep = 5
+    /// The interval between polls of the ring while events come, milliseconds: relayed bytes are soon in the file, and
+    /// workers need not wake the thread for every message. Fewer polls cost a worker on the same core less, but longer
+    /// ones delay it longer: see "What was measured" in the article RecordingOnAThreadOfItsOwn.
+    private static let pollInterval: UInt64 = 20
+    /// The number of empty polls after which it sleeps until it is woken.
+    private static let pollsBeforeSleep = 5
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     private let loop: EventLoop
     private let ring: TapRing
@@ -30,16 +29,16 @@ final class RecorderWriter {
     private var mailbox: Mailbox<RecorderCommand>?
     private var timer: Timer?
     private var conversations: [UInt64: TappedConversation] = [:]
-    /// The same, found for every event, without hashing and without counting a reference.
-    private var places = IDTable<Unmanaged<TappedConversation>>()
-    private var emptyLooks = 0
+    /// The same conversations for lookups without hashing and reference counting.
+    private var conversationCache = IDTable<Unmanaged<TappedConversation>>()
+    private var emptyPolls = 0
     private var clock = RecordingClock()
-    /// Whether to finish now, once that was requested; the last request decides.
+    /// The condition of the last request to finish.
     private var mayFinish: (@Sendable () -> Bool)?
     private var mustFinish = false
     private var finished: [@Sendable () -> Void] = []
-    private var isGoneTold = false
-    /// The one connection that this was about has ended.
+    private var hasReportedGone = false
+    /// Whether the only connection to be recorded has ended.
     private var isOver = false
     private var missedWarnings = Throttle(every: 10_000_000_000)
     private var missedLogged: UInt64 = 0
@@ -58,7 +57,7 @@ final class RecorderWriter {
         timer = Timer(loop: loop) { self.work() }
     }
 
-    /// Opens the way in. The mailbox and the timer keep the writer until it has finished.
+    /// Opens the mailbox. The mailbox and the timer keep the writer alive until it has finished.
     func open() throws(UVError) -> Mailbox<RecorderCommand> {
         let mailbox = try Mailbox<RecorderCommand>(loop: loop) { [unowned self] commands in
             commands.forEach(note)
@@ -81,23 +80,23 @@ final class RecorderWriter {
 
     private func work() {
         clock.look()
-        let seen = consume()
+        let hasConsumed = consume()
         _ = stream.flush()
         if isOver && !stream.isHolding { stream.leave() }
         stream.rotateIfOld(at: WallClock.now)
-        tellMissed()
-        if stream.isGone && !isGoneTold {
-            isGoneTold = true
+        logMissed()
+        if stream.isGone && !hasReportedGone {
+            hasReportedGone = true
             hooks.gone(progress)
         }
         if let mayFinish, mayFinish(), finish() { return }
-        emptyLooks = seen ? 0 : min(emptyLooks + 1, Self.looksBeforeSleep)
-        restOrSleep()
+        emptyPolls = hasConsumed ? 0 : min(emptyPolls + 1, Self.pollsBeforeSleep)
+        napOrSleep()
     }
 
-    /// Takes what is in the ring. Returns whether anything was.
+    /// Consumes the ring's events. Returns whether there were any.
     private func consume() -> Bool {
-        var seen = false
+        var hasConsumed = false
         let stream = stream
         repeat {
             let hasRoom = ring.consume { event, bytes, note in
@@ -107,27 +106,27 @@ final class RecorderWriter {
                 let time = clock.time(at: event.ticks)
                 guard stream.mayTake(bytes.byteCount, at: time) else { return false }
                 handle(event, bytes, note, time)
-                seen = true
+                hasConsumed = true
                 return true
             }
             if hasRoom { hooks.hasRoom() }
         } while ring.used > ring.capacity / 8 && !stream.isHolding
-        return seen
+        return hasConsumed
     }
 
-    private func restOrSleep() {
+    private func napOrSleep() {
         let now = EventLoop.nanoseconds
         let wait = stream.wait(from: now).map { max(1, $0 / 1_000_000) }
-        if emptyLooks >= Self.looksBeforeSleep, !stream.isHolding, ring.rest(.sleep) {
+        if emptyPolls >= Self.pollsBeforeSleep, !stream.isHolding, ring.rest(.sleep) {
             if let wait { timer?.start(after: wait) } else { timer?.stop() }
             return
         }
         _ = ring.rest(.nap)
-        timer?.start(after: min(wait ?? .max, Self.nap))
+        timer?.start(after: min(wait ?? .max, Self.pollInterval))
     }
 
-    /// Says once in a while what found no room.
-    private func tellMissed() {
+    /// Logs the bytes that did not fit into the ring, at most every 10 s.
+    private func logMissed() {
         let missed = progress.takeMissed()
         missedLogged &+= missed
         guard missedLogged > 0, plan.hasRecords, missedWarnings.allows(at: EventLoop.nanoseconds) else { return }
@@ -154,7 +153,7 @@ final class RecorderWriter {
                 $0.append(ack, of: known, RawSpan())
             }
         case .data:
-            places[event.connection]?._withUnsafeGuaranteedRef { data(event, bytes, $0, time) }
+            conversationCache[event.connection]?._withUnsafeGuaranteedRef { data(event, bytes, $0, time) }
         case .flowEnded:
             guard let known = conversations[event.connection] else { return }
             end(event.direction, at: event.offset, of: known, time)
@@ -166,14 +165,14 @@ final class RecorderWriter {
 
     private func begin(_ beginning: TapBeginning, _ account: TapAccount, _ time: Int64) {
         var origin = beginning.origin
-        // As this recording's clock has it: in order with what is written before.
+        // By this recording's clock, so that it is in order with earlier packets.
         if !beginning.isFromMiddle { origin.accepted = time }
         let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),
             hasRecord: beginning.hasRecord, upStart: beginning.upOffset, downStart: beginning.downOffset)
-        // One that began before goes on as another, from the middle.
+        // A conversation that already began is replaced by a new one, from the middle.
         if let former = conversations.updateValue(known, forKey: origin.id) { stream.retire(former) }
-        places[origin.id] = .passUnretained(known)
+        conversationCache[origin.id] = .passUnretained(known)
         guard beginning.isFromMiddle else {
             let syn = known.conversation.accepted()
             return write(known, time) { $0.append(syn, of: known, RawSpan()) }
@@ -208,18 +207,18 @@ final class RecorderWriter {
     private func over(_ id: UInt64, _ note: TapNote, _ time: Int64) {
         if case .ended = note.content, plan.selection.connection == id { isOver = true }
         guard let known = conversations.removeValue(forKey: id) else {
-            // Of the one connection that this is about nothing passed.
+            // Nothing was recorded of the only connection to be recorded.
             if case .ended = note.content { stream.noteEnding(id, note.account) }
             return
         }
-        places[id] = nil
+        conversationCache[id] = nil
         defer { stream.retire(known) }
         let segments: [Segment]
         if case .ended(var end) = note.content {
             end.time = time
             end.upEnd = known.upStart + recordable(end.bytesUp, after: known.upStart)
             end.downEnd = known.downStart + recordable(end.bytesDown, after: known.downStart)
-            // The ring took these bytes, and this thread lost some of them.
+            // Bytes that fit into the ring and could not be written.
             let lost = min(known.account.lost, end.recordedBytes)
             end.recordedBytes -= lost
             end.droppedBytes &+= lost
@@ -234,21 +233,21 @@ final class RecorderWriter {
         if case .ended = note.content { stream.noteEnding(id, note.account) }
     }
 
-    /// How much of a flow of `bytes` is to be recorded, where `start` of them had passed before.
+    /// The number of bytes to be recorded of a flow of `bytes`, of which `start` preceded the recording.
     private func recordable(_ bytes: UInt64, after start: UInt64) -> UInt64 {
         min(plan.maxBytes ?? .max, bytes - min(start, bytes))
     }
 
-    /// Writes segments without bytes, if anything is written now.
+    /// Writes segments without payload, unless the stream drops them.
     private func write(_ known: TappedConversation, _ time: Int64, _ body: (RecordingStream) -> Void) {
         guard stream.prepare(for: RecordingStream.leastRoom, at: time) else { return }
         body(stream)
         stream.endPiece(of: known, .up, 0)
     }
 
-    // MARK: The end
+    // MARK: End
 
-    /// Ends when everything is written, or cannot be. Returns whether it has ended.
+    /// Ends once everything is written, or cannot be written. Returns whether it has ended.
     private func finish() -> Bool {
         let mayWait = plan.whenFull == .block && !mustFinish
         if stream.isHolding {

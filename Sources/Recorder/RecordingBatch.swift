@@ -1,32 +1,32 @@
 internal import Recording
 internal import Sockets
 
-/// What a recording has gathered for its next write: blocks, and whose bytes they hold.
+/// The blocks for a recording's next write, and the owners of their bytes.
 ///
 /// Confined to the recorder's thread, owned by its stream.
 final class RecordingBatch {
-    /// How many bytes are gathered before they are written.
+    /// The size at which a batch is written, bytes.
     private static let size = 1 << 20
 
     let buffer = OutputBuffer(capacity: RecordingBatch.size + (256 << 10))
-    /// How many bytes of the buffer the sink has taken; beyond 0 only while the rest is held.
+    /// Bytes of the buffer that were written; above 0 only while the rest is held.
     var taken = 0
     private var pieces: [RecordingPiece] = []
-    /// Bytes of its owner's flows that a piece says are missing, by the piece's place; nearly always empty.
+    /// Missing bytes that a piece reports, by the piece's index; nearly always empty.
     private var gaps: [Int: MissingBytes.Flows] = [:]
-    /// Conversations that are over and may have pieces yet.
+    /// Ended conversations that may have pieces in the batch.
     private var retired: [TappedConversation] = []
     /// Conversations whose end is in the batch.
     private var endings: [(UInt64, TapAccount)] = []
 
-    /// Whether enough is gathered to be written.
+    /// Whether the batch is large enough to be written.
     @inline(__always)
     var isDue: Bool { buffer.count >= Self.size }
 
-    /// Whether the sink has taken all of it.
+    /// Whether the whole batch was written.
     var isTaken: Bool { buffer.count <= taken }
 
-    /// What was appended since the last call holds `count` bytes of a flow.
+    /// Ends a piece: the blocks since the last call hold `count` bytes of a flow.
     @inline(__always)
     func endPiece(
         of owner: TappedConversation?, _ direction: Direction, _ count: UInt64, gaps: MissingBytes.Flows
@@ -38,27 +38,26 @@ final class RecordingBatch {
         pieces.append(piece)
     }
 
-    /// Nothing more will be appended of a conversation: it is kept until its pieces are with the sink, or lost.
+    /// Keeps an ended conversation until its pieces are written or lost.
     func retire(_ conversation: TappedConversation) {
         if !pieces.isEmpty { retired.append(conversation) }
     }
 
-    /// A conversation's end stands in the batch. False when nothing does: then it is with the sink, or lost.
+    /// Notes that the batch contains a conversation's end. False if the batch is empty; then it was written or lost.
     func noteEnding(_ id: UInt64, _ account: TapAccount) -> Bool {
         guard !pieces.isEmpty else { return false }
         endings.append((id, account))
         return true
     }
 
-    /// The end and the number of the pieces that are whole within the first `count` bytes. The end is not before
-    /// what is taken already.
+    /// The end and the number of complete pieces in the first `count` bytes. The end is at least `taken`.
     func wholePieces(in count: Int) -> (end: Int, pieces: Int) {
         let whole = pieces.prefix { Int($0.end) <= count }
         return (max(whole.last.map { Int($0.end) } ?? 0, taken), whole.count)
     }
 
-    /// The first `count` pieces, or all, are with the sink: counts their bytes as recorded, and returns the sum.
-    func settle(_ count: Int? = nil) -> UInt64 {
+    /// Counts the bytes of the first `count` pieces (nil: all), which were written, as recorded. Returns their sum.
+    func countRecorded(_ count: Int? = nil) -> UInt64 {
         var sum: UInt64 = 0
         for position in 0..<(count ?? pieces.count) where pieces[position].count > 0 {
             let count = pieces[position].count
@@ -74,16 +73,16 @@ final class RecordingBatch {
         return sum
     }
 
-    /// The pieces that hold something of a conversation, one by one, with what they say is missing.
+    /// Calls the body for each piece of a conversation, with the missing bytes that it reports.
     func forEachPiece(_ body: (RecordingPiece, MissingBytes.Flows, TappedConversation) -> Void) {
-        for (place, piece) in pieces.enumerated() {
+        for (index, piece) in pieces.enumerated() {
             if let owner = piece.owner?.takeUnretainedValue() {
-                body(piece, gaps[place] ?? MissingBytes.Flows(), owner)
+                body(piece, gaps[index] ?? MissingBytes.Flows(), owner)
             }
         }
     }
 
-    /// Empties it and keeps its memory. Tells of the conversations whose end was in it.
+    /// Empties the batch, keeps its memory, and calls `finished` for the conversations whose end was in it.
     func removeAll(_ finished: (UInt64, TapAccount) -> Void) {
         buffer.removeAll()
         pieces.removeAll(keepingCapacity: true)

@@ -2,11 +2,11 @@ internal import EventLoop
 internal import Sockets
 internal import Text
 
-/// The times in one recording: time of day, in the order in which things are written.
+/// The clock of one recording: converts the monotonic clock of events to times of day that never decrease.
 ///
-/// Events carry the monotonic clock, which no one sets; here it becomes time of day. What several workers tell comes out
-/// of order by as long as one of them gathers events or waits for a core, and ends for which the ring had no room by as
-/// long as it was full: such an event gets the time of what is before it. A clock that was set is followed, also back.
+/// Events of several workers are out of order by the time that a worker stages events or waits for a core, and ends for
+/// which the ring was full by the time that it was full: such an event gets the time of the one before it. If the time
+/// of day is set, also back, the recording follows.
 ///
 /// Confined to the recorder's thread.
 struct RecordingClock {
@@ -16,10 +16,10 @@ struct RecordingClock {
         var time: Int64
         /// The monotonic clock, nanoseconds.
         var ticks: UInt64
-        /// How much later one may have been read than the other, nanoseconds.
+        /// The largest time between both readings, nanoseconds.
         var doubt: UInt64
 
-        /// What the monotonic clock lacks to the time of day; modulo 2⁶⁴, as the sum in `time(at:)` is.
+        /// The difference of time of day and monotonic clock, modulo 2⁶⁴ like the sum in `time(at:)`.
         var offset: Int64 { time &- Int64(truncatingIfNeeded: ticks) }
     }
 
@@ -33,13 +33,13 @@ struct RecordingClock {
         offset = reading.offset
     }
 
-    /// Looks whether the time of day was set.
+    /// Checks whether the time of day was set.
     mutating func look() {
         let reading = read()
         if (reading.offset &- offset).magnitude > reading.doubt { offset = reading.offset }
     }
 
-    /// The time of day of what happened at a moment of the monotonic clock, and is written now.
+    /// The time of day for an event at `ticks` of the monotonic clock that is written now.
     @inline(__always)
     mutating func time(at ticks: UInt64) -> Int64 {
         last = max(last, ticks)
@@ -48,7 +48,7 @@ struct RecordingClock {
 }
 
 extension RecordingClock.Reading {
-    /// Of this moment: the best of a few, for a thread may lose its core between the two clocks.
+    /// The most precise of three readings, because the thread may be preempted between the two clocks.
     static func now() -> Self {
         let readings = (once(), once(), once())
         let better = readings.0.doubt <= readings.1.doubt ? readings.0 : readings.1

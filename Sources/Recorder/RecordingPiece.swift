@@ -1,13 +1,13 @@
 internal import Recording
 internal import Sockets
 
-/// A part of what a recording's stream has gathered, one after the other.
+/// A part of a `RecordingBatch`, with the owner of its bytes.
 struct RecordingPiece {
-    /// Where it ends in the batch. There are thousands of pieces in one: they are kept small.
+    /// The end in the batch. Pieces are small because a batch has thousands.
     let end: UInt32
     private let bytes: UInt32
-    /// Whose bytes it holds; nil: of nobody's flow. Not counted: the writer keeps its conversations, and the stream those
-    /// that have ended, as long as there are pieces of them.
+    /// The conversation whose bytes it holds; nil: none. Unretained, because the writer keeps open conversations and
+    /// the batch keeps ended ones while it has pieces of them.
     let owner: Unmanaged<TappedConversation>?
     let direction: Direction
 
@@ -18,7 +18,7 @@ struct RecordingPiece {
         self.direction = direction
     }
 
-    /// How many bytes of a flow it holds.
+    /// The number of the flow's bytes in it.
     @inline(__always)
     var count: UInt64 { UInt64(bytes) }
 }

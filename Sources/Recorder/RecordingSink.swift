@@ -2,20 +2,21 @@ internal import Logging
 package import Recording
 package import Sockets
 
-/// Where a recorder writes.
+/// The destination of a recording.
 package enum RecordingSink: Sendable {
-    /// Files, one after the other.
+    /// A sequence of files.
     case files(RecordingFiles, RecordingFile, FileRotation)
-    /// One file to the end.
+    /// One file.
     case file(RecordingFile)
-    /// An output that cannot be cut back, such as a pipe to Wireshark.
+    /// An output that cannot be truncated, such as a pipe to Wireshark.
     case output(OutputFile)
-    /// Somebody who reads along.
+    /// A live reader.
     case live(LiveQueue)
 }
 
-/// When a file is closed and the next begun; 0 turns a bound off.
+/// When to close a file and begin the next one; 0 disables a limit.
 package struct FileRotation: Hashable, Sendable {
+    /// Bytes.
     package var size: Int
     /// Nanoseconds.
     package var age: Int64
@@ -25,6 +26,6 @@ package struct FileRotation: Hashable, Sendable {
         self.age = age
     }
 
-    /// One file to the end.
+    /// No rotation.
     package static let never = FileRotation(size: 0, age: 0)
 }

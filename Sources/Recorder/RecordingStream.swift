@@ -5,53 +5,57 @@ internal import Recording
 internal import Sockets
 internal import Text
 
-/// The bytes of a recording on their way to its sink: blocks are gathered and written in large pieces, and what cannot
-/// be written is dropped or held, as the policy says.
+/// The output stream of a recording: gathers blocks and writes them in large batches. What cannot be written is dropped
+/// or held, depending on the policy.
 ///
 /// Confined to the recorder's thread.
 final class RecordingStream {
-    /// What a segment without bytes takes at most, comments included.
+    /// The largest size of a segment without payload, including comments.
     static let leastRoom = 256
-    /// How long to wait before a sink that took nothing is tried again, nanoseconds.
-    private static let retryAfter: UInt64 = 500_000_000
+    /// The delay before a failed write is retried, nanoseconds.
+    static let retryAfter: UInt64 = 500_000_000
 
-    private enum State {
+    enum State {
         case writing
-        /// The sink takes nothing, and what comes is dropped until this moment of the monotonic clock; then one more try.
+        /// Writing failed: everything is dropped until this time of the monotonic clock, then writing is retried.
         case dropping(until: UInt64)
-        /// The sink takes nothing, and what is gathered waits; nothing more is taken until then.
+        /// Writing failed: the batch is kept and nothing more is accepted until this time, then writing is retried.
         case holding(until: UInt64)
-        /// Its reader has gone.
+        /// The reader has gone, or the recording is over.
         case gone
     }
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
-    private let plan: Recorder.Plan
-    private let logger: Logger
-    private let progress: RecorderProgress
-    /// Beside the sink, for it is asked for every block.
-    private let rotation: FileRotation
+    let plan: Recorder.Plan
+    let logger: Logger
+    let progress: RecorderProgress
+    /// A copy of the sink's, because every block needs it.
+    let rotation: FileRotation
     private let batch = RecordingBatch()
-    /// The batch's. It is here too because going through the batch would count a reference for every block.
-    private let buffer: OutputBuffer
-    /// Tells that a conversation's end is with the sink, or lost.
+    /// The batch's buffer. A separate reference, because access through the batch would retain it for every block.
+    let buffer: OutputBuffer
+    /// Called when a conversation's end was written or lost.
     private let finished: (UInt64, TapAccount) -> Void
     /// The monotonic clock, nanoseconds.
-    private let ticks: () -> UInt64
+    let ticks: () -> UInt64
 
     // MARK: The recorder's thread only
 
-    private var sink: RecordingSink
+    var sink: RecordingSink
     private var output: PcapngOutput
-    private var state = State.writing
-    /// How long the file is.
-    private var length = 0
-    private var beganAt: UInt64 = 0
-    private var hasConversations = false
-    /// A section has to begin before the next block.
+    var state = State.writing
+    /// The length of the file.
+    var length = 0
+    /// When the file was begun, by `ticks`.
+    var beganAt: UInt64 = 0
+    /// Whether the file contains a conversation.
+    var hasConversations = false
+    /// Whether the file was closed and the next one not begun.
+    var isClosed = false
+    /// Whether a section header must precede the next block.
     private var needsSection = true
-    /// Lost since the trouble began, and in how many writes.
+    /// Bytes lost since writing failed.
     private var lostBytes: UInt64 = 0
     private var missing = MissingBytes()
     /// The time of the last packet.
@@ -75,22 +79,22 @@ final class RecordingStream {
         if case .file(let file) = sink { progress.update { $0.file = file.path } }
     }
 
-    /// Writes what every recording begins with, so that a reader that opens it at once finds one.
+    /// Writes the section header at once, so that a reader can open the recording.
     func start() {
         guard prepare(for: 0, at: 0) else { return }
         endPiece(of: nil, .up, 0)
         _ = flush()
     }
 
-    /// Nothing more can be taken now.
+    /// Whether nothing more can be accepted now.
     var isHolding: Bool { if case .holding = state { true } else { false } }
     var isGone: Bool { if case .gone = state { true } else { false } }
 
-    /// When to look after it by itself, nanoseconds from now; nil: never.
+    /// The time until a retry or a rotation is due, nanoseconds; nil: none.
     func wait(from now: UInt64) -> UInt64? {
         switch state {
         case .holding(let until): return until > now ? until - now : 0
-        // It is tried again when something comes.
+        // Writing is retried with the next event.
         case .dropping, .gone: return nil
         case .writing:
             guard rotation.age > 0, hasConversations else { return nil }
@@ -101,7 +105,7 @@ final class RecordingStream {
 
     // MARK: Blocks
 
-    /// Makes ready for a block of about `count` bytes. False when what comes is to be dropped.
+    /// Prepares for a block of about `count` bytes. False if the block is to be dropped.
     @inline(__always)
     func prepare(for count: Int, at time: Int64) -> Bool {
         if case .writing = state, !needsSection, !isClosed, !isFull(with: count) { return true }
@@ -114,20 +118,20 @@ final class RecordingStream {
         case .dropping(let until):
             guard ticks() >= until, open(at: time) else { return false }
         case .writing, .holding:
-            // Its age is looked at a few times a second, not for every block.
+            // The age is checked a few times per second, not for every block.
             if isFull(with: count) { rotate(at: time) }
             guard !isHolding, open(at: time) else { return false }
         }
         if needsSection {
             output.begin(into: buffer)
-            missing.hand(to: &output)
+            missing.movePending(to: &output)
             needsSection = false
         }
         return true
     }
 
-    /// Under `block`, whether an event of `count` bytes can be taken now: there may have to be another file for it, and
-    /// as long as that cannot be made, nothing may be lost.
+    /// Whether an event of `count` bytes can be accepted now. Under `block` it must wait if it needs another file that
+    /// cannot be created, because nothing may be lost.
     @inline(__always)
     func mayTake(_ count: Int, at time: Int64) -> Bool {
         plan.whenFull == .drop || prepare(for: max(count, Self.leastRoom), at: time) || !isHolding
@@ -135,41 +139,41 @@ final class RecordingStream {
 
     func append(_ segment: Segment, of conversation: TappedConversation, _ payload: RawSpan) {
         var segment = segment
-        // No two packets have one time: where files are merged, times alone say which came first. A clock that was set
-        // back is followed.
+        // Packets have distinct times, because only the times give the order when files are merged. If the clock was
+        // set back, the times follow it.
         if segment.time <= lastTime, lastTime &- segment.time < 1_000_000 { segment.time = lastTime &+ 1 }
         lastTime = segment.time
-        if segment.gapBytes > 0 || missing.isTelling { missing.willTell(segment, of: conversation, in: output) }
+        if segment.gapBytes > 0 || missing.hasUnreported { missing.willReport(segment, of: conversation, in: output) }
         output.append(segment, of: conversation.conversation, payload: payload, to: buffer)
         hasConversations = true
     }
 
-    /// What was appended since the last call holds `count` bytes of a flow.
+    /// Ends a piece: the blocks since the last call hold `count` bytes of a flow.
     @inline(__always)
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {
-        batch.endPiece(of: owner, direction, count, gaps: missing.takeTold())
+        batch.endPiece(of: owner, direction, count, gaps: missing.takeReported())
     }
 
-    /// Nothing more will be appended of a conversation: it is kept until its pieces are with the sink, or lost.
+    /// Keeps an ended conversation until its pieces are written or lost.
     func retire(_ conversation: TappedConversation) {
         batch.retire(conversation)
     }
 
-    /// A conversation's end stands in the batch, or is dropped with what comes now.
+    /// Reports a conversation's end as finished once the batch is written or lost; at once if the batch is empty.
     func noteEnding(_ id: UInt64, _ account: TapAccount) {
         if !batch.noteEnding(id, account) { finished(id, account) }
     }
 
-    /// Whether enough is gathered to be written.
+    /// Whether the batch is large enough to be written.
     var isDue: Bool { batch.isDue }
 
     // MARK: Writing
 
-    /// Writes what is gathered. False when nothing more can be taken now.
+    /// Writes the batch. False if nothing more can be accepted now.
     func flush() -> Bool {
         if case .holding(let until) = state, ticks() < until { return false }
         guard !batch.isTaken else {
-            // Only what was written tells that a trouble is over, or a file that could be made.
+            // An empty batch does not show that writing works again, but a newly created file does.
             batch.removeAll(finished)
             guard isHolding else { return true }
             guard open(at: WallClock.now) else { return false }
@@ -184,7 +188,7 @@ final class RecordingStream {
                 state = queue.isClosed ? .gone : .holding(until: ticks() + 20_000_000)
                 return isGone
             }
-            settle()
+            batchWritten()
             return true
         }
     }
@@ -194,10 +198,10 @@ final class RecordingStream {
         let (count, error) = file.append(buffer, from: taken)
         guard let error else {
             length += count
-            settle()
+            batchWritten()
             return true
         }
-        // Back to the last whole block.
+        // Truncates the file to the last complete block.
         let (end, pieces) = batch.wholePieces(in: taken + count)
         do {
             try file.cut(to: length + end - taken)
@@ -206,7 +210,7 @@ final class RecordingStream {
         }
         length += end - taken
         batch.taken = end
-        addRecorded(batch.settle(pieces))
+        addRecorded(batch.countRecorded(pieces))
         return failed(error, at: file.path)
     }
 
@@ -214,12 +218,12 @@ final class RecordingStream {
         let bytes = buffer.withBytes { Array(copying: $0) }
         do {
             try output.write(bytes, from: &batch.taken)
-            settle()
+            batchWritten()
             return true
         } catch {
             guard error.isBrokenPipe else {
-                // It cannot be cut back, so it goes on where it stopped.
-                trouble(error, at: output.name)
+                // It cannot be truncated, so writing resumes where it stopped.
+                reportTrouble(error, at: output.name)
                 state = .holding(until: ticks() + Self.retryAfter)
                 return false
             }
@@ -230,9 +234,9 @@ final class RecordingStream {
         }
     }
 
-    /// A write failed after which the file stands at the end of a whole block.
+    /// Handles a failed write, after the file was truncated to the last complete block.
     private func failed(_ error: Errno, at path: String) -> Bool {
-        trouble(error, at: path)
+        reportTrouble(error, at: path)
         let retry = ticks() + Self.retryAfter
         if plan.whenFull == .block {
             state = .holding(until: retry)
@@ -240,14 +244,14 @@ final class RecordingStream {
         }
         state = .dropping(until: retry)
         loseRest()
-        // More room does not help a file that is too long, or a disk that fails: the next file may.
+        // Waiting for room does not help if the file is too long or the disk fails, but the next file may.
         if !error.isNoRoom, case .files = sink { isClosed = true }
         return true
     }
 
-    /// All that was gathered is with the sink.
-    private func settle() {
-        addRecorded(batch.settle())
+    /// The whole batch was written.
+    private func batchWritten() {
+        addRecorded(batch.countRecorded())
         batch.removeAll(finished)
         recovered()
     }
@@ -256,9 +260,9 @@ final class RecordingStream {
         if sum > 0 { progress.update { $0.recorded &+= sum } }
     }
 
-    /// What is gathered and not with the sink is lost.
+    /// Discards the unwritten part of the batch and counts it as lost.
     private func loseRest() {
-        missing.keepUntold(of: output)
+        missing.keepUnreported(of: output)
         batch.forEachPiece { piece, gaps, owner in
             missing.add(gaps, of: owner)
             guard piece.count > 0 else { return }
@@ -268,13 +272,13 @@ final class RecordingStream {
             if owner.hasRecord { owner.counters.addDropped(piece.count) }
             missing.add(piece.count, piece.direction, of: owner)
         }
-        // The interfaces and names of the section may be among it: what comes next begins a new one.
+        // The section's interfaces and names may be lost too, so a new section begins.
         output = PcapngOutput(application: plan.application, kind: .continuation)
         needsSection = true
         batch.removeAll(finished)
     }
 
-    /// Bytes that came while nothing can be written.
+    /// Counts bytes as lost that arrived while nothing can be written.
     func lose(_ count: UInt64, of owner: TappedConversation) {
         guard owner.account.willNotWrite(count) else { return }
         lostBytes &+= count
@@ -282,9 +286,10 @@ final class RecordingStream {
         if owner.hasRecord { owner.counters.addDropped(count) }
     }
 
-    // MARK: Troubles
+    // MARK: Trouble
 
-    private func trouble(_ error: Errno, at path: String) {
+    /// Logs the first error since writing last worked.
+    func reportTrouble(_ error: Errno, at path: String) {
         guard progress.now.trouble == nil else { return }
         progress.update { $0.trouble = "\(error) (\(error.name))" }
         let rest =
@@ -306,65 +311,13 @@ final class RecordingStream {
         lostBytes = 0
     }
 
-    // MARK: Files
+    // MARK: End
 
-    private var isOld: Bool {
-        rotation.age > 0 && hasConversations && Monotonic.elapsed(from: beganAt, to: ticks()) >= UInt64(rotation.age)
-    }
-
-    private func isFull(with count: Int) -> Bool {
-        guard rotation.size > 0, hasConversations else { return false }
-        // Headers and comments come to less than this.
-        return length + buffer.count + count + (count >> 4) + 2048 > rotation.size
-    }
-
-    /// Closes the file when its time has come.
-    func rotateIfOld(at time: Int64) {
-        if case .writing = state, isOld { rotate(at: time) }
-    }
-
-    private func rotate(at time: Int64) {
-        guard case .writing = state else { return }
-        end(at: time)
-        guard case .writing = state, case .files(var files, let file, let rotation) = sink else { return }
-        for (name, error) in files.ended() {
-            logger.warning(
-                "an old recording cannot be removed", metadata: ["file": "\(name)", "error": "\(error.name)"])
-        }
-        hasConversations = false
-        sink = .files(files, file, rotation)
-        isClosed = true
-        progress.update { $0.file = nil }
-    }
-
-    /// The file is closed and the next one not begun.
-    private var isClosed = false
-
-    /// Begins the next file, if it is time. False when that fails.
-    private func open(at time: Int64) -> Bool {
-        guard isClosed else { return true }
-        guard case .files(var files, _, let rotation) = sink else { return true }
-        do {
-            let file = try files.begin(at: time)
-            sink = .files(files, file, rotation)
-            isClosed = false
-            length = 0
-            beganAt = ticks()
-            progress.update { $0.file = file.path }
-            return true
-        } catch {
-            trouble(error.errno, at: error.attempt)
-            let retry = ticks() + Self.retryAfter
-            state = plan.whenFull == .block ? .holding(until: retry) : .dropping(until: retry)
-            return false
-        }
-    }
-
-    /// Writes the end of the recording.
+    /// Ends the section and writes the batch.
     func end(at time: Int64) {
         if !needsSection {
             output.end(time: time, into: buffer)
-            missing.keepUntold(of: output)
+            missing.keepUnreported(of: output)
             output = PcapngOutput(application: plan.application, kind: .continuation)
             needsSection = true
         }
@@ -372,12 +325,12 @@ final class RecordingStream {
         _ = flush()
     }
 
-    /// All that was asked for is with the sink.
+    /// Ends the recording after everything requested was written.
     func leave() {
         state = .gone
     }
 
-    /// Nothing comes any more. A file without a conversation in it is of no use to anybody.
+    /// Closes the sink, and removes a file without conversations.
     func close() {
         if lostBytes > 0, plan.hasRecords {
             logger.warning(
@@ -391,7 +344,7 @@ final class RecordingStream {
         }
     }
 
-    /// Gives up what is held: it is over.
+    /// Discards the held batch and ends the recording.
     func abandon() {
         if isHolding { loseRest() }
         state = .gone

@@ -1,7 +1,7 @@
-/// Where `forward --record` writes.
+/// The target of `forward --record`.
 public enum RecordingTarget: Hashable, Sendable {
-    /// One file at this path, that is not there yet.
+    /// A new file at this path.
     case file(String)
-    /// Standard output, for a program that reads along.
+    /// Standard output, for a live reader.
     case standardOutput
 }

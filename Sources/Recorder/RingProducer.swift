@@ -2,47 +2,45 @@ package import EventLoop
 internal import Recording
 internal import Sockets
 
-/// One worker's way into the ring of one recorder, shared by its taps of that recording, on the worker's thread.
+/// One worker's lane into the ring of one recorder, shared by its taps of that recording, on the worker's thread.
 ///
-/// Small events of one turn of the loop are gathered and put into the ring together when the turn ends: the ring's lock
-/// is taken once for all of them, and the thread need not wait for the memory behind it. Large ones, and those of a ring
-/// with little room, go into it at once.
+/// Small events are staged and appended to the ring together at the end of the loop's turn, which takes the ring's lock
+/// once and touches its memory once. Large events, and those for a nearly full ring, are appended at once.
 package final class RingProducer: TurnObserver {
-    /// What all workers gather, and are promised for it, is one part in so many of the ring at most.
+    /// The stages of all workers, and their reservations, take at most the ring's size divided by this.
     private static let partOfRing = 64
-    /// What is promised to one is kept clear of by the others, by two records' length: a small ring would lose a quarter.
+    /// The smallest ring with staging: reservations keep the space of two records free, a quarter of a small ring.
     private static let smallestRing = 4 << 20
-    /// How many bytes it is worth gathering, and how many are enough: some 150 messages, that stay in the core's first
-    /// cache.
-    private static let gathers = (2 << 10)...(16 << 10)
-    /// More bytes at once are copied only once.
-    private static let largest = 1 << 10
+    /// The useful sizes of a stage, bytes. The largest holds some 150 messages and fits the core's first-level cache.
+    private static let stageSizes = (2 << 10)...(16 << 10)
+    /// The largest event that is staged; staging copies it twice.
+    private static let largestStaged = 1 << 10
 
-    /// Whom it tells.
+    /// Callbacks.
     package struct Hooks {
-        /// The recorder's thread sleeps, and there is something in the ring.
+        /// The recorder's thread sleeps and the ring has events.
         package var wake: () -> Void
-        /// There is room again in a ring that was full.
+        /// A full ring has room again.
         package var hasRoom: () -> Void
     }
 
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
-    /// The most bytes that one event may have.
+    /// The largest payload of an event.
     let largestEvent: Int
-    /// Where the recording must be whole: what the worker was promised.
+    /// The worker's reservation, if the recording must be complete.
     let room: RingReservation?
     private let ring: TapRing
     private let loop: EventLoop
     private let hooks: Hooks
-    /// Nil where the ring is too small for it.
+    /// Nil if the ring is too small for it.
     private let stage: RingStage<TapEvent, TapNote>?
 
     // MARK: The worker's thread only
 
-    private var isToldOfEnd = false
+    private var isTurnEndAwaited = false
 
-    /// A way into a ring for one of so many workers. `isWhole`: of a recording that must be.
+    /// The lane of one of `workers` workers. `isWhole` says that the recording must be complete.
     package init(ring: TapRing, isWhole: Bool, workers: Int, ordinaryRead: Int, loop: EventLoop, hooks: Hooks) {
         self.ring = ring
         self.loop = loop
@@ -50,8 +48,8 @@ package final class RingProducer: TurnObserver {
         largestEvent = ring.largestPayload
         room = isWhole ? RingReservation(ring: ring, workers: workers, ordinaryRead: ordinaryRead) : nil
         let share = ring.capacity / Self.partOfRing / workers
-        let isWorthIt = ring.capacity >= Self.smallestRing && share >= Self.gathers.lowerBound
-        stage = isWorthIt ? RingStage(ring: ring, capacity: min(share, Self.gathers.upperBound)) : nil
+        let isWorthIt = ring.capacity >= Self.smallestRing && share >= Self.stageSizes.lowerBound
+        stage = isWorthIt ? RingStage(ring: ring, capacity: min(share, Self.stageSizes.upperBound)) : nil
     }
 
     package convenience init(to recorder: Recorder, workers: Int, ordinaryRead: Int, loop: EventLoop) {
@@ -67,12 +65,12 @@ package final class RingProducer: TurnObserver {
 
     // MARK: Events
 
-    /// Hands an event to the recorder. False when there is no room for it.
+    /// Passes an event to the recorder. False if there is no room.
     @inline(__always)
     package func append(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) -> Bool {
         let least = note == nil ? 0 : Recorder.roomOfNote
-        if let stage, bytes.byteCount <= Self.largest, stage.append(event, bytes, attachment: note, room: least) {
-            if !isToldOfEnd { awaitEnd() }
+        if let stage, bytes.byteCount <= Self.largestStaged, stage.append(event, bytes, attachment: note, room: least) {
+            if !isTurnEndAwaited { awaitTurnEnd() }
             return true
         }
         return appendAnew(event, bytes, note, least)
@@ -80,35 +78,35 @@ package final class RingProducer: TurnObserver {
 
     @inline(never)
     private func appendAnew(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, _ least: Int) -> Bool {
-        // What is gathered goes first; and when nothing is, more may be promised.
-        let isSmall = bytes.byteCount <= Self.largest
+        // Staged events go first. Flushing also renews the stage's reservation, even if nothing is staged.
+        let isSmall = bytes.byteCount <= Self.largestStaged
         if isSmall { flush() } else { flushIfAny() }
         if isSmall, let stage, stage.append(event, bytes, attachment: note, room: least) {
-            awaitEnd()
+            awaitTurnEnd()
             return true
         }
-        let promised = room?.use(TapRing.size(ofPayload: max(bytes.byteCount, least))) ?? 0
-        return wake(ring.append(event, bytes, attachment: note, room: least, reserved: promised))
+        let reserved = room?.use(TapRing.size(ofPayload: max(bytes.byteCount, least))) ?? 0
+        return wake(ring.append(event, bytes, attachment: note, room: least, reserved: reserved))
     }
 
-    private func awaitEnd() {
-        guard !isToldOfEnd else { return }
-        isToldOfEnd = true
-        loop.tellOfEnd(self)
+    private func awaitTurnEnd() {
+        guard !isTurnEndAwaited else { return }
+        isTurnEndAwaited = true
+        loop.notifyAtTurnEnd(self)
     }
 
-    /// Hands it an event for which there is always room, and which it has as soon as this returns, with all before it.
+    /// Passes a connection's last event, which always fits, and all staged events to the ring at once.
     package func appendLast(_ event: TapEvent, _ note: TapNote) {
-        // By what was promised, if it can be: what the ring takes without room comes late.
+        // Preferably within the reservation, because the ring delivers records without room late.
         if let stage, stage.append(event, RawSpan(), attachment: note, room: Recorder.roomOfNote) { return flush() }
         flushIfAny()
         _ = wake(ring.appendAlways(event, attachment: note, room: Recorder.roomOfNote))
     }
 
-    // MARK: What is gathered
+    // MARK: Staged events
 
     package func turnEnded() {
-        isToldOfEnd = false
+        isTurnEndAwaited = false
         flushIfAny()
     }
 
@@ -120,7 +118,7 @@ package final class RingProducer: TurnObserver {
         if let stage { _ = wake(stage.flush()) }
     }
 
-    /// Gives back all that was promised, for the worker records nothing there any more.
+    /// Flushes the stage and releases all reservations, when the worker no longer records there.
     package func giveBack() {
         flushIfAny()
         let isStageAwaited = stage?.giveBack() ?? false
@@ -128,13 +126,13 @@ package final class RingProducer: TurnObserver {
         if isStageAwaited || isRoomAwaited { hooks.hasRoom() }
     }
 
-    /// Gives back what was promised beyond what is kept from one event to the next.
+    /// Releases the reservation beyond the portion that is kept between events.
     @inline(__always)
     func settle() {
         if let room, room.settle() { hooks.hasRoom() }
     }
 
-    /// Whether it was appended. Wakes the recorder's thread where that has to be done.
+    /// Whether the event was appended. Wakes the recorder's thread if needed.
     @inline(__always)
     private func wake(_ outcome: TapRing.Outcome) -> Bool {
         if outcome == .appendedToSleeper { hooks.wake() }

@@ -1,26 +1,27 @@
 internal import Sockets
 
-/// Room in the ring of a recording that must be whole, promised to one worker: so that most events need not ask for it.
+/// One worker's reservation in the ring of a recording that must be complete, so that most events need no call to the
+/// ring.
 ///
 /// Shared by the worker's taps of that recording, on the worker's thread. Between events the worker keeps a portion of
-/// the ring, all workers together an eighth of it at most, and asks for more when that is used up.
+/// the ring, all workers together at most an eighth, and reserves more when it is used up.
 final class RingReservation {
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     let ring: TapRing
-    /// How many bytes may be made sure of at once.
+    /// The largest number of bytes that can be reserved at once.
     let mostAtOnce: Int
-    /// What is kept from one event to the next, and asked for at once; 0 where the ring is too small for that.
+    /// The reservation kept between events, which is also the preferred size; 0 if the ring is too small.
     private let portion: Int
-    /// The bytes of an ordinary read at most, and the room that they take in the ring.
+    /// The largest size of an ordinary read, and the ring space that it needs.
     private let ordinaryRead: Int
     private let sizeOfRead: Int
 
     // MARK: The worker's thread only
 
-    private var promised = 0
+    private var reserved = 0
 
-    /// `ordinaryRead`: the bytes that most reads of a flow take at most.
+    /// The reservation of one of `workers` workers. Most reads of a flow have at most `ordinaryRead` bytes.
     init(ring: TapRing, workers: Int, ordinaryRead: Int) {
         self.ring = ring
         self.ordinaryRead = ordinaryRead
@@ -32,46 +33,46 @@ final class RingReservation {
 
     private static let largestPortion = 512 << 10
 
-    /// What so many bytes of a flow take at most: their records, and the beginning from the middle, which may be due.
+    /// The largest ring space for `count` bytes of a flow: their records, and a beginning from the middle.
     private static func size(of count: Int, in ring: TapRing) -> Int {
         let largest = ring.largestPayload
         return (count + largest - 1) / largest * TapRing.size(ofPayload: largest)
             + TapRing.size(ofPayload: Recorder.roomOfNote)
     }
 
-    /// Makes sure that so many bytes of a flow find room; the ring tells its consumer when it could not.
+    /// Reserves room for `count` bytes of a flow. If it fails, the ring reports later that there is room.
     @inline(__always)
     func reserve(_ count: Int) -> Bool {
-        promised >= sizeOfRead && count <= ordinaryRead || reserveAnew(count)
+        reserved >= sizeOfRead && count <= ordinaryRead || reserveAnew(count)
     }
 
     private func reserveAnew(_ count: Int) -> Bool {
         let needed = Self.size(of: min(count, mostAtOnce), in: ring)
-        if promised >= needed { return true }
-        let granted = ring.reserve(needed - promised, orRather: portion)
-        promised += granted
+        if reserved >= needed { return true }
+        let granted = ring.reserve(needed - reserved, preferring: portion)
+        reserved += granted
         return granted > 0
     }
 
-    /// Takes out of what was promised what a record of that size needs; nothing where that is not all of it.
+    /// Uses `size` bytes of the reservation for a record; returns 0 if it is too small.
     @inline(__always)
     func use(_ size: Int) -> Int {
-        guard promised >= size else { return 0 }
-        promised -= size
+        guard reserved >= size else { return 0 }
+        reserved -= size
         return size
     }
 
-    /// Gives back what goes beyond a portion. Returns whether somebody waited for it.
+    /// Releases the reservation beyond the portion. Returns whether a worker waits and now has room.
     @inline(__always)
     func settle() -> Bool {
-        promised > portion && giveBack(promised - portion)
+        reserved > portion && giveBack(reserved - portion)
     }
 
-    /// Gives back everything: the worker records nothing there any more. Returns whether somebody waited for it.
-    func giveBackAll() -> Bool { giveBack(promised) }
+    /// Releases the whole reservation. Returns whether a worker waits and now has room.
+    func giveBackAll() -> Bool { giveBack(reserved) }
 
     private func giveBack(_ size: Int) -> Bool {
-        promised -= size
+        reserved -= size
         return ring.unreserve(size)
     }
 }

@@ -1,30 +1,30 @@
 internal import Synchronization
 
-/// What became of the bytes of one connection that a recorder was given: the one place where worker, recorder and
-/// end record meet.
+/// The written and lost bytes of one connection in one recording, shared by the worker, the recorder and the end
+/// record.
 ///
-/// Any thread. Bytes that are written, nearly all, cost one addition; the rest is under a lock.
+/// Any thread. Written bytes, nearly all, cost one atomic addition; lost bytes are counted under a lock.
 package final class TapAccount: Sendable {
-    /// Set in `written` when the end record was written without waiting for the recorder: what is not written by then
-    /// counts as dropped, and must stay out of the recording.
+    /// Set in `written` when the end record was written without waiting for the recorder: unwritten bytes then count as
+    /// dropped and must stay out of the recording.
     private static let closed: UInt64 = 1 << 63
 
-    /// Bytes that are in the recording, and whether more may come.
+    /// Bytes in the recording, and the flag `closed`.
     private let written = Atomic<UInt64>(0)
-    /// Bytes that the recorder was given and could not write.
+    /// Bytes that the recorder could not write.
     private let lostBytes = Mutex<UInt64>(0)
 
-    /// Bytes are about to be written. False when they must not be: they are counted as dropped already.
+    /// Counts bytes about to be written. False if they already count as dropped and must not be written.
     @inline(__always)
     func willWrite(_ count: UInt64) -> Bool {
         let before = written.wrappingAdd(count, ordering: .acquiringAndReleasing).oldValue
         if before < Self.closed { return true }
-        // `close` has read the sum by now, so the addition has no effect.
+        // `close` has already read the sum, so the addition had no effect.
         written.wrappingSubtract(count, ordering: .acquiringAndReleasing)
         return false
     }
 
-    /// Bytes that were about to be written could not be.
+    /// Moves bytes counted by `willWrite` to the lost ones.
     func couldNotWrite(_ count: UInt64) {
         lostBytes.withLock { lost in
             written.wrappingSubtract(count, ordering: .acquiringAndReleasing)
@@ -32,7 +32,7 @@ package final class TapAccount: Sendable {
         }
     }
 
-    /// Bytes will not be written. False when they are counted as dropped already.
+    /// Counts bytes that will not be written. False if they already count as dropped.
     func willNotWrite(_ count: UInt64) -> Bool {
         lostBytes.withLock { lost in
             guard written.load(ordering: .acquiring) < Self.closed else { return false }
@@ -41,15 +41,15 @@ package final class TapAccount: Sendable {
         }
     }
 
-    /// What was lost so far.
+    /// Bytes lost so far.
     package var lost: UInt64 { lostBytes.withLock { $0 } }
 
-    /// The wait is over: of `taken` bytes what is not written now counts as lost. Returns how many those are in all, and
-    /// how many of them are not counted yet.
+    /// Ends the wait for the recorder: bytes of `taken` that are not yet written count as lost. Returns all lost bytes,
+    /// and those of them that were not counted before.
     package func close(taken: UInt64) -> (lost: UInt64, uncounted: UInt64) {
         lostBytes.withLock { lost in
             let before = written.bitwiseOr(Self.closed, ordering: .acquiringAndReleasing).oldValue
-            // Two threads count, each for itself: less than nothing is nothing.
+            // Two threads count independently, so differences below zero become zero.
             let missing = taken - min(taken, before & ~Self.closed)
             let uncounted = missing - min(missing, lost)
             lost = missing

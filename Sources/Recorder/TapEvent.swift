@@ -1,34 +1,34 @@
 internal import Recording
 package import Sockets
 
-/// What a worker tells a recorder, as it stands in the ring between them.
+/// An event from a worker to a recorder: the header of a record in the ring.
 package struct TapEvent: BitwiseCopyable, Sendable {
     enum Kind: UInt8, BitwiseCopyable {
-        /// The recording of a connection begins; the note says with what.
+        /// The recording of a connection begins; the note has a `TapBeginning`.
         case begun
-        /// The upstream is connected; the note says where.
+        /// The upstream is connected; the note has its address.
         case connected
-        /// Bytes that the destination of a flow took.
+        /// Bytes delivered to the destination of a flow.
         case data
-        /// A flow ended in order.
+        /// A flow ended with an end of stream.
         case flowEnded
-        /// The connection ended; the note says how.
+        /// The connection ended; the note has a `ConversationEnd`.
         case ended
-        /// The connection goes on, its recording does not.
+        /// The recording stops and the connection continues.
         case stopped
     }
 
     let kind: Kind
-    /// Which flow, for `data` and `flowEnded`.
+    /// The flow, for `data` and `flowEnded`.
     var direction = Direction.up
     let connection: UInt64
-    /// When it happened: the monotonic clock, nanoseconds (`EventLoop.nanoseconds`).
+    /// The time by the monotonic clock, nanoseconds (`EventLoop.nanoseconds`).
     let ticks: UInt64
-    /// How many bytes of the flow were delivered before.
+    /// The offset in the flow.
     var offset: UInt64 = 0
 }
 
-/// What goes with an event and is no plain number.
+/// The part of an event that is not trivially copyable.
 package final class TapNote: Sendable {
     enum Content: Sendable {
         case begun(TapBeginning)
@@ -46,22 +46,22 @@ package final class TapNote: Sendable {
     }
 }
 
-/// With what the recording of a connection begins.
+/// The state of a connection when its recording begins.
 struct TapBeginning: Sendable {
     let origin: ConversationOrigin
-    /// Whether it begins in the middle: the upstream is connected, or has been.
+    /// Whether it begins in the middle of the connection.
     let isFromMiddle: Bool
     let upstreamAddress: SocketAddress?
-    /// How much of each flow passed before.
+    /// The flows' offsets at which the recording begins.
     let upOffset: UInt64
     let downOffset: UInt64
-    /// Which flows had ended by then.
+    /// The flows that had ended before.
     let endedFlows: EndedFlows
-    /// Whether the recording of this connection goes into files, so that its record waits for it.
+    /// Whether the connection's end record waits for this recording (files only).
     let hasRecord: Bool
 }
 
-/// Which flows of a connection have ended in order. A plain value: every connection has one, recorded or not.
+/// The flows of a connection that have ended with an end of stream. A trivial value: every connection has one.
 package struct EndedFlows: Hashable, Sendable {
     private(set) var up = false
     private(set) var down = false
@@ -70,7 +70,7 @@ package struct EndedFlows: Hashable, Sendable {
 
     package func contains(_ direction: Direction) -> Bool { direction == .up ? up : down }
 
-    /// Notes an end. False when it was noted before.
+    /// Adds a flow. False if it was present.
     package mutating func insert(_ direction: Direction) -> Bool {
         guard !contains(direction) else { return false }
         if direction == .up { up = true } else { down = true }

@@ -1,15 +1,15 @@
 internal import Recording
 
-/// One connection as its recorder knows it. Confined to the recorder's thread.
+/// A recorder's state of one connection. Confined to the recorder's thread.
 final class TappedConversation {
     let conversation: Conversation
     let account: TapAccount
     let counters: RecordingCounters
     let hasRecord: Bool
-    /// How much of each flow had passed when its recording began.
+    /// The flows' offsets at which the recording began.
     let upStart: UInt64
     let downStart: UInt64
-    /// Its connection has ended, or is recorded no more.
+    /// Whether the connection or its recording has ended.
     var isOver = false
 
     init(

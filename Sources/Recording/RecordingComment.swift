@@ -1,59 +1,59 @@
 internal import Text
 
-/// What a packet's comment in a recording says about its connection, as a value that is written and read back.
+/// A packet comment of Tapline about its connection, written to recordings and parsed back.
 ///
-/// A comment is one line: `tapline: `, words for a person, then `key=value` pairs in the form of `FieldLine`, such as
-/// `tapline: connection opened id=7 relay=web upstream=example.com:80`. Keys whose value is nil are left out. Made by
-/// the recorder's thread and by readers; any thread may keep it.
+/// A comment is one line: `tapline: `, a phrase for people, then `key=value` pairs in the text form of `FieldLine`,
+/// such as `tapline: connection opened id=7 relay=web upstream=example.com:80`. Keys without a value are omitted. A
+/// value; any thread.
 public struct RecordingComment: Hashable, Sendable {
-    /// What the packet is the occasion of.
+    /// The event that a packet's comment describes.
     public enum Kind: String, CaseIterable, Hashable, Sendable {
         /// The client was accepted.
         case opened
         /// The upstream was connected.
         case connected
-        /// The connection was open before its recording began; `bytesUp` and `bytesDown` had passed by then.
+        /// The connection was open before its recording began; `bytesUp` and `bytesDown` had been relayed by then.
         case joined
-        /// The connection stands in the file before, too; `bytesUp` and `bytesDown` had passed by then.
+        /// The connection continues from the previous file; `bytesUp` and `bytesDown` had been relayed by then.
         case continued
-        /// `droppedBytes` of this packet's flow, just before it, are not in the recording.
+        /// `droppedBytes` of this packet's flow, directly before it, are not in the recording.
         case gap
-        /// The recording stops while the connection is open; `bytesUp` and `bytesDown` have passed.
+        /// The recording stops while the connection is open; `bytesUp` and `bytesDown` have been relayed.
         case stopped
         /// The connection ended.
         case ended
     }
 
-    /// What the packet is the occasion of.
+    /// The event.
     public var kind: Kind
-    /// The connection's number, unique in the process that recorded it.
+    /// The connection's ID, unique in the process that recorded it.
     public var id: UInt64
     /// The relay's name.
     public var relay: String?
-    /// The client's address as it is: the packets of a Unix client carry a stand-in.
+    /// The client's real address; the packets of a Unix client have a substitute.
     public var client: String?
-    /// The listener's address as it is bound: the packets carry the upstream's port.
+    /// The listener's bound address; the packets have the upstream's port.
     public var listener: String?
     /// The upstream as configured.
     public var upstream: String?
-    /// The address connected, or tried last.
+    /// The connected upstream address, or the last one tried.
     public var upstreamAddress: String?
-    /// Why the connection ended: a word of the closed list of end reasons.
+    /// The end reason, from the closed list of reasons.
     public var reason: String?
-    /// Who ended it: `client`, `upstream` or `tapline`.
+    /// The side that ended the connection: `client`, `upstream` or `tapline`.
     public var closedBy: String?
-    /// The name of the system's error behind the end.
+    /// The C symbol of the system error that ended the connection.
     public var errno: String?
-    /// Bytes that the upstream has taken since the connection began.
+    /// Bytes delivered to the upstream since the connection began.
     public var bytesUp: UInt64?
-    /// Bytes that the client has taken since the connection began.
+    /// Bytes delivered to the client since the connection began.
     public var bytesDown: UInt64?
-    /// Bytes of both flows that were recorded.
+    /// Recorded bytes of both flows.
     public var recordedBytes: UInt64?
-    /// Bytes that were left out: of both flows at the end, of the packet's own flow in a gap.
+    /// Bytes not recorded: of both flows at the end, of the packet's own flow in a gap.
     public var droppedBytes: UInt64?
 
-    /// A comment that says nothing more than its kind and its connection.
+    /// A comment with only its kind and connection.
     public init(_ kind: Kind, id: UInt64) {
         self.kind = kind
         self.id = id
@@ -87,7 +87,7 @@ extension RecordingComment {
         }
     }
 
-    /// What a person reads. No word holds an equals sign: the first one that does begins the pairs.
+    /// The phrase for people. It contains no equals sign, because the first word with one begins the pairs.
     private var words: String {
         let passed = "\(bytesUp ?? 0) bytes up and \(bytesDown ?? 0) bytes down"
         return switch kind {
@@ -101,7 +101,7 @@ extension RecordingComment {
         }
     }
 
-    // Key paths of a value type without captures hold no state, so the tables may be shared.
+    // Computed, because key paths are not Sendable.
     private static var texts: [(String, WritableKeyPath<RecordingComment, String?>)] {
         [
             ("relay", \.relay), ("client", \.client), ("listener", \.listener), ("upstream", \.upstream),
@@ -121,10 +121,10 @@ extension RecordingComment {
 // MARK: Reading
 
 extension RecordingComment {
-    /// Reads a comment back; nil when it is not one of Tapline's.
+    /// Parses a comment; nil if it is not one of Tapline's.
     ///
-    /// Recordings come from anywhere: a key that is not known is passed over, so that an older reader understands a
-    /// newer writer; a pair that is cut short, a number that is none and a missing id make it no comment of Tapline's.
+    /// The text is untrusted. Unknown keys are ignored, so that an older reader accepts a newer writer's comments. A
+    /// truncated pair, an invalid number or a missing ID makes the result nil.
     public init?(_ text: String) {
         guard text.utf8.starts(with: Self.opening.utf8) else { return nil }
         let bytes = Array(text.utf8.dropFirst(Self.opening.utf8.count))
@@ -148,7 +148,7 @@ extension RecordingComment {
             }
         }
         guard hasID, pairs.isWhole else { return nil }
-        // The words follow from the values, so the kind is the one that would have been written this way.
+        // The phrase follows from the values, so the kind is the one whose phrase is equal.
         let words = String(decoding: bytes[..<(start - 1)], as: UTF8.self)
         for kind in Kind.allCases {
             self.kind = kind
@@ -158,17 +158,17 @@ extension RecordingComment {
     }
 }
 
-/// Takes a line of `key=value` pairs apart: the inverse of `FieldLine`'s text.
+/// A parser for `key=value` pairs, the inverse of `FieldLine`'s text form.
 private struct TextPairs {
     private var rest: ArraySlice<UInt8>
-    /// Whether everything so far was in the form that it has to have.
+    /// Whether everything so far was well-formed.
     private(set) var isWhole = true
 
     init(_ bytes: ArraySlice<UInt8>) {
         rest = bytes
     }
 
-    /// The next pair; nil at the end, and where the form is broken.
+    /// The next pair; nil at the end and after malformed text.
     mutating func next() -> (key: String, value: String?)? {
         guard !rest.isEmpty else { return nil }
         guard let equals = rest.firstIndex(of: UInt8(ascii: "=")), equals > rest.startIndex,
@@ -178,7 +178,7 @@ private struct TextPairs {
         rest = rest[(equals + 1)...]
         var value: String?
         if rest.first == UInt8(ascii: "\"") {
-            guard let quoted = takeQuoted() else { return fail() }
+            guard let quoted = parseQuoted() else { return fail() }
             value = quoted
         } else {
             let end = rest.firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
@@ -198,7 +198,7 @@ private struct TextPairs {
     }
 
     /// The text of a JSON string (RFC 8259, section 7) with the escapes that Tapline writes.
-    private mutating func takeQuoted() -> String? {
+    private mutating func parseQuoted() -> String? {
         var text: [UInt8] = []
         var bytes = rest.dropFirst()
         while let byte = bytes.popFirst() {

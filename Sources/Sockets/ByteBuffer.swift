@@ -1,17 +1,17 @@
-/// Pinned memory for bytes on their way, owned by whoever holds the reference, for one thread at a time.
+/// Pinned memory of a fixed size for bytes in transit. One thread at a time.
 public final class ByteBuffer {
-    /// How many bytes fit.
+    /// The size in bytes.
     public let capacity: Int
     @usableFromInline let base: UnsafeMutableRawPointer
 
-    /// Allocates, without touching the memory: pages that nothing is read into cost nothing.
+    /// Allocates without touching the memory, so that unused pages cost nothing.
     public init(capacity: Int) {
         precondition(capacity > 0)
         self.capacity = capacity
         base = .allocate(byteCount: capacity, alignment: 64)
     }
 
-    /// A copy of bytes, of which there is at least one.
+    /// A copy of at least one byte.
     public convenience init(_ bytes: [UInt8]) {
         self.init(capacity: bytes.count)
         UnsafeMutableRawBufferPointer(start: base, count: capacity).copyBytes(from: bytes)
@@ -27,13 +27,13 @@ public final class ByteBuffer {
         return body(UnsafeRawBufferPointer(start: base + offset, count: count).bytes)
     }
 
-    /// Appends bytes from the start of this one to a list.
+    /// Appends the first `count` bytes to an array.
     public func append(count: Int, to bytes: inout [UInt8]) {
         precondition(count >= 0 && count <= capacity)
         bytes.append(contentsOf: UnsafeRawBufferPointer(start: base, count: count))
     }
 
-    /// Copies a range of another buffer to the start of this one.
+    /// Copies a range of another buffer to the start of this buffer.
     public func fill(from other: ByteBuffer, offset: Int, count: Int) {
         precondition(offset >= 0 && count >= 0 && offset + count <= other.capacity && count <= capacity)
         base.copyMemory(from: other.base + offset, byteCount: count)

@@ -1,48 +1,46 @@
 internal import Glibc
 public import Synchronization
 
-/// A bounded queue of records between many threads that append and one that consumes: each record is a header, some
-/// bytes, and now and then an object.
+/// A bounded queue of records with many producers and one consumer: each record is a header, bytes, and optionally an
+/// object.
 ///
-/// Nothing is allocated for a record but by who attaches an object. A full ring takes nothing more, except by
-/// `appendAlways`. The memory is touched only as far as the ring has ever been filled: when it runs empty it begins
-/// anew at the start.
+/// Appending allocates nothing. A full ring refuses records, except those of `appendAlways`. An empty ring starts again
+/// at the beginning of its memory, so only the part that was ever filled is touched.
 ///
-/// `@unchecked Sendable`, because positions and flags change only under the lock; the bytes between head and tail are
-/// written before the tail passes them, under that lock, and from then on touched by the one consumer only, until the
-/// head passes them, again under the lock.
+/// `@unchecked Sendable`, because positions and flags change only under the lock. Bytes are written before the tail
+/// passes them, under the lock; then only the consumer accesses them, until the head passes them, again under the lock.
 public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyObject & Sendable>: @unchecked Sendable {
-    /// What came of appending.
+    /// The result of appending.
     public enum Outcome: Hashable, Sendable {
-        /// The consumer must be woken: by whoever appended, after the call.
+        /// Appended; the caller must wake the consumer.
         case appendedToSleeper
-        /// The consumer will come by itself.
+        /// Appended; the consumer needs no wake-up.
         case appended
-        /// There was no room.
+        /// Refused: there was no room.
         case full
     }
 
     /// How the consumer waits for records.
     public enum Rest: Hashable, Sendable {
-        /// It comes again soon by itself; waking is worth it only when a quarter of the ring is full.
+        /// It polls again soon, and is to be woken only when a quarter of the ring is full.
         case nap
-        /// It comes only when it is woken.
+        /// It waits until it is woken.
         case sleep
     }
 
     @usableFromInline
     struct State: Sendable {
-        /// Where the oldest record starts, and where the next one goes.
+        /// The positions of the oldest record and of the next one.
         @usableFromInline var head = 0
         @usableFromInline var tail = 0
-        /// Bytes from head to tail, with what is skipped at the end of the memory.
+        /// Bytes from head to tail, including bytes skipped at the end of the memory.
         @usableFromInline var used = 0
-        /// Bytes promised to callers of `reserve`.
+        /// Bytes reserved and not yet appended.
         @usableFromInline var reserved = 0
         @usableFromInline var rest: Rest?
-        /// Somebody was refused a reservation and waits for room.
+        /// Whether a producer was refused a reservation and waits for room.
         @usableFromInline var isAwaited = false
-        /// What had to be taken though there was no room, from `overflowHead` on.
+        /// Records that `appendAlways` added to a full ring, from `overflowHead` on.
         @usableFromInline var overflow: [Overflow] = []
         @usableFromInline var overflowHead = 0
     }
@@ -59,12 +57,12 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         }
     }
 
-    /// What stands before each record's bytes; `size` 0 says that the rest of the memory is skipped.
+    /// The prefix of each record; `size` 0 marks the rest of the memory as skipped.
     @usableFromInline
     struct Prefix: BitwiseCopyable {
         @usableFromInline let size: UInt32
         @usableFromInline let count: UInt32
-        /// The attached object, retained; 0 is none.
+        /// The attached object, retained; 0: none.
         @usableFromInline let attachment: UInt
         @usableFromInline let header: Header
 
@@ -77,16 +75,16 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         }
     }
 
-    /// How many bytes of memory it has.
+    /// The size of the memory in bytes.
     public let capacity: Int
     @usableFromInline let base: UnsafeMutableRawPointer
     @usableFromInline let state = Mutex(State())
 
-    /// A ring of so many bytes, at least 4 KiB. Fails where the system has no memory for it.
+    /// A ring of at least 4 KiB. Throws if the system has no memory for it.
     public init(capacity: Int) throws(Errno) {
         precondition(capacity >= 4096 && capacity < 1 << 31)
         self.capacity = capacity & ~7
-        // From the system and back to it: an allocator keeps what was once as large, and rings come and go.
+        // mmap, because an allocator would keep such large blocks, and rings are created and freed at run time.
         guard
             let memory = mmap(nil, self.capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
             memory != MAP_FAILED
@@ -95,7 +93,7 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
     }
 
     deinit {
-        // Nobody appends or consumes any more: what is left are the objects that nobody took.
+        // No other thread uses the ring now. Releases the objects of the remaining records.
         var (head, used) = state.withLock { ($0.head, $0.used) }
         while used > 0 {
             guard let (prefix, size) = prefix(at: head) else {
@@ -110,18 +108,18 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         munmap(base, capacity)
     }
 
-    /// The most bytes that one record may have: larger ones would waste the end of a small ring.
+    /// The largest payload of one record; larger ones would waste the end of a small ring.
     @inlinable
     public var largestPayload: Int { min(capacity / 8, 64 << 10) - MemoryLayout<Prefix>.stride }
 
-    /// How much of the ring a record of so many bytes takes.
+    /// The ring space that a record with a payload of `count` bytes takes.
     @inlinable
     public static func size(ofPayload count: Int) -> Int { (MemoryLayout<Prefix>.stride + count + 7) & ~7 }
 
     // MARK: Any thread
 
-    /// Appends a record, if there is room. `reserved` bytes of an earlier reservation are given back by it, whatever
-    /// comes of it. A record with an attachment takes at least `room` bytes of the ring, so that objects are bounded too.
+    /// Appends a record if there is room. Consumes `reserved` bytes of an earlier reservation, also if it fails. The
+    /// record takes at least `room` bytes of the ring, which bounds the number of attachments.
     @inlinable
     public func append(
         _ header: Header, _ bytes: borrowing RawSpan, attachment: Attachment? = nil, room: Int = 0,
@@ -135,48 +133,48 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
             state.withLock { state in
                 state.reserved -= reserved
                 if reserved == 0 && state.reserved > 0 {
-                    // What is promised to others must fit behind this, and the end of the memory may be skipped.
+                    // All reservations must fit after this record, and the end of the memory may be skipped.
                     let slack = 2 * Self.size(ofPayload: largestPayload)
                     guard state.used + state.reserved + size + slack <= capacity else { return .full }
                 }
-                guard let offset = place(size, in: &state) else { return .full }
+                guard let offset = allocate(size, in: &state) else { return .full }
                 Self.store(header, source, attachment, size: size, at: destination + offset)
                 return wake(&state) ? .appendedToSleeper : .appended
             }
         }
     }
 
-    /// Writes a record where there is room for it.
+    /// Writes a record to memory that was allocated for it.
     @inlinable
     @inline(__always)
     static func store(
         _ header: Header, _ bytes: UnsafeRawBufferPointer, _ attachment: Attachment?, size: Int,
-        at place: UnsafeMutableRawPointer
+        at destination: UnsafeMutableRawPointer
     ) {
         let object = attachment.map { UInt(bitPattern: Unmanaged.passRetained($0).toOpaque()) } ?? 0
         let prefix = Prefix(
             size: UInt32(truncatingIfNeeded: size), count: UInt32(truncatingIfNeeded: bytes.count),
             attachment: object, header: header)
-        place.storeBytes(of: prefix, as: Prefix.self)
+        destination.storeBytes(of: prefix, as: Prefix.self)
         if let start = bytes.baseAddress {
-            (place + MemoryLayout<Prefix>.stride).copyMemory(from: start, byteCount: bytes.count)
+            (destination + MemoryLayout<Prefix>.stride).copyMemory(from: start, byteCount: bytes.count)
         }
     }
 
-    /// Appends records that a stage gathered, for all of which it was promised room, and promises it more. Returns how
-    /// much.
-    func append(gathered: UnsafeRawPointer, count: Int, thenPromise wanted: Int) -> (outcome: Outcome, promised: Int) {
+    /// Appends the records of a stage, all of which fit its reservation, and reserves `wanted` bytes more if there is
+    /// room. Returns the number of bytes reserved.
+    func append(gathered: UnsafeRawPointer, count: Int, thenReserve wanted: Int) -> (outcome: Outcome, reserved: Int) {
         state.withLock { state in
             var outcome = Outcome.appended
             if count > 0 {
                 state.reserved -= count
-                guard let offset = place(count, in: &state) else {
-                    preconditionFailure("ByteRing: no room for \(count) bytes that were promised it")
+                guard let offset = allocate(count, in: &state) else {
+                    preconditionFailure("ByteRing: no room for \(count) reserved bytes")
                 }
                 (base + offset).copyMemory(from: gathered, byteCount: count)
                 if wake(&state) { outcome = .appendedToSleeper }
             }
-            // As for `reserve`; but nobody waits for this.
+            // The same rule as in `reserve`, but without waiting for room.
             let isRoom = state.used + state.reserved + Self.size(ofPayload: largestPayload) + wanted <= capacity
             guard isRoom else { return (outcome, 0) }
             state.reserved += wanted
@@ -184,8 +182,8 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         }
     }
 
-    /// Appends a record without bytes in any case; only for what is bounded by something else, such as the end of what
-    /// found room when it began.
+    /// Appends a record without bytes even to a full ring; only for records that are bounded otherwise, such as the
+    /// last record of a connection whose first record was appended.
     public func appendAlways(_ header: Header, attachment: Attachment?, room: Int = 0) -> Outcome {
         let outcome = append(header, RawSpan(), attachment: attachment, room: room)
         guard outcome == .full else { return outcome }
@@ -195,42 +193,43 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         }
     }
 
-    /// Promises room for records of so much in all (see `size(ofPayload:)`), none larger than `largestPayload`: what is
-    /// appended with the promise is not refused. `more` is promised instead where it is more and there is room for it.
-    /// Returns what was promised; when there is nothing, whoever asks is told later by `consume`'s answer that there is.
+    /// Reserves room for records of `size` bytes in total (see `size(ofPayload:)`), none larger than `largestPayload`;
+    /// appending them with the reservation does not fail. Reserves `preferred` bytes instead if that is more and there
+    /// is room. Returns the number of bytes reserved; after 0, a later result of `consume` or `unreserve` says that
+    /// there is room.
     @inlinable
-    public func reserve(_ size: Int, orRather more: Int = 0) -> Int {
+    public func reserve(_ size: Int, preferring preferred: Int = 0) -> Int {
         state.withLock { state in
-            // One record's length more, because the end of the memory may have to be skipped.
+            // Plus one record, because the end of the memory may have to be skipped.
             let taken = state.used + state.reserved + Self.size(ofPayload: largestPayload)
             guard taken + size <= capacity else {
                 state.isAwaited = true
                 return 0
             }
-            let promise = more > size && taken + more <= capacity ? more : size
-            state.reserved += promise
-            return promise
+            let reserved = preferred > size && taken + preferred <= capacity ? preferred : size
+            state.reserved += reserved
+            return reserved
         }
     }
 
-    /// Gives back what was promised and not used. Returns whether somebody waits for room and now finds some: whom
-    /// `consume` cannot tell, where nothing but promises stood in the way.
+    /// Releases an unused reservation. Returns whether a producer waits and now has room; `consume` does not report
+    /// that if only reservations filled the ring.
     @inlinable
     public func unreserve(_ size: Int) -> Bool {
         guard size > 0 else { return false }
         return state.withLock { state in
             state.reserved -= size
-            return isRoomForWhoWaits(&state)
+            return clearWaiterIfRoom(&state)
         }
     }
 
-    /// How many bytes are taken.
+    /// Bytes in use.
     public var used: Int { state.withLock { $0.used } }
 
-    /// Finds a place for a record and moves the tail past it; nil when the free memory is in two pieces too small.
+    /// Allocates a record at the tail and returns its position; nil if neither free piece is large enough.
     @inlinable
     @inline(__always)
-    func place(_ size: Int, in state: inout State) -> Int? {
+    func allocate(_ size: Int, in state: inout State) -> Int? {
         if state.used == 0 {
             state.head = 0
             state.tail = 0
@@ -260,10 +259,9 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
 
     // MARK: The consumer's thread
 
-    /// Lends every record that is there now to `body`, in the order of appending, until that answers false: then that
-    /// record and all after it stay. What `appendAlways` took without room comes after
-    /// everything that was appended before it.
-    /// Returns whether somebody waits for the room that was made.
+    /// Lends the present records to `body` in the order of appending, until it returns false: that record and all later
+    /// ones stay. Records that `appendAlways` added to a full ring come last. Returns whether a producer waits for the
+    /// room that was freed.
     public func consume(_ body: (Header, RawSpan, Attachment?) -> Bool) -> Bool {
         var (head, left, overflow) = state.withLock { ($0.head, $0.used, $0.overflow.count - $0.overflowHead) }
         var isRoomAwaited = false
@@ -304,25 +302,27 @@ public final class ByteRing<Header: BitwiseCopyable & Sendable, Attachment: AnyO
         return isRoomAwaited
     }
 
-    /// Gives room back. Returns whether somebody waits for it and half of the ring is free.
+    /// Frees ring space. Returns whether a producer waits and half of the ring is free.
     private func release(_ count: Int, head: Int) -> Bool {
-        // Nothing to give back: whoever appends to an empty ring moves the head.
+        // If nothing was consumed, the head must stay: appending to an empty ring resets it.
         guard count > 0 else { return false }
         return state.withLock { state in
             state.head = head
             state.used -= count
-            return isRoomForWhoWaits(&state)
+            return clearWaiterIfRoom(&state)
         }
     }
 
+    /// Clears the waiting flag if a producer waits and half of the ring is free. Returns whether it did.
     @inlinable
-    func isRoomForWhoWaits(_ state: inout State) -> Bool {
+    func clearWaiterIfRoom(_ state: inout State) -> Bool {
         guard state.isAwaited, state.used + state.reserved <= capacity / 2 else { return false }
         state.isAwaited = false
         return true
     }
 
-    /// Goes to rest, if nothing is there; then `append` says when to wake.
+    /// Announces that the consumer waits; from then on the result of `append` says when to wake it. False if it must
+    /// not sleep because there are records.
     public func rest(_ rest: Rest) -> Bool {
         state.withLock { state in
             if rest == .sleep && (state.used > 0 || state.overflowHead < state.overflow.count) { return false }

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// How many descriptors the process may hold.
+/// The process's limit of open descriptors.
 public enum DescriptorLimit {
-    /// Raises the limit as far as the system allows without privileges (getrlimit(2)), and returns it.
+    /// Raises the soft limit to the hard limit (getrlimit(2)), and returns it.
     public static func raise() -> Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
@@ -14,8 +14,8 @@ public enum DescriptorLimit {
         return Int(min(limit.rlim_cur, rlim_t(1 << 24)))
     }
 
-    /// How many are open now; counted from /proc, whose own descriptor is left out. Where none is free to look with, all
-    /// are open. Where /proc is not mounted, each number up to `mostNumbers` is looked at: 20,000 of them take 1 ms.
+    /// The number of open descriptors, from /proc, without the one used for reading it. If none is free for that, all
+    /// are open. Without /proc, each number up to `mostNumbers` is tested: 20,000 take 1 ms.
     public static func inUse(listedIn folder: String = "/proc/self/fd") -> Int {
         guard let directory = opendir(folder) else {
             return errno == EMFILE ? limit(upTo: 1 << 24) : countByNumber()
@@ -23,11 +23,11 @@ public enum DescriptorLimit {
         defer { closedir(directory) }
         var count = 0
         while readdir(directory) != nil { count += 1 }
-        // Not counted: `.`, `..` and the directory's own.
+        // Without `.`, `..` and the directory's own descriptor.
         return max(0, count - 3)
     }
 
-    /// The highest number that is looked at: more calls than this would hold up a start.
+    /// The highest number tested: more calls would delay the start.
     private static let mostNumbers = 65_536
 
     private static func countByNumber() -> Int {

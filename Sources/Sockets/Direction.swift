@@ -1,6 +1,6 @@
 /// One of a connection's two ends.
 public enum Side: String, CaseIterable, Hashable, Sendable, BitwiseCopyable {
-    /// Whoever connected to a listener, and what the relay forwards to.
+    /// The client that connected to a listener, and the upstream that the relay forwards to.
     case client, upstream
 
     /// The other end.
@@ -19,11 +19,11 @@ public enum Direction: String, CaseIterable, Hashable, Sendable, BitwiseCopyable
         self = side == .client ? .up : .down
     }
 
-    /// Where its bytes come from.
+    /// The side that sends its bytes.
     @inlinable
     public var source: Side { self == .up ? .client : .upstream }
 
-    /// Where its bytes go.
+    /// The side that receives its bytes.
     @inlinable
     public var destination: Side { source.other }
 }

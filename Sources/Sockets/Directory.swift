@@ -1,15 +1,15 @@
 internal import CLinux
 internal import Glibc
 
-/// A directory that is held open: files are made and removed in it whatever its path comes to lead to.
+/// An open directory: files are created and removed in it even if its path later leads elsewhere.
 ///
-/// It owns its descriptor. Any thread.
+/// Owns its descriptor. Any thread.
 public final class Directory: Sendable {
-    /// Its path as it was given, for messages.
+    /// The path as given; for messages.
     public let path: String
     private let fd: CInt
 
-    /// Opens a directory, and makes it (mode 0700) when only its last part is missing.
+    /// Opens a directory, and creates it (mode 0700) if only its last component is missing.
     public init(path: String) throws(SystemError) {
         func open() -> CInt { Errno.retrying { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) } }
         var fd = open()
@@ -31,8 +31,7 @@ public final class Directory: Sendable {
         _ = close(fd)
     }
 
-    /// Makes a file that is not there yet, readable by its owner only from birth, and never through a symbolic link
-    /// (`EEXIST` for one, as for any file of that name).
+    /// Creates a new file with mode 0600. `EEXIST` if the name exists, also as a symbolic link, which is not followed.
     public func create(_ name: String) throws(Errno) -> RecordingFile {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY
         let fd = Errno.retrying { tapline_openat(self.fd, name, flags, 0o600) }
@@ -40,9 +39,9 @@ public final class Directory: Sendable {
         return RecordingFile(fd: fd, path: path == "/" ? "/" + name : path + "/" + name)
     }
 
-    /// The names of the plain files in it. Empty when it cannot be read.
+    /// The names of the regular files in it; empty if it cannot be read.
     public func files() -> [String] {
-        // A descriptor of its own: the position in the directory belongs to the open file, not to the descriptor.
+        // Opened again, because duplicated descriptors share the position in the directory.
         let copy = Errno.retrying { tapline_openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) }
         guard copy >= 0 else { return [] }
         guard let stream = fdopendir(copy) else {
@@ -64,25 +63,25 @@ public final class Directory: Sendable {
         return names
     }
 
-    /// Some file systems do not tell the kind with the name.
+    /// For file systems that return DT_UNKNOWN.
     private func isPlainFile(_ name: String) -> Bool {
         var facts = stat()
         return fstatat(fd, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && facts.st_mode & S_IFMT == S_IFREG
     }
 
-    /// Whether somebody still writes a file that `create` has made: this process or another one. False also where that
-    /// cannot be found out, because the file is another user's or its file system is a network's or knows no locks.
+    /// Whether this or another process still writes a file made by `create`, which locks it. False also if that is
+    /// unknown: the file belongs to another user, or is on a network file system or one without locks.
     public func isBeingWritten(_ name: String) -> Bool {
         let flags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY
         let file = Errno.retrying { tapline_openat(fd, name, flags, 0) }
-        // Without a descriptor nobody knows, and what may be written stays.
+        // If it cannot be opened for lack of descriptors, for example, it counts as being written and is kept.
         guard file >= 0 else { return errno != EACCES && errno != ENOENT && errno != ELOOP }
-        // Closing gives back a lock that was free.
+        // Closing releases the lock if it was acquired.
         defer { _ = close(file) }
         return flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK
     }
 
-    /// Removes a file. Returns whether it is gone.
+    /// Removes a file; a missing one is no error.
     public func remove(_ name: String) throws(Errno) {
         if unlinkat(fd, name, 0) != 0 && errno != ENOENT { throw .current }
     }

@@ -1,10 +1,10 @@
 internal import CLinux
 
 extension Errno {
-    /// What the system would refuse of one more thread with an event loop; nil where it has all of it.
+    /// The error with which the system would refuse another thread with an event loop; nil if it has the resources.
     ///
-    /// For libraries that end the process where it does not: SwiftNIO's `MultiThreadedEventLoopGroup` is one. Another
-    /// process may take the last of it in between.
+    /// For libraries that trap in that case, such as SwiftNIO's `MultiThreadedEventLoopGroup`. Another process may
+    /// still take the last resource in between.
     public static func refusingEventLoop() -> Errno? {
         let code = tapline_try_event_loop()
         return code == 0 ? nil : Errno(code)

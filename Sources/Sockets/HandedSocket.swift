@@ -1,31 +1,31 @@
-/// A listening socket on its way from the process that bound it to one that serves it, with what both know of it.
+/// A listening socket that another process passed to this one, or that this one passes on.
 ///
-/// Any thread; whoever takes the socket out of the parcel owns it. It is never shut down: that would end it for the other
-/// process too (sd_listen_fds(3)).
+/// Any thread; the code that takes the socket out of the parcel owns it. It must not be shut down: that would end it
+/// for the other process too (sd_listen_fds(3)).
 public struct HandedSocket: Sendable {
-    /// Who has it open beside, and for how long.
+    /// The process that passed the socket and also has it open.
     public enum Origin: Hashable, Sendable {
-        /// The service manager, which made it and keeps it.
+        /// The service manager, which created it and keeps it open.
         case manager
-        /// A tapline before this one, which is about to let it go; with the file of a Unix socket, to be removed when it
-        /// is no longer served.
+        /// A previous Tapline process, which is about to close it; with the file of a Unix socket, which is to be
+        /// removed when the socket is no longer served.
         case process(file: SocketFile?)
     }
 
     /// The socket.
     public let parcel: SocketParcel
-    /// The number that it had when it came, or 0; for messages.
+    /// The descriptor number at which it was inherited, or 0; for messages.
     public let descriptor: CInt
-    /// Where it is bound.
+    /// The address that it is bound to.
     public let address: SocketAddress
-    /// The name of the relay that it is for, or whatever name the service manager knows it by.
+    /// The name of its relay, or its name in the service manager.
     public let label: String
-    /// Who has it open beside.
+    /// The process that passed it.
     public private(set) var origin: Origin
-    /// Bound to every interface of IPv6, and for clients of IPv4 too.
+    /// Whether it is bound to every IPv6 interface and also accepts IPv4 clients.
     public let servesBothFamilies: Bool
 
-    /// Packs a socket; nil when it has no address.
+    /// Wraps a socket; nil if it has no address.
     public init?(_ socket: consuming Socket, descriptor: CInt = 0, label: String, origin: Origin) {
         guard let address = socket.localAddress else { return nil }
         self.address = address
@@ -36,14 +36,14 @@ public struct HandedSocket: Sendable {
         parcel = SocketParcel(socket)
     }
 
-    /// The same with the file of a Unix socket, which goes along with it.
+    /// The same socket with the file of a Unix socket.
     public func with(file: SocketFile?) -> HandedSocket {
         var socket = self
         if origin != .manager { socket.origin = .process(file: file) }
         return socket
     }
 
-    /// The file of a Unix socket that is this process's to remove.
+    /// The file of a Unix socket that this process has to remove.
     public var file: SocketFile? {
         if case .process(let file) = origin { file } else { nil }
     }

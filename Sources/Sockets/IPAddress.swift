@@ -2,7 +2,7 @@ internal import Glibc
 
 /// An IPv4 address (RFC 791).
 public struct IPv4Address: Hashable, Sendable {
-    /// The 32 bits, most significant first, as a number of this machine.
+    /// The 32 bits in this machine's byte order.
     public let bits: UInt32
 
     /// Wraps 32 bits in this machine's byte order.
@@ -10,7 +10,7 @@ public struct IPv4Address: Hashable, Sendable {
         self.bits = bits
     }
 
-    /// Reads dotted-decimal text (four parts, no leading zeros); nil when it is anything else.
+    /// Parses dotted-decimal text (four parts, no leading zeros); nil for anything else.
     public init?(_ text: String) {
         var address = in_addr()
         guard inet_pton(AF_INET, text, &address) == 1 else { return nil }
@@ -22,7 +22,7 @@ public struct IPv4Address: Hashable, Sendable {
     /// 0.0.0.0, every interface.
     public static let any = IPv4Address(bits: 0)
 
-    /// Whether the address lies in 127.0.0.0/8 (RFC 1122, section 3.2.1.3).
+    /// Whether the address is in 127.0.0.0/8 (RFC 1122, section 3.2.1.3).
     public var isLoopback: Bool { bits >> 24 == 127 }
 }
 
@@ -35,9 +35,9 @@ extension IPv4Address: CustomStringConvertible {
 
 /// An IPv6 address (RFC 4291), without its zone.
 public struct IPv6Address: Hashable, Sendable {
-    /// The first 64 bits, as a number of this machine.
+    /// The first 64 bits in this machine's byte order.
     public let high: UInt64
-    /// The last 64 bits, as a number of this machine.
+    /// The last 64 bits in this machine's byte order.
     public let low: UInt64
 
     /// Wraps 128 bits in this machine's byte order.
@@ -46,7 +46,7 @@ public struct IPv6Address: Hashable, Sendable {
         self.low = low
     }
 
-    /// Reads the text forms of RFC 4291, section 2.2, without brackets or zone; nil when it is anything else.
+    /// Parses the text forms of RFC 4291, section 2.2, without brackets or zone; nil for anything else.
     public init?(_ text: String) {
         var address = in6_addr()
         guard inet_pton(AF_INET6, text, &address) == 1 else { return nil }
@@ -78,11 +78,10 @@ public struct IPv6Address: Hashable, Sendable {
     /// ::, every interface.
     public static let any = IPv6Address(high: 0, low: 0)
 
-    /// Whether this is ::1, or an IPv4 loopback address in its mapped form.
+    /// Whether this is ::1 or an IPv4-mapped loopback address.
     public var isLoopback: Bool { self == .loopback || mappedIPv4?.isLoopback == true }
 
-    /// Whether it is link-local unicast (fe80::/10; RFC 4291, section 2.5.6), which means something only together with
-    /// an interface.
+    /// Whether it is link-local unicast (fe80::/10; RFC 4291, section 2.5.6), which is ambiguous without an interface.
     public var isLinkLocal: Bool { high >> 54 == 0xFE80 >> 6 }
 
     /// The IPv4 address inside an IPv4-mapped one (::ffff:a.b.c.d; RFC 4291, section 2.5.5.2).

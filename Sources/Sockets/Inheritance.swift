@@ -1,13 +1,13 @@
 internal import CLinux
 
-/// What a child of this process would inherit: nothing but its standard descriptors.
+/// The descriptors that a child of this process inherits: only the standard ones.
 ///
-/// Every descriptor of ours is opened that way. Those of others are marked afterwards: SwiftNIO opens its epoll
-/// descriptor and accepts its sockets without.
+/// Tapline opens every descriptor with close-on-exec. SwiftNIO does not, for its epoll descriptor and accepted sockets,
+/// so those are marked afterwards.
 public enum Inheritance {
-    /// Marks every descriptor that is open now as closed on exec, standard ones left out. Any thread. Before Linux 5.11
-    /// (close_range(2)) it does nothing, and nobody is told: the one program that is started here, at an upgrade, gets
-    /// none but those that are meant for it anyway.
+    /// Marks every open descriptor except the standard ones as closed on exec. Any thread. Before Linux 5.11
+    /// (close_range(2)) this does nothing, without an error: the only program that Tapline starts, at an upgrade, gets
+    /// only its intended descriptors anyway.
     public static func end() {
         _ = tapline_close_all_on_exec()
     }

@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// A place that bytes are read from, in order: standard input, or a file.
+/// A blocking byte source: standard input or a file.
 ///
-/// It owns the descriptor of a file, and only borrows standard input. One thread at a time; calls wait for bytes, so never
-/// from a loop that carries connections.
+/// It owns the descriptor of a file and borrows standard input. One thread at a time, and never on the thread of a loop
+/// that serves connections, because calls block.
 public final class InputFile {
-    /// What to call it in a message: `standard input`, or the file's path.
+    /// The name in messages: `standard input`, or the file's path.
     public let name: String
     private let fd: CInt
     private let isOwned: Bool
@@ -25,15 +25,15 @@ public final class InputFile {
         InputFile(fd: STDIN_FILENO, name: "standard input", isOwned: false)
     }
 
-    /// Opens a file to read it. A FIFO waits until somebody writes to it.
+    /// Opens a file for reading. For a FIFO this waits until a writer opens it.
     public convenience init(path: String) throws(SystemError) {
         let fd = Errno.retrying { Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) }
         guard fd >= 0 else { throw SystemError("read \(path)", .current) }
         self.init(fd: fd, name: path, isOwned: true)
     }
 
-    /// The next bytes, at most so many; none at the end of the input, or of a file as it is now. Waits for bytes of a
-    /// pipe, also of one that somebody made non-blocking.
+    /// The next bytes, at most `limit`; empty at the end of the input or the present end of a file. Waits for input,
+    /// also on a descriptor that another process made non-blocking.
     public func read(atMost limit: Int) throws(Errno) -> [UInt8] {
         while true {
             var failure: Errno?
@@ -50,14 +50,14 @@ public final class InputFile {
 
     private func wait(for fd: CInt, milliseconds: CInt) {
         var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
-        // Whatever it says, the next read says it better.
+        // The next read reports any error.
         _ = Errno.retrying { poll(&entry, 1, milliseconds) }
     }
 
     // MARK: Waiting
 
-    /// Waits until a read does not wait (bytes, or the end), or somebody asks the process to end. A file never waits.
-    /// True when there is something to read.
+    /// Waits until a read would not block, or a signal interrupts. A regular file never blocks. True if a read is
+    /// possible.
     public func waitForInput(or interruption: borrowing Interruption) -> Bool {
         var entries = [
             pollfd(fd: fd, events: Int16(POLLIN), revents: 0),
@@ -67,15 +67,15 @@ public final class InputFile {
         return entries[1].revents == 0
     }
 
-    // MARK: The file behind it
+    // MARK: Identity
 
-    /// Which file it is, whatever its name is by now.
+    /// The identity of a file, independent of its name.
     public struct Identity: Hashable, Sendable {
         private let device: UInt64
         private let inode: UInt64
-        /// Its size in bytes.
+        /// The size in bytes.
         public let size: UInt64
-        /// Whether it can grow and be read again: not a pipe, a terminal or a device.
+        /// Whether it is a regular file, which can grow and be read again; not a pipe, terminal or device.
         public let isRegular: Bool
 
         fileprivate init(_ status: stat) {
@@ -91,13 +91,13 @@ public final class InputFile {
         }
     }
 
-    /// The file that is open.
+    /// The identity of the open file.
     public var identity: Identity? {
         var status = stat()
         return fstat(fd, &status) == 0 ? Identity(status) : nil
     }
 
-    /// The file that has the name now; nil when there is none.
+    /// The identity of the file at a path; nil if there is none.
     public static func identity(of path: String) -> Identity? {
         var status = stat()
         return stat(path, &status) == 0 ? Identity(status) : nil

@@ -1,12 +1,11 @@
 internal import CLinux
 internal import Glibc
 
-/// SIGINT and SIGTERM for a command that waits in one place: they end the wait and not the process. Owned by the thread
-/// that waits.
+/// A descriptor for SIGINT and SIGTERM, so that they end a command's wait and not the process. Owned by that thread.
 public struct Interruption: ~Copyable {
     let fd: CInt
 
-    /// Takes both signals over from now on, for this thread and those that it starts.
+    /// Blocks both signals for this thread and threads that it starts later.
     public init() throws(SystemError) {
         fd = tapline_interrupt_descriptor()
         guard fd >= 0 else { throw SystemError("watch for signals", .current) }
@@ -16,12 +15,12 @@ public struct Interruption: ~Copyable {
         _ = Glibc.close(fd)
     }
 
-    /// Whether one came that was not taken yet; takes it.
+    /// Consumes a pending signal; returns whether there was one.
     public func take() -> Bool {
-        tapline_take_interrupt(fd) == 1
+        tapline_read_interrupt(fd) == 1
     }
 
-    /// Waits for one. False when the time is over.
+    /// Waits for a signal. False after the timeout.
     public func wait(milliseconds: Int32) -> Bool {
         var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
         return Errno.retrying { poll(&entry, 1, milliseconds) } > 0

@@ -2,7 +2,7 @@ internal import Glibc
 
 /// The addresses of this machine's interfaces.
 public enum LocalAddresses {
-    /// Asks the system (getifaddrs(3)). Every address has port 0; zones are left out.
+    /// Reads them from the system (getifaddrs(3)), with port 0 and without zones.
     public static func read() -> Set<SocketAddress> {
         var list: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&list) == 0 else { return [] }

@@ -1,14 +1,14 @@
 internal import CLinux
 internal import Glibc
 
-/// A file without a name, in memory (memfd_create(2)): a text for a process that is started with its descriptor.
+/// An anonymous file in memory (memfd_create(2)), which passes a text to a process that inherits its descriptor.
 ///
-/// One owner, one thread; it is closed when its owner lets it go.
+/// One owner, one thread; `deinit` closes it.
 public final class MemoryFile {
     /// The descriptor.
     public let fd: Int32
 
-    /// Makes one that holds a text. Its descriptor is not numbered under `lowest`.
+    /// Creates a file with a text. Its descriptor number is at least `lowest`.
     public init(_ text: String, from lowest: Int32) throws(SystemError) {
         let made = tapline_memory_file("tapline-handover")
         let copy = made < 0 ? made : fcntl(made, F_DUPFD_CLOEXEC, lowest)
@@ -21,7 +21,7 @@ public final class MemoryFile {
         guard written == bytes.count else { throw SystemError("write a file in memory", .current) }
     }
 
-    /// Takes over a descriptor that this process was started with.
+    /// Adopts an inherited descriptor.
     public init(inheriting descriptor: Int32) {
         fd = descriptor
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
@@ -31,7 +31,7 @@ public final class MemoryFile {
         if fd >= 0 { _ = Glibc.close(fd) }
     }
 
-    /// All of it, unless that is more than so many bytes.
+    /// The text, up to `limit` bytes.
     public func text(atMost limit: Int) throws(SystemError) -> String {
         var failure: Errno?
         let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in

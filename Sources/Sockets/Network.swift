@@ -8,7 +8,7 @@ public struct Network: Hashable, Sendable {
     private let prefix: Prefix
     private let text: String
 
-    /// Reads `ADDRESS/LENGTH` or `ADDRESS`; nil when it is neither, or when bits beyond the length are set.
+    /// Parses `ADDRESS/LENGTH` or `ADDRESS`; nil if it is neither, or if bits beyond the length are set.
     public init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard let first = parts.first else { return nil }
@@ -37,7 +37,7 @@ public struct Network: Hashable, Sendable {
         self.text = text
     }
 
-    /// Whether an address lies in it; a Unix socket lies in none.
+    /// Whether it contains an address; false for a Unix socket.
     public func contains(_ address: SocketAddress) -> Bool {
         switch (prefix, address) {
         case (.ipv4(let bits, let mask), .ipv4(let address, _)):
@@ -50,6 +50,6 @@ public struct Network: Hashable, Sendable {
 }
 
 extension Network: CustomStringConvertible {
-    /// As it was written.
+    /// The text as written.
     public var description: String { text }
 }

@@ -1,27 +1,27 @@
 internal import Glibc
 
-/// The way to the service manager: a datagram of `KEY=value` lines to the socket that it names in `NOTIFY_SOCKET`
+/// The service manager's notification socket: datagrams of `KEY=value` lines to the socket named in `NOTIFY_SOCKET`
 /// (sd_notify(3), "Environment" and "Notes").
 ///
-/// A value; any thread. A socket is made for each message, which finds the manager also after it was executed anew.
+/// A value; any thread. Each message uses a new socket, so that it reaches a manager that has re-executed itself.
 public struct NotifySocket: Hashable, Sendable {
-    /// The variable that names it.
+    /// The environment variable that names it.
     public static let variable = "NOTIFY_SOCKET"
 
-    /// How long the manager may take until it has room for a message, in milliseconds.
+    /// How long to wait for room in the manager's queue, milliseconds.
     private static let patience: CInt = 1000
 
     private let address: SocketAddress
 
-    /// By its name: an absolute path, or `@` and a name that is no path. Nil for anything else, such as the vsock: of
-    /// virtual machines, which only the first process of one is given.
+    /// The socket with an absolute path or an `@abstract` name. Nil for anything else, such as `vsock:`, which only the
+    /// first process of a virtual machine gets.
     public init?(_ name: String) {
         let isKnown = (name.hasPrefix("/") || name.hasPrefix("@")) && name.utf8.count > 1
         guard isKnown, name.utf8.count <= SocketAddress.longestUnixPath else { return nil }
         address = .unix(path: name)
     }
 
-    /// Sends lines. Waits a moment when the manager is behind.
+    /// Sends lines. Waits briefly if the manager's queue is full.
     public func send(_ lines: String) throws(Errno) {
         let type = CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         let fd = socket(AF_UNIX, type, 0)

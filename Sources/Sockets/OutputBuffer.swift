@@ -12,23 +12,23 @@ extension MutableRawSpan {
     }
 }
 
-/// Pinned memory that grows, for bytes on their way out; owned by whoever holds the reference, for one thread at a time.
+/// A growing buffer in pinned memory for output. One thread at a time.
 ///
-/// Appending never fails: the memory grows by doubling and is kept by `removeAll`, so a writer that empties it again
-/// and again allocates until it has seen its largest load and never after. Offsets count from the first byte.
+/// Appending never fails. The memory grows by doubling and is kept by `removeAll`, so a writer that reuses the buffer
+/// stops allocating after its largest load. Offsets count from the first byte.
 public final class OutputBuffer {
-    /// How many bytes it holds.
+    /// The number of bytes in the buffer.
     @inlinable
     public var count: Int { filled }
-    /// How many bytes fit before it has to grow.
+    /// The number of bytes that fit before it grows.
     @inlinable
     public var capacity: Int { room }
-    // Writers append a packet's header number by number: those calls are inlined into their modules.
+    // Usable from inline, because writers append a packet's header number by number.
     @usableFromInline var filled = 0
     @usableFromInline var room: Int
     @usableFromInline var base: UnsafeMutableRawPointer
 
-    /// Allocates, without touching the memory: pages that nothing is written to cost nothing.
+    /// Allocates without touching the memory, so that unused pages cost nothing.
     public init(capacity: Int = 4096) {
         precondition(capacity > 0)
         room = capacity
@@ -41,7 +41,7 @@ public final class OutputBuffer {
 
     // MARK: Growing and shrinking
 
-    /// Makes room for so many bytes more.
+    /// Ensures room for `more` bytes.
     @inlinable @inline(__always)
     public func reserve(_ more: Int) {
         if capacity - count < more { grow(more) }
@@ -57,20 +57,14 @@ public final class OutputBuffer {
         room = larger
     }
 
-    /// Takes back what was appended past a count that it had before.
-    public func truncate(to count: Int) {
-        precondition(count >= 0 && count <= self.count)
-        filled = count
-    }
-
-    /// Empties it and keeps its memory.
+    /// Removes all bytes and keeps the memory.
     public func removeAll() {
         filled = 0
     }
 
     // MARK: Numbers
 
-    /// Appends a number as its bytes lie in the memory of this machine: pass `.littleEndian` or `.bigEndian` of it.
+    /// Appends a number in this machine's byte order; pass its `.littleEndian` or `.bigEndian`.
     @inlinable @inline(__always)
     func append<Number: FixedWidthInteger & BitwiseCopyable>(raw number: Number) {
         reserve(MemoryLayout<Number>.size)
@@ -112,12 +106,12 @@ public final class OutputBuffer {
         (base + offset).storeBytes(of: number.bigEndian, as: UInt16.self)
     }
 
-    /// Appends so many bytes, all of which `fill` must write: one look at the room there is, for many numbers.
+    /// Appends `more` bytes, all of which `fill` must write: one capacity check for many numbers.
     @inlinable @inline(__always)
     public func append(count more: Int, _ fill: (inout MutableRawSpan) -> Void) {
         reserve(more)
-        let place = UnsafeMutableRawBufferPointer(start: base + count, count: more)
-        var span = place.mutableBytes
+        let memory = UnsafeMutableRawBufferPointer(start: base + count, count: more)
+        var span = memory.mutableBytes
         fill(&span)
         filled += more
     }
@@ -127,12 +121,6 @@ public final class OutputBuffer {
     /// Appends bytes.
     public func append(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { append($0) }
-    }
-
-    /// Appends text as UTF-8, without a closing NUL.
-    public func append(_ text: String.UTF8View) {
-        let isDone: Void? = text.withContiguousStorageIfAvailable { append(UnsafeRawBufferPointer($0)) }
-        if isDone == nil { append(Array(text)) }
     }
 
     /// Appends a copy of the bytes.
@@ -157,16 +145,15 @@ public final class OutputBuffer {
         filled += missing
     }
 
-    /// Lends all of the bytes for one call; they must not leave it.
+    /// Lends all bytes for one call.
     public func withBytes<Result>(_ body: (RawSpan) throws -> Result) rethrows -> Result {
         try body(UnsafeRawBufferPointer(start: base, count: count).bytes)
     }
 
     // MARK: Sums
 
-    /// Appends a copy of the bytes and returns the ones'-complement sum of their 16-bit words (RFC 1071), in one pass
-    /// over them: the words are big-endian, the first begins with the first byte of the span, and an odd last byte
-    /// counts as followed by a zero. Folded to 16 bits.
+    /// Appends the bytes and returns the ones'-complement sum of their 16-bit words (RFC 1071), folded to 16 bits, in
+    /// one pass. The words are big-endian, the first one starts at the first byte, and an odd last byte is zero-padded.
     public func appendSumming(_ span: RawSpan) -> UInt64 {
         span.withUnsafeBytes { bytes in
             guard let source = bytes.baseAddress else { return 0 }
@@ -177,16 +164,8 @@ public final class OutputBuffer {
         }
     }
 
-    /// The sum as `appendSumming` has it, of a range of what is there already.
-    public func sum(from offset: Int, count: Int) -> UInt64 {
-        precondition(offset >= 0 && count >= 0 && offset + count <= self.count)
-        // Bytes copied onto themselves stay as they are.
-        return Self.copySumming(from: UnsafeRawPointer(base + offset), to: base + offset, count: count)
-    }
-
-    /// The sum does not depend on the byte order in which it is made (RFC 1071, section 2 B): words are added as the
-    /// machine reads them, 32 bits at a time into 64-bit lanes that cannot overflow below 2^32 steps, and the folded
-    /// result is turned round at the end.
+    /// The sum does not depend on the byte order (RFC 1071, section 2 B): words are added in the machine's order, 32
+    /// bits at a time, in 64-bit lanes that cannot overflow below 2^32 steps. The folded result is byte-swapped.
     @inline(__always)
     private static func copySumming(
         from source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer, count: Int
@@ -206,7 +185,7 @@ public final class OutputBuffer {
                 offset &+= 64
             }
             let lanes = low &+ high
-            // Each lane is below 2^42 for what memory can hold in one span, so eight of them do not overflow.
+            // Each lane is below 2^42 for any span that fits in memory, so eight of them do not overflow.
             sum = lanes.wrappedSum()
         }
         while offset &+ 8 <= count {
@@ -230,7 +209,7 @@ public final class OutputBuffer {
         return UInt64(UInt16(truncatingIfNeeded: fold(UInt64(littleEndian: sum))).byteSwapped)
     }
 
-    /// Adds the carries back in until 16 bits are left.
+    /// Adds the carries until 16 bits are left.
     @inline(__always)
     private static func fold(_ sum: UInt64) -> UInt64 {
         var folded = (sum & 0xFFFF_FFFF) &+ (sum >> 32)

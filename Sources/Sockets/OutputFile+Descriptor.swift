@@ -3,13 +3,13 @@ internal import Glibc
 
 /// Paths that name a descriptor of this process, such as `/dev/stdout`.
 ///
-/// They are not opened. A socket, which standard output is under the systemd journal, cannot be (ENXIO), a pipe of another
-/// user must not be (EACCES), and a file that is opened a second time has a second position.
+/// They are not opened. A socket, such as standard output under the systemd journal, cannot be opened (ENXIO), a pipe
+/// of another user must not be (EACCES), and a file opened again has a separate position.
 extension OutputFile {
-    /// As many links as the system follows (path_resolution(7)).
+    /// The number of links that the system follows (path_resolution(7)).
     private static let mostLinks = 40
 
-    /// The descriptor of this process that an absolute path names, links followed; nil for other paths.
+    /// The descriptor of this process that an absolute path names, through links; nil for other paths.
     public static func descriptor(namedBy path: String) -> CInt? {
         var path = path
         for _ in 0..<mostLinks {
@@ -52,8 +52,8 @@ extension OutputFile {
         }
     }
 
-    /// A descriptor of its own for one that this process was started with. Those that Tapline has opened itself are all
-    /// closed on exec, and are not for a path to name (`EBADF`); neither is one that is open for reading only.
+    /// Duplicates an inherited descriptor. `EBADF` for a descriptor that Tapline opened itself, recognised by
+    /// close-on-exec, and for one that is open only for reading.
     static func duplicate(inherited descriptor: CInt) throws(Errno) -> CInt {
         let flags = fcntl(descriptor, F_GETFD)
         let status = fcntl(descriptor, F_GETFL)

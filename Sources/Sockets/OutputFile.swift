@@ -2,13 +2,12 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// A place that bytes are written to, in order: standard output, standard error, or a file that is appended to.
+/// A blocking byte sink: standard output, standard error, or a file opened for appending.
 ///
-/// It owns its descriptor, except the two standard ones. Any thread may write, but bytes of two threads interleave, so one
-/// thread writes. The call waits until the bytes are taken: never from a loop that carries
-/// connections.
+/// It owns its descriptor, except the two standard ones. Any thread may write, but the bytes of two threads interleave,
+/// so one thread should write. Never on the thread of a loop that serves connections, because calls block.
 public final class OutputFile: Sendable {
-    /// What to call it in a message: `standard output`, or the file's path.
+    /// The name in messages: `standard output`, or the file's path.
     public let name: String
     private let fd: CInt
     private let isOwned: Bool
@@ -29,9 +28,8 @@ public final class OutputFile: Sendable {
     /// The process's standard error.
     public static let standardError = OutputFile(fd: STDERR_FILENO, name: "standard error", isOwned: false)
 
-    /// Opens a file to append to, and creates it with mode 0640 when it is missing. A FIFO without a reader is an
-    /// error, and not a wait without an end. A path that names a descriptor of this process, such as `/dev/stdout`, is
-    /// not opened: what is written goes to the descriptor itself.
+    /// Opens a file for appending, or creates it with mode 0640. A FIFO without a reader is an error, not an endless
+    /// wait. A path that names a descriptor of this process, such as `/dev/stdout`, duplicates the descriptor.
     public convenience init(appendingTo path: String) throws(SystemError) {
         if let descriptor = Self.descriptor(namedBy: path) {
             do {
@@ -53,7 +51,7 @@ public final class OutputFile: Sendable {
         self.init(fd: fd, name: path, isOwned: true)
     }
 
-    /// What the error of a file that cannot be opened says was attempted.
+    /// The attempt in the error for a file that cannot be opened.
     private static func attempt(_ path: String) -> String { "open \(path) for writing" }
 
     private static func advice(for error: Errno, _ path: String) -> String? {
@@ -70,34 +68,33 @@ public final class OutputFile: Sendable {
         return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFSOCK
     }
 
-    /// Whether another process writes whole lines there too, so that what must stay together is written by itself. Any
-    /// thread; it begins with false.
+    /// Whether another process also writes lines there, so that each line must be written with one call. Any thread.
     public var isShared: Bool {
         get { sharing.load(ordering: .relaxed) }
         set { sharing.store(newValue, ordering: .relaxed) }
     }
 
-    /// How many bytes stay together in a pipe that others write into too (pipe(7), `PIPE_BUF`).
+    /// The size up to which a write to a pipe is atomic (pipe(7), `PIPE_BUF`).
     public static let unbrokenBytes = 4096
 
-    /// Whether a terminal shows what is written.
+    /// Whether it is a terminal.
     public var isTerminal: Bool { isatty(fd) == 1 }
 
-    /// How many columns the terminal has that shows what is written; nil when there is none, or it does not say.
+    /// The columns of the terminal; nil if unknown or not a terminal.
     public var columns: Int? {
         let columns = Int(tapline_terminal_columns(fd))
         return columns > 0 ? columns : nil
     }
 
-    /// How many rows that terminal has; nil when there is none, or it does not say.
+    /// The rows of the terminal; nil if unknown or not a terminal.
     public var rows: Int? {
         let rows = Int(tapline_terminal_rows(fd))
         return rows > 0 ? rows : nil
     }
 
-    /// Writes everything from `offset` on, up to `end` if there is one, in as few calls as the system allows, and moves
-    /// `offset` past what it took, also when it throws. The descriptor may be non-blocking, because it is shared with the
-    /// processes that it was inherited from; the call then waits for room.
+    /// Writes everything from `offset` to `end` (nil: the last byte) in as few calls as possible, and advances `offset`
+    /// past the written bytes, also if it throws. The descriptor may be non-blocking, because other processes share it;
+    /// then the call waits for room.
     public func write(_ bytes: [UInt8], from offset: inout Int, to end: Int? = nil) throws(Errno) {
         let end = end ?? bytes.count
         precondition(offset >= 0 && offset <= end && end <= bytes.count)
@@ -123,15 +120,15 @@ public final class OutputFile: Sendable {
 
     private func waitForRoom() {
         var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
-        // Whatever it says, the next write says it better.
+        // The next write reports any error.
         _ = Errno.retrying { poll(&entry, 1, -1) }
     }
 
-    /// Opens `/dev/null` in place of each standard descriptor that is closed: otherwise the first socket would take
-    /// its number, and end records would go to the peer that is connected there. Once, before anything is opened.
+    /// Opens `/dev/null` in place of each closed standard descriptor: otherwise the first socket would get its number,
+    /// and end records would be sent to that socket's peer. To be called once, before anything is opened.
     public static func fillStandardDescriptors() {
         for fd in STDIN_FILENO...STDERR_FILENO where fcntl(fd, F_GETFD) == -1 {
-            // The lowest free number is this one. Without /dev/null there is nothing better to do.
+            // open returns the lowest free number, which is this one. Without /dev/null it stays closed.
             _ = Glibc.open("/dev/null", O_RDWR)
         }
     }

@@ -1,17 +1,17 @@
 internal import CLinux
 internal import Glibc
 
-/// A pipe in the kernel that bytes pass through on their way from one socket to another.
+/// A pipe through which the kernel splices bytes from one socket to another.
 ///
-/// Held by one owner, a flow or a pool, on one thread; both ends are closed when it lets go.
+/// Owned by a flow or a pool, on one thread; `deinit` closes both ends.
 public final class Pipe {
-    /// How many bytes it holds, as the kernel granted; small segments fill its slots long before.
+    /// The size that the kernel granted, bytes. Small segments fill the pipe's slots long before that.
     public let capacity: Int
     let readEnd: CInt
     let writeEnd: CInt
 
-    /// Opens a pipe and asks for a size. The kernel may grant less: an ordinary user's pipes together are bounded
-    /// (pipe(7), `pipe-user-pages-soft`), and past that bound a pipe is as small as 8 KiB.
+    /// Opens a pipe and requests a size. The kernel may grant less: an ordinary user's pipes share a limit (pipe(7),
+    /// `pipe-user-pages-soft`), past which a pipe has 8 KiB.
     public init(asking size: Int) throws(Errno) {
         let ends = withUnsafeTemporaryAllocation(of: CInt.self, capacity: 2) { ends -> (CInt, CInt)? in
             guard let base = ends.baseAddress, tapline_pipe(base) == 0 else { return nil }

@@ -2,42 +2,41 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// A file that grows at its end and can be cut back, owned by whoever writes it.
+/// A file that is appended to and can be truncated; its writer owns it.
 ///
-/// A file that grows fast gets room on its disk ahead of its end, where the file system gains by it; it is never seen
-/// (`FALLOC_FL_KEEP_SIZE`) and is given back with the file. Only a killed process leaves that room with its file, until
-/// the file is removed or cut.
+/// Where the file system benefits, disk space is preallocated beyond the end of a fast-growing file. The file's size
+/// does not include it (`FALLOC_FL_KEEP_SIZE`), and `deinit` frees it; after a killed process it stays until the file
+/// is removed or truncated.
 ///
-/// Any thread, one at a time. A call may wait for the disk for as long as that takes: never on a thread that carries
-/// connections.
+/// Any thread, one at a time. Calls block on the disk, so never on a thread that serves connections.
 public final class RecordingFile: Sendable {
-    /// How much room is made at once, bytes.
-    private static let step = 16 << 20
-    /// How often a lock is asked for that somebody holds.
+    /// Bytes to preallocate at a time.
+    private static let preallocationStep = 16 << 20
+    /// How often to try a lock that another process holds.
     private static let attemptsToLock = 50
-    /// A file that is longer than this grows fast enough.
-    private static let small = 2 << 20
+    /// The length from which on space is preallocated.
+    private static let preallocationThreshold = 2 << 20
 
-    /// Where it was made, for messages.
+    /// The path at which it was created; for messages.
     public let path: String
     private let fd: CInt
     private let length = Atomic<Int>(0)
-    /// How far room was made on the disk; 0 where none was.
-    private let reach = Atomic<Int>(0)
-    private let makesRoom: Atomic<Bool>
+    /// The end of the preallocated space; 0: none.
+    private let preallocatedEnd = Atomic<Int>(0)
+    private let preallocates: Atomic<Bool>
 
     init(fd: CInt, path: String) {
         self.fd = fd
         self.path = path
-        makesRoom = Atomic(tapline_gains_by_preallocation(fd) == 1)
+        preallocates = Atomic(tapline_gains_by_preallocation(fd) == 1)
         lock()
     }
 
-    /// Tells whoever removes old files, in another process too, that this one is written (`Directory.isBeingWritten`). A
-    /// killed process holds no lock. It is for that only: without a lock the file is made all the same.
+    /// Locks the file so that other processes can tell that it is being written (`Directory.isBeingWritten`) and do not
+    /// remove it. A killed process holds no lock. Without a lock the file is still usable.
     private func lock() {
         guard tapline_lock_is_harmless(fd) == 1 else { return }
-        // Who looks whether it is locked holds it himself for a moment.
+        // A process that tests the lock holds it for a moment.
         for _ in 0..<Self.attemptsToLock {
             guard flock(fd, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK else { return }
             usleep(200)
@@ -46,13 +45,13 @@ public final class RecordingFile: Sendable {
 
     deinit {
         let end = length.load(ordering: .relaxed)
-        if reach.load(ordering: .relaxed) > end { _ = ftruncate(fd, off_t(end)) }
+        if preallocatedEnd.load(ordering: .relaxed) > end { _ = ftruncate(fd, off_t(end)) }
         _ = close(fd)
     }
 
-    /// Appends a range of bytes. Returns how many the system took, and the error that stopped it.
+    /// Appends the bytes from `start` on. Returns the number of bytes written, and the error that stopped it.
     public func append(_ bytes: OutputBuffer, from start: Int) -> (taken: Int, error: Errno?) {
-        makeRoom(for: bytes.count - start)
+        preallocate(for: bytes.count - start)
         var taken = start
         defer { length.add(taken - start, ordering: .relaxed) }
         while taken < bytes.count {
@@ -67,23 +66,25 @@ public final class RecordingFile: Sendable {
         return (taken - start, nil)
     }
 
-    /// Cuts the file to a length, and goes on from there.
+    /// Truncates the file to a length and continues from there.
     public func cut(to length: Int) throws(Errno) {
         guard ftruncate(fd, off_t(length)) == 0, lseek(fd, off_t(length), SEEK_SET) >= 0 else { throw .current }
         self.length.store(length, ordering: .relaxed)
-        // That gave back what was ahead; and where a write failed, none is to be taken ahead again.
-        reach.store(0, ordering: .relaxed)
-        makesRoom.store(false, ordering: .relaxed)
+        // Truncating freed the preallocated space. It follows a failed write, so no more is preallocated.
+        preallocatedEnd.store(0, ordering: .relaxed)
+        preallocates.store(false, ordering: .relaxed)
     }
 
-    private func makeRoom(for count: Int) {
+    private func preallocate(for count: Int) {
         let end = length.load(ordering: .relaxed)
-        let reached = reach.load(ordering: .relaxed)
-        guard end >= Self.small, end + count > reached, makesRoom.load(ordering: .relaxed) else { return }
-        let from = max(end, reached)
-        guard tapline_preallocate(fd, off_t(from), off_t(Self.step)) == 0 else {
-            return makesRoom.store(false, ordering: .relaxed)
+        let reached = preallocatedEnd.load(ordering: .relaxed)
+        guard end >= Self.preallocationThreshold, end + count > reached, preallocates.load(ordering: .relaxed) else {
+            return
         }
-        reach.store(from + Self.step, ordering: .relaxed)
+        let from = max(end, reached)
+        guard tapline_preallocate(fd, off_t(from), off_t(Self.preallocationStep)) == 0 else {
+            return preallocates.store(false, ordering: .relaxed)
+        }
+        preallocatedEnd.store(from + Self.preallocationStep, ordering: .relaxed)
     }
 }

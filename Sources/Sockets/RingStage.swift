@@ -1,25 +1,24 @@
-/// Where one of the threads that append to a `ByteRing` gathers records, to put many into the ring under one lock.
+/// A producer's buffer in front of a `ByteRing`, which appends many records under one lock.
 ///
-/// A record that the stage takes is as good as appended: there is room for it, which the ring promised. The consumer
-/// sees it after the next `flush`, and appending to the ring beside the stage must wait for one, so that records stay
-/// in their order. Nothing is allocated for a record.
+/// Room in the ring is reserved for each staged record, so a staged record cannot be lost. The consumer sees it after
+/// the next `flush`; to keep the order, flush before appending to the ring directly. Appending allocates nothing.
 ///
-/// Confined to the thread that appends. Whoever owns it flushes it and gives its room back before letting it go.
+/// Confined to the producer's thread. The owner calls `flush` and `giveBack` before releasing it.
 public final class RingStage<Header: BitwiseCopyable & Sendable, Attachment: AnyObject & Sendable> {
-    // MARK: Fixed at birth
+    // MARK: Fixed at init
 
     @usableFromInline let ring: ByteRing<Header, Attachment>
-    /// How many bytes of records it gathers at most.
+    /// The largest number of bytes staged at a time.
     @usableFromInline let capacity: Int
     @usableFromInline let base: UnsafeMutableRawPointer
 
-    // MARK: The thread that appends
+    // MARK: The producer's thread only
 
-    /// Bytes of records that are gathered, and that the ring has promised room for; never more of the former.
+    /// Bytes staged and bytes reserved in the ring; `gathered` never exceeds `reserved`.
     @usableFromInline var gathered = 0
-    @usableFromInline var promised = 0
+    @usableFromInline var reserved = 0
 
-    /// A stage that gathers so many bytes at most, which must be well below what the ring holds.
+    /// A stage of at most `capacity` bytes, which must be well below the ring's size.
     public init(ring: ByteRing<Header, Attachment>, capacity: Int) {
         precondition(capacity > 0 && capacity <= ring.largestPayload, "RingStage: as large as its ring")
         self.ring = ring
@@ -28,15 +27,15 @@ public final class RingStage<Header: BitwiseCopyable & Sendable, Attachment: Any
     }
 
     deinit {
-        precondition(gathered == 0 && promised == 0, "RingStage: giveBack() was never called")
+        precondition(gathered == 0 && reserved == 0, "RingStage: giveBack() was never called")
         base.deallocate()
     }
 
-    /// Whether nothing is gathered.
+    /// Whether no record is staged.
     @inlinable
     public var isEmpty: Bool { gathered == 0 }
 
-    /// Gathers a record, if it and the ring have room for it. A record with an attachment takes at least `room` bytes.
+    /// Stages a record if the reservation has room for it. The record takes at least `room` bytes.
     @inlinable
     @inline(__always)
     public func append(
@@ -44,29 +43,28 @@ public final class RingStage<Header: BitwiseCopyable & Sendable, Attachment: Any
     ) -> Bool {
         let count = bytes.byteCount
         let size = ByteRing<Header, Attachment>.size(ofPayload: max(count, room))
-        guard size <= promised &- gathered else { return false }
-        let place = base + gathered
+        guard size <= reserved &- gathered else { return false }
+        let destination = base + gathered
         bytes.withUnsafeBytes {
-            ByteRing<Header, Attachment>.store(header, $0, attachment, size: size, at: place)
+            ByteRing<Header, Attachment>.store(header, $0, attachment, size: size, at: destination)
         }
         gathered &+= size
         return true
     }
 
-    /// Puts into the ring what is gathered, and asks for as much room as there is none of yet.
+    /// Appends the staged records to the ring and renews the reservation up to the capacity.
     public func flush() -> ByteRing<Header, Attachment>.Outcome {
         let (outcome, granted) = ring.append(
-            gathered: UnsafeRawPointer(base), count: gathered, thenPromise: capacity - (promised - gathered))
-        promised += granted - gathered
+            gathered: UnsafeRawPointer(base), count: gathered, thenReserve: capacity - (reserved - gathered))
+        reserved += granted - gathered
         gathered = 0
         return outcome
     }
 
-    /// Gives back the room that was promised, of a stage in which nothing is gathered. Returns whether somebody waits
-    /// for room and now finds some.
+    /// Releases the reservation of an empty stage. Returns whether a producer waits and now has room.
     public func giveBack() -> Bool {
         precondition(gathered == 0, "RingStage: flush() comes first")
-        defer { promised = 0 }
-        return ring.unreserve(promised)
+        defer { reserved = 0 }
+        return ring.unreserve(reserved)
     }
 }

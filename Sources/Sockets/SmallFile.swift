@@ -1,9 +1,9 @@
 internal import Glibc
 
-/// Reads small files: those of /proc and /sys, and secrets.
+/// Reads small files, such as those of /proc and /sys, and secrets.
 public enum SmallFile {
-    /// The first 4 KiB of a file as text; nil when it cannot be read, or is no plain file. It never waits: opening a
-    /// FIFO to read it would, until somebody writes (fifo(7)).
+    /// The first 4 KiB of a regular file as text; nil if it cannot be read or is another kind of file. Never blocks,
+    /// not even on a FIFO without a writer (fifo(7)).
     public static func read(_ path: String) -> String? {
         let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard fd >= 0 else { return nil }
@@ -17,13 +17,13 @@ public enum SmallFile {
         }
     }
 
-    /// Whether there is something of that name, and it is no plain file.
+    /// Whether the path exists and is not a regular file.
     public static func isSpecial(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
     }
 
-    /// Whether every user of this machine may read it.
+    /// Whether every user may read the file.
     public static func isPublic(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0

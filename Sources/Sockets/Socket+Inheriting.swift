@@ -1,20 +1,20 @@
 internal import CLinux
 internal import Glibc
 
-/// A descriptor that this process was started with is not what it should be.
+/// Why an inherited descriptor is not a listening socket that Tapline can serve.
 public enum InheritanceFault: Error, Hashable, Sendable, CustomStringConvertible {
-    /// Nothing is open under that number.
+    /// The descriptor is not open.
     case notOpen
-    /// A file, a pipe or something else that nobody can connect to.
+    /// A file, a pipe or another descriptor that is not a socket.
     case notASocket
-    /// A socket of datagrams or packets.
+    /// A datagram or packet socket.
     case notAStream
-    /// A family that Tapline does not relay.
+    /// A socket of an address family that Tapline does not relay.
     case otherFamily
-    /// A connection, or a socket that was never told to listen.
+    /// A socket that does not listen, such as a connection.
     case notListening
 
-    /// What it is, to stand behind "is" in a sentence.
+    /// A phrase that follows "is".
     public var description: String {
         switch self {
         case .notOpen: "not open"
@@ -26,10 +26,10 @@ public enum InheritanceFault: Error, Hashable, Sendable, CustomStringConvertible
     }
 }
 
-/// Listening sockets that come from another process, and go to one.
+/// Sockets that are inherited from another process or passed to one.
 extension Socket {
-    /// Takes over a listening stream socket that this process was started with, by its number. It is non-blocking and
-    /// closed on exec from then on. What is something else stays open and untouched.
+    /// Adopts an inherited listening stream socket and makes it non-blocking and closed on exec. If it throws, the
+    /// descriptor stays open and unchanged.
     public static func inheriting(_ descriptor: CInt) throws(InheritanceFault) -> Socket {
         var facts = stat()
         guard fstat(descriptor, &facts) == 0 else { throw .notOpen }
@@ -44,41 +44,44 @@ extension Socket {
         return Socket(adopting: descriptor)
     }
 
-    /// Takes over one end of a `pair` that this process was started with, by its number.
+    /// Adopts an inherited end of a `pair`.
     public init(inheritingChannel descriptor: CInt) {
-        // Neither can fail on an open descriptor; on another one the first use says so.
+        // Neither can fail on an open descriptor; otherwise the first use reports it.
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = tapline_set_nonblocking(descriptor)
         self.init(adopting: descriptor)
     }
 
-    /// Whether it is bound to every interface of IPv6 and takes clients of IPv4 too (ipv6(7), `IPV6_V6ONLY` off).
+    /// Whether it is bound to every IPv6 interface and also accepts IPv4 clients (ipv6(7), `IPV6_V6ONLY` off).
     public var servesBothFamilies: Bool {
         guard case .ipv6(.any, _, _) = localAddress else { return false }
         return Self.option(fd, IPV6_V6ONLY, CInt(IPPROTO_IPV6)) == 0
     }
 
-    /// Whether further sockets of this user may be bound beside it (`SO_REUSEPORT`).
+    /// Whether other sockets of this user may bind the same address (`SO_REUSEPORT`).
     public var allowsSharing: Bool { Self.option(fd, SO_REUSEPORT) == 1 }
 
-    /// What tells one socket from all others, however many descriptors it has (`SO_COOKIE`); nil where the system does
-    /// not say.
+    /// The socket's unique number, the same for all its descriptors (`SO_COOKIE`); nil if unsupported.
     public var cookie: UInt64? {
         var cookie: UInt64 = 0
         var length = socklen_t(MemoryLayout<UInt64>.size)
         return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 ? cookie : nil
     }
 
-    /// A second descriptor of the same socket, closed on exec, whose number is not under `lowest`: those below are kept
-    /// free for a process that is started with it.
+    /// A second descriptor of the same socket, closed on exec, numbered at least `lowest`; lower numbers stay free for
+    /// the descriptors of a program to be started.
     public func duplicate(from lowest: CInt) throws(Errno) -> Socket {
         let copy = fcntl(fd, F_DUPFD_CLOEXEC, lowest)
         if copy < 0 { throw Errno.current }
         return Socket(adopting: copy)
     }
 
-    /// Two sockets that are connected to each other, non-blocking and closed on exec: a way to talk to a process that
-    /// is started with one of them.
+    /// A second descriptor of the same socket, closed on exec.
+    public func duplicate() throws(Errno) -> Socket {
+        try duplicate(from: 3)
+    }
+
+    /// A connected pair of sockets, non-blocking and closed on exec, to communicate with a process that inherits one.
     public static func pair() throws(Errno) -> (first: SocketParcel, second: SocketParcel) {
         let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
         let ends = withUnsafeTemporaryAllocation(of: CInt.self, capacity: 2) { ends -> (CInt, CInt)? in
@@ -89,7 +92,7 @@ extension Socket {
         return (SocketParcel(Socket(adopting: ends.0)), SocketParcel(Socket(adopting: ends.1)))
     }
 
-    /// Writes a few bytes, as many as there is room for: for a `pair`, whose other end reads them soon.
+    /// Writes as many bytes as there is room for; for a `pair`, whose other end reads soon.
     public borrowing func send(_ bytes: [UInt8]) -> Transfer {
         Transfer(Errno.retrying { Glibc.send(fd, bytes, bytes.count, CInt(MSG_NOSIGNAL)) })
     }

@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// What a transparent relay asks of its sockets.
+/// Options for transparent relays.
 extension Socket {
-    /// `SO_ORIGINAL_DST` (linux/netfilter_ipv4.h) and `IP6T_SO_ORIGINAL_DST` (linux/netfilter_ipv6/ip6_tables.h): one
-    /// number at two levels, which glibc does not have.
+    /// `SO_ORIGINAL_DST` (linux/netfilter_ipv4.h) and `IP6T_SO_ORIGINAL_DST` (linux/netfilter_ipv6/ip6_tables.h), which
+    /// have the same number and are missing in glibc.
     private static let originalDestinationOption: CInt = 80
 
-    /// Where the peer of an accepted TCP socket wanted to go, by the connection tracking of the socket's network namespace:
-    /// its destination before it was redirected, or the socket's own address where it was not.
+    /// The original destination of an accepted TCP connection, from the connection tracking of the socket's network
+    /// namespace: the address before redirection, or the socket's own address if it was not redirected.
     ///
-    /// ENOENT when the connection is not tracked, as where no rule asks for it; ENOPROTOOPT when nothing is tracked at all.
+    /// ENOENT if the connection is not tracked, e.g. because no rule requires it; ENOPROTOOPT without tracking.
     public borrowing func originalDestination() throws(Errno) -> SocketAddress {
-        // By the address that came to it: on a socket of both families an IPv4 client is tracked as IPv4.
+        // By the connection's address family: a dual-stack socket's IPv4 clients are tracked as IPv4.
         let level: CInt =
             switch localAddress?.family {
             case AF_INET: CInt(IPPROTO_IP)
@@ -26,7 +26,7 @@ extension Socket {
         return address
     }
 
-    /// Marks what the socket sends (`SO_MARK`), for rules of the system. EPERM without CAP_NET_ADMIN.
+    /// Marks the socket's packets for firewall and routing rules (`SO_MARK`). EPERM without CAP_NET_ADMIN.
     public borrowing func set(mark: UInt32) throws(Errno) {
         try set(SOL_SOCKET, SO_MARK, CInt(bitPattern: mark))
     }

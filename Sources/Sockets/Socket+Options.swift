@@ -1,27 +1,27 @@
 internal import CLinux
 internal import Glibc
 
-/// Options of a connection's sockets. Set on a listener, the accepted sockets inherit every one of them.
+/// Options of a connection's sockets. Accepted sockets inherit them from their listener.
 extension Socket {
-    /// How a connection notices, while nothing is sent, that its peer is gone.
+    /// Keepalive settings: how an idle connection detects a dead peer.
     public struct Keepalive: Hashable, Sendable {
-        /// Seconds of silence before the first probe.
+        /// Idle seconds before the first probe.
         public var idle: Int32
         /// Seconds between probes.
         public var interval: Int32
-        /// Probes without an answer before the connection counts as dead.
+        /// Unanswered probes before the connection counts as dead.
         public var probes: Int32
 
-        /// 60 s of silence, then three probes 15 s apart.
+        /// 60 s idle, then three probes 15 s apart.
         public static let standard = Keepalive(idle: 60, interval: 15, probes: 3)
     }
 
-    /// Sends small messages at once (`TCP_NODELAY`).
+    /// Sends small messages without delay (`TCP_NODELAY`).
     public func sendSmallMessagesAtOnce() throws(Errno) {
         try set(CInt(IPPROTO_TCP), TCP_NODELAY, 1)
     }
 
-    /// Urgent bytes arrive in the stream (`SO_OOBINLINE`).
+    /// Receives urgent bytes in the stream (`SO_OOBINLINE`).
     public func receiveUrgentBytesInline() throws(Errno) {
         try set(SOL_SOCKET, SO_OOBINLINE, 1)
     }
@@ -34,7 +34,7 @@ extension Socket {
         try set(SOL_SOCKET, SO_KEEPALIVE, 1)
     }
 
-    /// Chooses the congestion control by its kernel name (`TCP_CONGESTION`).
+    /// Sets the congestion control by its kernel name (`TCP_CONGESTION`).
     public func setCongestionControl(_ name: String) throws(Errno) {
         let result = name.withCString {
             setsockopt(fd, CInt(IPPROTO_TCP), TCP_CONGESTION, $0, socklen_t(name.utf8.count))
@@ -42,10 +42,10 @@ extension Socket {
         if result != 0 { throw Errno.current }
     }
 
-    /// The next close resets the connection and throws away what is unsent (`SO_LINGER` 0). A Unix socket has no reset.
+    /// Makes the next close reset the connection and discard unsent bytes (`SO_LINGER` 0). A Unix socket has no reset.
     public func resetOnClose() {
         var value = linger(l_onoff: 1, l_linger: 0)
-        // It cannot fail on a stream socket; on one already gone there is nothing left to reset.
+        // It cannot fail on a stream socket; a closed connection has nothing left to reset.
         _ = setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
     }
 
@@ -54,25 +54,25 @@ extension Socket {
         if setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) != 0 { throw Errno.current }
     }
 
-    /// What the kernel knows of the connection (`TCP_INFO`), as far as Tapline reads it.
+    /// The part of the kernel's `TCP_INFO` that Tapline reads.
     public struct Info: Hashable, Sendable {
-        /// Retransmissions of the oldest unacknowledged segment, in a row.
+        /// Consecutive retransmissions of the oldest unacknowledged segment.
         public var retransmits: Int
-        /// Window or keepalive probes without an answer, in a row.
+        /// Consecutive unanswered window or keepalive probes.
         public var probes: Int
-        /// Segments sent and not acknowledged.
+        /// Unacknowledged segments.
         public var unacknowledged: Int
-        /// Milliseconds since the last acknowledgement came.
+        /// Milliseconds since the last acknowledgement arrived.
         public var sinceLastAcknowledgement: Int
         /// Smoothed round-trip time, microseconds.
         public var roundTrip: Int
-        /// Bytes a segment that is sent.
+        /// Maximum segment size for sending, bytes.
         public var segmentSize: Int
-        /// Segments sent again since the connection began.
+        /// Retransmitted segments since the connection began.
         public var totalRetransmits: Int
     }
 
-    /// The kernel's figures of a TCP connection; nil for another kind of socket.
+    /// The kernel's statistics of a TCP connection; nil for other sockets.
     public var info: Info? {
         var raw = tapline_tcp_info()
         var length = socklen_t(MemoryLayout<tapline_tcp_info>.size)
@@ -83,9 +83,9 @@ extension Socket {
             segmentSize: Int(raw.snd_mss), totalRetransmits: Int(raw.total_retrans))
     }
 
-    /// The name of the congestion control in use (`TCP_CONGESTION`); nil for another kind of socket.
+    /// The congestion control in use (`TCP_CONGESTION`); nil for other sockets.
     public var congestionControl: String? {
-        // The kernel's names have 15 bytes and a NUL at most (TCP_CA_NAME_MAX).
+        // The kernel's names have at most 15 bytes and a NUL (TCP_CA_NAME_MAX).
         withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { buffer in
             var length = socklen_t(buffer.count)
             guard getsockopt(fd, CInt(IPPROTO_TCP), TCP_CONGESTION, buffer.baseAddress, &length) == 0 else {

@@ -1,16 +1,16 @@
 internal import CLinux
 internal import Glibc
 
-/// The outcome of moving bytes without waiting. An enum and not an error: "not now" happens all the time.
+/// The result of a non-blocking read or write. An enum and not an error, because `wouldBlock` is ordinary.
 @frozen
 public enum Transfer: Hashable, Sendable {
-    /// So many bytes moved, at least one.
+    /// The number of bytes moved, at least one.
     case moved(Int)
-    /// The peer has ended its half (read), in order.
+    /// The peer has ended its half of the stream (reads only).
     case endOfStream
-    /// Nothing to read, or no room to write, at the moment.
+    /// Nothing to read or no room to write now.
     case wouldBlock
-    /// The call failed; the socket's own error is now spent.
+    /// The call failed; this cleared the socket's pending error.
     case failed(Errno)
 
     @inline(__always)
@@ -26,18 +26,18 @@ public enum Transfer: Hashable, Sendable {
     }
 }
 
-/// A non-blocking stream socket that one owner holds, and that is closed on exec.
+/// A non-blocking stream socket with one owner, closed on exec.
 ///
-/// It is closed when its owner lets it go, or by `close`, once either way. Not tied to a thread; a second owner in
-/// another thread is impossible because it cannot be copied.
+/// `close` or `deinit` closes it, exactly once. Not tied to a thread; it cannot be copied, so there is no second owner.
 public struct Socket: ~Copyable, Sendable {
-    /// The descriptor, for watches only; below zero once it is closed.
+    /// The descriptor, only for watches; negative after `close`.
     public private(set) var fd: CInt
 
-    /// Dropped unclosed, it resets: for a connection that may only end in order when somebody says so. TCP only.
+    /// Whether `deinit` resets the connection, for a stream that must not appear complete unless it is closed
+    /// explicitly. TCP only.
     public var isResetWhenDropped = false
 
-    /// Takes over a descriptor that is already non-blocking.
+    /// Adopts a descriptor that is already non-blocking.
     public init(adopting fd: CInt) {
         self.fd = fd
     }
@@ -55,30 +55,29 @@ public struct Socket: ~Copyable, Sendable {
         _ = Glibc.close(fd)
     }
 
-    /// Closes now; a second call does nothing. The system goes on sending what is unsent, unless `resetOnClose` was
-    /// called.
+    /// Closes the socket; a second call does nothing. The kernel still sends unsent bytes, except after `resetOnClose`.
     public mutating func close() {
         guard fd >= 0 else { return }
-        // Linux gives the descriptor back whatever close says (close(2)).
+        // Linux frees the descriptor even if close fails (close(2)).
         _ = Glibc.close(fd)
         fd = -1
     }
 
-    /// Hands the descriptor over to somebody who closes it; this socket is spent.
+    /// Returns the descriptor, which the caller then owns.
     public consuming func release() -> CInt {
         let released = fd
         fd = -1
         return released
     }
 
-    // MARK: Names
+    // MARK: Addresses
 
-    /// The address of this end; nil when the system has none to give.
+    /// The local address; nil if there is none.
     public var localAddress: SocketAddress? {
         SocketAddress.filled { getsockname(fd, $0, $1) }.address
     }
 
-    /// The address of the other end; nil when it is not connected.
+    /// The peer's address; nil if not connected.
     public var peerAddress: SocketAddress? {
         let (result, address) = SocketAddress.filled { getpeername(fd, $0, $1) }
         return result == 0 ? address : nil
@@ -86,40 +85,40 @@ public struct Socket: ~Copyable, Sendable {
 
     // MARK: Connecting
 
-    /// What starting, or asking after, a connect said.
+    /// The state of a connect.
     public enum ConnectOutcome: Hashable, Sendable {
-        /// It is connected.
+        /// The socket is connected.
         case connected
-        /// It goes on; the socket becomes writable when it is decided.
+        /// The connect is in progress; the socket becomes writable when it completes or fails.
         case inProgress
-        /// It failed.
+        /// The connect failed.
         case failed(Errno)
     }
 
-    /// Starts to connect. A loopback peer has accepted or refused by the time that the call returns, and asking for it
-    /// saves waiting for an event. It is asked with poll(2): a second connect(2) would, when the peer has sent something
-    /// and reset by then, disconnect the socket and throw away what was sent.
+    /// Starts to connect. A loopback peer has accepted or refused when connect(2) returns, so polling at once saves
+    /// waiting for an event. It uses poll(2), because if the peer has already sent bytes and reset, a second connect(2)
+    /// would disconnect the socket and discard those bytes.
     public func connect(to address: SocketAddress) -> ConnectOutcome {
         let code = address.withSockaddr { pointer, length in
             Errno.retrying { Glibc.connect(fd, pointer, length) } == 0 ? 0 : errno
         }
         switch code {
         case 0, EISCONN: return .connected
-        case EINPROGRESS, EALREADY: return address.isLoopback ? decided : .inProgress
-        // A Unix socket whose queue is full says EAGAIN (connect(2)); it is up to the caller to come back.
+        case EINPROGRESS, EALREADY: return address.isLoopback ? polledConnect : .inProgress
+        // EAGAIN from a Unix socket means that its queue is full (connect(2)); the caller may retry.
         default: return .failed(Errno(code))
         }
     }
 
-    /// Whether a connect that goes on is decided already.
-    private var decided: ConnectOutcome {
+    /// The current state of a connect in progress.
+    private var polledConnect: ConnectOutcome {
         var entry = pollfd(fd: fd, events: Int16(POLLOUT), revents: 0)
         guard poll(&entry, 1, 0) > 0 else { return .inProgress }
         guard entry.revents & Int16(POLLERR | POLLHUP) != 0, let error = takeError() else { return .connected }
         return .failed(error)
     }
 
-    /// The socket's pending error, which this call takes off it; nil when there is none.
+    /// Gets and clears the socket's pending error (`SO_ERROR`); nil if there is none.
     public func takeError() -> Errno? {
         var error: CInt = 0
         var length = socklen_t(MemoryLayout<CInt>.size)
@@ -129,18 +128,18 @@ public struct Socket: ~Copyable, Sendable {
 
     // MARK: Moving bytes
 
-    /// Reads what is there into a buffer, from its start, `limit` bytes at most.
+    /// Reads up to `limit` bytes into the start of a buffer.
     @inline(__always)
     public borrowing func receive(into buffer: ByteBuffer, limit: Int) -> Transfer {
         Transfer(Errno.retrying { recv(fd, buffer.base, min(limit, buffer.capacity), 0) })
     }
 
-    /// Copies what is there into a buffer, as `receive` does, and leaves it to be read (`MSG_PEEK`).
+    /// Like `receive`, but leaves the bytes in the socket (`MSG_PEEK`).
     public borrowing func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
         Transfer(Errno.retrying { recv(fd, buffer.base, min(limit, buffer.capacity), CInt(MSG_PEEK)) })
     }
 
-    /// Writes bytes, at least one, as many as there is room for.
+    /// Writes as many of the bytes as there is room for; `bytes` must not be empty.
     public borrowing func send(_ bytes: ArraySlice<UInt8>) -> Transfer {
         precondition(!bytes.isEmpty)
         return bytes.withUnsafeBytes { bytes in
@@ -168,8 +167,8 @@ public struct Socket: ~Copyable, Sendable {
         Transfer(Errno.retrying { tapline_splice(pipe.readEnd, fd, limit) })
     }
 
-    /// Ends this end's half of the stream (FIN), after what was written. An error means that the connection is gone
-    /// already, which whoever reads from it learns.
+    /// Ends the outgoing half of the stream (FIN) after the bytes written. An error means that the connection is
+    /// already gone, which the next read reports.
     public func endWriting() {
         _ = Glibc.shutdown(fd, CInt(SHUT_WR))
     }
@@ -180,13 +179,13 @@ public struct Socket: ~Copyable, Sendable {
         return tapline_unsent(fd, &bytes) == 0 ? Int(bytes) : 0
     }
 
-    /// Bytes that have come and are not read.
+    /// Bytes received and not yet read.
     public var unreadBytes: Int {
         var bytes: CInt = 0
         return tapline_unread(fd, &bytes) == 0 ? Int(bytes) : 0
     }
 
-    /// Whether the socket has failed or both halves have ended, asked of the system without waiting.
+    /// Whether the socket has failed or both halves of the stream have ended (poll(2), without waiting).
     public var hasFailedOrEnded: Bool {
         var entry = pollfd(fd: fd, events: 0, revents: 0)
         return poll(&entry, 1, 0) > 0 && entry.revents & Int16(POLLERR | POLLHUP) != 0

@@ -1,17 +1,17 @@
 public import Glibc
 
-/// Where a socket is bound or connected: an IP address with a port, or the path of a Unix socket.
+/// A socket's address: an IP address with a port, or the path of a Unix socket.
 ///
-/// IPv4-mapped IPv6 addresses that the kernel reports become IPv4 ones, so one peer has one spelling.
+/// IPv4-mapped IPv6 addresses from the kernel become IPv4 addresses, so each peer has one form.
 public enum SocketAddress: Hashable, Sendable {
     /// An IPv4 address and a port.
     case ipv4(IPv4Address, port: UInt16)
-    /// An IPv6 address, a port, and the index of the interface for link-local addresses (0: none).
+    /// An IPv6 address, a port, and the interface index for link-local addresses (0: none).
     case ipv6(IPv6Address, port: UInt16, scope: UInt32 = 0)
     /// A Unix socket; an unnamed one has the empty path, an abstract one starts with `@` in place of its NUL.
     case unix(path: String)
 
-    /// Reads a numeric IP address without its port: `192.0.2.1`, `2001:db8::1`, `fe80::1%eth0`; nil when it is none.
+    /// Parses a numeric IP address without a port: `192.0.2.1`, `2001:db8::1`, `fe80::1%eth0`; nil for anything else.
     public init?(numericHost host: String, port: UInt16) {
         if let address = IPv4Address(host) {
             self = .ipv4(address, port: port)
@@ -27,9 +27,9 @@ public enum SocketAddress: Hashable, Sendable {
         self = .ipv6(address, port: port, scope: scope)
     }
 
-    /// The index of the interface that a zone names: by its name, or by its number (RFC 4007, section 11.2). An
-    /// interface that is made again gets another index, so it is the name that is kept and looked up for each use.
-    /// `ENODEV` where there is no such interface.
+    /// The interface index of a zone, which is an interface name or number (RFC 4007, section 11.2). Callers keep the
+    /// name and look it up for each use, because an interface that is created again gets another index. `ENODEV` if
+    /// there is no such interface.
     public static func scope(ofZone zone: String) throws(Errno) -> UInt32 {
         if let number = UInt32(zone), number != 0 { return number }
         let index = if_nametoindex(zone)
@@ -37,7 +37,7 @@ public enum SocketAddress: Hashable, Sendable {
         return index
     }
 
-    /// The zone of an IPv6 address that has one: the name of its interface, or the index of one that is gone.
+    /// The zone of an IPv6 address: the interface name, or the index if the interface no longer exists.
     public var zone: String? {
         guard case .ipv6(_, _, let scope) = self, scope != 0 else { return nil }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(IF_NAMESIZE)) { buffer in
@@ -46,7 +46,7 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// The longest path that fits a Unix socket's address, in bytes (unix(7): 108 with the closing NUL).
+    /// The longest path of a Unix socket, bytes (unix(7): 108 with the NUL).
     public static let longestUnixPath = 107
 
     /// The port; nil for a Unix socket.
@@ -57,7 +57,7 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// The same address with another port; a Unix socket stays as it is.
+    /// The same address with another port; unchanged for a Unix socket.
     public func with(port: UInt16) -> SocketAddress {
         switch self {
         case .ipv4(let address, _): .ipv4(address, port: port)
@@ -66,7 +66,7 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether the address is of this machine's loopback interface.
+    /// Whether it is a loopback address.
     public var isLoopback: Bool {
         switch self {
         case .ipv4(let address, _): address.isLoopback
@@ -75,7 +75,7 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether the address stands for every interface.
+    /// Whether it is the wildcard address, which stands for every interface.
     public var isWildcard: Bool {
         switch self {
         case .ipv4(let address, _): address == .any
@@ -84,19 +84,18 @@ public enum SocketAddress: Hashable, Sendable {
         }
     }
 
-    /// Whether binding both needs `SO_REUSEPORT`: the same port and family, and the same address or one of them every
-    /// interface's.
+    /// Whether binding both needs `SO_REUSEPORT`: the same family and port, and the same address or a wildcard.
     public func overlaps(_ other: SocketAddress) -> Bool {
         family == other.family && port != nil && port == other.port
             && (self == other || isWildcard || other.isWildcard)
     }
 
-    /// Whether the address is a Unix socket's.
+    /// Whether it is a Unix socket.
     public var isUnix: Bool {
         if case .unix = self { true } else { false }
     }
 
-    /// Whether the address is an abstract name (unix(7)): no file belongs to it, and it is free when its socket closes.
+    /// Whether it is an abstract name (unix(7)), which has no file and is released when its socket closes.
     public var isAbstract: Bool {
         if case .unix(let path) = self { path.utf8.first == UInt8(ascii: "@") } else { false }
     }
@@ -123,10 +122,10 @@ extension SocketAddress: CustomStringConvertible {
     }
 }
 
-// MARK: The kernel's form
+// MARK: sockaddr
 
 extension SocketAddress {
-    /// Lends the kernel's form of the address for one call; the pointer must not leave the closure.
+    /// Lends the address as a `sockaddr` for one call; the pointer must not escape the closure.
     public func withSockaddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         switch self {
         case .ipv4(let address, let port):
@@ -147,10 +146,10 @@ extension SocketAddress {
             raw.sun_family = sa_family_t(AF_UNIX)
             let abstract = path.utf8.first == UInt8(ascii: "@")
             let count = withUnsafeMutableBytes(of: &raw.sun_path) { bytes in
-                let taken = path.utf8.prefix(Self.longestUnixPath)
-                bytes.copyBytes(from: taken)
+                let prefix = path.utf8.prefix(Self.longestUnixPath)
+                bytes.copyBytes(from: prefix)
                 if abstract { bytes[0] = 0 }
-                return taken.count
+                return prefix.count
             }
             let header = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 2
             return Self.lend(&raw, socklen_t(header + count + (abstract ? 0 : 1)), body)
@@ -165,7 +164,7 @@ extension SocketAddress {
         }
     }
 
-    /// Reads what the kernel, or a name lookup, wrote; nil for a family that Tapline does not speak.
+    /// Reads an address from the kernel or a name lookup; nil for an unsupported family.
     public init?(_ pointer: UnsafePointer<sockaddr>, length: socklen_t) {
         let raw = UnsafeRawPointer(pointer)
         switch CInt(pointer.pointee.sa_family) {
@@ -200,7 +199,7 @@ extension SocketAddress {
         }
     }
 
-    /// Runs a call that fills in an address (`accept4`, `getsockname`, `getpeername`) and reads what it wrote.
+    /// Runs a call that fills in an address (`accept4`, `getsockname`, `getpeername`) and returns the address.
     @inline(__always)
     static func filled<Result>(
         by call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Result

@@ -1,20 +1,20 @@
 internal import CLinux
 internal import Glibc
 
-/// The file of a Unix listener: made by `bind`, found again by its identity when it is time to remove it.
+/// The file of a Unix listener, created by `bind` and identified by device and inode when it is removed.
 ///
 /// A value; any thread.
 public struct SocketFile: Hashable, Sendable {
-    /// Where it is.
+    /// The path.
     public let path: String
     private let device: UInt64
     private let inode: UInt64
 
-    /// Binds a socket to a path. A socket file that no process answers on is replaced; one that answers is not
-    /// (`EADDRINUSE`), and neither is any other kind of file (`EEXIST`). The file is never more open than `mode`, and
-    /// in the end exactly that. When this throws, no file is left behind.
+    /// Binds a socket to a path. A stale socket file, on which no process listens, is replaced; a live one is not
+    /// (`EADDRINUSE`), nor is any other kind of file (`EEXIST`). The file's permissions never exceed `mode`, and
+    /// finally equal it. If this throws, no file is left behind.
     public static func bind(_ socket: borrowing Socket, path: String, mode: UInt16) throws(Errno) -> SocketFile {
-        // The kernel makes the file with the mode that the socket itself has.
+        // The kernel creates the file with the socket's own mode.
         _ = fchmod(socket.fd, mode_t(mode))
         do {
             try socket.bind(to: .unix(path: path), sharing: false)
@@ -24,7 +24,7 @@ public struct SocketFile: Hashable, Sendable {
             try socket.bind(to: .unix(path: path), sharing: false)
         }
         var facts = stat()
-        // The umask may have taken something off.
+        // The umask may have cleared bits.
         guard chmod(path, mode_t(mode)) == 0, lstat(path, &facts) == 0 else {
             let error = Errno.current
             _ = unlink(path)
@@ -44,8 +44,8 @@ public struct SocketFile: Hashable, Sendable {
         if unlink(path) != 0 { throw Errno.current }
     }
 
-    /// The file of a listener that another process has bound and handed over, with the identity that the other process
-    /// sent; nil if the text is no identity.
+    /// The file of a listener that another process bound and handed over, with the identity that it sent; nil if the
+    /// text is not an identity.
     public init?(path: String, identity: String) {
         let numbers = identity.split(separator: ":", omittingEmptySubsequences: false).map { UInt64($0) }
         guard numbers.count == 2, let device = numbers[0], let inode = numbers[1] else { return nil }
@@ -61,34 +61,34 @@ public struct SocketFile: Hashable, Sendable {
     /// The same file under another path.
     func moved(to path: String) -> SocketFile { SocketFile(path: path, device: device, inode: inode) }
 
-    /// Renames the file, if it is still the one that was made. A file that has the new name stays (`EEXIST`).
+    /// Renames the file if the path still leads to it. An existing file of the new name is kept (`EEXIST`).
     func rename(to other: SocketFile) throws(Errno) {
-        guard isThere else { throw Errno(ENOENT) }
+        guard isAtPath else { throw Errno(ENOENT) }
         if tapline_rename_to_free_name(path, other.path) == 0 { return }
-        // Some network file systems cannot do it in one step.
+        // Some network file systems cannot do this atomically.
         guard errno == EINVAL else { throw Errno.current }
         var facts = stat()
         guard lstat(other.path, &facts) != 0 else { throw Errno(EEXIST) }
         if Glibc.rename(path, other.path) != 0 { throw Errno.current }
     }
 
-    /// Whether its path still leads to it.
-    private var isThere: Bool {
+    /// Whether the path still leads to this file.
+    private var isAtPath: Bool {
         var facts = stat()
         return lstat(path, &facts) == 0 && UInt64(facts.st_dev) == device && UInt64(facts.st_ino) == inode
     }
 
-    /// Which file it is, whatever its path leads to by now: `DEVICE:INODE`.
+    /// The identity of the file, independent of its path: `DEVICE:INODE`.
     public var identity: String { "\(device):\(inode)" }
 
-    /// Gives the file another mode.
+    /// Changes the file's mode.
     public func change(mode: UInt16) throws(Errno) {
         if chmod(path, mode_t(mode)) != 0 { throw Errno.current }
     }
 
-    /// Removes the file, if it is still the one that was made.
+    /// Removes the file if the path still leads to it.
     public func remove() {
-        guard isThere else { return }
+        guard isAtPath else { return }
         // If another process removes it in between, the result is the same.
         _ = unlink(path)
     }

@@ -1,8 +1,8 @@
 internal import Glibc
 
 extension SystemError {
-    /// A refusal to listen on an address, with what to do about it. `whom` finishes "cannot listen on … for …".
-    public init(listeningOn address: SocketAddress, for whom: String, subject: Subject, _ errno: Errno) {
+    /// A failure to listen on an address, with advice. `user` completes "cannot listen on … for …".
+    public init(listeningOn address: SocketAddress, for user: String, subject: Subject, _ errno: Errno) {
         var advice: String?
         switch (errno.code, address) {
         case (EADDRINUSE, .unix) where address.isAbstract:
@@ -32,6 +32,6 @@ extension SystemError {
         default:
             break
         }
-        self.init("listen on \(address) for \(whom)", errno, advice: advice, subject: subject)
+        self.init("listen on \(address) for \(user)", errno, advice: advice, subject: subject)
     }
 }

@@ -1,5 +1,5 @@
 extension SystemError {
-    /// What an error is about, by which its place in a configuration is found.
+    /// What the attempt was about: the location in a configuration is found by it, never by the text.
     public enum Subject: Hashable, Sendable {
         /// A listening socket of the relay with this name.
         case listener(SocketAddress, relay: String)

@@ -1,15 +1,15 @@
-/// Why what a client sends first is no ClientHello to decide by. Its description is half a sentence that follows "what came
-/// first", and shows nothing of a peer's bytes but printable ASCII.
+/// Why a client's first bytes cannot be routed by a ClientHello. The description is a phrase that follows "what came
+/// first", and contains a peer's bytes only as printable ASCII.
 public enum ClientHelloFault: Error, Hashable, Sendable {
-    /// It begins with something else than a TLS record; the first bytes, 16 at most.
+    /// It does not begin with a TLS record; up to 16 first bytes.
     case noTLS(beginning: [UInt8])
-    /// A TLS record, but not of a ClientHello.
+    /// A TLS record of something other than a ClientHello.
     case noClientHello
-    /// A ClientHello, or the records that it comes in, out of form.
+    /// A malformed ClientHello or record.
     case malformed
     /// Longer than `ClientHelloReader.longest`.
     case tooLong
-    /// The client ended its half before the hello was whole.
+    /// The client ended its half of the stream before the hello was complete.
     case cut
 }
 
@@ -27,8 +27,8 @@ extension ClientHelloFault: CustomStringConvertible {
 }
 
 extension Hello {
-    /// Bytes of a peer as text that no terminal, log or page stumbles over: printable ASCII as it is, every other byte,
-    /// and quotes and backslashes, as `\x0a`.
+    /// A peer's bytes as text that is safe for terminals, logs and pages: printable ASCII is unchanged; other bytes,
+    /// quotes and backslashes are escaped like `\x0a`.
     public static func harmless(_ bytes: some Sequence<UInt8>) -> String {
         bytes.map { byte in
             let isPlain = (0x20..<0x7F).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
@@ -37,7 +37,7 @@ extension Hello {
         }.joined()
     }
 
-    /// What people call a version; nil for one that has no name.
+    /// The name of a version; nil for an unknown one.
     public static func name(ofVersion version: UInt16) -> String? {
         switch version {
         case 0x0300: "SSL 3.0"

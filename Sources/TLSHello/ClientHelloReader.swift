@@ -1,28 +1,28 @@
-/// Reads the ClientHello that a client begins with, out of any number of segments and TLS records. What the bytes come to
-/// does not depend on how they come, and each of them is looked at a bounded number of times, so that a client which sends
-/// them one by one cannot make it dear.
+/// Reads a client's initial ClientHello from any number of segments and TLS records. The result does not depend on the
+/// segmentation, and each byte is examined a bounded number of times, so that a client cannot make reading expensive by
+/// sending single bytes.
 public struct ClientHelloReader: Sendable {
-    /// What the first bytes of a connection come to.
+    /// The result of reading the first bytes of a connection.
     public enum Reading: Hashable, Sendable {
-        /// So far it can be a ClientHello, and not all of it.
+        /// A possible beginning of a ClientHello.
         case incomplete
-        /// A whole one.
+        /// A complete ClientHello.
         case complete(Hello)
-        /// None to decide by, whatever follows.
+        /// Not a usable ClientHello, whatever bytes follow.
         case faulty(ClientHelloFault)
     }
 
-    /// How many bytes are read at most, records' heads and all. The protocol allows 16 MiB; clients send 200 bytes to 2
-    /// KiB, with keys for after quantum computers; HAProxy and Envoy read 16 KiB.
+    /// The largest number of bytes read, including record headers. The protocol allows 16 MiB; clients send 200 bytes
+    /// to 2 KiB, including post-quantum key shares; HAProxy and Envoy read 16 KiB.
     public static let longest = 64 << 10
 
     private var records = HandshakeRecords()
 
-    /// Before the first byte.
+    /// A reader before the first byte.
     public init() {}
 
-    /// Reads on: `bytes` is all that came so far, what was given before at its beginning. What follows the hello is not
-    /// looked at. Not to be asked again once it has said anything but `incomplete`.
+    /// Continues reading. `bytes` is everything received so far, including the bytes of earlier calls. Bytes after the
+    /// hello are ignored. Must not be called again after a result other than `incomplete`.
     public mutating func read(_ bytes: [UInt8]) -> Reading {
         let progress = records.advance(over: bytes.prefix(Self.longest))
         if let type = records.type, type != 1 { return .faulty(.noClientHello) }
@@ -32,7 +32,7 @@ public struct ClientHelloReader: Sendable {
         }
         switch progress {
         case .ended:
-            // Where nothing of the message is there yet, the first record is what is not one.
+            // Without any message byte, the fault is in the first record.
             return .faulty(records.gathered > 0 ? .malformed : .noTLS(beginning: Array(bytes.prefix(16))))
         case .going:
             return bytes.count >= Self.longest ? .faulty(.tooLong) : .incomplete

@@ -1,21 +1,21 @@
-/// The records that the first handshake message of a TLS connection comes in, as they are there so far (RFC 8446, section
-/// 5.1): where each one's piece of the message lies, told from one look at every byte however the bytes arrive.
+/// The TLS records that carry the first handshake message of a connection, as far as received (RFC 8446, section 5.1).
+/// Finds each record's part of the message and examines every byte once, whatever the segmentation.
 struct HandshakeRecords {
-    /// What the bytes so far come to.
+    /// The state after the bytes so far.
     enum Progress {
-        /// All of it are records of the handshake, and more may come.
+        /// All bytes are handshake records, and more may follow.
         case going
-        /// What follows is no record of the handshake, or no message begins in it.
+        /// The next bytes are not a handshake record, or no message begins in it.
         case ended
     }
 
-    /// How much of the message is there.
+    /// The number of message bytes received.
     private(set) var gathered = 0
-    /// The message's first four bytes, its type and its length, as far as they are there.
+    /// The message's header of four bytes (type and length), as far as received.
     private var head: UInt32 = 0
-    /// Where the record begins, or goes on, that has not been looked at.
+    /// The position of the first byte that was not examined: the start or the middle of a record.
     private var position = 0
-    /// How much of the record at `position` is still to come.
+    /// The number of bytes left in the record at `position`.
     private var remaining = 0
 
     /// The message's type; nil before its first byte.
@@ -23,10 +23,10 @@ struct HandshakeRecords {
         gathered > 0 ? UInt8(truncatingIfNeeded: head >> (8 * UInt32(min(gathered, 4) - 1))) : nil
     }
 
-    /// The message's length with its head of four bytes; nil before that is there.
+    /// The message's length with its header of four bytes; nil before the header is complete.
     var length: Int? { gathered >= 4 ? 4 + Int(head & 0xFF_FFFF) : nil }
 
-    /// Goes on where it stood. `piece` is given what of the bytes belongs to the message, in order.
+    /// Continues at `position`, and passes the message's bytes to `piece`, in order.
     mutating func advance(over bytes: ArraySlice<UInt8>, _ piece: (ArraySlice<UInt8>) -> Void = { _ in }) -> Progress {
         while true {
             let rest = bytes.dropFirst(position)
@@ -47,11 +47,10 @@ struct HandshakeRecords {
         }
     }
 
-    /// Whether bytes can be the beginning of a record of type handshake, version 3.x, with something in it and 2^14 bytes
-    /// at most; so far as they are there.
+    /// Whether bytes can begin a record of type handshake, version 3.x, with 1 to 2^14 bytes, as far as received.
     static func isRecord(_ bytes: ArraySlice<UInt8>) -> Bool {
-        for (place, byte) in bytes.prefix(3).enumerated() {
-            if place == 0 && byte != 22 || place == 1 && byte != 3 { return false }
+        for (index, byte) in bytes.prefix(3).enumerated() {
+            if index == 0 && byte != 22 || index == 1 && byte != 3 { return false }
         }
         guard bytes.count >= 5 else { return true }
         let length = Int(bytes[bytes.startIndex + 3]) << 8 | Int(bytes[bytes.startIndex + 4])
@@ -60,8 +59,8 @@ struct HandshakeRecords {
 }
 
 extension Hello {
-    /// The hello that bytes begin with, as far as it is there: nil where they begin with something else, or with less than
-    /// a record's head and one byte of it.
+    /// The possibly incomplete hello at the start of the bytes; nil if they begin with something else, or with less
+    /// than a record header and one byte.
     public init?(beginningOf bytes: ArraySlice<UInt8>) {
         var records = HandshakeRecords()
         var message: [UInt8] = []

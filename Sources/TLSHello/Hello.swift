@@ -1,11 +1,10 @@
-/// What a ClientHello or a ServerHello says, as far as a relay or a reader of recordings wants to know it (RFC 8446,
-/// sections 4.1.2 and 4.1.3).
+/// The fields of a ClientHello or a ServerHello that routing and recordings use (RFC 8446, sections 4.1.2 and 4.1.3).
 ///
-/// A value without sockets, made of bytes that anybody may have sent: nothing of it is believed before it was measured.
-/// Of a message that is cut or out of form it has what stood before the fault, and the fault; who decides by a hello
-/// takes one without a fault only, who describes a recording takes what there is.
+/// A value without sockets, parsed from untrusted bytes: every length is checked. A truncated or malformed message
+/// yields the fields before the fault, and the fault. Routing requires a hello without a fault; the description of a
+/// recording uses any.
 public struct Hello: Hashable, Sendable {
-    /// Who says it.
+    /// The sender.
     public enum Side: Hashable, Sendable {
         /// A ClientHello, handshake type 1.
         case client
@@ -13,23 +12,22 @@ public struct Hello: Hashable, Sendable {
         case server
     }
 
-    /// The longest server name, which is a DNS name: 253 characters and a root dot, with one to spare as HAProxy's bound
-    /// has it.
+    /// The longest server name. A DNS name has 253 characters and a root dot; HAProxy's limit is 255 too.
     public static let longestName = 255
 
-    /// Who says it.
+    /// The sender.
     public let side: Side
-    /// The version: of a client's hello the highest that it offers, of a server's the one chosen, by `supported_versions`
-    /// where that is there. Nil when the hello is cut before it.
+    /// The highest version that the client offers, or the version that the server chose, from `supported_versions` if
+    /// present. Nil if the hello is truncated before it.
     public private(set) var version: UInt16?
-    /// The server's name as the client sent it (RFC 6066, section 3); under Encrypted Client Hello the public, outer one.
+    /// The server name that the client sent (RFC 6066, section 3); with Encrypted Client Hello the public, outer one.
     public private(set) var serverName: [UInt8]?
-    /// The application protocols in the order of the client's preference (RFC 7301).
+    /// The application protocols in the client's order of preference (RFC 7301).
     public private(set) var applications: [[UInt8]] = []
-    /// Why it is not to be decided by; nil where it is whole and in form.
+    /// Why it must not be used for routing; nil if it is complete and well-formed.
     public private(set) var fault: ClientHelloFault?
 
-    /// Reads a handshake message from its type on; nil when it is none of the two.
+    /// Parses a handshake message, beginning with its type; nil for other types.
     public init?(message: ArraySlice<UInt8>) {
         switch message.first {
         case 1: side = .client
@@ -48,7 +46,7 @@ public struct Hello: Hashable, Sendable {
         let length = try message.number(3)
         var body = Piece(message.rest.prefix(length))
         version = UInt16(try body.number(2))
-        // The random, and the session's id of 32 bytes at most.
+        // The random, and the session ID of at most 32 bytes.
         try body.skip(32)
         guard try body.vector(1).count <= 32 else { throw .malformed }
         if side == .server {
@@ -78,15 +76,15 @@ public struct Hello: Hashable, Sendable {
         while !list.rest.isEmpty {
             let type = try list.number(2)
             let size = try list.number(2)
-            // Two of a kind could mean one thing here and another to the upstream (RFC 8446, section 4.2).
+            // Of two extensions of one type, Tapline and the upstream could use different ones (RFC 8446, section 4.2).
             guard seen.insert(type).inserted else { throw .malformed }
-            try take(type, Piece(list.rest.prefix(size)))
+            try readExtension(type, Piece(list.rest.prefix(size)))
             try list.skip(size)
         }
         try body.skip(length)
     }
 
-    private mutating func take(_ type: Int, _ value: Piece) throws(ClientHelloFault) {
+    private mutating func readExtension(_ type: Int, _ value: Piece) throws(ClientHelloFault) {
         var value = value
         switch type {
         case ExtensionType.serverName where side == .client:
@@ -114,7 +112,7 @@ public struct Hello: Hashable, Sendable {
             var highest: UInt16?
             while !offered.rest.isEmpty {
                 let version = UInt16(try offered.number(2))
-                // Reserved values, which keep servers from choking on new ones, are above the real ones (RFC 8701).
+                // Reserved values (GREASE, RFC 8701) are above the real versions.
                 if version <= 0x0304 { highest = max(version, highest ?? 0) }
             }
             version = highest ?? version
@@ -124,17 +122,17 @@ public struct Hello: Hashable, Sendable {
     }
 }
 
-/// Bytes that are taken from the front; what is not there is a fault, never a trap.
+/// A cursor over bytes; missing bytes are a fault, never a trap.
 private struct Piece {
     private(set) var rest: ArraySlice<UInt8>
-    /// Whether a part that says its length was all there, and nothing behind it.
+    /// Whether the last part of `prefixedPart` was complete, with nothing after it.
     private(set) var isWhole = true
 
     init(_ bytes: ArraySlice<UInt8>) {
         rest = bytes
     }
 
-    /// A number of so many bytes, the most significant first.
+    /// A big-endian number of `size` bytes.
     mutating func number(_ size: Int) throws(ClientHelloFault) -> Int {
         guard rest.count >= size else { throw .malformed }
         defer { rest = rest.dropFirst(size) }
@@ -146,7 +144,7 @@ private struct Piece {
         rest = rest.dropFirst(count)
     }
 
-    /// A part that begins with its length in so many bytes.
+    /// A part after its length of `size` bytes.
     mutating func vector(_ size: Int) throws(ClientHelloFault) -> ArraySlice<UInt8> {
         let count = try number(size)
         let part = rest.prefix(count)
@@ -154,7 +152,7 @@ private struct Piece {
         return part
     }
 
-    /// The same where the part may be cut: what is there of it.
+    /// Like `vector`, but the part may be truncated.
     mutating func prefixedPart(_ size: Int) throws(ClientHelloFault) -> ArraySlice<UInt8> {
         let count = try number(size)
         isWhole = rest.count == count

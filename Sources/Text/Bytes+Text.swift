@@ -1,12 +1,11 @@
-/// Text as bytes on their way out. Lines are made as bytes, without a string for every part, because one is made for
-/// every connection.
+/// Text output as bytes. Every connection writes a line, so lines are built without a string for each part.
 extension [UInt8] {
-    /// Appends the text as it is.
+    /// Appends text unchanged.
     public mutating func append(_ text: String) {
         append(contentsOf: text.utf8)
     }
 
-    /// Appends a number, filled with zeros on the left to at least `width` digits.
+    /// Appends a number, zero-padded to at least `width` digits.
     public mutating func append(decimal number: some BinaryInteger, width: Int = 1) {
         var rest = number.magnitude
         var digits = 0
@@ -20,7 +19,7 @@ extension [UInt8] {
         self[start...].reverse()
     }
 
-    /// Appends a number in hexadecimal, filled with zeros on the left to at least `width` digits.
+    /// Appends a hexadecimal number, zero-padded to at least `width` digits.
     public mutating func append(hexadecimal number: some FixedWidthInteger & UnsignedInteger, width: Int) {
         var shift = Swift.max(width, (number.bitWidth - number.leadingZeroBitCount + 3) / 4) * 4
         while shift > 0 {
@@ -31,7 +30,7 @@ extension [UInt8] {
 
     private static let hexadecimalDigits = Array("0123456789abcdef".utf8)
 
-    /// Appends a number with this many digits behind the point; one that does not fit becomes the largest that does.
+    /// Appends a number with this many decimals, saturated to the largest that fits.
     public mutating func append(decimal number: Double, digits: Int) {
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }

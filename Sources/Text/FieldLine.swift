@@ -1,25 +1,25 @@
-/// How lines look.
+/// The format of lines.
 public enum LineFormat: String, CaseIterable, Hashable, Sendable {
     /// `key=value` for people, JSON for programs.
     case text, json
 }
 
-/// One line of keys and values, as it grows: a JSON object, or `key=value` parted by spaces.
+/// A writer for one line of keys and values: a JSON object, or `key=value` pairs separated by spaces.
 ///
-/// In text a value stands bare when it is printable ASCII without spaces, quotes, backslashes and equals signs, and is
-/// not the word `null`; otherwise it stands as a JSON string. So a bare `null` always means that there is no value.
-/// Keys are words of Tapline's own, and are written as they are.
+/// In text, a value is bare if it is printable ASCII without spaces, quotes, backslashes and equals signs, and is not
+/// the word `null`; otherwise it is a JSON string. So a bare `null` always means that there is no value. Keys are
+/// Tapline's own words and are not escaped.
 public struct FieldLine {
     private let format: LineFormat
     private var isFirst = true
 
-    /// Starts a line at the end of the bytes.
+    /// Begins a line at the end of the bytes.
     public init(_ format: LineFormat, in bytes: inout [UInt8]) {
         self.format = format
         if format == .json { bytes.append(UInt8(ascii: "{")) }
     }
 
-    /// Adds text, or the absence of it.
+    /// Adds text; nil is written as `null`.
     public mutating func add(_ key: String, _ text: String?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)
         guard let text else {
@@ -33,7 +33,7 @@ public struct FieldLine {
         }
     }
 
-    /// Adds a number, or the absence of it.
+    /// Adds a number; nil is written as `null`.
     public mutating func add(_ key: String, number: (some BinaryInteger)?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)
         if let number {
@@ -43,7 +43,7 @@ public struct FieldLine {
         }
     }
 
-    /// Adds a moment, or the absence of it.
+    /// Adds a timestamp; nil is written as `null`.
     public mutating func add(_ key: String, _ time: Timestamp?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)
         guard let time else {

@@ -1,14 +1,14 @@
 extension UInt64 {
-    /// A number rounded down, kept within what fits: 0 for one below zero and for what is not a number.
+    /// A number rounded down and clamped; 0 for negative numbers and NaN.
     ///
-    /// Rates are quotients, and the time that they are divided by may be as short as the clock's smallest step.
+    /// For rates, whose divisor may be as short as the clock's resolution.
     public init(saturating number: Double) {
         self = number > 0 ? UInt64(exactly: number.rounded(.down)) ?? .max : 0
     }
 }
 
 extension Int64 {
-    /// A product, kept within what fits; of numbers from outside.
+    /// A clamped product, for untrusted numbers.
     public init(saturating count: UInt64, times unit: UInt64) {
         let (product, overflow) = count.multipliedReportingOverflow(by: unit)
         self = overflow ? .max : Int64(clamping: product)

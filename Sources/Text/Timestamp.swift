@@ -5,23 +5,23 @@ public struct Timestamp: Hashable, Sendable {
     /// Nanoseconds since 1970 UTC.
     public let nanoseconds: Int64
 
-    /// A moment, in nanoseconds since 1970 UTC.
+    /// A moment in nanoseconds since 1970 UTC.
     public init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
-    /// A moment as the kernel and files have it (timespec). What is out of range becomes the first or the last moment, in
-    /// 1677 and 2262: no clock and no file may end the process.
+    /// A moment from a timespec of the kernel or a file. Out-of-range values are clamped to the years 1677 and 2262, so
+    /// that no clock or file can trap the process.
     public init(seconds: Int64, nanoseconds: Int64) {
         let (whole, isTooLarge) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         let (sum, isPastTheEnd) = whole.addingReportingOverflow(nanoseconds)
         self.nanoseconds = isTooLarge || isPastTheEnd ? (seconds < 0 ? .min : .max) : sum
     }
 
-    /// The moment by the system's clock.
+    /// The current time.
     public static var now: Timestamp {
         var time = timespec()
-        // It cannot fail: the clock exists and the memory is ours.
+        // It cannot fail: the clock exists and the memory is valid.
         _ = clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(seconds: Int64(time.tv_sec), nanoseconds: Int64(time.tv_nsec))
     }
@@ -52,7 +52,7 @@ public struct Timestamp: Hashable, Sendable {
     /// The date of the proleptic Gregorian calendar. Years are counted from March, so that the leap day is the last of
     /// its year, in eras of 400 years, which all have 146,097 days.
     private static func date(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        // 719,468 days lie between 0000-03-01 and 1970-01-01.
+        // There are 719,468 days from 0000-03-01 to 1970-01-01.
         let (era, dayOfEra) = (days + 719_468).floored(by: 146_097)
         let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
         let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
@@ -73,7 +73,7 @@ extension Timestamp: CustomStringConvertible {
 }
 
 extension Int64 {
-    /// Division that rounds down, also below zero; the divisor is above zero.
+    /// Division that rounds down, also for negative numbers; the divisor is positive.
     fileprivate func floored(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)

@@ -3,9 +3,9 @@ import Glibc
 import TestSupport
 import Testing
 
-/// A program that is started beside this process.
+/// Starting a program and reporting its exit.
 @Suite struct ChildProcessTests {
-    /// Starts a shell with a script, and plays a test with it; it is killed if the test leaves it.
+    /// Runs a test with a shell script, and kills the shell if it is still running afterwards.
     private func run(
         _ harness: LoopHarness, _ script: String, descriptors: [Int32] = [],
         _ play: (ChildProcess, () -> ChildProcess.Ending?) throws -> Void
@@ -22,14 +22,14 @@ import Testing
         try play(child) { ending }
     }
 
-    /// A pipe that nothing closes on exec.
+    /// A pipe without close-on-exec.
     private func pipe() throws -> (read: Int32, write: Int32) {
         var ends: [Int32] = [0, 0]
         guard Glibc.pipe(&ends) == 0 else { throw TestFailure("no pipe") }
         return (ends[0], ends[1])
     }
 
-    /// Whether reading says so much, or the end, before the deadline.
+    /// Reads bytes, or the end of the stream, before the deadline.
     private func read(_ fd: Int32) throws -> [UInt8] {
         var entry = pollfd(fd: fd, events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, 60_000) == 1 else { throw TestFailure("nothing to read, and no end") }
@@ -48,9 +48,9 @@ import Testing
                 Glibc.close(copy)
                 Glibc.close(leaky.write)
                 #expect(String(decoding: try read(meant.read), as: UTF8.self) == "value\n")
-                // Its other end is closed here; the program that runs would hold it open.
+                // Its write end is closed here; a program that inherited it would keep it open.
                 #expect(try read(leaky.read) == [])
-                // The test's threads have others blocked, and the program with them.
+                // The test's threads block other signals, and the program inherits that.
                 child.send(SIGKILL)
                 try harness.turn(until: "its end") { ending() != nil }
                 #expect(ending() == .killed(SIGKILL))
@@ -58,12 +58,12 @@ import Testing
         }
     }
 
-    @Test func end_isToldOnce_withItsStatus() async throws {
+    @Test func end_isReportedOnce_withItsStatus() async throws {
         try await LoopHarness.run { harness in
             try run(harness, "exit 3") { child, ending in
                 try harness.turn(until: "its end") { ending() != nil }
                 #expect(ending() == .exited(3))
-                // The number may be another's by now: nothing is sent.
+                // The process ID may belong to another process by now, so no signal is sent.
                 child.send(SIGKILL)
                 harness.turnAFewTimes()
             }
@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    /// Descriptors that would overwrite each other are an error of the start, not of the process.
+    /// Descriptors that would overwrite each other are an error before the start.
     @Test func descriptor_thatIsInTheWay_isAnError() async throws {
         try await LoopHarness.run { harness in
             #expect(throws: (any Error).self) {
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    /// Where the status was taken by other code, or the system keeps none, the end is reported all the same.
+    /// If other code has reaped the status, or the system does not keep it, the exit is still reported.
     @Test func program_whoseStatusIsGone_hasEnded() async throws {
         try await LoopHarness.run { harness in
             try run(harness, "exit 3") { child, ending in

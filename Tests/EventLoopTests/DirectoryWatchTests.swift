@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct DirectoryWatchTests {
     @Test(arguments: ["written", "created", "renamed over", "deleted", "linked", "mode changed"])
-    func anEntry_isToldByItsName(_ change: String) async throws {
+    func entry_changed_isReportedByItsName(_ change: String) async throws {
         try await TemporaryFolder.run { folder in
             try write("one", to: "\(folder)/a.yaml")
             try write("two", to: "\(folder)/other")
@@ -26,46 +26,46 @@ import Testing
                     #expect(symlink("a.yaml", "\(folder)/..data") == 0)
                 default: #expect(chmod("\(folder)/a.yaml", 0o600) == 0)
                 }
-                try harness.turn(until: "\(expected) is told") { names.contains(expected) }
+                try harness.turn(until: "\(expected) is reported") { names.contains(expected) }
                 watch.close()
             }
         }
     }
 
-    @Test func theDirectoryItself_deleted_isToldByItsOwnName() async throws {
+    @Test func directoryItself_deleted_isReportedByItsOwnName() async throws {
         try await TemporaryFolder.run { folder in
             try await LoopHarness.run { harness in
                 #expect(mkdir("\(folder)/inner", 0o700) == 0)
                 var names: [String?] = []
                 let watch = try DirectoryWatch(loop: harness.loop, path: "\(folder)/inner") { names.append($0) }
                 #expect(rmdir("\(folder)/inner") == 0)
-                try harness.turn(until: "the directory's end is told") { names.contains("inner") }
+                try harness.turn(until: "the directory's end is reported") { names.contains("inner") }
                 watch.close()
             }
         }
     }
 
-    @Test func twoWatchesOfOneDirectory_areBothTold() async throws {
+    @Test func twoWatchesOfOneDirectory_areBothNotified() async throws {
         try await TemporaryFolder.run { folder in
             try await LoopHarness.run { harness in
-                var told: Set<Int> = []
+                var notified: Set<Int> = []
                 let watches = try (0..<2).map { number in
-                    try DirectoryWatch(loop: harness.loop, path: folder) { _ in told.insert(number) }
+                    try DirectoryWatch(loop: harness.loop, path: folder) { _ in notified.insert(number) }
                 }
                 try write("", to: "\(folder)/a")
-                try harness.turn(until: "both are told") { told == [0, 1] }
+                try harness.turn(until: "both are notified") { notified == [0, 1] }
                 for watch in watches { watch.close() }
             }
         }
     }
 
-    @Test func closedInItsCallback_tellsNoMore() async throws {
+    @Test func closedInItsCallback_reportsNoMore() async throws {
         try await TemporaryFolder.run { folder in
             try await LoopHarness.run { harness in
-                let told = harness.mustCall("change")
+                let notified = harness.mustCall("change")
                 var close: () -> Void = {}
                 let watch = try DirectoryWatch(loop: harness.loop, path: folder) { _ in
-                    told()
+                    notified()
                     close()
                 }
                 close = { watch.close() }

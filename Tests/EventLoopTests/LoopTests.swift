@@ -39,56 +39,58 @@ import Testing
         }
     }
 
-    /// Notes when turns end.
+    /// Counts the ends of turns.
     private final class Observer: TurnObserver {
-        var told = 0
+        var notifications = 0
         var action: (Observer) -> Void = { _ in }
 
         func turnEnded() {
-            told += 1
+            notifications += 1
             action(self)
         }
     }
 
-    @Test func turn_thatEnds_tellsOnce_afterItsEvents_whoIsKeptUntilThen() async throws {
+    @Test func turn_thatEnds_notifiesItsObserverOnce_afterItsEvents_andKeepsItUntilThen() async throws {
         try await LoopHarness.run { harness in
             weak var known: Observer?
             var fired = 0
             let timers = (0..<3).map { _ in
                 Timer(loop: harness.loop) { [unowned loop = harness.loop] in
                     fired += 1
-                    if let known { return #expect(known.told == 0, "the turn goes on") }
+                    if let known { return #expect(known.notifications == 0, "the turn goes on") }
                     let observer = Observer()
                     known = observer
-                    loop.tellOfEnd(observer)
+                    loop.notifyAtTurnEnd(observer)
                 }
             }
             for timer in timers { timer.start(after: 0) }
             harness.loop.turn(wait: false)
             #expect(fired == 3)
-            #expect(known == nil, "nobody keeps it any more")
+            #expect(known == nil, "it is released after the turn")
             let observer = Observer()
-            harness.loop.tellOfEnd(observer)
+            harness.loop.notifyAtTurnEnd(observer)
             for _ in 0..<3 { harness.loop.turn(wait: false) }
-            #expect(observer.told == 1)
+            #expect(observer.notifications == 1)
             timers.forEach { $0.close() }
         }
     }
 
-    @Test func whoAsksAgainWhenATurnEnds_isToldAgain() async throws {
+    @Test func observerThatRegistersAgainWhenATurnEnds_isNotifiedAgain() async throws {
         try await LoopHarness.run { harness in
             let observer = Observer()
-            observer.action = { [unowned loop = harness.loop] one in if one.told < 3 { loop.tellOfEnd(one) } }
-            harness.loop.tellOfEnd(observer)
+            observer.action = { [unowned loop = harness.loop] one in
+                if one.notifications < 3 { loop.notifyAtTurnEnd(one) }
+            }
+            harness.loop.notifyAtTurnEnd(observer)
             harness.loop.turn(wait: false)
-            #expect(observer.told == 3)
+            #expect(observer.notifications == 3)
         }
     }
 
     @Test func loop_signal_callsBack() async throws {
         try await LoopHarness.run { harness in
-            let told = harness.mustCall("signal")
-            let watch = try SignalWatch(loop: harness.loop, signal: SIGUSR1) { told() }
+            let called = harness.mustCall("signal")
+            let watch = try SignalWatch(loop: harness.loop, signal: SIGUSR1) { called() }
             kill(getpid(), SIGUSR1)
             try harness.turnUntilCalled()
             watch.close()

@@ -7,7 +7,7 @@ import Testing
 
     @Test func thread_itsLastHandleClosed_ends() async throws {
         try await Exclusive.run {
-            // The system lists threads for a moment after they were joined, also those of the test before.
+            // The system lists threads for a moment after they were joined, also those of the previous test.
             let (thread, mailbox) = try Self.startClosing()
             try Deadline.poll("one thread") { ProcessFigures.threads(named: "looptest").count == 1 }
             #expect(mailbox.post(1))
@@ -27,16 +27,16 @@ import Testing
         }
     }
 
-    /// The mailbox as its own handler reaches it.
+    /// A reference to the mailbox for its own handler.
     private final class Closing {
         var mailbox: Mailbox<Int>?
     }
 
-    @Test func thread_setUpThrows_closesWhatItMadeAndRethrows() async throws {
+    @Test func thread_setUpThrows_closesItsHandlesAndRethrows() async throws {
         try await Exclusive.run {
             #expect(throws: Refusal.self) {
                 _ = try LoopThread.start(name: "looptest") { loop -> Int in
-                    // The handle is the loop's until it is closed; nothing here can close it any more.
+                    // The loop keeps the handle until it is closed; nothing here can close it after the throw.
                     let timer = Timer(loop: loop) {}
                     timer.start(after: 1, every: 1)
                     throw Refusal()
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test func thread_setUpMakesNothing_endsByItself() async throws {
+    @Test func thread_setUpOpensNothing_endsByItself() async throws {
         try await Exclusive.run {
             let (thread, ready) = try LoopThread.start(name: "looptest") { _ in 7 }
             #expect(ready == 7)

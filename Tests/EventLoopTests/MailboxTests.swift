@@ -2,7 +2,7 @@ import EventLoop
 import TestSupport
 import Testing
 
-/// A watch that tells that it was told.
+/// A watch that calls a closure.
 private final class OrderWatch: Poll {
     var action: () -> Void = {}
 
@@ -14,11 +14,11 @@ private final class OrderWatch: Poll {
 @Suite struct MailboxTests {
     @Test func mailbox_manyPostsBeforeATurn_comeInOrderInOneBatch() async throws {
         try await LoopHarness.run { harness in
-            let told = harness.mustCall("batch")
+            let called = harness.mustCall("batch")
             var batches: [[Int]] = []
             let mailbox = try Mailbox<Int>(loop: harness.loop) { batch in
                 batches.append(batch)
-                told()
+                called()
             }
             for number in 0..<100 { #expect(mailbox.post(number)) }
             try harness.turnUntilCalled()
@@ -29,12 +29,12 @@ private final class OrderWatch: Poll {
 
     @Test func mailbox_postInItsHandler_comesInTheNextBatch() async throws {
         try await LoopHarness.run { harness in
-            let told = harness.mustCall("batch", times: 2)
+            let called = harness.mustCall("batch", times: 2)
             var batches: [[Int]] = []
             var answer: (Int) -> Void = { _ in }
             let mailbox = try Mailbox<Int>(loop: harness.loop) { batch in
                 batches.append(batch)
-                told()
+                called()
                 if batch == [1] { answer(2) }
             }
             answer = { mailbox.post($0) }
@@ -45,7 +45,7 @@ private final class OrderWatch: Poll {
         }
     }
 
-    /// What was posted before a client connects holds for it, whichever of the two the system tells of first.
+    /// A message posted before a client connects applies to it, whichever of the two the kernel reports first.
     @Test(arguments: [true, false])
     func mailbox_messageAndSocketReadyInOneTurn_theMessageComesFirst(postsFirst: Bool) async throws {
         try await LoopHarness.run { harness in
@@ -67,13 +67,13 @@ private final class OrderWatch: Poll {
         }
     }
 
-    /// The event of the watch was already told by the system when the message came.
-    @Test func mailbox_messageClosesAWatchThatIsReady_itIsNotToldOfIt() async throws {
+    /// The kernel had already returned the event of the watch when the message was handled.
+    @Test func mailbox_messageClosesAWatchThatIsReady_theWatchIsNotNotified() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let handled = harness.mustCall("message")
                 var watch: OrderWatch? = harness.keep(try OrderWatch(loop: harness.loop, fd: here, for: .readable))
-                watch?.action = { Issue.record("told after it was closed") }
+                watch?.action = { Issue.record("notified after it was closed") }
                 let mailbox = try Mailbox<Int>(loop: harness.loop) { _ in
                     watch?.close()
                     watch = nil
@@ -90,7 +90,7 @@ private final class OrderWatch: Poll {
 
     @Test func mailbox_closed_refusesPostsAndReturnsTheRest() async throws {
         try await LoopHarness.run { harness in
-            let mailbox = try Mailbox<Int>(loop: harness.loop) { Issue.record("told of \($0) after close") }
+            let mailbox = try Mailbox<Int>(loop: harness.loop) { Issue.record("handled \($0) after close") }
             mailbox.post(1)
             mailbox.post(2)
             #expect(mailbox.close() == [1, 2])
@@ -100,12 +100,12 @@ private final class OrderWatch: Poll {
         }
     }
 
-    @Test func mailbox_closedInItsHandler_isToldNoMore() async throws {
+    @Test func mailbox_closedInItsHandler_handlesNoMore() async throws {
         try await LoopHarness.run { harness in
-            let told = harness.mustCall("batch")
+            let called = harness.mustCall("batch")
             var close: () -> Void = {}
             let mailbox = try Mailbox<Int>(loop: harness.loop) { _ in
-                told()
+                called()
                 close()
             }
             close = {
@@ -145,16 +145,16 @@ private final class OrderWatch: Poll {
         }
     }
 
-    @Test func mailbox_closedWhileThreadsPost_nothingIsLostAndNothingIsTakenAfterwards() async throws {
+    @Test func mailbox_closedWhileThreadsPost_nothingIsLostAndNothingIsAcceptedAfterwards() async throws {
         try await LoopHarness.run { harness in
             for _ in 0..<50 {
                 var count = 0
                 let mailbox = try Mailbox<Int>(loop: harness.loop) { count += $0.count }
                 let posters = try (0..<2).map { _ in
                     try Background("poster") {
-                        var taken = 0
-                        while mailbox.post(taken) { taken += 1 }
-                        return taken
+                        var accepted = 0
+                        while mailbox.post(accepted) { accepted += 1 }
+                        return accepted
                     }
                 }
                 try harness.turn(until: "a first message") { count > 0 }

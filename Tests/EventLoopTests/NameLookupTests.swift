@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// `.invalid` never exists (RFC 6761); a machine without a name server may not be able to say so.
+    /// `.invalid` never exists (RFC 6761); without a name server the lookup fails otherwise.
     @Test func lookup_nameThatDoesNotExist_fails() async throws {
         try await LoopHarness.run { harness in
             let done = harness.mustCall("answer")
@@ -52,12 +52,12 @@ import Testing
         }
     }
 
-    @Test func lookup_cancelled_saysNothingAndLetsTheLoopEnd() async throws {
+    @Test func lookup_cancelled_reportsNothingAndLetsTheLoopEnd() async throws {
         try await Exclusive.run {
             let loop = try EventLoop()
-            // More than the pool has threads, so that some are taken back before they start and some are not.
+            // More lookups than threads in the pool, so that some are cancelled before they start.
             let lookups = try (0..<32).map { _ in
-                try NameLookup(loop: loop, host: "localhost") { Issue.record("told \($0) after cancel") }
+                try NameLookup(loop: loop, host: "localhost") { Issue.record("reported \($0) after cancel") }
             }
             for lookup in lookups {
                 lookup.cancel()

@@ -4,7 +4,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A watch that tells a closure.
+/// A watch that calls a closure.
 private final class Watch: Poll {
     var action: (Watch, Events) -> Void = { _, _ in }
 
@@ -14,7 +14,7 @@ private final class Watch: Poll {
 }
 
 @Suite struct PollTests {
-    @Test func poll_bytesArrive_tellsReadable() async throws {
+    @Test func poll_bytesArrive_reportsReadable() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let readable = harness.mustCall("readable")
@@ -30,9 +30,9 @@ private final class Watch: Poll {
         }
     }
 
-    /// Who asks in how many rounds in a row it was told of, such as a listener, must not take itself for idle because many
+    /// A watch that counts consecutive rounds with events, such as a listener's, must not count as idle because many
     /// others are ready too.
-    @Test func moreReadyThanATurnTells_areOneRound() async throws {
+    @Test func moreEventsThanATurnReports_areOneRound() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 poke(there)
@@ -46,15 +46,15 @@ private final class Watch: Poll {
                 }
                 for _ in 0..<30 { harness.loop.turn(wait: true) }
                 watches.forEach { $0.close() }
-                for told in rounds {
-                    #expect(told.count >= 10)
-                    #expect(zip(told, told.dropFirst()).allSatisfy { $1 - $0 <= 1 })
+                for notified in rounds {
+                    #expect(notified.count >= 10)
+                    #expect(zip(notified, notified.dropFirst()).allSatisfy { $1 - $0 <= 1 })
                 }
             }
         }
     }
 
-    @Test func poll_bytesNotRead_tellsAgainAndAgain() async throws {
+    @Test func poll_bytesNotRead_reportsReadableAgain() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let readable = harness.mustCall("readable", times: 3)
@@ -71,7 +71,7 @@ private final class Watch: Poll {
         }
     }
 
-    @Test func poll_roomToWrite_tellsWritableOnlyOnceThereIs() async throws {
+    @Test func poll_roomToWrite_reportsWritableOnlyOnceThereIs() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 fill(here)
@@ -92,7 +92,7 @@ private final class Watch: Poll {
         }
     }
 
-    @Test func poll_peerEndsItsHalf_tellsReadable() async throws {
+    @Test func poll_peerEndsItsHalf_reportsReadable() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let readable = harness.mustCall("readable")
@@ -108,9 +108,9 @@ private final class Watch: Poll {
         }
     }
 
-    /// An error is told whatever is asked for, for as long as it is there; the socket names it.
+    /// An error is reported for any interest until it is cleared; the socket has its number.
     @Test(arguments: [Poll.Events.readable, [], [.readable, .writable]])
-    func poll_peerResets_tellsTheErrorUntilItIsTaken(interest: Poll.Events) async throws {
+    func poll_peerResets_reportsTheErrorUntilItRests(interest: Poll.Events) async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()
             let socket = try Socket(family: AF_INET)
@@ -136,8 +136,8 @@ private final class Watch: Poll {
         }
     }
 
-    /// Both halves have ended: told for ever, so a watch that waits for nothing has to rest.
-    @Test func poll_bothHalvesEnded_tellsHangupUntilItRests() async throws {
+    /// The end of both halves is reported permanently, so a watch without interest has to rest.
+    @Test func poll_bothHalvesEnded_reportsHangupUntilItRests() async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()
             let socket = try Socket(family: AF_INET)
@@ -162,11 +162,11 @@ private final class Watch: Poll {
         }
     }
 
-    @Test func poll_watchesForNothing_tellsNothing() async throws {
+    @Test func poll_withoutInterest_reportsNothing() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
-                watch.action = { _, events in Issue.record("told of \(events)") }
+                watch.action = { _, events in Issue.record("reported \(events)") }
                 watch.watch([])
                 poke(there)
                 harness.turnAFewTimes()
@@ -175,7 +175,7 @@ private final class Watch: Poll {
         }
     }
 
-    @Test func poll_closedInItsCallback_isToldNoMore() async throws {
+    @Test func poll_closedInItsCallback_isNotifiedNoMore() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let called = harness.mustCall("ready")
@@ -194,7 +194,7 @@ private final class Watch: Poll {
         }
     }
 
-    @Test func poll_closedByAnothersCallback_isNotToldOfWhatWasReadyToo() async throws {
+    @Test func poll_closedByAnothersCallback_isNotNotified() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let called = harness.mustCall("one of the two")

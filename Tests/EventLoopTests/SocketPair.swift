@@ -1,7 +1,7 @@
 import Glibc
 import TestSupport
 
-/// Two connected Unix sockets, non-blocking, closed when the body is done.
+/// Two connected non-blocking Unix sockets, closed after the body.
 func withSocketPair<Result>(_ body: (_ here: CInt, _ there: CInt) throws -> Result) throws -> Result {
     var ends: [CInt] = [-1, -1]
     let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
@@ -22,7 +22,7 @@ func fill(_ fd: CInt) {
     while send(fd, bytes, bytes.count, CInt(MSG_NOSIGNAL)) > 0 {}
 }
 
-/// Reads everything that is there.
+/// Reads all available bytes.
 func empty(_ fd: CInt) {
     var bytes = [UInt8](repeating: 0, count: 65536)
     while recv(fd, &bytes, bytes.count, 0) > 0 {}

@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    /// libuv counts from its clock at the start of the turn, which may have passed long ago.
+    /// libuv counts from its clock at the start of the turn, which may be long ago.
     @Test func timer_startedLateInALongTurn_isNotEarly() async throws {
         try await LoopHarness.run { harness in
             let fired = harness.mustCall("timer")
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test func timer_startedAnew_countsFromThen() async throws {
+    @Test func timer_restarted_countsFromThen() async throws {
         try await LoopHarness.run { harness in
             let late = harness.mustCall("late")
             let timer = Timer(loop: harness.loop) { late() }
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test func timer_letGoWithoutClose_staysInTheLoop() async throws {
+    @Test func timer_releasedWithoutClose_staysInTheLoop() async throws {
         try await LoopHarness.run { harness in
             #expect(harness.loop.openHandles == ["timer"], "the harness's own")
             _ = Timer(loop: harness.loop) {}
@@ -128,7 +128,7 @@ import Testing
 }
 
 extension LoopHarness {
-    /// Runs a body whose test must fail, and hands over why it did.
+    /// Runs a body that must fail, and checks the error.
     static func run(_ body: (LoopHarness) throws -> Void, throws check: (any Error) -> Void) async throws {
         do {
             try await run(body)

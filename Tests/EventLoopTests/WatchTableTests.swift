@@ -13,10 +13,10 @@ private final class Watch: Poll {
     override func watchFailed(_ error: UVError) { failure(error) }
 }
 
-/// Watches are found by descriptor and generation; what the kernel refuses is an error of one watch.
+/// Watches are found by descriptor and generation; a refusal by the kernel fails one watch.
 @Suite struct WatchTableTests {
-    /// `posix_spawn` copies the descriptor table: until the new program runs, a socket that was closed here is still open
-    /// and reported. A second descriptor of this process stands for the child's.
+    /// `posix_spawn` copies the descriptor table: until the new program runs, a socket that was closed here is still
+    /// open and reported. A second descriptor in this process simulates the child's.
     @Test func descriptorClosed_aCopyStaysOpen_theNextWatchOfItIsNotNotified_andTheLoopGoesQuiet() async throws {
         try await LoopHarness.run { harness in
             let loop = harness.loop
@@ -37,11 +37,11 @@ private final class Watch: Poll {
                     let start = Deadline.now
                     for _ in 0..<50 { loop.turn(wait: false) }
                     #expect(events.isEmpty, "only the old socket is ready")
-                    // Unless the machine has held the test up for the tenth of a second that follows.
+                    // Unless the test was delayed for a tenth of a second.
                     let isQuick = Deadline.now - start < 90_000_000
                     #expect(loop.renewals == 0 || !isQuick, "a program that is being started takes a moment")
 
-                    // The copy is still there after a tenth of a second: the loop would spin.
+                    // The copy is still open after a tenth of a second: the loop would spin.
                     loop.advance(by: 200)
                     for _ in 0..<2 { loop.turn(wait: false) }
                     #expect(loop.renewals == 1)
@@ -60,7 +60,7 @@ private final class Watch: Poll {
         }
     }
 
-    /// What is renewed keeps what it waits for, and a quiet watch stays quiet.
+    /// A renewed watch keeps its events, and a quiet watch stays quiet.
     @Test func renewedSet_watchesAsBefore() async throws {
         try await LoopHarness.run { harness in
             let loop = harness.loop
@@ -97,9 +97,9 @@ private final class Watch: Poll {
         }
     }
 
-    /// Where the kernel refuses to move a watch to the new set, its owner learns it, and can watch again later. A quiet
+    /// If the kernel refuses to move a watch to the new set, its owner is notified and can watch again later. A quiet
     /// watch has missed nothing.
-    @Test func renewedSet_thatIsRefused_theOwnerLearnsIt_andCanWatchAgain() async throws {
+    @Test func renewedSet_thatIsRefused_theOwnerIsNotified_andCanWatchAgain() async throws {
         try await LoopHarness.run { harness in
             let loop = harness.loop
             try withSocketPair { stale, stalePeer in
@@ -151,7 +151,7 @@ private final class Watch: Poll {
         }
     }
 
-    /// A stale entry is found also while other sockets close in every turn.
+    /// A stale entry is also found while other sockets close in every turn.
     @Test func staleEntry_whileOthersCloseInEveryTurn_isFound() async throws {
         try await LoopHarness.run { harness in
             let loop = harness.loop
@@ -176,7 +176,7 @@ private final class Watch: Poll {
         }
     }
 
-    /// Many sockets end in every turn, and their events of that turn match no watch any more: nothing is stale.
+    /// Sockets close in every turn, so their events of that turn match no watch; they are not stale.
     @Test func watchesClosedInTheirTurn_renewNothing() async throws {
         try await LoopHarness.run { harness in
             let loop = harness.loop
@@ -225,7 +225,7 @@ private final class Watch: Poll {
         }
     }
 
-    @Test func kernelRefusesAChange_theOwnerLearnsIt_andTheWatchIsAsBefore() async throws {
+    @Test func kernelRefusesAChange_theOwnerIsNotified_andTheWatchIsAsBefore() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))
@@ -248,7 +248,7 @@ private final class Watch: Poll {
         }
     }
 
-    /// Where the user's watches are used up, one that rests can still be woken: it has kept its entry.
+    /// If the user's limit of watches is reached, a resting watch can still be woken, because it kept its entry.
     @Test func watchThatRests_isWoken_whereNoNewWatchIsToBeHad() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
@@ -268,7 +268,7 @@ private final class Watch: Poll {
         }
     }
 
-    /// libuv ends the process when the kernel refuses its own first entry, so the entry is made with the loop.
+    /// libuv aborts the process if the kernel refuses its first entry, so the entry is added with the loop.
     @Test func newLoop_hasItsWakeDescriptorInLibuvsSetBeforeTheFirstTurn() async throws {
         try await LoopHarness.run { harness in
             let loop = try EventLoop()
@@ -279,10 +279,10 @@ private final class Watch: Poll {
         }
     }
 
-    /// What the kernel says of an epoll descriptor (proc(5), `fdinfo`).
+    /// The kernel's entries of an epoll descriptor (proc(5), `fdinfo`).
     private static func entries(of descriptor: CInt) throws -> String {
         let file = open("/proc/self/fdinfo/\(descriptor)", O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw TestFailure("no facts of descriptor \(descriptor)") }
+        guard file >= 0 else { throw TestFailure("no fdinfo of descriptor \(descriptor)") }
         defer { close(file) }
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = read(file, &bytes, bytes.count)

@@ -2,7 +2,7 @@ import Foundation
 import ProxyProtocol
 import Testing
 
-/// What the fuzzer has found worth keeping, and headers of every kind that it began with.
+/// The fuzzer's corpus, and its initial headers of every kind.
 @Suite struct CorpusTests {
     @Test func corpus_isReadInOneWay_howeverItComes() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -10,11 +10,11 @@ import Testing
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         try #require(names.count >= 20)
         var complete = 0
-        // Nothing at all is an input, too; as a file Foundation would leak what it read that into.
+        // The empty input is not a file, because Foundation leaks the buffer when it reads an empty file.
         for name in [""] + names {
             let bytes = name.isEmpty ? [] : Array(try Data(contentsOf: folder.appendingPathComponent(name)))
             let whole = ProxyHeader.read(bytes)
-            // Byte by byte it comes to the same, and never changes its mind.
+            // Reading byte by byte has the same final result, which never changes.
             let first = (0...bytes.count).lazy.map { ProxyHeader.read(Array(bytes.prefix($0))) }
                 .first { $0 != .incomplete }
             switch (whole, first) {

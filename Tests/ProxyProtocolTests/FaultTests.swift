@@ -1,7 +1,7 @@
 import ProxyProtocol
 import Testing
 
-/// What is told of bytes that are no header.
+/// The descriptions of faults.
 @Suite struct FaultTests {
     @Test(
         arguments: [

@@ -1,14 +1,14 @@
 import ProxyProtocol
 import Sockets
 
-/// What version 2 begins with, the version and command, the family and the length.
+/// A version 2 header: signature, version and command, family, length, block.
 func version2(_ command: UInt8, _ family: UInt8, _ block: [UInt8], length: Int? = nil) -> [UInt8] {
     let length = length ?? block.count
     return [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A, command, family]
         + [UInt8(length >> 8), UInt8(length & 0xFF)] + block
 }
 
-/// The same on behalf of a TCP client of IPv4.
+/// A version 2 header for an IPv4 TCP client.
 func version2(_ block: [UInt8]) -> [UInt8] { version2(0x21, 0x11, block) }
 
 /// An extension's bytes.
@@ -30,7 +30,7 @@ let endpoints6 = ProxyHeader.Endpoints(
     source: .ipv6(IPv6Address(high: 0x2001_0DB8_0000_0000, low: 1), port: 0x1234),
     destination: .ipv6(IPv6Address(high: 0x2001_0DB8_0000_0000, low: 2), port: 443))
 
-/// Why bytes are no header; nil when they are one, or may become one.
+/// Why bytes are not a header; nil for a complete or incomplete header.
 func faults(_ bytes: [UInt8]) -> ProxyHeaderFault? {
     if case .faulty(let fault) = ProxyHeader.read(bytes) { fault } else { nil }
 }

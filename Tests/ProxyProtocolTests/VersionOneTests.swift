@@ -15,7 +15,7 @@ import Testing
         // The specification's own example.
         ("PROXY TCP4 192.168.0.1 192.168.0.11 56324 443", ipv4.endpoints),
         ("PROXY TCP6 2001:db8::1 2001:DB8:0:0:0:0:0:2 4660 443", endpoints6),
-        // The longest of each kind.
+        // The longest line of each family.
         (
             "PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535",
             .init(
@@ -32,13 +32,13 @@ import Testing
             "PROXY TCP4 0.0.0.0 0.0.0.0 0 0",
             .init(source: .ipv4(.any, port: 0), destination: .ipv4(.any, port: 0))
         ),
-        // A mapped address is the IPv4 one.
+        // A mapped address becomes IPv4.
         (
             "PROXY TCP6 ::ffff:192.0.2.1 ::1 4660 443",
             .init(source: endpoints4.source, destination: .ipv6(.loopback, port: 443))
         ),
-        // What nginx writes where its realip module took the client's address from a header, curl with
-        // --haproxy-clientip, and programs in Go: the word names the family of one of the two.
+        // Written by nginx with the realip module, by curl with --haproxy-clientip, and by Go programs: the word names
+        // the family of only one address.
         (
             "PROXY TCP6 2001:db8::1 192.0.2.1 4660 4660",
             .init(source: endpoints6.source, destination: endpoints4.source)
@@ -77,7 +77,7 @@ import Testing
         let line = Array((text + "\r\n").utf8)
         let header = ProxyHeader(version: .v1, endpoints: endpoints)
         #expect(ProxyHeader.read(line) == .complete(header, length: line.count))
-        // Whatever follows is not looked at, be it a line's end.
+        // Bytes after the header are ignored, also an end of line.
         #expect(ProxyHeader.read(line + Array("\n\r\nGET".utf8)) == .complete(header, length: line.count))
         for count in 0..<line.count {
             #expect(ProxyHeader.read(Array(line.prefix(count))) == .incomplete, "\(count) bytes")
@@ -89,13 +89,13 @@ import Testing
         "PROXY TCP4 1.2.3.4 1.2.3.4 1 2 3", "PROXY TCP4 1.2.3.4 1.2.3.4 1", "PROXY TCP4",
         "PROXY TCP5 1.2.3.4 1.2.3.4 1 2",
         "PROXY tcp4 1.2.3.4 1.2.3.4 1 2", "PROXY UNKNOWN2", "PROXY unknown", "PROXY ", "PROXY UDP4 1.2.3.4 1.2.3.4 1 2",
-        // Addresses: heading zeros, too few parts, both of the other family, a zone, a path, a port, what follows a NUL.
+        // Addresses: leading zeros, too few parts, both of the other family, a zone, a path, a port, bytes after a NUL.
         "PROXY TCP4 01.2.3.4 1.2.3.4 1 2", "PROXY TCP4 1.2.3 1.2.3.4 1 2", "PROXY TCP4 256.2.3.4 1.2.3.4 1 2",
         "PROXY TCP4 ::1 ::1 1 2", "PROXY TCP6 fe80::1%eth0 ::1 1 2", "PROXY TCP6 ::1 unix:/run/a.sock 1 0",
         "PROXY TCP6 1.2.3 ::1 1 2", "PROXY TCP6 ::1 01.2.3.4 1 2", "PROXY TCP6 ::ffff:1.2.3 ::1 1 2",
         "PROXY TCP6 1::2::3 ::1 1 2", "PROXY TCP6 12345::1 ::1 1 2", "PROXY TCP6 1:2:3:4:5:6:7 ::1 1 2",
         "PROXY TCP4 1.2.3.4:5 1.2.3.4 1 2", "PROXY TCP4 1.2.3.4\u{0}x 1.2.3.4 1 2",
-        // Ports: heading zeros, too large, a sign, nothing, no number.
+        // Ports: leading zeros, too large, a sign, empty, not a number.
         "PROXY TCP4 1.2.3.4 1.2.3.4 01 2", "PROXY TCP4 1.2.3.4 1.2.3.4 00 2", "PROXY TCP4 1.2.3.4 1.2.3.4 65536 2",
         "PROXY TCP4 1.2.3.4 1.2.3.4 -1 2", "PROXY TCP4 1.2.3.4 1.2.3.4 +1 2", "PROXY TCP4 1.2.3.4 1.2.3.4 1 0x2",
     ])
@@ -116,7 +116,7 @@ import Testing
         let long = Array(("PROXY UNKNOWN " + String(repeating: "x", count: 200)).utf8)
         #expect(ProxyHeader.read(Array(long.prefix(106))) == .incomplete)
         #expect(faults(Array(long.prefix(107))) == .lineTooLong)
-        // The CRLF itself must lie within.
+        // The CRLF must be within the limit too.
         let ended = Array(long.prefix(106)) + [0x0D, 0x0A]
         #expect(ProxyHeader.read(Array(ended.prefix(106))) == .incomplete)
         #expect(faults(ended) == .lineTooLong)
@@ -144,7 +144,7 @@ import Testing
         #expect(ProxyHeader.read(header.bytes) == .complete(header, length: header.bytes.count))
     }
 
-    @Test func whatIsNoTCP_isUnknown() {
+    @Test func endpointsOtherThanTCP_areUnknown() {
         for endpoints in [
             nil, ProxyHeader.Endpoints(source: .unix(path: ""), destination: .unix(path: "/run/a")),
             .init(source: .unix(path: ""), destination: endpoints4.destination),

@@ -25,17 +25,17 @@ import Testing
             version2(0x21, 0x31, Array(repeating: 0x61, count: 108) + path("/s")),
             .init(source: .unix(path: String(repeating: "a", count: 108)), destination: .unix(path: "/s"))
         ),
-        // LOCAL: the length counts, and nothing else does, the family included.
+        // LOCAL: only the length matters, and not the family.
         (version2(0x20, 0x00, []), nil), (version2(0x20, 0x11, addresses4), nil),
         (version2(0x20, 0xFF, [1, 2, 3]), nil), (version2(0x20, 0x21, []), nil),
-        // On behalf of something unspecified, or that is no stream.
+        // Unspecified or not a stream.
         (version2(0x21, 0x00, []), nil), (version2(0x21, 0x00, [9, 9, 9, 9]), nil),
         (version2(0x21, 0x12, addresses4), nil), (version2(0x21, 0x22, addresses6), nil),
         (version2(0x21, 0x32, []), nil), (version2(0x21, 0x10, addresses4), nil), (version2(0x21, 0x01, []), nil),
         (version2(0x21, 0x02, []), nil),
     ]
 
-    @Test(arguments: good.indices) func header_saysWhoConnectedToWhom(_ index: Int) {
+    @Test(arguments: good.indices) func header_hasItsEndpoints(_ index: Int) {
         let (bytes, endpoints) = Self.good[index]
         let header = ProxyHeader(version: .v2, endpoints: endpoints)
         #expect(ProxyHeader.read(bytes) == .complete(header, length: bytes.count))
@@ -108,12 +108,12 @@ import Testing
         arguments: [
             ([0x01], "TLSv1.3"), ([0x07], "TLSv1.3"), ([0x00], nil), ([0x06], nil),
         ] as [([UInt8], String?)])
-    func tlsVersion_isTold_whereTheClientSpokeTLS(_ flags: [UInt8], _ version: String?) {
+    func tlsVersion_isPresent_ifTheClientUsedTLS(_ flags: [UInt8], _ version: String?) {
         let parts = tlv(0x23, Array("AES".utf8)) + tlv(0x21, Array("TLSv1.3".utf8))
         var header = ProxyHeader(version: .v2, endpoints: nil)
         header.extensions = [.init(type: 0x20, value: flags + [0, 0, 0, 1] + parts)]
         #expect(header.tlsVersion == version)
-        // What is inside is not looked at before somebody asks, and may be anything.
+        // Nested extensions are parsed only on access, and may be invalid.
         header.extensions = [.init(type: 0x20, value: flags + [0, 0, 0, 1] + parts.dropLast())]
         #expect(header.tlsVersion == nil)
         header.extensions = [.init(type: 0x20, value: flags)]
@@ -156,23 +156,23 @@ import Testing
             version: .v2, endpoints: endpoints4, extensions: [.init(type: 0x05, value: Array("id-7".utf8))])
         let bytes = header.bytes
         #expect(ProxyHeader.read(bytes) == .complete(header, length: bytes.count))
-        // Behind the fixed part, whose changes mean something else, and but for the byte that says that it is a checksum.
-        for place in 16..<bytes.count where place != bytes.count - 7 {
+        // Every byte after the fixed part, whose changes have other meanings, except the type byte of the checksum.
+        for index in 16..<bytes.count where index != bytes.count - 7 {
             var changed = bytes
-            changed[place] ^= 0x10
+            changed[index] ^= 0x10
             guard case .faulty(let fault) = ProxyHeader.read(changed) else {
-                Issue.record("byte \(place) may be changed")
+                Issue.record("byte \(index) may be changed")
                 continue
             }
-            #expect(fault == .checksum || fault == .extensions, "byte \(place)")
+            #expect(fault == .checksum || fault == .extensions, "byte \(index)")
         }
-        // LOCAL in place of PROXY: what is discarded is not summed.
+        // LOCAL instead of PROXY: the checksum of ignored bytes is not verified.
         var local = bytes
         local[12] = 0x20
         #expect(ProxyHeader.read(local) == .complete(ProxyHeader(version: .v2, endpoints: nil), length: bytes.count))
     }
 
-    /// Wherever it stands: HAProxy puts it between others.
+    /// HAProxy writes it between other extensions.
     @Test func checksum_mayStandAnywhere() {
         let before = version2(addresses4 + tlv(0x03, [0, 0, 0, 0]) + tlv(0x05, [1, 2, 3]))
         let sum = CRC32C.of(before[...])
@@ -202,9 +202,9 @@ import Testing
     @Test func bytes_areTheSpecifications() {
         let bytes = ProxyHeader(version: .v2, endpoints: endpoints4).bytes
         #expect(Array(bytes.prefix(28)) == version2(0x21, 0x11, addresses4, length: 12 + 7))
-        // Whoever has no ends to tell is LOCAL, and says no more.
-        let nobody = ProxyHeader(version: .v2, endpoints: nil, extensions: [.init(type: 0x05, value: [1])])
-        #expect(nobody.bytes == version2(0x20, 0x00, []))
+        // Without endpoints the header is LOCAL, without extensions.
+        let local = ProxyHeader(version: .v2, endpoints: nil, extensions: [.init(type: 0x05, value: [1])])
+        #expect(local.bytes == version2(0x20, 0x00, []))
         #expect(Array(bytes[28..<31]) == [0x03, 0x00, 0x04] && bytes.count == 35)
         let unix = ProxyHeader(
             version: .v2, endpoints: .init(source: .unix(path: ""), destination: .unix(path: "@a"))

@@ -83,7 +83,7 @@ struct ConversationTests {
         #expect(second.gapBytes == 0 && !second.isJoining)
     }
 
-    @Test func aGap_movesTheNumbersOnAndIsToldOnce() throws {
+    @Test func gap_advancesTheNumbersAndIsReportedOnce() throws {
         let conversation = try Capture.conversation()
         var capture = Capture()
         capture.open(conversation)
@@ -101,7 +101,7 @@ struct ConversationTests {
         ("client_reset", "client", "up RA 1+0 ack 1"), ("upstream_reset", "upstream", "down RA 1+0 ack 1"),
         ("idle_timeout", "tapline", "down RA 1+0 ack 1"),
     ])
-    func aReset_comesFromWhoeverEndedIt(reason: String, closedBy: String, expected: String) throws {
+    func reset_comesFromTheSideThatEndedIt(reason: String, closedBy: String, expected: String) throws {
         let conversation = try Capture.conversation()
         var capture = Capture()
         capture.open(conversation)
@@ -124,7 +124,7 @@ struct ConversationTests {
         #expect(reset.acknowledgement == (flags.contains(.ack) ? syn.sequence &+ 1 : 0))
     }
 
-    @Test func anOrderlyEnd_bringsTheFINsThatNobodyTold() throws {
+    @Test func orderlyEnd_addsTheMissingFINs() throws {
         let conversation = try Capture.conversation()
         var capture = Capture()
         capture.open(conversation)

@@ -21,7 +21,7 @@ struct RecordingFileNameTests {
         #expect(!RecordingFileName.isRecording(name, of: "web"))
     }
 
-    @Test func relaysWhoseNamesBeginAlike_areToldApart() {
+    @Test func relaysWhoseNamesShareAPrefix_areDistinguished() {
         let name = RecordingFileName(relay: "web.20261122T201500.123Z", nanoseconds: 0).description
         #expect(RecordingFileName.isRecording(name, of: "web.20261122T201500.123Z"))
         #expect(!RecordingFileName.isRecording(name, of: "web"))
@@ -40,7 +40,7 @@ struct RecordingFilesTests {
             #expect(first.path == folder + "/web.19700101T000000.000Z.pcapng")
             #expect(mode(first.path) == 0o600)
             #expect(mode(folder) == 0o700)
-            // The name is taken, and the next is a link that leads elsewhere.
+            // The name exists, and the next one is a link to another path.
             #expect(symlink(path + "/target", folder + "/web.19700101T000000.001Z.pcapng") == 0)
             let second = try files.begin(at: 0)
             #expect(second.path == folder + "/web.19700101T000000.002Z.pcapng")
@@ -68,9 +68,8 @@ struct RecordingFilesTests {
         }
     }
 
-    /// Two processes record the same relay during an upgrade. What is written is not closed: it neither goes nor counts,
-    /// whoever writes it.
-    @Test func filesThatAreWritten_stay_whoeverRotates() async throws {
+    /// During an upgrade two processes record the same relay. A file that either writes is neither counted nor removed.
+    @Test func filesBeingWritten_areKept_byBothProcesses() async throws {
         try await TemporaryFolder.run { path in
             let directory = try Directory(path: path)
             var old = RecordingFiles(directory: directory, relay: "web", keep: 1)
@@ -80,13 +79,13 @@ struct RecordingFilesTests {
             var ofOld: RecordingFile? = try old.begin(at: second(1))
             for number in 2...4 {
                 let file = try new.begin(at: second(number))
-                // Its recorder holds the file until there is another.
+                // The recorder keeps the file open until it begins the next one.
                 #expect(new.ended().isEmpty)
                 withExtendedLifetime(file) {}
             }
             #expect(directory.files().sorted() == [name(1), name(4)])
 
-            // The other way round: the older one goes on, while the newer one has had its file for a while.
+            // Conversely, the old process rotates while the new one has had its file open for a while.
             let ofNew = try new.begin(at: second(5))
             #expect(old.ended().isEmpty)
             ofOld = try old.begin(at: second(6))
@@ -99,8 +98,8 @@ struct RecordingFilesTests {
         }
     }
 
-    /// Several within a millisecond, of which the first are gone already when the clock comes to their names.
-    @Test func names_followEachOtherAsTheFilesDo() async throws {
+    /// Several files within a millisecond, of which the first are removed before the clock reaches their names.
+    @Test func names_sortInTheOrderOfCreation() async throws {
         try await TemporaryFolder.run { path in
             let directory = try Directory(path: path)
             var files = RecordingFiles(directory: directory, relay: "web", keep: 1)
@@ -112,7 +111,7 @@ struct RecordingFilesTests {
             }
             #expect(names == names.sorted() && Set(names).count == names.count)
             #expect(names.last == path + "/web.19700101T000000.020Z.pcapng")
-            // A clock that is set back is followed.
+            // If the clock is set back, the names follow it.
             #expect(try files.begin(at: -3_600_000_000_000).path.contains("web.19691231T230000.000Z"))
         }
     }

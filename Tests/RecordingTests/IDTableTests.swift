@@ -2,9 +2,9 @@ import Recording
 import Testing
 
 @Suite struct IDTableTests {
-    @Test func ids_thatEndInTheSameBits_areToldApart() {
+    @Test func ids_thatEndInTheSameBits_areDistinguished() {
         var table = IDTable<String>()
-        // Whatever the number of slots: it is a power of two.
+        // For any number of slots, which is a power of two.
         let ids: [UInt64] = [7, 7 + 1 << 32, 7 + 2 << 40, .max - 56]
         for id in ids { table[id] = "\(id)" }
         for _ in 0..<2 {
@@ -23,7 +23,7 @@ import Testing
         for id in UInt64(1)...20_000 {
             table[id] = id &* 3
             held.insert(id)
-            // Most go soon, some stay.
+            // Most are removed soon; some stay.
             if id > 5000, id % 7 != 0, held.remove(id - 5000) != nil { table[id - 5000] = nil }
         }
         for id in UInt64(1)...20_000 { #expect(table[id] == (held.contains(id) ? id &* 3 : nil)) }

@@ -44,7 +44,7 @@ struct PcapngOutputTests {
         #expect(throws: DecodedCapture.Broken.self) { try DecodedCapture(Array(capture.bytes.dropLast())) }
     }
 
-    @Test func interfaces_areOneForEachListenerAndNamesAreToldOnce() throws {
+    @Test func interfaces_areOneForEachListenerAndNamesAreWrittenOnce() throws {
         var capture = Capture()
         for (id, local) in [(1, "127.0.0.1"), (2, "127.0.0.1"), (3, "::1")] as [(UInt64, String)] {
             let conversation = try Capture.conversation(id, client: local, local: local)
@@ -72,7 +72,7 @@ struct PcapngOutputTests {
         #expect(RecordingComment(packet.comments[0])?.client == "unix:")
     }
 
-    @Test func aGap_isCountedAndTold() throws {
+    @Test func gap_isCountedAndReported() throws {
         let conversation = try Capture.conversation()
         var capture = Capture()
         capture.open(conversation)
@@ -88,15 +88,14 @@ struct PcapngOutputTests {
         #expect(file.statistics[0][4].map { DecodedCapture.little64($0[0]) } == 8)
     }
 
-    @Test func whatAnOutputLeftOut_isToldByTheNextPacketOfTheInterfaceAndOfTheFlow() throws {
+    @Test func omittedBytes_areReportedByTheNextPacketOfTheInterfaceAndOfTheFlow() throws {
         let (one, two) = (try Capture.conversation(1), try Capture.conversation(2))
         var capture = Capture()
         capture.open(one)
         capture.open(two)
         var cursor = one.beginData(direction: .down, offset: 0, count: 100, time: Capture.start)
-        let made = one.next(&cursor)
-        let segment = try #require(made)
-        capture.output.dropped(segment, of: one)
+        #expect(one.next(&cursor) != nil)
+        capture.output.dropped(one, direction: .down, bytes: 100, segments: 1)
         capture.data(two, .up, [1])
         capture.data(one, .up, [2])
         capture.data(one, .down, [3])
@@ -108,7 +107,7 @@ struct PcapngOutputTests {
     }
 
     @Test(arguments: [(PcapngOutput.Kind.continuation, RecordingComment.Kind.continued), (.first, .joined)])
-    func aFileThatAConversationDidNotBeginIn_saysHowMuchPassed(
+    func fileThatAConversationDidNotBeginIn_hasTheBytesBefore(
         kind: PcapngOutput.Kind, expected: RecordingComment.Kind
     ) throws {
         let conversation = try Capture.conversation()
@@ -139,24 +138,5 @@ struct PcapngOutputTests {
         let comments = try DecodedCapture(capture.bytes).packets.flatMap(\.comments).compactMap { RecordingComment($0) }
         #expect(comments.map(\.kind) == [.opened, .connected, .stopped, .joined])
         #expect(comments[2].bytesUp == 2 && comments[3].bytesUp == 10 && comments[3].bytesDown == 20)
-    }
-
-    @Test func aCopyOfTheOutput_putsBackWhatABatchChanged() throws {
-        let (one, two) = (try Capture.conversation(1), try Capture.conversation(2, local: "::1"))
-        var output = PcapngOutput(application: "tapline test")
-        let buffer = OutputBuffer()
-        output.begin(into: buffer)
-        let (saved, count) = (output, buffer.count)
-        for attempt in 0..<2 {
-            for conversation in [one, two] {
-                let syn = conversation.accepted()
-                output.append(syn, of: conversation, payload: RawSpan(), to: buffer)
-            }
-            let file = try DecodedCapture(buffer.withBytes { span in span.withUnsafeBytes { Array($0) } })
-            #expect(file.interfaces.count == 2 && file.packets.count == 2)
-            guard attempt == 0 else { break }
-            output = saved
-            buffer.truncate(to: count)
-        }
     }
 }

@@ -3,9 +3,9 @@ import Sockets
 import TestSupport
 import Testing
 
-/// Recordings as Wireshark reads them: no fault found, and every byte where it belongs.
+/// Wireshark reads recordings without faults and with every byte in place.
 struct WiresharkTests {
-    /// Bytes without a pattern that a dissector knows.
+    /// Bytes that no dissector recognises.
     private func noise(_ count: Int, seed: UInt64) -> [UInt8] {
         var numbers = SeededRandom(seed: seed)
         return (0..<count).map { _ in UInt8(truncatingIfNeeded: numbers.next() >> 20) }
@@ -39,7 +39,7 @@ struct WiresharkTests {
         }
     }
 
-    /// What the first segments may be, whoever speaks first: windows are scaled only after the handshake.
+    /// The sizes of the first segments, from either side: windows are scaled only after the handshake.
     @Test(arguments: [1, 40, 65_495, 65_534, 65_535, 65_536, 131_070, 262_144])
     func aFirstMessageOfAnySize_fillsNoWindow(count: Int) async throws {
         var capture = Capture()
@@ -74,7 +74,7 @@ struct WiresharkTests {
                 id += 1
             }
         }
-        // Who answers a SYN with a reset acknowledges it; a client that gives up has nothing to acknowledge.
+        // A reset in reply to a SYN acknowledges it; a client that gives up has nothing to acknowledge.
         for (reason, closedBy, without) in [
             ("connect_refused", "upstream", 37), ("client_reset", "client", 33), ("loop", "tapline", 37),
         ] {
@@ -112,8 +112,8 @@ struct WiresharkTests {
         }
     }
 
-    /// The acknowledgement that comes after it covers bytes that no segment showed, and is marked once, too.
-    @Test func aGap_isALostSegmentAndNothingElse() async throws {
+    /// The next acknowledgement covers bytes that no segment had, and is also marked once.
+    @Test func gap_isALostSegmentAndNothingElse() async throws {
         let conversation = try Capture.conversation(port: 7777)
         var capture = Capture()
         capture.open(conversation)
@@ -149,7 +149,7 @@ struct WiresharkTests {
     }
 
     @Test func numbersThatWrapInOneFile_haveNoFault() async throws {
-        // An id whose client's initial number is so near 2^32 that a few hundred KiB wrap it.
+        // An ID whose initial client number wraps after a few hundred KiB.
         var id: UInt64 = 0
         var conversation = try Capture.conversation(id, port: 7777)
         while conversation.accepted().sequence < UInt32.max - 500_000 {
@@ -242,7 +242,7 @@ struct WiresharkTests {
         }
     }
 
-    @Test func capinfos_readsWhatWasCounted() async throws {
+    @Test func capinfos_readsTheCounters() async throws {
         let conversation = try Capture.conversation()
         var capture = Capture()
         capture.open(conversation)

@@ -62,7 +62,7 @@ struct ByteRingTests {
         #expect(seen == [0, 1, 2, 3, 4])
     }
 
-    @Test func aFullRing_refuses_andTakesAlwaysWhatMust_afterWhatWasThere() throws {
+    @Test func fullRing_refuses_andAppendsAlways_afterTheOthers() throws {
         let ring = try Ring(capacity: 4096)
         var count: UInt64 = 0
         while ring.append(count, bytes(200, 0).span.bytes) != .full { count += 1 }
@@ -71,7 +71,7 @@ struct ByteRingTests {
         #expect(ring.appendAlways(1000, attachment: Note(1)) != .full)
         #expect(ring.appendAlways(1001, attachment: nil) != .full)
         var seen: [UInt64] = []
-        // Stopped among those that had no room, too.
+        // Stopping also works among the records without room.
         _ = ring.consume { header, _, note in
             if header == 1000 { #expect(note?.number == 1) }
             guard header != 1001 else { return false }
@@ -87,14 +87,14 @@ struct ByteRingTests {
         #expect(seen == [1001])
     }
 
-    @Test func whatIsReserved_isNeverRefused_andNobodyElseGetsIt() throws {
+    @Test func reservedRoom_isNeverRefused_norGivenToOthers() throws {
         let ring = try Ring(capacity: 1 << 16)
         var random = SeededRandom(seed: 11)
         let size = Ring.size(ofPayload: ring.largestPayload)
         for round in 0..<2000 {
             let pieces = Int.random(in: 1...2, using: &random)
             if ring.reserve(pieces * size) > 0 {
-                // Somebody else fills the rest.
+                // Another producer fills the rest.
                 while ring.append(1, bytes(Int.random(in: 0...300, using: &random), round).span.bytes) != .full {}
                 for piece in 0..<pieces {
                     let outcome = ring.append(
@@ -106,7 +106,7 @@ struct ByteRingTests {
         }
     }
 
-    @Test func whoWasRefusedAReservation_hearsOfRoom_once() throws {
+    @Test func refusedReservation_isNotifiedOfRoom_once() throws {
         let ring = try Ring(capacity: 1 << 16)
         while ring.append(0, bytes(1000, 0).span.bytes) != .full {}
         #expect(ring.reserve(4096) == 0)
@@ -116,25 +116,25 @@ struct ByteRingTests {
         #expect(!ring.consume { _, _, _ in true })
     }
 
-    @Test func whoWasRefusedForOthersPromises_hearsOfRoom_whenTheyAreGivenBack() throws {
+    @Test func refusedReservation_isNotified_whenOtherReservationsAreReleased() throws {
         let ring = try Ring(capacity: 1 << 16)
         #expect(ring.reserve(40_000) == 40_000)
         #expect(ring.reserve(30_000) == 0)
-        // There is nothing to consume, and so nothing that the consumer could tell.
+        // Without records the consumer cannot report room.
         #expect(!ring.consume { _, _, _ in true })
         #expect(ring.unreserve(40_000))
         #expect(ring.reserve(30_000) == 30_000)
-        #expect(!ring.unreserve(30_000), "nobody waits any more")
+        #expect(!ring.unreserve(30_000), "the waiting producer was already notified")
     }
 
-    @Test func whatWasTakenWithoutRoom_staysInOrder_howeverOftenItIsRefused() throws {
+    @Test func recordsWithoutRoom_stayInOrder_howeverOftenTheyAreRefused() throws {
         let ring = try Ring(capacity: 4096)
         while ring.append(0, bytes(300, 0).span.bytes) != .full {}
         for number in 1...500 { _ = ring.appendAlways(UInt64(number), attachment: nil) }
         _ = ring.consume { header, _, _ in header == 0 }
         var seen: [UInt64] = []
         for round in 1...200 where seen.count < 500 {
-            // None at first, and then some at a time; more comes while they wait.
+            // Consumes none at first, then a few at a time, while more are added.
             var left = round % 7
             _ = ring.consume { header, _, _ in
                 guard left > 0 else { return false }
@@ -148,7 +148,7 @@ struct ByteRingTests {
             seen.append(header)
             return true
         }
-        // What found room then comes before what never did.
+        // Records with room come before those without.
         #expect(seen.filter { $0 <= 500 } == Array(1...500))
         #expect(seen.filter { $0 > 500 } == Array(501...600))
         #expect(ring.rest(.sleep))
@@ -169,7 +169,7 @@ struct ByteRingTests {
         #expect(woken == 1)
     }
 
-    @Test func notesThatNobodyTook_areLetGo() throws {
+    @Test func attachmentsOfUnconsumedRecords_areReleased() throws {
         weak var note: Note?
         weak var late: Note?
         do {

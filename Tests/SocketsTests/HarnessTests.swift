@@ -3,14 +3,14 @@ import Sockets
 import TestSupport
 import Testing
 
-/// The harness itself: what it must not let pass.
+/// The faults that the test harness must find.
 @Suite struct HarnessTests {
     @Test func descriptorLeftOver_failsTheTest() async throws {
         var left: CInt = -1
         let error = await #expect(throws: TestFailure.self) {
             try await Exclusive.run(patience: .seconds(1)) { left = dup(1) }
         }
-        // Tests of other kinds may hold some for a moment, too.
+        // Other tests may hold some for a moment too.
         let description = error?.description ?? ""
         #expect(description.hasPrefix("descriptors left over: ") && description.contains(" \(left) "))
         close(left)
@@ -30,14 +30,14 @@ import Testing
             let (sender, receiver) = (try Peer.connect(to: listener.address), try listener.accept())
             let pattern = Pattern(seed: 1)
             try sender.send(pattern, 0..<1000)
-            // One byte lost: everything from there on is at the wrong place.
+            // One byte is lost, so all later bytes are misplaced.
             try sender.send(pattern, 1001..<2_000_000)
             let error = #expect(throws: TestFailure.self) { try receiver.receive(pattern, 0..<1_500_000) }
             #expect(error?.description.contains(" is wrong (in ") == true)
         }
     }
 
-    @Test func endings_areToldApart() async throws {
+    @Test func endings_areDistinguished() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
             let pattern = Pattern(seed: 1)
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func deadline_thatPasses_saysWhatWasWaitedFor() async throws {
+    @Test func deadline_thatPasses_namesTheExpectedEvent() async throws {
         let monitor = Monitor(7)
         let error = #expect(throws: TestFailure.self) {
             try monitor.wait(for: "an eight", within: .milliseconds(10)) { $0 == 8 ? true : nil }

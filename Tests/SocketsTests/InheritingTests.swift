@@ -3,7 +3,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// Descriptors that a process is started with.
+/// Inherited descriptors.
 @Suite struct InheritingTests {
     private func expect(_ fault: InheritanceFault, of descriptor: CInt) {
         #expect(throws: fault) { _ = try Socket.inheriting(descriptor) }
@@ -34,7 +34,7 @@ import Testing
             let unbound = socket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
             expect(.notListening, of: unbound)
             for descriptor in ends + [datagram, unbound] {
-                // Nobody has taken it.
+                // It was not adopted.
                 #expect(fcntl(descriptor, F_GETFD) & FD_CLOEXEC == 0)
                 #expect(Glibc.close(descriptor) == 0)
             }
@@ -54,7 +54,7 @@ import Testing
         }
     }
 
-    @Test func socketOfBothFamilies_isToldFromOneOfIPv6Alone() async throws {
+    @Test func dualStackSocket_isDistinguishedFromAnIPv6Socket() async throws {
         try await Exclusive.run {
             for isAlone in [CInt(0), 1] {
                 var value = isAlone

@@ -22,7 +22,7 @@ struct NetworkTests {
     @Test(arguments: [
         "", "10.0.0.1/8", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "a/8", "/8",
     ])
-    func whatIsNoNetwork_isNone(text: String) {
+    func invalidText_isNoNetwork(text: String) {
         #expect(Network(text) == nil)
     }
 }

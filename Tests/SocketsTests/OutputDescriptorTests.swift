@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    /// A socket cannot be opened, and is written to.
+    /// A socket cannot be opened by its path, but its descriptor can be written to.
     @Test func inheritedSocket_isWrittenTo() async throws {
         try await Exclusive.run {
             var pair: [CInt] = [-1, -1]
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    /// What Tapline has opened itself is closed on exec; such a socket may be a client's.
+    /// Descriptors that Tapline opened itself are closed on exec; such a socket may be a client's.
     @Test func ownDescriptor_closedOne_andOneForReading_areRefused() async throws {
         try await Exclusive.run {
             let own = open("/dev/null", O_WRONLY | O_CLOEXEC)

@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    /// `#expect` would copy the socket that it takes apart.
+    /// `#expect` would copy the noncopyable socket.
     private func expect<Value: Equatable>(
         _ value: Value, _ wanted: Value, location: SourceLocation = #_sourceLocation
     ) {

@@ -3,11 +3,11 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A file that grows: what it takes of its disk, and what is seen of it.
+/// Preallocation and the visible size of a growing file.
 @Suite struct RecordingFileTests {
     private static let mebibyte = 1 << 20
 
-    @Test func file_thatGrowsFast_showsNothingButWhatWasWritten() async throws {
+    @Test func file_thatGrowsFast_hasTheSizeOfTheWrittenBytes() async throws {
         try await TemporaryFolder.run { folder in
             do {
                 let file = try Directory(path: folder).create("a")
@@ -59,7 +59,7 @@ import Testing
 
     private static func onDisk(_ path: String) throws -> Int { try Int(facts(path).st_blocks) * 512 }
 
-    /// Whether the folder is on ext4 or XFS: the kind of the mount with the longest path above it.
+    /// Whether the folder is on ext4 or XFS: the type of the mount with the longest matching path.
     private static func preallocates(_ folder: String) -> Bool {
         let mounts = (Files.read("/proc/self/mounts") ?? "").split(separator: "\n").map { $0.split(separator: " ") }
         let above = mounts.filter { $0[1] == "/" || (folder + "/").hasPrefix($0[1] + "/") }

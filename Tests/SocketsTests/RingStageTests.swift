@@ -17,13 +17,13 @@ private func bytes(_ count: Int, _ seed: Int) -> [UInt8] {
     (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ seed) }
 }
 
-/// Hands the stage a record without bytes.
+/// Stages a record without bytes.
 private func add(_ number: UInt64, to stage: Stage, note: Note? = nil) -> Bool {
     stage.append(number, RawSpan(), attachment: note, room: 200)
 }
 
 struct RingStageTests {
-    @Test func whatIsGathered_comesOutInOrder_andNotBeforeTheFlush() throws {
+    @Test func stagedRecords_areConsumedInOrder_andNotBeforeTheFlush() throws {
         let ring = try Ring(capacity: 1 << 16)
         let stage = Stage(ring: ring, capacity: 2048)
         #expect(!add(0, to: stage), "nothing is promised yet")
@@ -51,7 +51,7 @@ struct RingStageTests {
         #expect(!stage.giveBack())
     }
 
-    @Test func whatItTook_findsRoom_howeverFullOthersMakeTheRing() throws {
+    @Test func stagedRecords_haveRoom_howeverFullTheRingIs() throws {
         let ring = try Ring(capacity: 1 << 15)
         var random = SeededRandom(seed: 5)
         let stages = (0..<3).map { _ in Stage(ring: ring, capacity: 1024) }
@@ -63,7 +63,7 @@ struct RingStageTests {
                 gathered += 1
                 if Bool.random(using: &random) { break }
             }
-            // Somebody else fills the rest.
+            // Another producer fills the rest.
             while ring.append(2, bytes(Int.random(in: 0...2000, using: &random), round).span.bytes) != .full {}
             if Bool.random(using: &random) { _ = stage.flush() }
             _ = ring.consume { header, _, _ in
@@ -96,7 +96,7 @@ struct RingStageTests {
         #expect(!stage.giveBack())
     }
 
-    @Test func whoWaitsForRoom_hearsOfIt_whenAStageGivesItsOwnBack() throws {
+    @Test func waitingProducer_isNotified_whenAStageReleasesItsReservation() throws {
         let ring = try Ring(capacity: 1 << 16)
         let stage = Stage(ring: ring, capacity: 8000)
         _ = stage.flush()
@@ -115,7 +115,7 @@ struct RingStageTests {
         _ = stage.giveBack()
     }
 
-    @Test func notesThatNobodyTook_areLetGo() throws {
+    @Test func attachmentsOfUnconsumedRecords_areReleased() throws {
         weak var note: Note?
         do {
             let ring = try Ring(capacity: 1 << 16)

@@ -43,7 +43,7 @@ import Testing
         #expect(read?.description == address.description)
     }
 
-    @Test func address_properties_areTold() {
+    @Test func address_hasItsProperties() {
         let unix = SocketAddress.unix(path: "/a")
         let v4 = SocketAddress.ipv4(.loopback, port: 1)
         let v6 = SocketAddress.ipv6(.any, port: 2)

@@ -32,8 +32,8 @@ import Testing
         }
     }
 
-    /// Somebody looks at the file all the time while it is made, with a umask that takes nothing off: were it open to
-    /// others for the blink of an eye, in one of so many rounds that would be seen.
+    /// A thread polls the file's mode while it is created with umask 0: in one of the many rounds it would see a mode
+    /// that is too open, however briefly.
     @Test func file_asItIsBound_isNeverMoreOpenThanItsMode() async throws {
         try await run { path in
             let before = umask(0)
@@ -50,7 +50,7 @@ import Testing
             }
             var rounds = 0
             let deadline = Deadline()
-            // On a loaded machine the watcher may be late.
+            // On a loaded machine the polling thread may be late.
             while rounds < 2000 || seen.withLock({ $0.modes.isEmpty }) && !deadline.isOver {
                 let (file, _) = try bind(path, mode: 0o600)
                 file.remove()
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    /// A queue that is full answers nobody at the moment, but somebody is there.
+    /// With a full queue no connection is accepted now, but a process listens.
     @Test func file_thatAnswersWithAFullQueue_isNotReplaced() async throws {
         try await run { path in
             let listener = try PeerListener(.unix(path: path), backlog: 0)
@@ -108,10 +108,10 @@ import Testing
         }
     }
 
-    @Test func file_replacedBySomebodyElse_isNotRemoved() async throws {
+    @Test func file_replacedByAnotherProcess_isNotRemoved() async throws {
         try await run { path in
             let (ours, parcel) = try bind(path)
-            // Under another name first: the file system may give a number that is free again at once.
+            // Created under another name first, because the file system may reuse the inode number at once.
             let (_, theirs) = try bind(path + "2")
             rename(path + "2", path)
             ours.remove()
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test func file_inAFolderThatIsMissing_saysSo() async throws {
+    @Test func file_inAFolderThatIsMissing_isAnError() async throws {
         try await run { path in
             #expect(throws: Errno(ENOENT)) { _ = try bind(path + "/missing/socket") }
         }
@@ -129,7 +129,7 @@ import Testing
     @Test func fileOfAReleasedPath_replacesNoOtherFile() async throws {
         try await run { path in
             let (old, parcel) = try bind(path)
-            // A file that is not ours, under the first name that would be taken.
+            // A foreign file with the first name that would be used.
             close(open(path + ".replaced", O_CREAT | O_WRONLY, 0o640))
             let theirs = try #require(facts(path + ".replaced"))
             let socket = try Socket(family: AF_UNIX)
@@ -137,7 +137,7 @@ import Testing
                 socket, path: path, mode: 0o660, released: [HeldAddress(.unix(path: path), file: old)])
             #expect(facts(path + ".replaced")?.st_ino == theirs.st_ino)
             #expect(facts(path + ".replaced1").map { $0.st_mode & S_IFMT } == S_IFSOCK)
-            // Another process's file at the path stays too.
+            // Another process's file at the path is kept too.
             file?.remove()
             close(open(path, O_CREAT | O_WRONLY, 0o640))
             replaced?.restore()
@@ -156,7 +156,7 @@ import Testing
         try await run { path in
             let (old, parcel) = try bind(path, mode: 0o600)
             let held = [HeldAddress(.unix(path: path), file: old)]
-            // Without it the address is in use.
+            // Without `released` the address is in use.
             #expect(throws: Errno(EADDRINUSE)) { _ = try bind(path) }
             let socket = try Socket(family: AF_UNIX)
             let (file, replaced) = try SocketFile.bind(socket, path: path, mode: 0o660, released: held)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct SocketTests {
-    /// A listening socket and one connection of it, the accepted end first.
+    /// A connection through a listening socket, the accepted end first.
     private func withConnection(
         _ body: (_ accepted: borrowing Socket, _ client: Peer) throws -> Void
     ) async throws {
@@ -21,10 +21,10 @@ import Testing
             case .client(let accepted, let from):
                 #expect(from == client.address)
                 try body(accepted, client)
-            case .nobody: Issue.record("nobody waits")
+            case .nobody: Issue.record("no client waits")
             case .failed(let error): Issue.record("accept: \(error.name)")
             }
-            guard case .nobody = listener.accept() else { throw TestFailure("somebody waits") }
+            guard case .nobody = listener.accept() else { throw TestFailure("a client waits") }
         }
     }
 
@@ -87,12 +87,12 @@ import Testing
             copy.close()
             let closed = copy.fd
             #expect(closed == -1)
-            // The other descriptor of the same socket is still open: nothing was reset.
+            // The other descriptor of the same socket is still open, so nothing was reset.
             try client.send(Pattern(seed: 1), 0..<1)
         }
     }
 
-    @Test func socket_info_knowsThatNothingIsUnacknowledged() async throws {
+    @Test func socket_info_hasNoUnacknowledgedSegments() async throws {
         try await withConnection { accepted, _ in
             let (figures, unsent) = (accepted.info, accepted.unsentBytes)
             let info = try #require(figures)
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    @Test func transfer_readWriteAndEnd_areToldApart() async throws {
+    @Test func transfer_readWriteAndEnd_areDistinguished() async throws {
         try await withConnection { accepted, client in
             let buffer = ByteBuffer(capacity: 65536)
             expect(accepted.receive(into: buffer, limit: 10), .wouldBlock)
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    /// `#expect` would copy the socket that it takes apart.
+    /// `#expect` would copy the noncopyable socket.
     private func expect(_ transfer: Transfer, _ wanted: Transfer, location: SourceLocation = #_sourceLocation) {
         #expect(transfer == wanted, sourceLocation: location)
     }
@@ -173,7 +173,7 @@ import Testing
         return socket.connect(to: address)
     }
 
-    @Test func connect_nobodyListens_isRefusedAtOnce() async throws {
+    @Test func connect_withoutAListener_isRefusedAtOnce() async throws {
         try await Exclusive.run {
             let outcome = try connect(PeerListener.nobody())
             #expect(outcome == .failed(Errno(ECONNREFUSED)))
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    @Test func connect_unixQueueFull_saysTryAgain() async throws {
+    @Test func connect_unixQueueFull_failsWithEAGAIN() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {
                 let listener = try PeerListener(.unix(path: folder + "/full"), backlog: 0)
@@ -205,7 +205,7 @@ import Testing
             let isThereAgain = parcel.take() != nil
             #expect(isThere)
             #expect(!isThereAgain)
-            // Dropped untaken: the descriptor must be closed, which the end of this test checks.
+            // Released without `take`: the descriptor must be closed, which the end of this test checks.
             _ = SocketParcel(try Socket(family: AF_INET))
         }
     }

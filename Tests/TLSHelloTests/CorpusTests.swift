@@ -2,23 +2,23 @@ import Foundation
 import TLSHello
 import Testing
 
-/// What the fuzzer has found worth keeping, and the hellos of programs that it began with.
+/// The fuzzer's corpus, and its initial hellos of real programs.
 @Suite struct CorpusTests {
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .appendingPathComponent("../Fuzz/corpus/hello").standardizedFileURL
 
-    @Test func corpus_isReadInOneWay_howeverItComes() throws {
+    @Test func corpus_hasOneResult_forAnySegmentation() throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path).sorted()
         try #require(names.count >= 20)
         var complete = 0
-        // Nothing at all is an input, too; as a file Foundation would leak what it read that into.
+        // The empty input is not a file, because Foundation leaks the buffer when it reads an empty file.
         for name in [""] + names {
             let bytes = name.isEmpty ? [] : Array(try Data(contentsOf: Self.folder.appendingPathComponent(name)))
             let whole = ReaderTests.read(bytes, piece: bytes.count + 1).reading
             for piece in [1, 7, 100] {
                 let reading = ReaderTests.read(bytes, piece: piece).reading
                 switch (whole, reading) {
-                // Less of it may be there to be shown.
+                // The fault may show fewer first bytes.
                 case (.faulty(.noTLS), .faulty(.noTLS)): break
                 default: #expect(reading == whole, "\(name) in pieces of \(piece)")
                 }
@@ -31,7 +31,7 @@ import Testing
         #expect(complete >= 8)
     }
 
-    /// As programs of today send them, told to ask for `www.example.com` (but for the last).
+    /// Hellos of current programs for `www.example.com` (except the last).
     @Test(
         arguments: [
             ("openssl-3.0", "www.example.com", "h2,http/1.1", 0x0304),
@@ -39,7 +39,7 @@ import Testing
             ("gnutls-3.7", "www.example.com", "h2", 0x0304), ("curl-7.88", "www.example.com", "h2,http/1.1", 0x0304),
             ("python-3.11-split-records", "www.example.com", "", 0x0304), ("openssl-3.0-no-name", nil, "", 0x0304),
         ] as [(String, String?, String, UInt16)])
-    func helloOfAProgram_saysWhatItWasToldTo(
+    func helloOfAProgram_hasItsFields(
         _ file: String, name: String?, applications: String, version: UInt16
     ) throws {
         let bytes = Array(try Data(contentsOf: Self.folder.appendingPathComponent(file)))

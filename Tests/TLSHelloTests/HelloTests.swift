@@ -2,7 +2,7 @@ import TLSHello
 import TestSupport
 import Testing
 
-/// What a whole ClientHello says, and which are none to decide by.
+/// The fields of a ClientHello, and its faults.
 @Suite struct HelloTests {
     private static func read(_ bytes: [UInt8]) -> ClientHelloReader.Reading {
         var reader = ClientHelloReader()
@@ -24,12 +24,12 @@ import Testing
         #expect(hello.version == 0x0304 && hello.side == .client && hello.fault == nil)
     }
 
-    @Test func helloWithoutThem_saysSo() throws {
+    @Test func helloWithoutFields_hasNone() throws {
         let hello = try Self.hello(ClientHello(versions: []).bytes())
         #expect(hello.serverName == nil && hello.applications.isEmpty && hello.version == 0x0303)
     }
 
-    /// Before extensions a hello ended with its compressions (RFC 5246, section 7.4.1.2).
+    /// Without extensions a hello ends with its compression methods (RFC 5246, section 7.4.1.2).
     @Test func helloOlderThanExtensions_isWhole() throws {
         let body: [UInt8] = [3, 1] + Array(repeating: 1, count: 32) + [0, 0, 2, 0, 0x2F, 1, 0]
         let hello = try Self.hello(ClientHello.records([1, 0, 0, UInt8(body.count)] + body, 100))
@@ -42,14 +42,14 @@ import Testing
         #expect(try Self.hello(hello.bytes()).serverName == Array("a.example".utf8))
     }
 
-    /// A kind of name that nobody has defined is passed over.
+    /// A name of an undefined type is ignored.
     @Test func nameOfAnotherKind_isNoHostName() throws {
         var hello = ClientHello()
         hello.more = [(0, ClientHello.serverName(Array("x".utf8), kind: 7))]
         #expect(try Self.hello(hello.bytes()).serverName == nil)
     }
 
-    @Test func whatFollowsTheHello_isNotLookedAt() throws {
+    @Test func bytesAfterTheHello_areIgnored() throws {
         let bytes = ClientHello(name: "a.example").bytes()
         #expect(try Self.hello(bytes + [23, 3, 3, 0, 1, 0]).serverName == Array("a.example".utf8))
         #expect(try Self.hello(bytes + Array("GET /".utf8)).serverName == Array("a.example".utf8))
@@ -77,7 +77,7 @@ import Testing
         #expect(Self.read(hello.bytes()) == .faulty(.malformed), "\(Self.malformed[index].situation)")
     }
 
-    /// Every length in it that can lie: nothing traps, and whatever reads as whole has the name that is in it.
+    /// Changes every length: nothing traps, and a result without a fault has the name in the message.
     @Test func everyByteChanged_isAHelloOrAFault() {
         let bytes = ClientHello(name: "a.example", applications: ["h2"]).bytes(record: 50)
         for place in bytes.indices {
@@ -93,10 +93,10 @@ import Testing
 
     @Test func cutExtensions_areMalformed() {
         let message = ClientHello(name: "a.example", applications: ["h2"]).message
-        // The message says that it is shorter, and its extensions that they are not.
+        // The message's length is reduced, the length of its extensions is not.
         for length in 40..<(message.count - 4) {
             let cut = [1, 0, UInt8(length >> 8), UInt8(length & 0xFF)] + message[4..<(4 + length)]
-            // Without any extension it may end behind its compressions.
+            // It may end after the compression methods, without extensions.
             if length == 43 { continue }
             #expect(Self.read(ClientHello.records(cut, 16_384)) == .faulty(.malformed), "\(length)")
         }

@@ -5,7 +5,7 @@ import Testing
 
 /// A ClientHello in segments and records of any size.
 @Suite struct ReaderTests {
-    /// What comes of bytes when they come in pieces of so many.
+    /// The result for bytes in pieces of `piece` bytes.
     static func read(_ bytes: [UInt8], piece: Int) -> (reading: ClientHelloReader.Reading, after: Int) {
         var reader = ClientHelloReader()
         var count = 0
@@ -41,20 +41,20 @@ import Testing
     @Test(
         arguments: [
             (Array("G".utf8), .noTLS(beginning: [0x47])), ([0x16, 2], .noTLS(beginning: [0x16, 2])),
-            // An alert, a record of nothing, one that is too long.
+            // An alert, an empty record, a record that is too long.
             ([21, 3, 3, 0, 2], .noTLS(beginning: [21, 3, 3, 0, 2])),
             ([22, 3, 1, 0, 0], .noTLS(beginning: [22, 3, 1, 0, 0])),
             ([22, 3, 1, 0x40, 1], .noTLS(beginning: [22, 3, 1, 0x40, 1])),
-            // A ServerHello, and a request for one (RFC 5246, section 7.4.1.1).
+            // A ServerHello, a HelloRequest (RFC 5246, section 7.4.1.1).
             ([22, 3, 1, 0, 1, 2], .noClientHello), ([22, 3, 1, 0, 4, 0], .noClientHello),
-            // Of 16 MiB.
+            // A hello of 16 MiB.
             ([22, 3, 1, 0x40, 0, 1, 0xFF, 0xFF, 0xFF], .tooLong),
-            // Something else between the records of one.
+            // Another record between those of the hello.
             ([22, 3, 1, 0, 5, 1, 0, 1, 0, 0, 23], .malformed), ([22, 3, 1, 0, 2, 1, 0, 22, 3, 1, 0, 0], .malformed),
-            // Version 2 of SSL.
+            // SSL 2.
             ([0x80, 0x2E, 1, 3, 1], .noTLS(beginning: [0x80, 0x2E, 1, 3, 1])),
         ] as [([UInt8], ClientHelloFault)])
-    func whatIsNoHello_isKnownWithTheFirstByteThatCannotBe(bytes: [UInt8], fault: ClientHelloFault) {
+    func otherBytes_areAFaultWithTheFirstInvalidByte(bytes: [UInt8], fault: ClientHelloFault) {
         #expect(Self.read(bytes, piece: 100) == (.faulty(fault), bytes.count))
         let (reading, after) = Self.read(bytes, piece: 1)
         guard case .faulty(let other) = reading else {
@@ -66,7 +66,7 @@ import Testing
         #expect(other == fault && after == bytes.count)
     }
 
-    /// One byte a record, six on the wire: what counts is what came.
+    /// With one byte per record, six on the wire, the limit applies to the bytes on the wire.
     @Test func manyTinyRecords_areReadToTheBoundAndNotBeyond() {
         let fits = ClientHello(name: "a.example", keyShare: 10_000).bytes(record: 1)
         #expect(fits.count < ClientHelloReader.longest)
@@ -83,7 +83,7 @@ import Testing
 
     @Test func helloOfTheGreatestLength_isRead() {
         let empty = ClientHello(name: "a.example", keyShare: 1).message.count - 1
-        // Four records' heads fit beside it.
+        // Leaves room for the record headers.
         let share = ClientHelloReader.longest - empty - 5 * 5
         let bytes = ClientHello(name: "a.example", keyShare: share).bytes()
         guard case .complete = Self.read(bytes, piece: 1460).reading else {
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    /// A client that sends byte by byte must not make it dear: each byte is looked at once, however many came before.
+    /// A client that sends single bytes must not make reading expensive: each byte is examined once.
     @Test(arguments: [1, 1000]) func helloByteByByte_isNotReadAgainAndAgain(record: Int) {
         let bytes = Self.hello.bytes(record: record)
         var records = HandshakeRecords()
@@ -104,9 +104,9 @@ import Testing
         #expect(records.length == looked && records.type == 1)
     }
 
-    // MARK: As far as it is there
+    // MARK: Incomplete hellos
 
-    @Test func cutHello_saysWhatIsThereOfIt() {
+    @Test func truncatedHello_hasItsLeadingFields() {
         let bytes = Self.hello.bytes(record: 300)
         for count in 6..<bytes.count {
             #expect(Hello(beginningOf: bytes.prefix(count))?.side == .client, "\(count)")

@@ -15,7 +15,7 @@ struct SaturatingTests {
         arguments: [
             (0, 1000, 0), (5, 1000, 5000), (.max, 1, .max), (.max, 1_000_000, .max), (1 << 62, 2, .max),
         ] as [(UInt64, UInt64, Int64)])
-    func product_isKeptWithinWhatFits(count: UInt64, unit: UInt64, expected: Int64) {
+    func product_isClamped(count: UInt64, unit: UInt64, expected: Int64) {
         #expect(Int64(saturating: count, times: unit) == expected)
     }
 }

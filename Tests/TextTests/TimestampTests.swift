@@ -22,7 +22,7 @@ struct TimestampTests {
         #expect(text { Timestamp(nanoseconds: nanoseconds).append(to: &$0) } == expected)
     }
 
-    /// As file systems and captures have them: ext4 goes to 2446, tmpfs to the year 292 billion.
+    /// Times of file systems and captures: ext4 reaches the year 2446, tmpfs the year 292 billion.
     @Test(
         arguments: [
             (0, 1, 1), (-1, 999_999_999, -1), (1_795_378_500, 123_999_999, 1_795_378_500_123_999_999),

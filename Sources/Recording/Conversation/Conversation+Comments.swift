@@ -1,7 +1,7 @@
 internal import Sockets
 
 extension Conversation {
-    /// The comment of a segment that has something to say; nil for the others.
+    /// The comment for a segment's occasion; nil without one.
     func comment(_ occasion: Segment.Occasion) -> RecordingComment? {
         switch occasion {
         case .none: nil
@@ -12,8 +12,8 @@ extension Conversation {
         }
     }
 
-    /// The comment of the first segment in an output that the conversation did not begin in. It counts what passed
-    /// before the segment and before the gap that it tells of.
+    /// The comment of a conversation's first segment in an output in which it did not begin. It counts the bytes before
+    /// the segment and before its gap.
     func introduction(_ kind: RecordingComment.Kind, at segment: Segment) -> RecordingComment {
         let own = segment.offset - segment.gapBytes
         let other = passed(Direction(from: segment.direction.destination))

@@ -1,32 +1,32 @@
 public import Sockets
 
-/// The synthetic TCP of one recorded connection: events change it, and it answers each with segments.
+/// The synthetic TCP of one recorded connection: turns events of the relay into segments.
 ///
-/// The relay sees streams, not packets. A conversation makes up packets that could have carried them: numbers follow
-/// from the offsets of the flows (an initial number made of the connection's id, plus one, plus the offset, wrapping at
-/// 2^32), receivers acknowledge at least every 256 KiB and before a FIN, and each flow ends with a FIN of its own. Two
-/// writers that are told the same events make the same packets.
+/// The relay handles streams, not packets, so a conversation synthesises packets that could have carried them. Sequence
+/// numbers follow from the flows' offsets (an initial number derived from the connection's ID, plus one, plus the
+/// offset, modulo 2^32); receivers acknowledge at least every 256 KiB and before a FIN; each flow ends with its own
+/// FIN. The same events always produce the same packets.
 ///
-/// Owned by whoever records, on one thread at a time. Data and FINs allocate nothing. Times are nanoseconds since
-/// 1970 UTC, offsets count the bytes that a flow's destination took since the connection began, recorded or not.
+/// Owned by a recorder, on one thread at a time. Data and FINs allocate nothing. Times are nanoseconds since 1970 UTC;
+/// offsets count the bytes delivered to a flow's destination since the connection began, recorded or not.
 public final class Conversation {
-    /// What is fixed about the connection.
+    /// The constant properties of the connection.
     public let origin: ConversationOrigin
-    /// The address connected, or tried last; nil before that.
+    /// The connected upstream address, or the last one tried; nil before that.
     public private(set) var upstreamAddress: SocketAddress?
-    /// How the connection ended; nil until it did.
+    /// How the connection ended; nil while it is open.
     public private(set) var end: ConversationEnd?
-    /// The connection's number, as in `origin`.
+    /// The connection's ID, as in `origin`.
     public let id: UInt64
     let path: PacketPath
     private var up: FlowSequence
     private var down: FlowSequence
     private var isJoining = false
 
-    /// How many bytes a receiver leaves unacknowledged at the most.
+    /// The largest number of unacknowledged bytes.
     static let largestUnacknowledged: UInt64 = 256 * 1024
 
-    /// A conversation of which nothing has happened yet.
+    /// A conversation before its first event.
     public init(_ origin: ConversationOrigin) {
         id = origin.id
         self.origin = origin
@@ -36,8 +36,8 @@ public final class Conversation {
         down = FlowSequence(initial: UInt32(truncatingIfNeeded: numbers))
     }
 
-    /// Spreads ids, which follow each other, over all numbers: the finaliser of SplitMix64 (Steele, Lea and Flood,
-    /// "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014).
+    /// Spreads consecutive IDs over all numbers: the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast Splittable
+    /// Pseudorandom Number Generators", OOPSLA 2014).
     private static func scatter(_ id: UInt64) -> UInt64 {
         var bits = id &+ 0x9E37_79B9_7F4A_7C15
         bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -45,14 +45,14 @@ public final class Conversation {
         return bits ^ (bits >> 31)
     }
 
-    /// How many bytes of a flow passed since the connection began, as far as events told.
+    /// Bytes of a flow since the connection began, according to the events so far.
     public func passed(_ direction: Direction) -> UInt64 {
         direction == .up ? up.passed : down.passed
     }
 
-    // MARK: Its beginning
+    // MARK: Start
 
-    /// The client was accepted, at the moment that the origin tells: the SYN.
+    /// The client was accepted, at the origin's time: returns the SYN.
     public func accepted() -> Segment {
         up.hasBegun = true
         var syn = bare(.up, [.syn], time: origin.accepted)
@@ -61,7 +61,7 @@ public final class Conversation {
         return syn
     }
 
-    /// The upstream was connected: the second and the third segment of the handshake.
+    /// The upstream was connected: returns the second and third segment of the handshake.
     public func connected(
         time: Int64, upstreamAddress: SocketAddress
     ) -> (synAck: Segment, ack: Segment) {
@@ -74,8 +74,8 @@ public final class Conversation {
         return (synAck, bare(.up, [.ack], time: time))
     }
 
-    /// Makes a fresh conversation that of a connection which is open already: there is no handshake, and the next
-    /// segment says that the recording starts in the middle.
+    /// Turns a new conversation into that of an open connection: there is no handshake, and the next segment's comment
+    /// says that the recording starts in the middle.
     public func resumed(
         upOffset: UInt64, downOffset: UInt64, isConnected: Bool, upHasEnded: Bool = false, downHasEnded: Bool = false,
         upstreamAddress: SocketAddress? = nil
@@ -92,18 +92,18 @@ public final class Conversation {
         isJoining = true
     }
 
-    // MARK: Its data
+    // MARK: Data
 
-    /// Bytes passed; `offset` is that of the first one, and what lies between it and the flow's last byte is a gap.
-    /// The segments come from `next`, until it answers nil, before any other event is told.
+    /// Bytes were relayed. `offset` is the first byte's; a distance from the flow's last byte is a gap. The caller gets
+    /// the segments from `next` until it returns nil, before it reports another event.
     public func beginData(direction: Direction, offset: UInt64, count: Int, time: Int64) -> DataCursor {
         let gap = direction == .up ? up.skip(to: offset) : down.skip(to: offset)
-        // The gap's bytes must not be acknowledged before a segment after it shows that they were there.
+        // The gap's bytes must not be acknowledged before the segment that follows the gap.
         if gap > 0 { acknowledge(direction) }
         return DataCursor(direction: direction, time: time, remaining: count, gap: gap)
     }
 
-    /// The next segment of the event: data, or the receiver's acknowledgement where it is due; nil at the end.
+    /// The next segment of the event: data, or the receiver's acknowledgement if it is due; nil at the end.
     public func next(_ cursor: inout DataCursor) -> Segment? {
         guard cursor.remaining > 0 else { return nil }
         return cursor.direction == .up ? next(&cursor, &up, to: &down) : next(&cursor, &down, to: &up)
@@ -115,8 +115,8 @@ public final class Conversation {
     ) -> Segment {
         let count = min(cursor.remaining, Segment.largestPayload)
         let unacknowledged = flow.passed &- flow.acknowledged
-        // Until a receiver has acknowledged data, Wireshark takes its window for what the handshake's segments say, not
-        // scaled, and calls a segment that ends exactly there a full window.
+        // Before the first acknowledgement of data, Wireshark uses the unscaled window of the handshake and reports a
+        // segment that ends exactly there as a full window.
         let largest = flow.acknowledged == 0 ? UInt64(Segment.largestPayload) : Self.largestUnacknowledged
         if unacknowledged > 0, unacknowledged &+ UInt64(count) > largest {
             return bare(
@@ -133,10 +133,10 @@ public final class Conversation {
         return segment
     }
 
-    // MARK: Its end
+    // MARK: End
 
-    /// A flow ended with a FIN. `offset` is the length of the flow where it is known: bytes that are missing at its end
-    /// are a gap before the FIN. No FIN comes twice.
+    /// A flow ended with a FIN. `offset` is the length of the flow if known: bytes missing at its end are a gap before
+    /// the FIN. Returns each flow's FIN only once.
     public func ended(
         direction: Direction, offset: UInt64? = nil, time: Int64
     ) -> (acknowledgement: Segment?, fin: Segment?) {
@@ -153,9 +153,9 @@ public final class Conversation {
         return (acknowledgement, fin)
     }
 
-    /// The connection ended. FIN after FIN it is the FINs that did not go yet and the last acknowledgement; any other
-    /// way it is a reset by whoever ended it, by the listener's side where that was Tapline. The last segment carries
-    /// the comment with the end's reason and the sums.
+    /// The connection ended. Returns the outstanding FINs and the last acknowledgement if both flows ended with a FIN;
+    /// otherwise a reset from the side that ended the connection, or from the listener's side if Tapline did. The last
+    /// segment has the comment with the reason and the totals.
     public func closed(_ end: ConversationEnd) -> [Segment] {
         self.end = end
         var segments: [Segment] = []
@@ -177,22 +177,22 @@ public final class Conversation {
     private func reset(by direction: Direction, _ end: ConversationEnd) -> Segment {
         let gap = skip(direction, to: direction == .up ? end.upEnd : end.downEnd)
         var reset = bare(direction, [.rst, .ack], time: end.time)
-        // Who refuses a SYN has no number of its own yet: RFC 9293, section 3.5.2, answers with 0.
+        // A reset that refuses a SYN has the sequence number 0 (RFC 9293, section 3.5.2).
         if direction == .down, !down.hasBegun { reset.sequence = 0 }
         reset.gapBytes = gap
         return reset
     }
 
-    /// The recording stops while the connection is open: an acknowledgement that says so.
+    /// The recording stops while the connection is open: returns an acknowledgement with that comment.
     public func stopped(time: Int64) -> Segment {
         var segment = lastAcknowledgement(time: time)
         segment.occasion = .stopped
         return segment
     }
 
-    /// An acknowledgement without data. Where nothing is left to acknowledge it must be none that Wireshark takes for
-    /// a duplicate: before the handshake's answer it is the listener's side that speaks for the first time, after it
-    /// the client acknowledges one byte less than it did, as an acknowledgement that was overtaken would.
+    /// An acknowledgement without data. If nothing is left to acknowledge, Wireshark must not report a duplicate:
+    /// before the SYN-ACK it is the listener's first segment; later the client acknowledges one byte less than before,
+    /// like an acknowledgement that arrived late.
     private func lastAcknowledgement(time: Int64) -> Segment {
         if up.isAcknowledgementDue || !down.hasBegun { return bare(.down, [.ack], time: time) }
         let isLate = !down.isAcknowledgementDue
@@ -203,8 +203,7 @@ public final class Conversation {
 
     // MARK: Segments
 
-    /// A segment without payload at the place where its flow stands. It acknowledges all of the other flow, unless
-    /// that one has not begun.
+    /// A segment without payload at the flow's present position. It acknowledges all of the other flow, if begun.
     private func bare(_ direction: Direction, _ flags: Segment.Flags, time: Int64) -> Segment {
         direction == .up
             ? bare(direction, flags, time: time, from: up, to: &down)
@@ -235,14 +234,14 @@ public final class Conversation {
         if direction == .up { up.acknowledge() } else { down.acknowledge() }
     }
 
-    /// Moves a flow on to its length where that is known; returns how many bytes of it are missing.
+    /// Advances a flow to its length if known; returns the number of missing bytes.
     private func skip(_ direction: Direction, to length: UInt64?) -> UInt64 {
         guard let length, length > passed(direction) else { return 0 }
         return direction == .up ? up.skip(to: length) : down.skip(to: length)
     }
 }
 
-/// Where one event's data stand between two segments: see `Conversation.next`.
+/// The position in one event's data; see `Conversation.next`.
 public struct DataCursor {
     let direction: Direction
     let time: Int64

@@ -1,7 +1,7 @@
-/// What is kept by the ids of connections, mostly found without hashing: ids follow each other, so the last bits of the
-/// ids that are open at a time differ, or nearly.
+/// A dictionary by connection ID with a direct-mapped cache, so that most lookups need no hashing: IDs are consecutive,
+/// so the low bits of open connections' IDs rarely collide.
 ///
-/// A value, for one thread at a time. An id is never used again after it was removed.
+/// A value, for one thread at a time. An ID must not be used again after its removal.
 @frozen
 public struct IDTable<Value> {
     @usableFromInline
@@ -17,19 +17,19 @@ public struct IDTable<Value> {
     }
 
     @usableFromInline var values: [UInt64: Value] = [:]
-    /// Of the ids that end in the same bits, the one that was looked up last. A power of two of them.
+    /// The cache: for each value of the low bits, the ID looked up last. The count is a power of two.
     @usableFromInline var slots: [Slot?]
 
-    /// So many slots are 1 MiB, and past them hashing is the least of it.
+    /// The largest cache, 1 MiB. With more connections the cost of hashing is negligible.
     @usableFromInline static var mostSlots: Int { 32 << 10 }
 
-    /// A table that holds nothing.
+    /// An empty table.
     @inlinable
     public init() {
         slots = Array(repeating: nil, count: 64)
     }
 
-    /// Looks an id up, adds or replaces its value, or removes it with nil.
+    /// The value of an ID. Setting nil removes it.
     @inlinable
     public subscript(id: UInt64) -> Value? {
         @inline(__always)
@@ -59,7 +59,7 @@ public struct IDTable<Value> {
         return value
     }
 
-    /// Takes what is kept of an id.
+    /// Removes an ID and returns its value.
     @inlinable
     public mutating func removeValue(forKey id: UInt64) -> Value? {
         defer { self[id] = nil }

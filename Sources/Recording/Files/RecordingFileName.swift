@@ -2,14 +2,14 @@ internal import Text
 
 /// The name of a recording's file: `RELAY.20261122T201500.123Z.pcapng`.
 ///
-/// The part after the relay's name has a fixed length, so the files of relays whose names begin alike are told apart.
+/// The part after the relay's name has a fixed length, so relays whose names share a prefix have distinct files.
 public struct RecordingFileName: Hashable, Sendable {
     /// The relay's name.
     public let relay: String
-    /// When it was begun, milliseconds since 1970 UTC. Names of one relay sort by it.
+    /// The start time, milliseconds since 1970 UTC. The names of one relay sort by it.
     public let milliseconds: Int64
 
-    /// The name of a file begun at a moment, nanoseconds since 1970 UTC.
+    /// The name of a file that starts at a time, nanoseconds since 1970 UTC.
     public init(relay: String, nanoseconds: Int64) {
         self.init(relay: relay, milliseconds: nanoseconds / 1_000_000)
     }
@@ -19,15 +19,15 @@ public struct RecordingFileName: Hashable, Sendable {
         self.milliseconds = milliseconds
     }
 
-    /// The name to try when there is a file of this one.
+    /// The next name to try if this one exists.
     public var next: RecordingFileName { RecordingFileName(relay: relay, milliseconds: milliseconds + 1) }
 
-    /// What comes after the time.
+    /// The suffix.
     public static let ending = ".pcapng"
-    /// The shape of the time: a digit where a 0 stands, else the character itself.
+    /// The pattern of the time: 0 stands for any digit, every other character for itself.
     private static let shape = Array(".00000000T000000.000Z".utf8)
 
-    /// Whether a name in a directory is that of a relay's recording.
+    /// Whether a file name is that of a relay's recording.
     public static func isRecording(_ name: String, of relay: String) -> Bool {
         guard name.hasSuffix(ending) else { return false }
         let stem = name.utf8.dropLast(ending.utf8.count)
@@ -43,7 +43,7 @@ extension RecordingFileName: CustomStringConvertible {
     public var description: String {
         var time: [UInt8] = []
         Timestamp(nanoseconds: milliseconds * 1_000_000).append(to: &time)
-        // A time without the marks that file names do not like: 2026-11-22T20:15:00.123Z.
+        // 2026-11-22T20:15:00.123Z without hyphens and colons.
         time.removeAll { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ":") }
         return relay + "." + String(decoding: time, as: UTF8.self) + Self.ending
     }

@@ -1,30 +1,30 @@
 public import Sockets
 
-/// The files of one relay's recording, one after the other in a directory that is held open.
+/// The sequence of files of one relay's recording, in an open directory.
 ///
-/// Confined to the recorder's thread. It makes, cuts, closes and removes files; what stands in them, and when to change
-/// over to the next, others decide.
+/// Confined to the recorder's thread. It creates and removes files; `RecordingStream` writes them and rotates.
 public struct RecordingFiles: Sendable {
     private var directory: Directory
     private let relay: String
-    /// How many closed files stay; 0: all.
+    /// The number of closed files to keep; 0: all.
     private let keep: Int
     private var current: String?
-    /// The name of the file that was begun last.
+    /// The name of the latest file.
     private var last: RecordingFileName?
 
-    /// Files of a relay in a directory, of which so many stay when they are closed; 0: all of them.
+    /// Files of a relay in a directory; the latest `keep` closed ones are kept (0: all).
     public init(directory: Directory, relay: String, keep: Int) {
         self.directory = directory
         self.relay = relay
         self.keep = keep
     }
 
-    /// Begins the next file at a moment, nanoseconds since 1970 UTC.
+    /// Creates the next file for a time, nanoseconds since 1970 UTC.
     public mutating func begin(at time: Int64) throws(SystemError) -> RecordingFile {
         var name = RecordingFileName(relay: relay, nanoseconds: time)
-        // Names follow each other as the files do, also where several are begun within a millisecond and the first of
-        // them are gone: by their names the oldest are found. A clock that was set back is followed.
+        // Names must sort in the order of creation, because the oldest files are found by name. So they increase also
+        // if several files are created within a millisecond and some of them were removed. If the clock was set back,
+        // the names follow it.
         if let last, name.milliseconds <= last.milliseconds, last.milliseconds - name.milliseconds < 1000 {
             name = last.next
         }
@@ -37,7 +37,7 @@ public struct RecordingFiles: Sendable {
                 last = name
                 return file
             } catch {
-                // Removed and made anew: the one that is held is not what its path means any more.
+                // The directory was removed and created again, so the open one is stale.
                 if error == .missing, let again = try? Directory(path: directory.path), isFirstTry {
                     isFirstTry = false
                     directory = again
@@ -52,28 +52,28 @@ public struct RecordingFiles: Sendable {
         throw SystemError("make the recording \(directory.path)/\(name)", .exists)
     }
 
-    /// The file that was begun last is not wanted.
+    /// Removes the latest file because it is not needed.
     public mutating func discard() {
-        // Whoever removed it before did what was wanted.
+        // An error is ignored: the file may already have been removed.
         if let current { try? directory.remove(current) }
         current = nil
     }
 
-    /// The file that was begun last is closed: removes the oldest closed ones beyond those that stay, whichever process
-    /// made them; those that a process still writes neither count nor go. Returns the names that could not be removed,
-    /// with the reason.
+    /// The latest file was closed. Removes the oldest closed files beyond the number to keep, whichever process created
+    /// them; files that a process still writes are neither counted nor removed. Returns the names that could not be
+    /// removed, with the errors.
     public mutating func ended() -> [(name: String, error: Errno)] {
         let closed = current
         current = nil
         return removeOld(closed)
     }
 
-    /// `closed` was closed a moment ago, and its owner may not have let go of it yet.
+    /// `closed` counts as closed although its lock may not have been released yet.
     private func removeOld(_ closed: String?) -> [(name: String, error: Errno)] {
         guard keep > 0 else { return [] }
         let all = directory.files().filter { RecordingFileName.isRecording($0, of: relay) }
         guard all.count > keep else { return [] }
-        // What another process writes is not closed, and not ours to remove: during an upgrade two record the same relay.
+        // During an upgrade two processes record the same relay, so files that another process writes are left alone.
         let names = all.filter { $0 == closed || !directory.isBeingWritten($0) }.sorted()
         var failed: [(name: String, error: Errno)] = []
         for name in names.dropLast(keep) {

@@ -1,10 +1,10 @@
 internal import Sockets
 
-/// The interfaces of one pcapng output, one for each listener, and what they counted; part of a `PcapngOutput`.
+/// The interfaces of one pcapng output, one for each listener, and their counters; part of a `PcapngOutput`.
 ///
-/// It grows with the listeners, relays and upstreams that a configuration names, never with connections.
+/// It grows with the configured listeners, relays and upstreams, not with connections.
 struct InterfaceTable {
-    /// What tells interfaces apart. The upstream is part of it, for a reload can give a relay another one.
+    /// The identity of an interface. It includes the upstream, because a reload can change a relay's upstream.
     struct Key: Hashable {
         let relay: String
         let listener: SocketAddress
@@ -17,37 +17,37 @@ struct InterfaceTable {
         }
     }
 
-    /// What one interface counted.
+    /// The counters of an interface.
     struct Counts {
         var started: Int64
         var packets: UInt64 = 0
         var drops: UInt64 = 0
-        /// Of the drops, those that no packet has told of yet.
-        var untoldDrops: UInt64 = 0
+        /// Drops that no packet has reported yet.
+        var pendingDrops: UInt64 = 0
 
         @inline(__always)
         mutating func count(drops: UInt64) -> UInt64 {
             packets &+= 1
             self.drops &+= drops
-            let told = untoldDrops &+ drops
-            untoldDrops = 0
-            return told
+            let reported = pendingDrops &+ drops
+            pendingDrops = 0
+            return reported
         }
     }
 
     private(set) var indices: [Key: Int] = [:]
     private(set) var counts: [Counts] = []
-    /// Drops of listeners that have no interface yet.
+    /// Drops of listeners without an interface.
     private var earlyDrops: [Key: UInt64] = [:]
 
-    /// The number of a conversation's interface; writes its block when it is new.
+    /// The index of a conversation's interface; writes the block of a new one.
     mutating func index(of origin: ConversationOrigin, time: Int64, in buffer: OutputBuffer) -> Int {
         let key = Key(origin)
         if let index = indices[key] { return index }
         let block = PcapngBlock(.interface, in: buffer)
         buffer.append(littleEndian: PcapngBlock.linkTypeRaw)
         buffer.append(littleEndian: UInt16(0))
-        // No limit on the length of packets.
+        // Snap length 0: no limit.
         buffer.append(littleEndian: UInt32(0))
         buffer.append(option: .second, text: "\(key.relay) \(key.listener)")
         buffer.append(option: .third, text: "to \(key.upstream)")
@@ -57,29 +57,29 @@ struct InterfaceTable {
         buffer.padToFour()
         block.endWithOptions(in: buffer)
         let early = earlyDrops.removeValue(forKey: key) ?? 0
-        counts.append(Counts(started: time, drops: early, untoldDrops: early))
+        counts.append(Counts(started: time, drops: early, pendingDrops: early))
         indices[key] = counts.count - 1
         return counts.count - 1
     }
 
-    /// Counts a packet that is written, and drops that were found just before it; returns the drops to tell of.
+    /// Counts a written packet and the drops directly before it; returns the drops that the packet has to report.
     @inline(__always)
     mutating func count(packetOn index: Int, drops: UInt64) -> UInt64 {
         counts[index].count(drops: drops)
     }
 
-    /// Counts segments that were left out.
+    /// Counts dropped segments.
     mutating func count(drops: UInt64, of origin: ConversationOrigin) {
         let key = Key(origin)
         if let index = indices[key] {
             counts[index].drops &+= drops
-            counts[index].untoldDrops &+= drops
+            counts[index].pendingDrops &+= drops
         } else {
             earlyDrops[key, default: 0] &+= drops
         }
     }
 
-    /// Appends the statistics of every interface. Received are, as in libpcap's `pcap_stats`, dropped packets too.
+    /// Appends the statistics of every interface. As in libpcap's `pcap_stats`, received packets include dropped ones.
     func appendStatistics(time: Int64, to buffer: OutputBuffer) {
         for (index, counts) in counts.enumerated() {
             let block = PcapngBlock(.statistics, in: buffer)

@@ -1,14 +1,14 @@
 internal import Sockets
 
-/// Writes the packet of a segment: IPv4 (RFC 791) or IPv6 (RFC 8200), then TCP (RFC 9293), with valid checksums.
+/// Writes a segment's packet: IPv4 (RFC 791) or IPv6 (RFC 8200), then TCP (RFC 9293), with valid checksums.
 struct PacketHeaders {
-    /// Every window; with the scale of the handshake that is 1 GiB, so no receiver ever looks slow.
+    /// The window of every segment: 1 GiB with the handshake's scale, so that no receiver looks slow.
     private static let window: UInt16 = 0xFFFF
     private static let windowScale: UInt8 = 14
     private static let timeToLive: UInt8 = 64
     private static let protocolTCP: UInt64 = 6
 
-    /// How long the packet of a segment is.
+    /// The length of a segment's packet.
     @inline(__always)
     static func packetCount(_ segment: Segment, _ path: PacketPath) -> Int {
         (path.isIPv6 ? 40 : 20) + tcpHeaderCount(segment) + segment.payloadCount
@@ -19,7 +19,7 @@ struct PacketHeaders {
         segment.flags.contains(.syn) ? 28 : 20
     }
 
-    /// Appends the packet. The payload is the part of the event's bytes that the segment names.
+    /// Appends the packet. `payload` holds all of the event's bytes; the segment selects its part.
     @inline(__always)
     static func append(_ segment: Segment, _ path: PacketPath, payload: RawSpan, to buffer: OutputBuffer) {
         let tcpCount = tcpHeaderCount(segment) + segment.payloadCount
@@ -40,8 +40,7 @@ struct PacketHeaders {
         let source = isUp ? path.client.low : path.server.low
         let destination = isUp ? path.server.low : path.client.low
         buffer.append(count: 20) { header in
-            // Version 4, five words of header; then "do not fragment", so that the identification 0 means nothing
-            // (RFC 6864).
+            // Version 4, five words of header; then "do not fragment", so that identification 0 is ignored (RFC 6864).
             header.store(bigEndian: UInt64(0x4500) << 48 | UInt64(total) << 32 | 0x4000, at: 0)
             header.store(bigEndian: UInt32(lifeAndProtocol) << 16 | UInt32(sum), at: 8)
             header.store(bigEndian: source << 32 | destination & 0xFFFF_FFFF, at: 12)
@@ -78,10 +77,10 @@ struct PacketHeaders {
             header.store(bigEndian: UInt64(ports) << 32 | UInt64(segment.sequence), at: 0)
             header.store(
                 bigEndian: UInt64(segment.acknowledgement) << 32 | UInt64(lengthAndFlags) << 16 | UInt64(window), at: 8)
-            // The checksum, known when the payload is there, and the urgent pointer.
+            // The checksum, patched after the payload, and the urgent pointer.
             header.store(bigEndian: UInt32(0), at: 16)
         }
-        // The pseudo-header is the same sum for IPv4 and IPv6 (RFC 9293, section 3.1).
+        // The pseudo-header has the same sum for IPv4 and IPv6 (RFC 9293, section 3.1).
         var sum = path.addressSum + protocolTCP + UInt64(tcpCount)
         sum += UInt64(ports) + UInt64(segment.sequence) + UInt64(segment.acknowledgement)
         sum += UInt64(lengthAndFlags) + UInt64(window)
@@ -101,8 +100,8 @@ struct PacketHeaders {
         buffer.patch(bigEndian: checksum(sum), at: checksumOffset)
     }
 
-    /// The ones' complement of the ones'-complement sum (RFC 1071), of words of 16 bits or of 32, which add up to the
-    /// same when the carries are folded in.
+    /// The ones' complement of a ones'-complement sum (RFC 1071) of 16-bit or 32-bit words, which are equal once the
+    /// carries are folded in.
     @inline(__always)
     private static func checksum(_ sum: UInt64) -> UInt16 {
         var folded = (sum & 0xFFFF_FFFF) &+ (sum >> 32)

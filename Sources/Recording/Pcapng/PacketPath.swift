@@ -1,13 +1,13 @@
 internal import Sockets
 
-/// The addresses that the packets of a conversation carry, ready for headers; a trivial value.
+/// The addresses of a conversation's packets, prepared for headers; a trivial value.
 ///
-/// The client's packets go from its real address and port to the address that it reached, with the upstream's port in
-/// place of the listener's, by which Wireshark picks the protocol. A Unix socket has neither and gets a stand-in: a
-/// client on one is 127.85.X.Y with the port 49152 + id % 16384, X.Y being the next 16 bits of the connection's id; a
-/// Unix listener is 127.0.0.1. Where the upstream is a Unix socket the listener's own port stands, and 1 if both are.
+/// The client's packets go from its real address and port to the address that it reached. Their destination port is the
+/// upstream's, not the listener's, because Wireshark chooses the protocol by it. Unix sockets get substitutes: a client
+/// is 127.85.X.Y with port 49152 + ID % 16384, where X.Y are the next 16 bits of the connection's ID; a listener is
+/// 127.0.0.1. If the upstream is a Unix socket, the listener's port is used, or 1 if both are Unix sockets.
 struct PacketPath {
-    /// Whether the packets are IPv6; an IPv4 address among them stands in its mapped form.
+    /// Whether the packets are IPv6; then an IPv4 address is in its mapped form.
     let isIPv6: Bool
     let client: IPv6Address
     let server: IPv6Address
@@ -44,7 +44,7 @@ extension SocketAddress {
         if case .ipv6 = self { true } else { false }
     }
 
-    /// The address as 128 bits, an IPv4 one in its mapped form (RFC 4291, section 2.5.5.2).
+    /// The address as 128 bits; IPv4 in its mapped form (RFC 4291, section 2.5.5.2).
     fileprivate var wide: IPv6Address {
         switch self {
         case .ipv4(let address, _): IPv6Address(high: 0, low: 0xFFFF_0000_0000 | UInt64(address.bits))
@@ -55,7 +55,7 @@ extension SocketAddress {
 }
 
 extension IPv6Address {
-    /// The last 32 bits, which are the address where it is a mapped IPv4 one.
+    /// The last 32 bits: the IPv4 address of a mapped one.
     var ipv4Bits: UInt64 { low & 0xFFFF_FFFF }
 }
 

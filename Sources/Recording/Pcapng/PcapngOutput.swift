@@ -1,27 +1,24 @@
 public import Sockets
 
-/// One pcapng output, a file or a live stream, as the blocks that it is made of.
+/// An encoder for one pcapng output, a file or a live stream.
 ///
-/// It knows what the output has been told already: its interfaces, its conversations, its names. A value, owned by
-/// whoever writes, on one thread at a time: a copy taken before a batch puts everything back when the batch could not
-/// be written. Rotation is a fresh value for each file.
+/// It keeps the interfaces, conversations and names that were already written. A value, owned by the writer, on one
+/// thread at a time. Each file needs a new value.
 public struct PcapngOutput {
-    /// What an output that a conversation did not begin in comes after.
+    /// How to introduce a conversation that did not begin in this output.
     public enum Kind: Hashable, Sendable {
-        /// The first file of a recording, or a live stream: what was open before is joined in its middle.
+        /// The first file of a recording, or a live stream: the recording joins an open connection.
         case first
-        /// A file after another one: what was open before goes on from there.
+        /// A later file: the conversation continues from the previous one.
         case continuation
     }
 
-    /// How many packets it was given, of all interfaces.
-    public private(set) var packets: UInt64 = 0
     private let application: String
     private let kind: Kind
     private var interfaces = InterfaceTable()
-    /// The interface of each conversation that was introduced and has not ended.
+    /// The interface of each conversation that has a packet in this output and has not ended.
     private var introduced = IDTable<Int>()
-    /// What this output left out of a conversation and has not told yet; nearly always empty.
+    /// Omitted bytes of conversations that no packet has reported yet; nearly always empty.
     private var omissions: [UInt64: Omission] = [:]
     private var names: Set<Name> = []
 
@@ -35,10 +32,10 @@ public struct PcapngOutput {
         let name: String
     }
 
-    /// Past so many names they are told anew, so that names that change for ever do not fill the memory.
+    /// The limit of remembered names, so that changing names cannot fill the memory. Past it, names are written again.
     private static let mostNames = 4096
 
-    /// An output that nothing was written to. `application` is Tapline's name and version, as `tapline 1.0`.
+    /// An output before its first block. `application` is Tapline's name and version, such as `tapline 1.0`.
     public init(application: String, kind: Kind = .first) {
         self.application = application
         self.kind = kind
@@ -46,7 +43,7 @@ public struct PcapngOutput {
 
     // MARK: Beginning and end
 
-    /// Appends the block that every pcapng file begins with.
+    /// Appends the section header block, which begins every pcapng file.
     public mutating func begin(into buffer: OutputBuffer) {
         let block = PcapngBlock(.section, in: buffer)
         // The byte-order magic, version 1.0, and a section of unknown length.
@@ -58,15 +55,15 @@ public struct PcapngOutput {
         block.endWithOptions(in: buffer)
     }
 
-    /// Appends the statistics of the interfaces, at the end of the file or of the recording.
+    /// Appends the statistics of the interfaces, at the end of the file.
     public mutating func end(time: Int64, into buffer: OutputBuffer) {
         interfaces.appendStatistics(time: time, to: buffer)
     }
 
     // MARK: Packets
 
-    /// Appends a segment of a conversation that has just made it, and before it the blocks that it needs: its
-    /// interface, and the upstream's name. `payload` is all of the bytes of the event that the segment was made of.
+    /// Appends a segment that the conversation has just created, preceded by any missing blocks for its interface and
+    /// the upstream's name. `payload` holds all bytes of the event.
     public mutating func append(
         _ segment: Segment, of conversation: Conversation, payload: RawSpan, to buffer: OutputBuffer
     ) {
@@ -77,7 +74,6 @@ public struct PcapngOutput {
         let omitted = omissions.isEmpty ? 0 : takeOmission(id, segment.direction)
         let gap = segment.gapBytes &+ omitted
         let drops = interfaces.count(packetOn: interface, drops: segment.gapSegments)
-        packets &+= 1
 
         let packetCount = PacketHeaders.packetCount(segment, conversation.path)
         buffer.reserve(packetCount + 128)
@@ -92,7 +88,7 @@ public struct PcapngOutput {
         }
         PacketHeaders.append(segment, conversation.path, payload: payload, to: buffer)
         buffer.padToFour()
-        // As seen from the listener: what the client sent is inbound (1), what it gets is outbound (2).
+        // From the listener's view: bytes from the client are inbound (1), bytes to the client outbound (2).
         buffer.append(option: .second, number: UInt32(segment.direction == .up ? 1 : 2))
         if drops > 0 { buffer.append(option: .fourth, number: drops) }
         if known == nil || segment.occasion != .none || gap > 0 {
@@ -126,10 +122,10 @@ public struct PcapngOutput {
         if let comment = conversation.comment(segment.occasion) { buffer.append(comment: comment) }
     }
 
-    // MARK: What was left out
+    // MARK: Omissions
 
-    /// This output leaves bytes out that its conversation has counted as passed, for its disk is full or its reader too
-    /// slow: the next packet of the interface and the next segment of the flow will tell.
+    /// Notes bytes of a conversation that this output omits, because its disk is full or its reader too slow. The next
+    /// packet of the interface and the next segment of the flow report them.
     public mutating func dropped(
         _ conversation: Conversation, direction: Direction, bytes: UInt64, segments: UInt64
     ) {
@@ -141,22 +137,14 @@ public struct PcapngOutput {
         }
     }
 
-    /// This output leaves out a segment, with the gap that it would have told of.
-    public mutating func dropped(_ segment: Segment, of conversation: Conversation) {
-        dropped(
-            conversation, direction: segment.direction, bytes: UInt64(segment.payloadCount) &+ segment.gapBytes,
-            segments: 1 &+ segment.gapSegments)
-        if segment.isLast { forget(conversation.id) }
-    }
-
-    /// How many bytes of a flow it left out and has not told of yet.
+    /// Omitted bytes of a flow that no segment has reported yet.
     public func omitted(of id: UInt64, _ direction: Direction) -> UInt64 {
         guard let omission = omissions[id] else { return 0 }
         return direction == .up ? omission.up : omission.down
     }
 
-    /// Nothing more will come of a conversation.
-    public mutating func forget(_ id: UInt64) {
+    /// Forgets a conversation after its last segment.
+    private mutating func forget(_ id: UInt64) {
         introduced[id] = nil
         omissions[id] = nil
     }
@@ -174,7 +162,7 @@ public struct PcapngOutput {
 
     // MARK: Names
 
-    /// Tells once by which name an upstream's address was found.
+    /// Appends a name resolution block for the upstream's address, once per name and address.
     private mutating func appendName(of conversation: Conversation, to buffer: OutputBuffer) {
         guard let name = conversation.origin.upstreamName, let address = conversation.upstreamAddress else { return }
         if names.count >= Self.mostNames { names.removeAll() }
@@ -200,7 +188,7 @@ public struct PcapngOutput {
         buffer.append(Array(text))
         buffer.append(UInt8(0))
         buffer.padToFour()
-        // The record that ends the records.
+        // nrb_record_end.
         buffer.append(littleEndian: UInt32(0))
         block.end(in: buffer)
     }

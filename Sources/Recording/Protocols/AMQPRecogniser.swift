@@ -1,4 +1,4 @@
-/// AMQP by the protocol header of its client (AMQP 0-9-1, section 4.2.2; AMQP 1.0, section 2.2).
+/// Recognises AMQP by the client's protocol header (AMQP 0-9-1, section 4.2.2; AMQP 1.0, section 2.2).
 enum AMQPRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
         guard up.starts(with: "AMQP"), let kind = up.byte(at: 4), let major = up.byte(at: 5),

@@ -1,5 +1,5 @@
-/// Protocols whose server greets with a line: SSH (RFC 4253, section 4.2), SMTP (RFC 5321), FTP (RFC 959), IMAP
-/// (RFC 9051), POP3 (RFC 1939).
+/// Recognises protocols whose server sends a greeting line: SSH (RFC 4253, section 4.2), SMTP (RFC 5321), FTP (RFC
+/// 959), IMAP (RFC 9051), POP3 (RFC 1939).
 enum BannerRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
         if let ssh = ssh(down) ?? ssh(up) { return ssh }
@@ -26,7 +26,8 @@ enum BannerRecogniser {
         if greeting.starts(with: "* OK") || greeting.starts(with: "* PREAUTH") {
             return Protocol(.imap, String(words.dropFirst(2)))
         }
-        // An answer of Redis starts alike: POP3 speaks first, so its client has said nothing or a command of POP3's.
+        // A Redis reply may begin the same way. A POP3 server speaks first: its client has sent nothing or a POP3
+        // command.
         if greeting.starts(with: "+OK"), greeting.count > 3 || isPOP3(up) {
             guard up.isEmpty || isPOP3(up) else { return nil }
             return Protocol(.pop3, String(words.dropFirst(4)))

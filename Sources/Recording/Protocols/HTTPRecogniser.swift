@@ -1,4 +1,4 @@
-/// HTTP/1 by its request line and status line (RFC 9112, sections 3 and 4), HTTP/2 by its preface (RFC 9113,
+/// Recognises HTTP/1 by request line and status line (RFC 9112, sections 3 and 4), HTTP/2 by its preface (RFC 9113,
 /// section 3.4).
 enum HTTPRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
@@ -11,7 +11,7 @@ enum HTTPRecogniser {
 
     /// Method and target.
     private static func request(_ bytes: ArraySlice<UInt8>) -> String? {
-        // A long target has its line cut: the method and the start of the target say enough.
+        // The line of a long target is truncated: the method and the start of the target suffice.
         let line = bytes.firstLine(limit: 16_384) ?? bytes.prefix(2048)
         let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
         let isWhole = bytes.firstLine(limit: 16_384) != nil
@@ -29,7 +29,7 @@ enum HTTPRecogniser {
         return code.text
     }
 
-    /// Methods are tokens that, in use, are upper-case letters and hyphens.
+    /// Methods are tokens; those in use consist of upper-case letters and hyphens.
     private static func isMethodCharacter(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) || byte == UInt8(ascii: "-")
     }

@@ -1,4 +1,4 @@
-/// MongoDB by the header of its first message (MongoDB's documentation, "Wire Protocol").
+/// Recognises MongoDB by the header of its first message (MongoDB's documentation, "Wire Protocol").
 enum MongoDBRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
         guard let length = up.number32(at: 0, .little), (16...48_000_000).contains(length),
@@ -6,7 +6,7 @@ enum MongoDBRecogniser {
         else { return nil }
         switch code {
         case 2013:
-            // OP_MSG: flags, then sections; the first is mostly the body.
+            // OP_MSG: flags, then sections; the first is usually the body.
             return Protocol(.mongoDB, up.byte(at: 20) == 0 ? firstKey(of: up.rest(from: 21)) : nil)
         case 2004:
             // OP_QUERY: flags, the collection's name, two numbers, the query.

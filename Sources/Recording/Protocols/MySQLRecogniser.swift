@@ -1,7 +1,7 @@
-/// MySQL and MariaDB by the greeting of the server (the documentation's "Protocol::HandshakeV10").
+/// Recognises MySQL and MariaDB by the server's greeting (the documentation's "Protocol::HandshakeV10").
 enum MySQLRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
-        // Three bytes of length and one of sequence, then the version of the protocol.
+        // Three bytes of length, one of sequence, then the protocol version.
         guard let head = down.number32(at: 0, .little), head >> 24 == 0, let kind = down.byte(at: 4) else { return nil }
         let length = head & 0xFF_FFFF
         if kind == 0xFF, length > 3, length < 512, let code = down.number16(at: 5, .little),

@@ -1,4 +1,4 @@
-/// PostgreSQL by the first message of its client (PostgreSQL's documentation, "Message Formats").
+/// Recognises PostgreSQL by the client's first message (PostgreSQL's documentation, "Message Formats").
 enum PostgreSQLRecogniser {
     private static let version3: UInt32 = 196_608
     private static let sslRequest: UInt32 = 80_877_103
@@ -10,7 +10,7 @@ enum PostgreSQLRecogniser {
             return nil
         }
         switch code {
-        // Minor versions have come since.
+        // Version 3.0 and later minor versions.
         case version3...(version3 + 99): return parameters(up.prefix(Int(length))).map { Protocol(.postgreSQL, $0) }
         case sslRequest where length == 8:
             guard down.byte(at: 0) == UInt8(ascii: "S") else {
@@ -25,14 +25,14 @@ enum PostgreSQLRecogniser {
         }
     }
 
-    /// User and database of a startup message; nil when it names no user, as it has to.
+    /// The user and database of a startup message; nil without the mandatory user.
     private static func parameters(_ message: ArraySlice<UInt8>) -> String? {
-        var place = 8
+        var position = 8
         var words: [String] = []
-        while let key = message.textToNUL(from: place), !key.isEmpty {
-            place += key.utf8.count + 1
-            guard let value = message.textToNUL(from: place) else { break }
-            place += value.utf8.count + 1
+        while let key = message.textToNUL(from: position), !key.isEmpty {
+            position += key.utf8.count + 1
+            guard let value = message.textToNUL(from: position) else { break }
+            position += value.utf8.count + 1
             if key == "user" || key == "database" { words.append("\(key)=\(value)") }
         }
         return words.contains { $0.hasPrefix("user=") } ? words.joined(separator: " ") : nil

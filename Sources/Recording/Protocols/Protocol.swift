@@ -1,4 +1,4 @@
-/// What a connection speaks, as its first bytes have it. A value; any thread.
+/// A connection's application protocol, recognised by its first bytes. A value; any thread.
 public struct Protocol: Hashable, Sendable {
     /// The protocols that are recognised.
     public enum Family: String, CaseIterable, Hashable, Sendable {
@@ -19,21 +19,21 @@ public struct Protocol: Hashable, Sendable {
         case dns = "DNS"
         case amqp = "AMQP"
         case kafka = "Kafka"
-        /// None of these, in printable characters.
+        /// Another protocol in printable characters.
         case text
-        /// None of these, in other bytes.
+        /// Another protocol in other bytes.
         case binary
-        /// Not one byte.
+        /// No bytes.
         case nothing
     }
 
-    /// Which protocol.
+    /// The protocol.
     public let family: Family
-    /// What can be said beside that, such as a request line or a server's name; nil when there is nothing. It is text of
-    /// the peers, at most 200 characters: escape it before it is shown.
+    /// A detail such as a request line or a server name, if any. It is untrusted text of the peers, at most 200
+    /// characters: escape it before display.
     public let detail: String?
 
-    /// A protocol with a detail, which is cut when it is long.
+    /// A protocol with a detail, which is truncated to 200 characters.
     public init(_ family: Family, _ detail: String? = nil) {
         self.family = family
         guard let detail, !detail.isEmpty else {
@@ -45,7 +45,7 @@ public struct Protocol: Hashable, Sendable {
 
     private typealias Recogniser = @Sendable (ArraySlice<UInt8>, ArraySlice<UInt8>) -> Protocol?
 
-    /// From the surest sign to the least sure.
+    /// In descending order of certainty.
     private static let recognisers: [Recogniser] = [
         { TLSRecogniser.recognise($0, $1) }, { HTTPRecogniser.recognise($0, $1) },
         { BannerRecogniser.recognise($0, $1) }, { PostgreSQLRecogniser.recognise($0, $1) },
@@ -55,8 +55,8 @@ public struct Protocol: Hashable, Sendable {
         { KafkaRecogniser.recognise($0, $1) },
     ]
 
-    /// What the first bytes of a connection's two flows say; either may be empty. A pure function, which reads some
-    /// kilobytes at most.
+    /// Recognises the protocol by the first bytes of both flows, either of which may be empty. A pure function, which
+    /// reads at most 16 KiB of each.
     public static func recognise(up: [UInt8], down: [UInt8]) -> Protocol {
         let (up, down) = (up[...].prefix(16_384), down[...].prefix(16_384))
         guard !up.isEmpty || !down.isEmpty else { return Protocol(.nothing) }
@@ -66,21 +66,21 @@ public struct Protocol: Hashable, Sendable {
         return Protocol(isText(up) && isText(down) ? .text : .binary)
     }
 
-    /// Whether bytes are printable UTF-8. A character that the end cuts does not count against them.
+    /// Whether bytes are printable UTF-8, except for a character truncated at the end.
     private static func isText(_ bytes: ArraySlice<UInt8>) -> Bool {
         var decoder = UTF8()
         let part = bytes.prefix(1024)
         var iterator = part.makeIterator()
-        var taken = 0
+        var decoded = 0
         while true {
             switch decoder.decode(&iterator) {
             case .scalarValue(let scalar):
                 let isPrintable =
                     scalar.value >= 0x20 && scalar.value != 0x7F || [9, 10, 13, 27].contains(scalar.value)
                 guard isPrintable else { return false }
-                taken += UTF8.width(scalar)
+                decoded += UTF8.width(scalar)
             case .emptyInput: return true
-            case .error: return part.count - taken < 4
+            case .error: return part.count - decoded < 4
             }
         }
     }
@@ -96,28 +96,28 @@ extension Protocol: CustomStringConvertible {
 // MARK: Reading lines
 
 extension ArraySlice<UInt8> {
-    /// The first line, without its end; nil when its end is not there or it is longer than `limit`.
+    /// The first line without its terminator; nil if it is incomplete or longer than `limit`.
     func firstLine(limit: Int = 2048) -> ArraySlice<UInt8>? {
         guard let end = prefix(limit).firstIndex(of: UInt8(ascii: "\n")) else { return nil }
         let line = self[startIndex..<end]
         return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     }
 
-    /// Whether it starts with the text.
+    /// Whether it starts with a text.
     func starts(with text: String) -> Bool {
         starts(with: text.utf8)
     }
 
-    /// The bytes as text; what is no UTF-8 is replaced.
+    /// The bytes as text; invalid UTF-8 is replaced.
     var text: String { String(decoding: self, as: UTF8.self) }
 
-    /// The text up to the next NUL; nil when there is none.
+    /// The text up to the next NUL; nil if there is none.
     func textToNUL(from offset: Int) -> String? {
         let rest = rest(from: offset)
         guard let end = rest.firstIndex(of: 0) else { return nil }
         return rest[..<end].text
     }
 
-    /// Whether all of it is printable ASCII.
+    /// Whether all bytes are printable ASCII.
     var isPrintable: Bool { allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
 }

@@ -1,8 +1,8 @@
-/// Redis by a command as an array of strings, or in one line with an answer that fits (Redis' documentation, "RESP").
+/// Recognises Redis by a command in an array of strings, or by an inline command with a matching reply (Redis, "RESP").
 enum RedisRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
         if let command = command(up) { return Protocol(.redis, command) }
-        // A command in one line is a line of text like any other: the answer must be one of Redis' too.
+        // An inline command looks like any text line, so the reply must be one of Redis too.
         guard let line = up.firstLine(limit: 512), line.isPrintable, let answer = down.firstLine(limit: 512),
             let mark = answer.first, [UInt8]("+-:$*".utf8).contains(mark),
             let word = line.split(separator: UInt8(ascii: " ")).first?.text.uppercased(),

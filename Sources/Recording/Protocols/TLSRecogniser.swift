@@ -1,16 +1,16 @@
 internal import Sockets
 internal import TLSHello
 
-/// TLS by its ClientHello, with the server's name, the version and the application protocols. The hello may lie in several
-/// records and segments, and of one that is cut is told what is there.
+/// Recognises TLS by its ClientHello, with the server name, version and application protocol. The hello may span
+/// several records and segments; a truncated one yields the fields present.
 enum TLSRecogniser {
     static func recognise(_ up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> Protocol? {
-        if let detail = detail(upgraded: up, down) { return Protocol(.tls, behindItsName(detail)) }
+        if let detail = detail(upgraded: up, down) { return Protocol(.tls, withoutPrefix(detail)) }
         guard up.isEmpty, let answer = hello(of: .server, in: down) else { return nil }
-        return Protocol(.tls, version(of: answer).map(behindItsName))
+        return Protocol(.tls, version(of: answer).map(withoutPrefix))
     }
 
-    /// What stands in a ClientHello and the answer to it; also for protocols that turn to TLS later.
+    /// The detail from a ClientHello and the ServerHello; also for protocols that upgrade to TLS.
     static func detail(upgraded up: ArraySlice<UInt8>, _ down: ArraySlice<UInt8>) -> String? {
         guard let hello = hello(of: .client, in: up) else { return nil }
         let version = self.hello(of: .server, in: down).flatMap(version) ?? version(of: hello)
@@ -27,8 +27,8 @@ enum TLSRecogniser {
         hello.version.flatMap(Hello.name)
     }
 
-    /// A detail as it reads behind the word TLS.
-    private static func behindItsName(_ detail: String) -> String {
+    /// A detail without a leading "TLS ", because it follows that word.
+    private static func withoutPrefix(_ detail: String) -> String {
         detail.hasPrefix("TLS ") ? String(detail.dropFirst(4)) : detail
     }
 }

@@ -1,10 +1,10 @@
-/// In which order the bytes of a number stand.
+/// The byte order of numbers.
 enum ByteOrder: Hashable, Sendable {
     case little, big
 }
 
-/// Numbers in bytes of others. Every offset counts from the start of the slice, and one outside it reads as nil: a
-/// capture may say anything, and nothing that it says may trap.
+/// Numbers in untrusted bytes. Offsets count from the start of the slice; one outside it yields nil, so that no capture
+/// can cause a trap.
 extension ArraySlice<UInt8> {
     /// The byte at an offset.
     @inline(__always)
@@ -25,14 +25,14 @@ extension ArraySlice<UInt8> {
     @inline(__always)
     func number64(at offset: Int, _ order: ByteOrder = .big) -> UInt64? { number(at: offset, order) }
 
-    /// The bytes of a range, by its offset and length; nil when they are not all there.
+    /// The bytes of a range; nil if it exceeds the slice.
     @inline(__always)
     func part(at offset: Int, count length: Int) -> ArraySlice<UInt8>? {
         guard offset >= 0, length >= 0, offset <= count, length <= count - offset else { return nil }
         return self[startIndex + offset..<startIndex + offset + length]
     }
 
-    /// Everything from an offset on; nothing when there is nothing.
+    /// Everything from an offset on; empty if the offset is outside.
     @inline(__always)
     func rest(from offset: Int) -> ArraySlice<UInt8> {
         offset >= 0 && offset <= count ? self[(startIndex + offset)...] : self[endIndex...]
@@ -44,8 +44,8 @@ extension ArraySlice<UInt8> {
         guard offset >= 0, offset <= count - size else { return nil }
         let first = startIndex + offset
         var number: Number = 0
-        for place in 0..<size {
-            let byte = self[first + (order == .big ? place : size - 1 - place)]
+        for index in 0..<size {
+            let byte = self[first + (order == .big ? index : size - 1 - index)]
             number = number << 8 | Number(byte)
         }
         return number

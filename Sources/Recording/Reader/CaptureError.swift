@@ -1,21 +1,21 @@
-/// Why a capture cannot be read on. Everything before the place was read.
+/// Why the rest of a capture cannot be read. Everything before the fault was read.
 public enum CaptureError: Error, Hashable, Sendable {
-    /// There is not one byte in it.
+    /// The input is empty.
     case empty
-    /// The first bytes are not those of a capture; what they look like, in words, where that is known.
+    /// The input is not a capture; the kind of file that it looks like, if known.
     case notACapture(looksLike: String?)
-    /// The format is known and its version is not.
+    /// An unknown version of a known format.
     case unknownVersion(offset: UInt64, version: String)
-    /// A block or packet says a length that it cannot have.
+    /// The length of a block or packet is invalid.
     case impossibleLength(offset: UInt64, length: UInt64)
-    /// A block or packet says a length past `CaptureReader.longestBlock`.
+    /// The length of a block or packet exceeds `CaptureReader.longestBlock`.
     case tooLong(offset: UInt64, length: UInt64)
-    /// The length at a block's end is not the one at its start.
+    /// The lengths at a block's start and end differ.
     case lengthsDiffer(offset: UInt64, first: UInt64, last: UInt64)
-    /// A section's header has no byte-order mark.
+    /// A section header has no byte-order magic.
     case noByteOrder(offset: UInt64)
 
-    /// The byte of the input where the trouble starts; nil when it is the input as a whole.
+    /// The offset of the fault in the input; nil if it concerns the whole input.
     public var offset: UInt64? {
         switch self {
         case .empty, .notACapture: nil
@@ -27,7 +27,7 @@ public enum CaptureError: Error, Hashable, Sendable {
 }
 
 extension CaptureError: CustomStringConvertible {
-    /// What is wrong, in words that follow the file's name.
+    /// The fault, as a phrase that follows the file's name.
     public var description: String {
         switch self {
         case .empty: "is empty"
@@ -47,7 +47,7 @@ extension CaptureError: CustomStringConvertible {
     }
 }
 
-/// What a file that is no capture is, by its first bytes.
+/// The kind of a file that is not a capture, by its first bytes.
 enum FileKind {
     private static let kinds: [(magic: [UInt8], kind: String)] = [
         ([0x1F, 0x8B], "gzip, so unpack it first: gzip -dc FILE | tapline show -"),
@@ -63,7 +63,7 @@ enum FileKind {
         ([0x89, 0x50, 0x4E, 0x47], "a PNG picture"),
     ]
 
-    /// What the bytes look like; nil when they say nothing.
+    /// The kind of file that the bytes look like; nil if unknown.
     static func of(_ bytes: ArraySlice<UInt8>) -> String? {
         if let known = kinds.first(where: { bytes.starts(with: $0.magic) }) { return known.kind }
         let isText = bytes.prefix(64).allSatisfy { $0 >= 0x20 && $0 < 0x7F || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }

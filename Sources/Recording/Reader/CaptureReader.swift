@@ -1,12 +1,9 @@
-/// Reads the packets of a capture, pcapng or pcap, from bytes as they come.
+/// An incremental reader of captures (draft-ietf-opsawg-pcapng and draft-ietf-opsawg-pcap).
 ///
-/// It holds what is not read yet: one block of at most 16 MiB and what the caller gives at a time. One thread at a
-/// time.
-///
-/// The formats: draft-ietf-opsawg-pcapng and draft-ietf-opsawg-pcap.
+/// It buffers at most one block of 16 MiB plus the caller's latest bytes. One thread at a time.
 struct CaptureReader {
-    /// The longest block that is read, in bytes. Tapline's are 64 KiB and tcpdump's at most 256 KiB; a longer one is a
-    /// mistake, or an attempt to fill the memory.
+    /// The longest accepted block, bytes. Tapline's blocks have 64 KiB and tcpdump's at most 256 KiB; a longer one is
+    /// damage or an attempt to exhaust memory.
     static let longestBlock = 16 * 1024 * 1024
 
     private enum Format {
@@ -17,19 +14,19 @@ struct CaptureReader {
 
     private var format = Format.unknown
     private var buffer: [UInt8] = []
-    /// Where in the buffer the next block starts.
+    /// The next block's start in the buffer.
     private var start = 0
-    /// Where in the input that is.
+    /// The next block's start in the input.
     private(set) var offset: UInt64 = 0
     /// Thrown again by every further call.
     private var failure: CaptureError?
-    /// Packets whose block is whole and says nonsense.
+    /// Packets in complete blocks with invalid contents.
     private(set) var damaged: UInt64 = 0
 
-    /// How many bytes wait for the rest of their block.
+    /// Bytes of an incomplete block.
     var unread: Int { buffer.count - start }
 
-    /// Adds what comes next in the input.
+    /// Adds the next bytes of the input.
     mutating func append(_ bytes: [UInt8]) {
         guard failure == nil else { return }
         if start > 0 {
@@ -39,7 +36,7 @@ struct CaptureReader {
         buffer.append(contentsOf: bytes)
     }
 
-    /// The next packet; nil when there is none before more bytes come.
+    /// The next packet; nil until more bytes are added.
     mutating func next() throws(CaptureError) -> CapturedPacket? {
         if let failure { throw failure }
         do {
@@ -57,12 +54,12 @@ struct CaptureReader {
         }
     }
 
-    /// What one block comes to.
+    /// The result of reading one block.
     enum Step {
         case packet(CapturedPacket)
-        /// Nothing to show, go on.
+        /// A block without a packet.
         case nothing
-        /// A packet that says nonsense, go on.
+        /// A packet with invalid contents.
         case damaged
         /// More bytes are needed.
         case incomplete
@@ -74,7 +71,7 @@ struct CaptureReader {
         case .unknown:
             return try recognise(rest)
         case .pcapng(var section):
-            // The section is one of few words; its interfaces are shared until they change.
+            // Moved out of `format`, so that changing its interfaces does not copy them.
             format = .unknown
             defer { format = .pcapng(section) }
             guard let length = try section.length(ofBlockIn: rest, offset: offset) else { return .incomplete }
@@ -93,7 +90,7 @@ struct CaptureReader {
         offset += UInt64(count)
     }
 
-    // MARK: Which format it is
+    // MARK: Format
 
     private mutating func recognise(_ bytes: ArraySlice<UInt8>) throws(CaptureError) -> Step {
         guard let magic = bytes.number32(at: 0) else { return .incomplete }
@@ -110,7 +107,7 @@ struct CaptureReader {
         return .nothing
     }
 
-    /// Says that the input is over. Throws when it was no capture at all; a block that is not whole is none of that.
+    /// Ends the input. Throws if it was not a capture; an incomplete block is no error.
     mutating func finish() throws(CaptureError) {
         guard failure == nil, case .unknown = format else { return }
         guard unread > 0 else { throw .empty }

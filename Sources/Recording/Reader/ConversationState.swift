@@ -1,7 +1,7 @@
 internal import Sockets
 internal import Text
 
-/// A conversation while it is read. Owned by the table that made it; one thread at a time.
+/// A conversation while it is read. Owned by its `ConversationTable`; one thread at a time.
 final class ConversationState {
     var summary: RecordedConversation
     let client: TCPEndpoint
@@ -10,26 +10,26 @@ final class ConversationState {
     /// Whether the client's SYN and the upstream's were seen.
     private(set) var hasSYN = false
     private(set) var hasAnswer = false
-    /// Whose FIN came first.
+    /// The side whose FIN was first.
     private var firstToEnd: Side?
-    /// The reset that the other side took, unless its sender went on; the conversation ends some time later, because
-    /// data that was on its way is captured behind it.
+    /// The reset that the receiver accepted, unless its sender continued. The conversation ends some time later,
+    /// because data in flight is captured after the reset.
     private(set) var reset: Reset?
-    /// A later connection between the same ports, while all that is known of it are SYNs that may be old ones.
+    /// A possible later connection between the same ports, of which only SYNs were seen, which may be old ones.
     var candidate: ConversationState?
-    /// Of a candidate: its SYN has the number of the one before, and is a copy unless data follows.
+    /// In a candidate: its SYN has the sequence number of the previous connection's, and is a copy unless data follows.
     var isCopy = false
-    /// Whether anything but SYNs was seen.
+    /// Whether any other segments than SYNs were seen.
     var isEstablished: Bool { hasAnswer || up.next > 0 || down.next > 0 || up.isWaiting || down.isWaiting }
-    /// Nothing more is reported of it.
+    /// Whether its end was reported.
     var isOver = false
-    /// The place of its last segment among all segments, to find the conversation that is idle.
+    /// The number of its last segment among all segments, to find idle conversations.
     var heard: UInt64 = 0
-    /// Its place in the order in which conversations were announced; no other has it.
+    /// Its unique number, in the order in which conversations were announced.
     var serial: UInt64 = 0
-    /// How many bytes it holds of its flows' beginnings.
+    /// Bytes kept of the flows' prefixes.
     var prefixBytes: Int { summary.up.prefix.count + summary.down.prefix.count }
-    /// The largest window that each side advertised, not scaled, and the scale of its SYN.
+    /// The largest window that each side advertised, unscaled, and the scale of its SYN.
     private var upWindow = ReceiveWindow()
     private var downWindow = ReceiveWindow()
 
@@ -66,12 +66,12 @@ final class ConversationState {
 
     // MARK: Start
 
-    /// Whether a SYN can be this conversation's, seen late or twice. `isStrict` says that an answer has to acknowledge
-    /// the client's SYN, because another conversation may have it.
+    /// Whether a SYN can belong to this conversation, late or repeated. `isStrict` requires that a SYN-ACK acknowledges
+    /// the client's SYN, because it may belong to another conversation.
     func mayHave(_ segment: TCPSegment, isStrict: Bool = false) -> Bool {
         let direction = direction(of: segment)
         if direction == .down, segment.flags.contains(.ack), hasSYN {
-            // An answer to this very SYN, also where it chose another number before; or a copy of the answer.
+            // A SYN-ACK for this SYN, even if an earlier one had another sequence number; or a repeated SYN-ACK.
             if up.covers(acknowledgement: segment.acknowledgement) { return true }
             return down.hasStarted ? down.started(withSYN: segment.sequence) : !isStrict
         }
@@ -79,7 +79,7 @@ final class ConversationState {
         return withFlow(direction) { $0.mayStart(withSYN: segment.sequence, isFirst: isFirst) }
     }
 
-    /// Whether a SYN has the number of the one that this conversation began with.
+    /// Whether a SYN has the sequence number of this conversation's first SYN.
     func began(with segment: TCPSegment) -> Bool {
         withFlow(direction(of: segment)) { $0.started(withSYN: segment.sequence) }
     }
@@ -96,14 +96,13 @@ final class ConversationState {
             hasAnswer = true
             downWindow.hasSYN = true
             downWindow.scale = segment.windowScale
-            // The number of the client's first byte, also where its SYN was not captured.
+            // This gives the number of the client's first byte if its SYN was not captured.
             if segment.flags.contains(.ack), !up.hasStarted { up.start(afterSYN: segment.acknowledgement &- 1) }
         }
     }
 
-    /// Whether a segment that is no SYN shows that the connection which began with this SYN exists: it carries the
-    /// first bytes behind it, or refuses it. `isExact` says that the segment may belong to the earlier connection as
-    /// well.
+    /// Whether a segment other than a SYN shows that the connection of this SYN exists: it has the first bytes after
+    /// the SYN, or refuses it. `isExact` says that the segment may also belong to the earlier connection.
     func isConfirmed(by segment: TCPSegment, isExact: Bool) -> Bool {
         let direction = direction(of: segment)
         let acknowledged = direction == .up ? down : up
@@ -115,7 +114,7 @@ final class ConversationState {
 
     // MARK: Reset
 
-    /// Notes the window that a segment advertises for the other direction.
+    /// Records the window that a segment advertises for the other direction.
     func noteWindow(_ segment: TCPSegment, _ direction: Direction) {
         if direction == .up {
             if segment.window > upWindow.largest { upWindow.largest = segment.window }
@@ -124,13 +123,13 @@ final class ConversationState {
         }
     }
 
-    /// How far behind the acknowledged bytes of a flow its receiver takes segments: its window, with the scale of the
-    /// handshake, or with the largest scale (RFC 7323, section 2.3) where the handshake was not captured.
+    /// The receive window of a flow, with the scale of the handshake, or with the largest scale (RFC 7323, section 2.3)
+    /// if the handshake was not captured.
     func window(for direction: Direction) -> UInt64 {
         let receiver = direction == .up ? downWindow : upWindow
         let scale: UInt8 =
             if upWindow.hasSYN, downWindow.hasSYN {
-                // It counts only where both sides have it.
+                // The scale applies only if both sides sent it.
                 upWindow.scale != nil && downWindow.scale != nil ? receiver.scale ?? 0 : 0
             } else if receiver.hasSYN {
                 receiver.scale ?? 0
@@ -140,22 +139,22 @@ final class ConversationState {
         return UInt64(max(receiver.largest, 1)) << UInt64(scale)
     }
 
-    /// Takes a reset if its receiver did; false for one that is forged, or late from an earlier connection.
+    /// Applies a reset if its receiver accepted it; false for a forged one or a late one from an earlier connection.
     func takeReset(_ segment: TCPSegment, _ direction: Direction, time: Int64) -> Bool {
         guard reset == nil else { return false }
-        // A SYN is refused by its own number (RFC 9293, section 3.10.7.3).
+        // A refusal acknowledges the SYN (RFC 9293, section 3.10.7.3).
         let isRefusal = direction == .down && hasSYN && !hasAnswer && !down.hasStarted
-        let isTaken =
+        let isAccepted =
             isRefusal
             ? segment.flags.contains(.ack) && up.covers(acknowledgement: segment.acknowledgement)
             : withFlow(direction) { $0.admitsReset(segment.sequence, window: window(for: direction)) }
-        guard isTaken else { return false }
+        guard isAccepted else { return false }
         let end = segment.sequence &+ UInt32(truncatingIfNeeded: segment.length)
         reset = Reset(side: direction.source, sequence: end, time: time)
         return true
     }
 
-    /// A reset whose sender goes on behind it was not that side's.
+    /// Withdraws a reset if its sender continues after it, because then another host sent it.
     func withdrawReset(after segment: TCPSegment, _ direction: Direction) {
         guard let reset, reset.side == direction.source, !segment.flags.contains(.rst) else { return }
         let count = UInt32(truncatingIfNeeded: segment.length) &+ (segment.flags.contains(.fin) ? 1 : 0)
@@ -165,7 +164,7 @@ final class ConversationState {
 
     // MARK: End
 
-    /// The reason of the end, from the FINs and the reset.
+    /// The end reason, from the FINs and the reset.
     func reason() -> String? {
         if up.hasEnded, down.hasEnded { return firstToEnd.map { $0 == .client ? "client_closed" : "upstream_closed" } }
         guard let side = reset?.side else { return nil }
@@ -173,15 +172,15 @@ final class ConversationState {
         return side == .client ? "client_reset" : "upstream_reset"
     }
 
-    /// A FIN has come in its turn.
+    /// Records which side's FIN was first in sequence.
     func noteEnds() {
         guard firstToEnd == nil else { return }
         if up.hasEnded { firstToEnd = .client } else if down.hasEnded { firstToEnd = .upstream }
     }
 
-    // MARK: What Tapline says about it
+    // MARK: Tapline's comments
 
-    func take(_ comment: RecordingComment) {
+    func apply(_ comment: RecordingComment) {
         summary.isTaplines = true
         summary.id = comment.id
         summary.relay = comment.relay ?? summary.relay

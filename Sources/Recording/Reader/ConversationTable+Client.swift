@@ -1,7 +1,7 @@
 internal import Text
 
 extension ConversationTable {
-    /// Whether a comment of Tapline's begins a conversation.
+    /// Whether a comment begins a conversation.
     static func opens(_ comment: RecordingComment) -> Bool {
         switch comment.kind {
         case .opened, .joined, .continued: true
@@ -9,7 +9,8 @@ extension ConversationTable {
         }
     }
 
-    /// Who the client is: who sends the SYN, or who Tapline says, or else the side with the higher port.
+    /// Whether a segment's source is the client: the sender of the SYN, the client in Tapline's comment, or else the
+    /// side with the higher port.
     static func isFromClient(
         _ segment: TCPSegment, _ packet: CapturedPacket?, _ announced: RecordingComment?
     ) -> Bool {

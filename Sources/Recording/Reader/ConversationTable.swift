@@ -1,11 +1,11 @@
 internal import Sockets
 internal import Text
 
-/// Sorts segments into conversations by their pair of addresses.
+/// Assigns segments to conversations by their pair of endpoints.
 ///
-/// What it holds is bounded by its limits whatever the capture says. Owned by a reader; one thread at a time.
+/// Its memory is bounded by its limits for any input. Owned by a reader; one thread at a time.
 struct ConversationTable {
-    /// Both ends of a conversation, the same for both directions.
+    /// Both endpoints of a conversation, equal for both directions.
     private struct Pair: Hashable {
         var lower: TCPEndpoint
         var upper: TCPEndpoint
@@ -16,12 +16,12 @@ struct ConversationTable {
         }
     }
 
-    /// An entry of a queue of conversations. It is stale once its conversation has left the table.
+    /// An entry of a queue of conversations. It is stale after its conversation was removed from the table.
     private struct Entry {
         var pair: Pair
-        /// Which conversation between the pair it is.
+        /// The conversation's serial number.
         var serial: UInt64
-        /// The place of the conversation's last segment when the entry was made.
+        /// The conversation's last segment when the entry was created.
         var heard: UInt64
 
         init(_ pair: Pair, _ conversation: ConversationState) {
@@ -31,7 +31,7 @@ struct ConversationTable {
         }
     }
 
-    /// A conversation that was reset, until it is sure that nothing of it follows.
+    /// A conversation that was reset and waits for late segments.
     private struct Closing {
         var pair: Pair
         var conversation: ConversationState
@@ -41,22 +41,22 @@ struct ConversationTable {
     private let limits: ReassemblyLimits
     private let keepsPrefixes: Bool
     private var conversations: [Pair: ConversationState] = [:]
-    /// The conversation of the last segment, which is mostly that of the next one, too: it is found without hashing.
+    /// The conversation of the last segment, which is usually that of the next one too, found without hashing.
     private var last: (pair: Pair, conversation: ConversationState)?
-    /// Those that are not over, and those that are, in the order in which they were looked at last.
+    /// Open and ended conversations, in the order in which they were last examined.
     private var open = Queue<Entry>()
     private var over = Queue<Entry>()
     private var closing = Queue<Closing>()
     /// TCP data that is not shown.
-    private(set) var skipped = SkippedPackets()
+    var skipped = SkippedPackets()
     private var lastID: UInt64 = 0
-    /// Counts segments, as a clock that never goes back.
+    /// The number of segments so far, used as a monotonic clock.
     private var heard: UInt64 = 0
     private var held = 0
     private var prefixBytes = 0
     /// The time of the last packet.
     private var now = Timestamp(nanoseconds: 0)
-    /// Used for each segment, so that none needs memory of its own.
+    /// Reused for each segment, so that none allocates.
     private var pieces: [FlowAssembler.Piece] = []
 
     init(limits: ReassemblyLimits, keepsPrefixes: Bool) {
@@ -66,10 +66,10 @@ struct ConversationTable {
 
     // MARK: A segment
 
-    mutating func take(_ segment: TCPSegment, of packet: CapturedPacket, into events: inout [RecordingEvent]) {
+    mutating func process(_ segment: TCPSegment, of packet: CapturedPacket, into events: inout [RecordingEvent]) {
         now = Timestamp(nanoseconds: packet.time)
         heard &+= 1
-        if !closing.isEmpty { endResetOnes(into: &events) }
+        if !closing.isEmpty { endResetConversations(into: &events) }
         let comments = packet.comments.compactMap { RecordingComment($0) }
         guard let conversation = conversation(of: segment, packet, comments, into: &events) else { return }
         let direction = conversation.direction(of: segment)
@@ -80,17 +80,17 @@ struct ConversationTable {
         for comment in comments where comment.id == conversation.summary.id {
             if comment.kind == .gap { lost = comment.droppedBytes ?? 0 }
             hasEnd = hasEnd || comment.kind == .ended
-            conversation.take(comment)
+            conversation.apply(comment)
         }
         if segment.flags.contains(.syn) { conversation.takeSYN(segment) }
         conversation.noteWindow(segment, direction)
         let before = conversation.heldCost
-        take(segment, of: conversation, direction, lost: lost, time: packet.time, into: &events)
+        deliver(segment, of: conversation, direction, lost: lost, time: packet.time, into: &events)
         held += conversation.heldCost - before
         if held > limits.heldInAll { giveUpAll(of: conversation, into: &events) }
         conversation.noteEnds()
         if conversation.summary.isTaplines {
-            // Tapline's last comment comes with the last packet, behind both FINs.
+            // Tapline's last comment is in the last packet, after both FINs.
             if hasEnd { close(conversation, Pair(segment), into: &events) }
             return
         }
@@ -105,21 +105,21 @@ struct ConversationTable {
         }
     }
 
-    /// Gives a segment's data to its flow and its acknowledgement to the other.
-    private mutating func take(
+    /// Passes a segment's data to its flow and its acknowledgement to the other flow.
+    private mutating func deliver(
         _ segment: TCPSegment, of conversation: ConversationState, _ direction: Direction, lost: UInt64, time: Int64,
         into events: inout [RecordingEvent]
     ) {
         // A SYN takes the sequence number before the first byte.
         let sequence = segment.flags.contains(.syn) ? segment.sequence &+ 1 : segment.sequence
         conversation.withFlow(direction) { flow in
-            flow.take(
+            flow.add(
                 segment.payload, length: segment.length, sequence: sequence,
                 isFinal: segment.flags.contains(.fin), lost: lost, time: time, limits: limits, into: &pieces)
             flow.review(at: time, limits, into: &pieces)
         }
-        tell(of: conversation, direction, into: &events)
-        // A reset may come from anywhere: nothing follows from what it acknowledges.
+        emit(conversation, direction, into: &events)
+        // A reset may be forged, so its acknowledgement is ignored.
         guard segment.flags.contains(.ack), !segment.flags.contains(.rst) else { return }
         let other: Direction = direction == .up ? .down : .up
         conversation.withFlow(other) { flow in
@@ -127,10 +127,10 @@ struct ConversationTable {
             if flow.isWaiting { flow.window = conversation.window(for: other) }
             flow.review(at: time, limits, into: &pieces)
         }
-        tell(of: conversation, other, into: &events)
+        emit(conversation, other, into: &events)
     }
 
-    /// The conversation that a segment belongs to, made if need be; nil when it belongs to none.
+    /// Finds or creates the conversation of a segment; nil if it belongs to none.
     private mutating func conversation(
         of segment: TCPSegment, _ packet: CapturedPacket, _ comments: [RecordingComment],
         into events: inout [RecordingEvent]
@@ -138,11 +138,11 @@ struct ConversationTable {
         let pair = Pair(segment)
         let announced = comments.first
         if let known = find(pair) {
-            // Tapline says so: a conversation with another number, or one that goes on in the next of two files.
+            // By Tapline's comment: a conversation with another ID, or one that continues in the next of two files.
             let isAnother =
                 announced.map { Self.opens($0) && ($0.id != known.summary.id || known.isOver) } ?? false
             if !isAnother {
-                // Nearly every segment.
+                // Nearly every segment takes this path.
                 if !known.isOver, known.candidate == nil, !segment.flags.contains(.syn) { return known }
                 switch successor(of: known, segment) {
                 case .none: return known.isOver ? nil : known
@@ -159,10 +159,10 @@ struct ConversationTable {
         guard announced != nil || segment.length > 0 || !segment.flags.isDisjoint(with: [.syn, .fin]) else {
             return nil
         }
-        let made = makeConversation(of: segment, packet, announced)
-        if let announced { made.take(announced) }
-        announce(made, pair, into: &events)
-        return made
+        let conversation = makeConversation(of: segment, packet, announced)
+        if let announced { conversation.apply(announced) }
+        announce(conversation, pair, into: &events)
+        return conversation
     }
 
     private mutating func find(_ pair: Pair) -> ConversationState? {
@@ -172,12 +172,12 @@ struct ConversationTable {
         return known
     }
 
-    private mutating func keep(_ conversation: ConversationState?, of pair: Pair) {
+    private mutating func store(_ conversation: ConversationState?, of pair: Pair) {
         conversations[pair] = conversation
         last = nil
     }
 
-    private func makeConversation(
+    func makeConversation(
         of segment: TCPSegment, _ packet: CapturedPacket?, _ announced: RecordingComment?
     ) -> ConversationState {
         let isFromClient = Self.isFromClient(segment, packet, announced)
@@ -193,78 +193,18 @@ struct ConversationTable {
         if !conversation.summary.isTaplines { conversation.summary.id = lastID }
         conversation.serial = lastID
         conversation.heard = heard
-        // Room is made first: the new conversation is not the one to give up.
-        giveUpIdle(into: &events)
-        keep(conversation, of: pair)
+        // Makes room first, so that the new conversation is not the one to end.
+        endIdle(into: &events)
+        store(conversation, of: pair)
         open.append(Entry(pair, conversation))
         events.append(.opened(conversation.summary))
     }
 
-    // MARK: Ports used anew
+    // MARK: Events
 
-    /// Whether a segment belongs to a later connection than the one that is known between its ports.
-    private enum Successor {
-        /// It does not.
-        case none
-        /// It may, and has no data: it is kept as a candidate.
-        case unknown
-        /// It shows that the candidate is one.
-        case confirmed(ConversationState)
-        /// It does.
-        case new
-    }
-
-    /// SYNs arrive late and twice, and old ones wander through networks. One that may be of that kind makes no
-    /// conversation until a segment confirms it.
-    private mutating func successor(of known: ConversationState, _ segment: TCPSegment) -> Successor {
-        if segment.flags.contains(.syn), !segment.flags.contains(.rst) {
-            return successor(of: known, withSYN: segment)
-        }
-        let count = known.withFlow(known.direction(of: segment)) { $0.newBytes(segment.length, at: segment.sequence) }
-        if let candidate = known.candidate, candidate.isConfirmed(by: segment, isExact: count != nil) {
-            // A copy of the first data may follow a copy of the SYN; what carries nothing confirms nothing then.
-            if known.isOver, candidate.isCopy, segment.length == 0 { return .none }
-            return .confirmed(candidate)
-        }
-        guard segment.length > 0 else { return .none }
-        guard known.isOver else {
-            // It goes on, so that the SYN was an old one.
-            known.candidate = nil
-            return .none
-        }
-        guard let count else { return .new }
-        if count > 0 { skipped.add(.afterEnd, bytes: min(count, segment.payload.count)) }
-        return .none
-    }
-
-    private mutating func successor(of known: ConversationState, withSYN segment: TCPSegment) -> Successor {
-        if let candidate = known.candidate, candidate.mayHave(segment, isStrict: true) {
-            candidate.takeSYN(segment)
-            if segment.length > 0 { return .confirmed(candidate) }
-            let isAnswer = segment.flags.contains(.ack) && !candidate.isCopy
-            return isAnswer && candidate.direction(of: segment) == .down ? .confirmed(candidate) : .unknown
-        }
-        let isCopy = known.isOver && known.began(with: segment)
-        if !isCopy {
-            if known.isOver { return .new }
-            if known.mayHave(segment) { return .none }
-            // After a reset, and with data, ports are used anew.
-            if known.reset != nil || segment.length > 0 || !known.isEstablished { return .new }
-        } else if segment.length > 0 {
-            return .none
-        }
-        let candidate = makeConversation(of: segment, nil, nil)
-        candidate.isCopy = isCopy
-        candidate.takeSYN(segment)
-        known.candidate = candidate
-        return .unknown
-    }
-
-    // MARK: Telling
-
-    /// Tells what the assembler made of a segment.
-    private mutating func tell(
-        of conversation: ConversationState, _ direction: Direction, into events: inout [RecordingEvent]
+    /// Emits the assembler's output as events.
+    private mutating func emit(
+        _ conversation: ConversationState, _ direction: Direction, into events: inout [RecordingEvent]
     ) {
         guard !pieces.isEmpty else { return }
         let id = conversation.summary.id
@@ -272,7 +212,7 @@ struct ConversationTable {
             switch piece {
             case .bytes(let bytes):
                 conversation.summary[direction].recorded &+= UInt64(bytes.count)
-                if keepsPrefixes { keep(bytes, of: conversation, direction) }
+                if keepsPrefixes { keepPrefix(bytes, of: conversation, direction) }
                 events.append(.bytes(RecordedBytes(id: id, direction: direction, time: now, bytes: bytes)))
             case .missing(let count):
                 let sum = conversation.summary[direction].missing.addingReportingOverflow(count)
@@ -284,12 +224,12 @@ struct ConversationTable {
         pieces.removeAll(keepingCapacity: true)
     }
 
-    private mutating func keep(
+    private mutating func keepPrefix(
         _ bytes: ArraySlice<UInt8>, of conversation: ConversationState, _ direction: Direction
     ) {
         let limit = prefixBytes > limits.prefixInAll ? limits.shortPrefix : limits.prefix
         let room = limit - conversation.summary[direction].prefix.count
-        // What follows a gap says nothing about the start.
+        // Bytes after a gap are not part of the prefix.
         guard room > 0, conversation.summary[direction].missing == 0 else { return }
         conversation.summary[direction].prefix += bytes.prefix(room)
         prefixBytes += min(room, bytes.count)
@@ -297,14 +237,14 @@ struct ConversationTable {
 
     // MARK: Ends
 
-    /// It has come to its end.
+    /// Ends a conversation and remembers it, to recognise late segments.
     private mutating func close(_ conversation: ConversationState, _ pair: Pair, into events: inout [RecordingEvent]) {
         end(conversation, into: &events)
         over.append(Entry(pair, conversation))
         forgetOldest()
     }
 
-    /// Nothing more of it comes.
+    /// Ends a conversation: no further event of it follows.
     private mutating func end(_ conversation: ConversationState, into events: inout [RecordingEvent]) {
         guard !conversation.isOver else { return }
         held -= conversation.heldCost
@@ -312,7 +252,7 @@ struct ConversationTable {
         for direction in Direction.allCases {
             conversation.withFlow(direction) { $0.finish(into: &pieces) }
             conversation.summary[direction].repeated = conversation.withFlow(direction) { $0.repeated }
-            tellLast(of: conversation, direction, into: &events)
+            emitLast(conversation, direction, into: &events)
         }
         if conversation.summary.reason == nil { conversation.summary.reason = conversation.reason() }
         conversation.isOver = true
@@ -321,17 +261,17 @@ struct ConversationTable {
         conversation.summary.down.prefix = []
     }
 
-    /// Ends the conversations that were reset long enough ago for all data on its way to have come.
-    private mutating func endResetOnes(into events: inout [RecordingEvent]) {
+    /// Ends conversations whose reset is so long ago that no data is in flight.
+    private mutating func endResetConversations(into events: inout [RecordingEvent]) {
         while let first = closing.first {
             let (waited, overflow) = now.nanoseconds.subtractingReportingOverflow(first.time)
             guard closing.count > limits.closed || overflow || waited >= limits.resetPatience else { return }
             _ = closing.popFirst()
             let conversation = first.conversation
-            // The reset may have been withdrawn, and another have come.
+            // The reset may have been withdrawn, and another one received.
             guard !conversation.isOver, conversation.reset?.time == first.time else { continue }
             end(conversation, into: &events)
-            // Another conversation may have the pair.
+            // Another conversation may have the pair by now.
             guard conversations[first.pair] === conversation else { continue }
             if let candidate = conversation.candidate {
                 announce(candidate, first.pair, into: &events)
@@ -342,59 +282,58 @@ struct ConversationTable {
         }
     }
 
-    private mutating func tellLast(
-        of conversation: ConversationState, _ direction: Direction, into events: inout [RecordingEvent]
+    private mutating func emitLast(
+        _ conversation: ConversationState, _ direction: Direction, into events: inout [RecordingEvent]
     ) {
         let before = conversation.prefixBytes
-        tell(of: conversation, direction, into: &events)
+        emit(conversation, direction, into: &events)
         prefixBytes -= conversation.prefixBytes - before
     }
 
-    /// The whole capture is read.
+    /// Ends all conversations at the end of the capture.
     mutating func finish(into events: inout [RecordingEvent]) {
         let left = conversations.filter { !$0.value.isOver }.sorted { $0.value.summary.id < $1.value.summary.id }
         for (pair, conversation) in left {
             end(conversation, into: &events)
-            // A SYN behind everything else: its connection was not answered.
+            // A SYN after all other segments belongs to a connection that was not answered.
             guard let candidate = conversation.candidate, !candidate.isCopy else { continue }
             announce(candidate, pair, into: &events)
             end(candidate, into: &events)
         }
     }
 
-    // MARK: Bounds
+    // MARK: Limits
 
-    /// Too much waits in all: the conversation that asks for more gives up first.
+    /// Too many bytes are held in total: this conversation, which added the last ones, stops waiting.
     private mutating func giveUpAll(of conversation: ConversationState, into events: inout [RecordingEvent]) {
         held -= conversation.heldCost
         for direction in Direction.allCases {
             conversation.withFlow(direction) { $0.giveUpAll(into: &pieces) }
-            tell(of: conversation, direction, into: &events)
+            emit(conversation, direction, into: &events)
         }
     }
 
-    /// Makes room for one more open conversation: where too many are open, one that was idle since it was last looked
-    /// at is given up.
-    private mutating func giveUpIdle(into events: inout [RecordingEvent]) {
+    /// Makes room for another open conversation: if too many are open, ends one that was idle since last examined.
+    private mutating func endIdle(into events: inout [RecordingEvent]) {
         while open.count >= limits.open, let entry = open.popFirst() {
             guard let conversation = conversations[entry.pair], conversation.serial == entry.serial,
                 !conversation.isOver
             else { continue }
             if conversation.heard > entry.heard {
-                // It is not idle, and goes to the end of the queue.
+                // It is not idle: back to the end of the queue.
                 open.append(Entry(entry.pair, conversation))
                 continue
             }
             end(conversation, into: &events)
-            keep(nil, of: entry.pair)
+            store(nil, of: entry.pair)
         }
     }
 
     private mutating func forgetOldest() {
         while over.count > limits.closed, let entry = over.popFirst() {
-            // The pair may be in use anew, also by a later conversation that is over.
+            // A later conversation, open or ended, may use the pair.
             guard let conversation = conversations[entry.pair], conversation.serial == entry.serial else { continue }
-            keep(nil, of: entry.pair)
+            store(nil, of: entry.pair)
         }
     }
 }

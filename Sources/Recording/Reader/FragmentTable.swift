@@ -1,9 +1,9 @@
-/// Puts fragments of IP packets together (RFC 791, section 3.2; RFC 8200, section 4.5).
+/// Reassembles fragments of IP packets (RFC 791, section 3.2; RFC 8200, section 4.5).
 ///
-/// The first copy of a byte counts. Memory is bounded: past a limit the packet whose first fragment came longest ago is
-/// given up, and its fragments are counted. Owned by a reader; one thread at a time.
+/// Of overlapping bytes the first copy is used. Memory is bounded: past a limit the oldest incomplete packet is
+/// discarded, and its fragments are counted. Owned by a reader; one thread at a time.
 struct FragmentTable {
-    /// What makes fragments parts of one packet.
+    /// The identity of a packet.
     struct Key: Hashable {
         var sourceHigh: UInt64 = 0
         var sourceLow: UInt64
@@ -14,7 +14,7 @@ struct FragmentTable {
         var isIPv4: Bool
     }
 
-    /// A packet that is whole: its payload, and how many fragments it came in.
+    /// A complete packet: its payload and the number of its fragments.
     struct Whole {
         var payload: [UInt8]
         var fragments: UInt64
@@ -22,43 +22,43 @@ struct FragmentTable {
 
     fileprivate struct Partial {
         var bytes: [UInt8] = []
-        /// The parts that are there, in order, none of which touch.
+        /// The received parts, in order; adjacent parts are merged.
         var parts: [Range<Int>] = []
-        /// The length of the whole, once the last fragment is there.
+        /// The packet's length, once the last fragment was received.
         var length: Int?
         var fragments: UInt64 = 0
-        /// The capture time of the first fragment that came, and its place in the order of such fragments.
+        /// The capture time and the serial number of the first received fragment.
         var started: Int64
         var serial: UInt64
     }
 
     /// The longest payload of an IP packet.
     private static let longest = 65_535
-    /// Packets that are waited for, and bytes that they may hold.
+    /// The limits of incomplete packets and of their bytes.
     private static let mostPackets = 1024
     static let mostBytes = 8 << 20
-    /// Parts of one packet that do not touch: more are no order that a network makes, and would cost time.
+    /// The limit of separate parts of one packet: networks do not cause more, and they would cost time.
     private static let mostParts = 64
-    /// RFC 8200, section 4.5, gives up after 60 seconds.
+    /// The timeout of RFC 8200, section 4.5, nanoseconds.
     private static let patience: Int64 = 60_000_000_000
 
     private var waiting: [Key: Partial] = [:]
-    /// Packets in the order in which their first fragments came; those that are whole by now among them.
+    /// Packets in the order of their first fragments, including those completed since.
     private var order = Queue<(key: Key, serial: UInt64)>()
-    /// Bytes that the packets hold.
+    /// Bytes held for incomplete packets.
     private(set) var bytes = 0
     private var serial: UInt64 = 0
-    /// Fragments of packets that were given up.
+    /// Fragments of discarded packets.
     private(set) var givenUp: UInt64 = 0
 
-    /// Fragments whose packets are not whole, those that are still waited for among them.
+    /// Fragments of discarded and incomplete packets.
     var incomplete: UInt64 { waiting.values.reduce(givenUp) { $0 &+ $1.fragments } }
 
-    /// Takes a fragment; the whole packet once its last missing part has come. `offset` is in bytes.
-    mutating func take(
+    /// Adds a fragment, and returns the packet if it completes it. `offset` is in bytes.
+    mutating func add(
         _ payload: ArraySlice<UInt8>, length: Int, at offset: Int, isLast: Bool, of key: Key, time: Int64
     ) -> Whole? {
-        // A capture that cut the fragment does not have the packet either.
+        // Without the whole fragment the packet cannot be completed.
         guard payload.count >= length, length > 0, offset >= 0, offset <= Self.longest - length else {
             giveUp(key)
             givenUp &+= 1
@@ -71,7 +71,7 @@ struct FragmentTable {
             order.append((key, serial))
         }
         makeRoom(for: max(0, offset + length - (waiting[key]?.bytes.count ?? 0)))
-        // Taken out while it is changed, so that its bytes are not copied. The packet may be the one that was given up.
+        // Removed while it is changed, so that its bytes are not copied. `makeRoom` may have discarded it.
         guard var partial = waiting.removeValue(forKey: key) else {
             givenUp &+= 1
             return nil
@@ -105,7 +105,7 @@ struct FragmentTable {
         givenUp &+= partial.fragments
     }
 
-    /// Gives up the oldest packets until `count` bytes more fit.
+    /// Discards the oldest packets until `count` more bytes fit.
     private mutating func makeRoom(for count: Int) {
         while waiting.count > Self.mostPackets || bytes > Self.mostBytes - count || order.count > 2 * Self.mostPackets,
             let oldest = order.popFirst()
@@ -116,16 +116,16 @@ struct FragmentTable {
 }
 
 extension FragmentTable.Partial {
-    /// Adds a fragment's bytes where no earlier fragment has any.
+    /// Adds those bytes of a fragment that no earlier fragment had.
     fileprivate mutating func add(_ payload: ArraySlice<UInt8>, at offset: Int) {
         let end = offset + payload.count
         if bytes.count < end { bytes += [UInt8](repeating: 0, count: end - bytes.count) }
-        var place = offset
-        for part in parts where part.upperBound > place && place < end {
-            if part.lowerBound > place { copy(payload, offset, place..<Swift.min(part.lowerBound, end)) }
-            place = part.upperBound
+        var position = offset
+        for part in parts where part.upperBound > position && position < end {
+            if part.lowerBound > position { copy(payload, offset, position..<Swift.min(part.lowerBound, end)) }
+            position = part.upperBound
         }
-        if place < end { copy(payload, offset, place..<end) }
+        if position < end { copy(payload, offset, position..<end) }
         merge(offset..<end)
     }
 

@@ -21,14 +21,14 @@ extension PacketLayers {
             let proto = bytes.byte(at: 9), let source = bytes.number32(at: 12), let destination = bytes.number32(at: 16)
         else { return .damaged }
         let header = Int(first & 0xF) * 4
-        // Segmentation by the network card leaves a total of 0 where the packet is longer than the field can say.
+        // With segmentation offload the total is 0 if the packet is longer than the field allows.
         let length = total == 0 ? bytes.count : min(Int(total), bytes.count + cut)
         guard header >= 20, length >= header else { return .damaged }
         let path = Path(
             source: TCPEndpoint(high: 0, low: UInt64(source), port: 0, isIPv4: true),
             destination: TCPEndpoint(high: 0, low: UInt64(destination), port: 0, isIPv4: true))
         let payload = bytes.prefix(length).rest(from: header)
-        // An offset, or more fragments to come.
+        // A nonzero offset, or the flag for more fragments.
         if fragment & 0x3FFF != 0 {
             let key = FragmentTable.Key(
                 sourceLow: UInt64(source), destinationLow: UInt64(destination),
@@ -47,7 +47,7 @@ extension PacketLayers {
             let sourceHigh = bytes.number64(at: 8), let sourceLow = bytes.number64(at: 16),
             let destinationHigh = bytes.number64(at: 24), let destinationLow = bytes.number64(at: 32)
         else { return .damaged }
-        // A jumbogram's length stands elsewhere, and the network card's segmentation leaves 0 here too.
+        // 0 in jumbograms and with segmentation offload.
         let length = payload == 0 ? bytes.count - 40 : min(Int(payload), bytes.count - 40 + cut)
         return transport(
             next, bytes.prefix(40 + length).rest(from: 40), length: length,
@@ -56,59 +56,59 @@ extension PacketLayers {
                 destination: TCPEndpoint(high: destinationHigh, low: destinationLow, port: 0, isIPv4: false)), depth)
     }
 
-    /// Walks over extension headers to what an IP packet carries. `length` is how long the bytes were on the wire.
+    /// Skips extension headers and parses the upper layer. `length` is the length of the bytes on the wire.
     private mutating func transport(
         _ proto: UInt8, _ bytes: ArraySlice<UInt8>, length: Int, _ path: Path, _ depth: Int
     ) -> Result {
         var next = proto
-        var place = 0
+        var position = 0
         while true {
             let isVersion6 = !path.source.isIPv4
             switch next {
-            case 6: return tcp(bytes.rest(from: place), length: length - place, path)
+            case 6: return tcp(bytes.rest(from: position), length: length - position, path)
             // Hop-by-hop options, routing, destination options.
             case 0 where isVersion6, 43 where isVersion6, 60 where isVersion6:
-                guard let following = bytes.byte(at: place), let units = bytes.byte(at: place + 1) else {
+                guard let following = bytes.byte(at: position), let units = bytes.byte(at: position + 1) else {
                     return .damaged
                 }
                 next = following
-                place += (Int(units) + 1) * 8
+                position += (Int(units) + 1) * 8
             // Authentication, which does not encrypt (RFC 4302, section 2.2).
             case 51:
-                guard let following = bytes.byte(at: place), let units = bytes.byte(at: place + 1) else {
+                guard let following = bytes.byte(at: position), let units = bytes.byte(at: position + 1) else {
                     return .damaged
                 }
                 next = following
-                place += (Int(units) + 2) * 4
+                position += (Int(units) + 2) * 4
             case 44 where isVersion6:
-                guard let following = bytes.byte(at: place), let part = bytes.number16(at: place + 2),
-                    let identification = bytes.number32(at: place + 4)
+                guard let following = bytes.byte(at: position), let part = bytes.number16(at: position + 2),
+                    let identification = bytes.number32(at: position + 4)
                 else { return .damaged }
-                place += 8
+                position += 8
                 next = following
-                // An offset or more to come; one that has neither is whole (RFC 6946).
+                // Without an offset and more fragments it is an atomic fragment (RFC 6946).
                 guard part & 0xFFF9 != 0 else { continue }
-                guard length >= place else { return .damaged }
+                guard length >= position else { return .damaged }
                 let key = FragmentTable.Key(
                     sourceHigh: path.source.high, sourceLow: path.source.low,
                     destinationHigh: path.destination.high, destinationLow: path.destination.low,
                     identification: identification, proto: next, isIPv4: false)
                 return fragmented(
-                    bytes.rest(from: place), length: length - place, at: Int(part & 0xFFF8), isLast: part & 1 == 0,
-                    key, path, depth)
-            default: return carried(next, bytes.rest(from: place), path, depth)
+                    bytes.rest(from: position), length: length - position, at: Int(part & 0xFFF8),
+                    isLast: part & 1 == 0, key, path, depth)
+            default: return carried(next, bytes.rest(from: position), path, depth)
             }
         }
     }
 
-    /// A fragment: goes on with the whole packet once it is there.
+    /// Adds a fragment, and continues with the packet if it is complete.
     private mutating func fragmented(
         _ payload: ArraySlice<UInt8>, length: Int, at offset: Int, isLast: Bool, _ key: FragmentTable.Key,
         _ path: Path, _ depth: Int
     ) -> Result {
-        // What cannot carry TCP is named at once, and takes no memory.
+        // Protocols that cannot carry TCP are reported at once, without reassembly.
         guard Self.canCarryTCP(key.proto) else { return carried(key.proto, [], path, depth) }
-        let whole = fragments.take(payload, length: length, at: offset, isLast: isLast, of: key, time: time)
+        let whole = fragments.add(payload, length: length, at: offset, isLast: isLast, of: key, time: time)
         guard let whole else { return .waiting }
         cut = 0
         let result = inner(depth) {
@@ -137,7 +137,7 @@ extension PacketLayers {
         return .segment(segment)
     }
 
-    /// The window scale among a SYN's options (RFC 7323, section 2.2); nil when it has none.
+    /// The window scale in a SYN's options (RFC 7323, section 2.2), if present.
     private static func windowScale(_ options: ArraySlice<UInt8>) -> UInt8? {
         var rest = options
         while let kind = rest.byte(at: 0), kind != 0 {
@@ -146,7 +146,7 @@ extension PacketLayers {
                 continue
             }
             guard let size = rest.byte(at: 1), size >= 2 else { return nil }
-            // More than 14 means 14.
+            // Values above 14 mean 14.
             if kind == 3, let scale = rest.byte(at: 2) { return min(scale, 14) }
             rest = rest.rest(from: Int(size))
         }

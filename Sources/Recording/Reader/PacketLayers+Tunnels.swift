@@ -1,7 +1,7 @@
-/// What IP carries that is not TCP: tunnels, and everything else.
+/// IP protocols other than TCP: tunnels are parsed, the others are reported.
 extension PacketLayers {
-    /// Whether a protocol over IP can have TCP in it. The headers of options and of authentication may stand behind that
-    /// of a fragment (RFC 8200, section 4.1).
+    /// Whether an IP protocol can contain TCP. Option and authentication headers may follow a fragment header (RFC
+    /// 8200, section 4.1).
     static func canCarryTCP(_ proto: UInt8) -> Bool {
         switch proto {
         case 0, 4, 6, 17, 41, 43, 47, 51, 60, 97, 137: true
@@ -9,7 +9,7 @@ extension PacketLayers {
         }
     }
 
-    /// What IP carries by its protocol number.
+    /// Parses the payload of IP by its protocol number.
     mutating func carried(_ proto: UInt8, _ bytes: ArraySlice<UInt8>, _ path: Path, _ depth: Int) -> Result {
         switch proto {
         // IP in IP (RFC 2003, RFC 2473, RFC 4213).
@@ -29,28 +29,28 @@ extension PacketLayers {
 
     // MARK: GRE
 
-    /// RFC 2784 with the key and sequence number of RFC 2890, and PPTP's version 1 (RFC 2637).
+    /// GRE (RFC 2784) with the key and sequence number of RFC 2890, and PPTP's version 1 (RFC 2637).
     private mutating func genericRouting(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         guard let flags = bytes.number16(at: 0), let type = bytes.number16(at: 2) else { return .damaged }
-        // Source routes of RFC 1701, which nothing sends.
+        // Source routes of RFC 1701, which are not in use.
         guard flags & 0x4000 == 0 else { return .skipped(.tunnel(.gre)) }
-        var place = 4
+        var position = 4
         // Checksum, key, sequence number.
-        for flag in [0x8000, 0x2000, 0x1000] as [UInt16] where flags & flag != 0 { place += 4 }
+        for flag in [0x8000, 0x2000, 0x1000] as [UInt16] where flags & flag != 0 { position += 4 }
         switch flags & 7 {
         case 0: break
         case 1:
-            if flags & 0x80 != 0 { place += 4 }
-            let rest = bytes.rest(from: place)
-            // Without a payload it acknowledges.
+            if flags & 0x80 != 0 { position += 4 }
+            let rest = bytes.rest(from: position)
+            // Without a payload it is an acknowledgement.
             guard flags & 0x1000 != 0, type == 0x880B else { return .skipped(.ipProtocol(47)) }
             return inner(depth) { $0.pointToPoint(rest, depth + 1) }
         default: return .skipped(.tunnel(.gre))
         }
-        let rest = bytes.rest(from: place)
+        let rest = bytes.rest(from: position)
         switch type {
-        // ERSPAN: type I has no header of its own and no sequence number, type II one of 8 bytes, type III of 12 and
-        // an optional one of 8 (draft-foschiano-erspan).
+        // ERSPAN (draft-foschiano-erspan): type I has no header and no sequence number, type II a header of 8 bytes,
+        // type III one of 12 bytes and an optional one of 8.
         case 0x88BE: return inner(depth) { $0.ethernet(flags & 0x1000 == 0 ? rest : rest.rest(from: 8), depth + 1) }
         case 0x22EB:
             let count = rest.byte(at: 11).map { $0 & 1 == 1 ? 20 : 12 } ?? 12
@@ -59,7 +59,7 @@ extension PacketLayers {
         case 0x883E:
             let isPlain = rest.byte(at: 0).map { $0 >> 4 == 4 } ?? false
             return inner(depth) { $0.internet(isPlain ? rest : rest.rest(from: 4), depth + 1) }
-        // Keep-alives of Cisco's are empty.
+        // Cisco's keep-alives are empty.
         case 0: return .skipped(.ipProtocol(47))
         default: return inner(depth) { $0.byProtocolType(type, rest, depth + 1) }
         }
@@ -67,7 +67,7 @@ extension PacketLayers {
 
     // MARK: UDP
 
-    /// Tunnels over UDP, by their ports and by what their headers have to be; every other datagram is no TCP.
+    /// Tunnels over UDP, by their ports and header formats; other datagrams contain no TCP.
     private mutating func datagram(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         let plain = Result.skipped(.ipProtocol(17))
         guard let source = bytes.number16(at: 0), let port = bytes.number16(at: 2) else { return plain }
@@ -84,7 +84,7 @@ extension PacketLayers {
         case _ where source == 1701: return layer2(rest, depth)
         case 3544: return teredo(rest, depth)
         case _ where source == 3544: return teredo(rest, depth)
-        // A marker of four zeros says that it is the key exchange, one byte that it is a keep-alive.
+        // Four zero bytes mark a key exchange; a single byte is a keep-alive.
         case _ where (port == 4500 || source == 4500) && rest.count > 4 && rest.number32(at: 0) != 0:
             return .skipped(.tunnel(.espInUDP))
         case _ where port == 51820 || source == 51820: return .skipped(.tunnel(.wireGuard))
@@ -92,13 +92,13 @@ extension PacketLayers {
         }
     }
 
-    /// VXLAN (RFC 7348, section 5): nil when it is none.
+    /// VXLAN (RFC 7348, section 5); nil if it is not.
     private mutating func virtualLAN(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result? {
         guard let flags = bytes.byte(at: 0), flags & 0x08 != 0, bytes.count >= 8 else { return nil }
         return inner(depth) { $0.ethernet(bytes.rest(from: 8), depth + 1) }
     }
 
-    /// VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe, section 3.1): the last byte of the first word is the type of what follows.
+    /// VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe, section 3.1): the last byte of the first word is the payload's type.
     private mutating func virtualLANWithType(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result? {
         guard let flags = bytes.byte(at: 0), flags & 0x08 != 0, bytes.count >= 8 else { return nil }
         let rest = bytes.rest(from: 8)
@@ -111,7 +111,7 @@ extension PacketLayers {
         }
     }
 
-    /// Geneve (RFC 8926, section 3.4): nil when it is none.
+    /// Geneve (RFC 8926, section 3.4); nil if it is not.
     private mutating func generic(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result? {
         guard let first = bytes.byte(at: 0), let type = bytes.number16(at: 2), bytes.count >= 8 else { return nil }
         guard first >> 6 == 0 else { return .skipped(.tunnel(.geneve)) }
@@ -119,20 +119,20 @@ extension PacketLayers {
         return inner(depth) { $0.byProtocolType(type, bytes.rest(from: 8 + options), depth + 1) }
     }
 
-    /// GTP-U (3GPP TS 29.281, section 5): user data is message 255, behind extension headers in units of 4 bytes.
+    /// GTP-U (3GPP TS 29.281, section 5): user data is message 255, after extension headers in units of 4 bytes.
     private mutating func mobileData(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         guard let flags = bytes.byte(at: 0), bytes.byte(at: 1) == 255 else { return .skipped(.tunnel(.gtp)) }
-        var place = 8
+        var position = 8
         if flags & 0x07 != 0 {
-            place = 12
+            position = 12
             var next = flags & 0x04 != 0 ? bytes.byte(at: 11) : 0
             while let type = next, type != 0 {
-                guard let units = bytes.byte(at: place), units > 0 else { return .skipped(.tunnel(.gtp)) }
-                place += Int(units) * 4
-                next = bytes.byte(at: place - 1)
+                guard let units = bytes.byte(at: position), units > 0 else { return .skipped(.tunnel(.gtp)) }
+                position += Int(units) * 4
+                next = bytes.byte(at: position - 1)
             }
         }
-        return inner(depth) { $0.internet(bytes.rest(from: place), depth + 1) }
+        return inner(depth) { $0.internet(bytes.rest(from: position), depth + 1) }
     }
 
     /// L2TP version 2 (RFC 2661, section 3.1): data messages carry the point-to-point protocol.
@@ -141,13 +141,13 @@ extension PacketLayers {
             return .skipped(.tunnel(.l2tp))
         }
         // The length, the tunnel and the session, the sequence numbers, the offset.
-        var place = flags & 0x4000 != 0 ? 8 : 6
-        if flags & 0x0800 != 0 { place += 4 }
-        if flags & 0x0200 != 0 { place += 2 + Int(bytes.number16(at: place) ?? 0) }
-        return inner(depth) { $0.pointToPoint(bytes.rest(from: place), depth + 1) }
+        var position = flags & 0x4000 != 0 ? 8 : 6
+        if flags & 0x0800 != 0 { position += 4 }
+        if flags & 0x0200 != 0 { position += 2 + Int(bytes.number16(at: position) ?? 0) }
+        return inner(depth) { $0.pointToPoint(bytes.rest(from: position), depth + 1) }
     }
 
-    /// Teredo (RFC 4380, section 5.1.1): IPv6, behind an origin indication of 8 bytes or none.
+    /// Teredo (RFC 4380, section 5.1.1): IPv6 after an optional origin indication of 8 bytes.
     private mutating func teredo(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         let rest = bytes.number16(at: 0) == 0 ? bytes.rest(from: 8) : bytes
         guard let first = rest.byte(at: 0), first >> 4 == 6 else { return .skipped(.tunnel(.teredo)) }

@@ -1,30 +1,30 @@
-/// Finds the TCP segment in a packet: link layer, tunnels, IPv4 or IPv6 with its extension headers and fragments, TCP.
+/// Finds the TCP segment in a packet: parses the link layer, tunnels, IPv4 or IPv6 with extension headers and
+/// fragments, and TCP.
 ///
-/// Owned by a reader, for the fragments that wait for others; one thread at a time.
+/// Owned by a reader, because it holds incomplete fragments; one thread at a time.
 struct PacketLayers {
-    /// What a packet turned out to be.
+    /// The result of parsing a packet.
     enum Result {
         case segment(TCPSegment)
-        /// Nothing that can be shown, and how many packets that holds for: all fragments of a packet are counted when
-        /// the last one has come.
+        /// No TCP segment, and the number of packets: all fragments of a packet are counted when it is complete.
         case skipped(SkipCause, packets: UInt64)
-        /// A fragment, which is counted when its packet is whole or given up.
+        /// A fragment, which is counted when its packet is complete or discarded.
         case waiting
     }
 
-    /// Tunnels inside each other. More than people build; a packet of 16 MiB could hold millions.
+    /// The deepest nesting of tunnels; a packet of 16 MiB could contain millions.
     static let deepest = 12
 
     var fragments = FragmentTable()
     /// The capture time of the packet.
     var time: Int64 = 0
-    /// How many bytes of the packet were on the wire and not captured: no length inside it goes past them.
+    /// The number of bytes that the capture truncated, which bounds the lengths inside the packet.
     var cut = 0
 
-    /// Fragments of IP packets whose other fragments have not come.
+    /// Fragments of incomplete IP packets.
     var incompleteFragments: UInt64 { fragments.incomplete }
 
-    /// Looks at a packet's layers. Numbers of link types are those of tcpdump.org's registry.
+    /// Parses a packet's layers. Link types are numbers of tcpdump.org's registry.
     mutating func read(_ packet: CapturedPacket) -> Result {
         time = packet.time
         cut = packet.originalLength - packet.bytes.count
@@ -34,7 +34,7 @@ struct PacketLayers {
         case 1: return ethernet(bytes, 0)
         case 113: return byProtocolType(bytes.number16(at: 14), bytes.rest(from: 16), 0)
         case 276: return byProtocolType(bytes.number16(at: 0), bytes.rest(from: 20), 0)
-        // The four bytes are an address family, a number that systems do not agree on; the IP version says the same.
+        // The four bytes are an address family, whose numbers differ between systems; the IP version is used instead.
         case 0, 108: return bytes.count >= 4 ? internet(bytes.rest(from: 4), 0) : .damaged
         case 239: return netfilterLog(bytes)
         default: return .skipped(.link(packet.link))
@@ -47,11 +47,11 @@ struct PacketLayers {
         byProtocolType(bytes.number16(at: 12), bytes.rest(from: 14), depth)
     }
 
-    /// What follows an EtherType, or the length or the number of Linux that stands in its place.
+    /// Parses the contents after an EtherType, or after a length or a Linux number in its place.
     mutating func byProtocolType(_ type: UInt16?, _ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         if type == 0x0800 { return internet(bytes, depth) }
         var (tag, bytes) = (type, bytes)
-        // VLAN tags, of which there may be several.
+        // Any number of VLAN tags.
         while let type = tag, Self.isVLAN(type) {
             tag = bytes.number16(at: 2)
             bytes = bytes.rest(from: 4)
@@ -69,13 +69,13 @@ struct PacketLayers {
         case 0x894F: return .skipped(.tunnel(.nsh))
         // Linux's number of 802.2 in cooked captures (linux/if_ether.h, ETH_P_802_2).
         case 0x0004: return linkControl(bytes, depth)
-        // 802.3: a length of at most 1500 bytes, the rest is padding.
+        // 802.3: a length of at most 1500 bytes; the rest is padding.
         case 0...1500: return linkControl(bytes.prefix(Int(type)), depth)
         default: return .skipped(.etherType(type))
         }
     }
 
-    /// 802.1Q, 802.1ad, and the numbers in use before it.
+    /// 802.1Q, 802.1ad and earlier numbers.
     private static func isVLAN(_ type: UInt16) -> Bool {
         switch type {
         case 0x8100, 0x88A8, 0x9100, 0x9200, 0x9300: true
@@ -91,7 +91,7 @@ struct PacketLayers {
         case (0xAA, 0xAA, 0x03):
             guard let high = bytes.number16(at: 3), let low = bytes.byte(at: 5), let type = bytes.number16(at: 6)
             else { return .damaged }
-            // The organisation codes of encapsulated Ethernet and of bridge tunnels; others have types of their own.
+            // The organisation codes of encapsulated Ethernet and of bridge tunnels; others define their own types.
             guard high == 0, low == 0 || low == 0xF8, type > 1500 else { return .skipped(.linkControl) }
             return inner(depth) { $0.byProtocolType(type, bytes.rest(from: 8), depth + 1) }
         // RFC 948.
@@ -107,8 +107,8 @@ struct PacketLayers {
         return pointToPoint(bytes.rest(from: 6).prefix(Int(length)), depth)
     }
 
-    /// The protocol field of RFC 1661, section 2, which may be compressed to one byte, behind the address and control
-    /// bytes of RFC 1662 where they are not left out.
+    /// The protocol field of RFC 1661, section 2, which may be compressed to one byte, after the optional address and
+    /// control bytes of RFC 1662.
     mutating func pointToPoint(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         let bytes = bytes.number16(at: 0) == 0xFF03 ? bytes.rest(from: 2) : bytes
         guard let first = bytes.byte(at: 0) else { return .damaged }
@@ -122,8 +122,8 @@ struct PacketLayers {
         }
     }
 
-    /// MPLS labels (RFC 3032), down to the last of the stack. What follows is not said; the first four bits tell IP
-    /// from a pseudowire's control word (RFC 4385), behind which a frame stands.
+    /// MPLS labels (RFC 3032), to the bottom of the stack. Labels do not name the payload; its first four bits
+    /// distinguish IP from a pseudowire's control word (RFC 4385), which precedes a frame.
     mutating func labelled(_ bytes: ArraySlice<UInt8>, _ depth: Int) -> Result {
         var rest = bytes
         while let label = rest.number32(at: 0) {
@@ -140,7 +140,7 @@ struct PacketLayers {
     }
 
     /// Netfilter's log (LINKTYPE_NFLOG): a header of 4 bytes, then type-length-value triples in the byte order of the
-    /// machine that captured; the packet is the one of type 9.
+    /// capturing machine; type 9 is the packet.
     private mutating func netfilterLog(_ bytes: ArraySlice<UInt8>) -> Result {
         guard bytes.count >= 4 else { return .damaged }
         for order in [ByteOrder.little, .big] {
@@ -149,7 +149,7 @@ struct PacketLayers {
                 if type & 0x7FFF == 9, let packet = rest.part(at: 4, count: Int(length) - 4) {
                     return internet(packet, 0)
                 }
-                // A cut packet is the last triple.
+                // A truncated packet is the last triple.
                 if type & 0x7FFF == 9, Int(length) > rest.count, rest.count > 4, Int(length) < 1 << 16,
                     let version = rest.byte(at: 4), [4, 6].contains(version >> 4)
                 {
@@ -163,7 +163,7 @@ struct PacketLayers {
 
     // MARK: Depth
 
-    /// Reads what is inside a tunnel, unless there are too many.
+    /// Parses the contents of a tunnel, unless the nesting is too deep.
     mutating func inner(_ depth: Int, _ read: (inout PacketLayers) -> Result) -> Result {
         guard depth < Self.deepest else { return .skipped(.tunnel(.nested)) }
         return read(&self)

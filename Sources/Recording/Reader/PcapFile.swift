@@ -1,6 +1,6 @@
-/// A capture in the classic format: one header, then packets.
+/// A capture in the classic pcap format: one header, then packets.
 struct PcapFile {
-    /// How its numbers are written.
+    /// The byte order and the resolution of its times.
     struct Kind: Hashable {
         var order: ByteOrder
         var isNanoseconds: Bool
@@ -12,7 +12,7 @@ struct PcapFile {
             0x4D3C_B2A1: Kind(order: .little, isNanoseconds: true),
         ]
 
-        /// The four beginnings, as bytes.
+        /// The four magic numbers, as bytes.
         static var magics: [[UInt8]] {
             known.keys.map { magic in (0..<4).map { UInt8(truncatingIfNeeded: magic >> (24 - 8 * $0)) } }
         }
@@ -22,7 +22,7 @@ struct PcapFile {
             self.isNanoseconds = isNanoseconds
         }
 
-        /// By the first four bytes, read as a big-endian number.
+        /// The kind with a magic number, read as big-endian.
         init?(magic: UInt32) {
             guard let kind = Self.known[magic] else { return nil }
             self = kind
@@ -40,11 +40,11 @@ struct PcapFile {
         let major = header.number16(at: 4, kind.order) ?? 0
         let minor = header.number16(at: 6, kind.order) ?? 0
         guard major == 2 else { throw .unknownVersion(offset: 4, version: "\(major).\(minor)") }
-        // The upper half says how long a frame check sequence is; the link type is the lower half.
+        // The upper half is the length of a frame check sequence, the lower half the link type.
         link = (header.number32(at: 20, kind.order) ?? 0) & 0xFFFF
     }
 
-    /// The packet at the start of the bytes and how many bytes it takes; nil when it is not all there.
+    /// The packet at the start of the bytes and its length with header; nil if it is incomplete.
     func packet(
         in bytes: ArraySlice<UInt8>, offset: UInt64
     ) throws(CaptureError) -> (packet: CapturedPacket, length: Int)? {
@@ -55,7 +55,7 @@ struct PcapFile {
             throw .tooLong(offset: offset, length: UInt64(captured))
         }
         guard let data = bytes.part(at: Self.packetHeaderLength, count: Int(captured)) else { return nil }
-        // At most 2³² seconds and 2³² of the fraction: no overflow.
+        // At most 2³² seconds and a fraction of 2³²: no overflow.
         let time = Int64(seconds) * 1_000_000_000 + Int64(fraction) * (kind.isNanoseconds ? 1 : 1000)
         let packet = CapturedPacket(
             link: link, time: time, bytes: data, originalLength: max(Int(original), Int(captured)))

@@ -1,18 +1,17 @@
-/// A section of a pcapng file: its byte order and its interfaces. A file may have several, and each new header starts
-/// from nothing.
+/// A section of a pcapng file: its byte order and interfaces. A file may have several; each section header resets them.
 struct PcapngSection {
-    /// The type of a section's header, the same in both byte orders.
+    /// The type of a section header block, the same in both byte orders.
     static let headerType: UInt32 = 0x0A0D_0D0A
     private static let byteOrderMark: UInt32 = 0x1A2B_3C4D
-    /// More interfaces than these are not kept; what is captured on them counts as damaged.
+    /// The limit of interfaces; packets of further ones count as damaged.
     private static let mostInterfaces = 65_536
-    /// The most comments that are read of a packet, and the most bytes of each.
+    /// The limits of a packet's comments and of the bytes of each.
     private static let mostComments = 16
     private static let longestComment = 4096
 
     private var order = ByteOrder.little
     private var interfaces: [PcapngInterface] = []
-    /// The time of the last packet, for blocks that have none of their own.
+    /// The time of the last packet, used for blocks without a time.
     private var lastTime: Int64 = 0
 
     private enum BlockType {
@@ -24,11 +23,11 @@ struct PcapngSection {
 
     // MARK: Framing
 
-    /// The length of the block at the start of the bytes; nil when it is not all there.
+    /// The length of the block at the start of the bytes; nil if it is incomplete.
     mutating func length(ofBlockIn bytes: ArraySlice<UInt8>, offset: UInt64) throws(CaptureError) -> Int? {
         guard let type = bytes.number32(at: 0) else { return nil }
         if type == Self.headerType {
-            // The length can be read only once the order is known, which stands behind it.
+            // The byte order, which follows the length, must be known first.
             guard let mark = bytes.number32(at: 8) else { return nil }
             switch mark {
             case Self.byteOrderMark: order = .big
@@ -46,7 +45,7 @@ struct PcapngSection {
         return Int(length) <= bytes.count ? Int(length) : nil
     }
 
-    /// Reads a whole block.
+    /// Reads a complete block.
     mutating func read(_ block: ArraySlice<UInt8>, offset: UInt64) throws(CaptureError) -> CaptureReader.Step {
         let last = block.number32(at: block.count - 4, order) ?? 0
         guard Int(last) == block.count else {
@@ -72,7 +71,7 @@ struct PcapngSection {
     private mutating func begin(_ block: ArraySlice<UInt8>, offset: UInt64) throws(CaptureError) {
         guard let major = block.number16(at: 12, order), let minor = block.number16(at: 14, order), block.count >= 28
         else { throw .impossibleLength(offset: offset, length: UInt64(block.count)) }
-        // Minor 2 is written by some and means the same as 0.
+        // Some writers use minor version 2, which means the same as 0.
         guard major == 1 else { throw .unknownVersion(offset: offset, version: "\(major).\(minor)") }
         interfaces = []
         lastTime = 0
@@ -85,7 +84,7 @@ struct PcapngSection {
         return packet(block, interface: Int(number))
     }
 
-    /// The obsolete packet block, which differs in how it names the interface.
+    /// The obsolete packet block, whose interface ID has 16 bits.
     private mutating func oldPacket(_ block: ArraySlice<UInt8>) -> CaptureReader.Step {
         guard let number = block.number16(at: 8, order) else { return .damaged }
         return packet(block, interface: Int(number))
@@ -102,11 +101,11 @@ struct PcapngSection {
             link: interfaces[number].link, time: lastTime, bytes: data,
             originalLength: max(Int(original), Int(captured)))
         let options = block.dropLast(4).rest(from: 28 + (Int(captured) + 3) / 4 * 4)
-        if !options.isEmpty { take(options, into: &packet) }
+        if !options.isEmpty { readOptions(options, into: &packet) }
         return .packet(packet)
     }
 
-    private func take(_ options: ArraySlice<UInt8>, into packet: inout CapturedPacket) {
+    private func readOptions(_ options: ArraySlice<UInt8>, into packet: inout CapturedPacket) {
         PcapngOptions.read(options, order) { code, value in
             switch code {
             case 1:
@@ -123,7 +122,7 @@ struct PcapngSection {
         }
     }
 
-    /// A packet without a time, on the first interface.
+    /// A simple packet block, which has no time and belongs to the first interface.
     private mutating func simplePacket(_ block: ArraySlice<UInt8>) -> CaptureReader.Step {
         guard let interface = interfaces.first, let original = block.number32(at: 8, order) else { return .damaged }
         let room = block.count - 16

@@ -1,12 +1,12 @@
-/// Elements in order, taken from the front and added at any place.
+/// A queue with removal at the front and insertion at any index.
 ///
-/// Taking the first element moves no others: its slot stays free until free slots are most of the memory. The element
-/// itself is released at once.
+/// Removing the first element moves no others: its slot stays free until free slots are most of the memory. The element
+/// is released at once.
 struct Queue<Element> {
     private var slots: [Element?] = []
     /// The first slot in use.
     private var head = 0
-    /// How many elements were moved so far, the measure of the work.
+    /// The number of element moves so far, for tests of the cost.
     private(set) var moved = 0
 
     var count: Int { slots.count - head }
@@ -14,9 +14,9 @@ struct Queue<Element> {
     var first: Element? { isEmpty ? nil : slots[head] }
     var last: Element? { slots.last ?? nil }
 
-    /// The element at a place; the first has place 0.
-    subscript(place: Int) -> Element {
-        guard let element = slots[head + place] else { preconditionFailure("a slot in use has no element") }
+    /// The element at an index; the first has index 0.
+    subscript(index: Int) -> Element {
+        guard let element = slots[head + index] else { preconditionFailure("a slot in use has no element") }
         return element
     }
 
@@ -24,23 +24,23 @@ struct Queue<Element> {
         slots.append(element)
     }
 
-    /// Inserts an element before the one at a place, and moves the shorter part of the others.
-    mutating func insert(_ element: Element, at place: Int) {
+    /// Inserts an element before the one at an index, and moves the shorter part of the others.
+    mutating func insert(_ element: Element, at index: Int) {
         let count = count
-        guard place < count / 2 else {
-            moved &+= count - place
-            return slots.insert(element, at: head + place)
+        guard index < count / 2 else {
+            moved &+= count - index
+            return slots.insert(element, at: head + index)
         }
         if head == 0 {
-            // As much free room at the front as there are elements, so that this happens rarely.
+            // Adds as many free slots as there are elements, so that this happens rarely.
             moved &+= count
             slots.insert(contentsOf: repeatElement(nil, count: count), at: 0)
             head = count
         }
         head -= 1
-        moved &+= place
-        for slot in head..<head + place { slots.swapAt(slot, slot + 1) }
-        slots[head + place] = element
+        moved &+= index
+        for slot in head..<head + index { slots.swapAt(slot, slot + 1) }
+        slots[head + index] = element
     }
 
     mutating func popFirst() -> Element? {

@@ -1,50 +1,50 @@
 public import Sockets
 public import Text
 
-/// One connection as a recording has it. A value; any thread.
+/// One connection in a recording. A value; any thread.
 public struct RecordedConversation: Hashable, Sendable {
-    /// Tapline's connection id in a recording of Tapline's; in another capture the running number of its conversations.
+    /// Tapline's connection ID in a Tapline recording; in other captures a sequential number.
     public var id: UInt64
-    /// Whether Tapline recorded it, and said so in comments.
+    /// Whether Tapline recorded it, according to comments.
     public var isTaplines = false
-    /// The relay's name; nil in another capture.
+    /// The relay's name; nil in other captures.
     public var relay: String?
-    /// The client's address; of a conversation whose start was not captured, the likelier side.
+    /// The client's address; the more likely side if the start was not captured.
     public var client: String
-    /// Where the client's packets went, or the listener when Tapline says so.
+    /// The destination of the client's packets, or the listener in a Tapline recording.
     public var listener: String
-    /// The upstream as configured; nil in another capture.
+    /// The upstream as configured; nil in other captures.
     public var upstream: String?
-    /// The upstream's address that was connected, or tried last; nil in another capture.
+    /// The connected upstream address, or the last one tried; nil in other captures.
     public var upstreamAddress: String?
-    /// When its first packet passed.
+    /// The time of the first packet.
     public var started: Timestamp
-    /// When its last packet passed that belongs to its life: what comes after the end does not count.
+    /// The time of the last packet before or at the end.
     public var ended: Timestamp
-    /// What was recorded and what was lost of each flow.
+    /// The client's flow.
     public var up = Flow()
-    /// What was recorded and what was lost of each flow.
+    /// The upstream's flow.
     public var down = Flow()
-    /// A word of the closed list of end reasons: what Tapline recorded, or what follows from the order of FIN and RST.
-    /// Nil when the capture does not have the end.
+    /// The end reason, from the closed list of reasons: Tapline's, or derived from the order of FIN and RST. Nil if the
+    /// end was not captured.
     public var reason: String?
-    /// Whether the recording has it from its first packet on.
+    /// Whether the start was captured.
     public var hasStart = false
 
-    /// One of its two flows.
+    /// The byte counts and the prefix of one flow.
     public struct Flow: Hashable, Sendable {
-        /// Bytes that the recording has.
+        /// Bytes in the recording.
         public var recorded: UInt64 = 0
-        /// Bytes that passed, and that it does not have.
+        /// Bytes that were sent and are not in the recording.
         public var missing: UInt64 = 0
-        /// Bytes of retransmissions: of two copies the first is shown, and they may differ.
+        /// Retransmitted bytes: the first copy is shown, and the others may differ.
         public var repeated: UInt64 = 0
-        /// Bytes that passed by Tapline's own count, from the connection's begin; nil where there is none.
+        /// Tapline's own count of bytes since the connection began, if any.
         public var counted: UInt64?
-        /// The first bytes, as many as it takes to recognise a protocol; empty when the reader does not keep them.
+        /// The first bytes, for recognising the protocol; empty if the reader does not keep them.
         public var prefix: [UInt8] = []
 
-        /// Bytes that passed, as far as the recording knows.
+        /// All bytes of the flow, recorded or not.
         public var passed: UInt64 {
             let (sum, overflow) = recorded.addingReportingOverflow(missing)
             return counted ?? (overflow ? .max : sum)
@@ -59,51 +59,50 @@ public struct RecordedConversation: Hashable, Sendable {
         }
     }
 
-    /// What its first bytes say it speaks. Asks each time.
+    /// The protocol recognised by the first bytes. Not cached.
     public var `protocol`: Protocol {
         Protocol.recognise(up: up.prefix, down: down.prefix)
     }
 
-    /// Nanoseconds from its first packet to its last.
+    /// Nanoseconds from the first packet to the last.
     public var duration: Int64 {
         let (duration, overflow) = ended.nanoseconds.subtractingReportingOverflow(started.nanoseconds)
         return overflow ? 0 : max(0, duration)
     }
 }
 
-/// What a reader of recordings tells of, in the order of the recording.
+/// An event of a `RecordingReader`, in the order of the recording.
 public enum RecordingEvent {
-    /// A conversation was seen for the first time.
+    /// A conversation begins.
     case opened(RecordedConversation)
     /// Bytes of a flow.
     case bytes(RecordedBytes)
-    /// Bytes of a flow passed that the recording does not have.
+    /// Bytes of a flow are missing in the recording.
     case missing(RecordedGap)
-    /// A conversation is over, or the recording is. Nothing of it follows.
+    /// The conversation or the recording has ended. No further event of the conversation follows.
     case ended(RecordedConversation)
 }
 
-/// Bytes of one flow, without a hole. A part of the reader's buffer: hold it no longer than until the next bytes are
-/// given to the reader, or copy it.
+/// Contiguous bytes of one flow. A slice of the reader's buffer: copy it to keep it when adding bytes to the reader.
 public struct RecordedBytes {
     /// The conversation.
     public let id: UInt64
     /// The flow.
     public let direction: Direction
-    /// When they passed.
+    /// The capture time.
     public let time: Timestamp
     /// The bytes.
     public let bytes: ArraySlice<UInt8>
 }
 
-/// A hole in one flow.
+/// A gap in one flow.
 public struct RecordedGap: Hashable, Sendable {
     /// The conversation.
     public let id: UInt64
     /// The flow.
     public let direction: Direction
-    /// When it was given up that they come.
+    /// The capture time at which the bytes were declared missing.
     public let time: Timestamp
-    /// How many bytes are missing.
+    /// The number of missing bytes.
     public let count: UInt64
 }

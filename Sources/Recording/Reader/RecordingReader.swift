@@ -1,6 +1,6 @@
-/// Reads a recording: gives it back as conversations with their bytes in order.
+/// Reads a recording as conversations with their bytes in order.
 ///
-/// Feed it bytes as they come, take events until there are none, and say when the input is over:
+/// Append input, get events until there are none, and call `finish` at the end of the input:
 ///
 ///     let reader = RecordingReader()
 ///     while case let bytes = try input.read(), !bytes.isEmpty {
@@ -10,25 +10,24 @@
 ///     try reader.finish()
 ///     while let event = try reader.next() { show(event) }
 ///
-/// Recordings of Tapline's and other captures, pcapng and pcap, are read; what each conversation was, Tapline's own
-/// comments say where there are any (`RecordingComment`). The memory that it takes is bounded whatever the capture
-/// says: one block, 32 MiB of segments that wait for earlier ones, and some kilobytes for each of at most 32,768
-/// conversations. One thread at a time.
+/// It reads Tapline's recordings and other captures, pcapng and pcap, and uses Tapline's comments where present
+/// (`RecordingComment`). Its memory is bounded for any input: one block, 32 MiB of early segments, and some kilobytes
+/// for each of at most 32,768 conversations. One thread at a time.
 public final class RecordingReader {
     private var capture = CaptureReader()
     private var layers = PacketLayers()
     private var table: ConversationTable
     private var events: [RecordingEvent] = []
     private var nextEvent = 0
-    /// No more bytes come.
+    /// Whether the input has ended.
     private var isFinished = false
-    /// The capture cannot be read on.
+    /// Whether the rest of the capture cannot be read.
     private var hasFailed = false
-    /// The last events are among those that wait.
-    private var isTold = false
+    /// Whether `events` contains the last events.
+    private var hasLastEvents = false
     private var skippedPackets = SkippedPackets()
 
-    /// A reader at the start of a recording. `keepsPrefixes` says that the first bytes of each flow are kept, for
+    /// A reader at the start of a recording. `keepsPrefixes` keeps the first bytes of each flow for
     /// `RecordedConversation.protocol`.
     public convenience init(keepsPrefixes: Bool = true) {
         self.init(keepsPrefixes: keepsPrefixes, limits: ReassemblyLimits())
@@ -39,7 +38,7 @@ public final class RecordingReader {
         table = ConversationTable(limits: limits, keepsPrefixes: keepsPrefixes)
     }
 
-    /// How many packets hold nothing to show, by cause, so far.
+    /// The packets without visible data so far, by cause.
     public var skipped: SkippedPackets {
         var all = skippedPackets
         all.add(table.skipped)
@@ -48,23 +47,22 @@ public final class RecordingReader {
         return all
     }
 
-    /// How many packets were TCP segments, so far.
+    /// The number of TCP segments so far.
     public private(set) var segments: UInt64 = 0
 
-    /// How many bytes of the last block are there, while it is not whole. After the end of the input anything but 0
-    /// says that the recording was cut short.
+    /// Bytes of an incomplete last block. If this is not 0 at the end of the input, the recording was truncated.
     public var unread: Int { capture.unread }
 
-    /// How many bytes of the input were read, in whole blocks.
+    /// The number of input bytes read, in complete blocks.
     public var offset: UInt64 { capture.offset }
 
-    /// Adds what comes next in the input.
+    /// Adds the next bytes of the input.
     public func append(_ bytes: [UInt8]) {
         capture.append(bytes)
     }
 
-    /// The next event; nil when there is none before more bytes come. Throws when the capture cannot be read on; after
-    /// that, `finish` gives what was read before it.
+    /// The next event; nil until more bytes are added. Throws if the rest of the capture cannot be read; after `finish`
+    /// it returns the remaining events of what was read before.
     public func next() throws(CaptureError) -> RecordingEvent? {
         while true {
             if nextEvent < events.count {
@@ -73,15 +71,15 @@ public final class RecordingReader {
             }
             events.removeAll(keepingCapacity: true)
             nextEvent = 0
-            if isTold { return nil }
-            // A capture that failed throws again, until its reader has given up on it.
+            if hasLastEvents { return nil }
+            // After a failure this throws again until `finish` was called.
             if !(isFinished && hasFailed), let packet = try nextPacket() {
-                take(packet)
+                process(packet)
                 continue
             }
             guard isFinished else { return nil }
             table.finish(into: &events)
-            isTold = true
+            hasLastEvents = true
         }
     }
 
@@ -94,19 +92,19 @@ public final class RecordingReader {
         }
     }
 
-    /// The input is over: the events that are left follow, and conversations that are open end. Throws when it was no
-    /// capture at all.
+    /// Ends the input: `next` then returns the remaining events and ends open conversations. Throws if the input was
+    /// not a capture.
     public func finish() throws(CaptureError) {
         guard !isFinished else { return }
         isFinished = true
         try capture.finish()
     }
 
-    private func take(_ packet: CapturedPacket) {
+    private func process(_ packet: CapturedPacket) {
         switch layers.read(packet) {
         case .segment(let segment):
             segments &+= 1
-            table.take(segment, of: packet, into: &events)
+            table.process(segment, of: packet, into: &events)
         case .skipped(.damaged, let packets) where packet.originalLength > packet.bytes.count:
             skippedPackets.add(.cut, packets: packets)
         case .skipped(let cause, let packets): skippedPackets.add(cause, packets: packets)

@@ -1,33 +1,33 @@
-/// Why a packet of a capture, or the data of a TCP segment, is not shown. A value; any thread.
+/// Why a packet or a TCP segment's data is not shown. A value; any thread.
 public enum SkipCause: Hashable, Sendable {
-    /// IPv4 or IPv6 that carries this protocol (IANA's registry of protocol numbers), which is not TCP.
+    /// An IP packet of this protocol (IANA's registry of protocol numbers), which is not TCP.
     case ipProtocol(UInt8)
     /// A frame of this EtherType, which is not IP.
     case etherType(UInt16)
-    /// An IEEE 802.2 frame that does not carry IP.
+    /// An IEEE 802.2 frame without IP.
     case linkControl
-    /// A packet of the point-to-point protocol that does not carry IP.
+    /// A packet of the point-to-point protocol without IP.
     case pointToPoint
-    /// Neither IPv4 nor IPv6 where one of them is expected.
+    /// Neither IPv4 nor IPv6 where IP is expected.
     case notIP
-    /// A tunnel whose content cannot be read.
+    /// A tunnel whose contents cannot be read.
     case tunnel(Tunnel)
-    /// A fragment of an IP packet whose other fragments the capture does not have.
+    /// A fragment of an IP packet that is incomplete in the capture.
     case fragment
-    /// The lengths contradict each other, or the packet names an interface that the capture does not have.
+    /// Contradictory lengths, or an interface that the capture does not describe.
     case damaged
-    /// The capture kept so little of the packet that its headers are not whole.
+    /// The capture truncated the packet within its headers.
     case cut
-    /// A link layer that is not read, by its number in tcpdump.org's registry of LINKTYPE values.
+    /// An unsupported link layer, by its number in tcpdump.org's registry of LINKTYPE values.
     case link(UInt32)
-    /// TCP data that a conversation cannot have sent any more: it lies beyond the conversation's end.
+    /// TCP data after the end of its conversation.
     case afterEnd
-    /// TCP data that lies before the first byte that is shown of its flow.
+    /// TCP data before the first byte of its flow that is shown.
     case beforeStart
-    /// TCP data that lies beyond the window of its receiver, which acknowledged all data before it.
+    /// TCP data beyond the window of its receiver, which had acknowledged all data before it.
     case beyondWindow
 
-    /// Tunnels that are recognised and not read.
+    /// Tunnels that are recognised but not read.
     public enum Tunnel: String, Hashable, Sendable {
         /// Encrypted (RFC 4303).
         case esp = "ESP"
@@ -35,11 +35,11 @@ public enum SkipCause: Hashable, Sendable {
         case espInUDP = "ESP-in-UDP"
         /// Compressed (RFC 3173).
         case ipComp = "IPComp"
-        /// Version 3 (RFC 3931), or control messages.
+        /// Version 3 (RFC 3931) or control messages.
         case l2tp = "L2TP"
-        /// Signalling, or in a form that is not read (3GPP TS 29.281).
+        /// Signalling or an unsupported form (3GPP TS 29.281).
         case gtp = "GTP-U"
-        /// In a form that is not read (RFC 4380).
+        /// An unsupported form (RFC 4380).
         case teredo = "Teredo"
         /// Encrypted.
         case wireGuard = "WireGuard"
@@ -47,29 +47,29 @@ public enum SkipCause: Hashable, Sendable {
         case macsec = "MACsec"
         /// A network service header (RFC 8300).
         case nsh = "NSH"
-        /// GRE in a form that is not read, such as with source routes.
+        /// An unsupported form of GRE, such as with source routes.
         case gre = "GRE"
-        /// VXLAN in a form that is not read.
+        /// An unsupported form of VXLAN.
         case vxlan = "VXLAN"
-        /// Geneve in a form that is not read.
+        /// An unsupported form of Geneve.
         case geneve = "Geneve"
-        /// More tunnels inside each other than are read.
+        /// Tunnels nested too deeply.
         case nested = "nested"
     }
 }
 
-/// How many packets of a capture hold nothing that can be shown, by cause. A value; any thread.
+/// The packets of a capture that are not shown, by cause. A value; any thread.
 public struct SkippedPackets: Hashable, Sendable {
     /// Packets by cause. Bounded: link types and EtherTypes have 16 bits, protocols 8.
     public private(set) var packets: [SkipCause: UInt64] = [:]
-    /// Bytes of TCP data that lie beyond the end of their conversation.
+    /// Bytes of TCP data after the end of their conversation.
     public private(set) var bytesAfterEnd: UInt64 = 0
-    /// Bytes of TCP data that lie before the first byte that is shown.
+    /// Bytes of TCP data before the first byte that is shown.
     public private(set) var bytesBeforeStart: UInt64 = 0
-    /// Bytes of TCP data that lie beyond their receiver's window.
+    /// Bytes of TCP data beyond their receiver's window.
     public private(set) var bytesBeyondWindow: UInt64 = 0
 
-    /// None yet.
+    /// Empty counters.
     public init() {}
 
     /// Counts packets.
@@ -88,7 +88,7 @@ public struct SkippedPackets: Hashable, Sendable {
         }
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds other counters.
     mutating func add(_ others: SkippedPackets) {
         for (cause, count) in others.packets { add(cause, packets: count) }
         bytesAfterEnd &+= others.bytesAfterEnd

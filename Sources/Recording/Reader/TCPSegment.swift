@@ -1,6 +1,6 @@
 internal import Sockets
 
-/// One end of a conversation, as packets name it.
+/// One endpoint of a conversation.
 struct TCPEndpoint: Hashable, Comparable, Sendable {
     /// The upper half of an IPv6 address; 0 for IPv4.
     var high: UInt64
@@ -13,7 +13,7 @@ struct TCPEndpoint: Hashable, Comparable, Sendable {
         (left.high, left.low, left.port) < (right.high, right.low, right.port)
     }
 
-    /// The address as the rest of Tapline has it: an IPv4-mapped one is IPv4.
+    /// The address; an IPv4-mapped one becomes IPv4.
     var address: SocketAddress {
         if isIPv4 { return .ipv4(IPv4Address(bits: UInt32(truncatingIfNeeded: low)), port: port) }
         let address = IPv6Address(high: high, low: low)
@@ -21,20 +21,20 @@ struct TCPEndpoint: Hashable, Comparable, Sendable {
     }
 }
 
-/// A TCP segment (RFC 9293, section 3.1) as far as a reader of streams needs it.
+/// The parts of a TCP segment that stream reassembly needs (RFC 9293, section 3.1).
 struct TCPSegment {
     var source: TCPEndpoint
     var destination: TCPEndpoint
     var sequence: UInt32
     var acknowledgement: UInt32
     var flags: Flags
-    /// The window as it stands in the header, not scaled.
+    /// The header's window, unscaled.
     var window: UInt16
-    /// The window scale that a SYN offers; nil where it has none.
+    /// The window scale of a SYN, if any.
     var windowScale: UInt8?
-    /// What was captured of its bytes.
+    /// The captured part of its payload.
     var payload: ArraySlice<UInt8>
-    /// How many bytes it carried.
+    /// The length of its payload on the wire.
     var length: Int
 
     struct Flags: OptionSet, Hashable, Sendable {

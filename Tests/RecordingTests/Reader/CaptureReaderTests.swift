@@ -3,14 +3,14 @@ import Text
 
 @testable import Recording
 
-/// Every form in which the same conversation can be captured reads as the same.
+/// All capture formats of a conversation read the same.
 struct CaptureReaderTests {
-    private static let told = ["1 up hello", "1 down world"]
+    private static let expected = ["1 up hello", "1 down world"]
 
     private func expectGreeting(_ capture: [UInt8], piece: Int = 4096, _ comment: Comment? = nil) {
         let reading = Reading(capture, piece: piece)
         #expect(reading.error == nil, comment)
-        #expect(reading.pieces == Self.told, comment)
+        #expect(reading.pieces == Self.expected, comment)
         #expect(reading.conversations.map(\.reason) == ["client_closed"], comment)
         #expect(reading.skipped == SkippedPackets(), comment)
         #expect(reading.unread == 0, comment)
@@ -48,7 +48,7 @@ struct CaptureReaderTests {
     @Test(
         arguments: [
             (101, []), (228, []), (12, []),
-            // Ethernet, with a tag, with two.
+            // Ethernet without a tag, with one, with two.
             (1, [UInt8](repeating: 9, count: 12) + [0x08, 0x00]),
             (1, [UInt8](repeating: 9, count: 12) + [0x81, 0x00, 0, 5, 0x08, 0x00]),
             (1, [UInt8](repeating: 9, count: 12) + [0x88, 0xA8, 0, 5, 0x81, 0x00, 0, 6, 0x08, 0x00]),
@@ -59,7 +59,7 @@ struct CaptureReaderTests {
             (113, [UInt8](repeating: 0, count: 14) + [0x81, 0x00, 0, 5, 0x08, 0x00]),
             (113, [UInt8](repeating: 0, count: 14) + [0x88, 0xA8, 0, 5, 0x81, 0x00, 0, 6, 0x08, 0x00]),
             (276, [0x81, 0x00] + [UInt8](repeating: 0, count: 18) + [0, 5, 0x08, 0x00]),
-            // Loopback of others: the family in either order.
+            // BSD loopback: the family in either byte order.
             (0, [2, 0, 0, 0]), (0, [0, 0, 0, 2]), (108, [0, 0, 0, 2]),
         ] as [(UInt32, [UInt8])])
     func linkLayer_ofEveryKind_isStripped(link: UInt32, header: [UInt8]) {
@@ -69,7 +69,7 @@ struct CaptureReaderTests {
     @Test(
         arguments: [
             (6, []),
-            // Hop-by-hop, routing, destination; a fragment that is the whole; authentication.
+            // Hop-by-hop, routing, destination; an atomic fragment; authentication.
             (0, [6, 0, 0, 0, 0, 0, 0, 0]),
             (43, [60, 1] + [UInt8](repeating: 0, count: 14) + [6, 0, 0, 0, 0, 0, 0, 0]),
             (44, [6, 0, 0, 0, 0, 0, 0, 1]),
@@ -89,7 +89,7 @@ struct CaptureReaderTests {
     }
 
     @Test func lengthThatGoesPastTheWire_isNotBelieved() {
-        // Otherwise the bytes behind it would look like old ones.
+        // Otherwise the bytes after it would look like old ones.
         let packets = greeting.map { packet in packet.version4(total: packet.payload.isEmpty ? 4148 : nil) }
         expectGreeting(pcap(packets))
     }
@@ -110,7 +110,7 @@ struct CaptureReaderTests {
             (0x80 | 10, 1024 * 1_700_000_000 + 512, 1_700_000_000_500_000_000),
             (0x80 | 20, 3 << 20, 3_000_000_000),
             (0x80, 7, 7_000_000_000),
-            // What is no time at all, and must not trap.
+            // Invalid times, which must not trap.
             (127, .max, 0), (0x80 | 127, .max, 0), (0, .max, Int64.max), (39, .max, 0),
         ] as [(UInt8, UInt64, Int64)])
     func time_inEveryResolution_isNanoseconds(resolution: UInt8, count: UInt64, nanoseconds: Int64) {
@@ -168,7 +168,7 @@ struct CaptureReaderTests {
         #expect(Reading(file.bytes).conversations[0].ended.nanoseconds == 5)
     }
 
-    @Test func simplePacket_cutAtTheSnapLength_tellsWhatIsMissing() {
+    @Test func simplePacket_cutAtTheSnapLength_reportsTheMissingBytes() {
         var file = Pcapng()
         file.interface(snapLength: 42)
         for packet in greeting {
@@ -193,7 +193,7 @@ struct CaptureReaderTests {
         #expect(reading.skipped.packets[.damaged] == 4)
         #expect(reading.conversations.isEmpty)
         #expect(Reading(pcap([[1, 2, 3]], link: 147)).skipped.packets == [.link(147): 1])
-        // A fragment that forbids being one is whole.
+        // A packet with "do not fragment" is complete.
         #expect(Reading(pcap([greeting[2].version4(fragment: 0x4000)])).pieces == ["1 up hello"])
     }
 }

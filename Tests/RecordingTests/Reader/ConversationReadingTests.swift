@@ -2,7 +2,7 @@ import Testing
 
 @testable import Recording
 
-/// Segments sorted into conversations: where each begins, how it ends, what Tapline says of it.
+/// The assignment of segments to conversations: their starts, ends and Tapline's comments.
 struct ConversationReadingTests {
     @Test func wholeConversation_hasItsAddressesTimesAndEnd() throws {
         let reading = Reading(greeting)
@@ -13,7 +13,7 @@ struct ConversationReadingTests {
         #expect(one.hasStart && !one.isTaplines && one.relay == nil && one.upstream == nil)
         #expect((one.up.recorded, one.down.recorded, one.up.missing, one.down.missing) == (5, 5, 0, 0))
         #expect(one.reason == "client_closed")
-        // The last acknowledgement is past the end.
+        // The last acknowledgement is after the end.
         #expect(one.duration == 5_000_000)
         #expect(one.up.prefix == Array("hello".utf8))
     }
@@ -24,11 +24,11 @@ struct ConversationReadingTests {
             ([.client(100, [.fin, .ack]), .server(500, [.fin, .ack])], "client_closed"),
             ([.client(100, .rst)], "client_reset"),
             ([.server(500, .rst)], "upstream_reset"),
-            // A reset that cuts a flow still open is a reset, also after a FIN.
+            // A reset of an open flow is a reset, also after a FIN.
             ([.client(100, [.fin, .ack]), .client(101, .rst)], "client_reset"),
             ([.client(100, [.fin, .ack]), .server(500, [.rst, .ack])], "upstream_reset"),
             ([.client(100, [.fin, .ack]), .server(500, [.fin, .ack]), .client(101, .rst)], "client_closed"),
-            // Half of an end is none.
+            // One FIN is not an end.
             ([.client(100, [.fin, .ack])], nil), ([], nil),
         ] as [([Packet], String?)])
     func end_followsFromTheOrderOfFINAndRST(packets: [Packet], reason: String?) {
@@ -52,7 +52,7 @@ struct ConversationReadingTests {
         }
     }
 
-    @Test func packetsTwice_areToldOnce() {
+    @Test func repeatedPackets_areReportedOnce() {
         let reading = Reading(greeting.flatMap { [$0, $0] })
         #expect(reading.pieces == ["1 up hello", "1 down world"])
         #expect(reading.opened == 1)
@@ -75,7 +75,7 @@ struct ConversationReadingTests {
         let again: [Packet] = [
             .client(7000, .syn), .server(8000, [.syn, .ack], ack: 7001), .client(7001, .ack, "again", ack: 8001),
         ]
-        // After an end, and without one.
+        // After an end and without one.
         #expect(Reading(greeting + again).pieces == ["1 up hello", "1 down world", "2 up again"])
         let reading = Reading(Array(greeting[..<4]) + again)
         #expect(reading.pieces == ["1 up hello", "1 down world", "2 up again"])
@@ -83,7 +83,7 @@ struct ConversationReadingTests {
         #expect(reading.conversations[1].up.prefix == Array("again".utf8))
     }
 
-    @Test func whatIsMissing_isToldAndCounted() {
+    @Test func missingBytes_areReportedAndCounted() {
         let reading = Reading([
             .client(99, .syn), .server(499, [.syn, .ack], ack: 100), .client(100, .ack, "one"),
             .client(110, .ack, "two"), .client(113, [.fin, .ack]),
@@ -91,7 +91,7 @@ struct ConversationReadingTests {
         #expect(reading.pieces == ["1 up one", "1 up -7", "1 up two"])
         #expect(reading.conversations[0].up.missing == 7)
         #expect(reading.conversations[0].up.passed == 13)
-        // What follows a gap is not what the connection began with.
+        // Bytes after a gap are not part of the prefix.
         #expect(reading.conversations[0].up.prefix == Array("one".utf8))
     }
 
@@ -104,7 +104,7 @@ struct ConversationReadingTests {
         #expect(reading.pieces == ["1 down late", "1 up -10", "1 up two", "1 up three"])
     }
 
-    // MARK: Tapline's own
+    // MARK: Tapline's recordings
 
     private func comment(
         _ kind: RecordingComment.Kind, id: UInt64 = 42, _ change: (inout RecordingComment) -> Void = { _ in }
@@ -140,7 +140,7 @@ struct ConversationReadingTests {
         #expect(one.duration == 6_000_000)
     }
 
-    @Test func ownGap_isToldAtOnceAndExactly() {
+    @Test func gapComment_isReportedAtOnceAndExactly() {
         let gap = comment(.gap) { $0.droppedBytes = 5 << 32 }
         let reading = Reading(
             [
@@ -150,9 +150,9 @@ struct ConversationReadingTests {
         #expect(reading.pieces == ["42 up a", "42 up -\(5 << 32 as UInt64)", "42 up b"])
     }
 
-    @Test func joinedInTheMiddle_knowsWhoTheClientIs() {
+    @Test func joinedInTheMiddle_hasTheClientOfTheComment() {
         let joined = comment(.joined) { $0.client = "10.0.0.2:80" }
-        // By its port the other side looks like the client.
+        // By the ports the other side would be the client.
         let reading = Reading([.server(1, .ack, "up it goes")], comments: [0: [joined]])
         #expect(reading.pieces == ["42 up up it goes"])
     }
@@ -164,7 +164,7 @@ struct ConversationReadingTests {
         #expect(reading.pieces == ["7 up one", "8 up two"])
     }
 
-    // MARK: Bounds
+    // MARK: Limits
 
     @Test func finishBeforeTheEventsAreTaken_losesNone() throws {
         let reader = RecordingReader()
@@ -181,7 +181,7 @@ struct ConversationReadingTests {
         var packets: [Packet] = [.client(0, .syn, port: 1)]
         for port in 2..<200 as Range<UInt16> {
             packets.append(.client(0, .syn, port: port))
-            // One stays busy.
+            // One stays active.
             packets.append(.client(1, .ack, "x", port: 1))
             packets.append(.client(UInt32(port), .ack, "y", port: 1))
         }
@@ -192,7 +192,7 @@ struct ConversationReadingTests {
         #expect(reading.conversations.suffix(10).contains { $0.client.hasSuffix(":1") })
     }
 
-    /// Connections one after another between the same two ports, with two segments each.
+    /// Consecutive connections between the same two ports, with two segments each.
     private func connections(_ numbers: ClosedRange<UInt32>, port: UInt16, isClosed: Bool = false) -> [Packet] {
         numbers.flatMap { number -> [Packet] in
             let up = number * 1_000_000
@@ -230,7 +230,7 @@ struct ConversationReadingTests {
         let reading = Reading(packets, limits: limits)
         #expect(reading.pieces.suffix(2) == ["5 up one", "5 up two"])
         #expect(reading.opened == 5)
-        // The oldest of the others is given up, and the new one ends with the capture.
+        // The oldest of the others is ended, and the new one ends with the capture.
         #expect(reading.conversations.map(\.id) == [1, 2, 3, 4, 5])
     }
 
@@ -238,7 +238,7 @@ struct ConversationReadingTests {
         var limits = ReassemblyLimits()
         limits.closed = 4
         var packets = connections(1...6, port: 9, isClosed: true)
-        // A late copy of the last connection's data is known for what it is.
+        // A late copy of the last connection's data is recognised.
         packets.append(.client(6_000_001, .ack, "one", ack: 6_500_001, port: 9))
         let reading = Reading(packets, limits: limits)
         #expect(reading.opened == 6)
@@ -255,7 +255,7 @@ struct ConversationReadingTests {
         }
         let reading = Reading(packets, limits: limits)
         #expect(reading.bytes == 99_000)
-        // Those that did not fit were given up when they came, the first of them as the tenth of all.
+        // Those past the limit became gaps at once, beginning with the tenth.
         #expect(reading.pieces.first == "10 up -999")
     }
 

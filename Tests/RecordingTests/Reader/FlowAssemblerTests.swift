@@ -2,9 +2,9 @@ import Testing
 
 @testable import Recording
 
-/// Segments put in order: what comes, what is missing.
+/// Reassembly of segments, and gaps.
 struct FlowAssemblerTests {
-    /// What comes of segments of a flow with the base given; gaps as `<12>`, the flow's end as `.`.
+    /// The result for segments of a flow with the given base; gaps as `<12>`, the flow's end as `.`.
     private static func assemble(
         _ segments: [(Int64, String)], base: UInt32 = 1000, end: Int64? = nil,
         limits: ReassemblyLimits = ReassemblyLimits()
@@ -13,7 +13,7 @@ struct FlowAssemblerTests {
         flow.start(afterSYN: base &- 1)
         var pieces: [FlowAssembler.Piece] = []
         for (place, (offset, text)) in segments.enumerated() {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: base &+ UInt32(truncatingIfNeeded: offset),
                 isFinal: offset + Int64(text.utf8.count) == end, lost: 0, time: Int64(place), limits: limits,
                 into: &pieces)
@@ -37,11 +37,11 @@ struct FlowAssemblerTests {
     @Test(
         arguments: [
             ([(0, "ab"), (2, "cd")], "abcd"),
-            // Again, whole and in part.
+            // Repeated in full and in part.
             ([(0, "ab"), (0, "ab"), (2, "cd"), (0, "abcd")], "abcd"),
             ([(0, "abcd"), (2, "cdef")], "abcdef"),
             ([(0, "abcd"), (1, "bc"), (4, "e")], "abcde"),
-            // The first copy counts.
+            // The first copy is used.
             ([(0, "abcd"), (2, "XYef")], "abcdef"),
             // Out of order.
             ([(2, "cd"), (0, "ab")], "abcd"),
@@ -53,26 +53,26 @@ struct FlowAssemblerTests {
             ([(0, "ab"), (5, "fg")], "ab<3>fg"),
             ([(5, "fg"), (9, "jk")], "<5>fg<2>jk"),
             ([(5, "fg"), (6, "gh"), (5, "f")], "<5>fgh"),
-            // Before the start: a keep-alive's byte, and bytes that have no place.
+            // Before the start: a keep-alive's byte, and other bytes.
             ([(-1, "x"), (0, "ab"), (1, ""), (-5, "vwxyzabc")], "ab[5 beforeStart]c"),
         ] as [([(Int64, String)], String)])
     func segments_inAnyOrder_giveTheStream(segments: [(Int64, String)], expected: String) {
-        // Wherever the sequence numbers wrap.
+        // With various positions of the wraparound.
         for base in [0, 1000, .max, .max - 1, .max - 3, 0x7FFF_FFFE, 0x8000_0000] as [UInt32] {
             #expect(Self.assemble(segments, base: base) == expected, "base \(base)")
         }
     }
 
-    /// Which bytes a second copy has is not compared; that there was one is named.
+    /// Later copies are counted and not compared with the first.
     @Test(
         arguments: [
             ([(0, "abcd"), (2, "XYef")], 2),
             ([(0, "abcd"), (0, "WXYZ"), (4, "ef"), (1, "bc")], 6),
-            // Held ones too, by their whole length and by what overlaps.
+            // Copies of held segments count too, in full or by their overlap.
             ([(4, "ef"), (4, "XY"), (2, "cdXY"), (0, "ab")], 4),
-            // Before the first byte: left out, and counted elsewhere.
+            // Bytes before the first are skipped and counted elsewhere.
             ([(0, "ab"), (-5, "vwxyzab")], 2),
-            // A keep-alive carries the last byte again, or any other.
+            // A keep-alive repeats the last byte or has any other.
             ([(0, "ab"), (1, "X"), (1, "b")], 0),
             ([(0, "ab"), (5, "f")], 0),
         ] as [([(Int64, String)], UInt64)])
@@ -81,7 +81,7 @@ struct FlowAssemblerTests {
         flow.start(afterSYN: 0xFFFF_FFFE)
         var pieces: [FlowAssembler.Piece] = []
         for (offset, text) in segments {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: .max &+ UInt32(truncatingIfNeeded: offset),
                 isFinal: false, lost: 0, time: 0, limits: ReassemblyLimits(), into: &pieces)
         }
@@ -96,7 +96,7 @@ struct FlowAssemblerTests {
         let block = [UInt8](repeating: 7, count: 1 << 20)
         var sequence: UInt32 = 78
         for _ in 0..<8193 {
-            flow.take(
+            flow.add(
                 block[...], length: block.count, sequence: sequence, isFinal: false, lost: 0, time: 0,
                 limits: ReassemblyLimits(), into: &pieces)
             sequence &+= UInt32(block.count)
@@ -113,7 +113,7 @@ struct FlowAssemblerTests {
         arguments: [
             ([(0, "ab"), (2, "cd")], 4, "abcd."),
             ([(2, "cd"), (0, "ab")], 4, "abcd."),
-            // The FIN came, and what is before it did not.
+            // The FIN arrived, and bytes before it did not.
             ([(0, "ab"), (4, "ef")], 6, "ab<2>ef"),
             ([(0, "ab")], 9, "ab"),
         ] as [([(Int64, String)], Int64, String)])
@@ -121,11 +121,11 @@ struct FlowAssemblerTests {
         #expect(Self.assemble(segments, end: end) == expected)
     }
 
-    @Test func finAlone_afterAHole_tellsHowMuchIsMissing() {
+    @Test func finAlone_afterAGap_reportsTheMissingBytes() {
         var flow = FlowAssembler()
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
-        flow.take(
+        flow.add(
             [], length: 0, sequence: 301, isFinal: true, lost: 0, time: 0, limits: ReassemblyLimits(), into: &pieces)
         #expect(!flow.hasEnded && pieces.isEmpty)
         flow.finish(into: &pieces)
@@ -147,18 +147,18 @@ struct FlowAssemblerTests {
         var flow = FlowAssembler()
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
-        // Every second byte: nothing of it ever joins.
-        for place in 0..<5000 {
-            flow.take(
-                [1], length: 1, sequence: UInt32(3 + place * 2), isFinal: false, lost: 0, time: 0, limits: limits,
+        // Every second byte, so no segments are adjacent.
+        for index in 0..<5000 {
+            flow.add(
+                [1], length: 1, sequence: UInt32(3 + index * 2), isFinal: false, lost: 0, time: 0, limits: limits,
                 into: &pieces)
             #expect(flow.heldCost <= 1000)
         }
         #expect(pieces.count > 9000)
     }
 
-    /// Nothing but work per segment bounds the time that a hostile capture takes. Segments in ascending and descending
-    /// order, each of one byte behind a gap of one.
+    /// The work per segment must be bounded for malicious captures: segments of one byte after gaps of one, in
+    /// ascending and descending order.
     @Test(arguments: [false, true], [false, true])
     func isolatedSegments_areMovedFewTimes(isDescending: Bool, isStray: Bool) {
         let count = 64_000
@@ -168,15 +168,15 @@ struct FlowAssemblerTests {
         let limits = ReassemblyLimits()
         for place in 0..<count {
             let number = isDescending ? count - place : place + 1
-            flow.take(
+            flow.add(
                 [7], length: 1, sequence: UInt32(1 + number * 2), isFinal: false, lost: 0, time: 0, limits: limits,
                 into: &pieces)
         }
         #expect(pieces.isEmpty)
         if isStray {
-            // The receiver has nothing after the first byte, and takes none of these.
+            // The receiver has acknowledged only the first byte, and accepts none of these.
             flow.acknowledge(2, at: 0)
-            flow.take(
+            flow.add(
                 [7], length: 1, sequence: 1, isFinal: false, lost: 0, time: 0, limits: limits, into: &pieces)
             flow.window = 0
         }
@@ -191,45 +191,24 @@ struct FlowAssemblerTests {
         #expect(flow.heldMoves <= 4 * count)
     }
 
-    @Test func queue_keepsItsOrder_whereverElementsAreInserted() {
-        var random = Random(seed: 5)
-        var queue = Queue<Int>()
-        var expected: [Int] = []
-        for number in 0..<20_000 {
-            if random.next(below: 5) == 0 || (number > 10_000 && number % 3 > 0) {
-                #expect(queue.popFirst() == expected.first)
-                if !expected.isEmpty { expected.removeFirst() }
-            } else {
-                let place = random.next(below: expected.count + 1)
-                queue.insert(number, at: place)
-                expected.insert(number, at: place)
-            }
-            if queue.count != expected.count || queue.first != expected.first || queue.last != expected.last {
-                Issue.record("differs after \(number)")
-                return
-            }
-        }
-        #expect((0..<queue.count).map { queue[$0] } == expected)
-    }
-
-    @Test func captureThatCutsPackets_tellsWhatItCut() {
+    @Test func captureThatCutsPackets_reportsTheMissingBytes() {
         var flow = FlowAssembler()
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
         for (sequence, text) in [(11, "klmno"), (1, "abcde"), (21, "uvwxy")] as [(UInt32, String)] {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: 10, sequence: sequence, isFinal: false, lost: 0, time: 0,
                 limits: ReassemblyLimits(), into: &pieces)
         }
         #expect(Self.text(pieces) == "abcde<5>klmno<5>uvwxy<5>")
     }
 
-    @Test func bytesThatWereNotRecorded_areToldAtOnceAndToTheByte() {
+    @Test func bytesThatWereNotRecorded_areReportedAtOnceAndExactly() {
         var flow = FlowAssembler()
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
-        // More than 32 bits can say, and the sequence number stands where it stood.
-        flow.take(
+        // The loss exceeds 32 bits, and the sequence number is unchanged.
+        flow.add(
             [65], length: 1, sequence: 1, isFinal: false, lost: 3 << 32, time: 0, limits: ReassemblyLimits(),
             into: &pieces)
         #expect(Self.text(pieces) == "<\(3 << 32 as UInt64)>A")
@@ -241,21 +220,21 @@ struct FlowAssemblerTests {
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
         for lost in [UInt64.max, 1 << 62, 1 << 61, 1 << 61, 1 << 61, 1 << 61, 1 << 61] {
-            flow.take(
+            flow.add(
                 [65], length: 1, sequence: 0, isFinal: true, lost: lost, time: 0, limits: ReassemblyLimits(),
                 into: &pieces)
         }
         #expect(flow.next < 1 << 63)
     }
 
-    /// Nothing that a recording says about its gaps overflows, and bytes after them are still shown.
+    /// No gap in a comment causes an overflow, and bytes after it are still shown.
     @Test func hugeLosses_neverOverflow_andBytesAreShown() {
         for losses in [[(1 << 62) - 1, (1 << 62) - 1], [1 << 61, 1 << 61, 1 << 61], [(1 << 62) - 2, 1, 1]] as [[UInt64]]
         {
             var flow = FlowAssembler()
             var pieces: [FlowAssembler.Piece] = []
             for (place, lost) in losses.enumerated() {
-                flow.take(
+                flow.add(
                     [65], length: 1, sequence: 100 &+ UInt32(place), isFinal: true, lost: lost, time: .max,
                     limits: ReassemblyLimits(), into: &pieces)
                 flow.acknowledge(.max, at: .min)
@@ -263,7 +242,7 @@ struct FlowAssemblerTests {
                 _ = flow.admitsReset(.max, window: .max)
                 _ = flow.newBytes(CaptureReader.longestBlock, at: 7)
             }
-            flow.take(
+            flow.add(
                 [66], length: CaptureReader.longestBlock, sequence: 0x7FFF_FFFF, isFinal: true, lost: 0, time: .min,
                 limits: ReassemblyLimits(), into: &pieces)
             flow.finish(into: &pieces)
@@ -277,7 +256,7 @@ struct FlowAssemblerTests {
         var pieces: [FlowAssembler.Piece] = []
         let limits = ReassemblyLimits()
         func take(_ text: String, at sequence: UInt32, _ time: Int64) {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0, time: time,
                 limits: limits, into: &pieces)
         }
@@ -285,7 +264,7 @@ struct FlowAssemblerTests {
         flow.acknowledge(11, at: 1)
         flow.review(at: limits.acknowledgedPatience, limits, into: &pieces)
         #expect(pieces.isEmpty)
-        // Later acknowledgements wait for their own second.
+        // Each later acknowledgement has its own second.
         flow.acknowledge(16, at: limits.acknowledgedPatience)
         flow.review(at: limits.acknowledgedPatience + 1, limits, into: &pieces)
         #expect(Self.text(pieces) == "<10>")
@@ -300,7 +279,7 @@ struct FlowAssemblerTests {
         var pieces: [FlowAssembler.Piece] = []
         let limits = ReassemblyLimits()
         func take(_ text: String, at sequence: UInt32, _ time: Int64) {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0, time: time,
                 limits: limits, into: &pieces)
             flow.review(at: time, limits, into: &pieces)
@@ -317,7 +296,7 @@ struct FlowAssemblerTests {
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
         for (sequence, text, isFinal) in [(1001, "stray", false), (1, "ab", true)] as [(UInt32, String, Bool)] {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: isFinal, lost: 0, time: 0,
                 limits: ReassemblyLimits(), into: &pieces)
         }
@@ -326,7 +305,7 @@ struct FlowAssemblerTests {
         #expect(Self.text(pieces) == "ab[5 afterEnd]")
     }
 
-    /// A flow that rests longer than the patience, with a stray segment beyond the window.
+    /// A flow that is idle for longer than `patience`, with a stray segment beyond the window.
     @Test func strayBeyondTheWindow_isSkipped_whereTheReceiverHasAllBeforeIt() {
         for (isAcknowledged, expected) in [(true, "ab[5 beyondWindow]cd"), (false, "ab<9998>stray")] {
             var flow = FlowAssembler()
@@ -335,7 +314,7 @@ struct FlowAssemblerTests {
             var pieces: [FlowAssembler.Piece] = []
             let limits = ReassemblyLimits()
             func take(_ text: String, at sequence: UInt32, _ time: Int64) {
-                flow.take(
+                flow.add(
                     Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0,
                     time: time, limits: limits, into: &pieces)
                 flow.review(at: time, limits, into: &pieces)
@@ -356,7 +335,7 @@ struct FlowAssemblerTests {
         flow.acknowledge(1000, at: 0)
         var pieces: [FlowAssembler.Piece] = []
         for (sequence, text) in [(1004, "ef"), (1002, "cd"), (1000, "ab")] as [(UInt32, String)] {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: 2, sequence: sequence, isFinal: false, lost: 0, time: 0,
                 limits: ReassemblyLimits(), into: &pieces)
         }
@@ -368,7 +347,7 @@ struct FlowAssemblerTests {
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
         for (sequence, text) in [(50_001, ""), (1, "ab")] as [(UInt32, String)] {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: true, lost: 0, time: 0,
                 limits: ReassemblyLimits(), into: &pieces)
         }
@@ -380,7 +359,7 @@ struct FlowAssemblerTests {
         var flow = FlowAssembler()
         var pieces: [FlowAssembler.Piece] = []
         for (sequence, text) in [(1000, "ab"), (999, "x"), (1001, "b"), (995, "vwxyzab")] as [(UInt32, String)] {
-            flow.take(
+            flow.add(
                 Array(text.utf8)[...], length: text.utf8.count, sequence: sequence, isFinal: false, lost: 0, time: 0,
                 limits: ReassemblyLimits(), into: &pieces)
         }
@@ -388,12 +367,12 @@ struct FlowAssemblerTests {
     }
 
     @Test(arguments: [(true, Int64(1_000_000_000)), (false, 30_000_000_000)])
-    func whatIsMissing_isGivenUpSoonerOnceAcknowledged(isAcknowledged: Bool, patience: Int64) {
+    func missingBytes_areGivenUpSoonerOnceAcknowledged(isAcknowledged: Bool, patience: Int64) {
         var flow = FlowAssembler()
         flow.start(afterSYN: 0)
         var pieces: [FlowAssembler.Piece] = []
         let limits = ReassemblyLimits()
-        flow.take(
+        flow.add(
             [66], length: 1, sequence: 11, isFinal: false, lost: 0, time: 0, limits: limits, into: &pieces)
         if isAcknowledged { flow.acknowledge(12, at: 0) }
         flow.review(at: patience - 1, limits, into: &pieces)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Recording
 
-/// Fragments of IP packets are put together within bounds, or counted.
+/// Fragments of IP packets are reassembled within limits, or counted.
 struct FragmentTests {
     /// The fragments of a packet, each with `size` bytes of its TCP segment.
     private static func fragments(_ packet: Packet, every size: Int, identification: UInt16 = 7) -> [[UInt8]] {
@@ -33,7 +33,7 @@ struct FragmentTests {
         }
     }
 
-    /// Options may stand between the header of a fragment and TCP.
+    /// Options may follow the fragment header.
     @Test(arguments: [false, true]) func version6Fragments_makeTheSegment(hasOptions: Bool) {
         let options: [UInt8] = hasOptions ? [6, 0, 1, 4, 0, 0, 0, 0] : []
         let tcp = options + Self.long.tcp
@@ -72,7 +72,7 @@ struct FragmentTests {
     @Test func missingFragment_countsAllOthers() {
         let parts = Self.fragments(Self.long, every: 64)
         #expect(Reading(pcap(Array(parts[..<3]))).skipped.packets == [.fragment: 3])
-        // What is no TCP is named as what it is.
+        // Other protocols are reported as such.
         let udp = parts.map { part in
             var part = part
             part[9] = 1
@@ -94,7 +94,7 @@ struct FragmentTests {
         for number in 0..<300 as Range<UInt32> {
             let key = FragmentTable.Key(
                 sourceLow: 1, destinationLow: 2, identification: number, proto: 6, isIPv4: true)
-            _ = table.take([UInt8](repeating: 0, count: 8)[...], length: 8, at: 65_000, isLast: false, of: key, time: 0)
+            _ = table.add([UInt8](repeating: 0, count: 8)[...], length: 8, at: 65_000, isLast: false, of: key, time: 0)
         }
         #expect(table.incomplete == 300 && table.givenUp > 100)
     }
@@ -109,7 +109,7 @@ struct FragmentTests {
                 let key = FragmentTable.Key(
                     sourceLow: 1, destinationLow: 2, identification: number, proto: 6, isIPv4: true)
                 #expect(
-                    table.take(payload, length: 8, at: offset, isLast: false, of: key, time: 0) == nil)
+                    table.add(payload, length: 8, at: offset, isLast: false, of: key, time: 0) == nil)
                 taken += 1
                 most = max(most, table.bytes)
             }
@@ -124,7 +124,7 @@ struct FragmentTests {
         let key = FragmentTable.Key(sourceLow: 1, destinationLow: 2, identification: 3, proto: 6, isIPv4: true)
         for (offset, length) in [(65_528, 100), (0, 0), (-8, 8), (8, 65_535)] {
             let payload = [UInt8](repeating: 0, count: length)[...]
-            #expect(table.take(payload, length: length, at: offset, isLast: true, of: key, time: .min) == nil)
+            #expect(table.add(payload, length: length, at: offset, isLast: true, of: key, time: .min) == nil)
         }
         #expect(table.incomplete == 4)
     }

@@ -3,9 +3,9 @@ import Testing
 
 @testable import Recording
 
-/// Captures made to harm: an error or a packet left out, never a trap, an endless loop or memory without bound.
+/// Malicious captures yield an error or a skipped packet, never a trap, an endless loop or unbounded memory.
 struct HostileCaptureTests {
-    /// A section and an interface, then one block with the lengths given.
+    /// A section and an interface, then one block with the given lengths.
     private func file(_ order: ByteOrder = .little, length: UInt32, last: UInt32? = nil, type: UInt32 = 6) -> [UInt8] {
         var file = Pcapng(order)
         file.interface()
@@ -55,12 +55,12 @@ struct HostileCaptureTests {
     @Test func byteOrderReversedInMidFile_isAnError() {
         var reversed = Pcapng(.big)
         reversed.interface()
-        // The blocks of the other order, without its section's header.
+        // Blocks of the other byte order, without their section header.
         var file = Pcapng(.little)
         file.interface()
         let reading = Reading(file.bytes + Array(reversed.bytes.dropFirst(28)))
         #expect(reading.error?.offset == UInt64(file.bytes.count))
-        // A mark that is none.
+        // An invalid byte-order magic.
         var damaged = Pcapng().bytes
         damaged[8] = 0
         #expect(Reading(damaged).error == .noByteOrder(offset: 0))
@@ -121,12 +121,12 @@ struct HostileCaptureTests {
             ([0xFF, 0xFE, 0, 1, 2], "is not a capture (pcapng or pcap)"),
             ([7], "is not a capture"),
         ] as [([UInt8], String)])
-    func noCapture_isToldFromWhatItLooksLike(bytes: [UInt8], words: String) throws {
+    func otherFile_isNamedByItsFirstBytes(bytes: [UInt8], words: String) throws {
         let error = try #require(Reading(bytes).error)
         #expect("\(error)".contains(words))
     }
 
-    @Test func cutAnywhere_readsWhatIsWhole() {
+    @Test func truncatedAnywhere_readsTheCompletePackets() {
         var file = Pcapng()
         file.interface()
         for packet in greeting { file.packet(packet.version4()) }
@@ -191,7 +191,7 @@ struct HostileCaptureTests {
         for name in files {
             let input = Array(try Data(contentsOf: folder.appendingPathComponent(name)))
             guard input.count > 2 else { continue }
-            // The first two bytes say where the client's end and the server's begin.
+            // The first two bytes are the length of the client's part.
             let border = min(Int(input[0]) << 8 | Int(input[1]), input.count - 2)
             let bytes = input.dropFirst(2)
             let known = Protocol.recognise(up: Array(bytes.prefix(border)), down: Array(bytes.dropFirst(border)))
@@ -201,7 +201,7 @@ struct HostileCaptureTests {
         #expect(families.count >= 10, "\(families)")
     }
 
-    /// Sequences of segments and of comments about gaps.
+    /// Sequences of segments and gap comments.
     @Test func corpusOfSegments_neverTrapsAndAlwaysEnds() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../Fuzz/corpus/segment").standardizedFileURL
@@ -226,7 +226,7 @@ struct HostileCaptureTests {
         #expect(reading.pieces.last == "1 up b")
     }
 
-    /// What the fuzzer has found worth keeping; its first byte says in what pieces the rest is given.
+    /// The fuzzer's corpus; the first byte is the size of the pieces of the rest.
     @Test func corpus_neverTrapsAndAlwaysEnds() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../Fuzz/corpus/recording").standardizedFileURL

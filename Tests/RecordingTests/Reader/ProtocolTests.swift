@@ -3,7 +3,7 @@ import Testing
 
 @testable import Recording
 
-/// What first bytes say.
+/// Recognition by first bytes.
 struct ProtocolTests {
     private static func hex(_ text: String) -> [UInt8] {
         let digits = text.filter(\.isHexDigit)
@@ -19,7 +19,7 @@ struct ProtocolTests {
 
     @Test(
         arguments: [
-            // up, down, what it is
+            // up, down, protocol
             ("GET /index.html HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 200 OK\r\n", "HTTP GET /index.html 200"),
             ("POST /a?b=c HTTP/1.0\r\n", "", "HTTP POST /a?b=c"),
             ("CONNECT example.com:443 HTTP/1.1\r\n\r\n", "HTTP/1.1 407 No\r\n", "HTTP CONNECT example.com:443 407"),
@@ -40,7 +40,7 @@ struct ProtocolTests {
             ("\u{10}\u{12}\u{0}\u{4}MQTT\u{4}\u{2}\u{0}<\u{0}\u{6}client", "", "MQTT 3.1.1, client client"),
             ("hello there\n", "general\n", "text"), ("grüße\n", "", "text"), ("", "hi\u{1B}[0m", "text"),
             ("\u{0}\u{1}\u{2}", "", "binary"), ("text", "\u{7F}", "binary"), ("", "", "nothing"),
-            // Nearly.
+            // Near misses.
             ("GET /\r\n", "", "text"), ("get / HTTP/1.1\r\n", "", "text"), ("*x\r\n$3\r\n", "", "text"),
             ("220 not from a server\r\n", "", "text"), ("PING\r\n", "PONG\r\n", "text"),
         ])
@@ -77,9 +77,9 @@ struct ProtocolTests {
         #expect(recognise(Self.hex(up), Self.hex(down)) == expected)
     }
 
-    /// A ClientHello in records of so many bytes.
+    /// A ClientHello in records of `record` bytes.
     private static func hello(name: String?, versions: [UInt16] = [0x0304, 0x0303], record: Int) -> [UInt8] {
-        // A long key share, as of today, before the rest.
+        // A long post-quantum key share before the other extensions.
         ClientHello(name: name, applications: ["h2"], versions: versions, keyShare: 1200).bytes(record: record)
     }
 
@@ -99,7 +99,7 @@ struct ProtocolTests {
         let hello = Self.hello(name: nil, record: 2000)
         #expect(recognise(hello, Self.serverHello(0x0303)) == "TLS 1.2, h2")
         #expect(recognise(hello, Self.serverHello(0x0304)) == "TLS 1.3, h2")
-        // Reserved values are no versions.
+        // Reserved values (GREASE) are not versions.
         #expect(recognise(Self.hello(name: nil, versions: [0xFAFA, 0x0303], record: 2000)) == "TLS 1.2, h2")
     }
 
@@ -120,7 +120,7 @@ struct ProtocolTests {
         let found = Protocol.recognise(up: Array(up.utf8), down: [])
         #expect(found.family == .http)
         #expect((found.detail?.count ?? 0) <= 200)
-        // Also while its line is not all there.
+        // Also with an incomplete line.
         #expect(Protocol.recognise(up: Array(up.utf8.prefix(1000)), down: []).family == .http)
     }
 

@@ -2,10 +2,10 @@ import Sockets
 
 @testable import Recording
 
-/// All that a reader made of a capture.
+/// The events of a capture, read to the end.
 struct Reading {
     var conversations: [RecordedConversation] = []
-    /// What was told, in order: `7 up hello`, `7 up -12` for a gap.
+    /// The bytes and gaps in order: `7 up hello`, `7 up -12` for a gap.
     var pieces: [String] = []
     var opened = 0
     var bytes = 0
@@ -13,10 +13,10 @@ struct Reading {
     var skipped = SkippedPackets()
     var unread = 0
     var segments: UInt64 = 0
-    /// The most events that were held at once come to nothing here: they are looked at one by one.
+    /// The number of events.
     var events = 0
 
-    /// Reads a capture, given in pieces of `piece` bytes.
+    /// Reads a capture in pieces of `piece` bytes.
     init(_ capture: [UInt8], piece: Int = 4096, limits: ReassemblyLimits = ReassemblyLimits()) {
         let reader = RecordingReader(keepsPrefixes: true, limits: limits)
         do {
@@ -25,7 +25,7 @@ struct Reading {
                 let end = min(capture.count, start + piece)
                 reader.append(Array(capture[start..<end]))
                 start = end
-                while let event = try reader.next() { take(event) }
+                while let event = try reader.next() { add(event) }
             }
         } catch {
             self.error = error
@@ -35,13 +35,13 @@ struct Reading {
         } catch {
             self.error = self.error ?? error
         }
-        while let event = try? reader.next() { take(event) }
+        while let event = try? reader.next() { add(event) }
         skipped = reader.skipped
         unread = reader.unread
         segments = reader.segments
     }
 
-    private mutating func take(_ event: RecordingEvent) {
+    private mutating func add(_ event: RecordingEvent) {
         events += 1
         switch event {
         case .opened: opened += 1
@@ -53,7 +53,7 @@ struct Reading {
         }
     }
 
-    /// Packets, each some milliseconds after the one before, as a pcapng of IPv4.
+    /// Reads packets, some milliseconds apart, as a pcapng file of IPv4.
     init(
         _ packets: [Packet], milliseconds: [UInt64]? = nil, comments: [Int: [String]] = [:],
         limits: ReassemblyLimits = ReassemblyLimits()
@@ -68,7 +68,7 @@ struct Reading {
     }
 }
 
-/// A whole conversation: `hello`, `world`, ended by the client.
+/// A complete conversation: `hello`, `world`, ended by the client.
 let greeting: [Packet] = [
     .client(99, .syn), .server(499, [.syn, .ack], ack: 100), .client(100, .ack, "hello", ack: 500),
     .server(500, .ack, "world", ack: 105), .client(105, [.fin, .ack], ack: 505),

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Recording
 
-/// Resets that the receiver takes, and those that it does not.
+/// Resets that the receiver accepts, and others.
 struct ResetTests {
     private static let handshake: [Packet] = [
         .client(99, .syn), .server(499, [.syn, .ack], ack: 100), .client(100, .ack, ack: 500),
@@ -19,7 +19,7 @@ struct ResetTests {
         let reading = Reading(
             Self.handshake + [
                 .client(100, .ack, "one", ack: 500), .server(500, .rst), .client(103, .ack, "two", ack: 500),
-                // The side that reset sent this earlier, and the capture has it late.
+                // The resetting side sent this before the reset; it was captured late.
                 .client(106, .ack, "three", ack: 500),
             ])
         #expect(reading.pieces == ["1 up one", "1 up two", "1 up three"])
@@ -59,7 +59,7 @@ struct ResetTests {
     }
 
     @Test func resetAtAnAcknowledgedNumber_counts_alsoWithDataBehindIt() {
-        // A closed socket answers with the number that the segment acknowledged.
+        // A closed socket resets with the number that the segment acknowledged.
         let reading = Reading(
             Self.handshake + [
                 .client(100, .ack, "one", ack: 500), .client(103, .ack, "two", ack: 500), .server(500, .ack, ack: 103),
@@ -90,7 +90,7 @@ struct ResetTests {
     }
 }
 
-/// SYNs that come late, twice, or from an earlier connection.
+/// SYNs that are late, repeated or from an earlier connection.
 struct LateSYNTests {
     private func expectOne(_ packets: [Packet], _ pieces: [String] = ["1 up hello", "1 down world"]) {
         let reading = Reading(packets)
@@ -112,7 +112,7 @@ struct LateSYNTests {
         let reading = Reading(packets)
         #expect(reading.opened == 1 && reading.pieces == ["1 up more"])
         #expect(reading.conversations[0].hasStart)
-        // The answer alone says where the client's flow begins.
+        // The SYN-ACK alone gives the start of the client's flow.
         let answered = Reading([packets[2], packets[0], .client(100, .ack, "hello", ack: 500)])
         #expect(answered.pieces == ["1 up hello", "1 up more"])
     }

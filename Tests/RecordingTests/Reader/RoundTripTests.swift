@@ -4,7 +4,7 @@ import Testing
 
 @testable import Recording
 
-/// What the writer writes, the reader reads back.
+/// The reader returns what the writer wrote.
 struct RoundTripTests {
     private func read(_ capture: Capture) -> Reading {
         let reading = Reading(capture.bytes, piece: 1000)
@@ -69,7 +69,7 @@ struct RoundTripTests {
         #expect(reading.conversations.map(\.reason) == ["killed"])
     }
 
-    @Test func recordingFromTheMiddle_knowsItsClientAndItsSums() throws {
+    @Test func recordingFromTheMiddle_hasItsClientAndItsTotals() throws {
         var capture = Capture()
         let conversation = try Capture.conversation(port: 60_000)
         conversation.resumed(upOffset: 1000, downOffset: 5000, isConnected: true)
@@ -99,7 +99,7 @@ struct RoundTripTests {
         #expect(read(capture).conversations.map(\.reason) == ["connect_refused"])
     }
 
-    @Test func manyAtOnce_areToldApart() throws {
+    @Test func manyAtOnce_areDistinguished() throws {
         var capture = Capture()
         let conversations = try (1...200).map { try Capture.conversation($0) }
         for place in conversations.indices { capture.open(conversations[place]) }

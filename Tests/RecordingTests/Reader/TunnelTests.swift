@@ -2,7 +2,7 @@ import Testing
 
 @testable import Recording
 
-/// TCP inside other layers is found, or what hides it is named.
+/// TCP inside other layers is found, or the skipped layer is reported.
 struct TunnelTests {
     private static let macs = [UInt8](repeating: 9, count: 12)
 
@@ -151,7 +151,7 @@ struct TunnelTests {
         #expect(Reading(pcap([[2, 0, 0, 0]], link: 239)).skipped.packets == [.link(239): 1])
     }
 
-    // MARK: What is named
+    // MARK: Skipped layers
 
     @Test(
         arguments: [
@@ -162,7 +162,7 @@ struct TunnelTests {
             (udp(2152, [0x30, 1, 0, 0]), .tunnel(.gtp)), (udp(1701, [0xC8, 2, 0, 0]), .tunnel(.l2tp)),
             (version4(47, [0x40, 0, 8, 0]), .tunnel(.gre)),
             (version4(1, [8, 0, 0, 0]), .ipProtocol(1)), (udp(53, [0, 0]), .ipProtocol(17)),
-            // On a tunnel's port and none.
+            // On a tunnel's port, but not a tunnel.
             (udp(4789, [0, 0]), .ipProtocol(17)), (udp(6081, [0]), .ipProtocol(17)),
         ] as [([UInt8], SkipCause)])
     func packetWithoutTCP_isNamed(packet: [UInt8], cause: SkipCause) {
@@ -190,7 +190,7 @@ struct TunnelTests {
         var packet = greeting[2].version4()
         for _ in 0..<40 { packet = Self.version4(4, packet) }
         #expect(Reading(pcap([packet])).skipped.packets == [.tunnel(.nested): 1])
-        // As one frame of megabytes, which must not take the stack.
+        // Megabytes of labels in one frame, which must not overflow the stack.
         let labels = [UInt8](repeating: 0, count: 1 << 20)
         #expect(Reading(pcap([Self.ethernet(0x8847, labels)], link: 1)).skipped.packets[.damaged] == 1)
         let bridges = (0..<100_000).flatMap { _ in [0, 0, 0, 0] as [UInt8] + Self.macs + [0x88, 0xE7] }

@@ -1,6 +1,6 @@
 @testable import Recording
 
-/// Bytes as they stand in captures, put together by tests.
+/// A builder for the bytes of captures.
 struct Wire {
     var bytes: [UInt8] = []
     let order: ByteOrder
@@ -27,7 +27,7 @@ struct Wire {
     }
 }
 
-/// A packet of a conversation between two hosts, and the layers around it.
+/// A packet of a conversation between two hosts, with its outer layers.
 struct Packet {
     var isFromClient = true
     var sequence: UInt32
@@ -95,7 +95,7 @@ struct Packet {
     }
 }
 
-/// A pcapng file as it grows.
+/// A builder for a pcapng file.
 struct Pcapng {
     private(set) var bytes: [UInt8] = []
     let order: ByteOrder
@@ -107,7 +107,7 @@ struct Pcapng {
 
     typealias Option = (code: UInt16, value: [UInt8])
 
-    /// The bytes of options, with their end.
+    /// The bytes of options, with the end option.
     static func options(_ options: [Option], _ order: ByteOrder) -> [UInt8] {
         guard !options.isEmpty else { return [] }
         var wire = Wire(order)
@@ -151,7 +151,7 @@ struct Pcapng {
         block(1, wire.bytes)
     }
 
-    /// An enhanced packet block. `captured` is what it says, whatever there is.
+    /// Adds an enhanced packet block. `captured` is its length field, independent of the bytes.
     mutating func packet(
         _ packet: [UInt8], time: UInt64 = 0, interface: UInt32 = 0, captured: UInt32? = nil, original: Int? = nil,
         comments: [String] = [], isInbound: Bool? = nil
@@ -193,7 +193,7 @@ struct Pcapng {
     }
 }
 
-/// A file of the classic format.
+/// A classic pcap file.
 func pcap(
     _ packets: [[UInt8]], order: ByteOrder = .little, isNanoseconds: Bool = false, link: UInt32 = 101
 ) -> [UInt8] {

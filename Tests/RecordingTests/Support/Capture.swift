@@ -4,11 +4,11 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A recording as it is made: events in, a pcapng file's bytes out.
+/// Builds a recording: events in, the bytes of a pcapng file out.
 struct Capture {
     private let buffer = OutputBuffer()
     var output: PcapngOutput
-    /// What was appended, for table tests.
+    /// The appended segments, for table tests.
     private(set) var segments: [Segment] = []
 
     init(kind: PcapngOutput.Kind = .first) {
@@ -32,7 +32,7 @@ struct Capture {
         append(ack, of: conversation)
     }
 
-    /// Bytes that pass, after those of before or after a gap.
+    /// Adds bytes to a flow, after an optional gap.
     mutating func data(
         _ conversation: Conversation, _ direction: Direction, _ bytes: [UInt8], gap: UInt64 = 0,
         time: Int64 = 2000
@@ -65,15 +65,15 @@ struct Capture {
         output.end(time: Capture.start + 1_000_000, into: buffer)
     }
 
-    /// The file so far.
+    /// The bytes of the file so far.
     var bytes: [UInt8] {
         buffer.withBytes { span in span.withUnsafeBytes { Array($0) } }
     }
 
-    /// When conversations of the tests are accepted: 2026-11-22 20:15:00 UTC.
+    /// The accept time of the conversations: 2026-11-22 20:15:00 UTC.
     static let start: Int64 = 1_795_378_500_000_000_000
 
-    /// A conversation of which nothing happened.
+    /// A conversation before its first event.
     static func conversation(
         _ id: UInt64 = 7, client: String = "198.51.100.9", local: String = "127.0.0.1", port: UInt16 = 80,
         name: String? = "example.com"

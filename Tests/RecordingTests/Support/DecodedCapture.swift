@@ -1,7 +1,6 @@
 import Testing
 
-/// A pcapng file taken apart block by block, by code that shares nothing with what wrote it. Throws at whatever is not
-/// in the form that it must have: lengths, padding, checksums.
+/// A pcapng decoder that shares no code with the encoder. Throws on invalid lengths, padding and checksums.
 struct DecodedCapture {
     struct Packet {
         var interface = 0

@@ -3,9 +3,9 @@ import Subprocess
 import TestSupport
 import Testing
 
-/// Wireshark's own opinion of a recording: the real tshark and capinfos.
+/// Runs tshark and capinfos on a recording.
 enum Wireshark {
-    /// What every run checks.
+    /// The checks of every run.
     private static let checks = [
         "-n", "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE", "-o",
         "tcp.relative_sequence_numbers:TRUE",
@@ -23,7 +23,7 @@ enum Wireshark {
         }
     }
 
-    /// The lines that a program prints; it must end with 0.
+    /// The output lines of a program, whose exit status must be 0.
     static func lines(_ program: String, _ arguments: [String]) async throws -> [String] {
         let result = try await Subprocess.run(
             .name(program), arguments: Arguments(arguments), output: .string(limit: 64 << 20),
@@ -32,7 +32,7 @@ enum Wireshark {
         return result.standardOutput.split(separator: "\n").map(String.init)
     }
 
-    /// The fields of every packet that a filter lets through.
+    /// The fields of every packet that matches a filter.
     static func fields(_ path: String, _ names: [String], filter: String? = nil) async throws -> [[String]] {
         let arguments =
             checks + ["-r", path, "-T", "fields"] + names.flatMap { ["-e", $0] } + (filter.map { ["-Y", $0] } ?? [])
@@ -41,7 +41,7 @@ enum Wireshark {
         }
     }
 
-    /// Both flows' bytes of one stream, as `follow,tcp,raw` has them.
+    /// The bytes of both flows of a stream, by `follow,tcp,raw`.
     static func follow(_ path: String, stream: Int = 0) async throws -> (up: [UInt8], down: [UInt8]) {
         let lines = try await lines("tshark", checks + ["-r", path, "-q", "-z", "follow,tcp,raw,\(stream)"])
         var (up, down): ([UInt8], [UInt8]) = ([], [])
@@ -65,7 +65,7 @@ enum Wireshark {
         }
     }
 
-    /// Whatever Wireshark finds fault with: malformed packets, wrong checksums, marks of the TCP analysis.
+    /// The packets that Wireshark reports: malformed ones, wrong checksums, marks of the TCP analysis.
     static func faults(_ path: String) async throws -> [[String]] {
         try await fields(
             path, ["frame.number", "_ws.expert.message"],
@@ -73,7 +73,7 @@ enum Wireshark {
                 + " or tcp.checksum.status == 2")
     }
 
-    /// The completeness of every stream. Two passes, for at its own packet a reset does not count yet.
+    /// The completeness of every stream. In two passes, because a reset does not yet count at its own packet.
     static func completeness(_ path: String) async throws -> [String: Int] {
         var values: [String: Int] = [:]
         let fields = ["-T", "fields", "-e", "tcp.stream", "-e", "tcp.completeness"]

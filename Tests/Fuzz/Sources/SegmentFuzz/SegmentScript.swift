@@ -1,14 +1,14 @@
-/// A recording made of bytes that a fuzzer makes up: every 12 of them are one packet between two ends, with a comment of
-/// a gap where they say so, so that sequences of comments and segments need no checksum, length or text to be right.
+/// A recording generated from a fuzzer's bytes: each 12 bytes are one packet between two endpoints, optionally with a
+/// gap comment, so that the fuzzer need not produce valid checksums, lengths and texts.
 ///
 /// Used by the fuzz target and by the test that replays its corpus.
 struct SegmentScript {
     /// A pcapng file of raw IPv4 packets.
     private(set) var capture: [UInt8] = []
-    /// How many bytes of TCP payload it has.
+    /// The number of bytes of TCP payload.
     private(set) var payloadBytes = 0
 
-    /// What the bits of a packet's first byte say, besides the TCP flags in the low five.
+    /// The bits of a packet's first byte other than the TCP flags in the low five.
     private enum Bits {
         static let isFromServer: UInt8 = 0x20
         static let hasGap: UInt8 = 0x40
