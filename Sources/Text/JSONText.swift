@@ -1,14 +1,13 @@
-/// JSON as it is written, byte by byte, in the order of the calls. Keys are words of Tapline's own, and are written as
-/// they are; every text is escaped.
+/// A writer of JSON. Keys are constants and are written unescaped; every text is escaped.
 ///
 /// A value, confined to its writer.
 public struct JSONText {
-    /// What is written so far.
+    /// The bytes written so far.
     public private(set) var bytes: [UInt8] = []
-    /// Something stands before in the object or list that is being written.
+    /// An element precedes in the object or list that is open.
     private var needsComma = false
 
-    /// Nothing written yet.
+    /// An empty text.
     public init() {}
 
     // MARK: Values of a list, or the whole
@@ -43,31 +42,31 @@ public struct JSONText {
         needsComma = true
     }
 
-    /// Starts a list whose end is written with `endList`: for long ones that leave in pieces.
+    /// Starts a list that `endList` ends: for long ones that are sent in pieces.
     public mutating func beginList(_ key: String) {
         begin(key)
         bytes.append(UInt8(ascii: "["))
         needsComma = false
     }
 
-    /// Ends a list that was started with `beginList`.
+    /// Ends the list of `beginList`.
     public mutating func endList() {
         bytes.append(UInt8(ascii: "]"))
         needsComma = true
     }
 
-    /// Starts the whole as an object, which `endWhole` ends.
+    /// Starts the outermost object, which `endWhole` ends.
     public mutating func beginWhole() {
         bytes.append(UInt8(ascii: "{"))
         needsComma = false
     }
 
-    /// Ends what `beginWhole` started.
+    /// Ends the object of `beginWhole`.
     public mutating func endWhole() {
         bytes.append(UInt8(ascii: "}"))
     }
 
-    /// Hands over what is written so far; what follows is written behind it.
+    /// Returns the bytes written so far and continues with an empty buffer.
     public mutating func takeBytes() -> [UInt8] {
         defer { bytes.removeAll(keepingCapacity: true) }
         return bytes
@@ -91,35 +90,35 @@ public struct JSONText {
         endList()
     }
 
-    /// A text, or the absence of it.
+    /// A text or null.
     public mutating func add(_ key: String, _ text: String?) {
         begin(key)
         if let text { bytes.append(quoted: text) } else { bytes.append("null") }
         needsComma = true
     }
 
-    /// A whole number, or the absence of it.
+    /// A whole number or null.
     public mutating func add(_ key: String, number: (some BinaryInteger)?) {
         begin(key)
         if let number { bytes.append(decimal: number) } else { bytes.append("null") }
         needsComma = true
     }
 
-    /// A number with three digits behind the point; it is finite.
+    /// A finite number with three decimals.
     public mutating func add(_ key: String, decimal number: Double) {
         begin(key)
         bytes.append(decimal: number, digits: 3)
         needsComma = true
     }
 
-    /// Yes or no.
+    /// A Boolean.
     public mutating func add(_ key: String, _ flag: Bool) {
         begin(key)
         bytes.append(flag ? "true" : "false")
         needsComma = true
     }
 
-    /// A moment, or the absence of it.
+    /// A time or null.
     public mutating func add(_ key: String, time: Timestamp?) {
         begin(key)
         if let time {
@@ -132,7 +131,7 @@ public struct JSONText {
         needsComma = true
     }
 
-    /// Nothing, under a key.
+    /// Null.
     public mutating func addNull(_ key: String) {
         begin(key)
         bytes.append("null")

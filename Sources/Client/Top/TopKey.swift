@@ -13,33 +13,33 @@ enum TopKey: Hashable, Sendable {
     case redraw
 }
 
-/// Makes keys of the bytes that a terminal sends (ECMA-48, and xterm's sequences for cursor and page keys). Pure.
+/// Decodes the bytes of a terminal's keys (ECMA-48, and xterm's sequences for cursor and page keys). Pure.
 struct TopKeyReader {
     private var pending: [UInt8] = []
 
-    /// A sequence has begun: either more of it comes at once, or it was the escape key.
+    /// Whether a sequence has begun: either its rest follows at once, or the Escape key was pressed.
     var isInSequence: Bool { pending.first == 0x1B }
 
-    /// Takes bytes, and gives the keys that are whole.
-    mutating func take(_ bytes: [UInt8]) -> [TopKey] {
+    /// Adds bytes, and returns the keys that are complete.
+    mutating func decode(_ bytes: [UInt8]) -> [TopKey] {
         pending += bytes
         var keys: [TopKey] = []
         while let (key, length) = Self.next(pending[...]) {
             if let key { keys.append(key) }
             pending.removeFirst(length)
         }
-        // No key is as long as this: whatever it is, it is not waited for.
+        // No key has a longer sequence.
         if pending.count > 32 { pending.removeAll() }
         return keys
     }
 
-    /// Nothing followed: an escape that waits was the key.
-    mutating func settle() -> [TopKey] {
+    /// Nothing followed: a pending escape was the Escape key.
+    mutating func endSequence() -> [TopKey] {
         defer { pending.removeAll() }
         return pending == [0x1B] ? [.escape] : []
     }
 
-    /// The first key and how many bytes it takes; a nil key is one that means nothing here. Nil: more must come.
+    /// The first key and its length in bytes; a nil key is one without a meaning here. Nil: more bytes are needed.
     private static func next(_ bytes: ArraySlice<UInt8>) -> (TopKey?, Int)? {
         guard let first = bytes.first else { return nil }
         switch first {
@@ -67,11 +67,11 @@ struct TopKeyReader {
         return (scalar.actsOnReader ? nil : .character(Character(scalar)), UTF8.width(scalar))
     }
 
-    /// What follows the escape: `[A`, `OA`, `[5~`.
+    /// The rest of an escape sequence: `[A`, `OA`, `[5~`.
     private static func sequence(_ rest: ArraySlice<UInt8>) -> (TopKey?, Int)? {
         guard let introducer = rest.first else { return nil }
         guard introducer == UInt8(ascii: "[") || introducer == UInt8(ascii: "O") else {
-            // Escape, and then a key of its own; or a key with Alt, which means nothing here.
+            // Escape before another key, or a key with Alt, which has no meaning here.
             return (.escape, 1)
         }
         let body = rest.dropFirst()

@@ -2,12 +2,12 @@ import Configuration
 import Logging
 import Text
 
-/// One line of diagnostics: what happened, how grave it is, and the particulars.
+/// One line of diagnostics: message, level and fields.
 struct Diagnostic: Hashable, Sendable {
     var time: Timestamp
     var level: Logger.Level
     var message: String
-    /// In the order they are written.
+    /// In the order of output.
     var fields: [Field]
 
     /// A key and its value.
@@ -16,7 +16,7 @@ struct Diagnostic: Hashable, Sendable {
         var value: String
     }
 
-    /// Keys of the line itself, in JSON.
+    /// The keys of the JSON line itself.
     private static let ownKeys: Set<String> = ["time", "level", "message"]
 
     /// Appends the line. Text: `2026-11-22T20:15:00.123Z notice message key=value`; JSON: `time`, `level`, `message`,
@@ -46,11 +46,11 @@ struct Diagnostic: Hashable, Sendable {
     }
 }
 
-/// The log handler of all of Tapline's diagnostics: it hands every line to a sink, which must not wait.
+/// The log handler of all diagnostics: passes each line to a sink, which must not block.
 ///
 /// A value; any thread.
 struct DiagnosticsHandler: LogHandler {
-    /// The level of the whole log, unless somebody set another for a logger of their own.
+    /// The level of the whole log, unless this logger has its own.
     var logLevel: Logger.Level {
         get { ownLevel ?? live.level }
         set { ownLevel = newValue }
@@ -72,7 +72,7 @@ struct DiagnosticsHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        // What is said at the call wins over what the logger always says.
+        // Metadata of the call has precedence over the logger's.
         var merged = metadata.merging(event.metadata ?? [:]) { _, atCall in atCall }
         if let error = event.error { merged["error"] = merged["error"] ?? .string("\(error)") }
         let fields = merged.sorted { $0.key < $1.key }.map { key, value in
@@ -83,7 +83,7 @@ struct DiagnosticsHandler: LogHandler {
 }
 
 extension Logger.Level {
-    /// swift-log's level for one of the configuration.
+    /// swift-log's level for a configured one.
     init(_ level: LogSettings.Level) {
         self =
             switch level {

@@ -1,22 +1,22 @@
 import Configuration
 
-/// What came of one wish to reload.
+/// The outcome of a request to reload.
 enum ReloadOutcome: Hashable, Sendable {
-    /// Another configuration is in force, under this generation.
+    /// Another configuration is in force, with this generation.
     case applied(ConfigurationDifference, generation: Int)
-    /// The file says what is in force already, but perhaps for what only a restart can change.
+    /// The file equals the configuration in force, except for settings that need a restart.
     case unchanged(ConfigurationDifference, generation: Int)
-    /// Nothing changed: this is what stands in the way.
+    /// Nothing has changed, for this reason.
     case rejected(ReloadRejection)
 }
 
-/// Why a configuration did not come into force.
+/// Why a configuration was rejected.
 enum ReloadRejection: Error, Hashable, Sendable {
-    /// Mistakes in the file, or what the system refused, each with its place in the file where it has one.
+    /// Mistakes in the file, or operating-system errors, each with its place in the file where it has one.
     case problems([ConfigurationProblem])
-    /// Tapline is stopping, and takes no other configuration.
+    /// Tapline is stopping.
     case stopping
-    /// Another process is about to take this one's place, and reads the file itself.
+    /// Another process is about to take over, and reads the file itself.
     case upgrading
 
     /// On one line.
@@ -29,9 +29,9 @@ enum ReloadRejection: Error, Hashable, Sendable {
     }
 }
 
-/// Who asked for a reload.
+/// The source of a request to reload.
 enum ReloadSource: String, Hashable, Sendable {
-    /// The signal; it also opens the access log anew.
+    /// The signal; it also reopens the access log.
     case signal = "SIGHUP"
     /// The file changed.
     case file

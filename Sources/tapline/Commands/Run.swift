@@ -4,7 +4,7 @@ import Daemon
 import Sockets
 import Terminal
 
-/// `tapline run`: relays as configured.
+/// `tapline run`: relays with a configuration file.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Relay as configured.",
