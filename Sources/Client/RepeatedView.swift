@@ -1,5 +1,3 @@
-import EventLoop
-import Glibc
 import Sockets
 
 /// Shows lines again and again until Ctrl-C: in place on a terminal, else with an empty line between repetitions. On

@@ -1,4 +1,3 @@
-import Configuration
 import EventLoop
 import Foundation
 import Sockets

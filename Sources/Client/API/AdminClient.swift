@@ -1,5 +1,4 @@
 import EventLoop
-import Sockets
 import Synchronization
 package import Terminal
 

@@ -1,6 +1,4 @@
 import Configuration
-import Glibc
-import Sockets
 package import Terminal
 import Text
 

@@ -1,4 +1,3 @@
-import Terminal
 import Text
 
 /// A list of a running tapline's connections.

@@ -1,4 +1,3 @@
-import Terminal
 import Text
 
 /// The changes of a reload as lines for a person. Pure.

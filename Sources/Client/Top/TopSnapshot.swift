@@ -1,5 +1,4 @@
 import Terminal
-import Text
 
 /// The state of a running tapline at one moment.
 struct TopSnapshot: Hashable, Sendable {
@@ -70,15 +69,4 @@ struct TopSnapshot: Hashable, Sendable {
     var rateUp: UInt64 { relays.reduce(0) { $0 &+ $1.rateUp } }
     /// Bytes a second of all relays.
     var rateDown: UInt64 { relays.reduce(0) { $0 &+ $1.rateDown } }
-}
-
-/// The sort keys of `tapline top`, in the order in which the key `s` changes them.
-enum TopSort: String, CaseIterable, Hashable, Sendable {
-    case rate, bytes, age, waits, client, relay
-
-    /// The next one.
-    var next: TopSort {
-        let all = Self.allCases
-        return all[((all.firstIndex(of: self) ?? 0) + 1) % all.count]
-    }
 }

@@ -1,4 +1,3 @@
-import Glibc
 package import Sockets
 import Terminal
 

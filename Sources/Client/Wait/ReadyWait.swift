@@ -1,4 +1,3 @@
-import Configuration
 import Terminal
 import Text
 

@@ -1,6 +1,4 @@
 import EventLoop
-import Glibc
-import Logging
 import Synchronization
 
 /// Compares a configuration's files every two seconds, for changes that no directory watch reports: of a file that is

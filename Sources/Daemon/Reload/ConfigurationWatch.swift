@@ -1,6 +1,5 @@
 import Configuration
 import EventLoop
-import Glibc
 import Logging
 
 /// Watches the configuration file and the files that it includes, and calls `look` when they may have changed: soon

@@ -1,7 +1,6 @@
 import Configuration
 import Logging
 import Relay
-import Terminal
 import Text
 
 /// Reports events of the whole process: as lines of the log, or as plain sentences for a person. A value; any thread.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Client
 import Configuration
 import Glibc
-import Sockets
 import Terminal
 
 /// The options of every command that connects to a running tapline.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Client
-import Sockets
 
 /// `tapline connections`: open connections, or those that ended recently.
 struct Connections: ParsableCommand {

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Client
-import Configuration
-import Terminal
 import Text
 
 /// The options of the commands that can wait for the end of a running tapline.

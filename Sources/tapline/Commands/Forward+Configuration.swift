@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Recorder
-import Sockets
 import Terminal
 
 extension Forward {

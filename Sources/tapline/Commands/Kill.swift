@@ -1,7 +1,6 @@
 import ArgumentParser
 import Client
 import Terminal
-import Text
 
 /// `tapline kill`: resets connections.
 struct Kill: ParsableCommand {

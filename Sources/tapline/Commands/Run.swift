@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Daemon
-import Sockets
 import Terminal
 
 /// `tapline run`: relays with a configuration file.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Client
-import Terminal
 import Text
 
 /// `tapline shutdown`: the same as SIGTERM, for a running tapline.

@@ -1,5 +1,4 @@
 import EventLoop
-import Glibc
 import Sockets
 
 /// An echo server on a free port of 127.0.0.1, with its own thread.
