@@ -144,7 +144,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RecorderTests",
-            dependencies: ["Configuration", "EventLoop", "Recorder", "Recording", "Sockets", "TestSupport", "Text"],
+            dependencies: ["EventLoop", "Recorder", "Recording", "Sockets", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
             name: "RelayTests",
@@ -161,8 +161,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "TerminalTests", dependencies: ["Sockets", "Terminal", "TestSupport", "Text"], swiftSettings: settings
-        ),
+            name: "TerminalTests",
+            dependencies: ["Sockets", "Terminal", "TestSupport", "Text"],
+            swiftSettings: settings),
         .testTarget(name: "ShowTests", dependencies: ["Recording", "Show", "Text"], swiftSettings: settings),
         .testTarget(
             name: "ClientTests",
@@ -172,8 +173,7 @@ let package = Package(
             name: "DaemonTests",
             dependencies: [
                 "Admin", "Configuration", "Daemon", "EventLoop", "Recorder", "Recording", "Relay", "Sockets",
-                "Terminal",
-                "TestSupport", "Text",
+                "Terminal", "TestSupport", "Text",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: settings),

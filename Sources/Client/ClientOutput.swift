@@ -3,11 +3,11 @@ import Glibc
 import Sockets
 package import Terminal
 
-/// Standard output as the client commands use it: a reader that stops reading ends the command quietly. One thread.
+/// Standard output of the client commands: a reader that closes the pipe ends the command without an error. One thread.
 package struct ClientOutput {
-    /// How wide lines may be: a terminal's columns, or `COLUMNS`; nil: as wide as they are.
+    /// The width of lines: a terminal's columns, or `COLUMNS`; nil: no limit.
     package let columns: Int?
-    /// What can be shown.
+    /// What the output can show.
     package let terminal: TerminalTraits
 
     /// The process's standard output.
@@ -17,10 +17,10 @@ package struct ClientOutput {
         terminal = TerminalTraits(of: file)
     }
 
-    /// Whether a terminal shows it.
+    /// Whether standard output is a terminal.
     package static var isTerminal: Bool { OutputFile.standardOutput.isTerminal }
 
-    /// Writes bytes. Where the reader has gone the process ends, and that is success: `| head` has seen enough.
+    /// Writes bytes. A closed pipe ends the process with success: `| head` has read enough.
     package func write(_ bytes: [UInt8]) throws {
         var offset = 0
         do {
@@ -36,7 +36,7 @@ package struct ClientOutput {
         try write(Array(lines.map { $0 + "\n" }.joined().utf8))
     }
 
-    /// Writes JSON values, one a line.
+    /// Writes JSON values, one per line.
     package func write(json values: [JSONValue]) throws {
         var bytes: [UInt8] = []
         for value in values {
@@ -46,12 +46,12 @@ package struct ClientOutput {
         try write(bytes)
     }
 
-    /// Bold text where that can be shown.
+    /// Bold text where the terminal can show it.
     package func bold(_ text: String) -> String {
         terminal.showsColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text
     }
 
-    /// A text that warns: in yellow where that can be shown.
+    /// A warning: yellow where the terminal can show it.
     package func warning(_ text: String) -> String {
         terminal.showsColor ? "\u{1B}[33m\(text)\u{1B}[0m" : text
     }

@@ -1,23 +1,21 @@
-import EventLoop
-import Glibc
 import Sockets
 
-/// Shows the same thing again and again, until Ctrl-C: in place on a terminal, else one after the other with an empty
-/// line between. On the main thread.
+/// Shows lines again and again until Ctrl-C: in place on a terminal, else with an empty line between repetitions. On
+/// the main thread.
 package struct RepeatedView {
     private let period: Int32
     private let isForPrograms: Bool
     private let lines: (Int?) throws -> [String]
 
-    /// Every so many milliseconds the closure is asked for the lines; it gets the terminal's rows. `isForPrograms`:
-    /// nothing but the lines is written.
+    /// The closure makes the lines once per period (milliseconds); its argument is the terminal's rows.
+    /// `isForPrograms`: nothing but the lines is written.
     package init(every period: Int32, isForPrograms: Bool, lines: @escaping (Int?) throws -> [String]) {
         self.period = period
         self.isForPrograms = isForPrograms
         self.lines = lines
     }
 
-    /// Returns when somebody wants it to end.
+    /// Returns at Ctrl-C or SIGTERM.
     package func run() throws {
         let interruption = try Interruption()
         let isTerminal = ClientOutput.isTerminal && !isForPrograms
@@ -27,7 +25,7 @@ package struct RepeatedView {
             let rows = OutputFile.standardOutput.rows
             let shown = try lines(isTerminal ? rows : nil)
             if isTerminal {
-                // Home, every line with what stood behind it cleared, and what stood below.
+                // Cursor home; the rest of each line is cleared, and everything below.
                 let clear = isFirst ? "\u{1B}[H\u{1B}[2J" : "\u{1B}[H"
                 let text = clear + shown.map { $0 + "\u{1B}[K\n" }.joined() + "\u{1B}[J"
                 try output.write(Array(text.utf8))

@@ -5,38 +5,38 @@ import Glibc
 import Logging
 import Sockets
 
-/// Starts, moves and stops the admin server as the configuration wants it.
+/// Starts, moves and stops the admin server as the configuration says.
 ///
-/// On the main thread only. A change is made ready before anything else of a reload comes into force, so that a port in
-/// use, or a token that cannot be read, is a reason to refuse it.
+/// On the main thread only. A change is prepared before any other part of a reload is in force, so that a port in use
+/// or an unreadable token rejects the reload.
 final class AdminHost {
-    /// What a configuration changes of it, ready and not in force. It is applied or discarded.
+    /// A prepared change that is not in force. It is either applied or discarded.
     enum Change {
-        /// All stays as it is.
+        /// No change.
         case none
-        /// No admin server any more.
+        /// No admin server.
         case stop
-        /// The same sockets under other terms.
+        /// The same sockets with other settings.
         case keep(AdminSettings, AdminToken?)
-        /// Other sockets, bound.
+        /// Other sockets, already bound.
         case move(AdminListener, AdminSettings, AdminToken?)
     }
 
-    /// How long closing may keep Tapline from its end, milliseconds.
-    private static let patience: UInt64 = 500
+    /// The most time that closing may take, milliseconds.
+    private static let closeTimeout: UInt64 = 500
 
     private let server: AdminServer
     private let environmentToken: String?
     private let logger: Logger
     private var settings: AdminSettings?
     private let announce: ([SocketAddress]) -> Void
-    /// What another process had bound for the API, until its files are ours.
+    /// Sockets that another process has bound for the API, until their files belong to this one.
     private var handedOver: [HandedSocket]
-    /// Another process serves the API, and the last requests are answered.
+    /// Counts down when the last requests are answered, after another process took over the API.
     private var leaving: Countdown?
 
-    /// A host of a server that does not listen yet. `handedOver`: what another process has bound for it. `announce` says
-    /// where it listens, once it does.
+    /// A host of a server that does not listen yet. `handedOver`: sockets that another process has bound for it.
+    /// `announce` reports its addresses once it listens.
     init(
         _ server: AdminServer, handedOver: [HandedSocket] = [], environmentToken: String?, logger: Logger,
         announce: @escaping ([SocketAddress]) -> Void
@@ -48,13 +48,13 @@ final class AdminHost {
         self.announce = announce
     }
 
-    /// The addresses that it gives up when settings come into force, for relays that bind before that.
+    /// The addresses that the server gives up under other settings, for relays that bind before that.
     func released(for next: AdminSettings?) -> [HeldAddress] {
         next?.listen == settings?.listen ? [] : server.held
     }
 
-    /// Makes ready what settings need; nothing else can fail. Nil: no admin server. `released`: addresses that relays give
-    /// up in the same step.
+    /// Prepares a change; applying it cannot fail. Nil: no admin server. `released`: addresses that relays give up in
+    /// the same reload.
     func prepare(_ next: AdminSettings?, released: [HeldAddress] = []) throws(SystemError) -> Change {
         guard next != settings else { return .none }
         guard let next else { return .stop }
@@ -66,8 +66,8 @@ final class AdminHost {
         return .move(listener, next, token)
     }
 
-    /// Refuses an address that other machines can reach, without a token. A configuration that wants this was refused
-    /// already; should a way past that check ever open, the API still stays shut.
+    /// Refuses an address that other machines can reach, without a token. The configuration was checked for this
+    /// already; a defect there must not open the API.
     static func refuseOpenDoor(_ settings: AdminSettings, _ token: AdminToken?) throws(SystemError) {
         guard !settings.listen.isLocal, token == nil else { return }
         throw SystemError(
@@ -76,8 +76,8 @@ final class AdminHost {
                 + "\(AdminSettings.tokenVariable) in the environment", subject: .admin)
     }
 
-    /// Puts a change in force. When the API is gone, its clients are cut off; when it moves, streams go on, and the other
-    /// clients of the old sockets have a moment for the request that they are at.
+    /// Puts a change in force. Without an API, its clients are disconnected; when it moves, streams continue, and other
+    /// clients of the old sockets can finish their request.
     func apply(_ change: Change) {
         switch change {
         case .none:
@@ -94,17 +94,17 @@ final class AdminHost {
         }
     }
 
-    /// Waits until nothing listens at the old addresses, for a moment: a relay may have taken them over, and its clients
-    /// must not come to the API any more.
+    /// Waits a moment until the old sockets are closed: a relay may have their addresses now, and its clients must not
+    /// reach the API.
     private func awaitClosed(_ close: (@escaping @Sendable () -> Void) -> Void) {
         let closed = Countdown(1)
         close { closed.down() }
-        guard !closed.wait(atMost: Self.patience) else { return }
+        guard !closed.wait(atMost: Self.closeTimeout) else { return }
         logger.warning("the admin API is busy: its old address is closed late")
     }
 
     private func adopt(_ next: AdminSettings, _ token: AdminToken?) {
-        // Once for a file, not at every reload that changes something else of the API.
+        // Once per file, not at every reload that changes another setting of the API.
         if next.tokenFile != settings?.tokenFile, let warning = AdminToken.warning(next) {
             logger.warning("\(warning)")
         }
@@ -112,19 +112,19 @@ final class AdminHost {
         server.set(next, token: token)
     }
 
-    /// Ends a change that is not wanted after all.
+    /// Ends a change that is not applied.
     func discard(_ change: Change) {
         if case .move(let listener, _, _) = change { listener.discard() }
     }
 
     // MARK: Handing over
 
-    /// Copies of its sockets for a process that takes this one's place, none numbered under `lowest`.
+    /// Copies of the listening sockets for a process that takes over, none numbered under `lowest`.
     func copyListeners(from lowest: Int32) throws(SystemError) -> [HandedSocket] {
         try server.copyListeners(from: lowest)
     }
 
-    /// Another process serves it from now on.
+    /// Another process serves the API from now on.
     func leave() {
         guard settings != nil else { return }
         settings = nil
@@ -133,13 +133,13 @@ final class AdminHost {
         server.leave { leaving.down() }
     }
 
-    /// The process that had handed its sockets over is through with them: the file is ours from now on, and one that is
-    /// not wanted any more is removed.
+    /// The process that handed its sockets over has let them go: their files belong to this process, which removes the
+    /// unused ones.
     func ownFiles() {
         let used = server.ownFile()
         for socket in handedOver {
             if let file = socket.file, file != used { file.remove() }
-            // An unserved socket must not let clients wait.
+            // A socket that is not served would let clients wait.
             _ = socket.parcel.take()
         }
         handedOver = []
@@ -147,13 +147,14 @@ final class AdminHost {
 
     // MARK: The end
 
-    /// Ends it: the socket's file is gone when this returns, and what is still open a moment later ends with the process.
+    /// Stops the server: the socket's file is removed when this returns, and connections that are open a moment later
+    /// end with the process.
     func stop() {
-        if let leaving { _ = leaving.wait(atMost: Self.patience) }
+        if let leaving { _ = leaving.wait(atMost: Self.closeTimeout) }
         guard settings != nil else { return }
         settings = nil
         let closed = Countdown(1)
         server.stop { closed.down() }
-        _ = closed.wait(atMost: Self.patience)
+        _ = closed.wait(atMost: Self.closeTimeout)
     }
 }

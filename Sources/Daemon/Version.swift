@@ -1,4 +1,4 @@
-/// Tapline's version; nowhere else.
+/// Tapline's version.
 package enum Version {
     package static let number = "0.1.0"
 }

@@ -2,12 +2,12 @@ package import Recording
 import Sockets
 import Text
 
-/// One object a line: `id`, `flow`, `time` and `data` in Base64. Where bytes are missing `data` is empty and `missing` says
-/// how many.
+/// One object per line: `id`, `flow`, `time` and `data` in Base64. For missing bytes `data` is empty and `missing` is
+/// their number.
 package struct JSONView: RecordingView {
     package init() {}
 
-    package mutating func take(_ event: RecordingEvent, into output: inout [UInt8]) {
+    package mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         switch event {
         case .opened, .ended: break
         case .bytes(let piece):

@@ -1,4 +1,4 @@
-/// A link-layer type by its number and its name in tcpdump.org's registry, where it is one that captures have.
+/// A link-layer type: its number and its name in tcpdump.org's registry, for the types that captures have.
 struct LinkType: CustomStringConvertible {
     private let number: UInt32
 

@@ -1,11 +1,11 @@
 import Recording
 import Sockets
 
-/// The bytes and nothing else, in the order in which they passed.
+/// The bytes alone, in the order in which they passed.
 struct RawView: RecordingView {
     private(set) var note: String?
 
-    mutating func take(_ event: RecordingEvent, into output: inout [UInt8]) {
+    mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         note = nil
         switch event {
         case .opened, .ended: break

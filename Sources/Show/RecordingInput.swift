@@ -1,35 +1,35 @@
 import Sockets
 import Terminal
 
-/// The bytes of a recording as they come: a file, a file that grows, or a pipe. One thread at a time.
+/// The bytes of a recording: of a file, a growing file, or a pipe. One thread at a time.
 package struct RecordingInput: ~Copyable {
-    /// What comes next.
+    /// The next piece of the input.
     enum Next {
         case bytes([UInt8])
-        /// The end, and why it is one if that is not plain.
+        /// The end, with its cause where it is not plain.
         case end(String?)
     }
 
-    /// As much as is read in one call.
+    /// Bytes per read.
     private static let chunk = 256 * 1024
-    /// How long the end of a file that is followed is left alone before it is looked at again, in milliseconds.
+    /// The pause at the end of a followed file before the next read, in milliseconds.
     private static let pause: Int32 = 200
 
-    /// What to call it.
+    /// The name in messages.
     let name: String
     private let input: InputFile
     private let path: String?
     private let isFollowed: Bool
-    /// Only where bytes are waited for: reading a plain file ends by the signal itself.
+    /// Nil for a plain file that is not followed: its reads do not wait, and the signal ends the process.
     private let interruption: Interruption?
     private var taken: UInt64 = 0
-    /// Set once the name stands for another file: what is left is read, then that is the end.
-    private var farewell: String?
+    /// Set once the path leads to another file: the rest of this one is read, then the input ends with this cause.
+    private var endCause: String?
     private var isAskedToEnd = false
 
-    /// Opens the file, or takes standard input for `-`.
+    /// Opens the file; `-` is standard input.
     package init(path: String, follow: Bool) throws {
-        // Everything is made before anything is kept: a value that owns something is made in one go.
+        // A noncopyable value is initialised completely or not at all, so everything that can fail comes first.
         let source = try Self.open(path)
         let isRegular = source.identity?.isRegular ?? false
         let interruption = isRegular && !follow ? nil : try Interruption()
@@ -49,20 +49,20 @@ package struct RecordingInput: ~Copyable {
         }
     }
 
-    /// Whether what comes next may be long in coming, so that what is known should be shown now.
+    /// Whether `next` may wait, so that pending output should be written first.
     var isLive: Bool { interruption != nil }
 
-    /// The next bytes, waited for where there may be some.
+    /// The next bytes; waits where more may come.
     mutating func next() throws -> Next {
         while true {
-            if let path, isFollowed, let change = change(of: path) { farewell = change }
+            if let path, isFollowed, let change = change(of: path) { endCause = change }
             if !isFollowed, interruption != nil, !waitForPipe() { return .end(nil) }
             let bytes = try read()
             if !bytes.isEmpty {
                 taken += UInt64(bytes.count)
                 return .bytes(bytes)
             }
-            guard isFollowed, farewell == nil else { return .end(farewell) }
+            guard isFollowed, endCause == nil else { return .end(endCause) }
             if try interrupted(within: Self.pause) { return .end(nil) }
         }
     }
@@ -75,7 +75,7 @@ package struct RecordingInput: ~Copyable {
         }
     }
 
-    /// What has become of the file that is followed; nil while it is the one that has the name.
+    /// What happened to the followed file; nil while the path still leads to it.
     private func change(of path: String) -> String? {
         guard let own = input.identity else { return nil }
         if own.size < taken { return "\(path) was emptied, so this is its end" }
@@ -90,8 +90,8 @@ package struct RecordingInput: ~Copyable {
         }
     }
 
-    /// Waits until the pipe has something to say. The first Ctrl-C reaches its writer too, whose last words are worth
-    /// reading; the second one ends the waiting. False then.
+    /// Waits until the pipe is readable. The first Ctrl-C reaches the pipe's writer too, whose last bytes are worth
+    /// reading; the second ends the wait and returns false.
     private mutating func waitForPipe() -> Bool {
         while true {
             switch interruption {

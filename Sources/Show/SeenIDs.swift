@@ -1,4 +1,4 @@
-/// Ids that were seen, as few ranges, for a message. Past a hundred ranges only the first and the last are kept.
+/// Connection ids as ranges, for a message. The number of ranges is bounded: after a hundred, further ids are "others".
 struct SeenIDs: CustomStringConvertible {
     private var ranges: [ClosedRange<UInt64>] = []
     private var others = false

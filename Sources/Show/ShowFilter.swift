@@ -1,26 +1,26 @@
 import Recording
 package import Sockets
 
-/// Which conversations and flows of a recording are shown, and what there was to choose from.
+/// Which conversations and flows of a recording are shown, and which ones it has, for the message when none matches.
 package struct ShowFilter {
     private let connection: UInt64?
     private let relay: String?
     private let flow: Direction?
-    /// Conversations of the relay that is asked for that are open; empty when all relays are.
+    /// Open conversations of the requested relay; empty when all relays are shown.
     private var ofRelay: Set<UInt64> = []
     private var hasMatched = false
     private var ids = SeenIDs()
     private var relays: Set<String> = []
 
-    /// Nil lets everything through.
+    /// Nil: no restriction.
     package init(connection: UInt64? = nil, relay: String? = nil, flow: Direction? = nil) {
         self.connection = connection
         self.relay = relay
         self.flow = flow
     }
 
-    /// Whether to show an event; keeps account of what it has seen.
-    mutating func lets(_ event: RecordingEvent) -> Bool {
+    /// Whether an event is shown; notes its conversation.
+    mutating func includes(_ event: RecordingEvent) -> Bool {
         switch event {
         case .opened(let conversation):
             ids.add(conversation.id)
@@ -43,8 +43,8 @@ package struct ShowFilter {
 
     private func isOfRelay(_ id: UInt64) -> Bool { relay == nil || ofRelay.contains(id) }
 
-    /// What to say when nothing of what was asked for is there; nil when something was, or nothing was asked for.
-    func complaint(about name: String) -> String? {
+    /// The message when nothing matched; nil when something did, or there was no restriction.
+    func mismatch(in name: String) -> String? {
         guard !hasMatched else { return nil }
         if let relay, !relays.contains(relay) {
             let known = relays.sorted().map { "`\($0)`" }.joined(separator: ", ")

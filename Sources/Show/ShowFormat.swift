@@ -6,8 +6,8 @@ package enum ShowFormat: String, CaseIterable, Sendable {
     case text
     /// As `--print hex` shows it.
     case hex
-    /// The bytes and nothing else.
+    /// The bytes alone.
     case raw
-    /// One object a line.
+    /// One object per line.
     case json
 }

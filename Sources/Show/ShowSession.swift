@@ -10,10 +10,10 @@ package struct ShowSession: ~Copyable {
     private let reader: RecordingReader
     private let output = OutputFile.standardOutput
     private var pending: [UInt8] = []
-    /// Whether the reader of standard output has closed it.
+    /// The reader of standard output has closed it.
     private var isUnread = false
 
-    /// As much as waits before it is written.
+    /// Pending bytes after which they are written.
     private static let batch = 64 * 1024
 
     package init(input: consuming RecordingInput, filter: ShowFilter, format: ShowFormat) {
@@ -32,7 +32,7 @@ package struct ShowSession: ~Copyable {
         self.filter = filter
     }
 
-    /// Shows it all. Throws what ends the command with something else than 0.
+    /// Shows the whole recording. Throws what the command exits with, unless that is 0.
     package mutating func run() throws {
         var end: String?
         reading: while !isUnread {
@@ -44,7 +44,7 @@ package struct ShowSession: ~Copyable {
                 } catch let error as CaptureError {
                     return try finish(after: error)
                 }
-                if input.isLive { try settle() }
+                if input.isLive { try flush() }
             case .end(let cause):
                 end = cause
                 break reading
@@ -61,19 +61,19 @@ package struct ShowSession: ~Copyable {
     }
 
     private mutating func show(_ event: RecordingEvent) throws {
-        guard filter.lets(event), !isUnread else { return }
-        view.take(event, into: &pending)
+        guard filter.includes(event), !isUnread else { return }
+        view.append(event, into: &pending)
         if let note = view.note {
-            // In the order of the bytes that it stands between.
+            // The note belongs between the bytes before it and those after it.
             try write()
             say(note)
         }
         if pending.count >= Self.batch { try write() }
     }
 
-    /// Nothing comes for a while, perhaps.
-    private mutating func settle() throws {
-        view.settle(into: &pending)
+    /// The input may pause.
+    private mutating func flush() throws {
+        view.flush(into: &pending)
         try write()
     }
 
@@ -86,7 +86,7 @@ package struct ShowSession: ~Copyable {
             guard error.isBrokenPipe else {
                 throw CommandFailure(.failure, "tapline: cannot write to standard output: \(error) (\(error.name))")
             }
-            // `| head` has seen enough.
+            // `| head` has closed the pipe.
             isUnread = true
         }
         pending.removeAll(keepingCapacity: true)
@@ -98,7 +98,7 @@ package struct ShowSession: ~Copyable {
 
     // MARK: The end
 
-    /// Shows what is left, and says what was amiss.
+    /// Shows the rest, and reports what was wrong or left out.
     private mutating func finish(after failure: CaptureError?) throws {
         var failure = failure
         do throws(CaptureError) {
@@ -106,7 +106,7 @@ package struct ShowSession: ~Copyable {
         } catch {
             failure = failure ?? error
         }
-        // What is left does not come from the capture any more, so that nothing can be wrong with it.
+        // The remaining events come from the reader's memory, not from the capture, so reading them cannot fail.
         while let event = try? reader.next() { try show(event) }
         view.finish(into: &pending)
         try write()
@@ -119,8 +119,8 @@ package struct ShowSession: ~Copyable {
             say("\(input.name) is cut short at byte \(reader.offset); everything before that is shown")
         }
         for line in SkippedRemarks(reader.skipped, segments: reader.segments).lines { say("\(input.name): \(line)") }
-        if let complaint = filter.complaint(about: input.name) {
-            throw CommandFailure(.failure, "tapline: \(complaint)")
+        if let mismatch = filter.mismatch(in: input.name) {
+            throw CommandFailure(.failure, "tapline: \(mismatch)")
         }
     }
 }

@@ -1,11 +1,11 @@
 import Recording
 
-/// Which packets of a capture are not shown, in words: a line for each kind, with their number.
+/// The packets of a capture that are not shown: one sentence for each kind, with their number.
 struct SkippedRemarks {
     /// Half sentences that follow the file's name.
     let lines: [String]
 
-    /// As many kinds as a line names.
+    /// The most names in one sentence.
     private static let mostNames = 6
 
     init(_ skipped: SkippedPackets, segments: UInt64) {
@@ -72,14 +72,14 @@ struct SkippedRemarks {
         return String(repeating: "0", count: 4 - digits.count) + digits
     }
 
-    /// IANA's registry of protocol numbers, those that captures have.
+    /// IANA's registry of protocol numbers: those that captures have.
     private static let ipProtocols: [UInt8: String] = [
         0: "hop-by-hop options", 1: "ICMP", 2: "IGMP", 8: "EGP", 17: "UDP", 33: "DCCP", 46: "RSVP",
         47: "GRE without data", 58: "ICMPv6", 59: "IPv6 without payload", 88: "EIGRP", 89: "OSPF", 103: "PIM",
         112: "VRRP", 132: "SCTP", 136: "UDP-Lite",
     ]
 
-    /// IEEE's registry of EtherTypes, those that captures have.
+    /// IEEE's registry of EtherTypes: those that captures have.
     private static let etherTypes: [UInt16: String] = [
         0x0806: "ARP", 0x8035: "RARP", 0x8137: "IPX", 0x80F3: "AppleTalk ARP", 0x809B: "AppleTalk", 0x8809: "LACP",
         0x8863: "PPPoE discovery", 0x8864: "PPPoE control", 0x888E: "802.1X", 0x88CC: "LLDP", 0x88F7: "PTP",

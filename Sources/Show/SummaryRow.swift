@@ -2,14 +2,14 @@ import Configuration
 import Recording
 import Text
 
-/// The words of one line.
+/// The cells of one line.
 struct SummaryRow {
     let id: UInt64
     let cells: [String]
 
     static let header = SummaryRow(
         id: 0, cells: ["ID", "TIME", "CLIENT", "UPSTREAM", "UP", "DOWN", "LASTED", "END", "PROTOCOL"])
-    /// Which columns are set to the right.
+    /// Which columns are aligned to the right.
     static let isNumber = [true, false, false, false, true, true, true, false, false]
 
     private init(id: UInt64, cells: [String]) {
@@ -38,7 +38,7 @@ struct SummaryRow {
         return sum > 0 || overflow ? "\(SizeText.short(overflow ? .max : sum)) \(word)" : nil
     }
 
-    /// The upstream as configured; of an intercepted connection, where it goes.
+    /// The upstream as configured; for an intercepted connection, its destination.
     private static func upstream(_ conversation: RecordedConversation) -> String {
         let configured = conversation.upstream ?? conversation.listener
         guard configured == UpstreamAddress.originalDestination.description else { return configured }
@@ -47,6 +47,6 @@ struct SummaryRow {
 }
 
 extension String {
-    /// How many columns it takes, about. Most text is ASCII, which need not be taken apart into characters for that.
+    /// The width in columns, approximately. Most text is ASCII, which needs no search for grapheme clusters.
     var columns: Int { utf8.allSatisfy { $0 < 0x80 } ? utf8.count : count }
 }

@@ -3,11 +3,11 @@ import Text
 
 /// A table with a line for each conversation, in the order of their numbers.
 ///
-/// Lines wait for each other, so that columns line up, within a bound: past 50,000 of them, or when the input rests,
-/// those that are there are written. On a narrow terminal each conversation takes two lines.
+/// Lines are held back, so that columns line up: up to 50,000 of them, or until the input pauses. On a narrow terminal
+/// each conversation takes two lines.
 struct SummaryView: RecordingView {
     private static let mostWaiting = 50_000
-    /// What the last column needs at least for one line to be enough.
+    /// The least width of the last column for the table to be on one line.
     private static let narrowestLast = 20
 
     private let columns: Int?
@@ -23,13 +23,13 @@ struct SummaryView: RecordingView {
         widths = SummaryRow.header.cells.map(\.utf8.count)
     }
 
-    mutating func take(_ event: RecordingEvent, into output: inout [UInt8]) {
+    mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         guard case .ended(let conversation) = event else { return }
         rows.append(SummaryRow(conversation, showsUnicode: showsUnicode))
         if rows.count >= Self.mostWaiting { write(into: &output) }
     }
 
-    mutating func settle(into output: inout [UInt8]) {
+    mutating func flush(into output: inout [UInt8]) {
         write(into: &output)
     }
 
@@ -43,7 +43,7 @@ struct SummaryView: RecordingView {
             for (column, cell) in row.cells.enumerated() { widths[column] = max(widths[column], cell.columns) }
         }
         rows.sort { $0.id < $1.id }
-        // The last column ends where it ends.
+        // The last column is not padded.
         let room = columns.map { $0 - widths.dropLast().reduce(0) { $0 + $1 + 2 } }
         let isNarrow = room.map { $0 < Self.narrowestLast } ?? false
         if !hasHeader, !isNarrow { appendLine(.header, room, to: &output) }
@@ -63,7 +63,7 @@ struct SummaryView: RecordingView {
         append(cut: row.cells.last ?? "", to: room, in: &output)
     }
 
-    /// Who and when on one line, what came of it on the next.
+    /// Client, upstream and time on one line, bytes and end on the next.
     private func appendPair(_ row: SummaryRow, to output: inout [UInt8]) {
         let cells = row.cells
         let indent = widths[0] + 2

@@ -9,7 +9,7 @@ package struct TrafficPrintView: RecordingView {
         printer = TrafficPrinter(view: view, terminal: terminal)
     }
 
-    package mutating func take(_ event: RecordingEvent, into output: inout [UInt8]) {
+    package mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         switch event {
         case .opened: break
         case .bytes(let piece):

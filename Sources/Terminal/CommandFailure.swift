@@ -1,8 +1,8 @@
-/// Why a command failed, for a person.
+/// Why a command failed: its exit status and the message.
 package struct CommandFailure: Error, Hashable, Sendable {
-    /// What the process ends with.
+    /// The exit status.
     package let status: ExitStatus
-    /// The lines to write to standard error, without the last newline; empty when all is said already.
+    /// The lines for standard error, without the last newline; empty when everything has been reported.
     package let message: String
 
     /// A failure.

@@ -1,13 +1,13 @@
-/// What the process's exit status means (sysexits.h).
+/// The meaning of the process's exit status (sysexits.h).
 package enum ExitStatus: CInt, Sendable {
-    /// All went well.
+    /// Success.
     case success = 0
-    /// Something else went wrong.
+    /// Any other failure.
     case failure = 1
-    /// The command line is wrong; argument-parser ends with the same number.
+    /// Wrong command line; argument-parser exits with the same number.
     case usage = 64
-    /// The system said no.
+    /// Operating-system error.
     case system = 71
-    /// The configuration is wrong.
+    /// Wrong configuration.
     case configuration = 78
 }

@@ -1,16 +1,16 @@
-// glibc declares `environ` as a variable that may change; nothing here changes it once threads run.
+// glibc declares `environ` as a mutable variable; no code here changes it once there are threads.
 @preconcurrency import Glibc
 
 /// The environment variables of the process.
 package enum ProcessEnvironment {
-    /// Every variable. Read before there are threads.
+    /// All variables. Read before there are threads.
     package static var all: [String: String] {
         var all: [String: String] = [:]
         var entry = environ
         while let line = entry.pointee {
             let text = String(cString: line)
             if let equals = text.firstIndex(of: "=") {
-                // Of a name that stands twice the first one counts, as for getenv(3).
+                // Of a repeated name the first entry counts, as in getenv(3).
                 let name = String(text[..<equals])
                 all[name] = all[name] ?? String(text[equals...].dropFirst())
             }
@@ -25,8 +25,7 @@ package enum ProcessEnvironment {
     }
 }
 
-/// The folder that relative paths of the command line are relative to, absolute; empty where it was deleted or cannot be
-/// reached. Only a relative path is an error then.
+/// The absolute working directory; empty where it was deleted or cannot be read. Then only relative paths are errors.
 package func workingDirectory() -> String {
     guard let path = getcwd(nil, 0) else { return "" }
     defer { free(path) }

@@ -1,13 +1,13 @@
 package import Sockets
 
-/// Writes text to standard error at once, before or after there is a thread for that.
+/// Writes text to standard error at once, without the diagnostics' thread: before it starts or after it has ended.
 package func writeToStandardError(_ text: String) {
     var offset = 0
-    // Nobody is left to be told that standard error takes nothing.
+    // A failure cannot be reported anywhere.
     try? OutputFile.standardError.write(Array(text.utf8), from: &offset)
 }
 
-/// Writes text to standard output at once, for commands that only say something.
+/// Writes text to standard output at once, without a writer's thread.
 package func writeToStandardOutput(_ text: String) throws(SystemError) {
     var offset = 0
     do {

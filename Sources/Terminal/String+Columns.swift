@@ -1,25 +1,25 @@
 extension String {
-    /// The text in so many columns at most, with `…` (or `~` where that cannot be shown) for what is cut.
+    /// The text in at most this many columns; `…` (or `~` in ASCII) marks the cut.
     package func cut(to columns: Int, showsUnicode: Bool) -> String {
         guard count > columns else { return self }
         guard columns > 1 else { return String(prefix(max(0, columns))) }
         return prefix(columns - 1) + (showsUnicode ? "…" : "~")
     }
 
-    /// The same with the start cut off: of an address the port is what tells.
+    /// The same, cut at the start: the end of an address has the port.
     package func cutAtStart(to columns: Int, showsUnicode: Bool) -> String {
         guard count > columns else { return self }
         guard columns > 1 else { return String(suffix(max(0, columns))) }
         return (showsUnicode ? "…" : "~") + suffix(columns - 1)
     }
 
-    /// The text in so many columns at least, with spaces on the right, or on the left.
+    /// The text in at least this many columns, padded with spaces on the right or the left.
     package func padded(to columns: Int, onLeft: Bool = false) -> String {
         let fill = String(repeating: " ", count: max(0, columns - count))
         return onLeft ? fill + self : self + fill
     }
 
-    /// The text broken between words into lines of so many columns; longer words stand alone.
+    /// The text broken between words into lines of this many columns; a longer word has its own line.
     package func wrapped(to columns: Int) -> [String] {
         var lines: [String] = []
         var line = ""

@@ -1,14 +1,14 @@
 package import Sockets
 
-/// What the terminal of an output can show.
+/// What an output can show.
 package struct TerminalTraits: Hashable, Sendable {
     /// Colours may be used.
     package var showsColor: Bool
     /// Characters beyond ASCII may be used.
     package var showsUnicode: Bool
 
-    /// By the environment: colours only on a terminal that has them and without `NO_COLOR` (no-color.org); Unicode by
-    /// the first of `LC_ALL`, `LC_CTYPE` and `LANG` that says something (locale(7)).
+    /// Colours on a terminal that has them, without `NO_COLOR` (no-color.org); Unicode by the first non-empty one of
+    /// `LC_ALL`, `LC_CTYPE` and `LANG` (locale(7)).
     package init(isTerminal: Bool, environment: (String) -> String?) {
         let plain = environment("NO_COLOR")?.isEmpty == false || environment("TERM") == "dumb"
         showsColor = isTerminal && !plain

@@ -1,24 +1,24 @@
-/// Lines of cells that stand under each other. A value.
+/// A table of text. A value.
 ///
-/// Where they do not fit a terminal's width, what is a luxury is left out first; then columns shrink, and then others are
-/// left out, the least important first.
+/// Where it does not fit the width, luxury columns are left out first; then columns shrink, and then further columns
+/// are left out, the least important first.
 package struct TextTable {
     /// A column.
     package struct Column: Hashable, Sendable {
-        /// What stands above it.
+        /// The heading.
         var title: String
-        /// Numbers stand on the right.
+        /// Aligned to the right.
         var isNumber = false
-        /// At least so many columns: what moves should not make its neighbours jump.
+        /// The least width, so that changing values do not move the columns beside them.
         var atLeast = 0
-        /// Left out in this order, the highest first; 0 never is.
+        /// The order in which columns are left out, highest first; 0: never.
         var dispensable = 0
-        /// Cut down to so many columns where room is short; nil: never.
+        /// The least width that it can be cut to; nil: never cut.
         var shrinksTo: Int?
-        /// What is cut is the start: of an address the end says more.
+        /// Cut at the start: the end of an address identifies it.
         var keepsEnd = false
 
-        /// A column; its cells stand on the left, unless they are numbers.
+        /// A column; aligned to the left unless it holds numbers.
         package init(
             title: String, isNumber: Bool = false, atLeast: Int = 0, dispensable: Int = 0, shrinksTo: Int? = nil,
             keepsEnd: Bool = false
@@ -32,7 +32,7 @@ package struct TextTable {
         }
     }
 
-    /// From here on a column is left out before others are cut.
+    /// Columns from this value of `dispensable` on are left out before others are cut.
     static let luxury = 5
 
     let columns: [Column]
@@ -43,13 +43,13 @@ package struct TextTable {
         self.columns = columns
     }
 
-    /// Adds a line; its cells are harmless, one for each column.
+    /// Adds a row with one cell per column; cells are harmless text.
     package mutating func add(_ cells: [String]) {
         precondition(cells.count == columns.count, "TextTable: a row has a cell for each column")
         rows.append(cells)
     }
 
-    /// The lines, the header first, in so many columns; nil: as wide as they are. No line ends in spaces.
+    /// The lines, heading first, within the width; nil: no limit. No line ends in spaces.
     package func lines(within width: Int?, showsUnicode: Bool) -> [String] {
         var widths = columns.indices.map(naturalWidth)
         let shown = fit(&widths, within: width)
@@ -68,7 +68,7 @@ package struct TextTable {
         }
     }
 
-    /// Chooses which columns are shown, and how wide they are.
+    /// Chooses the columns that are shown, and their widths.
     private func fit(_ widths: inout [Int], within width: Int?) -> [Int] {
         var shown = Array(columns.indices)
         guard let width else { return shown }
@@ -76,7 +76,7 @@ package struct TextTable {
         while excess() > 0, let luxury = leastOf(shown), columns[luxury].dispensable >= Self.luxury {
             shown.removeAll { $0 == luxury }
         }
-        // A little shorter is better than not at all; the widest gives first.
+        // A shorter cell is better than a missing column; the widest column shrinks first.
         while excess() > 0 {
             let shrinking = shown.filter { column in columns[column].shrinksTo.map { widths[column] > $0 } ?? false }
             guard let widest = shrinking.max(by: { widths[$0] < widths[$1] }) else { break }
@@ -94,7 +94,7 @@ package struct TextTable {
         shown.max { columns[$0].dispensable < columns[$1].dispensable }
     }
 
-    /// Gives room that a column has left to those that were cut.
+    /// Gives spare columns back to the cells that were cut.
     private func widenAgain(_ widths: inout [Int], by room: Int, _ shown: [Int]) {
         var room = room
         for column in shown where columns[column].shrinksTo != nil && room > 0 {

@@ -1,15 +1,15 @@
 package import Sockets
 package import Text
 
-/// Traffic that is shown, or that is missing from what is shown.
+/// Traffic that is shown, and the amount of traffic that is not.
 package enum Traffic: Hashable, Sendable {
-    /// Bytes that passed, at a time; before them `unseen` bytes of the flow passed that are not shown.
+    /// Bytes that passed at a time; `unseen` bytes of the flow passed before them and are not shown.
     case passed(Flow, bytes: [UInt8], time: Timestamp, unseen: UInt64)
-    /// Bytes of the flow that passed and that a recording does not have.
+    /// Bytes of the flow that passed and that the recording does not have.
     case missing(Flow, count: UInt64, time: Timestamp)
-    /// The connection is gone; the last bytes of its flows may not be shown.
+    /// The connection has ended; the last bytes of its flows may not be shown.
     case ended(connection: UInt64, unseenUp: UInt64, unseenDown: UInt64, time: Timestamp)
-    /// Connections that ended without anything shown, and their bytes.
+    /// Connections that ended before any of their bytes were shown, and the number of those bytes.
     case omitted(Omitted, time: Timestamp)
 
     /// One direction of a connection.
@@ -23,7 +23,7 @@ package enum Traffic: Hashable, Sendable {
         }
     }
 
-    /// A sum of what is not shown of connections that have ended.
+    /// Bytes that are not shown of connections that have ended.
     package struct Omitted: Hashable, Sendable {
         package var bytes: UInt64 = 0
         package var connections: UInt64 = 0

@@ -1,11 +1,11 @@
 import Sockets
 import Text
 
-/// Makes the lines that show traffic as it passes. Confined to the thread that prints.
+/// Formats traffic as lines. Confined to the thread that prints.
 package struct TrafficPrinter {
     private let view: TrafficView
     private let terminal: TerminalTraits
-    /// Where each flow of an open connection stands.
+    /// The offset that each flow of an open connection has reached.
     private var offsets: [Traffic.Flow: UInt64] = [:]
 
     /// A printer for an output of the given traits.
@@ -14,7 +14,7 @@ package struct TrafficPrinter {
         self.terminal = terminal
     }
 
-    /// Appends what a piece of traffic looks like; whole lines always.
+    /// Appends the lines of a piece of traffic; whole lines only.
     package mutating func append(_ traffic: Traffic, to lines: inout [UInt8]) {
         switch traffic {
         case .passed(let flow, let bytes, let time, let unseen):

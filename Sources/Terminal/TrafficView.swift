@@ -1,7 +1,7 @@
 /// How traffic is shown.
 package enum TrafficView: String, CaseIterable, Sendable {
-    /// As text; no control character but newline and tab gets through.
+    /// Text; control characters except newline and tab are escaped.
     case text
-    /// As offset in the flow, sixteen bytes, and their ASCII characters.
+    /// The offset in the flow, sixteen bytes, and their ASCII characters.
     case hex
 }

@@ -1,4 +1,4 @@
-/// Durations as text: as a configuration has them, as short as a table needs them, and within sentences.
+/// Durations as text: exact as in a configuration, short for tables, and for sentences.
 public enum DurationText {
     /// The longest duration that makes sense anywhere: a year. It keeps sums of deadlines far from overflow.
     public static let longest = Duration.seconds(365 * 24 * 3600)
@@ -7,13 +7,13 @@ public enum DurationText {
         ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000),
     ]
 
-    /// As a configuration has it, in the largest unit that is exact: `1h`, `90s`, `250ms`, `0s`. Parts of a millisecond,
-    /// which no text can express, are left out.
+    /// Exact, in the largest possible unit, as in a configuration: `1h`, `90s`, `250ms`, `0s`. Fractions of a
+    /// millisecond are dropped.
     public static func text(of duration: Duration) -> String {
         Quantity.text(of: Int64(clamping: duration.exactMilliseconds), units: units, zero: "0s")
     }
 
-    /// In at most eight characters or so: `0.25 ms`, `12.0 ms`, `1.50 s`, `2m03s`, `1h05m`, `3d04h`, of nanoseconds.
+    /// At most eight characters, of nanoseconds: `0.25 ms`, `12.0 ms`, `1.50 s`, `2m03s`, `1h05m`, `3d04h`.
     public static func short(nanoseconds: Int64) -> String {
         let nanoseconds = max(0, nanoseconds)
         if nanoseconds < 999_500_000 { return "\(Quantity.threeDigits(Double(nanoseconds) / 1_000_000)) ms" }
@@ -37,7 +37,7 @@ public enum DurationText {
         return short(nanoseconds: Int64(saturating: milliseconds / 1000, times: 1_000_000_000))
     }
 
-    /// Within a sentence: `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
+    /// For a sentence: `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
     public static func sentence(milliseconds: UInt64) -> String {
         let seconds = milliseconds / 1000
         switch milliseconds {

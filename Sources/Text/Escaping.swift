@@ -1,18 +1,17 @@
-// Every way in which text from outside is escaped. Names, addresses and bytes of peers must neither act on a terminal nor
-// deceive a reader.
+// All escaping of text from outside: names, addresses and bytes of peers must neither control a terminal nor deceive a
+// reader.
 
 extension [UInt8] {
-    /// Appends text from outside as a JSON string (RFC 8259, section 7), in double quotes. Nothing that could act on a
-    /// terminal or on the reader's eye gets through: control characters, and the marks that turn the direction of
-    /// writing, are escaped.
+    /// Appends text from outside as a JSON string (RFC 8259, section 7), in double quotes. Control characters and the
+    /// marks that change the direction of writing are escaped.
     public mutating func append(quoted text: String) {
         append(UInt8(ascii: "\""))
         append(escaped: text, quoting: true)
         append(UInt8(ascii: "\""))
     }
 
-    /// Appends text from outside without quotes, for a place where a line's end follows: what could act on a terminal
-    /// is escaped, quotes and backslashes stay.
+    /// Appends text from outside without quotes, up to the end of a line: control characters are escaped, quotes and
+    /// backslashes are not.
     public mutating func append(escaped text: String) {
         append(escaped: text, quoting: false)
     }
@@ -43,7 +42,7 @@ extension [UInt8] {
         byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
-    /// Appends a help text of Prometheus' exposition format, in which only the backslash and the newline have a meaning.
+    /// Appends a help text of Prometheus' exposition format, which escapes the backslash and the newline only.
     public mutating func append(helpText text: String) {
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -66,8 +65,8 @@ extension [UInt8] {
         }
     }
 
-    /// Appends bytes as text of several lines, for a terminal: newline and tab stay, every other control character and,
-    /// without `showsUnicode`, everything beyond ASCII becomes `\x1b`. The last line gets a newline where it has none.
+    /// Appends bytes as lines for a terminal: newline and tab stay; other control characters, and without
+    /// `showsUnicode` all bytes beyond ASCII, become `\x1b`. A missing last newline is added.
     public mutating func append(printable bytes: [UInt8], showsUnicode: Bool) {
         var rest = bytes[...]
         while let byte = rest.first {
@@ -92,8 +91,7 @@ extension [UInt8] {
         if bytes.last != UInt8(ascii: "\n") { append("\n") }
     }
 
-    /// The number of bytes of the character at the start; 0 where they are not valid UTF-8, or the character could act on
-    /// the terminal.
+    /// The length in bytes of the character at the start; 0 where it is not valid UTF-8 or could control the terminal.
     private static func lengthOfHarmlessScalar(at bytes: ArraySlice<UInt8>) -> Int {
         var decoder = UTF8()
         var iterator = bytes.prefix(4).makeIterator()
@@ -105,7 +103,7 @@ extension [UInt8] {
 }
 
 extension String {
-    /// The text on one line, with everything escaped that could act on a terminal or turn the direction of writing.
+    /// The text on one line, with control characters and marks that change the direction of writing escaped.
     public var harmless: String {
         if utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return self }
         var bytes: [UInt8] = []
@@ -113,12 +111,12 @@ extension String {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// The same of several lines, which stay lines.
+    /// The same for text of several lines.
     public var harmlessLines: String {
         split(separator: "\n", omittingEmptySubsequences: false).map { String($0).harmless }.joined(separator: "\n")
     }
 
-    /// The same as `harmless`; without `showsUnicode` in ASCII, where `?` stands for every other character.
+    /// The same as `harmless`; in ASCII without `showsUnicode`, with `?` for every other character.
     public func harmless(showsUnicode: Bool) -> String {
         let escaped = harmless
         if showsUnicode { return escaped }
@@ -127,8 +125,8 @@ extension String {
         }
     }
 
-    /// The text with its control characters and line separators as `\u{1B}`, as the messages of a configuration show it.
-    /// Other marks stay, also those that turn the direction of writing: a log escapes them with the message.
+    /// The text with control characters and line separators as `\u{1B}`, for the messages of a configuration. Marks
+    /// that change the direction of writing stay: a log escapes them with the message.
     public var withVisibleControls: String {
         var shown = ""
         for scalar in unicodeScalars {
@@ -143,16 +141,16 @@ extension String {
         return shown
     }
 
-    /// The text as the key of a line of `key=value`: every character but ASCII letters, digits, `_`, `.` and `-` becomes an
-    /// underscore.
+    /// The text as a key of a `key=value` line: every character except ASCII letters, digits, `_`, `.` and `-` becomes
+    /// an underscore.
     public var asKey: String {
         String(map { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) ? $0 : "_" })
     }
 }
 
 extension Unicode.Scalar {
-    /// Whether it is a control character (C0, DEL, C1), a separator of lines, or one of the marks that turn the
-    /// direction of writing (Unicode, section 23.2): text of others must not steer a terminal or deceive a reader.
+    /// Control characters (C0, DEL, C1), line separators, and the marks that change the direction of writing (Unicode,
+    /// section 23.2).
     public var actsOnReader: Bool {
         switch value {
         case 0x00...0x1F, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFEFF: true

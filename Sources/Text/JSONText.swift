@@ -7,7 +7,7 @@ public struct JSONText {
     /// Whether the current object or list already has an element.
     private var needsComma = false
 
-    /// Nothing written yet.
+    /// An empty text.
     public init() {}
 
     // MARK: Values of a list, or the whole
@@ -42,26 +42,26 @@ public struct JSONText {
         needsComma = true
     }
 
-    /// Starts a list whose end is written with `endList`: for long ones that leave in pieces.
+    /// Starts a list that `endList` ends: for long ones that are sent in pieces.
     public mutating func beginList(_ key: String) {
         begin(key)
         bytes.append(UInt8(ascii: "["))
         needsComma = false
     }
 
-    /// Ends a list that was started with `beginList`.
+    /// Ends the list of `beginList`.
     public mutating func endList() {
         bytes.append(UInt8(ascii: "]"))
         needsComma = true
     }
 
-    /// Starts the whole as an object, which `endWhole` ends.
+    /// Starts the outermost object, which `endWhole` ends.
     public mutating func beginWhole() {
         bytes.append(UInt8(ascii: "{"))
         needsComma = false
     }
 
-    /// Ends what `beginWhole` started.
+    /// Ends the object of `beginWhole`.
     public mutating func endWhole() {
         bytes.append(UInt8(ascii: "}"))
     }

@@ -1,6 +1,6 @@
-/// Texts with `%41` in them (RFC 3986, section 2.1).
+/// Percent-encoding (RFC 3986, section 2.1).
 public enum PercentText {
-    /// The text meant; nil when an escape is broken or the bytes are no UTF-8.
+    /// The decoded text; nil where an escape is broken or the bytes are not UTF-8.
     public static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
         var bytes: [UInt8] = []
         var rest = text.utf8.makeIterator()
@@ -29,7 +29,7 @@ public enum PercentText {
 }
 
 extension String {
-    /// The text as a part of a URL's query or path (RFC 3986, section 2.3).
+    /// The text as part of a URL's query or path (RFC 3986, section 2.3).
     public var percentEncoded: String {
         var text = ""
         for byte in utf8 {

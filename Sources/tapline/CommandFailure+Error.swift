@@ -5,11 +5,11 @@ import Sockets
 import Terminal
 
 extension CommandFailure {
-    /// What an error means for the process; nil for those of argument-parser, which it explains itself.
+    /// The failure for an error; nil for argument-parser's own errors, which it prints itself.
     init?(_ error: any Error) {
         switch error {
         case let failure as CommandFailure: self = failure
-        // Each line starts with path:line:column, as editors expect it.
+        // Each line starts with path:line:column, which editors recognise.
         case let unwanted as UnwantedSockets:
             let lines = unwanted.description.split(separator: "\n").map { "tapline: \($0)" }
             self.init(.configuration, lines.joined(separator: "\n"))

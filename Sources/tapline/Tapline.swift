@@ -33,7 +33,7 @@ struct Tapline: ParsableCommand {
                 ])
         ])
 
-    /// Runs the command that was asked for, and ends the process with its status.
+    /// Runs the command, and ends the process with its exit status.
     static func main() {
         OutputFile.fillStandardDescriptors()
         EventLoop.prepareProcess()

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Client
 
-/// Where a command looks for the tapline that it talks to.
+/// The search for the tapline that a command connects to.
 struct AdminTargetTests {
     private func find(
         admin: String? = nil, config: String? = nil, tokenFile: String? = nil, variables: [String: String] = [:],
@@ -72,7 +72,7 @@ struct AdminTargetTests {
             let target = try find(config: path, readable: [secret])
             #expect("\(target.address)" == "[::1]:9999" && target.origin == .configuration(path))
             #expect(target.token == "a-secret-token")
-            // What cannot be read is not needed, perhaps: the server says so if it is.
+            // An unreadable token file may not be needed: the server reports it if it is.
             #expect(try find(config: path).token == nil)
             #expect(try find(config: path, variables: ["TAPLINE_ADMIN_TOKEN": "other-token"]).token == "other-token")
         }

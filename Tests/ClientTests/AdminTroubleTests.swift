@@ -5,7 +5,7 @@ import Testing
 
 @testable import Client
 
-/// What a command says when the admin API does not do what it asks for.
+/// The messages for errors of the admin API.
 struct AdminTroubleTests {
     private let target = AdminTarget(address: .tcp(host: "127.0.0.1", port: 9180), origin: .byDefault, token: nil)
 

@@ -5,7 +5,7 @@ import Text
 
 @testable import Client
 
-/// What the client commands make of the API's objects.
+/// The client commands' output for the API's objects.
 struct ClientReportTests {
     private func json(_ text: String) throws -> JSONValue { try JSONReader.read(Array(text.utf8)) }
 

@@ -12,36 +12,36 @@ struct TopKeyTests {
     ])
     func bytes_becomeKeys(text: String, keys: [TopKey]) {
         var reader = TopKeyReader()
-        #expect(reader.take(Array(text.utf8)) == keys)
+        #expect(reader.decode(Array(text.utf8)) == keys)
         #expect(!reader.isInSequence)
     }
 
     @Test func sequence_inPieces_isOneKey() {
         var reader = TopKeyReader()
-        #expect(reader.take([0x1B]).isEmpty && reader.isInSequence)
-        #expect(reader.take([0x5B]).isEmpty && reader.isInSequence)
-        #expect(reader.take([0x41]) == [.up])
+        #expect(reader.decode([0x1B]).isEmpty && reader.isInSequence)
+        #expect(reader.decode([0x5B]).isEmpty && reader.isInSequence)
+        #expect(reader.decode([0x41]) == [.up])
     }
 
     @Test func escape_alone_isAKeyAfterAWhile() {
         var reader = TopKeyReader()
-        #expect(reader.take([0x1B]).isEmpty)
-        #expect(reader.settle() == [.escape])
-        #expect(reader.settle().isEmpty)
+        #expect(reader.decode([0x1B]).isEmpty)
+        #expect(reader.endSequence() == [.escape])
+        #expect(reader.endSequence().isEmpty)
     }
 
     @Test func character_inPieces_isOneKey() {
         var reader = TopKeyReader()
-        #expect(reader.take([0xC3]).isEmpty)
-        #expect(reader.take([0xA4]) == [.character("ä")])
+        #expect(reader.decode([0xC3]).isEmpty)
+        #expect(reader.decode([0xA4]) == [.character("ä")])
     }
 
     @Test func nonsense_isNotWaitedFor() {
         var reader = TopKeyReader()
-        _ = reader.take(Array("\u{1B}[".utf8) + Array(repeating: 0x30, count: 100))
-        #expect(reader.take([UInt8(ascii: "q")]) == [.character("q")])
-        // No character begins so; what follows is read once it cannot be a part of one.
-        _ = reader.take([0xFF, 0xFE])
-        #expect(reader.take(Array("stuv".utf8)).last == .character("v"))
+        _ = reader.decode(Array("\u{1B}[".utf8) + Array(repeating: 0x30, count: 100))
+        #expect(reader.decode([UInt8(ascii: "q")]) == [.character("q")])
+        // No character starts with these bytes; they are skipped, and what follows is decoded.
+        _ = reader.decode([0xFF, 0xFE])
+        #expect(reader.decode(Array("stuv".utf8)).last == .character("v"))
     }
 }

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Client
 
-/// How `tapline top` takes keys and news.
+/// The model of `tapline top`: keys and snapshots.
 struct TopModelTests {
     /// A tapline with these connections (of `web`, or of `db` from 100 on), and two relays.
     static func snapshot(_ ids: [UInt64], recording: Bool = false) throws -> TopSnapshot {
@@ -31,24 +31,24 @@ struct TopModelTests {
 
     private func model(_ ids: [UInt64], recording: Bool = false) throws -> TopModel {
         var model = TopModel()
-        model.take(try Self.snapshot(ids, recording: recording))
+        model.adopt(try Self.snapshot(ids, recording: recording))
         return model
     }
 
     @Test func cursor_beginsAtTheFirstConnection() throws {
-        #expect(try model([5, 6]).place == .connection(5))
-        #expect(try model([]).place == .relay("web"))
+        #expect(try model([5, 6]).selection == .connection(5))
+        #expect(try model([]).selection == .relay("web"))
     }
 
     @Test func cursor_movesThroughRelaysAndConnections() throws {
         var model = try model([5, 6])
-        var places: [TopModel.Place?] = []
+        var rowsInOrder: [TopModel.Row?] = []
         for key in [TopKey.up, .up, .up, .down, .character("j"), .end, .down, .home] {
             #expect(model.handle(key).isEmpty)
-            places.append(model.place)
+            rowsInOrder.append(model.selection)
         }
         #expect(
-            places == [
+            rowsInOrder == [
                 .relay("db"), .relay("web"), .relay("web"), .relay("db"), .connection(5), .connection(6),
                 .connection(6),
                 .relay("web"),
@@ -58,17 +58,17 @@ struct TopModelTests {
     @Test func cursor_staysOnItsConnection_whenOthersCome() throws {
         var model = try model([5, 6])
         _ = model.handle(.down)
-        model.take(try Self.snapshot([9, 8, 6, 7]))
-        #expect(model.place == .connection(6))
+        model.adopt(try Self.snapshot([9, 8, 6, 7]))
+        #expect(model.selection == .connection(6))
     }
 
     @Test func cursor_staysWhereItIs_whenItsConnectionIsGone() throws {
         var model = try model([5, 6, 7])
         _ = model.handle(.down)
-        model.take(try Self.snapshot([5, 7]))
-        #expect(model.place == .connection(7))
-        model.take(try Self.snapshot([5]))
-        #expect(model.place == .connection(5))
+        model.adopt(try Self.snapshot([5, 7]))
+        #expect(model.selection == .connection(7))
+        model.adopt(try Self.snapshot([5]))
+        #expect(model.selection == .connection(5))
     }
 
     @Test func kill_asksFirst() throws {
@@ -90,7 +90,7 @@ struct TopModelTests {
     @Test func kill_ofTheOneAskedAbout_evenWhenTheListHasMoved() throws {
         var model = try model([5, 6])
         _ = model.handle(.character("k"))
-        model.take(try Self.snapshot([6]))
+        model.adopt(try Self.snapshot([6]))
         #expect(model.handle(.character("y")) == [.kill(5)])
     }
 
@@ -115,7 +115,8 @@ struct TopModelTests {
         #expect(model.filter == "Db" && model.shownConnections.map(\.id) == [100])
         _ = model.handle(.enter)
         #expect(
-            model.mode == .table && model.places.contains(.connection(100)) && !model.places.contains(.connection(5)))
+            model.mode == .table && model.rowsInOrder.contains(.connection(100))
+                && !model.rowsInOrder.contains(.connection(5)))
         _ = model.handle(.character("/"))
         _ = model.handle(.character("q"))
         #expect(model.shownConnections.isEmpty)
@@ -137,9 +138,9 @@ struct TopModelTests {
     @Test func enter_showsAStory_andEscapeLeavesIt() throws {
         var model = try model([5])
         #expect(model.handle(.enter) == [.fetchStory(5)])
-        model.take(story: .string("of another"), of: 6)
+        model.adopt(story: .string("of another"), of: 6)
         #expect(model.story == nil)
-        model.take(story: .string("it"), of: 5)
+        model.adopt(story: .string("it"), of: 5)
         #expect(model.story == .string("it"))
         #expect(model.tick() == [.refresh, .fetchStory(5)])
         _ = model.handle(.down)
@@ -153,10 +154,10 @@ struct TopModelTests {
     @Test func pause_holdsEverything() throws {
         var model = try model([5])
         #expect(model.handle(.character("p")).isEmpty)
-        model.take(try Self.snapshot([6]))
+        model.adopt(try Self.snapshot([6]))
         #expect(model.isPaused && model.snapshot?.connections.map(\.id) == [5] && model.tick().isEmpty)
         #expect(model.handle(.character("p")) == [.refresh])
-        model.take(try Self.snapshot([6]))
+        model.adopt(try Self.snapshot([6]))
         #expect(model.snapshot?.connections.map(\.id) == [6])
     }
 
@@ -186,15 +187,15 @@ struct TopModelTests {
 
     @Test func history_isBounded() throws {
         var model = TopModel()
-        for _ in 0..<200 { model.take(try Self.snapshot([])) }
+        for _ in 0..<200 { model.adopt(try Self.snapshot([])) }
         #expect(model.upHistory.count == TopModel.memory && model.upHistory.last == 4096)
     }
 
     @Test func trouble_isForgottenWhenItIsOver() throws {
         var model = try model([5])
-        model.say("no answer", isTrouble: true)
+        model.setMessage("no answer", isTrouble: true)
         #expect(model.message?.text == "no answer")
-        model.take(try Self.snapshot([5]))
+        model.adopt(try Self.snapshot([5]))
         #expect(model.message == nil)
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Client
 
-/// What `tapline top` draws.
+/// The screen of `tapline top`.
 struct TopViewTests {
     private func view(_ columns: Int, _ rows: Int, unicode: Bool = true, color: Bool = false) -> TopView {
         TopView(
@@ -13,7 +13,7 @@ struct TopViewTests {
 
     private func model(_ ids: [UInt64], keys: [TopKey] = []) throws -> TopModel {
         var model = TopModel()
-        model.take(try TopModelTests.snapshot(ids))
+        model.adopt(try TopModelTests.snapshot(ids))
         for key in keys { _ = model.handle(key) }
         return model
     }
@@ -32,7 +32,7 @@ struct TopViewTests {
 
     @Test(arguments: [UInt64(1), 57, 200]) func cursor_isAlwaysOnTheScreen(id: UInt64) throws {
         var model = try model(Array(1...200))
-        while model.place != .connection(id) { _ = model.handle(.down) }
+        while model.selection != .connection(id) { _ = model.handle(.down) }
         let lines = view(80, 24).lines(model)
         #expect(lines.contains { $0.text.hasPrefix(">") && $0.text.contains(" \(id) ") })
     }
@@ -62,7 +62,7 @@ struct TopViewTests {
         snapshot.connections[0].client = "\u{1B}[2Jx\u{202E}"
         snapshot.relays[0].name = "\u{9B}31m"
         var model = TopModel()
-        model.take(snapshot)
+        model.adopt(snapshot)
         let text = view(120, 40).lines(model).map(\.text).joined()
         #expect(
             text.unicodeScalars.allSatisfy {

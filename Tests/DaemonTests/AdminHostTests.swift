@@ -8,7 +8,7 @@ import Testing
 @testable import Admin
 @testable import Daemon
 
-/// What the admin server's host refuses to open.
+/// Settings that the admin server's host refuses.
 struct AdminHostTests {
     @Test(arguments: ["*:9180", "0.0.0.0:9180", "192.0.2.1:9180", "[::]:9180", "[2001:db8::1]:9180"])
     func addressOffLoopback_withoutAToken_isRefused(_ address: String) throws {
@@ -20,8 +20,8 @@ struct AdminHostTests {
         #expect(throws: Never.self) { try AdminHost.refuseOpenDoor(settings, token) }
     }
 
-    /// SwiftNIO ends the process where a thread of its own cannot be started: a reload that turns the API on is
-    /// refused before that, and is accepted once there is one.
+    /// SwiftNIO ends the process where it cannot start a thread: a reload that turns the API on is refused before that,
+    /// and is accepted once there is one.
     @Test func threadThatCannotBeStarted_refusesTheChange_andNothingElse() async throws {
         try await Exclusive.run {
             let log = LogCapture()

@@ -11,7 +11,7 @@ import Text
 
 @testable import Daemon
 
-/// Against real files, FIFOs and `/dev/full`. Nothing here waits for a time: a thread is waited for, or a pipe.
+/// Against real files, FIFOs and `/dev/full`. No test waits for a time, only for a thread or a pipe.
 @Suite(.besideOthers) struct OutputWriterTests {
     init() {
         signal(SIGPIPE, SIG_IGN)
@@ -82,7 +82,7 @@ import Text
         let fifo = try TemporaryFIFO()
         let troubles = Troubles()
         let writer = try lines(to: OutputFile(appendingTo: fifo.path), limit: 50, troubles)
-        // A line fills the FIFO several times over, so that the writer waits in the middle of the first.
+        // A line fills the FIFO several times, so that the writer blocks within the first one.
         let line = String(repeating: "x", count: 200_000) + "\n"
         var accepted = 0
         for _ in 0..<80 where writer.reserve(1) {
@@ -138,7 +138,7 @@ import Text
         let piece = [UInt8](repeating: 0x41, count: 1000)
         try collect(into: fifo) { writer, seen in
             let tap = TrafficTap(writer: writer, omitted: OmittedTraffic())
-            // The first piece stops the writer; with the limit below the next ones fit no more.
+            // The first piece blocks the writer; with this limit the next ones have no room.
             tap.passed(1, .up, piece.span.bytes)
             tap.passed(1, .down, piece.span.bytes)
             tap.passed(1, .down, piece.span.bytes)
@@ -159,15 +159,15 @@ import Text
         #expect(bytes == piece)
     }
 
-    /// A terminal that was stopped, and clients that come and go: what waits is bounded, and its sum is shown afterwards.
+    /// A stopped terminal while clients come and go: pending items are bounded, and the sum of the rest is shown later.
     @Test func trafficOfManyConnections_whileNothingIsRead_isBoundedAndSummedUp() throws {
         let fifo = try TemporaryFIFO()
         let limit = 1 << 20
         let (writer, tap) = try Outputs.showTraffic(
             .text, to: OutputFile(appendingTo: fifo.path), LogCapture().logger, limit: limit)
         let piece = [UInt8](repeating: 0x41, count: 1000)
-        // Connections that stay open: the last of them finds no room for its bytes, or for a part of them. The writer takes
-        // a batch of the first, and then the terminal takes nothing.
+        // These connections stay open; the last of them have no room for some of their bytes. The writer takes a batch
+        // of the first ones, and then the terminal takes nothing.
         let open: UInt64 = 2_000
         for connection in 1...open / 2 { tap.passed(connection, .up, piece.span.bytes) }
         try fifo.awaitFull()
@@ -180,11 +180,11 @@ import Text
             tap.passed(connection, .down, piece.span.bytes)
             tap.ended(connection)
         }
-        // The ends of the first may have filled the rest; nothing more waits for any of them.
+        // The ends of the first ones may have filled the rest; no other item is pending.
         let ends = UInt64((writer.waiting - before) / TrafficTap.overhead)
         #expect(writer.waiting <= limit && ends < 6)
 
-        // The terminal goes on.
+        // The terminal continues.
         let ending = try Background("the writer ends") {
             writer.finish {}
             writer.join()
@@ -192,7 +192,7 @@ import Text
         let text = fifo.read(until: { ending.isDone })
         try ending.value()
         let lines = text.split(separator: "\n")
-        // Each time that the writer has caught up it reports the sum since then.
+        // The writer reports the sum each time it has caught up.
         let sums = try lines.compactMap { line -> (bytes: UInt64, connections: UInt64)? in
             guard let omitted = line.firstMatch(of: /(\d+) bytes of (\d+) connections omitted, too much waited to be/)
             else {
@@ -229,7 +229,7 @@ import Text
             render: { $1.append($0) })
     }
 
-    /// Runs with a writer of traffic that has room for one piece, and of which each item fills the FIFO.
+    /// Runs with a traffic writer that has room for one piece; each item fills the FIFO.
     private func collect(
         into fifo: TemporaryFIFO, _ use: (OutputWriter<Traffic>, () -> [Traffic]) throws -> Void
     ) throws {

@@ -2,7 +2,7 @@ import Glibc
 import Sockets
 import TestSupport
 
-/// A path in a folder of its own, which goes with it.
+/// A path in its own folder, which is removed with it.
 final class TemporaryFile {
     let folder: String
     var path: String { folder + "/access.log" }
@@ -18,7 +18,7 @@ final class TemporaryFile {
         rmdir(folder)
     }
 
-    /// What stands in the file.
+    /// The file's content.
     var contents: String {
         let fd = open(path, O_RDONLY)
         defer { close(fd) }
@@ -54,7 +54,7 @@ final class TemporaryFIFO {
         reader = -1
     }
 
-    /// Waits until it takes nothing more.
+    /// Waits until the FIFO is full.
     func awaitFull() throws {
         let writer = open(path, O_WRONLY | O_NONBLOCK)
         guard writer >= 0 else { throw Errno.current }
@@ -65,12 +65,12 @@ final class TemporaryFIFO {
         }
     }
 
-    /// Reads until the writer is done: it may keep the FIFO open, so that there is no end of file.
+    /// Reads until the writer is done: it may keep the FIFO open, so there is no end of file.
     func read(until isDone: () -> Bool) -> String {
         var all: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 65536)
         while true {
-            // Asked first: what was written before it was done is there now.
+            // Evaluated first: everything written before that is readable now.
             let isLast = isDone()
             var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
             let got = poll(&entry, 1, isLast ? 0 : 20) > 0 ? Glibc.read(reader, &block, block.count) : -1
@@ -82,13 +82,13 @@ final class TemporaryFIFO {
         }
     }
 
-    /// Reads a number of bytes, however long they take to come.
+    /// Reads this many bytes, however long that takes.
     func read(count: Int) -> String {
         var all: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 65536)
         while all.count < count {
             var entry = pollfd(fd: reader, events: Int16(POLLIN), revents: 0)
-            // Nothing for a minute: the test fails by what is missing.
+            // Nothing within a minute: the test fails by what is missing.
             guard poll(&entry, 1, 60_000) > 0 else { break }
             let got = Glibc.read(reader, &block, min(block.count, count - all.count))
             guard got > 0 else { break }

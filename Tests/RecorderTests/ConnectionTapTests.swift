@@ -1,4 +1,3 @@
-import Configuration
 import EventLoop
 import Sockets
 import TestSupport

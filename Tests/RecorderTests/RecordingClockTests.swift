@@ -1,4 +1,3 @@
-import Configuration
 import EventLoop
 import Foundation
 import Sockets
@@ -9,9 +8,9 @@ import Text
 @testable import Recorder
 @testable import Recording
 
-/// The times in a recording: those of the day, and in the order of the packets.
+/// The times in a recording: wall-clock times in the order of the packets.
 @Suite struct RecordingClockTests {
-    /// What the clocks say, for the test to set.
+    /// The clocks' readings, set by the test.
     private final class Clocks {
         var reading = RecordingClock.Reading(time: 5_000_000_000, ticks: 1_000_000_000, doubt: 50)
     }
@@ -38,7 +37,7 @@ import Text
         #expect(clock.time(at: 1_000_000_300) == 5_000_000_300 + jump)
     }
 
-    /// A thread that lost its core between reading one clock and the other knows no better than before.
+    /// A thread that lost its core between reading the two clocks has no better reading than before.
     @Test func readingInDoubt_changesNothing_whereTheClockMayBeRight() {
         let clocks = Clocks()
         var clock = RecordingClock { clocks.reading }
@@ -50,7 +49,7 @@ import Text
         #expect(clock.time(at: 1_140_000_000) == 5_170_000_000)
     }
 
-    /// Of what the clocks say nothing may trap.
+    /// No reading of a clock may trap.
     @Test(
         arguments: [
             (.min, 0), (.max, 0), (.min, .max), (.max, .max), (0, .max), (5_000_000_000, 0),
@@ -64,7 +63,7 @@ import Text
         #expect(clock.time(at: ticks) == time)
     }
 
-    /// A virtual machine that was moved may see the monotonic clock go back: the file's age does not trap.
+    /// The monotonic clock of a migrated virtual machine may go back: the file's age does not trap.
     @Test func monotonicClockThatGoesBack_rotatesNothing_untilTheAgeIsReached() async throws {
         try await TemporaryFolder.run { folder in
             let second: UInt64 = 1_000_000_000
@@ -115,7 +114,8 @@ import Text
         #expect(reading.doubt < 60_000_000_000 && reading.ticks <= EventLoop.nanoseconds)
     }
 
-    /// Two workers: one gathers the accept and the first bytes of a connection, and is held up before it hands them over.
+    /// Two workers: one gathers the accept and the first bytes of a connection, and is delayed before it hands them
+    /// over.
     @Test func eventsOfTwoWorkers_outOfOrder_areInOrderInTheFile() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
@@ -138,7 +138,7 @@ import Text
                 reader.append(try #require(FileManager.default.contents(atPath: path)).map { $0 })
                 var times: [Int64] = []
                 while let packet = try reader.next() { times.append(packet.time) }
-                // A handshake and a segment of each, and the end of what is still open.
+                // A handshake and a segment of each connection, and the end of those still open.
                 #expect(times.count >= 3 * 4)
                 #expect(times == times.sorted() && Set(times).count == times.count)
                 let (first, last) = (try #require(times.first), try #require(times.last))
@@ -148,7 +148,7 @@ import Text
         }
     }
 
-    /// What a worker tells of a connection that is accepted, connected, and passes a byte.
+    /// A worker's events of a connection that is accepted, connected, and passes a byte.
     private static func connection(_ id: UInt64, at ticks: UInt64, to ring: TapRing) {
         let address = SocketAddress.ipv4(.loopback, port: UInt16(1000 + id))
         let origin = ConversationOrigin(

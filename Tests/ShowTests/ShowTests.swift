@@ -24,7 +24,7 @@ struct ShowTests {
     ) -> [String] {
         var view = SummaryView(columns: columns, showsUnicode: showsUnicode)
         var output: [UInt8] = []
-        for conversation in conversations { view.take(.ended(conversation), into: &output) }
+        for conversation in conversations { view.append(.ended(conversation), into: &output) }
         view.finish(into: &output)
         return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
     }
@@ -86,12 +86,12 @@ struct ShowTests {
     @Test func summary_whenTheInputRests_writesWhatIsThereUnderOneHeader() throws {
         var view = SummaryView(columns: nil, showsUnicode: true)
         var output: [UInt8] = []
-        view.settle(into: &output)
+        view.flush(into: &output)
         #expect(output.isEmpty)
-        view.take(.ended(try conversation(2)), into: &output)
-        view.settle(into: &output)
+        view.append(.ended(try conversation(2)), into: &output)
+        view.flush(into: &output)
         #expect(output.count { $0 == UInt8(ascii: "\n") } == 2)
-        view.take(.ended(try conversation(1)), into: &output)
+        view.append(.ended(try conversation(1)), into: &output)
         view.finish(into: &output)
         #expect(output.count { $0 == UInt8(ascii: "\n") } == 3)
     }
@@ -101,14 +101,14 @@ struct ShowTests {
     @Test func filter_ofAConnectionThatIsNotThere_saysWhichAre() throws {
         var filter = ShowFilter(connection: 9)
         for id in [1, 2, 3, 7, 5, 6] as [UInt64] {
-            let lets = filter.lets(.opened(try conversation(id)))
+            let lets = filter.includes(.opened(try conversation(id)))
             #expect(!lets)
         }
         #expect(
-            filter.complaint(about: "a.pcapng") == "there is no connection 9 in a.pcapng; there is 1 to 3, 5 to 6, 7")
+            filter.mismatch(in: "a.pcapng") == "there is no connection 9 in a.pcapng; there is 1 to 3, 5 to 6, 7")
         #expect(
-            ShowFilter(connection: 1).complaint(about: "x") == "there is no connection 1 in x; there is none at all")
-        #expect(ShowFilter().complaint(about: "x") == nil)
+            ShowFilter(connection: 1).mismatch(in: "x") == "there is no connection 1 in x; there is none at all")
+        #expect(ShowFilter().mismatch(in: "x") == nil)
     }
 
     @Test func filter_ofARelay_letsOnlyItsConversationsThrough() throws {
@@ -117,13 +117,13 @@ struct ShowTests {
         let other = try conversation(2) { $0.relay = "database" }
         var results: [Bool] = []
         for event in [RecordingEvent.opened(web), .opened(other), .ended(other), .ended(web)] {
-            results.append(filter.lets(event))
+            results.append(filter.includes(event))
         }
         #expect(results == [true, false, false, true])
-        #expect(filter.complaint(about: "x") == nil)
+        #expect(filter.mismatch(in: "x") == nil)
         var none = ShowFilter(relay: "mail")
-        _ = none.lets(.opened(web))
-        #expect(none.complaint(about: "x") == "there is no relay `mail` in x; there is `web`")
+        _ = none.includes(.opened(web))
+        #expect(none.mismatch(in: "x") == "there is no relay `mail` in x; there is `web`")
     }
 
     @Test func seenIDs_areBounded() {

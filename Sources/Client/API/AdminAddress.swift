@@ -1,22 +1,22 @@
 import Configuration
 import Sockets
 
-/// Where an admin API answers, as a client sees it: what is written for `--admin`, or follows from `admin.listen`.
+/// The address of an admin API for a client: the value of `--admin`, or derived from `admin.listen`.
 enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
-    /// A host, by name or as an IP literal without brackets, and a port.
+    /// A host, as a name or an IP literal without brackets, and a port.
     case tcp(host: String, port: UInt16)
     /// A Unix socket's absolute path.
     case unix(path: String)
 
-    /// Reads `PORT`, `HOST:PORT`, `[IPv6]:PORT` or `unix:PATH`; what a person may copy from a browser, `http://…/`, too.
-    /// A relative path is taken from the directory.
+    /// Reads `PORT`, `HOST:PORT`, `[IPv6]:PORT` or `unix:PATH`, and `http://…/`, as copied from a browser. A relative
+    /// path is relative to the directory.
     init(parsing text: String, directory: String) throws(ValueError) {
         var address = Substring(text)
         if address.hasPrefix("http://") {
             address = address.dropFirst("http://".count)
             while address.hasSuffix("/") { address = address.dropLast() }
         }
-        // A port alone is what a listener is written as; so is the star, which a client cannot connect to.
+        // A port alone and `*` are listener addresses; a client connects to loopback instead.
         if let listen = try? ListenAddress(parsing: String(address), directory: directory) {
             guard listen.port != 0 else { throw ValueError("`\(text)`: port 0 cannot be connected to") }
             self.init(listen)
@@ -30,7 +30,7 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The address at which a listener of this machine is reached from this machine.
+    /// The address for connecting to a listener of this machine from this machine.
     init(_ listen: ListenAddress) {
         switch listen {
         case .loopback(let port), .everyInterface(let port): self = .tcp(host: "127.0.0.1", port: port)
@@ -57,8 +57,8 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The value of `Host`: without a zone, which means something on this machine only (RFC 6874, section 4). A server
-    /// on a Unix socket does not look at it.
+    /// The value of `Host`: without a zone, which has a meaning on this machine only (RFC 6874, section 4). A server on
+    /// a Unix socket ignores it.
     var host: String {
         switch self {
         case .tcp(let host, let port):

@@ -1,18 +1,17 @@
 import EventLoop
-import Sockets
 import Synchronization
 package import Terminal
 
-/// Asks one tapline's admin API. Any thread.
+/// A client of one tapline's admin API. Any thread.
 package struct AdminClient: Sendable {
-    /// What a request does.
+    /// The method of a request.
     package enum Verb: String, Sendable {
         case get = "GET"
         case post = "POST"
         case delete = "DELETE"
     }
 
-    /// A whole answer.
+    /// A complete answer.
     package struct Answer: Sendable {
         package var status: Int
         var body: [UInt8]
@@ -27,10 +26,10 @@ package struct AdminClient: Sendable {
         }
     }
 
-    /// The largest answer that is taken: ten thousand connections are 12 MB.
+    /// The largest accepted answer: ten thousand connections are 12 MB.
     private static let mostBytes = 64 << 20
 
-    /// Which tapline.
+    /// The tapline that requests go to.
     package let target: AdminTarget
 
     /// A client of one tapline.
@@ -38,7 +37,7 @@ package struct AdminClient: Sendable {
         self.target = target
     }
 
-    /// Asks, and waits for the whole answer, whatever its status is.
+    /// Sends a request and waits for the complete answer, whatever its status.
     package func ask(
         _ verb: Verb, _ path: String, deadline: Int64 = 10_000
     ) throws(CommandFailure) -> Answer {
@@ -49,7 +48,7 @@ package struct AdminClient: Sendable {
         }
     }
 
-    /// The same, for whoever decides what a trouble means.
+    /// The same; the caller decides what an error means.
     func attempt(
         _ verb: Verb, _ path: String, deadline: Int64 = 10_000
     ) throws(HTTPTrouble) -> Answer {
@@ -59,13 +58,13 @@ package struct AdminClient: Sendable {
             outcome.result.withLock { $0 = result }
             done.down()
         }
-        // The connect has a bound of its own, and so has the answer.
+        // The connect and the answer have bounds of their own.
         while !done.wait(atMost: 60_000) {}
         guard let result = outcome.result.withLock({ $0 }) else { preconditionFailure("AdminClient: no outcome") }
         return try result.get()
     }
 
-    /// Asks for JSON, and waits for it; an answer that says no is thrown.
+    /// Sends a request and waits for its JSON; a status of 400 or more is thrown.
     package func json(
         _ verb: Verb, _ path: String, deadline: Int64 = 10_000
     ) throws(CommandFailure) -> JSONValue {
@@ -74,7 +73,7 @@ package struct AdminClient: Sendable {
         return try answer.json()
     }
 
-    /// Asks, and calls back with the whole answer on the client's thread, once.
+    /// Sends a request; the complete answer goes to the callback, once, on the client's thread.
     func fetch(
         _ verb: Verb, _ path: String, deadline: Int64 = 10_000,
         then done: @escaping @Sendable (Result<Answer, CommandFailure>) -> Void
@@ -105,19 +104,18 @@ package struct AdminClient: Sendable {
         }
     }
 
-    /// Asks for an answer that goes on: pieces reach the sink on the client's thread, and no more of them than are
-    /// asked for with `more()`.
+    /// Requests a stream: its pieces go to the sink on the client's thread, and each further read needs a `more()`.
     func stream(_ path: String, sink: @escaping @Sendable (HTTPExchange.Event) -> Void) -> HTTPExchange {
         HTTPExchange(HTTPExchange.Request(path: path, deadline: nil), to: target, sink: sink)
     }
 }
 
-/// An answer as its pieces come.
+/// An answer whose pieces are being received.
 private final class Gathering: Sendable {
     let answer = Mutex(AdminClient.Answer(status: 0, body: []))
 }
 
-/// What came of it.
+/// The result of an exchange.
 private final class Outcome: Sendable {
     let result = Mutex<Result<AdminClient.Answer, HTTPTrouble>?>(nil)
 }

@@ -1,18 +1,16 @@
 import Configuration
-import Glibc
-import Sockets
 package import Terminal
 import Text
 
-/// What an admin API refused, in its own words.
+/// An error answer of an admin API.
 package struct AdminRefusal: Hashable, Sendable {
     let status: Int
-    /// One word for programs; empty where it was not the admin API that answered.
+    /// The error's code for programs; empty where the answer is not of an admin API.
     let code: String
     /// For a person.
     let message: String
 
-    /// Of an answer whose status is 400 or more.
+    /// Of an answer with a status of 400 or more.
     package init(_ answer: AdminClient.Answer) {
         status = answer.status
         let error = (try? answer.json())?["error"] ?? .null
@@ -20,7 +18,7 @@ package struct AdminRefusal: Hashable, Sendable {
         message = error["message"].text ?? ""
     }
 
-    /// What the command says, and ends with.
+    /// The command's message and exit status.
     package func failure(_ target: AdminTarget) -> CommandFailure {
         switch (status, code) {
         case (401, _):
@@ -41,7 +39,7 @@ package struct AdminRefusal: Hashable, Sendable {
                 "tapline: \(target.address) answers with status \(status), and not as tapline does; is that the admin "
                     + "API's address, and not a relay's?")
         case (422, "rejected"):
-            // Each line starts with path:line:column, as editors expect it.
+            // Each line starts with path:line:column, which editors recognise.
             return CommandFailure(.configuration, message.harmlessLines)
         default:
             return CommandFailure(.failure, "tapline: \(message.harmlessLines)")

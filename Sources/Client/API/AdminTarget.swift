@@ -2,9 +2,9 @@ import Configuration
 import Sockets
 import Terminal
 
-/// Which tapline to talk to: its admin API's address, what said so, and the token for it.
+/// The tapline that a command connects to: its admin API's address, the source of that address, and the token.
 package struct AdminTarget: Hashable, Sendable {
-    /// What named the address.
+    /// The source of the address.
     enum Origin: Hashable, Sendable {
         /// `--admin`.
         case option
@@ -12,10 +12,10 @@ package struct AdminTarget: Hashable, Sendable {
         case environment
         /// `admin.listen` of the configuration at this path.
         case configuration(String)
-        /// Nothing: it is the one that an admin server has unless told otherwise.
+        /// None of them: the default of `admin.listen`.
         case byDefault
 
-        /// What named the address.
+        /// The source, for a message.
         var words: String {
             switch self {
             case .option: "from --admin"
@@ -25,7 +25,7 @@ package struct AdminTarget: Hashable, Sendable {
             }
         }
 
-        /// What to do when nothing is there.
+        /// What to do when nothing listens there.
         var advice: String {
             switch self {
             case .option, .environment: "Its first lines say where the admin API listens."
@@ -34,15 +34,15 @@ package struct AdminTarget: Hashable, Sendable {
         }
     }
 
-    /// What a search goes by, apart from it so that a test can give other things.
+    /// The inputs of the search; a test provides its own.
     package struct Surroundings {
         /// One variable of the environment.
         var variable: (String) -> String?
-        /// Every variable: a configuration takes values from them.
+        /// All variables, for those in the configuration.
         var variables: [String: String]
-        /// What relative paths are relative to.
+        /// The directory of relative paths.
         var directory: String
-        /// Whether a file is there and can be read.
+        /// Whether a file exists and is readable.
         var canRead: (String) -> Bool
 
         /// The surroundings of a process, or of a test.
@@ -57,17 +57,17 @@ package struct AdminTarget: Hashable, Sendable {
         }
     }
 
-    /// The variable that names the address.
+    /// The variable with the address.
     package static let variable = "TAPLINE_ADMIN"
 
     let address: AdminAddress
     let origin: Origin
-    /// The bearer token; nil: none was found, and perhaps none is needed.
+    /// The bearer token; nil: none was found, which may be right.
     let token: String?
 
-    /// Finds it: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config` or of the default file, if that is
-    /// there and can be read, else 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else the
-    /// `token_file` of the configuration that gave the address.
+    /// The address: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config` or of the default file if it is
+    /// readable, else 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the
+    /// configuration with the address.
     package static func find(
         admin: String?, config: String?, tokenFile: String?, in surroundings: Surroundings
     ) throws -> AdminTarget {
@@ -106,7 +106,8 @@ package struct AdminTarget: Hashable, Sendable {
                             + "add `admin: { listen: \(AdminSettings.defaultListen) }`, or say --admin ADDRESS")
                 }
             } catch let errors as ConfigurationErrors where config == nil {
-                // Nobody asked for this file; whether the one that it describes runs is another question.
+                // The default file was not requested: its mistakes are not this command's, and its tapline may not be
+                // running.
                 _ = errors
             }
         }
@@ -122,7 +123,7 @@ package struct AdminTarget: Hashable, Sendable {
         }
     }
 
-    /// Read as the server reads it, or the same variable would be good on one side only.
+    /// Parsed as the server parses it; otherwise the same variable could be valid on one side only.
     private static func token(ofVariable value: String?) throws -> String? {
         do {
             return try TokenText.parse(variable: value)

@@ -4,38 +4,38 @@ import NIOPosix
 import Sockets
 import Synchronization
 
-/// One request to an admin API and what comes back, on a connection of its own.
+/// One request to an admin API and its answer, on its own connection.
 ///
-/// Everything happens on one thread that all exchanges of the process share, started by the first of them; the sink is
-/// called there, in order, until `.end` or `.failed`. Any thread may ask for more, or cancel.
+/// All exchanges of the process share one thread, which the first of them starts; the sink is called there, in order,
+/// until `.end` or `.failed`. `more` and `cancel` may be called on any thread.
 final class HTTPExchange: Sendable {
-    /// What comes back.
+    /// A part of the answer.
     enum Event: Sendable {
         /// The answer's status.
         case head(status: Int)
         /// A piece of its body.
         case body([UInt8])
-        /// All that has come is told. Of a stream nothing more is read before `more()`.
+        /// Everything received so far was passed on. A stream is not read again before `more()`.
         case pause
-        /// The answer is whole.
+        /// The answer is complete.
         case end
-        /// There is no answer, or no more of it.
+        /// The answer failed, or broke off.
         case failed(HTTPTrouble)
     }
 
-    /// What to ask.
+    /// A request.
     struct Request: Sendable {
         var verb = AdminClient.Verb.get
         /// The path with its query.
         var path: String
-        /// Milliseconds within which the answer must be whole; nil: it is a stream, of which only the head is due.
+        /// Milliseconds for the complete answer; nil: a stream, whose head alone has a bound.
         var deadline: Int64? = 10_000
     }
 
-    /// How long a connect, and the head of a stream, may take.
-    private static let patience = TimeAmount.seconds(5)
+    /// The bound of a connect, and of a stream's head.
+    private static let connectTimeout = TimeAmount.seconds(5)
 
-    // Never shut down: it ends with the process, which is a command's.
+    // Never shut down: it lives until the command's process ends.
     private static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
 
     private struct State {
@@ -45,16 +45,16 @@ final class HTTPExchange: Sendable {
 
     private let state = Mutex(State())
 
-    /// Starts it.
+    /// Sends the request.
     init(_ request: Request, to target: AdminTarget, sink: @escaping @Sendable (Event) -> Void) {
         let bootstrap = ClientBootstrap(group: Self.group)
-            .connectTimeout(request.deadline.map { min(Self.patience, .milliseconds($0)) } ?? Self.patience)
+            .connectTimeout(request.deadline.map { min(Self.connectTimeout, .milliseconds($0)) } ?? Self.connectTimeout)
             .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHTTPClientHandlers()
                     try channel.pipeline.syncOperations.addHandler(
-                        HTTPAnswerHandler(request, to: target, patience: Self.patience, sink: sink))
+                        HTTPAnswerHandler(request, to: target, connectTimeout: Self.connectTimeout, sink: sink))
                 }
             }
         let connecting =
@@ -70,13 +70,13 @@ final class HTTPExchange: Sendable {
         }
     }
 
-    /// Connects to a path, or to an abstract name, which SwiftNIO would take for a path.
+    /// Connects to a path, or to an abstract name, which SwiftNIO would treat as a path.
     private static func connect(_ bootstrap: ClientBootstrap, _ path: String) -> EventLoopFuture<any Channel> {
         let address = Sockets.SocketAddress.unix(path: path)
         guard address.isAbstract else { return bootstrap.connect(unixDomainSocketPath: path) }
         do throws(Errno) {
             let socket = try Socket(family: address.family)
-            // A Unix socket is connected at once or not at all.
+            // A connect on a Unix socket completes at once.
             if case .failed(let error) = socket.connect(to: address) { throw error }
             return bootstrap.withConnectedSocket(socket.release())
         } catch {
@@ -97,7 +97,7 @@ final class HTTPExchange: Sendable {
         state.withLock { $0.channel }?.read()
     }
 
-    /// Wants no more of it; what was told already may still reach the sink.
+    /// Ends the exchange; events that are already queued may still reach the sink.
     func cancel() {
         let channel = state.withLock { state in
             state.isCancelled = true
@@ -107,26 +107,26 @@ final class HTTPExchange: Sendable {
     }
 }
 
-/// Sends the request once connected, and tells what comes. Confined to the channel's thread.
+/// Sends the request once connected, and passes the answer's parts on. Confined to the channel's thread.
 private final class HTTPAnswerHandler: ChannelInboundHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
 
     private let request: HTTPExchange.Request
     private let target: AdminTarget
-    private let patience: TimeAmount
+    private let connectTimeout: TimeAmount
     private let sink: @Sendable (HTTPExchange.Event) -> Void
     private var isAnswered = false
     private var isOver = false
     private var due: Scheduled<Void>?
 
     init(
-        _ request: HTTPExchange.Request, to target: AdminTarget, patience: TimeAmount,
+        _ request: HTTPExchange.Request, to target: AdminTarget, connectTimeout: TimeAmount,
         sink: @escaping @Sendable (HTTPExchange.Event) -> Void
     ) {
         self.request = request
         self.target = target
-        self.patience = patience
+        self.connectTimeout = connectTimeout
         self.sink = sink
     }
 
@@ -140,7 +140,7 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
-        let time = request.deadline.map { TimeAmount.milliseconds($0) } ?? patience
+        let time = request.deadline.map { TimeAmount.milliseconds($0) } ?? connectTimeout
         due = context.eventLoop.scheduleTask(in: time) {
             let (handler, context) = box.value
             handler.finish(.failed(.timeout), context)
@@ -166,7 +166,7 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // The parser minds an end in the middle of an answer, too.
+        // The parser also reports an answer that breaks off.
         let isForeign = error is HTTPParserError && !isAnswered
         finish(.failed(isForeign ? .notHTTP : .cut), context)
     }
@@ -175,7 +175,7 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
         finish(.failed(.cut), context)
     }
 
-    /// Says the last word, once.
+    /// Passes the last event on, once.
     private func finish(_ event: HTTPExchange.Event, _ context: ChannelHandlerContext) {
         guard !isOver else { return }
         isOver = true

@@ -1,14 +1,13 @@
-import Glibc
 import NIOCore
 import NIOPosix
 import Sockets
 import Terminal
 
-/// Why an exchange came to nothing.
+/// Why an exchange failed.
 enum HTTPTrouble: Error, Hashable, Sendable {
-    /// No connection: the system's reason.
+    /// The connect failed.
     case connect(Errno)
-    /// The name means no address.
+    /// The name has no address.
     case name
     /// No answer in time.
     case timeout
@@ -16,14 +15,14 @@ enum HTTPTrouble: Error, Hashable, Sendable {
     case cut
     /// The answer is not HTTP.
     case notHTTP
-    /// The answer is larger than any that is taken.
+    /// The answer exceeds the bound.
     case tooLarge
 
-    /// What a failed connect means.
+    /// The error of a failed connect.
     init(connecting error: any Error) {
         switch error {
         case let error as NIOConnectionError:
-            // Every address of a name failed; the last one's reason stands for all of them.
+            // Every address of a name failed; the last error is reported.
             if let last = error.connectionErrors.last {
                 self.init(connecting: last.error)
             } else {
@@ -37,7 +36,7 @@ enum HTTPTrouble: Error, Hashable, Sendable {
 }
 
 extension HTTPTrouble {
-    /// What the command says, and ends with.
+    /// The command's message and exit status.
     func failure(_ target: AdminTarget) -> CommandFailure {
         let place = "\(target.address) (\(target.origin.words))"
         switch self {

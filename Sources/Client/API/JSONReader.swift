@@ -1,9 +1,8 @@
-/// Reads one JSON value (RFC 8259) of bytes that a server sent: whatever they are, it ends, and it goes no deeper than
-/// 64 levels.
+/// Reads one JSON value (RFC 8259) from untrusted bytes, with at most 64 levels of nesting.
 struct JSONReader {
-    /// It is no JSON.
+    /// The bytes are not JSON.
     struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
-        /// Where, in bytes from the start.
+        /// The position in bytes from the start.
         let offset: Int
 
         var description: String { "no JSON at byte \(offset)" }
@@ -12,33 +11,33 @@ struct JSONReader {
     private static let deepest = 64
 
     private let bytes: [UInt8]
-    private var place = 0
+    private var index = 0
 
     private init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    /// Reads the whole of the bytes as one value.
+    /// Reads all bytes as one value.
     static func read(_ bytes: [UInt8]) throws(Mistake) -> JSONValue {
         var reader = JSONReader(bytes)
         let value = try reader.value(depth: 0)
         reader.skipSpace()
-        guard reader.place == bytes.count else { throw reader.mistake }
+        guard reader.index == bytes.count else { throw reader.mistake }
         return value
     }
 
-    private var mistake: Mistake { Mistake(offset: place) }
+    private var mistake: Mistake { Mistake(offset: index) }
 
-    private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
+    private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 
     private mutating func skipSpace() {
-        while let byte = next, byte == 0x20 || (0x09...0x0A).contains(byte) || byte == 0x0D { place += 1 }
+        while let byte = next, byte == 0x20 || (0x09...0x0A).contains(byte) || byte == 0x0D { index += 1 }
     }
 
-    /// Passes the byte if it comes next.
+    /// Skips the byte if it comes next.
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard next == UInt8(ascii: character) else { return false }
-        place += 1
+        index += 1
         return true
     }
 
@@ -57,13 +56,13 @@ struct JSONReader {
     }
 
     private mutating func word(_ word: String, _ value: JSONValue) throws(Mistake) -> JSONValue {
-        guard bytes[place...].starts(with: word.utf8) else { throw mistake }
-        place += word.utf8.count
+        guard bytes[index...].starts(with: word.utf8) else { throw mistake }
+        index += word.utf8.count
         return value
     }
 
     private mutating func object(_ depth: Int) throws(Mistake) -> JSONValue {
-        place += 1
+        index += 1
         var members: [JSONValue.Member] = []
         skipSpace()
         if take("}") { return .object(members) }
@@ -81,7 +80,7 @@ struct JSONReader {
     }
 
     private mutating func array(_ depth: Int) throws(Mistake) -> JSONValue {
-        place += 1
+        index += 1
         var elements: [JSONValue] = []
         skipSpace()
         if take("]") { return .array(elements) }
@@ -95,7 +94,7 @@ struct JSONReader {
 
     /// `-12.5e3`, as its text (RFC 8259, section 6).
     private mutating func number() throws(Mistake) -> String {
-        let start = place
+        let start = index
         _ = take("-")
         if take("0") {
             guard !isDigit(next) else { throw mistake }
@@ -107,7 +106,7 @@ struct JSONReader {
             if !take("+") { _ = take("-") }
             if digits() == 0 { throw mistake }
         }
-        return String(decoding: bytes[start..<place], as: UTF8.self)
+        return String(decoding: bytes[start..<index], as: UTF8.self)
     }
 
     private func isDigit(_ byte: UInt8?) -> Bool {
@@ -115,16 +114,16 @@ struct JSONReader {
     }
 
     private mutating func digits() -> Int {
-        let start = place
-        while isDigit(next) { place += 1 }
-        return place - start
+        let start = index
+        while isDigit(next) { index += 1 }
+        return index - start
     }
 
     private mutating func string() throws(Mistake) -> String {
-        place += 1
+        index += 1
         var text: [UInt8] = []
         while let byte = next {
-            place += 1
+            index += 1
             switch byte {
             case UInt8(ascii: "\""): return String(decoding: text, as: UTF8.self)
             case UInt8(ascii: "\\"): try escape(into: &text)
@@ -137,7 +136,7 @@ struct JSONReader {
 
     private mutating func escape(into text: inout [UInt8]) throws(Mistake) {
         guard let byte = next else { throw mistake }
-        place += 1
+        index += 1
         switch byte {
         case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(byte)
         case UInt8(ascii: "b"): text.append(0x08)
@@ -147,7 +146,7 @@ struct JSONReader {
         case UInt8(ascii: "t"): text.append(0x09)
         case UInt8(ascii: "u"):
             var code = UInt32(try unit())
-            // Two units stand for a character beyond the first plane; half of a pair is none.
+            // A surrogate pair is one character beyond the first plane; half of a pair is invalid.
             if (0xD800...0xDBFF).contains(code), take("\\"), take("u") {
                 let low = UInt32(try unit())
                 code = (0xDC00...0xDFFF).contains(low) ? 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00) : 0xFFFD
@@ -159,11 +158,11 @@ struct JSONReader {
     }
 
     private mutating func unit() throws(Mistake) -> UInt16 {
-        guard place + 4 <= bytes.count else { throw mistake }
-        let digits = String(decoding: bytes[place..<place + 4], as: UTF8.self)
-        // A sign would be read as part of the number.
+        guard index + 4 <= bytes.count else { throw mistake }
+        let digits = String(decoding: bytes[index..<index + 4], as: UTF8.self)
+        // `UInt16` would accept a sign.
         guard digits.first?.isHexDigit == true, let unit = UInt16(digits, radix: 16) else { throw mistake }
-        place += 4
+        index += 4
         return unit
     }
 }

@@ -1,7 +1,7 @@
 import Text
 
-/// A JSON value (RFC 8259) as it was read: members keep their order and numbers their text, so that what is written
-/// again is what came. Any thread.
+/// A JSON value (RFC 8259). Members keep their order and numbers their text, so that writing it reproduces what was
+/// read. Any thread.
 package enum JSONValue: Hashable, Sendable {
     case null
     case boolean(Bool)
@@ -19,18 +19,18 @@ package enum JSONValue: Hashable, Sendable {
 
     // MARK: Looking into it
 
-    /// The value under a key; null where there is none, or where this is no object.
+    /// The value of a key; null where the key is missing or the value is not an object.
     package subscript(key: String) -> JSONValue {
         guard case .object(let members) = self else { return .null }
         return members.first { $0.key == key }?.value ?? .null
     }
 
-    /// The elements of an array; none of anything else.
+    /// The elements of an array; empty for other values.
     package var elements: [JSONValue] {
         if case .array(let elements) = self { elements } else { [] }
     }
 
-    /// The members of an object; none of anything else.
+    /// The members of an object; empty for other values.
     var members: [Member] {
         if case .object(let members) = self { members } else { [] }
     }
@@ -40,7 +40,7 @@ package enum JSONValue: Hashable, Sendable {
         if case .string(let text) = self { text } else { nil }
     }
 
-    /// A whole number that is not below zero.
+    /// A whole number that is not negative.
     package var count: UInt64? {
         if case .number(let text) = self { UInt64(text) } else { nil }
     }
@@ -53,19 +53,19 @@ package enum JSONValue: Hashable, Sendable {
     /// Whether it is `true`.
     var isTrue: Bool { self == .boolean(true) }
 
-    /// Whether it is `null`, or not there.
+    /// Whether it is `null` or missing.
     var isNull: Bool { self == .null }
 
     // MARK: Writing it
 
-    /// The value on one line, with nothing in it that acts on a terminal.
+    /// The value on one line, harmless for a terminal.
     var line: String {
         var bytes: [UInt8] = []
         append(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Appends it without spaces.
+    /// Appends the value without spaces.
     func append(to bytes: inout [UInt8]) {
         switch self {
         case .null: bytes.append("null")

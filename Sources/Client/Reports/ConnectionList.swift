@@ -1,24 +1,23 @@
-import Terminal
 import Text
 
-/// The connections of a running tapline that somebody asks for.
+/// A list of a running tapline's connections.
 package struct ConnectionList {
-    /// Which tapline.
+    /// The tapline's client.
     var client: AdminClient
-    /// Only those of this relay.
+    /// Only connections of this relay.
     var relay: String?
-    /// Their order; nil: the API's own.
+    /// The order; nil: the API's default.
     var sort: ConnectionSort?
-    /// Only those that have this text in what they are found by.
+    /// Only connections with this text in their names, addresses, state or reason.
     var filter: String?
-    /// How many at most.
+    /// The most connections.
     var limit: Int
-    /// Those that ended lately, in place of the open ones.
+    /// Connections that ended recently instead of open ones.
     var closed: Bool
-    /// The API's own objects, one a line, in place of a table.
+    /// The API's objects, one per line, instead of a table.
     var isForPrograms: Bool
 
-    /// A list that is requested with every call.
+    /// A list; `lines` and `fetch` send a new request each.
     package init(
         client: AdminClient, relay: String?, sort: ConnectionSort?, filter: String?, limit: Int, closed: Bool,
         isForPrograms: Bool
@@ -32,7 +31,7 @@ package struct ConnectionList {
         self.isForPrograms = isForPrograms
     }
 
-    /// What to show, as lines; on a terminal with `rows` no more than it has.
+    /// The lines to show; with `rows`, at most what fits the terminal.
     package func lines(_ output: ClientOutput, at rows: Int?) throws -> [String] {
         let (found, total) = try fetch()
         if isForPrograms { return found.map(\.line) }
@@ -46,8 +45,8 @@ package struct ConnectionList {
         return lines
     }
 
-    /// The first lines of a table that has a title line and one for each connection, on a terminal with this many rows,
-    /// of which the last one is the cursor's. A terminal may have any size.
+    /// The first lines of a table with one heading and one line per connection, for a terminal with this many rows, the
+    /// last of which has the cursor. A terminal may have any size.
     static func fit(_ lines: [String], of connections: Int, into rows: Int) -> [String] {
         let room = max(1, rows - 1)
         let shown = lines.prefix(room - 1)
@@ -61,7 +60,7 @@ package struct ConnectionList {
 
     package func fetch() throws -> (rows: [JSONValue], total: UInt64) {
         let key = closed ? "closed" : "connections"
-        // What a text is sought in is all there is, not the first few.
+        // The filter applies to all connections, not to the first few.
         var path = "/v1/\(key)?limit=\(filter == nil ? limit : 10_000)"
         if let relay { path += "&relay=\(relay.percentEncoded)" }
         if let sort { path += "&sort=\(sort.text)" }

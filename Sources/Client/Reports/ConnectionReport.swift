@@ -1,21 +1,21 @@
 import Terminal
 import Text
 
-/// A connection's story and its numbers, as lines. Pure.
+/// A connection's story and its numbers as lines. Pure.
 package struct ConnectionReport {
-    /// Where the values begin.
+    /// The column of the values.
     private static let indent = 13
 
     private let connection: JSONValue
 
-    /// Of the API's object for one connection.
+    /// Of the API's object of one connection.
     package init(_ connection: JSONValue) {
         self.connection = connection
     }
 
     private func text(_ key: String) -> String { (connection[key].text ?? "-").harmless }
 
-    /// The lines, broken where they are longer than so many columns.
+    /// The lines, wrapped to the width.
     package func lines(within columns: Int, showsUnicode: Bool) -> [String] {
         let arrow = showsUnicode ? "→" : "->"
         var lines = ["connection \(connection["id"].count ?? 0) of \(text("relay")), \(text("state"))", ""]
@@ -43,7 +43,7 @@ package struct ConnectionReport {
         return lines
     }
 
-    /// What the PROXY protocol adds.
+    /// The part about the PROXY protocol.
     private var proxied: [(String, String)] {
         let header = connection["proxy_header"]
         let words = [
@@ -55,7 +55,7 @@ package struct ConnectionReport {
         return words.isEmpty ? [] : [("proxy", words.joined(separator: ", "))]
     }
 
-    /// What the client's TLS ClientHello adds.
+    /// The part about the client's TLS ClientHello.
     private var hello: [(String, String)] {
         let hello = connection["tls_hello"]
         let words = [

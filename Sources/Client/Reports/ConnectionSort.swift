@@ -1,12 +1,12 @@
-/// By what connections are sorted.
+/// The order of connections.
 package struct ConnectionSort: Hashable, Sendable {
-    /// The keys that the API knows.
+    /// The API's sort keys.
     package static let keys = [
         "id", "age", "bytes", "bytes_up", "bytes_down", "rate", "rate_up", "rate_down", "waits", "client", "relay",
         "upstream",
     ]
 
-    /// The key, with a `-` before it where the order is turned round.
+    /// The key; a `-` before it reverses the order.
     let text: String
 
     package init?(_ argument: String) {

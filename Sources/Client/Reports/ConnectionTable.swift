@@ -13,7 +13,7 @@ package struct ConnectionTable {
         self.areClosed = areClosed
     }
 
-    /// Whether one has a text in what it is found by; case does not count.
+    /// Whether a connection has a text in its id, names, addresses, state or reason; case is ignored.
     static func matches(_ connection: JSONValue, _ text: String) -> Bool {
         let wanted = text.lowercased()
         let keys = [
@@ -24,7 +24,7 @@ package struct ConnectionTable {
         return keys.contains { connection[$0].text?.lowercased().contains(wanted) ?? false }
     }
 
-    /// The table in the output's width.
+    /// The table in the width of the output.
     package func lines(_ output: ClientOutput) -> [String] {
         (areClosed ? ended : open).lines(within: output.columns, showsUnicode: output.terminal.showsUnicode)
     }
@@ -71,7 +71,7 @@ package struct ConnectionTable {
         return table
     }
 
-    /// The upstream as configured; of an intercepted connection, where it goes.
+    /// The upstream as configured; for an intercepted connection, its destination.
     static func upstreamText(_ row: JSONValue) -> String? {
         let configured = row["upstream"].text
         guard configured == UpstreamAddress.originalDestination.description else { return configured }

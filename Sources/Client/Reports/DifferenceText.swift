@@ -1,7 +1,6 @@
-import Terminal
 import Text
 
-/// What a reload changed, as lines for a person. Pure.
+/// The changes of a reload as lines for a person. Pure.
 package enum DifferenceText {
     /// Of the answer to `POST /v1/reload`.
     package static func lines(of answer: JSONValue) -> [String] {

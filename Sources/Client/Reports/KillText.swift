@@ -1,7 +1,7 @@
 import Terminal
 import Text
 
-/// What came of a request to reset a connection. Pure.
+/// The result of a request to reset a connection, as text. Pure.
 package enum KillText {
     /// `killed 12 of web: 127.0.0.1:54980 → db:5432, after 3m05s with 1.20 KiB up and 3.00 MiB down`
     package static func line(_ connection: JSONValue) -> String {

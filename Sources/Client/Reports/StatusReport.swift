@@ -1,7 +1,7 @@
 import Terminal
 import Text
 
-/// What `tapline status` says. Pure.
+/// The output of `tapline status`. Pure.
 package struct StatusReport {
     let status: JSONValue
     let relays: [JSONValue]
@@ -31,7 +31,7 @@ package struct StatusReport {
 
     // MARK: What needs attention
 
-    /// What somebody should know first, the gravest first.
+    /// What needs attention, the most serious first.
     var warnings: [String] {
         var warnings: [String] = []
         if status["draining"].isTrue {
@@ -153,7 +153,7 @@ package struct StatusReport {
         return table
     }
 
-    /// What it forwards to; of one that goes by TLS server names the last resort, and how many routes stand before it.
+    /// The upstream; with TLS routing, the number of routes, and the upstream of all others.
     static func upstream(of relay: JSONValue) -> String {
         let own = (relay["upstream"].text ?? "-").harmless
         let routing = relay["tls_routing"]
@@ -162,7 +162,7 @@ package struct StatusReport {
         return routing["otherwise"].text == "refuse" ? routes : "\(routes), \(own)"
     }
 
-    /// How many connections did not end in order.
+    /// The number of connections that did not end in order.
     static func failures(of relay: JSONValue) -> UInt64 {
         let inOrder: Set = ["client_closed", "upstream_closed"]
         return relay["ended"].members.reduce(0) { $0 &+ (inOrder.contains($1.key) ? 0 : $1.value.count ?? 0) }

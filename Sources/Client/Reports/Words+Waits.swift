@@ -2,7 +2,7 @@ import Terminal
 import Text
 
 extension Words {
-    /// Who waits for whom, in one word or two.
+    /// What a connection waits for, in one or two words, and for how long.
     static func waits(_ waits: JSONValue) -> String {
         guard let subject = waits["for"].text else { return "-" }
         let words =

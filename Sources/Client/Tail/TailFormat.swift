@@ -6,6 +6,6 @@ package enum TailFormat: String, CaseIterable, Sendable {
     case hex
     /// As `show --format json` shows it.
     case json
-    /// As it comes.
+    /// Unchanged.
     case pcapng
 }

@@ -6,19 +6,19 @@ import Sockets
 import Terminal
 import Text
 
-/// One following of the live traffic, on a loop of the main thread. It reads no faster than it writes: what it does not
-/// take, the server leaves out and counts.
+/// Follows live traffic, on a loop of the main thread. It reads no faster than it writes; the server leaves out the
+/// rest, and counts it.
 package final class TailSession {
     private let client: AdminClient
     private let path: String
     private let what: String
-    /// The only connection that is wanted; nil: all.
+    /// The only connection to show; nil: all.
     private let connection: UInt64?
     private let output = ClientOutput()
     private let reader = RecordingReader(keepsPrefixes: false)
-    /// Nil: the recording itself.
+    /// Nil: the recording is written unchanged.
     private var view: (any RecordingView)?
-    /// The answer's status, once it is there.
+    /// The answer's status; 0 before it is received.
     private var status = 0
     private var refusal: [UInt8] = []
     private var outcome: Result<Void, any Error>?
@@ -41,14 +41,14 @@ package final class TailSession {
             }
     }
 
-    /// Shows until the stream or the user ends it.
+    /// Shows traffic until the stream or the user ends it.
     package func run() throws {
         let loop = try EventLoop()
         defer {
             loop.closeHandles()
             loop.close()
         }
-        let mailbox = try Mailbox<HTTPExchange.Event>(loop: loop) { [self] events in take(events) }
+        let mailbox = try Mailbox<HTTPExchange.Event>(loop: loop) { [self] events in handle(events) }
         defer { mailbox.close() }
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             _ = try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
@@ -59,21 +59,21 @@ package final class TailSession {
         try outcome?.get()
     }
 
-    private func take(_ events: [HTTPExchange.Event]) {
+    private func handle(_ events: [HTTPExchange.Event]) {
         for event in events where outcome == nil {
             do {
-                try take(event)
+                try handle(event)
             } catch {
                 outcome = .failure(error)
             }
         }
     }
 
-    private func take(_ event: HTTPExchange.Event) throws {
+    private func handle(_ event: HTTPExchange.Event) throws {
         switch event {
         case .head(let status):
             self.status = status
-            // Nothing may pass for a long while; a person should know that it waits, and not that it hangs.
+            // There may be no traffic for a long while: the message shows that the command is not stuck.
             if status < 400, ClientOutput.isTerminal, OutputFile.standardError.isTerminal {
                 writeToStandardError("tapline: following \(what); Ctrl-C ends it\n")
             }
@@ -97,7 +97,7 @@ package final class TailSession {
 
     private func show(_ bytes: [UInt8]) throws {
         if view == nil { try output.write(bytes) }
-        // Also of a recording that is handed on: the end of the only connection that is wanted is the end.
+        // A recording that is passed on unchanged is read, too: the end of its only connection ends the command.
         guard view != nil || connection != nil else { return }
         reader.append(bytes)
         try showEvents()
@@ -113,7 +113,7 @@ package final class TailSession {
         var text: [UInt8] = []
         do {
             while let event = try reader.next() {
-                view?.take(event, into: &text)
+                view?.append(event, into: &text)
                 if case .ended(let conversation) = event, conversation.id == connection {
                     outcome = outcome ?? .success(())
                 }
@@ -122,7 +122,7 @@ package final class TailSession {
             try output.write(text)
             throw CommandFailure(.failure, "tapline: the stream \(error)")
         }
-        view?.settle(into: &text)
+        view?.flush(into: &text)
         if !text.isEmpty { try output.write(text) }
     }
 }

@@ -1,12 +1,12 @@
 import Terminal
 
-/// Small graphs of block characters, or of ASCII where those cannot be shown. Pure.
+/// Small graphs of block characters, or of ASCII. Pure.
 enum Bars {
     private static let eighths: [Character] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"]
     private static let heights: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
     private static let marks: [Character] = ["_", ".", "-", "=", "*", "#", "#", "#"]
 
-    /// A bar as long as a value's part of the largest; what is above zero shows.
+    /// A bar in proportion to the largest value; a value above zero is never invisible.
     static func bar(_ value: UInt64, of most: UInt64, columns: Int, _ terminal: TerminalTraits) -> String {
         guard columns > 0, value > 0, most > 0 else { return "" }
         let part = min(1, Double(value) / Double(most))
@@ -15,7 +15,7 @@ enum Bars {
         return String(repeating: "█", count: steps / 8) + (steps % 8 > 0 ? String(eighths[steps % 8 - 1]) : "")
     }
 
-    /// The latest values as columns of a height, the last one on the right; always `columns` wide.
+    /// The latest values as bars of different height, the last one on the right; always `columns` wide.
     static func history(_ values: [UInt64], columns: Int, _ terminal: TerminalTraits) -> String {
         guard columns > 0 else { return "" }
         let shown = values.suffix(columns)

@@ -1,50 +1,50 @@
-/// What `tapline top` shows and how it takes keys, as a machine without effects: keys and news in, actions out.
+/// The state of `tapline top`: keys and snapshots in, actions out. No effects.
 struct TopModel {
-    /// What keys mean now.
+    /// What the keys do.
     enum Mode: Hashable, Sendable {
-        /// They move and command.
+        /// They move the cursor and give commands.
         case table
-        /// They write the filter; this is what it was before.
+        /// They edit the filter; `before` is its value until then.
         case filtering(before: String)
-        /// One of them says yes.
+        /// `y` confirms.
         case confirmingKill(UInt64)
-        /// A connection's story is shown, from this line on.
+        /// A connection's story is shown, from line `top` on.
         case story(UInt64, top: Int)
-        /// The keys are explained.
+        /// Help is shown.
         case help
     }
 
-    /// What the cursor is on.
-    enum Place: Hashable, Sendable {
+    /// A row that the cursor can be on.
+    enum Row: Hashable, Sendable {
         case relay(String)
         case connection(UInt64)
     }
 
-    /// What to do.
+    /// An effect for the session to carry out.
     enum Action: Hashable, Sendable {
-        /// End.
+        /// End the program.
         case quit
-        /// Ask for everything anew now.
+        /// Request a new snapshot now.
         case refresh
         /// Reset a connection.
         case kill(UInt64)
         /// Start or stop the recording of a relay.
         case record(relay: String, Bool)
-        /// Ask for a connection's story.
+        /// Request a connection's story.
         case fetchStory(UInt64)
-        /// Give the terminal back for a while.
+        /// Return the terminal to the shell for a while.
         case suspend
-        /// Draw everything anew.
+        /// Redraw the screen.
         case redraw
     }
 
-    /// Something to say in the last line, until the next key.
+    /// A message in the last line, until the next key.
     struct Message: Hashable, Sendable {
         var text: String
         var isTrouble = false
     }
 
-    /// How many rates of the past are kept for the small graphs.
+    /// The number of past rates for the small graphs.
     static let memory = 60
 
     private(set) var snapshot: TopSnapshot?
@@ -53,28 +53,28 @@ struct TopModel {
     private(set) var filter = ""
     private(set) var isPaused = false
     private(set) var message: Message?
-    private(set) var place: Place?
+    private(set) var selection: Row?
     private(set) var upHistory: [UInt64] = []
     private(set) var downHistory: [UInt64] = []
-    /// The story that is shown, once it is there.
+    /// The story on the screen; nil until it is received.
     private(set) var story: JSONValue?
-    /// Where the cursor stood, for when what it was on is gone.
+    /// The cursor's row number, for when the selected row is gone.
     private var index = 0
-    /// Lines that a page key moves by; the view tells.
+    /// The lines that a page key moves by; set by the view.
     var pageLength = 10
 
-    /// The relays and connections that are shown, in the order of the cursor.
-    var places: [Place] {
+    /// The relays and connections on the screen, in the cursor's order.
+    var rowsInOrder: [Row] {
         guard let snapshot else { return [] }
         return shownRelays.map { .relay($0.name) } + snapshot.connections.filter(matches).map { .connection($0.id) }
     }
 
-    /// Relays: those that a reload removed only while they have something open.
+    /// The relays; removed ones only while they have open connections.
     var shownRelays: [TopSnapshot.Relay] {
         snapshot?.relays.filter { $0.isConfigured || $0.open > 0 } ?? []
     }
 
-    /// The connections that the filter lets through.
+    /// The connections that match the filter.
     var shownConnections: [TopSnapshot.Connection] {
         snapshot?.connections.filter(matches) ?? []
     }
@@ -87,18 +87,18 @@ struct TopModel {
                 .contains { $0.lowercased().contains(wanted) }
     }
 
-    // MARK: News
+    // MARK: Update
 
-    /// Takes what a tapline is like now. While it pauses nothing changes.
-    mutating func take(_ next: TopSnapshot) {
+    /// Adopts a snapshot, unless the display is paused.
+    mutating func adopt(_ next: TopSnapshot) {
         guard !isPaused else { return }
         let isFirst = snapshot == nil
         if message?.isTrouble == true { message = nil }
         snapshot = next
         Self.remember(next.rateUp, in: &upHistory)
         Self.remember(next.rateDown, in: &downHistory)
-        if isFirst { place = places.first { if case .connection = $0 { true } else { false } } }
-        keepPlace()
+        if isFirst { selection = rowsInOrder.first { if case .connection = $0 { true } else { false } } }
+        keepSelection()
     }
 
     private static func remember(_ rate: UInt64, in history: inout [UInt64]) {
@@ -106,37 +106,37 @@ struct TopModel {
         if history.count > memory { history.removeFirst() }
     }
 
-    /// Takes a story; one that is not shown any more is dropped.
-    mutating func take(story: JSONValue, of id: UInt64) {
+    /// Adopts a story, unless it is no longer on the screen.
+    mutating func adopt(story: JSONValue, of id: UInt64) {
         if case .story(id, _) = mode { self.story = story }
     }
 
-    /// Something is to be said.
-    mutating func say(_ text: String, isTrouble: Bool = false) {
+    /// Sets the message.
+    mutating func setMessage(_ text: String, isTrouble: Bool = false) {
         message = Message(text: text, isTrouble: isTrouble)
     }
 
-    /// What is due each second.
+    /// The requests of each second.
     func tick() -> [Action] {
         guard !isPaused else { return [] }
         if case .story(let id, _) = mode { return [.refresh, .fetchStory(id)] }
         return [.refresh]
     }
 
-    /// The cursor stays on what it is on; when that is gone it stays where it is.
-    private mutating func keepPlace() {
-        let all = places
-        if let place, let found = all.firstIndex(of: place) {
+    /// Keeps the selection; when its row is gone, the cursor stays on the same row number.
+    private mutating func keepSelection() {
+        let all = rowsInOrder
+        if let selection, let found = all.firstIndex(of: selection) {
             index = found
         } else {
             index = max(0, min(index, all.count - 1))
-            place = all.isEmpty ? nil : all[index]
+            selection = all.isEmpty ? nil : all[index]
         }
     }
 
     // MARK: Keys
 
-    /// Takes a key.
+    /// Handles a key.
     mutating func handle(_ key: TopKey) -> [Action] {
         message = nil
         switch key {
@@ -151,7 +151,7 @@ struct TopModel {
         case .confirmingKill(let id):
             mode = .table
             guard key == .character("y") || key == .character("Y") else {
-                say("\(id) lives on")
+                setMessage("\(id) lives on")
                 return []
             }
             return [.kill(id)]
@@ -175,7 +175,7 @@ struct TopModel {
         case .character("/"): mode = .filtering(before: filter)
         case .escape where !filter.isEmpty:
             filter = ""
-            keepPlace()
+            keepSelection()
         case .character("s"):
             sort = sort.next
             return [.refresh]
@@ -191,21 +191,21 @@ struct TopModel {
     }
 
     private mutating func move(by lines: Int) {
-        let all = places
+        let all = rowsInOrder
         guard !all.isEmpty else { return }
         index = max(0, min(all.count - 1, index + lines))
-        place = all[index]
+        selection = all[index]
     }
 
     private mutating func askToKill() {
-        guard case .connection(let id) = place else { return say("move to a connection first; k resets it") }
+        guard case .connection(let id) = selection else { return setMessage("move to a connection first; k resets it") }
         mode = .confirmingKill(id)
     }
 
-    /// The relay that the cursor is on, or whose connection it is on.
-    private var relayOfPlace: TopSnapshot.Relay? {
+    /// The relay of the selected row.
+    private var selectedRelay: TopSnapshot.Relay? {
         let name: String? =
-            switch place {
+            switch selection {
             case .relay(let name): name
             case .connection(let id): snapshot?.connections.first { $0.id == id }?.relay
             case nil: nil
@@ -214,18 +214,18 @@ struct TopModel {
     }
 
     private mutating func record() -> [Action] {
-        guard let relay = relayOfPlace else {
-            say("there is no relay here")
+        guard let relay = selectedRelay else {
+            setMessage("there is no relay here")
             return []
         }
         return [.record(relay: relay.name, !relay.isRecording)]
     }
 
     private mutating func open() -> [Action] {
-        switch place {
+        switch selection {
         case .relay(let name):
             filter = filter == name ? "" : name
-            keepPlace()
+            keepSelection()
             return []
         case .connection(let id):
             story = nil
@@ -246,7 +246,7 @@ struct TopModel {
         case .character(let character): if filter.count < 100 { filter.append(character) }
         case .up, .down, .pageUp, .pageDown, .home, .end, .interrupt, .suspend, .redraw: break
         }
-        keepPlace()
+        keepSelection()
         return []
     }
 
@@ -267,7 +267,7 @@ struct TopModel {
         return []
     }
 
-    /// The view tells how far a story goes, so that the cursor keys stop at its end.
+    /// The number of lines that the view could scroll by, so that the cursor keys stop at the story's end.
     mutating func limitStory(to lines: Int) {
         if case .story(let id, let top) = mode, top > max(0, lines - 1) { mode = .story(id, top: max(0, lines - 1)) }
     }

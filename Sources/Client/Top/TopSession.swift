@@ -4,20 +4,20 @@ import Sockets
 import Terminal
 import Text
 
-/// `tapline top` on a terminal: a loop on the main thread that waits for keys, signals, the next second and answers.
+/// `tapline top` on a terminal: an event loop on the main thread for keys, signals, the tick and answers.
 package final class TopSession {
-    /// What comes from the client's thread.
-    private enum News: Sendable {
+    /// A message from the client's thread.
+    private enum Update: Sendable {
         case snapshot(Result<TopSnapshot, CommandFailure>)
         case story(UInt64, Result<JSONValue, CommandFailure>)
-        /// Something was done, or refused.
-        case said(String, isTrouble: Bool)
+        /// A command succeeded or failed.
+        case message(String, isTrouble: Bool)
     }
 
-    /// How often everything is asked for, and how long an escape may be the start of a sequence; milliseconds.
+    /// The time between two snapshots, and the time after which an escape is the Escape key; milliseconds.
     private static let period: UInt64 = 1000
     private static let escapeTime: UInt64 = 50
-    /// How many connections are asked for, without a filter and with one.
+    /// The most connections in a snapshot, without a filter and with one.
     private static let most = (plain: 500, filtered: 10_000)
 
     private let client: AdminClient
@@ -25,7 +25,7 @@ package final class TopSession {
     private var model = TopModel()
     private var keys = TopKeyReader()
     private var loop: EventLoop?
-    private var mailbox: Mailbox<News>?
+    private var mailbox: Mailbox<Update>?
     private var escapeTimer: Timer?
     private var isFetching = false
     private var mustFetchAgain = false
@@ -36,17 +36,17 @@ package final class TopSession {
         self.terminal = terminal
     }
 
-    /// Returns when the user or a signal ends it; the terminal is then as it was.
+    /// Returns when the user or a signal ends it, with the terminal restored.
     package func run() throws {
         let loop = try EventLoop()
         defer {
             loop.closeHandles()
             loop.close()
         }
-        let mailbox = try Mailbox<News>(loop: loop) { [self] news in for item in news { take(item) } }
+        let mailbox = try Mailbox<Update>(loop: loop) { [self] update in for item in update { handle(item) } }
         defer { mailbox.close() }
         let ticker = Timer(loop: loop) { [self] in guarded { try perform(model.tick()) } }
-        let escapeTimer = Timer(loop: loop) { [self] in guarded { try handle(keys.settle()) } }
+        let escapeTimer = Timer(loop: loop) { [self] in guarded { try handle(keys.endSequence()) } }
         for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
             _ = try SignalWatch(loop: loop, signal: signal) { [self] in outcome = outcome ?? .success(()) }
         }
@@ -71,7 +71,7 @@ package final class TopSession {
         try outcome?.get()
     }
 
-    /// Does something, draws what has come of it, and ends where either fails.
+    /// Runs the body and redraws; an error ends the session.
     private func guarded(_ body: () throws -> Void) {
         guard outcome == nil else { return }
         do {
@@ -95,9 +95,9 @@ package final class TopSession {
     // MARK: Keys
 
     private func typed(_ bytes: [UInt8]) {
-        // The terminal is gone.
+        // The terminal was closed.
         guard !bytes.isEmpty else { return outcome = outcome ?? .success(()) }
-        guarded { try handle(keys.take(bytes)) }
+        guarded { try handle(keys.decode(bytes)) }
         if keys.isInSequence { escapeTimer?.start(after: Self.escapeTime) } else { escapeTimer?.stop() }
     }
 
@@ -119,7 +119,7 @@ package final class TopSession {
         }
     }
 
-    /// Ctrl-Z: the shell has the terminal until it says `fg`.
+    /// Ctrl-Z: the shell has the terminal until `fg`.
     private func suspend() throws {
         terminal.release()
         raise(SIGTSTP)
@@ -141,7 +141,7 @@ package final class TopSession {
         }
     }
 
-    /// Asks for the three parts of a snapshot, one after the other.
+    /// Requests the three parts of a snapshot, one after the other.
     private static func fetch(
         _ client: AdminClient, _ connectionsPath: String,
         then done: @escaping @Sendable (Result<TopSnapshot, CommandFailure>) -> Void
@@ -179,8 +179,8 @@ package final class TopSession {
         guard let mailbox else { return }
         Self.json(client, .delete, "/v1/connections/\(id)") { result in
             switch result {
-            case .success: mailbox.post(.said("killed \(id)", isTrouble: false))
-            case .failure(let failure): mailbox.post(.said(failure.line, isTrouble: true))
+            case .success: mailbox.post(.message("killed \(id)", isTrouble: false))
+            case .failure(let failure): mailbox.post(.message(failure.line, isTrouble: true))
             }
         }
     }
@@ -192,8 +192,8 @@ package final class TopSession {
             case .success(let state):
                 let file = state["file"].text.map { " to \($0.harmless)" } ?? ""
                 let words = isOn ? "recording \(relay.harmless)\(file)" : "\(relay.harmless) is recorded no more"
-                mailbox.post(.said(words, isTrouble: false))
-            case .failure(let failure): mailbox.post(.said(failure.line, isTrouble: true))
+                mailbox.post(.message(words, isTrouble: false))
+            case .failure(let failure): mailbox.post(.message(failure.line, isTrouble: true))
             }
         }
     }
@@ -213,16 +213,16 @@ package final class TopSession {
         }
     }
 
-    // MARK: News
+    // MARK: Update
 
-    private func take(_ news: News) {
+    private func handle(_ update: Update) {
         guarded {
-            switch news {
+            switch update {
             case .snapshot(let result):
                 isFetching = false
                 switch result {
-                case .success(let snapshot): model.take(snapshot)
-                case .failure(let failure): model.say(failure.line, isTrouble: true)
+                case .success(let snapshot): model.adopt(snapshot)
+                case .failure(let failure): model.setMessage(failure.line, isTrouble: true)
                 }
                 if mustFetchAgain {
                     mustFetchAgain = false
@@ -230,11 +230,11 @@ package final class TopSession {
                 }
             case .story(let id, let result):
                 switch result {
-                case .success(let story): model.take(story: story, of: id)
-                case .failure(let failure): model.say(failure.line, isTrouble: true)
+                case .success(let story): model.adopt(story: story, of: id)
+                case .failure(let failure): model.setMessage(failure.line, isTrouble: true)
                 }
-            case .said(let text, let isTrouble):
-                model.say(text, isTrouble: isTrouble)
+            case .message(let text, let isTrouble):
+                model.setMessage(text, isTrouble: isTrouble)
                 fetch()
             }
         }
@@ -249,7 +249,7 @@ extension CommandFailure {
     }
 }
 
-/// Hands over what is typed; an empty piece at the end of it. On the loop's thread.
+/// Passes the terminal's input on; an empty piece is its end. On the loop's thread.
 private final class Keyboard: Poll {
     private let input = InputFile.standardInput
     private let typed: ([UInt8]) -> Void

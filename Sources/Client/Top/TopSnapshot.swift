@@ -1,18 +1,17 @@
 import Terminal
-import Text
 
-/// What `tapline top` knows of a running tapline at one moment.
+/// The state of a running tapline at one moment.
 struct TopSnapshot: Hashable, Sendable {
     /// `GET /v1/status`.
     var status: JSONValue
-    /// In the order of the configuration.
+    /// In the configuration's order.
     var relays: [Relay]
-    /// In the order that was asked for, as many as were asked for.
+    /// In the requested order and number.
     var connections: [Connection]
-    /// How many there are.
+    /// The number of open connections.
     var total: UInt64
 
-    /// A relay's line.
+    /// A relay's row.
     struct Relay: Hashable, Sendable {
         var name: String
         var open: UInt64
@@ -38,7 +37,7 @@ struct TopSnapshot: Hashable, Sendable {
         }
     }
 
-    /// A connection's line.
+    /// A connection's row.
     struct Connection: Hashable, Sendable {
         var id: UInt64
         var relay: String
@@ -70,15 +69,4 @@ struct TopSnapshot: Hashable, Sendable {
     var rateUp: UInt64 { relays.reduce(0) { $0 &+ $1.rateUp } }
     /// Bytes a second of all relays.
     var rateDown: UInt64 { relays.reduce(0) { $0 &+ $1.rateDown } }
-}
-
-/// By what `tapline top` sorts connections, in the order of the key that changes it.
-enum TopSort: String, CaseIterable, Hashable, Sendable {
-    case rate, bytes, age, waits, client, relay
-
-    /// The next one.
-    var next: TopSort {
-        let all = Self.allCases
-        return all[((all.firstIndex(of: self) ?? 0) + 1) % all.count]
-    }
 }

@@ -1,9 +1,8 @@
-import Glibc
 package import Sockets
 import Terminal
 
-/// The terminal while `tapline top` has it: the alternate screen, no cursor, every key at once. Whoever takes it gives it
-/// back. On the main thread only.
+/// The terminal of `tapline top`: alternate screen, no cursor, raw input. Every `take` needs a `release`. On the main
+/// thread only.
 package final class TopTerminal {
     /// Alternate screen, cursor hidden, no wrapping (xterm's private modes 1049, 25 and 7).
     private static let enter = "\u{1B}[?1049h\u{1B}[?25l\u{1B}[?7l"
@@ -14,10 +13,10 @@ package final class TopTerminal {
     private var isTaken = false
     private var last: [String] = []
 
-    /// What can be shown.
+    /// What the terminal can show.
     let traits = TerminalTraits(of: .standardOutput)
 
-    /// Of the mode that there was.
+    /// Of the terminal's original mode.
     package init(_ mode: TerminalMode) {
         self.mode = mode
     }
@@ -26,12 +25,12 @@ package final class TopTerminal {
         precondition(!isTaken, "TopTerminal: release() was never called")
     }
 
-    /// The size now.
+    /// The current size.
     var size: (columns: Int, rows: Int) {
         (max(20, output.columns ?? 80), max(6, output.rows ?? 24))
     }
 
-    /// Takes it.
+    /// Enters the alternate screen and raw mode.
     func take() throws {
         do {
             try mode.enterRaw()
@@ -43,25 +42,25 @@ package final class TopTerminal {
         try write(Self.enter)
     }
 
-    /// Gives it back as it was. A second call does nothing.
+    /// Restores the terminal. A second call does nothing.
     func release() {
         guard isTaken else { return }
         isTaken = false
-        // A terminal that is gone needs nothing.
+        // Fails only where the terminal was closed.
         try? write(Self.leave)
         mode.restore()
     }
 
-    /// Draws everything anew at the next `show`.
+    /// The next `show` draws every line.
     func forget() {
         last = []
     }
 
-    /// Shows lines: those that have changed are written.
+    /// Writes the lines that have changed.
     func show(_ lines: [String]) throws {
         var text = last.isEmpty ? "\u{1B}[H\u{1B}[2J" : ""
         for (row, line) in lines.enumerated() where row >= last.count || last[row] != line {
-            // Cleared first: behind a full line the cursor still stands on its last character.
+            // Cleared before the text: after a full line, the cursor is still on its last character.
             text += "\u{1B}[\(row + 1);1H\u{1B}[K\(line)"
         }
         last = lines

@@ -1,66 +1,16 @@
 import Terminal
 import Text
 
-/// A line on the screen, in pieces that look alike.
-struct TopLine: Hashable, Sendable {
-    /// How a piece looks. Only the last three are colours.
-    enum Style: Hashable, Sendable {
-        case plain, bold, dim, inverse
-        case good, notable, trouble
-    }
-
-    var pieces: [(text: String, style: Style)] = []
-
-    init() {}
-
-    init(_ text: String, _ style: Style = .plain) {
-        pieces = [(text, style)]
-    }
-
-    /// The text alone.
-    var text: String { pieces.map(\.text).joined() }
-
-    static func == (left: TopLine, right: TopLine) -> Bool { left.text == right.text && left.styles == right.styles }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(text)
-    }
-
-    private var styles: [Style] { pieces.map(\.style) }
-
-    /// The line in so many columns at most, as a terminal takes it.
-    func rendered(columns: Int, _ terminal: TerminalTraits) -> String {
-        var room = columns
-        var result = ""
-        for (text, style) in pieces where room > 0 {
-            let shown = text.cut(to: room, showsUnicode: terminal.showsUnicode)
-            room -= shown.count
-            let code =
-                switch style {
-                case .plain: ""
-                case .bold: "1"
-                case .dim: "2"
-                case .inverse: "7"
-                case .good: terminal.showsColor ? "32" : ""
-                case .notable: terminal.showsColor ? "33" : "1"
-                case .trouble: terminal.showsColor ? "31;1" : "1"
-                }
-            result += code.isEmpty ? shown : "\u{1B}[\(code)m\(shown)\u{1B}[0m"
-        }
-        return result
-    }
-}
-
-/// Draws `tapline top`: what the machine knows, as lines for a screen. Pure.
+/// Draws the model as lines of a screen. Pure.
 struct TopView {
-    /// The screen.
+    /// The screen's size.
     let columns: Int
     let rows: Int
     let terminal: TerminalTraits
-    /// Where the tapline is.
+    /// The address of the tapline.
     let address: String
 
-    /// As many lines as the screen has rows.
+    /// One line for each row of the screen.
     func lines(_ model: TopModel) -> [TopLine] {
         var lines = [title(model)]
         switch model.mode {
@@ -113,14 +63,14 @@ struct TopView {
 
     // MARK: The tables
 
-    /// How many relays are shown: a third of the screen is theirs, unless there are few connections.
+    /// The number of relay rows: a third of the screen, or more where there are few connections.
     private func relayRows(_ model: TopModel) -> Int {
         let room = max(2, rows - 7)
         let most = max(room / 3, room - model.shownConnections.count - 1)
         return min(model.shownRelays.count, max(1, most))
     }
 
-    /// How many connections there is room for.
+    /// The number of connection rows that fit.
     func connectionRows(_ model: TopModel) -> Int {
         max(1, rows - 6 - relayRows(model))
     }
@@ -157,7 +107,7 @@ struct TopView {
         return TopLine("\(dash)\(dash) \(text) " + String(repeating: dash, count: fill), .dim)
     }
 
-    /// Which part of a list is shown so that the chosen line is in it.
+    /// The part of a list that is shown, so that it contains the chosen row.
     private static func window(_ count: Int, around chosen: Int?, room: Int) -> Range<Int> {
         let first = max(0, min((chosen ?? 0) - room / 2, count - room))
         return first..<min(count, first + room)
@@ -165,7 +115,7 @@ struct TopView {
 
     private func relayLines(_ model: TopModel) -> [TopLine] {
         let relays = model.shownRelays
-        let chosen = relays.firstIndex { model.place == .relay($0.name) }
+        let chosen = relays.firstIndex { model.selection == .relay($0.name) }
         let window = Self.window(relays.count, around: chosen, room: relayRows(model))
         let most = relays.reduce(1) { max($0, $1.rateUp, $1.rateDown) }
         let bar = columns >= 74 ? min(16, (columns - 66) / 2) : 0
@@ -196,7 +146,7 @@ struct TopView {
         guard !connections.isEmpty else {
             return [TopLine(model.filter.isEmpty ? " none is open" : " none matches; Esc clears the filter", .dim)]
         }
-        let chosen = connections.firstIndex { model.place == .connection($0.id) }
+        let chosen = connections.firstIndex { model.selection == .connection($0.id) }
         let window = Self.window(connections.count, around: chosen, room: connectionRows(model))
         let most = connections.reduce(1) { max($0, $1.rateUp &+ $1.rateDown) }
         let bar = columns >= 100 ? 10 : columns >= 72 ? 4 : 0
@@ -237,10 +187,10 @@ struct TopView {
 
     // MARK: Story and help
 
-    /// How many lines of a story are shown.
+    /// The number of lines of a story that fit.
     var storyRows: Int { max(1, rows - 3) }
 
-    /// How many lines a story could be scrolled by.
+    /// The number of lines that a story can be scrolled by.
     func storyLength(_ model: TopModel) -> Int {
         guard let story = model.story else { return 0 }
         let all = ConnectionReport(story).lines(within: columns, showsUnicode: terminal.showsUnicode)

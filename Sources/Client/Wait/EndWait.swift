@@ -1,24 +1,23 @@
-import Configuration
 import Glibc
 import Sockets
 import Terminal
 import Text
 
-/// Waits until a tapline that was asked to end has ended, and says meanwhile what is left. Its own process's number and
-/// start tell it from one that takes its place: in a container every tapline is process 1.
+/// Waits for the end of a tapline after a request to end, and prints the number of connections left. It identifies the
+/// tapline by process id and start time: in a container every tapline is process 1.
 package struct EndWait {
-    /// What a tapline needs beyond the time of its connections: to write its last lines, and to close its recordings.
+    /// The time that a tapline needs beyond that of its connections, for the last lines and for closing its recordings.
     package static let allowance = Duration.seconds(10)
-    /// How often it is asked for what is left, milliseconds.
+    /// The pause between two requests, milliseconds.
     private static let pause: Int32 = 250
-    /// How long one answer may take, milliseconds.
-    private static let patience: Int64 = 5000
+    /// The bound of one answer, milliseconds.
+    private static let answerTimeout: Int64 = 5000
 
     private let client: AdminClient
     private let process: JSONValue
     private let start: JSONValue
 
-    /// Before it is asked to end: notes which tapline it is.
+    /// Identifies the tapline, before the request to end.
     package init(_ client: AdminClient) throws {
         self.client = client
         let status = try client.json(.get, "/v1/status")
@@ -26,7 +25,7 @@ package struct EndWait {
         start = status["started"]
     }
 
-    /// What happens to what is open, of the answer.
+    /// What happens to open connections, by the answer.
     package static func fate(_ answer: JSONValue) -> String {
         let open = answer["open_connections"].count ?? 0
         let fate =
@@ -36,58 +35,58 @@ package struct EndWait {
         return "no more clients are accepted; \(fate)"
     }
 
-    /// How long to wait, by what the server answered; at most what a configuration could say, and the allowance.
+    /// The bound of the wait, from the server's answer; at most a configuration's longest duration, and the allowance.
     static func bound(_ milliseconds: UInt64) -> Duration {
         min(.milliseconds(Int64(clamping: milliseconds)), DurationText.longest) + allowance
     }
 
-    /// Waits after the answer to the request to end, so long or as long as that answer says. `isForPrograms`: nothing is
-    /// said.
+    /// Waits after the request's answer: for `timeout`, else for the time in the answer. `isForPrograms`: nothing is
+    /// printed.
     package func run(_ timeout: Duration?, after answer: JSONValue, _ output: ClientOutput, isForPrograms: Bool) throws
     {
         let bound = timeout ?? Self.bound(answer["within_ms"].count ?? 0)
         let clock = try CommandClock(bound)
-        var told = answer["open_connections"].count ?? 0
+        var reported = answer["open_connections"].count ?? 0
         while true {
-            switch look(within: clock.patience(Self.patience)) {
+            switch state(within: clock.timeout(atMost: Self.answerTimeout)) {
             case .gone:
                 if !isForPrograms { try output.write(lines: ["tapline has ended"]) }
                 return
             case .open(let open):
-                if open != told, !isForPrograms {
+                if open != reported, !isForPrograms {
                     try output.write(lines: ["\(Quantity.number(open, "connection")) left"])
                 }
-                told = open
+                reported = open
             case .unclear: break
             }
             guard clock.left > 0 else {
                 throw CommandFailure(
                     .failure,
                     "tapline: it has not ended within \(DurationText.text(of: bound)), "
-                        + "\(Quantity.number(told, "connection")) left; it goes on ending")
+                        + "\(Quantity.number(reported, "connection")) left; it goes on ending")
             }
             try clock.pause(Self.pause, interrupted: "not waited for; it goes on ending")
         }
     }
 
-    /// How it stands.
+    /// The state of the tapline.
     private enum State {
         /// The process has ended.
         case gone
-        /// It has this many connections left.
+        /// It has this many open connections.
         case open(UInt64)
-        /// Not known now: it is slow, or its last answers are cut.
+        /// Unknown: it is slow, or its answer broke off.
         case unclear
     }
 
-    private func look(within patience: Int64) -> State {
+    private func state(within answerTimeout: Int64) -> State {
         do {
-            let answer = try client.attempt(.get, "/v1/status", deadline: patience)
+            let answer = try client.attempt(.get, "/v1/status", deadline: answerTimeout)
             guard answer.status < 400, let status = try? answer.json() else { return .unclear }
             guard status["pid"] == process, status["started"] == start else { return .gone }
             return status["open_connections"].count.map(State.open) ?? .unclear
         } catch {
-            // It answers until its end; then its port is closed and its socket's file is gone.
+            // It answers until it ends; then its port is closed and its socket's file is removed.
             guard case .connect(let reason) = error else { return .unclear }
             return reason.code == ECONNREFUSED || reason.code == ENOENT ? .gone : .unclear
         }

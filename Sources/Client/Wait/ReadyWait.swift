@@ -1,11 +1,10 @@
-import Configuration
 import Terminal
 import Text
 
-/// Waits until a tapline accepts clients, by its admin API's /readyz.
+/// Waits until a tapline accepts clients, by `/readyz` of its admin API.
 package struct ReadyWait {
-    /// How long one answer may take, milliseconds.
-    private static let patience: Int64 = 5000
+    /// The bound of one answer, milliseconds.
+    private static let answerTimeout: Int64 = 5000
     /// The pause between two requests, milliseconds.
     private static let pause: Int32 = 100
 
@@ -16,17 +15,17 @@ package struct ReadyWait {
         self.client = client
     }
 
-    /// Waits for this long at most; zero: one request, as a probe makes it. Returns the answer. Throws the reason when the
-    /// time is over, and at once what waiting does not change.
+    /// Waits at most this long; zero: one request, as for a probe. Returns the answer. Throws the reason when the time
+    /// is over, and at once an error that waiting does not change.
     package func run(_ timeout: Duration) throws -> JSONValue {
         let clock = try CommandClock(timeout)
         let isOnce = timeout == .zero
         var reason: String?
         repeat {
-            switch try ask(within: isOnce ? Self.patience : clock.patience(Self.patience)) {
+            switch try ask(within: isOnce ? Self.answerTimeout : clock.timeout(atMost: Self.answerTimeout)) {
             case .ready(let answer): return answer
             case .notYet(let latest): reason = latest
-            // An answer that the end of the time cut short says less than the one before it.
+            // An answer that the end of the time cut short is less informative than the one before.
             case .noAnswer(let latest): reason = reason ?? latest
             }
             try clock.pause(Self.pause, interrupted: "not waited for")
@@ -37,21 +36,21 @@ package struct ReadyWait {
 
     private enum Reply {
         case ready(JSONValue)
-        /// Why not, for a person.
+        /// Not ready, with the reason.
         case notYet(String)
-        /// Nothing in that time; for a person.
+        /// No answer in time, with the message.
         case noAnswer(String)
     }
 
-    /// Asks once. Throws what waiting does not change.
-    private func ask(within patience: Int64) throws(CommandFailure) -> Reply {
+    /// Sends one request. Throws an error that waiting does not change.
+    private func ask(within answerTimeout: Int64) throws(CommandFailure) -> Reply {
         let answer: AdminClient.Answer
         do {
-            answer = try client.attempt(.get, "/readyz", deadline: patience)
+            answer = try client.attempt(.get, "/readyz", deadline: answerTimeout)
         } catch {
             let failure = error.failure(client.target)
             switch error {
-            // Not started yet, started by another user a moment ago, between two starts, or slow.
+            // Not started yet, started a moment ago by another user, between two starts, or slow.
             case .connect, .name, .cut: return .notYet(failure.message)
             case .timeout: return .noAnswer(failure.message)
             case .notHTTP, .tooLarge: throw CommandFailure(.failure, failure.message)

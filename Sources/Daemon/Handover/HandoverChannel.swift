@@ -1,40 +1,39 @@
 import EventLoop
 import Sockets
 
-/// The way in which a tapline and the one that takes its place talk: a word a line, over a pair of sockets.
+/// The channel between a tapline and the one that takes over: a word per line, over a socket pair.
 ///
-/// On the main thread's loop. It stays open for as long as the older process lives, so that the end of the stream tells
-/// the younger one that it is alone.
+/// On the main thread's loop. It stays open while the older process lives; end of stream means that it has ended.
 final class HandoverChannel: Poll {
-    /// What one tells the other. A word that is not known is passed over.
+    /// A message. Unknown words are ignored.
     enum Word: String {
-        /// From the younger one: it accepts clients.
+        /// From the younger process: it accepts clients.
         case ready
-        /// From the older one: it accepts no more, and the files of Unix sockets are the younger one's.
+        /// From the older process: it has stopped accepting, and the files of Unix sockets belong to the younger one.
         case yours
     }
 
-    /// What is heard.
+    /// An event of the channel.
     enum Event {
         case word(Word)
-        /// The other process has ended, or let go.
+        /// The other process has ended or closed its end.
         case gone
     }
 
     private var socket: Socket
-    private let heard: (Event) -> Void
+    private let received: (Event) -> Void
     private let buffer = ByteBuffer(capacity: 256)
     private var line: [UInt8] = []
 
-    /// Listens to one end. `heard` is called on the loop's thread.
-    init(loop: EventLoop, socket: consuming Socket, heard: @escaping (Event) -> Void) throws(UVError) {
+    /// Watches one end. `received` is called on the loop's thread.
+    init(loop: EventLoop, socket: consuming Socket, received: @escaping (Event) -> Void) throws(UVError) {
         self.socket = socket
-        self.heard = heard
+        self.received = received
         try super.init(loop: loop, fd: self.socket.fd, for: .readable)
     }
 
-    /// Tells the other one a word. When it is gone, that is heard.
-    func say(_ word: Word) {
+    /// Sends a word. A failure is reported as `gone`.
+    func send(_ word: Word) {
         let bytes = Array((word.rawValue + "\n").utf8)
         _ = socket.send(bytes)
     }
@@ -48,27 +47,27 @@ final class HandoverChannel: Poll {
             break
         case .endOfStream, .failed:
             end()
-            heard(.gone)
+            received(.gone)
         }
     }
 
-    /// The kernel watches it no more, so nothing would be heard.
+    /// The kernel no longer watches the socket, so no event would follow.
     override func watchFailed(_ error: UVError) {
         end()
-        heard(.gone)
+        received(.gone)
     }
 
     private func takeLines() {
         while let end = line.firstIndex(of: UInt8(ascii: "\n")) {
             let word = Word(rawValue: String(decoding: line[..<end], as: UTF8.self))
             line.removeFirst(end + 1)
-            if let word { heard(.word(word)) }
+            if let word { received(.word(word)) }
         }
-        // No word is so long.
+        // No word is that long.
         if line.count > buffer.capacity { line = [] }
     }
 
-    /// Listens no more.
+    /// Closes the channel.
     func end() {
         close()
         socket.close()

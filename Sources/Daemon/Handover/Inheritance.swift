@@ -2,40 +2,41 @@ import Glibc
 import Sockets
 package import Terminal
 
-/// What this process was started with beside its arguments: listening sockets, and whoever handed them over.
+/// The listening sockets that this process was started with, and the process that handed them over.
 ///
-/// Two ways lead here: the service manager's (sd_listen_fds(3)), and that of a tapline which is being replaced. A service
-/// manager knows the process it starts and names it in `LISTEN_PID`; a process that starts its own successor cannot know
-/// that one's number before it runs, and names itself instead.
+/// There are two ways: the service manager's (sd_listen_fds(3)), and that of a tapline being replaced. A service
+/// manager names the process it starts in `LISTEN_PID`; a process that starts its successor does not have that
+/// process's id before it runs, and names itself.
 package struct Inheritance: Sendable {
-    /// A tapline whose place this process takes.
+    /// The tapline that this process takes over from.
     struct Predecessor: Sendable {
-        /// Its process.
+        /// Its process id.
         let id: Int32
-        /// The way to talk to it.
+        /// The channel to it.
         let channel: SocketParcel
     }
 
-    /// For relays, in the order in which they came.
+    /// Sockets for relays, in the order of their descriptors.
     var relays: [HandedSocket] = []
-    /// For the admin API.
+    /// Sockets for the admin API.
     var admin: [HandedSocket] = []
-    /// Who handed them over, if that was no service manager.
+    /// The tapline that handed them over; nil after a service manager.
     var predecessor: Predecessor?
 
-    /// Names the process that hands over and the number of its letter. It counts only if that is our parent.
+    /// The variable with the id of the process that hands over and the descriptor of its message. It is ignored unless
+    /// that process is our parent.
     static let variable = "TAPLINE_HANDOVER"
-    /// The first descriptor of either way (`SD_LISTEN_FDS_START`).
+    /// The first inherited descriptor in both ways (`SD_LISTEN_FDS_START`).
     static let firstDescriptor: Int32 = 3
     private static let managersVariables = ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"]
 
-    /// Takes over what there is, closed on exec from then on, and takes the variables out of the environment. Before
-    /// there are threads, and before anything is opened. Throws what a person can act on.
+    /// Adopts the inherited sockets, sets close-on-exec on them, and removes the variables from the environment. Call
+    /// it before there are threads and before anything is opened. Throws an error with a remedy.
     package static func take() throws(CommandFailure) -> Inheritance {
         let environment = ProcessEnvironment.all
         for name in managersVariables + [variable] { unsetenv(name) }
-        if let text = environment[variable], let letter = try readLetter(text) {
-            return try Inheritance(letter.content, from: letter.parent)
+        if let text = environment[variable], let message = try readMessage(text) {
+            return try Inheritance(message.content, from: message.parent)
         }
         return Inheritance(relays: try managersSockets(environment))
     }
@@ -43,16 +44,16 @@ package struct Inheritance: Sendable {
     // MARK: From the service manager
 
     private static func managersSockets(_ environment: [String: String]) throws(CommandFailure) -> [HandedSocket] {
-        // Somebody else's, further up.
+        // Meant for another process, further up.
         guard let count = environment["LISTEN_FDS"], environment["LISTEN_PID"] == "\(getpid())" else { return [] }
         guard let number = Int32(count), (0...Int32(Int16.max)).contains(number) else {
             throw CommandFailure(.configuration, "tapline: LISTEN_FDS is `\(count)`, and not a number of descriptors")
         }
         let names = (environment["LISTEN_FDNAMES"] ?? "").split(separator: ":", omittingEmptySubsequences: false)
         var sockets: [HandedSocket] = []
-        for place in 0..<Int(number) {
-            let name = place < names.count && !names[place].isEmpty ? String(names[place]) : "unknown"
-            sockets.append(try inherit(firstDescriptor + Int32(place), name, .manager))
+        for index in 0..<Int(number) {
+            let name = index < names.count && !names[index].isEmpty ? String(names[index]) : "unknown"
+            sockets.append(try inherit(firstDescriptor + Int32(index), name, .manager))
         }
         return sockets
     }
@@ -74,18 +75,18 @@ package struct Inheritance: Sendable {
 
     // MARK: From a tapline
 
-    private static func readLetter(
+    private static func readMessage(
         _ text: String
-    ) throws(CommandFailure) -> (content: HandoverLetter, parent: Int32)? {
+    ) throws(CommandFailure) -> (content: HandoverMessage, parent: Int32)? {
         let numbers = text.split(separator: " ").map { Int32($0) }
-        // Inherited by chance: from a tapline further up, through a shell or a supervisor.
+        // Inherited by chance from a tapline further up, through a shell or a supervisor.
         guard numbers.count == 2, let parent = numbers[0], let descriptor = numbers[1], parent == getppid() else {
             return nil
         }
         let file = MemoryFile(inheriting: descriptor)
         do throws(SystemError) {
-            if let letter = HandoverLetter(parsing: try file.text(atMost: HandoverLetter.longest)) {
-                return (letter, parent)
+            if let message = HandoverMessage(parsing: try file.text(atMost: HandoverMessage.longest)) {
+                return (message, parent)
             }
         } catch {
             throw CommandFailure(.system, "tapline: \(error)")
@@ -94,11 +95,11 @@ package struct Inheritance: Sendable {
             .failure, "tapline: process \(parent) hands its sockets over in a way that this version does not know")
     }
 
-    private init(_ letter: HandoverLetter, from parent: Int32) throws(CommandFailure) {
-        // A socket already; only the check that it listens would be in the way.
-        let channel = Socket(inheritingChannel: letter.channel)
+    private init(_ message: HandoverMessage, from parent: Int32) throws(CommandFailure) {
+        // The channel is a connected socket; `inheriting` would reject it, because it does not listen.
+        let channel = Socket(inheritingChannel: message.channel)
         predecessor = Predecessor(id: parent, channel: SocketParcel(channel))
-        for item in letter.items {
+        for item in message.items {
             var handed = try Self.inherit(
                 item.descriptor, item.label, item.isOfManager ? .manager : .process(file: nil))
             if case .unix(let path) = handed.address, let file = item.file {
@@ -115,6 +116,6 @@ package struct Inheritance: Sendable {
         self.relays = relays
     }
 
-    /// Nothing was handed over.
+    /// No inherited sockets.
     static let nothing = Inheritance()
 }

@@ -2,16 +2,16 @@ import Glibc
 import Sockets
 import Terminal
 
-/// Where the program lies that this process runs, as it was found at the start. A value.
+/// The path of the running program, determined at the start. A value.
 ///
-/// An upgrade puts another file there, or moves a link: links stay unresolved, and `/proc/self/exe` still leads to the old
-/// file then.
+/// An upgrade replaces the file or moves a link: so links are not resolved, and `/proc/self/exe` is not used, which
+/// still leads to the old file.
 struct ProgramPath: Hashable, Sendable {
-    /// Absolute.
+    /// An absolute path.
     let path: String
 
-    /// Finds out: the first word of the command line, taken from the working directory or looked for in `PATH`, if what
-    /// lies there is what runs; else the system's answer.
+    /// The first word of the command line, relative to the working directory or found in `PATH`, if it leads to the
+    /// running file; else the kernel's answer.
     static func find(
         _ word: String = CommandLine.arguments.first ?? "", path: String = ProcessEnvironment.value("PATH") ?? ""
     ) -> ProgramPath? {
@@ -29,7 +29,7 @@ struct ProgramPath: Hashable, Sendable {
         return (found ?? systemsAnswer).map(ProgramPath.init(path:))
     }
 
-    /// What the system says runs, with every link resolved.
+    /// The kernel's path of the running file, with every link resolved.
     private static var systemsAnswer: String? {
         guard let path = realpath("/proc/self/exe", nil) else { return nil }
         defer { free(path) }

@@ -4,38 +4,38 @@ import Logging
 import Sockets
 import Terminal
 
-/// Lets another process take this one's place: the same program, as it lies on the disk by now, with the same arguments
-/// and with every listening socket, so that no client is refused.
+/// Starts another process that takes over from this one: the program's current file, with the same arguments and every
+/// listening socket, so that no client is refused.
 ///
-/// On the main thread. Until the other process says that it is ready this one goes on as before, and if it never does,
-/// that is all that happens. What it writes to standard error is where this process's own lines go.
+/// On the main thread. Until the other process reports that it is ready, this one continues as before; if it never
+/// does, nothing else happens. Both write to the same standard error.
 final class Upgrade {
-    /// What the owner does for it.
+    /// Actions of the owner.
     struct Hooks {
-        /// Has the listening sockets copied, none numbered under this; `copied` or `failed` follows.
+        /// Requests copies of the listening sockets, none numbered under this; `copied` follows.
         var copy: (Int32) -> Void
-        /// How many listening sockets there are at most.
+        /// The most listening sockets that there can be.
         var mostSockets: () -> Int
-        /// The process is ready: accept no more. The closure that is given tells it that all is its own.
-        var handOver: (_ process: Int32, _ tell: () -> Void) -> Void
-        /// It failed, and everything is as before.
+        /// The process is ready: stop accepting. The closure tells it that it has taken over.
+        var handOver: (_ process: Int32, _ notify: () -> Void) -> Void
+        /// The upgrade failed, and nothing has changed.
         var failed: () -> Void
-        /// How long connections may take that the process has accepted before it was told to end.
+        /// The time for connections that the process has accepted before it is terminated.
         var drain: () -> Duration
     }
 
-    /// What goes along.
+    /// The sockets to hand over.
     struct Sockets: Sendable {
         var relays: [HandedSocket]
         var admin: [HandedSocket]
     }
 
-    /// How long the other process may take until it is ready; milliseconds. It takes some ten.
-    private static let patience: UInt64 = 30_000
-    /// How long a process may take to end that was told to, beyond the bound of its connections; milliseconds.
-    private static let patienceWithEnd: UInt64 = 5000
-    /// How long it may finish its clients' connections at most. Seconds.
-    private static let mostPatienceWithEnd: Int64 = 60
+    /// The most time until the other process is ready, milliseconds. It takes about ten.
+    private static let readyTimeout: UInt64 = 30_000
+    /// The time for a terminated process to end, beyond that of its connections; milliseconds.
+    private static let endTimeout: UInt64 = 5000
+    /// The most time for its clients' connections, seconds.
+    private static let longestDrain: Int64 = 60
 
     // MARK: Fixed at birth
 
@@ -43,7 +43,7 @@ final class Upgrade {
     private let logger: Logger
     private let program: ProgramPath?
     private let hooks: Hooks
-    /// Why there can be none; nil: there can.
+    /// Why there can be no upgrade; nil: there can.
     private let obstacle: () -> String?
 
     // MARK: The main thread only
@@ -53,12 +53,12 @@ final class Upgrade {
     private var channel: HandoverChannel?
     private var timer: Timer?
     private var sockets = 0
-    /// What went wrong, for the message.
+    /// The reason of a failure, for the message.
     private var reason = ""
     private var endedWell = false
 
-    /// Nothing happens until `ask`. `obstacle` returns why an upgrade would be wrong, and is
-    /// called for each: a reload may change it.
+    /// Nothing happens until `ask`. `obstacle` returns why an upgrade would be wrong; it is called for each, because a
+    /// reload may change the answer.
     init(
         loop: EventLoop, program: ProgramPath?, logger: Logger, obstacle: @escaping () -> String?, hooks: Hooks
     ) throws {
@@ -70,7 +70,7 @@ final class Upgrade {
         timer = Timer(loop: loop) { [unowned self] in late() }
     }
 
-    /// Whether the configuration has to stay as it is for a moment.
+    /// Whether reloads have to wait.
     var isUnderWay: Bool { sequence.isUnderWay }
 
     // MARK: Events
@@ -84,7 +84,7 @@ final class Upgrade {
         take(.asked)
     }
 
-    /// As process 1 of a container this process's end is that of all its processes.
+    /// A container ends with its process 1.
     private var obstacleOfTheProcess: String? {
         if getpid() == 1 {
             return
@@ -93,7 +93,7 @@ final class Upgrade {
         return program == nil ? "at the start it could not be found out where this program lies (/proc)" : nil
     }
 
-    /// The workers have answered.
+    /// The workers have copied their sockets.
     func copied(_ result: Result<Sockets, SystemError>) {
         guard sequence.state == .copying else { return }
         do {
@@ -105,7 +105,7 @@ final class Upgrade {
         }
     }
 
-    /// This process was asked to stop, and the other one stops with it.
+    /// This process is stopping, and terminates the other one.
     func stop() {
         take(.stopping)
     }
@@ -130,7 +130,7 @@ final class Upgrade {
     private func carryOut(_ action: UpgradeSequence.Action) {
         switch action {
         case .none:
-            if sequence.state == .idle { letGo() }
+            if sequence.state == .idle { closeChild() }
         case .start:
             break
         case .refuse:
@@ -138,31 +138,31 @@ final class Upgrade {
             logger.warning("no further upgrade: \(what)", metadata: particulars)
         case .copy:
             reason = ""
-            timer?.start(after: Self.patience)
-            // The channel and the letter come behind the sockets.
+            timer?.start(after: Self.readyTimeout)
+            // The descriptors of the channel and of the message follow those of the sockets.
             hooks.copy(Inheritance.firstDescriptor + Int32(clamping: hooks.mostSockets() + 2))
         case .handOver:
             timer?.stop()
             guard let child else { return }
-            hooks.handOver(child.id) { channel?.say(.yours) }
+            hooks.handOver(child.id) { channel?.send(.yours) }
         case .goOn:
             logger.error(
                 "upgrade failed, this process goes on: \(reason)", metadata: particulars)
-            letGo()
+            closeChild()
             hooks.failed()
-        case .dismiss:
+        case .terminate:
             logger.error(
                 """
-                upgrade failed, this process goes on: the other one was not ready within \(Self.patience / 1000) s \
+                upgrade failed, this process goes on: the other one was not ready within \(Self.readyTimeout / 1000) s \
                 and is ended
                 """, metadata: particulars)
-            dismiss()
+            terminate()
             hooks.failed()
         case .stopBoth:
-            dismiss()
+            terminate()
         case .kill:
             child?.send(SIGKILL)
-        case .mourn:
+        case .reportEnd:
             ProcessSignals.reapChildren()
             logger.log(
                 level: endedWell ? .notice : .error, "the process that took over is gone: \(reason)",
@@ -175,20 +175,20 @@ final class Upgrade {
         return ["process": "\(child.id)"]
     }
 
-    private func dismiss() {
+    private func terminate() {
         child?.send(SIGTERM)
-        // It accepts clients before it says that it is ready, and has connections to finish like any other.
-        // Not for longer than this, for it may hang, and holds copies of every listening socket.
-        let seconds = min(Self.mostPatienceWithEnd, max(0, hooks.drain().components.seconds)) + 1
-        timer?.start(after: UInt64(seconds) * 1000 + Self.patienceWithEnd)
+        // It accepts clients before it reports that it is ready, so it may have connections to finish. The time is
+        // bounded, because it may hang, and it holds copies of every listening socket.
+        let seconds = min(Self.longestDrain, max(0, hooks.drain().components.seconds)) + 1
+        timer?.start(after: UInt64(seconds) * 1000 + Self.endTimeout)
     }
 
-    /// The other process is gone, or on its own.
-    private func letGo() {
+    /// Closes everything that is connected with the other process.
+    private func closeChild() {
         timer?.stop()
         child?.close()
         child = nil
-        // Also where no child came to be: the watch of its end has ended the ignoring of SIGCHLD.
+        // Needed without a child, too: the watch for its end has ended the ignoring of SIGCHLD.
         ProcessSignals.reapChildren()
         channel?.end()
         channel = nil
@@ -199,11 +199,11 @@ final class Upgrade {
     private func start(_ all: Sockets) throws {
         guard let program else { return }
         var parcels: [SocketParcel] = []
-        var items: [HandoverLetter.Item] = []
-        for (role, sockets) in [(HandoverLetter.Role.relay, all.relays), (.admin, all.admin)] {
+        var items: [HandoverMessage.Item] = []
+        for (role, sockets) in [(HandoverMessage.Role.relay, all.relays), (.admin, all.admin)] {
             for socket in sockets {
                 let number = Inheritance.firstDescriptor + Int32(items.count)
-                items.append(HandoverLetter.Item(role, socket, descriptor: number))
+                items.append(HandoverMessage.Item(role, socket, descriptor: number))
                 parcels.append(socket.parcel)
             }
         }
@@ -212,15 +212,15 @@ final class Upgrade {
         let lowest = channelNumber + 2
         let pair = try Socket.pair()
         guard let ours = pair.first.take(), let theirs = try pair.second.duplicate(from: lowest) else { return }
-        let letter = try MemoryFile(HandoverLetter(channel: channelNumber, items: items).text, from: lowest)
-        let descriptors = parcels.compactMap(\.descriptor) + [theirs.fd, letter.fd]
+        let message = try MemoryFile(HandoverMessage(channel: channelNumber, items: items).text, from: lowest)
+        let descriptors = parcels.compactMap(\.descriptor) + [theirs.fd, message.fd]
         var environment = ProcessEnvironment.all
-        // The watchdog's variable is for this process only.
+        // The watchdog's variable applies to this process only.
         if environment[Watchdog.processVariable] == "\(getpid())" { environment[Watchdog.processVariable] = nil }
         environment[Inheritance.variable] = "\(getpid()) \(channelNumber + 1)"
-        channel = try HandoverChannel(loop: loop, socket: ours) { [unowned self] event in heard(event) }
-        // The copies live until the other process has its own.
-        child = try withExtendedLifetime((parcels, letter)) {
+        channel = try HandoverChannel(loop: loop, socket: ours) { [unowned self] event in received(event) }
+        // The copies must live until the other process has inherited them.
+        child = try withExtendedLifetime((parcels, message)) {
             try ChildProcess(
                 loop: loop, path: program.path, arguments: CommandLine.arguments, environment: environment,
                 descriptors: descriptors
@@ -237,18 +237,19 @@ final class Upgrade {
         take(.ended)
     }
 
-    private func heard(_ event: HandoverChannel.Event) {
+    private func received(_ event: HandoverChannel.Event) {
         switch event {
-        // One that has died before this turn is known to have: the loop tells of signals before it tells of sockets.
+        // A process that died before this loop iteration is known to be dead: the loop delivers signals before socket
+        // events.
         case .word(.ready): take(.ready)
-        // Its end tells more, and follows.
+        // The end of the process follows, with more information.
         case .word(.yours), .gone: break
         }
     }
 
-    /// Watches nothing any more. A process that has not taken over is on its own.
+    /// Ends the watch. A process that has not taken over is left alone.
     func close() {
-        letGo()
+        closeChild()
         timer?.close()
         timer = nil
     }

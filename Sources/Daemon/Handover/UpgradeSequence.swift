@@ -1,67 +1,67 @@
-/// How another process comes to take this one's place, as a machine without effects: events in, one action out.
+/// The states of an upgrade: events in, one action out. No effects.
 struct UpgradeSequence: Hashable, Sendable {
-    /// Where it stands.
+    /// The state.
     enum State: Hashable, Sendable {
-        /// Nobody asked.
+        /// No upgrade.
         case idle
-        /// The workers are asked for copies of their sockets.
+        /// The workers copy their sockets.
         case copying
-        /// The other process runs, and has not said that it is ready.
+        /// The other process runs and is not ready.
         case starting
-        /// The other process is told to end, and has not.
-        case dismissed
+        /// The other process was terminated and has not ended.
+        case terminating
         /// The other process has taken over.
         case over
     }
 
-    /// What happens.
+    /// An event.
     enum Event: CaseIterable, Hashable, Sendable {
-        /// Somebody asks for an upgrade.
+        /// An upgrade is requested.
         case asked
-        /// The copies are there.
+        /// The sockets are copied.
         case copied
-        /// The copies cannot be had, or the other process cannot be started.
+        /// The sockets cannot be copied, or the other process cannot be started.
         case failed
-        /// The other process serves clients.
+        /// The other process accepts clients.
         case ready
         /// The other process has ended.
         case ended
-        /// It takes too long.
+        /// The time is over.
         case late
-        /// This process is about to stop.
+        /// This process is stopping.
         case stopping
     }
 
-    /// What to do about it.
+    /// An action.
     enum Action: Hashable, Sendable {
         /// Nothing.
         case none
-        /// Say that there is an upgrade already.
+        /// Report that an upgrade is under way already.
         case refuse
-        /// Ask the workers for copies of their sockets.
+        /// Request copies of the workers' sockets.
         case copy
         /// Start the other process.
         case start
-        /// Accept no more: the other process does.
+        /// Stop accepting: the other process accepts.
         case handOver
-        /// Say that it failed, and go on as before.
+        /// Report the failure, and continue as before.
         case goOn
-        /// Tell the other process to end, say why, and go on as before.
-        case dismiss
-        /// Tell the other process to end: nobody is to serve any more.
+        /// Terminate the other process, report why, and continue as before.
+        case terminate
+        /// Terminate the other process: this one stops, too.
         case stopBoth
-        /// End the other process at once.
+        /// Kill the other process.
         case kill
-        /// Say that the process which took over has ended.
-        case mourn
+        /// Report that the process which took over has ended.
+        case reportEnd
     }
 
     private(set) var state = State.idle
 
-    /// Whether the configuration has to stay as it is: the other process may have read it already.
+    /// Whether reloads have to wait: the other process may have read the configuration already.
     var isUnderWay: Bool { state == .copying || state == .starting }
 
-    /// Takes an event.
+    /// Handles an event.
     mutating func handle(_ event: Event) -> Action {
         switch (state, event) {
         case (.idle, .asked):
@@ -79,23 +79,23 @@ struct UpgradeSequence: Hashable, Sendable {
             state = .over
             return .handOver
         case (.starting, .late):
-            state = .dismissed
-            return .dismiss
+            state = .terminating
+            return .terminate
         case (.starting, .stopping):
-            state = .dismissed
+            state = .terminating
             return .stopBoth
         case (.copying, .stopping):
             state = .idle
             return .none
-        case (.dismissed, .late):
+        case (.terminating, .late):
             return .kill
-        case (.dismissed, .ended):
+        case (.terminating, .ended):
             state = .idle
             return .none
         case (.over, .ended):
-            return .mourn
-        case (.idle, _), (.copying, _), (.starting, _), (.dismissed, _), (.over, _):
-            // What comes late of something that was given up.
+            return .reportEnd
+        case (.idle, _), (.copying, _), (.starting, _), (.terminating, _), (.over, _):
+            // A late event of an upgrade that has ended.
             return .none
         }
     }

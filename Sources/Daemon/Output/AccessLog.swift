@@ -5,27 +5,27 @@ import Logging
 import Sockets
 import Synchronization
 
-/// Where end records go, and how that changes while they come: none is lost, and no caller waits.
+/// The output of end records, which a reload can change: no record is lost, and no caller waits.
 ///
-/// Any thread posts. `prepare`, `apply` and `discard` are the main thread's, and so is the end.
+/// `post` is called on any thread; `prepare`, `apply`, `discard` and the end on the main thread.
 final class AccessLog: Sendable {
     typealias Writer = OutputWriter<Outputs.Line>
 
-    /// An output that is ready to take the place of the one in use.
+    /// A prepared output that is not in use.
     struct Prepared {
         fileprivate let access: LogSettings.Access
         fileprivate let writer: Writer?
-        /// The writer was made for this and is not in use yet.
+        /// Whether the writer was made for this change.
         fileprivate let isNew: Bool
     }
 
     private struct State {
         var access: LogSettings.Access
-        /// Nil when no end records are written; the diagnostics' own for standard error, so that lines stay whole.
+        /// Nil without end records; for standard error the diagnostics' writer, so that lines stay whole.
         var writer: Writer?
-        /// Kept once it is made: two threads that write to one pipe would tear lines.
+        /// Kept once made: two threads that write to one pipe would interleave lines.
         var standardOutput: Writer?
-        /// Writers of files that end records no longer go to, until they have written what they had.
+        /// Writers of former files, until they have written what they had.
         var retired: [RetiredWriter] = []
     }
 
@@ -34,7 +34,7 @@ final class AccessLog: Sendable {
     private let logger: Logger
     private let state: Mutex<State>
 
-    /// Opens the output. Throws when it cannot be opened.
+    /// Opens the output. Throws where it cannot be opened.
     init(_ access: LogSettings.Access, diagnostics: Writer, live: LiveLog, logger: Logger) throws(SystemError) {
         self.diagnostics = diagnostics
         self.live = live
@@ -43,18 +43,18 @@ final class AccessLog: Sendable {
         apply(try prepare(access, reopening: false))
     }
 
-    /// Takes a line.
+    /// Posts a line.
     func post(_ line: Outputs.Line) {
-        // Under the lock: a writer that is being replaced still takes what is posted before that.
+        // Under the lock: a writer that is being replaced still gets every line posted before that.
         state.withLock { $0.writer?.post(line) }
     }
 
     // MARK: Changing
 
-    /// Makes an output ready, and changes nothing yet. `reopening` says that a file is opened anew even if it is the
-    /// one in use, for it may have been renamed.
+    /// Prepares an output without changing anything. `reopening`: a file is opened again even if it is the one in use,
+    /// for it may have been renamed.
     func prepare(_ access: LogSettings.Access, reopening: Bool) throws(SystemError) -> Prepared {
-        let access = Self.place(access)
+        let access = Self.resolved(access)
         let (current, writer, standardOutput) = state.withLock { ($0.access, $0.writer, $0.standardOutput) }
         switch access {
         case .off:
@@ -71,7 +71,7 @@ final class AccessLog: Sendable {
     }
 
     /// `/dev/stdout` and the like are standard output itself: one thread writes there, so that lines stay whole.
-    private static func place(_ access: LogSettings.Access) -> LogSettings.Access {
+    private static func resolved(_ access: LogSettings.Access) -> LogSettings.Access {
         guard case .file(let path) = access else { return access }
         return switch OutputFile.descriptor(namedBy: path) {
         case STDOUT_FILENO: .standardOutput
@@ -80,7 +80,7 @@ final class AccessLog: Sendable {
         }
     }
 
-    /// Sends what is posted from now on to a prepared output. The one before writes what it has, and ends by itself.
+    /// Switches to a prepared output. The former one writes what it has, and ends by itself.
     func apply(_ prepared: Prepared) {
         let old = state.withLock { state in
             let old = state.writer
@@ -97,16 +97,16 @@ final class AccessLog: Sendable {
         reap()
     }
 
-    /// Ends an output that is not wanted after all.
+    /// Ends an output that is not applied.
     func discard(_ prepared: Prepared) {
         guard prepared.isNew, let writer = prepared.writer else { return }
         writer.finish {}
         writer.join()
     }
 
-    /// Gives back the threads of writers that have ended.
+    /// Joins the threads of writers that have ended.
     private func reap() {
-        let done = state.withLock { $0.retired.take(where: \.isDone) }
+        let done = state.withLock { $0.retired.extract(where: \.isDone) }
         for writer in done { writer.join() }
     }
 
@@ -128,8 +128,8 @@ final class AccessLog: Sendable {
 
     // MARK: The end
 
-    /// Writes everything that waits, in this output and in former ones, then calls `done` on any thread; `join`
-    /// follows. The diagnostics' writer is not this one's to end.
+    /// Writes everything pending, in this output and in former ones, then calls `done` on any thread; `join` follows.
+    /// The diagnostics' writer is not ended here.
     func finish(then done: @escaping @Sendable () -> Void) {
         let (writers, retired) = own
         var next = done
@@ -142,14 +142,14 @@ final class AccessLog: Sendable {
         next()
     }
 
-    /// Waits for the threads, after `finish` was done.
+    /// Joins the threads, after `finish`.
     func join() {
         let (writers, retired) = own
         for writer in writers { writer.join() }
         for writer in retired { writer.join() }
     }
 
-    /// How many end records are not written.
+    /// The number of end records not yet written.
     var missing: Int {
         let (writers, retired) = own
         let isShared = state.withLock { $0.writer === diagnostics }
@@ -157,7 +157,7 @@ final class AccessLog: Sendable {
             + retired.reduce(0) { $0 + $1.missing }
     }
 
-    /// The writers that are this one's: those in use, and those that end by themselves.
+    /// The writers that belong to this log: those in use, and those that end by themselves.
     private var own: (inUse: [Writer], retired: [RetiredWriter]) {
         state.withLock { state in
             var inUse: [Writer] = []
@@ -170,7 +170,7 @@ final class AccessLog: Sendable {
     }
 }
 
-/// A writer that gets no more lines.
+/// A writer that gets no further lines.
 private final class RetiredWriter: Sendable {
     private struct State {
         var isDone = false
@@ -184,7 +184,7 @@ private final class RetiredWriter: Sendable {
         self.writer = writer
     }
 
-    /// Has it write what it has, and end. Once.
+    /// Writes the pending lines, then ends. Once.
     func finish() {
         writer.finish { [self] in
             let action = state.withLock { state in
@@ -198,7 +198,7 @@ private final class RetiredWriter: Sendable {
     var isDone: Bool { state.withLock { $0.isDone } }
     var missing: Int { isDone ? 0 : writer.missing }
 
-    /// Calls the action when it has ended: at once, or on its thread.
+    /// Calls the action when the writer has ended: at once, or on the writer's thread.
     func whenDone(_ action: @escaping @Sendable () -> Void) {
         let isDone = state.withLock { state in
             if !state.isDone { state.waiting = action }

@@ -2,12 +2,12 @@ import Configuration
 import Logging
 import Text
 
-/// One line of diagnostics: what happened, how grave it is, and the particulars.
+/// One line of diagnostics: message, level and fields.
 struct Diagnostic: Hashable, Sendable {
     var time: Timestamp
     var level: Logger.Level
     var message: String
-    /// In the order they are written.
+    /// In the order of output.
     var fields: [Field]
 
     /// A key and its value.
@@ -16,7 +16,7 @@ struct Diagnostic: Hashable, Sendable {
         var value: String
     }
 
-    /// Keys of the line itself, in JSON.
+    /// The keys of the JSON line itself.
     private static let ownKeys: Set<String> = ["time", "level", "message"]
 
     /// Appends the line. Text: `2026-11-22T20:15:00.123Z notice message key=value`; JSON: `time`, `level`, `message`,
@@ -43,56 +43,5 @@ struct Diagnostic: Hashable, Sendable {
             }
             line.end(in: &bytes)
         }
-    }
-}
-
-/// The log handler of all of Tapline's diagnostics: it hands every line to a sink, which must not wait.
-///
-/// A value; any thread.
-struct DiagnosticsHandler: LogHandler {
-    /// The level of the whole log, unless somebody set another for a logger of their own.
-    var logLevel: Logger.Level {
-        get { ownLevel ?? live.level }
-        set { ownLevel = newValue }
-    }
-    private var ownLevel: Logger.Level?
-    private let live: LiveLog
-    var metadata: Logger.Metadata = [:]
-    private let sink: @Sendable (Diagnostic) -> Void
-
-    /// Lines of the log's level or above go to the sink.
-    init(_ live: LiveLog, sink: @escaping @Sendable (Diagnostic) -> Void) {
-        self.live = live
-        self.sink = sink
-    }
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        // What is said at the call wins over what the logger always says.
-        var merged = metadata.merging(event.metadata ?? [:]) { _, atCall in atCall }
-        if let error = event.error { merged["error"] = merged["error"] ?? .string("\(error)") }
-        let fields = merged.sorted { $0.key < $1.key }.map { key, value in
-            Diagnostic.Field(key: key.asKey, value: value.description)
-        }
-        sink(Diagnostic(time: .now, level: event.level, message: event.message.description, fields: fields))
-    }
-}
-
-extension Logger.Level {
-    /// swift-log's level for one of the configuration.
-    init(_ level: LogSettings.Level) {
-        self =
-            switch level {
-            case .trace: .trace
-            case .debug: .debug
-            case .info: .info
-            case .notice: .notice
-            case .warning: .warning
-            case .error: .error
-            }
     }
 }

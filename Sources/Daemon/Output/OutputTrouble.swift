@@ -1,18 +1,19 @@
 import Sockets
 
-/// What a writer has to tell about its output.
+/// A problem of a writer's output, or its end.
 enum OutputTrouble: Hashable, Sendable {
-    /// A write failed. If the output may take bytes again, they wait and the write is tried again; otherwise what comes
-    /// is lost and counted. Told once, until a write succeeds.
+    /// A write failed. If the output may recover, its lines wait and the write is repeated; otherwise they are lost and
+    /// counted. Reported once, until a write succeeds.
     case failed(Errno, mayRecover: Bool)
-    /// As much waits as may wait; what comes now is lost and counted. Told once, until the writer has caught up.
+    /// The limit of pending items is reached; new ones are lost and counted. Reported once, until the writer has caught
+    /// up.
     case full
-    /// The output takes bytes again; so many items were lost in the meantime.
+    /// The output works again; this many items were lost meanwhile.
     case recovered(lost: Int)
-    /// The writer ends, and so many items were never written.
+    /// The writer ends; this many items were never written.
     case ended(lost: Int)
 
-    /// The line for a person: `items` names what is written, `output` where to.
+    /// The message: `items` names what is written, `output` the place.
     func message(_ items: String, to output: String) -> String {
         switch self {
         case .failed(let error, mayRecover: true):

@@ -3,15 +3,15 @@ import Glibc
 import Sockets
 import Synchronization
 
-/// A thread that makes bytes of items and writes them to one output, so that no worker ever waits for a terminal, a
-/// pipe or a disk.
+/// A thread that renders items and writes them to one output, so that no worker ever waits for a terminal, a pipe or a
+/// disk.
 ///
-/// Any thread posts. What waits is bounded; an item that does not fit is lost and counted, which the poster learns at
-/// once, and which is passed to `report`. `finish` ends the thread; without it the process ends with the thread still waiting.
+/// Any thread posts. The pending items are bounded; one that does not fit is lost and counted, which `reserve` returns
+/// at once and `report` gets. `finish` ends the thread; without it, the thread ends with the process.
 final class OutputWriter<Item: Sendable>: Sendable {
-    /// Makes the bytes of one item, at the end of the bytes given. It is called on the writer's thread only.
+    /// Appends the bytes of one item. Called on the writer's thread only.
     typealias Render = (Item, inout [UInt8]) -> Void
-    /// Gets the output's troubles, on any thread, and may return an item that reports them in this output.
+    /// Receives the output's problems, on any thread; may return an item that reports them in this output.
     typealias Report = @Sendable (OutputTrouble) -> Item?
 
     private let ledger: OutputLedger
@@ -19,8 +19,8 @@ final class OutputWriter<Item: Sendable>: Sendable {
     private let mailbox: Mailbox<OutputMessage<Item>>
     private let thread: LoopThread
 
-    /// Starts the thread. At most `limit` may wait, in whatever unit the costs of items are. `render` crosses to the
-    /// thread and is used nowhere else.
+    /// Starts the thread. `limit` bounds the costs of pending items, in the caller's unit. `render` is passed to the
+    /// thread and used nowhere else.
     init(
         name: String, output: OutputFile, limit: Int, report: @escaping Report, render: sending @escaping Render
     ) throws {
@@ -33,66 +33,66 @@ final class OutputWriter<Item: Sendable>: Sendable {
         }
     }
 
-    /// Makes room for an item of that cost; false when there is none, and the item is lost. With room made,
-    /// `post(reserved:)` follows. Apart from it because making the item may be the expensive part. `note` is called for an
-    /// item that is lost, before the loss can be reported.
+    /// Reserves room for an item of that cost; false when there is none, and the item is lost. After true,
+    /// `post(reserved:)` follows; they are separate because making the item may be the expensive part. `note` is called
+    /// for a lost item before the loss can be reported.
     func reserve(_ cost: Int, losing note: () -> Void = {}) -> Bool {
         if ledger.reserve(cost) { return true }
         note()
         if ledger.lose(1), let item = report(.full) {
-            ledger.take(1)
+            ledger.add(1)
             post(item, reserved: 1)
         }
         return false
     }
 
-    /// Posts an item that room was made for.
+    /// Posts an item that has a reservation.
     func post(_ item: Item, reserved cost: Int) {
         guard mailbox.post(.item(item, cost: cost)) else {
-            // The writer has ended: only what a thread says in its last moments comes here.
+            // The writer has ended: only a thread's last lines can arrive here.
             ledger.release(cost)
             _ = ledger.lose(1)
             return
         }
     }
 
-    /// Posts an item of cost 1; when there is no room it is lost and counted.
+    /// Posts an item of cost 1; without room it is lost and counted.
     func post(_ item: Item) {
         if reserve(1) { post(item, reserved: 1) }
     }
 
-    /// Posts an item that must arrive, though there may be no room. For the few that are bounded by something else.
+    /// Posts an item that must arrive, even without room. For the few that are bounded otherwise.
     func postAlways(_ item: Item) {
-        ledger.take(1)
+        ledger.add(1)
         post(item, reserved: 1)
     }
 
-    /// What waits, in the unit of the costs.
+    /// The costs of pending items.
     var waiting: Int { ledger.waiting }
 
-    /// How many items of cost 1 wait or were lost: what is missing in the output, should the process end now.
+    /// The number of items of cost 1 that are pending or lost: what would be missing if the process ended now.
     var missing: Int { ledger.waiting + ledger.lost }
 
-    /// Writes what waits, counts what cannot be written as lost and reports that, then ends the thread. `done` is
-    /// called on the writer's thread, or at once where the writer has ended already; after it `join` returns soon. Every
-    /// call is answered, also when there are several.
+    /// Writes what is pending, counts and reports what cannot be written, then ends the thread. `done` is called on the
+    /// writer's thread, or at once where the writer has ended; `join` returns soon after it. Every call gets its
+    /// `done`, also when there are several.
     func finish(then done: @escaping @Sendable () -> Void) {
         if !mailbox.post(.finish(done)) { done() }
     }
 
-    /// Waits until the thread has ended, after `finish`.
+    /// Joins the thread, after `finish`.
     func join() {
         thread.join()
     }
 }
 
-/// What is posted to a writer.
+/// A message to a writer.
 private enum OutputMessage<Item: Sendable>: Sendable {
     case item(Item, cost: Int)
     case finish(@Sendable () -> Void)
 }
 
-/// What waits for a writer and what was lost, counted by all threads.
+/// The pending costs and lost items of a writer. Any thread.
 private final class OutputLedger: Sendable {
     private let limit: Int
     private let waitingCost = Atomic<Int>(0)
@@ -105,24 +105,24 @@ private final class OutputLedger: Sendable {
     var waiting: Int { waitingCost.load(ordering: .relaxed) }
     var lost: Int { lostItems.load(ordering: .relaxed) }
 
-    /// Counts the cost as waiting, unless that would be too much.
+    /// Adds the cost, unless the limit would be exceeded.
     func reserve(_ cost: Int) -> Bool {
         if waitingCost.add(cost, ordering: .relaxed).newValue <= limit { return true }
         release(cost)
         return false
     }
 
-    /// Counts the cost as waiting in any case.
-    func take(_ cost: Int) {
+    /// Adds the cost in any case.
+    func add(_ cost: Int) {
         waitingCost.add(cost, ordering: .relaxed)
     }
 
-    /// The cost no longer waits.
+    /// Subtracts the cost.
     func release(_ cost: Int) {
         waitingCost.subtract(cost, ordering: .relaxed)
     }
 
-    /// Counts lost items; true for the first since they were last told.
+    /// Adds lost items; true for the first since they were last reported.
     func lose(_ count: Int) -> Bool {
         count > 0 && lostItems.add(count, ordering: .relaxed).oldValue == 0
     }
@@ -133,16 +133,16 @@ private final class OutputLedger: Sendable {
     }
 }
 
-/// The writer's part on its own thread: renders a batch, writes it with one call, and keeps what could not be written.
+/// The part on the writer's own thread: renders a batch, writes it with one call, and keeps what could not be written.
 private final class OutputSink<Item: Sendable> {
-    /// Enough for one `write` to be cheap, and little enough to hold.
+    /// Large enough for cheap writes, small enough to keep in memory.
     private let batchSize = 256 * 1024
-    /// How long to wait before a failed write is tried again, in milliseconds.
+    /// The delay before a failed write is repeated, in milliseconds.
     private let retryDelay: UInt64 = 1000
-    /// While items come this fast one after the other, in nanoseconds …
+    /// While items arrive within this interval, in nanoseconds …
     private let busyInterval: UInt64 = 20_000_000
-    /// … the thread rests after a batch, in microseconds, and the next one is larger: a wake-up for every item would
-    /// cost the worker that posts it and this thread more than the item does.
+    /// … the thread sleeps after a batch, in microseconds, and the next batch is larger: a wake-up per item would cost
+    /// the posting worker and this thread more than the item does.
     private let rest: useconds_t = 5000
 
     private let output: OutputFile
@@ -152,18 +152,18 @@ private final class OutputSink<Item: Sendable> {
     private var mailbox: Mailbox<OutputMessage<Item>>?
     private var retry: Timer?
 
-    /// Messages not rendered yet, from `next` on.
+    /// Messages from `next` on are not rendered yet.
     private var backlog: [OutputMessage<Item>] = []
     private var next = 0
-    /// Rendered bytes, of which those before `written` are out.
+    /// Rendered bytes; those before `written` are written.
     private var batch: [UInt8] = []
     private var written = 0
-    /// Where each rendered item ends in the batch, so that the lost ones can be counted, and what they cost.
+    /// The end of each rendered item in the batch, for counting lost ones, and their cost.
     private var ends: [Int] = []
     private var batchCost = 0
     private var failure: Errno?
     private var lastBusy: UInt64 = 0
-    /// What to call at the end, once the end was asked for.
+    /// The callbacks of `finish`.
     private var finished: [@Sendable () -> Void] = []
 
     init(
@@ -176,7 +176,7 @@ private final class OutputSink<Item: Sendable> {
         self.render = render
     }
 
-    /// Opens the way in. The mailbox's handler keeps this object alive until it is closed.
+    /// Opens the mailbox. Its handler keeps this object alive until it is closed.
     func open(on loop: EventLoop) throws(UVError) -> Mailbox<OutputMessage<Item>> {
         retry = Timer(loop: loop) { [unowned self] in work() }
         let mailbox = try Mailbox<OutputMessage<Item>>(loop: loop) { [self] in handle($0) }
@@ -184,7 +184,7 @@ private final class OutputSink<Item: Sendable> {
         return mailbox
     }
 
-    /// Whether a write failed that may succeed later.
+    /// Whether a failed write is to be repeated.
     private var isHeld: Bool { written < batch.count }
 
     private func handle(_ messages: [OutputMessage<Item>]) {
@@ -192,32 +192,32 @@ private final class OutputSink<Item: Sendable> {
         if backlog.isEmpty {
             backlog = messages
         } else {
-            // What was rendered goes, or a backlog that never becomes empty would grow without a bound.
+            // Rendered messages are removed; otherwise a backlog that never becomes empty would grow without bound.
             backlog.removeSubrange(..<next)
             next = 0
             backlog.append(contentsOf: messages)
         }
         for case .finish(let action) in messages { finished.append(action) }
-        // While it is held the timer tries again, not every message; the end is worth one more try.
+        // While a write is held, only the timer repeats it, not every message; the end is worth one more attempt.
         if !wasHeld || !finished.isEmpty { work() }
         if finished.isEmpty { restIfBusy() } else { end() }
     }
 
-    /// Only messages wait for this thread, and they may wait a moment.
+    /// Only messages wake this thread, and they may wait a moment.
     private func restIfBusy() {
         let now = EventLoop.nanoseconds
         if Monotonic.elapsed(from: lastBusy, to: now) < busyInterval { usleep(rest) }
         lastBusy = now
     }
 
-    /// Writes until nothing is left or the output takes nothing.
+    /// Writes until nothing is pending or the output fails.
     private func work() {
         while true {
             if !isHeld { fillBatch() }
             if batch.isEmpty {
                 let lost = failure == nil ? ledger.takeLost() : 0
                 guard lost > 0 else { return }
-                tell(.recovered(lost: lost))
+                insertReport(of: .recovered(lost: lost))
             } else if !writeBatch() {
                 return
             }
@@ -226,7 +226,7 @@ private final class OutputSink<Item: Sendable> {
 
     private func fillBatch() {
         while next < backlog.count, batch.count < batchSize {
-            take(backlog[next])
+            addToBatch(backlog[next])
             next += 1
         }
         if next == backlog.count {
@@ -235,7 +235,7 @@ private final class OutputSink<Item: Sendable> {
         }
     }
 
-    private func take(_ message: OutputMessage<Item>) {
+    private func addToBatch(_ message: OutputMessage<Item>) {
         switch message {
         case .item(let item, let cost):
             render(item, &batch)
@@ -245,17 +245,17 @@ private final class OutputSink<Item: Sendable> {
         }
     }
 
-    /// Writes the batch; false when it must be tried again later.
+    /// Writes the batch; false when it must be repeated later.
     private func writeBatch() -> Bool {
         do {
             try write()
             if failure != nil {
                 failure = nil
-                tell(.recovered(lost: ledger.takeLost()))
+                insertReport(of: .recovered(lost: ledger.takeLost()))
             }
         } catch {
             let mayRecover = Self.mayRecover(error)
-            if failure == nil { tell(.failed(error, mayRecover: mayRecover)) }
+            if failure == nil { insertReport(of: .failed(error, mayRecover: mayRecover)) }
             failure = error
             if mayRecover {
                 retry?.start(after: retryDelay)
@@ -272,7 +272,8 @@ private final class OutputSink<Item: Sendable> {
         return true
     }
 
-    /// In one call; or, while another process writes there too, in pieces of whole items that the system keeps together.
+    /// In one call; or, while another process writes there too, in pieces of whole items that the kernel writes
+    /// atomically.
     private func write() throws(Errno) {
         guard output.isShared else { return try output.write(batch, from: &written) }
         var end = written
@@ -285,18 +286,18 @@ private final class OutputSink<Item: Sendable> {
         try output.write(batch, from: &written)
     }
 
-    /// A full disk gets room again. A pipe without a reader does not get one, and a closed descriptor stays closed.
+    /// A full disk can get room again. A pipe without a reader and a closed descriptor cannot recover.
     private static func mayRecover(_ error: Errno) -> Bool {
         ![EPIPE, EBADF, EINVAL].contains(error.code)
     }
 
-    private func tell(_ trouble: OutputTrouble) {
+    private func insertReport(of trouble: OutputTrouble) {
         guard let item = report(trouble) else { return }
-        ledger.take(1)
+        ledger.add(1)
         backlog.insert(.item(item, cost: 1), at: next)
     }
 
-    /// Takes what came while the last batch was written, and ends the thread by closing all that keeps it.
+    /// Writes what arrived during the last batch, and ends the thread by closing everything that keeps its loop alive.
     private func end() {
         let last = mailbox?.close() ?? []
         for case .finish(let action) in last { finished.append(action) }

@@ -7,15 +7,15 @@ import Sockets
 import Terminal
 import Text
 
-/// Everything that Tapline writes: end records, diagnostics, and traffic where it is shown. One thread an output.
+/// All output of Tapline: end records, diagnostics, and shown traffic. One thread per output.
 ///
-/// Made and ended by the supervisor; in between any thread may write, and none ever waits.
+/// Made and ended by the supervisor; meanwhile any thread may write, and none ever blocks.
 final class Outputs: Sendable {
-    /// A line on its way out.
+    /// A line to write.
     enum Line: Sendable {
         case endRecord(ConnectionRecord)
         case diagnostic(Diagnostic)
-        /// As it is, with its newline.
+        /// Unchanged, with its newline.
         case text(String)
 
         /// Appends the line's bytes.
@@ -28,24 +28,24 @@ final class Outputs: Sendable {
         }
     }
 
-    /// How many lines may wait for an output.
+    /// The most pending lines of an output.
     static let lineLimit = 65_536
 
-    /// For all diagnostics.
+    /// The logger of all diagnostics.
     let logger: Logger
     private let live: LiveLog
     private let diagnostics: OutputWriter<Line>
     private let access: AccessLog
     private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
 
-    /// Opens the outputs and starts their threads. Throws a `SystemError` when the access log cannot be opened.
+    /// Opens the outputs and starts their threads. Throws a `SystemError` where the access log cannot be opened.
     init(_ settings: LogSettings, view: TrafficView?) throws {
         let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
         self.live = live
         let diagnostics = try OutputWriter<Line>(
             name: "diagnostics", output: .standardError, limit: Self.lineLimit,
             report: { trouble in
-                // Standard error's own troubles can only be reported there, once it is read again.
+                // Problems of standard error can only be reported there, after it has recovered.
                 guard case .recovered(let lost) = trouble, lost > 0 else { return nil }
                 let message = trouble.message("lines", to: "standard error")
                 return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
@@ -78,9 +78,9 @@ final class Outputs: Sendable {
             name: "print", output: output, limit: limit,
             report: { trouble in
                 switch trouble {
-                // The print itself says what it leaves out: flow by flow, and the rest when it has caught up.
+                // The print itself reports what it leaves out: flow by flow, and the rest when it has caught up.
                 case .full: return nil
-                case .recovered: return omitted.take().map { .omitted($0, time: .now) }
+                case .recovered: return omitted.takeSum().map { .omitted($0, time: .now) }
                 case .failed, .ended:
                     trouble.log("pieces of traffic", to: output.name, logger)
                     return nil
@@ -91,64 +91,64 @@ final class Outputs: Sendable {
 
     // MARK: Any thread
 
-    /// What hears of a connection's end.
+    /// A connection has ended.
     func ended(_ record: ConnectionRecord) {
         access.post(.endRecord(record))
         traffic?.tap.ended(record.id)
     }
 
-    /// What hears of traffic; nil when none is shown, so that flows may be spliced.
+    /// Receives traffic; nil where none is shown, so that flows may be spliced.
     var passed: (@Sendable (UInt64, Direction, RawSpan) -> Void)? {
         guard let tap = traffic?.tap else { return nil }
         return { tap.passed($0, $1, $2) }
     }
 
-    /// Text among the end records.
-    func tell(_ text: String) {
+    /// Writes text among the end records.
+    func write(_ text: String) {
         access.post(.text(text))
     }
 
-    /// Text among the diagnostics.
-    func say(_ text: String) {
+    /// Writes text among the diagnostics.
+    func writeDiagnostic(_ text: String) {
         diagnostics.post(.text(text))
     }
 
     // MARK: Changing, by the supervisor
 
-    /// Settings whose outputs are ready, and that nothing is written by yet.
+    /// Settings whose outputs are open and not in use.
     struct Change {
         fileprivate let settings: LogSettings
         fileprivate let access: AccessLog.Prepared
     }
 
-    /// Makes ready what other settings need; nothing else can fail. With `reopening` an access log that stays the same
-    /// file is opened anew. What is prepared is applied or discarded.
+    /// Prepares a change; applying it cannot fail. `reopening`: an access log with the same path is opened again. The
+    /// result is either applied or discarded.
     func prepare(_ settings: LogSettings, reopening: Bool) throws(SystemError) -> Change {
         Change(settings: settings, access: try access.prepare(settings.access, reopening: reopening))
     }
 
-    /// Writes by other settings from now on; lines that wait look as the new format has it. No connection hears of it
-    /// and no record is lost. The level is changed by itself.
+    /// Switches to other settings; pending lines get the new format. No connection is affected and no record is lost.
+    /// The level is set separately.
     func apply(_ change: Change) {
         live.format = change.settings.format
         access.apply(change.access)
     }
 
-    /// Ends a change that is not wanted after all.
+    /// Ends a change that is not applied.
     func discard(_ change: Change) {
         access.discard(change.access)
     }
 
-    /// The least severity of diagnostics.
+    /// The least level of diagnostics.
     var level: Logger.Level {
         get { live.level }
         set { live.level = newValue }
     }
 
-    /// How lines look.
+    /// The format of lines.
     var format: LogSettings.Format { live.format }
 
-    /// Whether another tapline writes to the same outputs, from before or after an upgrade: lines stay whole then.
+    /// Whether another tapline writes to the same outputs, before or after an upgrade: lines stay whole then.
     func share(_ isShared: Bool) {
         OutputFile.standardOutput.isShared = isShared
         OutputFile.standardError.isShared = isShared
@@ -156,27 +156,27 @@ final class Outputs: Sendable {
 
     // MARK: The end, by the supervisor
 
-    /// Writes everything that waits. `done` is called on another thread; `join` follows.
+    /// Writes everything pending. `done` is called on another thread; `join` follows.
     func finish(then done: @escaping @Sendable () -> Void) {
-        // Diagnostics last: the others may still have troubles to tell.
+        // Diagnostics last: the others may still report problems.
         let finishDiagnostics: @Sendable () -> Void = { [diagnostics] in diagnostics.finish(then: done) }
         let finishAccess: @Sendable () -> Void = { [access] in access.finish(then: finishDiagnostics) }
         if let traffic { traffic.writer.finish(then: finishAccess) } else { finishAccess() }
     }
 
-    /// Waits for the threads, after `finish` was done.
+    /// Joins the threads, after `finish`.
     func join() {
         traffic?.writer.join()
         access.join()
         diagnostics.join()
     }
 
-    /// How many end records are not written.
+    /// The number of end records not yet written.
     var missingEndRecords: Int { access.missing }
 }
 
 extension OutputTrouble {
-    /// Tells of it in the diagnostics: what is lost is an error, what is over is not.
+    /// Logs it: lost items are an error, a recovery without loss is not.
     func log(_ items: String, to output: String, _ logger: Logger) {
         let level: Logger.Level = if case .recovered(lost: 0) = self { .notice } else { .error }
         logger.log(level: level, "\(message(items, to: output))")

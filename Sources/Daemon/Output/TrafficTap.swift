@@ -1,28 +1,25 @@
-import EventLoop
-import Recording
-import Relay
 import Sockets
 import Synchronization
 import Terminal
 import Text
 
-/// Takes copies of the traffic on the workers' threads, and gives them to the thread that prints.
+/// Copies traffic on the workers' threads, for the thread that prints.
 ///
-/// It never waits, and its memory is bounded, also when the output takes nothing for hours: past 16 MiB of copies the
-/// bytes are counted and not copied, and the print says how many there were. Per open connection it keeps two numbers;
-/// connections that end without anything shown are one sum for all.
+/// It never blocks, and its memory is bounded even when the output takes nothing for hours: beyond 16 MiB of copies,
+/// bytes are counted instead, and the print shows the count. It keeps two numbers per open connection; connections that
+/// end before any of their bytes were shown are one sum.
 final class TrafficTap: Sendable {
-    /// The memory between the relay and the terminal.
+    /// The most memory between the relay and the terminal.
     static let limit = 16 * 1024 * 1024
-    /// What an item costs besides its bytes, so that a million small ones are bounded too.
+    /// The cost of an item beyond its bytes, so that a million small items are bounded, too.
     static let overhead = 256
 
-    /// What is known of an open connection.
+    /// The state of an open connection.
     private struct Known {
-        /// Bytes that were not copied, until the next item of the connection reports them.
+        /// Bytes that were not copied, until the connection's next item reports them.
         var unseenUp: UInt64 = 0
         var unseenDown: UInt64 = 0
-        /// The printer has something of it, and so must get its end.
+        /// Whether the printer has items of it, and so needs its end.
         var isShown = false
     }
 
@@ -30,7 +27,7 @@ final class TrafficTap: Sendable {
     private let omitted: OmittedTraffic
     private let known = Mutex<[UInt64: Known]>([:])
 
-    /// Gives copies to a writer whose limit is `limit`, and which reports what is `omitted` when it has caught up.
+    /// Posts copies to a writer; `omitted` sums what is not shown, for the writer to report when it has caught up.
     init(writer: OutputWriter<Traffic>, omitted: OmittedTraffic) {
         self.writer = writer
         self.omitted = omitted
@@ -50,7 +47,7 @@ final class TrafficTap: Sendable {
             }
         }
         guard hasRoom else { return }
-        // A flow stays on one thread, so its count cannot change between the two.
+        // A flow stays on one thread, so its count cannot change in between.
         let unseen = known.withLock { known in
             var one = known[connection] ?? Known()
             one.isShown = true
@@ -70,33 +67,12 @@ final class TrafficTap: Sendable {
         let end = Traffic.ended(
             connection: connection, unseenUp: known.unseenUp, unseenDown: known.unseenDown, time: .now)
         if known.isShown {
-            // Bounded by what is shown: each of these connections has had an item, which cost more.
+            // Bounded by the connection's earlier items, which cost more.
             return writer.postAlways(end)
         }
         let hasRoom = writer.reserve(Self.overhead) {
             omitted.add(known.unseenUp &+ known.unseenDown)
         }
         if hasRoom { writer.post(end, reserved: Self.overhead) }
-    }
-}
-
-/// The sum of connections that ended without anything shown, until it is reported. Any thread.
-final class OmittedTraffic: Sendable {
-    private let sum = Mutex(Traffic.Omitted())
-
-    /// One more connection, with its bytes.
-    func add(_ bytes: UInt64) {
-        sum.withLock { sum in
-            sum.bytes &+= bytes
-            sum.connections &+= 1
-        }
-    }
-
-    /// The sum since the last call; nil if there was nothing.
-    func take() -> Traffic.Omitted? {
-        sum.withLock { sum in
-            defer { sum = Traffic.Omitted() }
-            return sum.connections > 0 ? sum : nil
-        }
     }
 }

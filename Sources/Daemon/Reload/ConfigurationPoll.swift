@@ -1,22 +1,20 @@
 import EventLoop
-import Glibc
-import Logging
 import Synchronization
 
-/// Compares the files of a configuration every two seconds, for changes that no watch of a directory sees: of a file
-/// that is mounted alone (its directory stays as it is), that has another name elsewhere (a hard link), that is written
-/// through a mapping (inotify reports none), or that another host writes (NFS, 9p; inotify(7)).
+/// Compares a configuration's files every two seconds, for changes that no directory watch reports: of a file that is
+/// mounted alone (its directory does not change), of a file with another name elsewhere (a hard link), by a write
+/// through a mapping (inotify reports none), or by another host (NFS, 9p; inotify(7)).
 ///
-/// On a thread of its own: a call to a file server that does not answer blocks it, and not the main loop, which handles
-/// signals. The thread wakes once per period; a comparison is one stat(2) per file, and the content of up to
-/// `mostReadAtOnce` files is read and hashed (0.1 ms for one file of usual size), because a write through a mapping may
-/// leave every time stamp as it is.
+/// It has a thread of its own: a call to a file server that does not answer blocks this thread, not the main loop,
+/// which handles signals. The thread wakes once per period; a comparison is one stat(2) per file, and the content of up
+/// to `mostReadAtOnce` files is read and hashed (0.1 ms for a file of usual size), because a write through a mapping
+/// may leave all time stamps unchanged.
 ///
 /// Made, used and closed on the main loop's thread.
 final class ConfigurationPoll {
     /// The period, in milliseconds.
     static let period: UInt64 = 2000
-    /// The most files whose content is read in one period; the next period continues behind them.
+    /// The most files whose content is read in one period; the next period continues after them.
     static let mostReadAtOnce = 64
 
     private enum Message: Sendable {
@@ -24,7 +22,7 @@ final class ConfigurationPoll {
         case close
     }
 
-    /// Whether the thread is in a call that may block for as long as a file server does, and whether it may enter one.
+    /// Whether the thread is in a call that may block as long as a file server does, and whether it may enter one.
     private struct Gate {
         var isBusy = false
         var isClosed = false
@@ -42,9 +40,9 @@ final class ConfigurationPoll {
         let state = Mutex(Gate())
     }
 
-    /// Starts the thread, which compares nothing until it has paths. `changed` is called on the loop's thread when a file
-    /// has changed, and once for every new list of paths, as soon as their state is known: what is read after that call
-    /// cannot have changed unnoticed before it.
+    /// Starts the thread, which compares nothing until it has paths. `changed` is called on the loop's thread when a
+    /// file has changed, and once for every new list of paths, when their state has been read: a change after that call
+    /// cannot be missed.
     init(loop: EventLoop, period: UInt64 = ConfigurationPoll.period, changed: @escaping () -> Void) throws {
         let changes = try Mailbox<Void>(loop: loop) { _ in changed() }
         let gate = GateBox()
@@ -60,15 +58,15 @@ final class ConfigurationPoll {
         self.gate = gate
     }
 
-    /// Compares these paths from now on, in place of those before.
+    /// Compares these paths from now on, instead of the former ones.
     func compare(_ paths: [String]) {
         guard !isClosed, paths != self.paths else { return }
         self.paths = paths
         mailbox.post(.compare(paths))
     }
 
-    /// Ends the thread; a second call does nothing. A thread that waits for a file server is left to the end of the
-    /// process.
+    /// Ends the thread; a second call does nothing. A thread that is blocked by a file server is left until the process
+    /// ends.
     func close() {
         guard !isClosed else { return }
         isClosed = true
@@ -83,7 +81,7 @@ final class ConfigurationPoll {
 
     // MARK: On the thread
 
-    /// What is compared, and with what. Confined to the thread.
+    /// The state of the comparison. Confined to the thread.
     private final class Comparer {
         private struct File {
             let path: String
@@ -107,7 +105,7 @@ final class ConfigurationPoll {
             self.gate = gate
         }
 
-        /// The mailbox keeps this object until it is closed.
+        /// The mailbox keeps this object alive until it is closed.
         func openMailbox() throws -> Mailbox<Message> {
             timer = Timer(loop: loop) { [unowned self] in compare() }
             let mailbox = try Mailbox<Message>(loop: loop) { [self] in $0.forEach(handle) }
@@ -147,10 +145,10 @@ final class ConfigurationPoll {
 
         private func updateSignatures() -> Bool {
             var hasChanged = false
-            for place in files.indices {
-                let signature = FileSignature(of: files[place].path)
-                guard signature != files[place].signature else { continue }
-                files[place].signature = signature
+            for index in files.indices {
+                let signature = FileSignature(of: files[index].path)
+                guard signature != files[index].signature else { continue }
+                files[index].signature = signature
                 hasChanged = true
             }
             return hasChanged
@@ -169,7 +167,7 @@ final class ConfigurationPoll {
             return hasChanged
         }
 
-        /// Does what may block; nil when the poll was closed before.
+        /// Runs a body that may block; nil when the poll is closed.
         private func whileOpen<Result>(_ body: () -> Result) -> Result? {
             let isOpen = gate.state.withLock { gate in
                 gate.isBusy = !gate.isClosed

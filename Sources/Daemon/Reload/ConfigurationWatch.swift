@@ -1,29 +1,29 @@
 import Configuration
 import EventLoop
-import Glibc
 import Logging
 
-/// Watches the configuration file, and those that it includes, and calls for a look at them when they may have changed:
-/// soon after one is written to, replaced, or led elsewhere by a link on its path, or a file appears that is included
-/// too. The look finds out whether the content has changed.
+/// Watches the configuration file and the files that it includes, and calls `look` when they may have changed: soon
+/// after one is written or replaced, a link on its path is changed, or a new file matches `include`. `look` finds out
+/// whether the content has changed.
 ///
-/// It watches directories (see `DirectoryWatch`), and only entries that matter count: a log in the same folder must
-/// neither wake it nor hold it up. A `ConfigurationPoll` finds the changes that directories do not report, and does all
-/// of the work where the system allows no watch. Where its thread cannot be started, the directories alone are watched. On the main loop; its owner closes it.
+/// It watches directories (see `DirectoryWatch`) and ignores other entries: a log in the same folder must neither
+/// trigger it nor delay it. A `ConfigurationPoll` finds the changes that directories do not report, and does all the
+/// work where the system allows no watch. Without the poll's thread, only directories are watched. On the main loop;
+/// its owner closes it.
 final class ConfigurationWatch {
-    /// The number of events of other files after which the watch rests: libuv reads events for as long as some come, and a program
-    /// that writes a log here without pause would keep the loop from everything else, signals included.
+    /// The number of events of other files after which the watch pauses: libuv reads events as long as more arrive, so
+    /// a program that writes a log here without pause would starve the loop, signals included.
     static let mostOthers = 1000
-    /// How long it rests, in milliseconds; then it looks, so that no change goes unnoticed.
+    /// The length of that pause, in milliseconds; `look` follows, so that no change is missed.
     static let rest: UInt64 = 500
-    /// How often a path that changes while it is walked is walked again at once.
+    /// The most repetitions when a path changes while it is walked.
     private static let mostWalks = 5
 
-    /// How a directory is watched.
+    /// Starts the watch of a directory.
     typealias WatchDirectory =
         (EventLoop, String, @escaping (String?) -> Void) throws(DirectoryWatch.Failure) -> DirectoryWatch
 
-    /// How the comparison is started.
+    /// Starts the comparison.
     typealias MakePoll = (EventLoop, UInt64, @escaping () -> Void) throws -> ConfigurationPoll
 
     private struct Watched {
@@ -51,8 +51,8 @@ final class ConfigurationWatch {
     private var poll: ConfigurationPoll?
     private var isComparing = false
 
-    /// Watches an absolute path from now on, and looks once soon: the file may have changed since it was read. `included`
-    /// says what it included when it was read last, which a look may change.
+    /// Watches an absolute path, and calls `look` once soon: the file may have changed since it was read. `included`
+    /// returns the files included by the last read, which `look` may change.
     init(
         loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil }, logger: Logger,
         pollPeriod: UInt64 = ConfigurationPoll.period, makePoll: MakePoll = ConfigurationPoll.init,
@@ -73,7 +73,7 @@ final class ConfigurationWatch {
         do {
             poll = try makePoll(loop, pollPeriod) { [unowned self] in noteChange() }
         } catch {
-            // The relays serve already, and their folders report most changes.
+            // The relays are running, and the directories report most changes.
             logger.warning(
                 "changes that the configuration's folders do not report need a SIGHUP: no further thread: \(error)")
         }
@@ -90,7 +90,7 @@ final class ConfigurationWatch {
         closeWatches()
     }
 
-    /// Whether the directories cannot be watched, so that the file is only compared from time to time.
+    /// Whether the directories cannot be watched, so that the file is only compared periodically.
     var isSlow: Bool { isComparing }
 
     private func closeWatches() {
@@ -101,7 +101,7 @@ final class ConfigurationWatch {
     // MARK: Events
 
     private func changed(_ name: String?, in directory: String) {
-        // A directory that is gone says so by its own name; an entry may have the same, and costs one look.
+        // A removed directory is reported under its own name; an entry with the same name costs one extra `look`.
         if name == Self.lastComponent(directory) {
             watched.removeValue(forKey: directory)?.watch.close()
         } else if let name, !wanted.matters(name, in: directory) {
@@ -112,7 +112,7 @@ final class ConfigurationWatch {
         noteChange()
     }
 
-    /// Closing the watches ends the stream of events; the look that follows opens them again.
+    /// Closing the watches ends the stream of events; `look` follows and opens them again.
     private func rest() {
         closeWatches()
         if !quietTime.isWaiting { timer?.start(after: Self.rest) }
@@ -124,11 +124,11 @@ final class ConfigurationWatch {
 
     private func timeIsUp() {
         quietTime.looked()
-        // First the watches and then the look: what changes after it is reported, what changed before it is seen.
+        // The watches before `look`: later changes are reported, earlier ones are read.
         arm()
         look()
         guard included() != wantedIncluded else { return }
-        // What it includes is watched from now on, and may have changed since it was read.
+        // The included files are watched from now on; they may have changed since they were read.
         arm()
         noteChange()
     }
@@ -139,12 +139,12 @@ final class ConfigurationWatch {
 
     // MARK: Watches
 
-    /// Watches the directories that the paths go through now. Walking them and watching are two things, so they are
-    /// walked again until both agree.
+    /// Watches the directories on the paths. Walking and watching are separate steps, so they are repeated until the
+    /// results agree.
     private func arm() {
         others = 0
         wantedIncluded = included()
-        // Of the folder too: what is made or removed in it changes its own time.
+        // The included folder, too: its time changes when a file is added or removed.
         let paths = wantedIncluded.map { [$0.inclusion.folder] + $0.files } ?? []
         poll?.compare([path] + paths)
         guard !isComparing else { return }
@@ -165,7 +165,7 @@ final class ConfigurationWatch {
                     }
                     watched[directory] = Watched(watch: watch, identity: identity)
                 } catch .noDirectory {
-                    // It went between the walk and the watch: the next walk finds what is there now.
+                    // Removed between the walk and the watch: the next walk finds the current state.
                     continue
                 } catch {
                     compareInstead(directory, error)

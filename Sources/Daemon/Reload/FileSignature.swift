@@ -1,6 +1,6 @@
 import Glibc
 
-/// What stat(2) says of a file: a cheap comparison that finds most changes.
+/// The result of stat(2) for a file: a cheap comparison that finds most changes.
 struct FileSignature: Hashable, Sendable {
     private let device: UInt64
     private let number: UInt64
@@ -8,7 +8,7 @@ struct FileSignature: Hashable, Sendable {
     private let modified: Int64
     private let changed: Int64
 
-    /// The signature of what a path leads to; nil when there is nothing.
+    /// The signature of the file at a path; nil where there is none.
     init?(of path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -19,8 +19,8 @@ struct FileSignature: Hashable, Sendable {
         changed = Self.nanoseconds(status.st_ctim)
     }
 
-    /// A hash of a plain file's content, as far as a configuration may be long; nil when there is none, or it cannot be
-    /// read. Never waits for a FIFO's writer.
+    /// A hash of a plain file's content, up to the longest configuration; nil where there is none or it cannot be read.
+    /// Does not wait for a FIFO's writer.
     static func digest(of path: String) -> Int? {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard file >= 0 else { return nil }
@@ -43,7 +43,7 @@ struct FileSignature: Hashable, Sendable {
         return hasher.finalize()
     }
 
-    /// Longer files are refused unread.
+    /// Longer files are refused without being read.
     private static let longestConfiguration = 1 << 20
 
     /// Whether a path leads to a plain file.
@@ -53,21 +53,7 @@ struct FileSignature: Hashable, Sendable {
     }
 
     private static func nanoseconds(_ time: timespec) -> Int64 {
-        // The file system's clock may say anything; only a difference matters.
+        // The file system's clock may have any value; only a difference matters.
         Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
-    }
-}
-
-/// The directory that a path leads to: another directory may take its name.
-struct DirectoryIdentity: Hashable, Sendable {
-    private let device: UInt64
-    private let number: UInt64
-
-    /// Nil when there is nothing at the path.
-    init?(of path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        device = UInt64(status.st_dev)
-        number = UInt64(status.st_ino)
     }
 }

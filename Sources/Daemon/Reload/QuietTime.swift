@@ -1,18 +1,19 @@
-/// Decides when to look at a file that is being changed: once nothing has changed for a while, but not later than a
-/// bound, for something else may write there without end. Times are milliseconds of any clock.
+/// Decides when to read a changing file: once it has been quiet for a while, but no later than a bound, because writes
+/// may never stop. Times are milliseconds of any clock.
 struct QuietTime: Hashable, Sendable {
-    /// Long enough for an editor to finish what it does when it saves.
+    /// Enough for an editor to finish saving.
     static let quiet: UInt64 = 200
-    /// The longest time from the first change to the look. With what applying takes, a change is in force in a second.
+    /// The most time from the first change to the read. With the time for applying it, a change is in force within a
+    /// second.
     static let most: UInt64 = 800
 
-    /// When the first change came that was not looked at yet.
+    /// The time of the first change since the last read.
     private var since: UInt64?
 
-    /// Whether a change is waiting to be looked at.
+    /// Whether a change is pending.
     var isWaiting: Bool { since != nil }
 
-    /// Something changed. Returns after how long to look, in place of the last such answer.
+    /// Notes a change. Returns the delay until the read, which replaces the delay returned before.
     mutating func changed(at now: UInt64) -> UInt64 {
         let since = since ?? now
         self.since = since
@@ -20,7 +21,7 @@ struct QuietTime: Hashable, Sendable {
         return min(Self.quiet, Self.most - min(Self.most, waited))
     }
 
-    /// It is being looked at now.
+    /// The file is being read.
     mutating func looked() {
         since = nil
     }

@@ -3,7 +3,7 @@ import Configuration
 import Text
 
 extension ReloadOutcome {
-    /// The outcome as the admin API tells it.
+    /// The outcome as the admin API reports it.
     func report(_ source: ReloadSource, generation: Int, milliseconds: UInt64, at time: Timestamp = .now)
         -> ReloadReport
     {

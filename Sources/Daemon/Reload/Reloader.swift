@@ -5,38 +5,38 @@ import Glibc
 import Logging
 import Sockets
 
-/// Brings another configuration into force: load, validate whole, compare, apply. What fails leaves everything as it
-/// was, and is said.
+/// Puts another configuration in force: load, validate completely, compare, apply. An error leaves everything
+/// unchanged, and is reported.
 ///
-/// On the main thread only, which makes reloads follow one another: each reads the file anew, so the last wish wins and
-/// none is lost.
+/// On the main thread only, so that reloads run one after the other: each reads the file again, so the last request
+/// wins and none is lost.
 package final class Reloader {
-    /// What was started with.
+    /// The start's configuration.
     package struct Origin: Sendable {
-        /// The text that the first configuration was read from.
+        /// The text of the first configuration.
         var text: ConfigurationText
-        /// The environment, which a process keeps from its start.
+        /// The environment, which stays as it was at the start.
         var environment: [String: String]
 
-        /// The text and the environment of the start.
+        /// A text and the environment that it was read with.
         package init(text: ConfigurationText, environment: [String: String]) {
             self.text = text
             self.environment = environment
         }
     }
 
-    /// The relays of a configuration, prepared and not in force. One of both is called.
+    /// Prepared relays that are not in force. Either `commit` or `abandon` is called.
     struct PreparedRelays {
         /// The addresses that relays give up.
         var released: [HeldAddress]
-        /// Puts them in force under a generation's number; connections of removed relays may go on for that long.
+        /// Puts them in force with a generation; connections of removed relays may continue for the duration.
         var commit: (Int, Duration) -> Void
-        /// Leaves everything as it was.
+        /// Leaves everything unchanged.
         var abandon: () -> Void
     }
 
-    /// Prepares the relays of a configuration. Besides it: the difference from the one in force, and the addresses that
-    /// the admin API gives up. Throws with everything as it was.
+    /// Prepares the relays of a configuration, with its difference from the one in force and the addresses that the
+    /// admin API gives up. An error leaves everything unchanged.
     typealias PrepareRelays =
         (Configuration, ConfigurationDifference, [HeldAddress]) throws(SystemError) -> PreparedRelays
 
@@ -48,7 +48,7 @@ package final class Reloader {
     private let logger: Logger
     private let prepareRelays: PrepareRelays
     /// Where each reload is published.
-    private let standing: Standing
+    private let status: Standing
     private let journal: Journal
     private let admin: AdminHost?
     private let manager: ServiceManager?
@@ -59,16 +59,16 @@ package final class Reloader {
     private(set) var running: Configuration
     /// Its number.
     private(set) var generation = 1
-    /// What was read last, in force or not.
+    /// The text read last, in force or not.
     private var seen: ConfigurationText
     private var isFileGone = false
-    /// Why the file could not be read at the last look; said once.
+    /// The error of the last `look`, which is reported once.
     private var lookFailure: ConfigurationErrors?
     private var wasRejected = false
 
-    /// Starts with a configuration in force; every reload is reported to `standing`, `journal` and the service manager.
+    /// Starts with a configuration in force; every reload is reported to `status`, `journal` and the service manager.
     init(
-        _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, standing: Standing,
+        _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, status: Standing,
         journal: Journal, logger: Logger, manager: ServiceManager? = nil, prepareRelays: @escaping PrepareRelays
     ) {
         path = origin.text.path
@@ -77,7 +77,7 @@ package final class Reloader {
         self.running = running
         self.outputs = outputs
         self.admin = admin
-        self.standing = standing
+        self.status = status
         self.journal = journal
         self.logger = logger
         self.manager = manager
@@ -86,7 +86,7 @@ package final class Reloader {
 
     // MARK: Wishes
 
-    /// Reloads on request, whether the file changed or not.
+    /// Reloads on request, whether the file has changed or not.
     @discardableResult
     func reload(_ source: ReloadSource) -> ReloadOutcome {
         let start = EventLoop.nanoseconds
@@ -102,11 +102,10 @@ package final class Reloader {
         try ConfigurationText(reading: path, environment: environment, onlyPlainFiles: true)
     }
 
-    /// Which files were read last beside the configuration file; nil where it includes none.
+    /// The files included by the last read; nil without `include`.
     var includedPaths: IncludedPaths? { seen.includedPaths }
 
-    /// The file may have changed, or one that it includes: reloads if they hold something else than when they were read
-    /// last.
+    /// The file or an included one may have changed: reloads if the content differs from the last read.
     func look() {
         let start = EventLoop.nanoseconds
         do {
@@ -125,7 +124,7 @@ package final class Reloader {
         }
     }
 
-    /// A file that is gone is often about to be put back, and is no configuration that could be rejected.
+    /// A missing file is often about to be replaced, and is no configuration to reject.
     private func lookFailed(_ error: ConfigurationErrors, since start: UInt64) {
         guard access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else {
             if error != lookFailure { _ = conclude(.rejected(.problems(error.problems)), .file, since: start) }
@@ -150,20 +149,20 @@ package final class Reloader {
     private func attempt(
         _ text: ConfigurationText, _ source: ReloadSource, since start: UInt64
     ) throws(ReloadRejection) -> ReloadOutcome {
-        let (loaded, places) = try parse(text)
+        let (loaded, locations) = try parse(text)
         let difference = ConfigurationDifference(from: running, to: loaded)
         guard !difference.isEmpty else {
             if source == .signal { reopenAccessLog() }
             return conclude(.unchanged(difference, generation: generation), source, since: start)
         }
         let next = loaded.keepingFixedSettings(of: running)
-        let prepared = try prepare(next, difference, source, places)
+        let prepared = try prepare(next, difference, source, locations)
         running = next
         generation += 1
         prepared.relays.commit(generation, next.shutdown.drain)
         outputs.apply(prepared.outputs)
         admin?.apply(prepared.admin)
-        // Logged at the lower of both levels, so that a log that becomes quiet says so.
+        // Logged at the lower of both levels, so that a log that becomes quieter reports it.
         outputs.level = min(outputs.level, Logger.Level(next.log.level))
         defer { outputs.level = Logger.Level(next.log.level) }
         return conclude(.applied(difference, generation: generation), source, since: start)
@@ -171,7 +170,7 @@ package final class Reloader {
 
     private func parse(
         _ text: ConfigurationText
-    ) throws(ReloadRejection) -> (configuration: Configuration, places: ConfigurationPlaces) {
+    ) throws(ReloadRejection) -> (Configuration, ConfigurationPlaces) {
         do {
             return try Configuration.parse(text, environment: environment)
         } catch {
@@ -179,18 +178,18 @@ package final class Reloader {
         }
     }
 
-    /// Everything that a reload changes, ready and not in force.
+    /// Everything that a reload changes, prepared and not in force.
     private struct Prepared {
         let outputs: Outputs.Change
         let relays: PreparedRelays
         let admin: AdminHost.Change
     }
 
-    /// Prepares all parts, and every address in the same step: the relays may bind what the admin API gives up, and the
-    /// other way round. When one part fails, what was prepared before it is discarded.
+    /// Prepares all parts, with all addresses in one step: the relays may bind what the admin API gives up, and vice
+    /// versa. When one part fails, those prepared before it are discarded.
     private func prepare(
         _ next: Configuration, _ difference: ConfigurationDifference, _ source: ReloadSource,
-        _ places: ConfigurationPlaces
+        _ locations: ConfigurationPlaces
     ) throws(ReloadRejection) -> Prepared {
         do throws(SystemError) {
             let change = try outputs.prepare(next.log, reopening: source == .signal)
@@ -208,11 +207,11 @@ package final class Reloader {
                 throw error
             }
         } catch {
-            throw .problems([places.problem(error, in: next)])
+            throw .problems([locations.problem(error, in: next)])
         }
     }
 
-    /// SIGHUP after a rotation of the logs has them opened again.
+    /// SIGHUP after a log rotation reopens the access log.
     private func reopenAccessLog() {
         do {
             outputs.apply(try outputs.prepare(running.log, reopening: true))
@@ -227,7 +226,7 @@ package final class Reloader {
         manager?.reloaded()
         let milliseconds = Monotonic.elapsed(from: start, to: EventLoop.nanoseconds) / 1_000_000
         let report = outcome.report(source, generation: generation, milliseconds: milliseconds)
-        standing.reloaded(report, configuration: report.result == .applied ? running : nil)
+        status.reloaded(report, configuration: report.result == .applied ? running : nil)
         journal.reloaded(report)
         let particulars: Logger.Metadata = [
             "generation": "\(generation)", "duration_ms": "\(milliseconds)", "source": "\(source.rawValue)",
@@ -236,7 +235,7 @@ package final class Reloader {
         case .applied(let difference, _):
             logger.notice("reloaded: \(difference.words)", metadata: particulars)
         case .unchanged(let difference, _):
-            // After a rejection, or where a setting waits for a restart, the log says that nothing else will happen.
+            // After a rejection, or where a setting needs a restart, the log reports that nothing else will happen.
             let level: Logger.Level = wasRejected || !difference.needsRestart.isEmpty ? .notice : .debug
             let words = difference.needsRestart.isEmpty ? "the configuration is the one in force" : difference.words
             logger.log(level: level, "nothing reloaded: \(words)", metadata: particulars)
@@ -250,13 +249,13 @@ package final class Reloader {
 }
 
 extension ConfigurationPlaces {
-    /// What the system refused, with its place in the file where it can be found.
+    /// An operating-system error, with its place in the file where it has one.
     func problem(_ error: SystemError, in configuration: Configuration) -> ConfigurationProblem {
         let place = place(of: error, in: configuration)
         return ConfigurationProblem(path: place?.path ?? path, mark: place?.mark, message: error.description)
     }
 
-    /// The place of the setting that the error is about: the access log, the admin API, or a relay's listener.
+    /// The place of the error's subject: the access log, the admin API, or a relay's listener.
     private func place(of error: SystemError, in configuration: Configuration) -> ConfigurationPlace? {
         switch error.subject {
         case .file(let path) where configuration.log.access == .file(path): return accessLog

@@ -1,15 +1,15 @@
 import Configuration
 
-/// Which entries of which directories decide what a configuration holds: its own file, those that it includes, and the
-/// names in the included folder that would be included too if there were files of that name.
+/// The directory entries that determine a configuration's content: its file, the included files, and names in the
+/// included folder that match the pattern, whether they exist or not.
 struct WatchedFiles: Hashable, Sendable {
-    /// The entries that matter, by their directory, which is absolute and has no link in it.
+    /// The relevant entries by directory; the path is absolute and without links.
     private(set) var entries: [String: Set<String>]
-    /// The directory of included files, links followed; nil where there is none.
+    /// The included folder with links resolved; nil without `include`.
     private let folder: String?
     private let names: NamePattern?
 
-    /// Walks the absolute path of the configuration and those of what it includes.
+    /// Walks the absolute paths of the configuration and the included files.
     init(_ path: String, including included: IncludedPaths?, look: (String) -> WatchedPath.Entry = WatchedPath.look) {
         entries = WatchedPath(path, look: look).entries
         names = included?.inclusion.names
@@ -17,7 +17,7 @@ struct WatchedFiles: Hashable, Sendable {
             folder = nil
             return
         }
-        // A name that leads into the folder and counts in it for itself, whatever files there are.
+        // A path into the folder: its last entry, `..data`, is relevant whatever files there are.
         let inside = WatchedPath(included.inclusion.folder + "/" + WatchedPath.configMapLink, look: look)
         folder = inside.directory
         entries.merge(inside.entries) { $0.union($1) }

@@ -1,31 +1,31 @@
 import Glibc
 
-/// Which entries of which directories decide what a path leads to: the file, and every link on the way.
+/// The directory entries that determine where a path leads: the file, and every link on the way.
 ///
-/// A file in a mounted ConfigMap is a link to `..data/file`, where `..data` is a link too, and the only thing that is
+/// A file of a mounted ConfigMap is a link to `..data/file`, where `..data` is a link, too, and the only entry that is
 /// replaced when the ConfigMap changes.
 struct WatchedPath: Hashable, Sendable {
-    /// What stands at a path, links not followed.
+    /// The kind of an entry, links not followed.
     enum Entry: Hashable, Sendable {
         case missing
-        /// A link, with what it holds.
+        /// A link, with its target.
         case link(String)
         /// A file, a directory, or anything else.
         case other
     }
 
-    /// The name of a ConfigMap's link. It counts beside the file also when it is not on the path yet.
+    /// The name of a ConfigMap's link. It is relevant before it is on the path, too.
     static let configMapLink = "..data"
-    /// As many links as the system follows (path_resolution(7)).
+    /// The most links that the kernel follows (path_resolution(7)).
     private static let mostLinks = 40
 
-    /// The entries that matter, by their directory, which is absolute and has no link in it.
+    /// The relevant entries by directory; the path is absolute and without links.
     private(set) var entries: [String: Set<String>] = [:]
-    /// The directory in which the last part of the path stands; nil where the walk ended before.
+    /// The directory of the path's last component; nil where the walk ended before.
     private(set) var directory: String?
 
-    /// Walks an absolute path as the system does. Where it ends early, because something is missing, the missing entry
-    /// is what matters.
+    /// Walks an absolute path as the kernel does. Where a component is missing, the walk ends, and that entry is
+    /// relevant.
     init(_ path: String, look: (String) -> Entry = WatchedPath.look) {
         var rest = Self.components(path)
         var directory = "/"
@@ -38,7 +38,7 @@ struct WatchedPath: Hashable, Sendable {
                 continue
             }
             if rest.isEmpty, isBeside {
-                // The last of the path as it was given; what links put in its place comes later.
+                // The last component of the given path; components of link targets come later.
                 isBeside = false
                 self.directory = directory
                 entries[directory, default: []].insert(Self.configMapLink)
@@ -60,12 +60,12 @@ struct WatchedPath: Hashable, Sendable {
         }
     }
 
-    /// The parts of a path, the first one last.
+    /// The components of a path in reverse order.
     private static func components(_ path: String) -> [String] {
         path.split(separator: "/").filter { $0 != "." }.reversed().map(String.init)
     }
 
-    /// Asks the system.
+    /// The entry in the file system.
     static func look(_ path: String) -> Entry {
         var status = stat()
         guard lstat(path, &status) == 0 else { return .missing }

@@ -2,13 +2,13 @@ import EventLoop
 import Logging
 import Sockets
 
-/// Tells the service manager how Tapline fares (sd_notify(3)): ready, reloading, stopping, alive, and a line of status.
-/// Does nothing where there is none.
+/// Notifies the service manager (sd_notify(3)): ready, reloading, stopping, watchdog, and a status line. Does nothing
+/// without one.
 ///
-/// On the main thread. Silent until `begin`: while a tapline before this one still is the service's main process, the
-/// manager would take no word of this one.
+/// On the main thread. Silent until `begin`: while an older tapline is the service's main process, the manager ignores
+/// messages of this one.
 final class ServiceManager {
-    /// How often the line of status is looked at, milliseconds.
+    /// The period of the status line, milliseconds.
     private static let statusPeriod: UInt64 = 5000
 
     private let socket: NotifySocket?
@@ -21,7 +21,7 @@ final class ServiceManager {
     private var line = StatusLine()
     private var lastLine = ""
 
-    /// By what the environment says.
+    /// For the socket in the environment.
     init(_ environment: [String: String], logger: Logger) {
         self.environment = environment
         self.logger = logger
@@ -34,63 +34,63 @@ final class ServiceManager {
 
     // MARK: The service
 
-    /// Clients are accepted, and this is the service's main process. From now on `askFigures` and `askPulse` are called
-    /// now and then, and answered with `figures` and `pulsed`.
-    func begin(on loop: EventLoop, askFigures: @escaping () -> Void, askPulse: @escaping () -> Void) throws {
+    /// Clients are accepted, and this is the service's main process. From now on `askStats` and `askPulse` are called
+    /// periodically, and answered by `stats` and `pulsed`.
+    func begin(on loop: EventLoop, askStats: @escaping () -> Void, askPulse: @escaping () -> Void) throws {
         guard socket != nil, !isMain else { return }
         isMain = true
-        tell("READY=1")
-        let status = Timer(loop: loop) { askFigures() }
+        notify("READY=1")
+        let status = Timer(loop: loop) { askStats() }
         self.status = status
         status.start(after: 0, every: Self.statusPeriod)
         if let period = Watchdog.period(in: environment) {
             watchdog = try Watchdog(
                 loop: loop, period: period, logger: logger, ask: askPulse,
-                alive: { [unowned self] in tell("WATCHDOG=1") })
+                alive: { [unowned self] in notify("WATCHDOG=1") })
         }
     }
 
     /// A reload begins.
     func reloading() {
-        // The manager orders it by this clock (sd_notify(3), MONOTONIC_USEC=).
-        tell("RELOADING=1\nMONOTONIC_USEC=\(EventLoop.nanoseconds / 1000)")
+        // The manager orders reloads by this clock (sd_notify(3), MONOTONIC_USEC=).
+        notify("RELOADING=1\nMONOTONIC_USEC=\(EventLoop.nanoseconds / 1000)")
     }
 
-    /// It is over, one way or the other.
+    /// A reload is over, successful or not.
     func reloaded() {
-        tell("READY=1")
+        notify("READY=1")
     }
 
-    /// Nobody is accepted any more.
+    /// No further clients are accepted.
     func stopping() {
-        tell("STOPPING=1\nSTATUS=draining")
+        notify("STOPPING=1\nSTATUS=draining")
         status?.stop()
     }
 
-    /// Another process is the service from now on; it will speak for itself.
+    /// Another process is the main process from now on, and sends its own notifications.
     func leave(to process: Int32) {
-        tell("MAINPID=\(process)")
+        notify("MAINPID=\(process)")
         close()
     }
 
     // MARK: Answers
 
-    /// Every worker's loop has turned.
+    /// Every worker's loop has iterated.
     func pulsed() {
         watchdog?.answered()
     }
 
-    /// What the counters say.
-    func figures(_ look: StatusLine.Look, generation: Int, wasRejected: Bool) {
-        let next = line.next(look, generation: generation, wasRejected: wasRejected)
+    /// The current counters.
+    func stats(_ sample: StatusLine.Sample, generation: Int, wasRejected: Bool) {
+        let next = line.next(sample, generation: generation, wasRejected: wasRejected)
         guard next != lastLine else { return }
         lastLine = next
-        tell("STATUS=" + next)
+        notify("STATUS=" + next)
     }
 
     // MARK: Telling
 
-    private func tell(_ lines: String) {
+    private func notify(_ lines: String) {
         guard let socket, isMain else { return }
         do {
             try socket.send(lines)
@@ -103,7 +103,7 @@ final class ServiceManager {
         }
     }
 
-    /// Says nothing more.
+    /// Sends nothing more.
     func close() {
         isMain = false
         status?.close()

@@ -3,15 +3,15 @@ import Glibc
 import Logging
 import Sockets
 
-/// Tells the service manager that Tapline is alive, as often as it wants to hear it, and only while every loop turns.
+/// Sends the service manager's keep-alive, and only while every loop iterates.
 ///
-/// On the main thread, whose own loop has to turn for this to be told at all. The workers' loops are asked each time, and
-/// nothing is told until all have answered: one that hangs keeps Tapline silent, and the manager ends and restarts it
+/// On the main thread, whose own loop has to iterate for this. The workers' loops are checked each time, and the
+/// keep-alive is sent when all have answered: if one hangs, none is sent, and the manager ends and restarts Tapline
 /// (systemd.service(5), `WatchdogSec=`).
 final class Watchdog {
-    /// The process that is meant.
+    /// The process that the watchdog applies to.
     static let processVariable = "WATCHDOG_PID"
-    /// How long the manager waits, microseconds.
+    /// The manager's timeout, microseconds.
     static let periodVariable = "WATCHDOG_USEC"
 
     private let period: UInt64
@@ -21,12 +21,12 @@ final class Watchdog {
     /// The monotonic clock, nanoseconds.
     private let ticks: () -> UInt64
     private var timer: Timer?
-    /// Since when an answer is awaited.
+    /// The time of the pending check.
     private var asked: UInt64?
-    private var hasComplained = false
+    private var hasReported = false
 
-    /// How often to tell it, milliseconds: twice in the time that the manager waits (sd_watchdog_enabled(3)). Nil when it
-    /// does not wait for us.
+    /// The period of the keep-alive, milliseconds: half of the manager's timeout (sd_watchdog_enabled(3)). Nil without
+    /// a watchdog for this process.
     static func period(in environment: [String: String], process: Int32 = getpid()) -> UInt64? {
         if let text = environment[processVariable], text != "\(process)" { return nil }
         guard let text = environment[periodVariable], let microseconds = UInt64(text), microseconds > 0 else {
@@ -35,7 +35,7 @@ final class Watchdog {
         return max(1, microseconds / 2000)
     }
 
-    /// Begins. `ask` has every loop asked, and `answered` follows; `alive` tells the manager.
+    /// Starts. `ask` checks every loop, and `answered` follows; `alive` sends the keep-alive.
     init(
         loop: EventLoop, period: UInt64, logger: Logger, ask: @escaping () -> Void, alive: @escaping () -> Void,
         ticks: @escaping () -> UInt64 = { EventLoop.nanoseconds }
@@ -45,32 +45,32 @@ final class Watchdog {
         self.ask = ask
         self.alive = alive
         self.ticks = ticks
-        timer = Timer(loop: loop) { [unowned self] in look() }
-        // The first one at once: the manager's time may have begun long ago.
+        timer = Timer(loop: loop) { [unowned self] in check() }
+        // The first one at once: the manager's timeout may have started long ago.
         timer?.start(after: 0, every: period)
     }
 
-    /// One period is over. The timer calls it.
-    func look() {
+    /// A period is over. Called by the timer.
+    func check() {
         guard let asked else {
             asked = ticks()
             return ask()
         }
         let silent = Monotonic.elapsed(from: asked, to: ticks()) / 1_000_000
-        guard silent >= period, !hasComplained else { return }
-        hasComplained = true
+        guard silent >= period, !hasReported else { return }
+        hasReported = true
         logger.error(
             "a worker's loop has not turned for \(silent) ms; the service manager's watchdog is not told otherwise")
     }
 
-    /// Every loop has turned since the question.
+    /// Every loop has iterated since the check.
     func answered() {
         asked = nil
-        hasComplained = false
+        hasReported = false
         alive()
     }
 
-    /// Tells nothing more.
+    /// Sends nothing more.
     func close() {
         timer?.close()
         timer = nil

@@ -1,27 +1,25 @@
 import Configuration
 import Logging
 import Relay
-import Terminal
 import Text
 
-/// Says what a person wants to know of the whole, not of a connection: as a line of the log, or in plain words to somebody
-/// who watches. A value; any thread.
+/// Reports events of the whole process: as lines of the log, or as plain sentences for a person. A value; any thread.
 struct Announcer: Sendable {
-    /// Where to.
+    /// The outputs.
     let outputs: Outputs
-    /// Somebody watches: plain words rather than lines of a log.
+    /// A person watches: plain sentences rather than lines of the log.
     let isForPerson: Bool
-    /// Nothing is said but errors.
+    /// Only errors are reported.
     let isQuiet: Bool
 
-    /// Says it. The particulars stand in the message, and are for programs beside.
+    /// Reports an event. The message contains the particulars, which JSON has as fields, too.
     func announce(_ message: String, particulars: Logger.Metadata = [:]) {
         if outputs.format == .json {
             outputs.logger.notice("\(message)", metadata: particulars)
         } else if !isForPerson {
             outputs.logger.notice("\(message)")
         } else if !isQuiet {
-            outputs.say("tapline: \(message)\n")
+            outputs.writeDiagnostic("tapline: \(message)\n")
         }
     }
 
@@ -32,7 +30,7 @@ struct Announcer: Sendable {
         return "by TLS server names (\(routes)), else to \(routing.otherwise == .refuse ? "nobody" : upstream)"
     }
 
-    /// Says where relays listen.
+    /// Reports where relays listen.
     func announce(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
         let relays = Dictionary(configuration.relays.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for listener in listeners {

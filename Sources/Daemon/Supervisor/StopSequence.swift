@@ -1,24 +1,24 @@
-/// How Tapline comes to its end, as a machine without effects: events in, one action out.
+/// The states of stopping: events in, one action out. No effects.
 struct StopSequence: Hashable, Sendable {
-    /// Where it stands.
+    /// The state.
     enum State: Hashable, Sendable {
         /// Relaying.
         case running
-        /// Accepting no more, for another process does; waiting for what is open.
+        /// Another process accepts; waiting for open connections.
         case replaced
-        /// Accepting no more, waiting for what is open.
+        /// Accepting has ended; waiting for open connections.
         case draining
-        /// Resetting what is left.
+        /// Resetting the remaining connections.
         case stopping
-        /// The workers are gone; the last lines are being written.
+        /// The workers have ended; the last lines are being written.
         case flushing
         /// Over.
         case ended
     }
 
-    /// What happens.
+    /// An event.
     enum Event: Hashable, Sendable {
-        /// Somebody wants it to end: SIGINT, SIGTERM, or a demo that is done.
+        /// A stop is requested: SIGINT, SIGTERM, or the end of the demo.
         case asked
         /// Another process accepts clients from the same sockets.
         case replaced(by: Int32)
@@ -26,35 +26,35 @@ struct StopSequence: Hashable, Sendable {
         case workersStopped
         /// Every line is written.
         case linesWritten
-        /// The last lines took too long.
-        case patienceLost
+        /// The last lines took too long to write.
+        case flushTimedOut
     }
 
-    /// What to do about it.
+    /// An action.
     enum Action: Hashable, Sendable {
         /// Nothing.
         case none
         /// Stop accepting, let open connections finish within the bound.
         case drain
-        /// Stop accepting, which that process does; let open connections finish within a longer bound.
+        /// Stop accepting, since that process accepts; let open connections finish within a longer bound.
         case leave(to: Int32)
-        /// Reset everything now.
+        /// Reset all connections.
         case stop
-        /// Wait for the workers' threads, then for the last lines.
+        /// Join the workers' threads, then wait for the last lines.
         case flush
-        /// End, all being written.
+        /// End: everything is written.
         case end
-        /// End, and say what was not written.
+        /// End, and report what was not written.
         case abandon
     }
 
     private(set) var state = State.running
 
-    /// Takes an event.
+    /// Handles an event.
     mutating func handle(_ event: Event) -> Action {
         switch (state, event) {
         case (.running, .asked), (.replaced, .asked):
-            // A service manager that stops the service tells both processes of it at once.
+            // A service manager that stops the service sends the signal to both processes.
             state = .draining
             return .drain
         case (.running, .replaced(let process)):
@@ -70,21 +70,21 @@ struct StopSequence: Hashable, Sendable {
         case (.flushing, .linesWritten):
             state = .ended
             return .end
-        case (.flushing, .asked), (.flushing, .patienceLost):
-            // The records are made; only an output that takes nothing can keep Tapline here.
+        case (.flushing, .asked), (.flushing, .flushTimedOut):
+            // The records are made; only an output that takes nothing can delay the end.
             state = .ended
             return .abandon
         case (.stopping, .asked), (.ended, _):
             return .none
         case (_, .replaced):
-            // Nobody is let in place of one that ends.
+            // A process that is stopping is not replaced.
             return .none
         case (.flushing, .workersStopped):
-            // A start that failed half-way flushes at once, and hears of its workers' end only then.
+            // After a failed start, flushing begins at once, and the workers' end follows later.
             return .none
         case (.running, .linesWritten), (.replaced, .linesWritten), (.draining, .linesWritten),
-            (.stopping, .linesWritten), (.running, .patienceLost), (.replaced, .patienceLost),
-            (.draining, .patienceLost), (.stopping, .patienceLost):
+            (.stopping, .linesWritten), (.running, .flushTimedOut), (.replaced, .flushTimedOut),
+            (.draining, .flushTimedOut), (.stopping, .flushTimedOut):
             preconditionFailure("StopSequence: \(event) cannot come while \(state): only flushing begins either")
         }
     }

@@ -5,18 +5,18 @@ import Logging
 import Relay
 import Sockets
 
-/// How this process takes another one's place and lets another one take its own, and what the service manager is told.
+/// Taking over from another process, letting another one take over, and the service manager's notifications.
 extension Supervisor {
     // MARK: Taking over
 
-    /// Everything is up: whoever waits for that is told.
-    func tellReady() throws {
+    /// Everything is running: the older process, or else the service manager, is notified.
+    func notifyReady() throws {
         guard let predecessor = plan.inheritance.predecessor else { return try beginService() }
-        let arrival = try Arrival(
+        let receiver = try UpgradeReceiver(
             loop: loop, predecessor, logger: outputs.logger,
             tookOver: { [unowned self] in tookOver() }, alone: { [unowned self] in outputs.share(false) })
-        self.arrival = arrival
-        arrival.ready()
+        self.receiver = receiver
+        receiver.ready()
     }
 
     private func tookOver() {
@@ -29,15 +29,15 @@ extension Supervisor {
         }
     }
 
-    /// This process is the service, whoever was it before.
+    /// This process is the service's main process from now on.
     private func beginService() throws {
         guard let mailbox, let service, guest == nil, sequence.state == .running else { return }
         try manager.begin(
             on: loop,
-            askFigures: {
+            askStats: {
                 Task {
-                    let figures = await service.figures()
-                    mailbox.post(.figures(StatusLine.Look(figures, open: service.openConnections)))
+                    let stats = await service.figures()
+                    mailbox.post(.stats(StatusLine.Sample(stats, open: service.openConnections)))
                 }
             },
             askPulse: {
@@ -48,9 +48,9 @@ extension Supervisor {
             })
     }
 
-    func tell(_ look: StatusLine.Look) {
-        let facts = standing.now
-        manager.figures(look, generation: facts.generation, wasRejected: facts.lastReload?.result == .rejected)
+    func sendStatus(_ sample: StatusLine.Sample) {
+        let facts = status.now
+        manager.stats(sample, generation: facts.generation, wasRejected: facts.lastReload?.result == .rejected)
     }
 
     // MARK: Letting another take over
@@ -63,7 +63,7 @@ extension Supervisor {
             hooks: Upgrade.Hooks(
                 copy: { [unowned self] in copyListeners(from: $0) },
                 mostSockets: { [unowned self] in mostListeningSockets },
-                handOver: { [unowned self] in handOver(to: $0, tell: $1) },
+                handOver: { [unowned self] in handOver(to: $0, notify: $1) },
                 failed: { [unowned self] in
                     outputs.share(false)
                     catchUpWithReloads()
@@ -75,19 +75,19 @@ extension Supervisor {
         guard let upgrade, sequence.state == .running || sequence.state == .replaced else {
             return outputs.logger.warning("no upgrade: tapline is \(upgrade == nil ? "starting" : "stopping")")
         }
-        // The manager would not hear from this process whose turn it is, and files would have no owner.
-        guard arrival?.hasTakenOver != false else {
+        // The manager could not be notified of another main process, and files would have no owner.
+        guard receiver?.hasTakenOver != false else {
             return outputs.logger.warning("no upgrade: the process before this one has not handed everything over yet")
         }
         upgrade.ask()
     }
 
-    /// Two are the most that the admin API has.
+    /// The admin API has at most two.
     private var mostListeningSockets: Int { (service?.mostListeningSockets ?? 0) + 2 }
 
     private func copyListeners(from lowest: Int32) {
         guard let mailbox, let service else { return }
-        // From now on the other process may write its lines beside ours.
+        // From now on the other process may write to the same outputs.
         outputs.share(true)
         let ofAdmin: [HandedSocket]
         do throws(SystemError) {
@@ -107,18 +107,18 @@ extension Supervisor {
     }
 
     /// Another process accepts clients from the same sockets.
-    private func handOver(to process: Int32, tell: () -> Void) {
-        // The manager first: what the other process says counts from then on.
+    private func handOver(to process: Int32, notify: () -> Void) {
+        // The manager first: it accepts the other process's notifications from then on.
         manager.leave(to: process)
-        tell()
+        notify()
         admin?.leave()
         take(.replaced(by: process))
     }
 }
 
-extension StatusLine.Look {
-    /// What the counters say now.
-    init(_ figures: [String: RelayFigures], open: Int) {
-        self.init(figures, open: open, at: EventLoop.nanoseconds)
+extension StatusLine.Sample {
+    /// The current counters.
+    init(_ stats: [String: RelayFigures], open: Int) {
+        self.init(stats, open: open, at: EventLoop.nanoseconds)
     }
 }

@@ -5,11 +5,11 @@ import Logging
 import Relay
 import Sockets
 
-/// Every way to a reload: the signal, the file, the admin API.
+/// Reloads by the signal, the file and the admin API.
 extension Supervisor {
     func prepareReloads(_ origin: Reloader.Origin, _ service: RelayService) throws {
         let reloader = Reloader(
-            origin, running: plan.configuration, outputs: outputs, admin: admin, standing: standing, journal: journal,
+            origin, running: plan.configuration, outputs: outputs, admin: admin, status: status, journal: journal,
             logger: outputs.logger, manager: manager
         ) {
             [unowned self] (configuration, difference, released) throws(SystemError) in
@@ -36,7 +36,7 @@ extension Supervisor {
     ) {
         let before = Set(service.listeners)
         service.commit(change, generation: generation, drain: drain)
-        // What the file says need not be said again, but a free port is only known once it is bound.
+        // Configured addresses need no announcement, but a free port is only known once it is bound.
         let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
         let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
         announcer.announce(free, of: configuration)
@@ -57,39 +57,39 @@ extension Supervisor {
         return reloader.reload(source)
     }
 
-    /// What was put off while another process was about to take over, which it did not.
+    /// Requests that were deferred while another process was about to take over, which it did not.
     func catchUpWithReloads() {
         guard sequence.state == .running else { return }
         if isReloadWanted { _ = reload(.signal) } else { look() }
         isReloadWanted = false
     }
 
-    /// The report of a reload just done; of one that was not tried there is none but this.
+    /// The report of a reload that was just done or refused.
     func report(_ outcome: ReloadOutcome) -> ReloadReport {
         switch outcome {
-        case .rejected(.upgrading): Self.refusal(.upgrading, standing)
-        case .rejected(.stopping): Self.refusal(.stopping, standing)
+        case .rejected(.upgrading): Self.refusal(.upgrading, status)
+        case .rejected(.stopping): Self.refusal(.stopping, status)
         case .applied, .unchanged, .rejected(.problems):
-            standing.now.lastReload ?? Self.refusal(.stopping, standing)
+            status.now.lastReload ?? Self.refusal(.stopping, status)
         }
     }
 
-    /// How any thread requests a reload and gets its report; it answers also when Tapline is stopping. Nil where
-    /// there is no file to reload.
+    /// Requests a reload from any thread and returns its report, also when Tapline is stopping. Nil without a file to
+    /// reload.
     var requestReload: (@Sendable () async -> ReloadReport)? {
         guard plan.origin != nil, let mailbox else { return nil }
-        let standing = standing
+        let status = status
         return {
             await withCheckedContinuation { answer in
                 if !mailbox.post(.reload { answer.resume(returning: $0) }) {
-                    answer.resume(returning: Self.refusal(.stopping, standing))
+                    answer.resume(returning: Self.refusal(.stopping, status))
                 }
             }
         }
     }
 
-    /// What is answered at the wrong moment.
-    static func refusal(_ rejection: ReloadRejection, _ standing: Standing) -> ReloadReport {
-        ReloadOutcome.rejected(rejection).report(.api, generation: standing.now.generation, milliseconds: 0)
+    /// The report of a refused reload.
+    static func refusal(_ rejection: ReloadRejection, _ status: Standing) -> ReloadReport {
+        ReloadOutcome.rejected(rejection).report(.api, generation: status.now.generation, milliseconds: 0)
     }
 }

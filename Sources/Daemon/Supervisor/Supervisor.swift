@@ -8,25 +8,25 @@ import Sockets
 import Terminal
 import Text
 
-/// Runs a configuration from start to end: workers, outputs, signals. On the main thread, with a loop of its own.
+/// Runs a configuration from start to end: workers, outputs, signals. On the main thread, with its own loop.
 package final class Supervisor {
-    /// What other threads tell.
+    /// A message from another thread.
     enum Event: Sendable {
         case ended(ConnectionRecord)
         case workersStopped
         case linesWritten
         case reload(@Sendable (ReloadReport) -> Void)
         case drain
-        /// Every worker's loop has turned.
+        /// Every worker's loop has iterated.
         case pulsed
-        case figures(StatusLine.Look)
+        case stats(StatusLine.Sample)
         case copied(Result<Upgrade.Sockets, SystemError>)
         /// Answered with whether everything ends at once.
         case shutdown(@Sendable (Bool) -> Void)
     }
 
-    /// How long the last lines may take, in milliseconds.
-    private static let patience: UInt64 = 5000
+    /// The most time for the last lines, in milliseconds.
+    private static let flushTimeout: UInt64 = 5000
 
     // MARK: Fixed at birth
     package let loop: EventLoop
@@ -34,17 +34,17 @@ package final class Supervisor {
     let outputs: Outputs
     let announcer: Announcer
     let guest: Guest?
-    let standing: Standing
+    let status: Standing
     let journal = Journal()
     let manager: ServiceManager
-    /// What an upgrade starts; found before anybody is told that this runs, and may put another file there.
+    /// The program for an upgrade. It is determined before anyone can replace the file.
     let program = ProgramPath.find()
 
     // MARK: The main thread only
     private(set) var sequence = StopSequence()
     private(set) var mailbox: Mailbox<Event>?
     var signals: [SignalWatch] = []
-    private var patience: Timer?
+    private var flushTimer: Timer?
     package private(set) var service: RelayService?
     private(set) var admin: AdminHost?
     var reloader: Reloader?
@@ -52,7 +52,7 @@ package final class Supervisor {
     /// A reload was requested while another process was about to take over.
     var isReloadWanted = false
     var upgrade: Upgrade?
-    var arrival: Arrival?
+    var receiver: UpgradeReceiver?
 
     private init(_ plan: RunPlan, guest: Guest?) throws {
         self.plan = plan
@@ -60,13 +60,13 @@ package final class Supervisor {
         outputs = try Outputs(plan.configuration.log, view: plan.view)
         announcer = Announcer(outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet)
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
-        standing = Standing(
+        status = Standing(
             version: Version.number, path: plan.origin?.text.path,
             directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
         loop = try EventLoop()
     }
 
-    /// Runs until it is over. Throws when it could not start, a `SystemError` where the system said no.
+    /// Runs until the end. Throws where it could not start; a `SystemError` for an operating-system error.
     package static func run(_ plan: RunPlan, guest: Guest? = nil) throws {
         let supervisor = try Supervisor(plan, guest: guest)
         var failure: (any Error)?
@@ -86,21 +86,21 @@ package final class Supervisor {
     private func start() throws {
         let mailbox = try Mailbox<Event>(loop: loop) { [unowned self] in $0.forEach(handle) }
         self.mailbox = mailbox
-        patience = Timer(loop: loop) { [unowned self] in take(.patienceLost) }
+        flushTimer = Timer(loop: loop) { [unowned self] in take(.flushTimedOut) }
         if plan.inheritance.predecessor != nil { outputs.share(true) }
-        // Before the workers: from the first connection on, a signal must not cut anything.
+        // Before the workers: from the first connection on, a signal must not cut one.
         try watchSignals()
         let service = try RelayService.start(
             plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
             handedOver: plan.inheritance.relays, isSuccessor: plan.inheritance.predecessor != nil, tuning: tuning)
         self.service = service
-        // A guest says it in its own words.
+        // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
         try startAdmin(service, mailbox)
         if let origin = plan.origin { try prepareReloads(origin, service) }
         try prepareUpgrades()
         try guest?.started(self)
-        try tellReady()
+        try notifyReady()
     }
 
     private var tuning: RelayService.Tuning {
@@ -128,7 +128,7 @@ package final class Supervisor {
     private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
         guard guest == nil else { return }
         var services = AdminServices(
-            relays: service, standing: standing, journal: journal, drain: { mailbox.post(.drain) },
+            relays: service, standing: status, journal: journal, drain: { mailbox.post(.drain) },
             shutdown: {
                 await withCheckedContinuation { answer in
                     if !mailbox.post(.shutdown { answer.resume(returning: $0) }) { answer.resume(returning: true) }
@@ -157,17 +157,17 @@ package final class Supervisor {
         if plan.origin != nil {
             signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in _ = reload(.signal) })
         } else if signal(SIGHUP, SIG_DFL) != nil {
-            // Started with nohup(1), it survives the terminal.
+            // Started with nohup(1): it survives the terminal.
             signal(SIGHUP, SIG_IGN)
         } else {
             signals.append(try SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in take(.asked) })
         }
     }
 
-    /// It could not start: what there is closes, and the loop runs empty.
+    /// The start failed: everything opened so far closes, and the loop ends.
     private func giveUp() {
         service?.discardUnusedRecordings()
-        // With workers it was a later part that failed, and the relay ends in order.
+        // With workers, a later part failed, and the relays end in order.
         take(service == nil ? .workersStopped : .asked)
     }
 
@@ -175,13 +175,13 @@ package final class Supervisor {
     var configuration: Configuration { reloader?.running ?? plan.configuration }
 
     /// Writes text among the end records.
-    package func tell(_ text: String) {
-        outputs.tell(text)
+    package func write(_ text: String) {
+        outputs.write(text)
     }
 
     // MARK: Ending
 
-    /// Ends in order, as a signal does; a second time at once.
+    /// Ends in order, as at a signal; a second call ends at once.
     package func stop() {
         take(.asked)
     }
@@ -194,10 +194,10 @@ package final class Supervisor {
         case .reload(let answer): answer(report(reload(.api)))
         case .drain: if sequence.state == .running { take(.asked) }
         case .pulsed: manager.pulsed()
-        case .figures(let look): tell(look)
+        case .stats(let sample): sendStatus(sample)
         case .copied(let result): upgrade?.copied(result)
         case .shutdown(let answer):
-            // First the answer: where this is the end, the admin server waits for it.
+            // The answer first: in the last case the admin server waits for it.
             answer(sequence.state != .running)
             take(.asked)
         }
@@ -238,7 +238,7 @@ package final class Supervisor {
         service?.drain(within: bound)
     }
 
-    /// Another process serves the listening sockets; what is open here ends here.
+    /// Another process serves the listening sockets; open connections finish here.
     private func leave(to process: Int32) {
         beginDraining()
         let bound = configuration.shutdown.upgrade
@@ -250,7 +250,7 @@ package final class Supervisor {
     }
 
     private func beginDraining() {
-        standing.beginDraining()
+        status.beginDraining()
         journal.beganDraining()
         guest?.stopping()
         watch?.close()
@@ -258,11 +258,11 @@ package final class Supervisor {
 
     private func flush() {
         guard let mailbox else { return }
-        patience?.start(after: Self.patience)
+        flushTimer?.start(after: Self.flushTimeout)
         outputs.finish { mailbox.post(.linesWritten) }
     }
 
-    /// An output takes nothing, so its thread is left to the end of the process.
+    /// An output takes nothing, so its thread is left until the process ends.
     private func abandon() {
         let missing = outputs.missingEndRecords
         guard missing > 0 else { return }
@@ -272,14 +272,14 @@ package final class Supervisor {
     private func close() {
         admin?.stop()
         for event in mailbox?.close() ?? [] {
-            if case .reload(let answer) = event { answer(Self.refusal(.stopping, standing)) }
+            if case .reload(let answer) = event { answer(Self.refusal(.stopping, status)) }
             if case .shutdown(let answer) = event { answer(true) }
         }
         watch?.close()
         manager.close()
         upgrade?.close()
-        arrival?.close()
-        patience?.close()
+        receiver?.close()
+        flushTimer?.close()
         for signal in signals { signal.close() }
         signals = []
     }

@@ -2,10 +2,9 @@ import ArgumentParser
 import Client
 import Configuration
 import Glibc
-import Sockets
 import Terminal
 
-/// The options that every command has which talks to a running tapline.
+/// The options of every command that connects to a running tapline.
 struct AdminOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -28,7 +27,7 @@ struct AdminOptions: ParsableArguments {
     @Flag(help: "Print the admin API's own objects, one a line.")
     var json = false
 
-    /// A client for the tapline that the options mean.
+    /// A client of the tapline that the options name.
     func client() throws -> AdminClient {
         AdminClient(
             target: try AdminTarget.find(

@@ -23,7 +23,7 @@ struct Check: ParsableCommand {
             Self.summary(of: configuration, path: path, includedFiles: text.includedPaths?.files.count))
     }
 
-    /// What a good configuration comes down to; `includedFiles`: how many it includes, nil where it says nothing of any.
+    /// A summary of a valid configuration. `includedFiles`: the number of included files, nil without `include`.
     static func summary(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> String {
         let included = includedFiles.map { " and \(Quantity.number(UInt64($0), "included file"))" } ?? ""
         let relays = Quantity.number(UInt64(configuration.relays.count), "relay")

@@ -1,8 +1,7 @@
 import ArgumentParser
 import Client
-import Sockets
 
-/// `tapline connections`: what is open, or what has ended lately.
+/// `tapline connections`: open connections, or those that ended recently.
 struct Connections: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the connections of a running tapline.",

@@ -3,7 +3,7 @@ import Configuration
 import Daemon
 import Terminal
 
-/// `tapline demo`: see it work with nothing else installed.
+/// `tapline demo`: a conversation through a relay, without other programs.
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "See it work: an echo upstream, a relay in front of it, a conversation.",

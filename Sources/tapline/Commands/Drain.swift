@@ -1,7 +1,7 @@
 import ArgumentParser
 import Client
 
-/// `tapline drain`: ends a running tapline in order.
+/// `tapline drain`: a running tapline stops accepting, finishes and ends.
 struct Drain: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Have a running tapline accept no more, let what is open finish, and end.",

@@ -1,10 +1,8 @@
 import ArgumentParser
 import Client
-import Configuration
-import Terminal
 import Text
 
-/// The options of a command that may wait for the end of a running tapline.
+/// The options of the commands that can wait for the end of a running tapline.
 struct EndWaitOptions: ParsableArguments {
     @Flag(help: "Wait until it has ended.")
     var wait = false
@@ -20,7 +18,7 @@ struct EndWaitOptions: ParsableArguments {
         if timeout != nil, !wait { throw ValidationError("--timeout is how long --wait waits; say --wait too") }
     }
 
-    /// Asks a tapline to end, says what it answered, and waits for its end where that is wished.
+    /// Requests the end of a tapline, prints the answer, and waits for its end with `--wait`.
     func end(_ options: AdminOptions, by path: String, words: (JSONValue) -> String) throws {
         let client = try options.client()
         let output = ClientOutput()

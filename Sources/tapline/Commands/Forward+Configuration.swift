@@ -1,11 +1,10 @@
 import ArgumentParser
 import Configuration
 import Recorder
-import Sockets
 import Terminal
 
 extension Forward {
-    /// What the options ask for, as a configuration.
+    /// The options as a configuration.
     func relayConfiguration() throws -> Configuration {
         let isOutputTaken = view != nil || record != nil
         let access: LogSettings.Access = quiet ? .off : isOutputTaken ? .standardError : .standardOutput
@@ -15,13 +14,13 @@ extension Forward {
             workers: workers, shutdown: .forward, relays: try relays())
     }
 
-    /// Where everything is recorded to, if that is one place.
+    /// The one recording of all connections; nil where `--record` is a folder.
     var recordingTarget: RecordingTarget? {
         guard let record, !record.hasSuffix("/") else { return nil }
         return record == "-" ? .standardOutput : .file(record)
     }
 
-    /// The recording of each relay by itself, in a folder. A person ends it: nothing is taken away meanwhile.
+    /// A recording for each relay in the folder of `--record`. Rotation is off, since a person ends it.
     private func recordSettings() throws -> RecordSettings? {
         guard let record, record.hasSuffix("/") else { return nil }
         let directory = record.hasPrefix("/") ? record : workingDirectory() + "/" + record

@@ -80,7 +80,7 @@ struct Forward: ParsableCommand {
     @Flag(help: "Say nothing but errors, and write no end records.")
     var quiet = false
 
-    /// The relays of the SPECs, checked while the command line is parsed: a bad one is a usage error.
+    /// Checks the relays of the SPECs while the command line is parsed: a wrong SPEC is a usage error.
     func validate() throws {
         _ = try relays()
         let descriptor = record.flatMap { $0 == "-" ? STDOUT_FILENO : OutputFile.descriptor(namedBy: $0) }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Client
 import Terminal
-import Text
 
 /// `tapline kill`: resets connections.
 struct Kill: ParsableCommand {
@@ -22,7 +21,7 @@ struct Kill: ParsableCommand {
         let output = ClientOutput()
         var refusals: [String] = []
         for id in ids {
-            // What it was cannot be asked for afterwards in one step: it is known before.
+            // Fetched before the kill: afterwards it would describe an ended connection.
             let connection = try? client.json(.get, "/v1/connections/\(id)")
             let answer = try client.ask(.delete, "/v1/connections/\(id)")
             switch answer.status {

@@ -6,7 +6,7 @@ import Sockets
 import Terminal
 import Text
 
-// Values of options: the types of other modules that argument-parser reads, and the parsers of those that say what is wrong.
+// Values of options: conformances for types of other modules, and parsers with error messages.
 
 extension ShowFormat: ExpressibleByArgument {}
 extension TailFormat: ExpressibleByArgument {}

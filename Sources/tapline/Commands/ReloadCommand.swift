@@ -1,9 +1,8 @@
 import ArgumentParser
 import Client
-import Sockets
 import Terminal
 
-/// `tapline reload`: puts a changed configuration in force.
+/// `tapline reload`: reloads the configuration of a running tapline.
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
@@ -13,15 +12,15 @@ struct ReloadCommand: ParsableCommand {
             path:line:column: message on standard error, and the exit status is 78.
             """)
 
-    /// Names may have to be looked up, and listeners bound.
-    private static let patience: Int64 = 60_000
+    /// A reload may look up names and bind listeners.
+    private static let timeout: Int64 = 60_000
 
     @OptionGroup var options: AdminOptions
 
     func run() throws {
         let client = try options.client()
         let output = ClientOutput()
-        let answer = try client.ask(.post, "/v1/reload", deadline: Self.patience)
+        let answer = try client.ask(.post, "/v1/reload", deadline: Self.timeout)
         guard answer.status < 400 else {
             if options.json, answer.status == 422 {
                 try output.write(json: [try answer.json()])

@@ -1,10 +1,9 @@
 import ArgumentParser
 import Configuration
 import Daemon
-import Sockets
 import Terminal
 
-/// `tapline run`: relays as configured.
+/// `tapline run`: relays with a configuration file.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Relay as configured.",

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Recording
 import Show
 import Sockets
 

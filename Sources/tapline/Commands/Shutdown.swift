@@ -1,9 +1,8 @@
 import ArgumentParser
 import Client
-import Terminal
 import Text
 
-/// `tapline shutdown`: does to a running tapline what SIGTERM does.
+/// `tapline shutdown`: the same as SIGTERM, for a running tapline.
 struct Shutdown: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "End a running tapline as SIGTERM does; a second time at once.",

@@ -1,8 +1,7 @@
 import ArgumentParser
 import Client
-import Text
 
-/// `tapline status`: a running tapline on one screen.
+/// `tapline status`: a running tapline's state on one screen.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show how a running tapline does, on one screen.",

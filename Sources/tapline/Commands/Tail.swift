@@ -1,6 +1,5 @@
 import ArgumentParser
 import Client
-import Sockets
 import Terminal
 
 /// `tapline tail`: live traffic.

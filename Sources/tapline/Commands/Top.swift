@@ -3,7 +3,7 @@ import Client
 import Sockets
 import Terminal
 
-/// `tapline top`: a running tapline, live on the whole terminal.
+/// `tapline top`: a running tapline's state, updated on the whole terminal.
 struct Top: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch a running tapline: rates, relays and connections, live.",
@@ -16,7 +16,7 @@ struct Top: ParsableCommand {
 
     func run() throws {
         let client = try options.client()
-        // Before the screen is taken: what keeps it from starting stands in the terminal afterwards.
+        // Before the alternate screen: an error message stays on the terminal.
         let status = try client.json(.get, "/v1/status")
         let isForPerson = ClientOutput.isTerminal && !options.json && ProcessEnvironment.value("TERM") != "dumb"
         if isForPerson, let mode = TerminalMode() {

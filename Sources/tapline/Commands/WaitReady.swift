@@ -1,7 +1,5 @@
 import ArgumentParser
 import Client
-import Configuration
-import Terminal
 import Text
 
 /// `tapline wait-ready`: waits until a tapline accepts clients.

@@ -2,7 +2,7 @@ import ArgumentParser
 import Client
 import Terminal
 
-/// `tapline why`: the story of a connection.
+/// `tapline why`: what happened to a connection.
 struct Why: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Tell what happens, or what happened, to a connection.",

@@ -3,10 +3,10 @@ import EventLoop
 import Relay
 import Sockets
 
-/// The demo beside its relay: runs the conversation, waits for its record, and explains it. On the main thread.
+/// Runs the conversation beside the relay, waits for its end record, and explains it. On the main thread.
 final class DemoGuest {
-    /// How long the conversation and its record may take, in milliseconds.
-    private static let patience: UInt64 = 10_000
+    /// The bound for the conversation and its record, in milliseconds.
+    private static let timeout: UInt64 = 10_000
 
     private let upstream: SocketAddress
     private let isOnce: Bool
@@ -15,7 +15,7 @@ final class DemoGuest {
     private var deadline: Timer?
     private var client: SocketAddress?
     private var isDone = false
-    /// Why the conversation failed; nil when it went well.
+    /// Why the conversation failed; nil on success.
     private(set) var failure: String?
 
     /// For a relay in front of the upstream. `isOnce`: end after the conversation.
@@ -24,7 +24,7 @@ final class DemoGuest {
         self.isOnce = isOnce
     }
 
-    /// What the supervisor calls.
+    /// The supervisor's hooks.
     var hooks: Guest {
         Guest(
             started: { [self] in try start($0) }, ended: { [self] in ended($0) }, stopping: { [self] in stop() })
@@ -34,10 +34,10 @@ final class DemoGuest {
 
     private func start(_ supervisor: Supervisor) throws {
         self.supervisor = supervisor
-        supervisor.tell(DemoText.introduction(relay: relayAddresses, upstream: upstream))
+        supervisor.write(DemoText.introduction(relay: relayAddresses, upstream: upstream))
         let deadline = Timer(loop: supervisor.loop) { [unowned self] in fail("it took too long") }
         self.deadline = deadline
-        deadline.start(after: Self.patience)
+        deadline.start(after: Self.timeout)
         conversation = try DemoConversation(
             loop: supervisor.loop, port: relayAddresses.first?.port ?? 0
         ) { [unowned self] in took($0) }
@@ -48,13 +48,13 @@ final class DemoGuest {
         case .failed(let reason): fail(reason)
         case .connected(let local, _):
             client = local
-            supervisor?.tell(DemoText.step(step))
+            supervisor?.write(DemoText.step(step))
         case .received:
-            supervisor?.tell(DemoText.step(step))
-            // Said before it is done: once it is closed, its record may come at any moment.
-            supervisor?.tell(DemoText.step(.closed))
+            supervisor?.write(DemoText.step(step))
+            // Printed before the close: after it, the record may arrive at any moment.
+            supervisor?.write(DemoText.step(.closed))
         case .closed: break
-        case .found, .sent: supervisor?.tell(DemoText.step(step))
+        case .found, .sent: supervisor?.write(DemoText.step(step))
         }
     }
 
@@ -66,11 +66,11 @@ final class DemoGuest {
         }
         isDone = true
         deadline?.stop()
-        supervisor?.tell(DemoText.explanation(of: record))
+        supervisor?.write(DemoText.explanation(of: record))
         if isOnce {
             supervisor?.stop()
         } else {
-            supervisor?.tell(DemoText.invitation(relay: relayAddresses))
+            supervisor?.write(DemoText.invitation(relay: relayAddresses))
         }
     }
 

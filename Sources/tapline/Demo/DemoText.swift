@@ -1,7 +1,7 @@
 import Relay
 import Sockets
 
-/// What the demo says, as text without effects.
+/// The demo's text. Pure.
 enum DemoText {
     /// Before the first step.
     static func introduction(relay: [SocketAddress], upstream: SocketAddress) -> String {
@@ -15,7 +15,7 @@ enum DemoText {
         """
     }
 
-    /// What happened in a step.
+    /// One step.
     static func step(_ step: DemoConversation.Step) -> String {
         let said = "\"\(DemoConversation.greeting)\" (\(DemoConversation.greeting.utf8.count) bytes)"
         return switch step {
@@ -37,7 +37,7 @@ enum DemoText {
         }
     }
 
-    /// What the record of the conversation says.
+    /// An explanation of the conversation's record.
     static func explanation(of record: ConnectionRecord) -> String {
         """
 
@@ -51,7 +51,7 @@ enum DemoText {
         """
     }
 
-    /// What to do next.
+    /// What to try next.
     static func invitation(relay: [SocketAddress]) -> String {
         let port = relay.first?.port ?? 0
         return """

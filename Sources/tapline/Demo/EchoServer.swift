@@ -1,12 +1,11 @@
 import EventLoop
-import Glibc
 import Sockets
 
-/// An upstream that sends back whatever it receives, on a free port of 127.0.0.1 and a thread of its own.
+/// An echo server on a free port of 127.0.0.1, with its own thread.
 ///
-/// For the demo: it holds at most 64 KiB a connection, and stops reading while its client does not.
+/// It buffers at most 64 KiB per connection, and stops reading while the client does not read.
 final class EchoServer: Sendable {
-    /// Where it listens.
+    /// Its listening address.
     let address: SocketAddress
     private let thread: LoopThread
     private let mailbox: Mailbox<Void>
@@ -16,7 +15,7 @@ final class EchoServer: Sendable {
         let address: SocketAddress
     }
 
-    /// Starts to listen. Throws a `SystemError` when the system has no port.
+    /// Starts listening. Throws a `SystemError`.
     init() throws {
         let (thread, ready) = try LoopThread.start(name: "echo upstream") { loop in
             let listener = try EchoListener(loop: loop)
@@ -36,7 +35,7 @@ final class EchoServer: Sendable {
     }
 }
 
-/// The listening socket of the echo, and its connections.
+/// The listening socket and its connections.
 private final class EchoListener: Poll {
     let address: SocketAddress
     var mailbox: Mailbox<Void>?
@@ -70,7 +69,7 @@ private final class EchoListener: Poll {
             }
         case .nobody: break
         case .failed:
-            // Mostly out of descriptors: asking again at once would spin, the next end makes room.
+            // Mostly EMFILE: accepting again at once would spin, and the end of a connection frees a descriptor.
             rest()
         }
     }
@@ -84,12 +83,12 @@ private final class EchoListener: Poll {
     }
 }
 
-/// One connection of the echo.
+/// One connection.
 private final class EchoConnection: Poll {
     var ended: (() -> Void)?
     private let socket: Socket
     private let buffer = ByteBuffer(capacity: 64 * 1024)
-    /// What was received and not sent back yet: the range of the buffer.
+    /// The range of the buffer that was received and not yet sent back.
     private var held = 0..<0
     private var hasPeerEnded = false
 

@@ -7,7 +7,7 @@ import Testing
 struct ProgramPathTests {
     private var own: String { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "" }
 
-    /// A link is what an upgrade moves: it stays.
+    /// An upgrade moves a link, so it stays in the path.
     @Test func link_staysUnresolved_alsoWhereItIsFoundInThePath() async throws {
         try await TemporaryFolder.run { folder in
             try Files.link("\(folder)/tapline", to: own)
@@ -16,7 +16,7 @@ struct ProgramPathTests {
         }
     }
 
-    /// The first word is whatever the starter liked.
+    /// The first word of a command line may be anything.
     @Test func otherProgramOfThatName_isNotIt() async throws {
         #expect(ProgramPath.find("sh", path: "/bin:/usr/bin")?.path == own)
         #expect(ProgramPath.find("/bin/sh", path: "")?.path == own)

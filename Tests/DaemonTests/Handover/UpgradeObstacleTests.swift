@@ -6,7 +6,7 @@ import Testing
 
 @testable import Daemon
 
-/// Settings with which no other process can take the place of this one.
+/// Settings that prevent another process from taking over.
 @Suite struct UpgradeObstacleTests {
     @Test(arguments: [
         ("/dev/fd/3", 3), ("/proc/self/fd/17", 17), ("/dev/fd/2", nil), ("/dev/stdout", nil), ("/var/log/tapline", nil),

@@ -5,18 +5,18 @@ import Testing
 struct UpgradeSequenceTests {
     @Test(
         arguments: [
-            ([.asked, .copied, .ready, .ended], [.copy, .start, .handOver, .mourn], .over),
+            ([.asked, .copied, .ready, .ended], [.copy, .start, .handOver, .reportEnd], .over),
             ([.asked, .copied, .ended, .asked], [.copy, .start, .goOn, .copy], .copying),
             ([.asked, .failed, .copied], [.copy, .goOn, .none], .idle),
             ([.asked, .copied, .failed], [.copy, .start, .goOn], .idle),
             ([.asked, .asked, .copied, .asked], [.copy, .refuse, .start, .refuse], .starting),
             ([.asked, .late, .copied], [.copy, .goOn, .none], .idle),
-            // Too late is too late: it is told to end already.
+            // Ready too late: it was terminated already.
             (
                 [.asked, .copied, .late, .ready, .asked, .late, .ended],
-                [.copy, .start, .dismiss, .none, .refuse, .kill, .none], .idle
+                [.copy, .start, .terminate, .none, .refuse, .kill, .none], .idle
             ),
-            ([.asked, .copied, .stopping, .ready, .late], [.copy, .start, .stopBoth, .none, .kill], .dismissed),
+            ([.asked, .copied, .stopping, .ready, .late], [.copy, .start, .stopBoth, .none, .kill], .terminating),
             ([.asked, .stopping, .copied], [.copy, .none, .none], .idle),
             (
                 [.asked, .copied, .ready, .late, .stopping, .asked],
@@ -31,7 +31,7 @@ struct UpgradeSequenceTests {
         #expect(sequence.state == state)
     }
 
-    /// The other process may have read the configuration: nothing changes it until that is decided.
+    /// The other process may have read the configuration, so it must not change until the upgrade is decided.
     @Test func configuration_isHeldWhileAnotherProcessStarts() {
         var sequence = UpgradeSequence()
         #expect(!sequence.isUnderWay)

@@ -25,7 +25,7 @@ import Testing
                 let outputs = try Outputs(LogSettings(level: .error, access: .file(files[0])), view: nil)
                 let writers = try (0..<3).map { thread in
                     try Background("writer") {
-                        for number in 0..<10_000 { outputs.tell("\(thread):\(number)\n") }
+                        for number in 0..<10_000 { outputs.write("\(thread):\(number)\n") }
                     }
                 }
                 var turn = 0
@@ -50,13 +50,14 @@ import Testing
             try await TemporaryFolder.run { folder in
                 let path = "\(folder)/access.log"
                 let outputs = try Outputs(LogSettings(access: .file(path)), view: nil)
-                outputs.tell("one\n")
+                outputs.write("one\n")
                 try change(outputs, to: LogSettings(access: .off))
-                outputs.tell("two\n")
+                outputs.write("two\n")
                 try change(outputs, to: LogSettings(access: .file(path)))
-                outputs.tell("three\n")
+                outputs.write("three\n")
                 try finish(outputs)
-                // Each output has a thread of its own, and the later one waits for nobody: which line is first is open.
+                // Each output has its own thread, and the later one does not wait for the earlier: either line may be
+                // first.
                 #expect(["one\nthree\n", "three\none\n"].contains(Files.read(path)))
             }
         }
@@ -67,7 +68,7 @@ import Testing
             try await TemporaryFolder.run { folder in
                 let outputs = try Outputs(LogSettings(access: .file("\(folder)/a")), view: nil)
                 outputs.discard(try outputs.prepare(LogSettings(access: .file("\(folder)/b")), reopening: false))
-                outputs.tell("one\n")
+                outputs.write("one\n")
                 try finish(outputs)
                 #expect(Files.read("\(folder)/a") == "one\n")
                 #expect(Files.read("\(folder)/b") == "")
@@ -75,16 +76,16 @@ import Testing
         }
     }
 
-    /// The old output's thread is stuck in the middle of a line; the new one does not wait for it.
+    /// The old output's thread is blocked within a line; the new one does not wait for it.
     @Test func anOutputThatTakesNothing_doesNotHoldTheNextOneUp() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
                 let fifo = try TemporaryFIFO()
                 let line = String(repeating: "x", count: 200_000) + "\n"
                 let outputs = try Outputs(LogSettings(access: .file(fifo.path)), view: nil)
-                outputs.tell(line)
+                outputs.write(line)
                 try change(outputs, to: LogSettings(access: .file("\(folder)/a")))
-                outputs.tell("one\n")
+                outputs.write("one\n")
                 try Deadline.poll("the new file has the line") { Files.read("\(folder)/a") == "one\n" }
                 #expect(outputs.missingEndRecords == 1)
                 #expect(fifo.read(count: line.utf8.count) == line)

@@ -6,9 +6,9 @@ import Testing
 
 @testable import Daemon
 
-/// Changes that no watch of the file's directory sees. As root also a mount: EndToEnd.MountedFileTests.
+/// Changes that no watch of the directory reports. EndToEnd.MountedFileTests has the mount, which needs root.
 @Suite struct ConfigurationPollTests {
-    /// Watches `conf/a.yaml`, whose directory reports nothing, and turns until it was looked at.
+    /// Watches `conf/a.yaml`, whose directory reports nothing, and turns the loop until `look` was called.
     private func watch(
         _ body: (LoopHarness, _ path: String, _ expect: (String?) throws -> Void) throws -> Void
     ) async throws {
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// Two writes, so that the second one starts from a state that the poll has seen.
+    /// Two writes, so that the second one starts from a state that the poll has read.
     @Test func aFileWrittenByItsOtherName_isLookedAt() async throws {
         try await watch { _, path, expect in
             let folder = String(path.dropLast("/conf/a.yaml".count))
@@ -82,7 +82,7 @@ import Testing
             try Files.makeDirectory("\(root)/conf/conf.d")
             let path = "\(root)/conf/a.yaml"
             try Files.write("include: conf.d\n", to: path)
-            // More than are read at once, so that each has its turn.
+            // More than are read in one period, so that several periods are needed.
             for number in 1...(ConfigurationPoll.mostReadAtOnce + 6) {
                 try Files.write("one", to: "\(root)/conf/conf.d/\(number).yaml")
             }
@@ -114,20 +114,20 @@ import Testing
             try Files.write("one", to: "\(folder)/a.yaml")
             // Alone in the process, so that every thread of that name is this test's.
             try await LoopHarness.run { harness in
-                // Those of earlier tests end by themselves.
+                // Threads of earlier tests end by themselves.
                 try harness.turn(until: "no other thread of that name") { (try? threads()) == 0 }
                 let poll = try ConfigurationPoll(loop: harness.loop, period: 1) {}
                 poll.compare(["\(folder)/a.yaml"])
                 #expect(try threads() == 1)
                 poll.close()
                 poll.close()
-                // One that is in the middle of a comparison is not waited for, and ends by itself.
+                // A thread in the middle of a comparison is not joined, and ends by itself.
                 try harness.turn(until: "the thread to end") { (try? threads()) == 0 }
             }
         }
     }
 
-    /// The threads of that name: others may come and go.
+    /// The number of threads with that name; others may come and go.
     private func threads() throws -> Int {
         let folder = try #require(opendir("/proc/self/task"))
         defer { closedir(folder) }

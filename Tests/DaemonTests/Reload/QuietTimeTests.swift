@@ -5,15 +5,15 @@ import Testing
 @Suite struct QuietTimeTests {
     @Test(
         arguments: [
-            // changes at these times, looks at these
+            // times of changes, times of reads
             ([], []),
             ([1000], [1200]),
             ([1000, 1050, 1100], [1300]),
             ([1000, 1199, 1398], [1598]),
             ([1000, 1500], [1200, 1700]),
-            // Without a pause it is looked at after 800 ms, and then the count begins anew.
+            // Without a pause the file is read after 800 ms, and the count starts again.
             ([1000, 1190, 1380, 1570, 1760, 1790, 1799, 1900], [1800, 2100]),
-            // A change at the bound is seen by the look that comes at once.
+            // A change at the bound is covered by the read that follows at once.
             ([1000, 1190, 1380, 1570, 1760, 1800], [1800, 2000]),
         ] as [([UInt64], [UInt64])])
     func looks_comeAfterAPause_orAtTheBound(_ changes: [UInt64], _ looks: [UInt64]) {

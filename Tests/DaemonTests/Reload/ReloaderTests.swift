@@ -9,18 +9,18 @@ import Testing
 @testable import Daemon
 
 @Suite struct ReloaderTests {
-    /// A reloader of a file, and what it asked of the data plane.
+    /// A reloader of a file, with stand-ins for the data plane.
     private final class Bench {
         let folder: String
         var path: String { "\(folder)/t.yaml" }
         var accessLog: String { "\(folder)/access.log" }
         let log = LogCapture()
         let outputs: Outputs
-        let standing: Standing
+        let status: Standing
         var applied: [Configuration] = []
         var generations: [Int] = []
         var drains: [Duration] = []
-        /// What the data plane says to the next configuration.
+        /// The data plane's error for the next configuration.
         var refusal: SystemError?
         private(set) var reloader: Reloader!
         private var isEnded = false
@@ -31,10 +31,10 @@ import Testing
             let text = try ConfigurationText(reading: "\(folder)/t.yaml", environment: environment)
             let configuration = try Configuration.parse(text, environment: environment).configuration
             outputs = try Outputs(configuration.log, view: nil)
-            standing = Standing(version: "1", path: text.path, directory: folder, configuration: configuration)
+            status = Standing(version: "1", path: text.path, directory: folder, configuration: configuration)
             reloader = Reloader(
                 Reloader.Origin(text: text, environment: environment), running: configuration, outputs: outputs,
-                admin: nil, standing: standing, journal: Journal(), logger: log.logger
+                admin: nil, status: status, journal: Journal(), logger: log.logger
             ) { [unowned self] (configuration, _, _) throws(SystemError) in
                 if let refusal { throw refusal }
                 return Reloader.PreparedRelays(
@@ -48,7 +48,7 @@ import Testing
             }
         }
 
-        /// Writes another text, and asks for a reload.
+        /// Writes another text, and requests a reload.
         func reload(_ text: String, _ source: ReloadSource = .api) throws -> ReloadOutcome {
             try Files.replace(path, with: text)
             return reloader.reload(source)
@@ -105,8 +105,8 @@ import Testing
                 return
             }
             #expect(difference.changed.map(\.relay) == ["web"])
-            // Not as a key path: the standard library's copy of one through an optional overlaps itself, to the address
-            // sanitizer.
+            // Not a key path: the standard library's copy of one through an optional overlaps itself, which the address
+            // sanitizer reports.
             #expect(bench.applied.map { $0.relays.first?.timeouts.idle } == [.seconds(600)])
             #expect(bench.generations == [2])
             #expect(bench.drains == [.seconds(3)])
@@ -129,7 +129,7 @@ import Testing
             #expect(bench.applied.isEmpty)
             #expect(bench.reloader.generation == 1)
             #expect(bench.log.all.count == 3)
-            #expect(bench.standing.now.unchanged == 3)
+            #expect(bench.status.now.unchanged == 3)
         }
     }
 
@@ -158,8 +158,8 @@ import Testing
                     "error reload rejected, generation 1 stays in force:", "\(bench.path):2:1: unknown key `shutdow`",
                     "\(bench.path):7:23: `idle`", "source=file"))
             #expect(try bench.reload(Self.file("5s")).word == "applied")
-            let figures = bench.standing.now
-            #expect(figures.rejected == 1 && figures.applied == 1 && figures.generation == 2)
+            let published = bench.status.now
+            #expect(published.rejected == 1 && published.applied == 1 && published.generation == 2)
         }
     }
 
@@ -184,18 +184,18 @@ import Testing
             #expect(bench.lastLine.contains("\(bench.path):10:23: cannot listen on 127.0.0.1:9 for relay two: "))
             #expect(bench.reloader.generation == 1)
             #expect(bench.reloader.running.relays.count == 1)
-            // The log's new file was made ready, and is not used.
-            bench.outputs.tell("nowhere\n")
+            // The log's new file was prepared, and is not used.
+            bench.outputs.write("nowhere\n")
             bench.refusal = nil
-            // The text is the same; whoever asks again gets it applied.
+            // The text is unchanged; another request applies it.
             #expect(bench.reloader.reload(.api).word == "applied")
-            bench.outputs.tell("there\n")
+            bench.outputs.write("there\n")
             try bench.end()
             #expect(Files.read(bench.accessLog) == "there\n")
         }
     }
 
-    /// The subject of an error decides, and not its words.
+    /// The subject of an error decides, not its words.
     @Test(
         arguments: [
             (.file("/log"), ":1:16"), (.file("/other"), ""), (.admin, ":2:18"),
@@ -218,9 +218,9 @@ import Testing
                 """
             try Files.write(text, to: path)
             let read = try ConfigurationText(reading: path, environment: [:])
-            let (configuration, places) = try Configuration.parse(read, environment: [:])
+            let (configuration, locations) = try Configuration.parse(read, environment: [:])
             let error = SystemError("listen on 127.0.0.1:9 for relay two", Errno(EADDRINUSE), subject: subject)
-            #expect(places.problem(error, in: configuration).description == "\(path)\(place): \(error)")
+            #expect(locations.problem(error, in: configuration).description == "\(path)\(place): \(error)")
         }
     }
 
@@ -262,13 +262,13 @@ import Testing
             try Files.write(Self.file("5"), to: bench.path)
             bench.reloader.look()
             #expect(bench.lastLine.hasPrefix("error reload rejected"))
-            // Read, rejected and said: not again.
+            // Read, rejected and reported; not repeated.
             bench.reloader.look()
             #expect(bench.lastLine.hasPrefix("debug \(bench.path) was touched"))
             try Files.write(Self.file("5s"), to: bench.path)
             bench.reloader.look()
             #expect(bench.lastLine.hasPrefix("notice reloaded"))
-            #expect(bench.standing.now.rejected == 1)
+            #expect(bench.status.now.rejected == 1)
         }
     }
 
@@ -277,7 +277,7 @@ import Testing
             try Files.remove(bench.path)
             for _ in 0..<3 { bench.reloader.look() }
             #expect(bench.log.all == ["warning \(bench.path) is gone; generation 1 stays in force"])
-            // Somebody who asks gets an answer all the same.
+            // A request is answered all the same.
             #expect(bench.reloader.reload(.api).word == "rejected")
             #expect(bench.lastLine.contains("\(bench.path): cannot be read: No such file or directory"))
             try Files.write(Self.file("5s"), to: bench.path)
@@ -302,16 +302,16 @@ import Testing
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
                 let bench = try Bench(folder, Self.file(access: "\(folder)/access.log"))
-                bench.outputs.tell("one\n")
+                bench.outputs.write("one\n")
                 try Files.move(bench.accessLog, to: "\(folder)/access.log.1")
-                bench.outputs.tell("two\n")
+                bench.outputs.write("two\n")
                 #expect(bench.reloader.reload(.api).word == "unchanged")
-                bench.outputs.tell("three\n")
+                bench.outputs.write("three\n")
                 #expect(bench.reloader.reload(.signal).word == "unchanged")
-                bench.outputs.tell("four\n")
+                bench.outputs.write("four\n")
                 try Files.move(bench.accessLog, to: "\(folder)/access.log.2")
                 #expect(try bench.reload(Self.file("5s", access: bench.accessLog), .signal).word == "applied")
-                bench.outputs.tell("five\n")
+                bench.outputs.write("five\n")
                 try bench.end()
                 #expect(Files.read("\(folder)/access.log.1") == "one\ntwo\nthree\n")
                 #expect(Files.read("\(folder)/access.log.2") == "four\n")
@@ -328,7 +328,7 @@ import Testing
                 try Files.move("\(folder)/logs", to: "\(folder)/moved")
                 #expect(bench.reloader.reload(.signal).word == "unchanged")
                 #expect(bench.log.contains("error cannot open", "end records go on to the file that is open"))
-                bench.outputs.tell("one\n")
+                bench.outputs.write("one\n")
                 try bench.end()
                 #expect(Files.read("\(folder)/moved/access.log") == "one\n")
             }
@@ -337,7 +337,7 @@ import Testing
 }
 
 extension ReloadOutcome {
-    /// What it came to, in one word.
+    /// The outcome in one word.
     fileprivate var word: String {
         report(.api, generation: 1, milliseconds: 0).result.rawValue
     }

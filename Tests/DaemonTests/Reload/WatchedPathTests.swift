@@ -3,7 +3,7 @@ import Testing
 @testable import Daemon
 
 @Suite struct WatchedPathTests {
-    /// What stands where; everything else is missing.
+    /// The entries of a file system; all others are missing.
     private typealias System = [String: WatchedPath.Entry]
 
     private func entries(_ path: String, _ system: System) -> [String: Set<String>] {

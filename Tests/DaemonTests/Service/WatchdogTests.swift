@@ -9,7 +9,7 @@ import Testing
 
 @testable import Daemon
 
-/// The watchdog is fed while every loop turns, and not by one that hangs.
+/// The keep-alive is sent while every loop iterates, and not while one hangs.
 struct WatchdogTests {
     @Test(
         arguments: [
@@ -21,7 +21,7 @@ struct WatchdogTests {
         #expect(Watchdog.period(in: environment, process: 42) == period)
     }
 
-    /// A virtual machine that was moved may see the monotonic clock go back while an answer is awaited.
+    /// The monotonic clock of a migrated virtual machine may go back while an answer is pending.
     @Test func clockThatGoesBack_isNoSilence() async throws {
         try await LoopHarness.run { harness in
             let second: UInt64 = 1_000_000_000
@@ -31,11 +31,11 @@ struct WatchdogTests {
             let watchdog = try Watchdog(
                 loop: harness.loop, period: 15_000, logger: log.logger, ask: { asked += 1 }, alive: {},
                 ticks: { moments.removeFirst() })
-            watchdog.look()
-            watchdog.look()
-            watchdog.look()
+            watchdog.check()
+            watchdog.check()
+            watchdog.check()
             #expect(asked == 1 && log.all.isEmpty)
-            watchdog.look()
+            watchdog.check()
             #expect(log.all.contains { $0.contains("has not turned for 16000 ms") })
             watchdog.close()
         }
@@ -43,7 +43,7 @@ struct WatchdogTests {
 
     private enum Event: Sendable { case pulsed }
 
-    /// A worker hangs in what it is told by its end record, as one would in a defect. The others turn on.
+    /// A worker blocks in its observer's callback, as it would with a defect. The others continue.
     @Test func workerThatHangs_keepsItSilent_untilItTurnsAgain() async throws {
         try await Exclusive.run {
             let hang = Monitor(true)
@@ -83,14 +83,14 @@ struct WatchdogTests {
             client.close()
             _ = try hanging.wait(for: "a worker hangs") { $0 ? true : nil }
             try Deadline.poll("it complains") { log.all.contains { $0.contains("a worker's loop has not turned for") } }
-            // It may have complained of a machine that held all of them up, and an answer may still be on its way.
+            // It may have reported a machine that stopped all of them, and an answer may still be pending.
             var silent = 0
             try Deadline.poll("it is silent") {
                 silent = fed.withLock { $0 }
                 Deadline.letPass(.milliseconds(200))
                 return fed.withLock { $0 } == silent
             }
-            // Ten periods: what is fed by a timer alone would show.
+            // Ten periods: a keep-alive by the timer alone would show.
             Deadline.letPass(.milliseconds(200))
             #expect(fed.withLock { $0 } == silent)
 
@@ -105,7 +105,7 @@ struct WatchdogTests {
     }
 }
 
-/// What lives on the watchdog's loop. That loop's thread only.
+/// The watchdog and its loop. That loop's thread only.
 private final class WatchdogBench {
     var watchdog: Watchdog?
     var mailbox: Mailbox<Bool>?

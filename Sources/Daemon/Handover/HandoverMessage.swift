@@ -1,11 +1,11 @@
 import Sockets
 
-/// What a tapline writes to the one that it starts to take its place: which descriptor is what. A value.
+/// The message from a tapline to the process that takes over: the purpose of each inherited descriptor. A value.
 ///
-/// Lines of `ROLE fd=NUMBER key=value…`, in a file in memory. Both may be of different versions: roles and keys that one of
-/// them does not know are passed over.
-struct HandoverLetter: Hashable, Sendable {
-    /// What a listening socket serves.
+/// Lines of `ROLE fd=NUMBER key=value…` in a memory file. The two may be of different versions: unknown roles and keys
+/// are ignored.
+struct HandoverMessage: Hashable, Sendable {
+    /// The purpose of a listening socket.
     enum Role: String, Hashable, Sendable {
         case relay, admin
     }
@@ -14,24 +14,24 @@ struct HandoverLetter: Hashable, Sendable {
     struct Item: Hashable, Sendable {
         var role: Role
         var descriptor: Int32
-        /// The relay's name, or the name that the service manager knows it by; empty for the admin API.
+        /// The relay's name, or the service manager's name of the socket; empty for the admin API.
         var label = ""
-        /// The service manager has it open too.
+        /// Whether the service manager holds the socket, too.
         var isOfManager = false
-        /// The identity of a Unix socket's file that is to be removed in the end.
+        /// The identity of a Unix socket's file that must be removed at the end.
         var file: String?
     }
 
-    /// Which version of this letter it is.
+    /// The first line, with the version.
     private static let heading = "tapline-handover 1"
-    /// The longest letter that is read: a line has at most 160 bytes.
+    /// The longest message that is read: a line has at most 160 bytes.
     static let longest = 8 << 20
 
-    /// The descriptor that both talk over.
+    /// The channel's descriptor.
     var channel: Int32
     var items: [Item]
 
-    /// The letter as text.
+    /// The message as text.
     var text: String {
         var lines = [Self.heading, "channel fd=\(channel)"]
         for item in items {
@@ -44,13 +44,13 @@ struct HandoverLetter: Hashable, Sendable {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// A letter of these parts.
+    /// A message.
     init(channel: Int32, items: [Item]) {
         self.channel = channel
         self.items = items
     }
 
-    /// Reads a letter; nil where it is none.
+    /// Reads a message; nil where the text is none.
     init?(parsing text: String) {
         let lines = text.split(separator: "\n")
         guard lines.first.map(String.init) == Self.heading else { return nil }
@@ -78,10 +78,10 @@ struct HandoverLetter: Hashable, Sendable {
     }
 }
 
-extension HandoverLetter.Item {
-    /// A socket that goes along under this number.
-    init(_ role: HandoverLetter.Role, _ socket: HandedSocket, descriptor: Int32) {
-        // A name that the service manager gave may hold what would end the word; it is for messages only then.
+extension HandoverMessage.Item {
+    /// A socket that is inherited under this number.
+    init(_ role: HandoverMessage.Role, _ socket: HandedSocket, descriptor: Int32) {
+        // A service manager's name may contain spaces, which would end the word; the name is used in log messages only.
         let isWord = !socket.label.contains { $0.isWhitespace }
         self.init(
             role: role, descriptor: descriptor, label: isWord ? socket.label : "unknown",

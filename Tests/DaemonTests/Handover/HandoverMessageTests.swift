@@ -2,8 +2,8 @@ import Testing
 
 @testable import Daemon
 
-struct HandoverLetterTests {
-    private let letter = HandoverLetter(
+struct HandoverMessageTests {
+    private let message = HandoverMessage(
         channel: 7,
         items: [
             .init(role: .relay, descriptor: 3, label: "web"),
@@ -13,10 +13,10 @@ struct HandoverLetterTests {
         ])
 
     @Test func letter_isReadAsItWasWritten() {
-        #expect(HandoverLetter(parsing: letter.text) == letter)
+        #expect(HandoverMessage(parsing: message.text) == message)
     }
 
-    /// The other version may know more, or less.
+    /// The other process may have a newer or an older version.
     @Test func unknownWords_arePassedOver() {
         let text = """
             tapline-handover 1
@@ -28,12 +28,12 @@ struct HandoverLetterTests {
 
             """
         #expect(
-            HandoverLetter(parsing: text)
-                == HandoverLetter(channel: 7, items: [.init(role: .relay, descriptor: 3, label: "web")]))
+            HandoverMessage(parsing: text)
+                == HandoverMessage(channel: 7, items: [.init(role: .relay, descriptor: 3, label: "web")]))
     }
 
     @Test(arguments: ["", "tapline-handover 2\nchannel fd=7\n", "tapline-handover 1\nrelay fd=3\n", "\n\n"])
     func somethingElse_isNone(_ text: String) {
-        #expect(HandoverLetter(parsing: text) == nil)
+        #expect(HandoverMessage(parsing: text) == nil)
     }
 }

@@ -3,20 +3,21 @@ import Glibc
 import Logging
 import Sockets
 
-/// Takes the place of the process that started this one: says that it is ready, and waits until all is its own.
+/// Takes over from the process that started this one: reports that it is ready, and waits until the listening sockets
+/// are its own.
 ///
 /// On the main thread, from the moment that clients are accepted until the older process has ended.
-final class Arrival {
+final class UpgradeReceiver {
     private let predecessor: Int32
     private let logger: Logger
     private var channel: HandoverChannel?
     private let tookOver: () -> Void
     private let alone: () -> Void
-    /// Whether all is this process's own.
+    /// Whether this process owns all sockets and files.
     private(set) var hasTakenOver = false
 
-    /// `tookOver` is called once, when the older process accepts no more: the files of Unix sockets are ours from then
-    /// on. `alone` follows when that process has ended.
+    /// `tookOver` is called once, when the older process has stopped accepting: the files of Unix sockets belong to
+    /// this one from then on. `alone` follows when that process has ended.
     init(
         loop: EventLoop, _ predecessor: Inheritance.Predecessor, logger: Logger, tookOver: @escaping () -> Void,
         alone: @escaping () -> Void
@@ -26,15 +27,15 @@ final class Arrival {
         self.tookOver = tookOver
         self.alone = alone
         guard let socket = predecessor.channel.take() else { return }
-        channel = try HandoverChannel(loop: loop, socket: socket) { [unowned self] event in heard(event) }
+        channel = try HandoverChannel(loop: loop, socket: socket) { [unowned self] event in received(event) }
     }
 
-    /// Clients are accepted.
+    /// Reports that this process accepts clients.
     func ready() {
-        channel?.say(.ready)
+        channel?.send(.ready)
     }
 
-    private func heard(_ event: HandoverChannel.Event) {
+    private func received(_ event: HandoverChannel.Event) {
         switch event {
         case .word(.yours):
             takeOver("which lets its connections finish")
@@ -47,7 +48,7 @@ final class Arrival {
                     "process \(predecessor), which was here before, has ended",
                     metadata: ["predecessor": "\(predecessor)"])
             } else {
-                // It cannot have gone on: it keeps its end for as long as it lives.
+                // The older process keeps its end open while it lives, so it has ended.
                 takeOver("which has ended without a word")
             }
             alone()
@@ -64,7 +65,7 @@ final class Arrival {
         tookOver()
     }
 
-    /// Listens no more.
+    /// Closes the channel.
     func close() {
         channel?.end()
         channel = nil
