@@ -10,7 +10,7 @@ struct ConfigurationReader {
     /// The configuration and the positions of its parts. Mistakes are reported, and then the result must not be used.
     func configuration(
         _ root: YAMLNode, including included: IncludedFiles?
-    ) -> (configuration: Configuration, places: ConfigurationLocations)? {
+    ) -> (configuration: Configuration, locations: ConfigurationLocations)? {
         guard let fields = Fields<RootKey>(root, called: "a configuration", reading) else { return nil }
         let admin = fields[.admin].flatMap(admin)
         let drafts = relays(fields, including: included)

@@ -26,11 +26,11 @@ extension Configuration {
     /// Checks the text of a file. Also returns the positions of settings that the system may refuse.
     public static func parse(
         _ text: ConfigurationText, environment: [String: String]
-    ) throws(ConfigurationErrors) -> (configuration: Configuration, places: ConfigurationLocations) {
+    ) throws(ConfigurationErrors) -> (configuration: Configuration, locations: ConfigurationLocations) {
         let problems = Problems(path: text.path)
         guard isOfAllowedSize(text.bytes, problems) else { throw problems.errors ?? ConfigurationErrors([]) }
         let reading = Reading(problems: problems, environment: environment, directory: text.directory)
-        var result: (configuration: Configuration, places: ConfigurationLocations)?
+        var result: (configuration: Configuration, locations: ConfigurationLocations)?
         if let root = YAMLTree.read(text.bytes, problems), !root.isEmpty {
             result = ConfigurationReader(reading).configuration(root, including: text.included)
         } else if problems.errors == nil {

@@ -171,8 +171,8 @@ import Testing
         let files = ["conf.d/": "", "conf.d/a.yaml": file(relay("a", "8080"))]
         try await bench("include: conf.d\n", files) { bench throws in
             let text = try ConfigurationText(reading: "\(bench.folder)/t.yaml", environment: [:])
-            let places = try Configuration.parse(text, environment: [:]).places
-            let place = places.listener(.loopback(port: 8080), of: "a")
+            let locations = try Configuration.parse(text, environment: [:]).locations
+            let place = locations.listener(.loopback(port: 8080), of: "a")
             #expect(place?.path == "\(bench.folder)/conf.d/a.yaml" && place?.mark == Mark(line: 3, column: 13))
         }
     }

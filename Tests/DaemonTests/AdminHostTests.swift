@@ -29,7 +29,7 @@ struct AdminHostTests {
             let service = try RelayService.start(configuration, observer: Observer(), logger: log.logger)
             let services = AdminServices(
                 relays: service,
-                standing: Standing(version: "1", path: nil, directory: "/", configuration: configuration),
+                status: ProcessStatus(version: "1", path: nil, directory: "/", configuration: configuration),
                 journal: Journal(), drain: {}, shutdown: { true })
             let refusal = Monitor<Errno?>(Errno(EAGAIN))
             let server = AdminServer(services, logger: log.logger, refusal: { refusal.withLock { $0 } })

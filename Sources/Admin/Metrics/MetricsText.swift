@@ -11,7 +11,7 @@ struct MetricsInput: Sendable {
     /// The state of the relays' recordings.
     var recordings: [RecordingState]
     /// The state of the process.
-    var facts: Standing.Facts
+    var facts: ProcessStatus.Facts
     var version: String
     /// Its start, nanoseconds since 1970 UTC.
     var started: Int64

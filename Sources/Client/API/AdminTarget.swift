@@ -92,7 +92,7 @@ package struct AdminTarget: Hashable, Sendable {
         if let value = surroundings.variable(variable), !value.isEmpty {
             return (try parse(value, variable, surroundings), .environment, nil)
         }
-        let path = config ?? Configuration.defaultPath
+        let path = config ?? ConfigurationFile.defaultPath
         if config != nil || surroundings.canRead(path) {
             do {
                 let found = try Configuration.load(path: path, environment: surroundings.variables)

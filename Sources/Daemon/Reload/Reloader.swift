@@ -48,7 +48,7 @@ package final class Reloader {
     private let logger: Logger
     private let prepareRelays: PrepareRelays
     /// Where each reload is published.
-    private let status: Standing
+    private let status: ProcessStatus
     private let journal: Journal
     private let admin: AdminHost?
     private let manager: ServiceManager?
@@ -68,7 +68,7 @@ package final class Reloader {
 
     /// Starts with a configuration in force; every reload is reported to `status`, `journal` and the service manager.
     init(
-        _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, status: Standing,
+        _ origin: Origin, running: Configuration, outputs: Outputs, admin: AdminHost?, status: ProcessStatus,
         journal: Journal, logger: Logger, manager: ServiceManager? = nil, prepareRelays: @escaping PrepareRelays
     ) {
         path = origin.text.path
@@ -170,7 +170,7 @@ package final class Reloader {
 
     private func parse(
         _ text: ConfigurationText
-    ) throws(ReloadRejection) -> (Configuration, ConfigurationPlaces) {
+    ) throws(ReloadRejection) -> (Configuration, ConfigurationLocations) {
         do {
             return try Configuration.parse(text, environment: environment)
         } catch {
@@ -189,7 +189,7 @@ package final class Reloader {
     /// versa. When one part fails, those prepared before it are discarded.
     private func prepare(
         _ next: Configuration, _ difference: ConfigurationDifference, _ source: ReloadSource,
-        _ locations: ConfigurationPlaces
+        _ locations: ConfigurationLocations
     ) throws(ReloadRejection) -> Prepared {
         do throws(SystemError) {
             let change = try outputs.prepare(next.log, reopening: source == .signal)
@@ -248,7 +248,7 @@ package final class Reloader {
     }
 }
 
-extension ConfigurationPlaces {
+extension ConfigurationLocations {
     /// An operating-system error, with its place in the file where it has one.
     func problem(_ error: SystemError, in configuration: Configuration) -> ConfigurationProblem {
         let place = place(of: error, in: configuration)
@@ -256,7 +256,7 @@ extension ConfigurationPlaces {
     }
 
     /// The place of the error's subject: the access log, the admin API, or a relay's listener.
-    private func place(of error: SystemError, in configuration: Configuration) -> ConfigurationPlace? {
+    private func place(of error: SystemError, in configuration: Configuration) -> ConfigurationLocation? {
         switch error.subject {
         case .file(let path) where configuration.log.access == .file(path): return accessLog
         case .admin where configuration.admin != nil: return admin

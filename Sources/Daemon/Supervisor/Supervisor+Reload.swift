@@ -89,7 +89,7 @@ extension Supervisor {
     }
 
     /// The report of a refused reload.
-    static func refusal(_ rejection: ReloadRejection, _ status: Standing) -> ReloadReport {
+    static func refusal(_ rejection: ReloadRejection, _ status: ProcessStatus) -> ReloadReport {
         ReloadOutcome.rejected(rejection).report(.api, generation: status.now.generation, milliseconds: 0)
     }
 }

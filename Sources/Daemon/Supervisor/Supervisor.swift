@@ -34,7 +34,7 @@ package final class Supervisor {
     let outputs: Outputs
     let announcer: Announcer
     let guest: Guest?
-    let status: Standing
+    let status: ProcessStatus
     let journal = Journal()
     let manager: ServiceManager
     /// The program for an upgrade. It is determined before anyone can replace the file.
@@ -60,7 +60,7 @@ package final class Supervisor {
         outputs = try Outputs(plan.configuration.log, view: plan.view)
         announcer = Announcer(outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet)
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
-        status = Standing(
+        status = ProcessStatus(
             version: Version.number, path: plan.origin?.text.path,
             directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
         loop = try EventLoop()
@@ -128,7 +128,7 @@ package final class Supervisor {
     private func startAdmin(_ service: RelayService, _ mailbox: Mailbox<Event>) throws {
         guard guest == nil else { return }
         var services = AdminServices(
-            relays: service, standing: status, journal: journal, drain: { mailbox.post(.drain) },
+            relays: service, status: status, journal: journal, drain: { mailbox.post(.drain) },
             shutdown: {
                 await withCheckedContinuation { answer in
                     if !mailbox.post(.shutdown { answer.resume(returning: $0) }) { answer.resume(returning: true) }

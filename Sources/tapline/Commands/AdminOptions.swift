@@ -14,7 +14,7 @@ struct AdminOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The configuration to take the address from. Default: \(Configuration.defaultPath), if it can be read.",
+            "The configuration to take the address from. Default: \(ConfigurationFile.defaultPath), if it can be read.",
             valueName: "path"), completion: .file())
     var config: String?
 

@@ -19,7 +19,7 @@ struct Run: ParsableCommand {
             """)
 
     @Option(name: .customLong("config"), help: ArgumentHelp("The configuration file.", valueName: "path"))
-    var path = Configuration.defaultPath
+    var path = ConfigurationFile.defaultPath
 
     func run() throws {
         let inheritance = try Inheritance.take()

@@ -16,7 +16,7 @@ import Testing
         var accessLog: String { "\(folder)/access.log" }
         let log = LogCapture()
         let outputs: Outputs
-        let status: Standing
+        let status: ProcessStatus
         var applied: [Configuration] = []
         var generations: [Int] = []
         var drains: [Duration] = []
@@ -31,7 +31,7 @@ import Testing
             let text = try ConfigurationText(reading: "\(folder)/t.yaml", environment: environment)
             let configuration = try Configuration.parse(text, environment: environment).configuration
             outputs = try Outputs(configuration.log, view: nil)
-            status = Standing(version: "1", path: text.path, directory: folder, configuration: configuration)
+            status = ProcessStatus(version: "1", path: text.path, directory: folder, configuration: configuration)
             reloader = Reloader(
                 Reloader.Origin(text: text, environment: environment), running: configuration, outputs: outputs,
                 admin: nil, status: status, journal: Journal(), logger: log.logger

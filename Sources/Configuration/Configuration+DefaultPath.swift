@@ -1,4 +1,0 @@
-extension Configuration {
-    /// The configuration file where none is named.
-    public static let defaultPath = "/etc/tapline/tapline.yaml"
-}
