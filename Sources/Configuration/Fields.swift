@@ -1,3 +1,4 @@
+import Sockets
 import Text
 
 /// The context of reading one text. Confined to that call.
@@ -179,5 +180,14 @@ struct Field {
     func elements() -> [Field] {
         guard case .sequence(let nodes) = node.content else { return [self] }
         return nodes.map { Field(name: name, node: $0, keyMark: keyMark, reading: reading) }
+    }
+}
+
+extension Field {
+    /// Reads networks or single addresses.
+    func networks() -> [Network] {
+        elements().compactMap { element in
+            element.value { text throws(ValueError) in try Network(parsing: text) }
+        }
     }
 }

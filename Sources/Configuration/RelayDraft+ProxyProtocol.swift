@@ -53,15 +53,6 @@ extension RelayDraft {
     }
 }
 
-extension Field {
-    /// Reads networks or single addresses.
-    func networks() -> [Network] {
-        elements().compactMap { element in
-            element.value { text throws(ValueError) in try Network(parsing: text) }
-        }
-    }
-}
-
 extension Network {
     /// Parses a network or one address.
     public init(parsing text: String) throws(ValueError) {

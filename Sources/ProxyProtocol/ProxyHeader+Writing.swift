@@ -63,10 +63,6 @@ extension ProxyHeader.Endpoints {
 }
 
 extension SocketAddress {
-    fileprivate var isIPv6: Bool {
-        if case .ipv6 = self { true } else { false }
-    }
-
     fileprivate var mapped: SocketAddress {
         guard case .ipv4(let address, let port) = self else { return self }
         return .ipv6(IPv6Address(high: 0, low: 0xFFFF_0000_0000 | UInt64(address.bits)), port: port)

@@ -64,6 +64,7 @@ package final class ConnectionTap {
 
     /// The PROXY header has named the client. The recording begins.
     package func introduced(as origin: ConversationOrigin, acceptedTicks: UInt64) {
+        guard !isKnown else { return }
         self.origin = origin
         begin(at: acceptedTicks, isFromMiddle: false)
     }

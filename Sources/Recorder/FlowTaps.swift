@@ -13,7 +13,8 @@ package final class FlowTaps {
     private let recordings: [ConnectionTap]
     /// The recording if there is only one, for calls without reference counting.
     private let only: Unmanaged<ConnectionTap>?
-    /// The lane of the recording that must be complete, and its reservation.
+    /// The recording that must be whole, its producer, and its reservation.
+    private let whole: Unmanaged<ConnectionTap>?
     private let blockingLane: RingProducer?
     private let room: RingReservation?
     /// The largest number of bytes to move at once.
@@ -27,7 +28,9 @@ package final class FlowTaps {
         self.connection = connection
         self.recordings = recordings
         only = recordings.count == 1 ? .passUnretained(recordings[0]) : nil
-        blockingLane = recordings.lazy.map(\.lane).first { $0.room != nil }
+        let whole = recordings.first { $0.lane.room != nil }
+        self.whole = whole.map(Unmanaged.passUnretained)
+        blockingLane = whole?.lane
         room = blockingLane?.room
         mostAtOnce = room?.mostAtOnce ?? .max
     }
@@ -38,8 +41,11 @@ package final class FlowTaps {
         view != nil || recordings.contains { $0.needsBytes(of: direction, from: offset) }
     }
 
-    /// Whether the flows wait for room in a recording instead of dropping bytes from it.
-    package var mustBeWhole: Bool { room != nil }
+    /// Whether a flow waits for room in a recording instead of dropping bytes from it: up to the recording's limit.
+    @inline(__always)
+    package func mustBeWhole(of direction: Direction, from offset: UInt64) -> Bool {
+        whole?._withUnsafeGuaranteedRef { $0.needsBytes(of: direction, from: offset) } ?? false
+    }
 
     /// Reserves room for bytes of a flow, if a recording must be complete. If it fails, the recorder notifies the
     /// workers when there is room.

@@ -215,3 +215,15 @@ extension SocketAddress {
         }
     }
 }
+
+extension SocketAddress {
+    /// Whether it is an IPv6 address.
+    public var isIPv6: Bool {
+        if case .ipv6 = self { true } else { false }
+    }
+
+    /// Without the interface of a link-local address, which not both ends of a connection report.
+    public var withoutScope: SocketAddress {
+        if case .ipv6(let address, let port, _) = self { .ipv6(address, port: port) } else { self }
+    }
+}

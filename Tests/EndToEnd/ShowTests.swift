@@ -73,16 +73,16 @@ struct ShowTests {
             #expect(shown.errors == [])
             #expect(shown.output.count == 3)
             #expect(shown.output[0].hasPrefix("ID  TIME "))
-            #expect(
-                shown.output[1].contains(" 127.0.0.1:\(port) ")
-                    && shown.output[1].hasSuffix(" HTTP GET /nothing-here 404"))
+            // On a loaded machine the kernel may send segments again, which the summary counts.
+            let lines = shown.output.map { $0.replacing(#/ \([^()]* repeated\)$/#, with: "") }
+            #expect(lines[1].contains(" 127.0.0.1:\(port) ") && lines[1].hasSuffix(" HTTP GET /nothing-here 404"))
             // The server closes after its answer and curl when it has the whole of it: the capture knows who was first.
             let ends = try await scene.run(
                 "tshark", "-r", path, "-Y", "tcp.stream == 1 && tcp.flags.fin == 1", "-T", "fields", "-e", "tcp.srcport"
             )
             let end = ends.prefix { $0 != "\n" } == port ? "upstream_closed" : "client_closed"
             // How wide the column is depends on the other conversation.
-            #expect(shown.output[2].split(separator: " ").suffix(5) == [Substring(end), "HTTP", "GET", "/big", "200"])
+            #expect(lines[2].split(separator: " ").suffix(5) == [Substring(end), "HTTP", "GET", "/big", "200"])
             // The answer's head, an empty line, the file.
             let rest = try await shell(
                 "TAPLINE show \(path) --connection 2 --format raw --flow down | tail -c 3000000 | cmp - \(scene.path("big"))",

@@ -153,6 +153,9 @@ import Testing
             (.legFailed(.upstream, gone), .end(reset: true, .upstreamReset, gone), .ended),
             (.watchRefused(full), .end(reset: true, .internalError, full), .ended),
             (.decided(.connectTimeout), .end(reset: true, .connectTimeout, nil), .ended),
+            (.sourceEnded(.down), .end(reset: false, .upstreamClosed, nil), .ended),
+            (.sourceEnded(.up), .end(reset: false, .clientClosed, nil), .ended),
+            (.connectFailed(.connectUnreachable, nil), .end(reset: true, .connectUnreachable, nil), .ended),
         ] as [(Event, Action, ConnectionState.Phase)], [false, true])
     func event_whileGreeting(row: (Event, Action, ConnectionState.Phase), prepares: Bool) {
         var state = ConnectionState(prepares: prepares, greets: true)

@@ -205,36 +205,72 @@ import Testing
         }
     }
 
-    @Test func names_areBounded_andTheLongestUnusedLeaveFirst() async throws {
+    @Test func clientsNames_areBounded_andTheLongestUnusedLeaveFirst() async throws {
         try await alone { names, loop, answer in
-            for number in 0..<NameCache.mostNames {
-                #expect(names.answer(for: "\(number).test") == nil)
+            #expect(names.answer(for: "configured.test") == nil)
+            answer("configured.test", .success([Self.here]))
+            for number in 0..<NameCache.mostRequested {
+                #expect(names.answer(for: "\(number).test", from: .client) == nil)
                 answer("\(number).test", .success([Self.here]))
                 loop.advance(by: 1)
             }
-            #expect(names.count == NameCache.mostNames)
+            #expect(names.count == NameCache.mostRequested + 1)
             // The first is used again, so it stays.
-            #expect(names.answer(for: "0.test") == .success([Self.here]))
+            #expect(names.answer(for: "0.test", from: .client) == .success([Self.here]))
             loop.advance(by: 1)
-            #expect(names.answer(for: "new.test") == nil)
-            #expect(names.count <= NameCache.mostNames - NameCache.mostNames / 8 + 1)
-            #expect(names.answer(for: "0.test") == .success([Self.here]))
-            #expect(names.answer(for: "1.test") == nil, "it has left")
+            #expect(names.answer(for: "new.test", from: .client) == nil)
+            #expect(names.count <= NameCache.mostRequested - NameCache.mostRequested / 8 + 2)
+            #expect(names.answer(for: "0.test", from: .client) == .success([Self.here]))
+            #expect(names.answer(for: "1.test", from: .client) == nil, "it has left")
+            #expect(names.answer(for: "configured.test") == .success([Self.here]), "it was unused longest, and stays")
         }
     }
 
-    @Test func everyNameIsBeingLookedUp_aFurtherOneFails_andNoneIsLost() async throws {
+    @Test func everyClientsNameIsBeingLookedUp_aFurtherOneFails_andNoneIsLost() async throws {
         try await alone { names, _, answer in
             var served = 0
-            for number in 0..<NameCache.mostNames {
-                #expect(names.answer(for: "\(number).test") == nil)
+            for number in 0..<NameCache.mostRequested {
+                #expect(names.answer(for: "\(number).test", from: .client) == nil)
                 _ = names.wait(for: "\(number).test") { _ in served += 1 }
             }
-            let refused = names.answer(for: "new.test")
+            let refused = names.answer(for: "new.test", from: .client)
             #expect(refused == .failure(.failed("1024 other names are being looked up")))
-            for number in 0..<NameCache.mostNames { answer("\(number).test", .success([Self.here])) }
-            #expect(served == NameCache.mostNames)
-            #expect(names.answer(for: "new.test") == nil)
+            #expect(names.answer(for: "configured.test") == nil, "a configured name has its lookup")
+            for number in 0..<NameCache.mostRequested { answer("\(number).test", .success([Self.here])) }
+            #expect(served == NameCache.mostRequested)
+            #expect(names.answer(for: "new.test", from: .client) == nil)
+        }
+    }
+
+    @Test func clientsNameWithoutACaller_isNotLookedUpAnyMore() async throws {
+        try await alone { names, _, _ in
+            #expect(names.answer(for: "a.test", from: .client) == nil)
+            let tickets = [names.wait(for: "a.test") { _ in }, names.wait(for: "a.test") { _ in }]
+            names.cancel(tickets[0])
+            #expect(names.count == 1)
+            names.cancel(tickets[1])
+            #expect(names.count == 0)
+        }
+    }
+
+    /// A caller that is served may end another one that waits, or want the name again.
+    @Test func callerThatIsServed_cancelsAnother() async throws {
+        try await alone { names, loop, answer in
+            var served: [Int] = []
+            var second: NameCache.Ticket?
+            _ = names.answer(for: "a.test")
+            _ = names.wait(for: "a.test") { _ in
+                served.append(1)
+                if let second { names.cancel(second) }
+                loop.advance(by: 10_000)
+                _ = names.answer(for: "a.test")
+                _ = names.wait(for: "a.test") { _ in served.append(3) }
+            }
+            second = names.wait(for: "a.test") { _ in served.append(2) }
+            answer("a.test", .success([Self.here]))
+            #expect(served == [1])
+            answer("a.test", .success([Self.here]))
+            #expect(served == [1, 3])
         }
     }
 

@@ -5,14 +5,14 @@ import Testing
 @Suite struct PumpTests {
     @Test(
         arguments: [
-            (false, false, false, .copy), (false, true, false, .copy), (false, true, true, .copyWhole),
-            // A recording that must be whole has reached its limit.
-            (false, false, true, .copy), (true, false, false, .splice), (true, false, true, .splice),
-            (true, true, false, .emptyPipe), (true, true, true, .emptyPipe),
-        ] as [(Bool, Bool, Bool, Pump)])
-    func pump_followsFromTheConditions(hasPipe: Bool, tapsNeedBytes: Bool, mustBeWhole: Bool, pump: Pump) {
-        let conditions = Pump.Conditions(
-            hasPipe: hasPipe, tapsNeedBytes: tapsNeedBytes, mustBeWhole: mustBeWhole)
+            (.init(), .copy), (.init(tapsNeedBytes: true), .copy),
+            (.init(tapsNeedBytes: true, mustBeWhole: true), .copyWhole), (.init(legsCanSplice: false), .copy),
+            (.init(hasPipe: true), .splice), (.init(hasPipe: true, legsCanSplice: false), .emptyPipe),
+            (.init(hasPipe: true, tapsNeedBytes: true), .emptyPipe),
+            (.init(hasPipe: true, tapsNeedBytes: true, mustBeWhole: true), .emptyPipe),
+        ] as [(Pump.Conditions, Pump)])
+    func pump_followsFromTheConditions(conditions: Pump.Conditions, pump: Pump) {
         #expect(Pump(conditions) == pump)
+        #expect(conditions.maySplice == (conditions.legsCanSplice && !conditions.tapsNeedBytes))
     }
 }

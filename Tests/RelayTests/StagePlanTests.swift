@@ -55,7 +55,7 @@ import Testing
         #expect(preparing[0] is ProxyHeaderIn)
         #expect(preparing[1] is ClientHelloPeek)
         #expect(preparing[2] is OriginalDestination)
-        let waits = preparing.map { stage in stage.wait }
+        let waits = preparing.map { stage in stage.waitsFor }
         #expect(waits == [.proxyHeader, .clientHello, .connect])
         let reasons = preparing.map { stage in stage.deadline?.reason }
         #expect(reasons == [.proxyHeaderTimeout, .tlsHelloTimeout, nil])

@@ -118,7 +118,7 @@ class Soak:
         spliced = (self.tapline.total("tapline_spliced_bytes_total", after)
                    - self.tapline.total("tapline_spliced_bytes_total", before))
         self.row("splicing", f"bytes of {count:,} streams that were wrong", wrong, f"none of {total:,}", wrong == 0)
-        # All pipes together hold 48 MiB (Sources/Relay/PipePool.swift): 24 large and 384 small ones; the rest is
+        # All pipes together hold 48 MiB (Sources/Relay/Flow/PipePool.swift): 24 large and 384 small ones; the rest is
         # copied. An ordinary user may get fewer.
         least = min(count, 350) if os.geteuid() == 0 else 1
         self.row("splicing", "flows that spliced at once",

@@ -30,23 +30,17 @@ struct PacketPath {
         serverPort = origin.upstreamPort ?? server.port ?? 0
         let isIPv6 = client.isIPv6 || server.isIPv6
         self.isIPv6 = isIPv6
-        self.client = client.wide
-        self.server = server.wide
+        self.client = Self.wide(client)
+        self.server = Self.wide(server)
         let wordSum: (IPv6Address) -> UInt64 = { address in
             isIPv6 ? address.high.wordSum + address.low.wordSum : address.ipv4Bits.wordSum
         }
-        addressSum = wordSum(client.wide) + wordSum(server.wide)
-    }
-}
-
-extension SocketAddress {
-    fileprivate var isIPv6: Bool {
-        if case .ipv6 = self { true } else { false }
+        addressSum = wordSum(Self.wide(client)) + wordSum(Self.wide(server))
     }
 
-    /// The address as 128 bits; IPv4 in its mapped form (RFC 4291, section 2.5.5.2).
-    fileprivate var wide: IPv6Address {
-        switch self {
+    /// An address as 128 bits; IPv4 in its mapped form (RFC 4291, section 2.5.5.2).
+    private static func wide(_ address: SocketAddress) -> IPv6Address {
+        switch address {
         case .ipv4(let address, _): IPv6Address(high: 0, low: 0xFFFF_0000_0000 | UInt64(address.bits))
         case .ipv6(let address, _, _): address
         case .unix: .any

@@ -43,7 +43,7 @@ extension Connection {
             if state.failedSide != nil {
                 let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
                 if isOver(bound, since: max(halfEndedAt, lastProgress)) { happened(.resetMayPass) }
-            } else if up.isWaitingForTap || down.isWaitingForTap {
+            } else if up.isHeldUp || down.isHeldUp {
                 // It is the recording that is slow, and nothing tells when that changes.
                 next = min(next, now)
             } else if isOver(limits.idle, since: lastProgress) {

@@ -72,8 +72,8 @@ extension Connection {
     /// A recording has room again, or is gone.
     func tapHasRoom() {
         for flow in [up, down] {
-            guard let flow, flow.isWaitingForTap, state.isMoving else { continue }
-            report(flow.tapHasRoom(), of: flow)
+            guard let flow, flow.waits.contains(.tap), state.isMoving else { continue }
+            report(flow.resume(from: .tap), of: flow)
             finishReading(flow)
         }
         settle()

@@ -108,14 +108,14 @@ final class Connection: DialerDelegate {
             case .end(let end):
                 return endStages(end, stages.current?.side ?? .client)
             case nil:
-                happened(state.phase == .preparing ? .prepared : .greeted)
+                return happened(state.phase == .preparing ? .prepared : .greeted)
             }
         }
     }
 
     private func endStages(_ end: StageEnd, _ side: Side) {
         switch end {
-        case .clientEnded: happened(.sourceEnded(.up))
+        case .ended: happened(.sourceEnded(Direction(from: side)))
         case .refused(let reason): happened(.decided(reason))
         case .unreachable(let failure): connectFailed(failure)
         case .legFailed(let error):
@@ -123,6 +123,7 @@ final class Connection: DialerDelegate {
                 return happened(.legFailed(side, error))
             }
             // What it sent before it failed can still be read.
+            upstream.hasFailed = true
             happened(.greeted)
             fail(upstream, error)
         }
@@ -135,7 +136,8 @@ final class Connection: DialerDelegate {
         self.dialer = dialer
         startRecording()
         dialer.start()
-        guard state.phase == .connecting else { return }
+        // A greeting has the connect timeout, too.
+        guard state.isOpening else { return }
         worker.note(deadline: relay.timeouts.connect, from: connectingSince)
         // Not connected at once: the client may now be the first to go.
         settle()
@@ -176,6 +178,8 @@ final class Connection: DialerDelegate {
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
         taps.connected(to: address)
         setTaps()
+        // Before any byte is sent to it: its own error is the reason, and not that of a later send.
+        upstream.hasFailed = error != nil
         happened(.connected(failed: error != nil))
         if let error { fail(upstream, error) }
     }
@@ -277,9 +281,7 @@ final class Connection: DialerDelegate {
 
     /// Reads what a failed leg still holds: epoll does not report it.
     func finishReading(_ flow: Flow) {
-        while flow.source.hasFailed && !flow.isSourceDone && !flow.isBlocked && !flow.isWaitingForTap
-            && state.phase == .relaying
-        {
+        while flow.source.hasFailed && !flow.isSourceDone && flow.canMove && state.phase == .relaying {
             report(flow.move(sourceIsReadable: false), of: flow)
         }
     }
@@ -306,8 +308,11 @@ final class Connection: DialerDelegate {
             up?.lastProgress = worker.loop.now
             down?.lastProgress = worker.loop.now
             worker.note(deadline: relay.timeouts.idle, from: worker.loop.now)
-            // epoll does not report these bytes.
-            if client.hasBuffered, let up { report(up.sourceReady(), of: up) }
+            // epoll does not report buffered bytes.
+            for flow in [up, down] {
+                guard let flow, flow.source.hasBuffered, !flow.destination.hasFailed, state.isMoving else { continue }
+                report(flow.sourceReady(), of: flow)
+            }
             settle()
         case .endWriting(let side):
             noteHalfEnded()

@@ -110,10 +110,11 @@ struct ConnectionState: Hashable {
         case (.preparing, .prepared):
             phase = .connecting
             return .connect
-        case (.preparing, .sourceEnded(.up)):
+        case (.preparing, .sourceEnded(let direction)), (.greeting, .sourceEnded(let direction)):
             // Closed without sending anything, e.g. by a port scan or a TCP health check.
-            return end(reset: false, .clientClosed, nil)
-        case (.preparing, .connectFailed(let reason, let errno)), (.connecting, .connectFailed(let reason, let errno)):
+            return end(reset: false, direction == .up ? .clientClosed : .upstreamClosed, nil)
+        case (.preparing, .connectFailed(let reason, let errno)), (.connecting, .connectFailed(let reason, let errno)),
+            (.greeting, .connectFailed(let reason, let errno)):
             return end(reset: true, reason, errno)
         case (.preparing, .legFailed(let side, let errno)), (.connecting, .legFailed(let side, let errno)),
             (.greeting, .legFailed(let side, let errno)):
@@ -128,16 +129,16 @@ struct ConnectionState: Hashable {
             phase = .relaying
             return .relay
 
-        case (.preparing, .sourceEnded(.down)), (.preparing, .delivered), (.preparing, .resetMayPass),
-            (.connecting, .sourceEnded), (.connecting, .delivered), (.connecting, .resetMayPass),
-            (.greeting, .sourceEnded), (.greeting, .delivered), (.greeting, .resetMayPass):
+        case (.preparing, .delivered), (.preparing, .resetMayPass), (.connecting, .sourceEnded),
+            (.connecting, .delivered), (.connecting, .resetMayPass), (.greeting, .delivered),
+            (.greeting, .resetMayPass):
             preconditionFailure("ConnectionState: \(event) before bytes flow")
         case (.connecting, .prepared), (.greeting, .prepared), (.relaying, .prepared), (.passingReset, .prepared):
             preconditionFailure("ConnectionState: prepared twice")
         case (.connecting, .greeted), (.relaying, .greeted), (.passingReset, .greeted):
             preconditionFailure("ConnectionState: greeted outside the greeting")
         case (.greeting, .connected), (.relaying, .connected), (.passingReset, .connected),
-            (.greeting, .connectFailed), (.relaying, .connectFailed), (.passingReset, .connectFailed):
+            (.relaying, .connectFailed), (.passingReset, .connectFailed):
             preconditionFailure("ConnectionState: \(event) after the upstream was connected")
 
         case (.relaying, .sourceEnded(let direction)):

@@ -36,7 +36,7 @@ extension LiveConnection.Wait {
     /// Nil when the connection is open.
     fileprivate init?(_ connection: Connection) {
         switch connection.state.phase {
-        case .preparing, .greeting: self = connection.stages?.current?.wait ?? .connect
+        case .preparing, .greeting: self = connection.stages?.current?.waitsFor ?? .connect
         case .connecting: self = connection.isWaitingForName ? .name : .connect
         case .relaying, .passingReset, .ended: return nil
         }
@@ -46,8 +46,9 @@ extension LiveConnection.Wait {
 extension LiveConnection.FlowState {
     fileprivate init(_ flow: Flow, _ now: UInt64) {
         self.init(
-            held: flow.held, quiet: Monotonic.elapsed(from: flow.lastProgress, to: now), hasEnded: flow.isSourceDone,
-            splices: flow.pipe != nil, hasMoved: flow.delivered > 0, awaitsRecording: flow.isWaitingForTap)
+            held: flow.held + flow.source.bufferedBytes, quiet: Monotonic.elapsed(from: flow.lastProgress, to: now),
+            hasEnded: flow.isSourceDone,
+            splices: flow.pipe != nil, hasMoved: flow.delivered > 0, awaitsRecording: flow.waits.contains(.tap))
     }
 }
 

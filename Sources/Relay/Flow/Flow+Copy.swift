@@ -10,7 +10,10 @@ extension Flow {
             let limit = min(readLimit, budget)
             switch source.receive(into: scratch, limit: limit) {
             case .moved(let count):
-                if let failure = send(scratch, count: count) { return .destinationFailed(failure) }
+                if let failure = send(scratch, count: count) {
+                    discarded &+= UInt64(count)
+                    return .destinationFailed(failure)
+                }
                 if isBlocked { return .waiting }
                 if count >= Limits.large {
                     if streak < Limits.largeReadsToStream {
@@ -78,9 +81,10 @@ extension Flow {
     /// Sends kept bytes.
     func sendKept() -> Outcome {
         guard let buffer = kept else { return .waiting }
-        let count = min(keptCount, taps?.mostAtOnce ?? .max)
-        guard taps?.reserve(count) ?? true else { return waitForTap() }
-        defer { taps?.settle() }
+        let whole = tapMustBeWhole ? taps : nil
+        let count = min(keptCount, whole?.mostAtOnce ?? .max)
+        guard whole?.reserve(count) ?? true else { return waitForTap() }
+        defer { whole?.settle() }
         switch destination.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
             self.count(sent)
@@ -102,7 +106,11 @@ extension Flow {
 
     /// Copies as much as a recording that must be whole has room for.
     func copyWhole() -> Outcome {
-        guard let taps = callableTaps else { return copy() }
+        guard let taps = callableTaps, tapMustBeWhole else {
+            // The recording has reached its limit.
+            choosePump()
+            return copy()
+        }
         let most = min(readLimit, taps._withUnsafeGuaranteedRef { $0.mostAtOnce })
         guard taps._withUnsafeGuaranteedRef({ $0.reserve(most) }) else { return waitForTap() }
         let outcome = copy(atMost: most)

@@ -11,7 +11,7 @@ internal import Sockets
 /// destination has no room for are kept, and reading pauses until it has taken them. An idle flow holds neither buffer nor
 /// pipe.
 ///
-/// Every byte that was read is delivered, held, or discarded: `delivered + held + discarded`.
+/// Every byte that the source leg has read is delivered, held, discarded, or still buffered by that leg.
 final class Flow {
     /// The result of moving bytes.
     enum Outcome {
@@ -75,7 +75,7 @@ final class Flow {
     /// How many of them were spliced.
     var spliced: UInt64 = 0
     /// Bytes that were read and will not be delivered, because the destination has failed or the connection has ended.
-    private(set) var discarded: UInt64 = 0
+    var discarded: UInt64 = 0
     /// The loop's clock when the destination last took any, milliseconds.
     var lastProgress: UInt64
     /// The bytes that the destination had no room for.
@@ -107,9 +107,13 @@ final class Flow {
     @inline(__always)
     var isBlocked: Bool { keptCount > 0 || inPipe > 0 }
 
-    /// A recording that must be whole has no room.
+    /// The flow waits for something other than its legs: neither is watched for it, and no event of theirs moves bytes.
     @inline(__always)
-    var isWaitingForTap: Bool { waits.contains(.tap) }
+    var isHeldUp: Bool { !waits.isSubset(of: .destination) }
+
+    /// Whether bytes may be read and sent now.
+    @inline(__always)
+    var canMove: Bool { !isBlocked && !isHeldUp }
 
     /// Whether the source is watched for bytes.
     @inline(__always)
@@ -117,7 +121,7 @@ final class Flow {
 
     /// Whether the destination is watched for room.
     @inline(__always)
-    var wantsToWrite: Bool { isBlocked && !isWaitingForTap }
+    var wantsToWrite: Bool { isBlocked && !isHeldUp }
 
     // MARK: Events
 
@@ -139,22 +143,22 @@ final class Flow {
     func destinationReady() -> Outcome {
         guard wantsToWrite else { return .waiting }
         let outcome = keptCount > 0 ? sendKept() : drainPipe()
-        guard case .waiting = outcome, !isBlocked, !isWaitingForTap else { return outcome }
+        guard case .waiting = outcome, canMove else { return outcome }
         if isSourceDone { return .delivered }
         guard waits.contains(.destination) || source.hasBuffered else { return .waiting }
         // Read on at once: if the destination blocks again, neither watch has to change.
         let next = move(sourceIsReadable: false)
-        if !isBlocked && !isWaitingForTap { waits.remove(.destination) }
+        if canMove { waits.remove(.destination) }
         return next
     }
 
-    /// A recording has room again, or is gone.
-    func tapHasRoom() -> Outcome {
-        waits.remove(.tap)
+    /// The reason to wait is gone, e.g. a recording has room again.
+    func resume(from wait: FlowWaits) -> Outcome {
+        waits.subtract(wait)
         // The peers did not cause the wait.
         lastProgress = worker.loop.now
         if isBlocked { return destinationReady() }
-        guard !isSourceDone else { return .waiting }
+        guard !isSourceDone, !isHeldUp else { return .waiting }
         waits.remove(.destination)
         return move(sourceIsReadable: false)
     }
@@ -168,9 +172,12 @@ final class Flow {
         return source.hasBuffered ? moveBuffered(outcome) : outcome
     }
 
+    /// Stops when a step has not taken any of them, so that it ends whatever the pump does.
     private func moveBuffered(_ first: Outcome) -> Outcome {
         var outcome = first
-        while case .waiting = outcome, source.hasBuffered, !isBlocked, !isWaitingForTap, !isSourceDone {
+        var left = Int.max
+        while case .waiting = outcome, source.hasBuffered, canMove, !isSourceDone, source.bufferedBytes < left {
+            left = source.bufferedBytes
             outcome = moveOnce(false)
         }
         return outcome
@@ -186,26 +193,31 @@ final class Flow {
         }
     }
 
-    /// Whether the taps need the flow's next bytes.
-    private var tapsNeedBytes: Bool {
-        callableTaps?._withUnsafeGuaranteedRef { $0.needBytes(of: direction, from: delivered) } ?? false
+    /// Everything that the pump depends on.
+    private var conditions: Pump.Conditions {
+        var conditions = Pump.Conditions(
+            hasPipe: pipe != nil, legsCanSplice: source.canSplice && destination.canSplice)
+        if let taps {
+            conditions.tapsNeedBytes = taps.needBytes(of: direction, from: delivered)
+            conditions.mustBeWhole = tapMustBeWhole
+        }
+        return conditions
+    }
+
+    /// Whether a recording that must be whole needs the flow's next bytes.
+    @inline(__always)
+    var tapMustBeWhole: Bool {
+        callableTaps?._withUnsafeGuaranteedRef { $0.mustBeWhole(of: direction, from: delivered) } ?? false
     }
 
     /// Chooses the pump again: when taps, legs or the pipe have changed.
     func choosePump() {
-        var conditions = Pump.Conditions(hasPipe: pipe != nil)
-        if taps != nil {
-            conditions.tapsNeedBytes = tapsNeedBytes
-            conditions.mustBeWhole = taps?.mustBeWhole ?? false
-        }
         pump = Pump(conditions)
     }
 
-    /// The flow has shown that it streams. Begins to splice if no tap needs its bytes, both legs can, and there is a pipe.
+    /// The flow has shown that it streams. Begins to splice if it may and there is a pipe.
     func startSplicing() -> Bool {
-        guard source.canSplice, destination.canSplice, !tapsNeedBytes, let pipe = worker.pipes.take() else {
-            return false
-        }
+        guard conditions.maySplice, let pipe = worker.pipes.take() else { return false }
         set(pipe)
         return true
     }
@@ -245,7 +257,7 @@ final class Flow {
     /// The destination has failed, or the connection ends: no byte moves any more, and held bytes are discarded.
     func cut() {
         isSourceDone = true
-        waits.remove(.tap)
+        waits = []
         discarded &+= UInt64(keptCount + source.discardBuffered())
         dropKept()
         leavePipe()

@@ -100,14 +100,15 @@ final class Leg: Poll {
         return .moved(count)
     }
 
-    /// Copies bytes of the socket into a buffer and leaves them to be read (`MSG_PEEK`).
+    /// Copies the bytes that `receive` would return into a buffer, and leaves them to be read (`MSG_PEEK`).
     func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
-        socket.peek(into: buffer, limit: limit)
+        if let prelude { return .moved(prelude.peek(into: buffer, limit: limit)) }
+        return socket.peek(into: buffer, limit: limit)
     }
 
-    /// `receive` returns these bytes before any other. Once at most.
-    func returnToFront(_ prelude: Prelude) {
-        self.prelude = prelude
+    /// `receive` returns these bytes, at least one, before any other.
+    func returnToFront(_ bytes: [UInt8]) {
+        prelude = Prelude(bytes, before: prelude)
         hasBuffered = true
     }
 

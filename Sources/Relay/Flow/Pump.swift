@@ -11,22 +11,25 @@ enum Pump: UInt8, CaseIterable {
 
     /// Everything that the choice depends on.
     struct Conditions {
-        /// The flow has a pipe.
+        /// The flow has a pipe: it has shown that it streams.
         var hasPipe = false
+        /// Both legs can splice.
+        var legsCanSplice = true
         /// Taps need the flow's next bytes.
         var tapsNeedBytes = false
-        /// A recording must be whole.
+        /// A recording that must be whole needs them.
         var mustBeWhole = false
+
+        /// Whether a flow that streams should get a pipe.
+        var maySplice: Bool { legsCanSplice && !tapsNeedBytes }
     }
 
-    /// The pump for the conditions: the only place where it is chosen. A flow gets its pipe when `maySplice` says so, and
-    /// when it has shown that it streams.
-    @inline(__always)
+    /// The pump for the conditions: the only place where it is chosen.
     init(_ conditions: Conditions) {
         if conditions.hasPipe {
-            self = conditions.tapsNeedBytes ? .emptyPipe : .splice
+            self = conditions.maySplice ? .splice : .emptyPipe
         } else {
-            self = conditions.tapsNeedBytes && conditions.mustBeWhole ? .copyWhole : .copy
+            self = conditions.mustBeWhole ? .copyWhole : .copy
         }
     }
 }
@@ -38,6 +41,6 @@ struct FlowWaits: OptionSet {
     /// The destination has to take what the flow holds. Set when the source has more, and not as soon as the flow holds
     /// bytes: often the destination takes them before the source is readable again, and no watch has to change.
     static let destination = FlowWaits(rawValue: 1 << 0)
-    /// A recording that must be whole has no room.
+    /// A recording that must be whole has no room. No event of a leg ends this wait.
     static let tap = FlowWaits(rawValue: 1 << 1)
 }

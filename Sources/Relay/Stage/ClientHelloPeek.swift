@@ -21,7 +21,7 @@ final class ClientHelloPeek: Stage {
     }
 
     var side: Side { .client }
-    var wait: LiveConnection.Wait { .clientHello }
+    var waitsFor: LiveConnection.Wait { .clientHello }
     var deadline: StageDeadline? { StageDeadline(limit: limit, reason: .tlsHelloTimeout) }
 
     /// Peeks, and leaves the piece that completes the hello in the socket, so that the flow may splice it. An incomplete
@@ -47,7 +47,7 @@ final class ClientHelloPeek: Stage {
                 return .wait(.readable)
             case .endOfStream:
                 // The client closed without sending anything, or in the middle of its hello.
-                return hasRead ? unreadable(.cut, leg, context) : .end(.clientEnded)
+                return hasRead ? unreadable(.cut, leg, context) : .end(.ended)
             case .failed(let error):
                 return .end(.legFailed(error))
             }
@@ -70,7 +70,7 @@ final class ClientHelloPeek: Stage {
         } else if routes.refusesOthers {
             return .end(.refused(.tlsNotRouted))
         }
-        if !received.isEmpty { leg.returnToFront(Prelude(received)) }
+        if !received.isEmpty { leg.returnToFront(received) }
         return .done
     }
 }

@@ -94,10 +94,3 @@ final class InterceptedPaths: Sendable {
         warnings.withLock { $0.allows(at: now) }
     }
 }
-
-extension SocketAddress {
-    /// Without the interface of a link-local address, which not both ends of a connection report.
-    fileprivate var withoutScope: SocketAddress {
-        if case .ipv6(let address, let port, _) = self { .ipv6(address, port: port) } else { self }
-    }
-}

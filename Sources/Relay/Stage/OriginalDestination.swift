@@ -7,7 +7,7 @@ internal import Sockets
 /// Finds the destination of a client that the system's rules have redirected to the listener. It never waits.
 final class OriginalDestination: Stage {
     var side: Side { .client }
-    var wait: LiveConnection.Wait { .connect }
+    var waitsFor: LiveConnection.Wait { .connect }
     var deadline: StageDeadline? { nil }
 
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {

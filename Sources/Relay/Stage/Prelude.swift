@@ -5,19 +5,31 @@ struct Prelude {
     private let bytes: ByteBuffer
     private var offset = 0
 
-    /// At least one byte.
-    init(_ bytes: [UInt8]) {
-        self.bytes = ByteBuffer(bytes)
+    /// At least one byte, and the bytes of another prelude after it.
+    init(_ bytes: [UInt8], before rest: Prelude? = nil) {
+        var all = bytes
+        if let rest {
+            var later: [UInt8] = []
+            rest.bytes.append(count: rest.bytes.capacity, to: &later)
+            all += later.dropFirst(rest.offset)
+        }
+        self.bytes = ByteBuffer(all)
     }
 
     /// How many bytes are left.
     var count: Int { bytes.capacity - offset }
 
+    /// Copies bytes to the start of a buffer, at most `limit`. Returns their number.
+    func peek(into buffer: ByteBuffer, limit: Int) -> Int {
+        let count = min(count, limit, buffer.capacity)
+        buffer.fill(from: bytes, offset: offset, count: count)
+        return count
+    }
+
     /// Moves bytes to the start of a buffer, at most `limit`. Returns their number.
     mutating func read(into buffer: ByteBuffer, limit: Int) -> Int {
-        let moved = min(count, limit, buffer.capacity)
-        buffer.fill(from: bytes, offset: offset, count: moved)
-        offset += moved
-        return moved
+        let count = peek(into: buffer, limit: limit)
+        offset += count
+        return count
     }
 }

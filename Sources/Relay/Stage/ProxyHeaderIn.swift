@@ -18,7 +18,7 @@ final class ProxyHeaderIn: Stage {
     }
 
     var side: Side { .client }
-    var wait: LiveConnection.Wait { .proxyHeader }
+    var waitsFor: LiveConnection.Wait { .proxyHeader }
     var deadline: StageDeadline? { StageDeadline(limit: limit, reason: .proxyHeaderTimeout) }
 
     /// Reads the header and not a byte after it: each piece is peeked at first. An incomplete header is read all the same,
@@ -48,7 +48,7 @@ final class ProxyHeaderIn: Stage {
                     return .end(.refused(.proxyHeaderInvalid))
                 }
             case .wouldBlock: return .wait(.readable)
-            case .endOfStream: return .end(.clientEnded)
+            case .endOfStream: return .end(.ended)
             case .failed(let error): return .end(.legFailed(error))
             }
         }

@@ -26,7 +26,7 @@ final class ProxyHeaderOut: Stage {
 
     var side: Side { .upstream }
     /// The connection still counts as connecting.
-    var wait: LiveConnection.Wait { .connect }
+    var waitsFor: LiveConnection.Wait { .connect }
     var deadline: StageDeadline? { nil }
 
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {

@@ -11,9 +11,10 @@ protocol Stage: AnyObject {
     var side: Side { get }
 
     /// What it waits for, as `top` and `why` show it.
-    var wait: LiveConnection.Wait { get }
+    var waitsFor: LiveConnection.Wait { get }
 
-    /// Counts from the end of the previous stage, or from accept. Nil: the connect timeout is the only one.
+    /// Counts from the end of the previous stage, or from accept. Nil for a stage that never waits, and in a greeting,
+    /// where the connect timeout applies in any case.
     var deadline: StageDeadline? { get }
 
     /// Called at once, and again whenever the leg is ready.
@@ -40,8 +41,8 @@ enum StageOutcome {
 
 /// Why a stage ends its connection.
 enum StageEnd {
-    /// The client ended its half in order before it sent what the stage needs.
-    case clientEnded
+    /// The peer of the stage's leg ended its half in order before it sent what the stage needs.
+    case ended
     /// The leg's socket has failed.
     case legFailed(Errno)
     /// Tapline ends the connection.
@@ -58,7 +59,7 @@ extension Leg {
             switch receive(into: scratch, limit: left) {
             case .moved(let taken): left -= taken
             case .failed(let error): return .legFailed(error)
-            case .wouldBlock, .endOfStream: return .clientEnded
+            case .wouldBlock, .endOfStream: return .ended
             }
         }
         return nil

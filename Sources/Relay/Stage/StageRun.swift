@@ -31,13 +31,15 @@ final class StageRun {
         since = context.now
     }
 
-    /// Runs the current stage, or the next one. Nil when no stage of the phase is left.
+    /// Runs the current stage, or the next one. Nil when no stage of the phase is left. A stage on the upstream's leg is a
+    /// greeting stage.
     func step(_ leg: (Side) -> Leg?) -> StageOutcome? {
         if current == nil {
             guard let make = remaining.popFirst() else { return nil }
             current = make(context)
         }
-        guard let stage = current, let leg = leg(stage.side) else { return nil }
+        guard let stage = current else { return nil }
+        guard let leg = leg(stage.side) else { preconditionFailure("StageRun: a stage without its leg") }
         let outcome = stage.run(on: leg, context)
         switch outcome {
         case .wait(let events):

@@ -62,7 +62,7 @@ final class Dialer {
             if let answer = resources.names.answer(for: host) {
                 found(answer, port)
             } else {
-                ticket = resources.names.wait(for: host) { [unowned self] in found($0, port) }
+                ticket = resources.names.wait(for: host) { [weak self] in self?.found($0, port) }
             }
         }
     }

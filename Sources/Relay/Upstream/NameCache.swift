@@ -2,7 +2,8 @@ internal import EventLoop
 internal import Logging
 internal import Sockets
 
-/// The addresses of upstreams' names, as last looked up. Its loop's thread only; any caller; at most `mostNames` names.
+/// The addresses of upstreams' names, as last looked up. Its loop's thread only; any caller. Configured names stay; of names
+/// that clients supply there are at most `mostRequested`.
 ///
 /// A good answer is valid for 5 s and a bad one for 1 s. A name has at most one lookup in progress, which its callers
 /// share. When the name service fails, or has not answered for a second, the last good answer is used, and that is
@@ -21,6 +22,14 @@ final class NameCache {
         var patience: UInt64 = 1000
     }
 
+    /// Who has supplied a name.
+    enum Origin {
+        /// A configuration: the name stays in the cache.
+        case configuration
+        /// A client (SOCKS, CONNECT): the name leaves when there are too many, and its lookup when no caller waits for it.
+        case client
+    }
+
     /// A caller that waits for a name, to cancel the wait.
     struct Ticket: Hashable {
         fileprivate let host: String
@@ -32,6 +41,7 @@ final class NameCache {
     typealias LookUp = (EventLoop, String, @escaping (Answer) -> Void) throws(UVError) -> () -> Void
 
     private struct Entry {
+        var origin: Origin
         var answer: Answer?
         var expires: UInt64 = 0
         var lastGood: [SocketAddress]?
@@ -45,14 +55,16 @@ final class NameCache {
         var waiters: [(number: UInt64, completion: (Answer) -> Void)] = []
     }
 
-    /// Clients can supply names (SOCKS, CONNECT), so their number is bounded.
-    static let mostNames = 1024
+    /// Names that clients have supplied.
+    static let mostRequested = 1024
 
     private let loop: EventLoop
     private let logger: Logger
     private let terms: Terms
     private let lookUp: LookUp
     private var entries: [String: Entry] = [:]
+    /// How many of them clients have supplied.
+    private var requested = 0
     private var lastTicket: UInt64 = 0
 
     init(
@@ -77,22 +89,28 @@ final class NameCache {
     // MARK: Callers
 
     /// The answer in force; nil while a lookup is in progress, which this starts if necessary: then call `wait`.
-    func answer(for host: String) -> Answer? {
-        guard var entry = entries[host] ?? newEntry() else {
-            return .failure(.failed("\(Self.mostNames) other names are being looked up"))
+    func answer(for host: String, from origin: Origin = .configuration) -> Answer? {
+        let known = entries[host]
+        if known == nil, origin == .client, !makeRoom() {
+            return .failure(.failed("\(Self.mostRequested) other names are being looked up"))
         }
+        var entry = known ?? Entry(origin: origin)
+        if origin == .configuration { entry.origin = .configuration }
         entry.lastUsed = loop.now
-        defer { entries[host] = entry }
-        if let answer = entry.answer, loop.now < entry.expires { return answer }
+        if let answer = entry.answer, loop.now < entry.expires {
+            set(entry, for: host)
+            return answer
+        }
         if entry.cancelLookup == nil {
             do {
                 entry.cancelLookup = try lookUp(loop, host) { [unowned self] in answered(host, $0) }
                 entry.lookupStarted = loop.now
             } catch {
-                // libuv refuses some names at once, e.g. one that is too long.
+                // libuv refuses some names at once, e.g. one that is too long. Such a name is not stored.
                 return .failure(.failed(error.description))
             }
         }
+        set(entry, for: host)
         if entry.isFailing, let last = entry.lastGood { return .success(last) }
         return nil
     }
@@ -100,20 +118,29 @@ final class NameCache {
     /// Calls the completion with the answer of the lookup in progress: after `answer` has returned nil, in the same turn
     /// of the loop.
     func wait(for host: String, _ completion: @escaping (Answer) -> Void) -> Ticket {
+        precondition(entries[host]?.cancelLookup != nil, "NameCache: no lookup to wait for")
         lastTicket &+= 1
         entries[host]?.waiters.append((lastTicket, completion))
         return Ticket(host: host, number: lastTicket)
     }
 
-    /// The completion is not called. The lookup continues, for other callers and for the cache.
+    /// The completion is not called. A configured name's lookup continues, for the cache.
     func cancel(_ ticket: Ticket) {
-        entries[ticket.host]?.waiters.removeAll { $0.number == ticket.number }
+        guard var entry = entries[ticket.host] else { return }
+        entry.waiters.removeAll { $0.number == ticket.number }
+        if entry.origin == .client, entry.waiters.isEmpty, let cancelLookup = entry.cancelLookup {
+            cancelLookup()
+            remove(ticket.host)
+        } else {
+            entries[ticket.host] = entry
+        }
     }
 
     /// Cancels every lookup, so that the loop can end.
     func close() {
         for entry in entries.values { entry.cancelLookup?() }
         entries = [:]
+        requested = 0
     }
 
     // MARK: The clock and the name service
@@ -123,22 +150,40 @@ final class NameCache {
         for (host, entry) in entries where entry.cancelLookup != nil && !entry.isFailing {
             guard loop.now &- entry.lookupStarted >= terms.patience, let last = entry.lastGood else { continue }
             entries[host]?.isFailing = true
-            entries[host]?.waiters = []
             logLastGood(host, last, because: "no answer for \(terms.patience) ms")
-            for waiter in entry.waiters { waiter.completion(.success(last)) }
+            serveWaiters(of: host, .success(last))
         }
     }
 
-    /// A new name's entry. If the cache is full, an eighth of it leaves first: the names that have gone unused longest. Nil
-    /// if every name has a lookup in progress.
-    private func newEntry() -> Entry? {
-        if entries.count >= Self.mostNames {
-            let idle = entries.filter { $0.value.cancelLookup == nil }
-            for (host, _) in idle.sorted(by: { $0.value.lastUsed < $1.value.lastUsed }).prefix(Self.mostNames / 8) {
-                entries[host] = nil
+    /// Makes room for a name that a client has supplied: of a full cache an eighth leaves, the names that have gone unused
+    /// longest. False if every such name has a lookup in progress.
+    private func makeRoom() -> Bool {
+        if requested >= Self.mostRequested {
+            let idle = entries.filter { $0.value.origin == .client && $0.value.cancelLookup == nil }
+            for (host, _) in idle.sorted(by: { $0.value.lastUsed < $1.value.lastUsed }).prefix(Self.mostRequested / 8) {
+                remove(host)
             }
         }
-        return entries.count < Self.mostNames ? Entry() : nil
+        return requested < Self.mostRequested
+    }
+
+    private func set(_ entry: Entry, for host: String) {
+        let former = entries.updateValue(entry, forKey: host)
+        if former?.origin == .client { requested -= 1 }
+        if entry.origin == .client { requested += 1 }
+    }
+
+    private func remove(_ host: String) {
+        if entries.removeValue(forKey: host)?.origin == .client { requested -= 1 }
+    }
+
+    /// Calls those that wait now, one at a time: each may cancel another's wait, or start a wait of its own.
+    private func serveWaiters(of host: String, _ answer: Answer) {
+        let last = lastTicket
+        while let waiter = entries[host]?.waiters.first, waiter.number <= last {
+            entries[host]?.waiters.removeFirst()
+            waiter.completion(answer)
+        }
     }
 
     private func logLastGood(_ host: String, _ last: [SocketAddress], because words: String) {
@@ -149,8 +194,6 @@ final class NameCache {
 
     private func answered(_ host: String, _ result: Answer) {
         guard var entry = entries[host] else { return }
-        let waiters = entry.waiters
-        entry.waiters = []
         entry.cancelLookup = nil
         var answer = result
         switch result {
@@ -174,6 +217,6 @@ final class NameCache {
         }
         entry.answer = answer
         entries[host] = entry
-        for waiter in waiters { waiter.completion(answer) }
+        serveWaiters(of: host, answer)
     }
 }
