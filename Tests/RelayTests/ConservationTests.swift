@@ -34,7 +34,8 @@ import Text
                 }
             }
             // The events reach what they are meant to reach.
-            #expect(reasons.isSuperset(of: [.clientClosed, .upstreamClosed, .clientReset, .upstreamReset, .killed]))
+            #expect(reasons.isSuperset(of: [.clientReset, .upstreamReset, .killed]))
+            #expect(!reasons.isDisjoint(with: [.clientClosed, .upstreamClosed]))
         }
     }
 
@@ -203,7 +204,7 @@ private final class Run {
             upstream = listener.isAwaited ? End(try accept(listener), pattern: 0xC3) : nil
             if kind == .recordedWhole { try recordWhole() }
         }
-        for _ in 0..<Int.random(in: 10..<80, using: &random) where worker.endedCount == 0 {
+        for _ in 0..<Int.random(in: 5..<40, using: &random) where worker.endedCount == 0 {
             // Sometimes several events reach the loop in one turn.
             for _ in 0..<Int.random(in: 1...3, using: &random) { step() }
             try turn()
@@ -285,7 +286,7 @@ private final class Run {
             }
         case 80..<84: end.endWriting()
         case 84..<88: worker.letPass(Int.random(in: 0..<4, using: &random) == 0 ? 31_000 : 5_000)
-        case 88..<96: emptyRing()
+        case 88..<98: emptyRing()
         default: fault()
         }
     }
