@@ -13,8 +13,8 @@ package final class FlowTaps {
     private let recordings: [ConnectionTap]
     /// The recording if there is only one, for calls without reference counting.
     private let only: Unmanaged<ConnectionTap>?
-    /// The lane of the recording that must be complete, and its reservation.
-    private let blockingLane: RingProducer?
+    /// The producer of the recording that must be complete, and its reservation.
+    private let blockingProducer: RingProducer?
     private let room: RingReservation?
     /// The largest number of bytes to move at once.
     package let mostAtOnce: Int
@@ -27,8 +27,8 @@ package final class FlowTaps {
         self.connection = connection
         self.recordings = recordings
         only = recordings.count == 1 ? .passUnretained(recordings[0]) : nil
-        blockingLane = recordings.lazy.map(\.lane).first { $0.room != nil }
-        room = blockingLane?.room
+        blockingProducer = recordings.lazy.map(\.producer).first { $0.room != nil }
+        room = blockingProducer?.room
         mostAtOnce = room?.mostAtOnce ?? .max
     }
 
@@ -48,14 +48,14 @@ package final class FlowTaps {
 
     /// Releases reserved room that the delivered bytes did not use.
     @inline(__always)
-    package func settle() { blockingLane?.settle() }
+    package func releaseUnused() { blockingProducer?.releaseUnused() }
 
     /// Passes bytes that were delivered at `offset` to the taps.
-    package func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
+    package func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         if let only {
-            only._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: offset) }
+            only._withUnsafeGuaranteedRef { $0.record(bytes, of: direction, at: offset) }
         } else {
-            for tap in recordings { tap.take(bytes, of: direction, at: offset) }
+            for tap in recordings { tap.record(bytes, of: direction, at: offset) }
         }
         if let view { view(connection, direction, bytes) }
     }

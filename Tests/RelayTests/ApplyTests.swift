@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    @Test func figures_goOnOverReloadsByName_andCountWhatIsOpen() async throws {
+    @Test func stats_goOnOverReloadsByName_andCountWhatIsOpen() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
             let address = try Self.freeAddress()
@@ -205,11 +205,11 @@ import Testing
             try await RelayHarness.runAlone(relays, workers: 2) { relay in
                 try converse(address, listener)
                 try relay.ended(1)
-                var wanted = RelayFigures()
+                var wanted = RelayStats()
                 wanted.accepted = 1
                 wanted.ended = [.clientClosed: 1]
                 wanted.bytesUp = UInt64(message)
-                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
+                #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
 
                 try apply([Self.relay("relay", [.address(address)], to: listener, maxConnections: 7)], to: relay)
                 let client = try Peer.connect(to: address)
@@ -218,7 +218,7 @@ import Testing
                 try upstream.receive(upBytes, 0..<message)
                 wanted.accepted = 2
                 wanted.bytesUp += UInt64(message)
-                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
+                #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
                 #expect(wanted.open == 1)
 
                 // Gone and there again: it is the same relay.
@@ -228,7 +228,7 @@ import Testing
                 upstream.close()
                 try relay.ended(2)
                 wanted.ended = [.clientClosed: 2]
-                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
+                #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
             }
         }
     }
@@ -359,12 +359,12 @@ import Testing
     }
 }
 
-extension RelayFigures {
+extension RelayStats {
     /// Without what depends on the machine.
-    fileprivate var withoutTimes: RelayFigures {
-        var figures = self
-        figures.connectTimes = DurationHistogram(.connect)
-        figures.lifetimes = DurationHistogram(.connection)
-        return figures
+    fileprivate var withoutTimes: RelayStats {
+        var stats = self
+        stats.connectTimes = DurationHistogram(.connect)
+        stats.lifetimes = DurationHistogram(.connection)
+        return stats
     }
 }

@@ -267,7 +267,7 @@ import Testing
             // It goes along to the next process all the same.
             #expect(try await successor.copyListeners(from: 100).contains { $0.origin == .manager })
             try end(successor)
-            _ = handed.parcel.take()
+            _ = handed.parcel.takeSocket()
             stray.close()
             upstream.close()
         }

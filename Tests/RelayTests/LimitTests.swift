@@ -119,12 +119,12 @@ import Testing
                 #expect(try upstream.receiveToEnd(upBytes) == .fin(message))
                 upstream.close()
                 client.close()
-                if round == count / 3 { before = try ProcessFigures.privateMemory() }
+                if round == count / 3 { before = try ProcessStats.privateMemory() }
             }
             try relay.ended(count)
             // The records and peers that the test keeps are in it.
-            let growth = try ProcessFigures.privateMemory() - before
-            #expect(growth < 4 << 20 || ProcessFigures.isSanitized)
+            let growth = try ProcessStats.privateMemory() - before
+            #expect(growth < 4 << 20 || ProcessStats.isSanitized)
         }
     }
 }

@@ -173,9 +173,9 @@ final class OneWorker {
     var lookupCount: Int { lookups.all.count }
 
     /// What the relay has done so far.
-    func figures() throws -> RelayFigures {
-        let answer = Monitor<[RelayFigures]?>(nil)
-        mailbox.post(.figures { _, figures in answer.withLock { $0 = Array(figures.values) } })
+    func stats() throws -> RelayStats {
+        let answer = Monitor<[RelayStats]?>(nil)
+        mailbox.post(.stats { _, stats in answer.withLock { $0 = Array(stats.values) } })
         try turn(until: "the worker answers") { answer.withLock { $0 != nil } }
         return try #require(answer.withLock { $0 }?.first)
     }

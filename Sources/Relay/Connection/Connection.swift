@@ -91,7 +91,7 @@ final class Connection: DialerDelegate {
 
     private func clientIsKnown() {
         isClientKnown = true
-        if worker.shared.tellsOpenings { worker.shared.observer.opened(ConnectionRecord(self)) }
+        if worker.shared.reportsOpenings { worker.shared.observer.opened(ConnectionRecord(self)) }
     }
 
     /// Runs the stages of the phase until one waits. The connection may be over when this returns.
@@ -387,8 +387,8 @@ final class Connection: DialerDelegate {
     var destination: Destination { stages?.context.destination ?? relay.destination }
 
     /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
-    func count(into figures: inout RelayFigures) {
-        figures.count(
+    func count(into stats: inout RelayStats) {
+        stats.count(
             bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
             splicedDown: down?.spliced ?? 0, connectDuration: connectDuration)
     }

@@ -3,9 +3,9 @@ internal import Sockets
 /// Tells a peer that is gone from one that only does not read.
 ///
 /// Keepalive does not fire while data is unacknowledged, and `TCP_USER_TIMEOUT` also cuts a peer that answers every
-/// probe with a closed window, such as a program stopped in a debugger. So the kernel's own figures decide.
+/// probe with a closed window, such as a program stopped in a debugger. So the kernel's own counters decide.
 enum DeadPeer {
-    /// Looks at a leg's send queue and, only when bytes have waited in it for the limit, at its figures. Milliseconds.
+    /// Looks at a leg's send queue and, only when bytes have waited in it for the limit, at its counters. Milliseconds.
     static func isDead(_ leg: Leg, delivered: UInt64, now: UInt64, limit: UInt64) -> Bool {
         guard limit > 0, !leg.isUnix, delivered != leg.deliveredWhenSent else { return false }
         guard leg.unsentBytes > 0 else {

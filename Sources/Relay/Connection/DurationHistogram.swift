@@ -41,9 +41,9 @@ public struct DurationHistogram: Hashable, Sendable {
     public mutating func add(nanoseconds: Int64) {
         let seconds = Double(nanoseconds) / 1e9
         let limits = bounds.seconds
-        var place = 0
-        while place < limits.count && seconds > limits[place] { place += 1 }
-        counts[place] &+= 1
+        var bucket = 0
+        while bucket < limits.count && seconds > limits[bucket] { bucket += 1 }
+        counts[bucket] &+= 1
         sum &+= UInt128(max(0, nanoseconds))
     }
 

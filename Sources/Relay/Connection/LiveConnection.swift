@@ -51,11 +51,11 @@ public struct LiveConnection: Hashable, Sendable {
         /// The socket has failed: reset, or timed out.
         public var hasFailed: Bool
         /// The kernel's view; nil for a Unix socket, or if it was not requested.
-        public var kernel: KernelFigures?
+        public var kernel: KernelStats?
     }
 
     /// The kernel's view of a TCP socket.
-    public struct KernelFigures: Hashable, Sendable {
+    public struct KernelStats: Hashable, Sendable {
         /// `TCP_INFO`.
         public var info: Socket.Info
         /// Bytes that the peer's kernel has not acknowledged.

@@ -80,7 +80,7 @@ extension Flow {
         guard let buffer = kept else { return .waiting }
         let count = min(keptCount, taps?.mostAtOnce ?? .max)
         guard taps?.reserve(count) ?? true else { return waitForTap() }
-        defer { taps?.settle() }
+        defer { taps?.releaseUnused() }
         switch destination.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
             self.count(sent)
@@ -106,7 +106,7 @@ extension Flow {
         let most = min(readLimit, taps._withUnsafeGuaranteedRef { $0.mostAtOnce })
         guard taps._withUnsafeGuaranteedRef({ $0.reserve(most) }) else { return waitForTap() }
         let outcome = copy(atMost: most)
-        taps._withUnsafeGuaranteedRef { $0.settle() }
+        taps._withUnsafeGuaranteedRef { $0.releaseUnused() }
         return outcome
     }
 
@@ -118,7 +118,7 @@ extension Flow {
     /// Passes bytes that the destination just took, and that are counted, to the taps.
     @inline(__always)
     private func hand(_ bytes: RawSpan, to taps: Unmanaged<FlowTaps>) {
-        taps._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount)) }
+        taps._withUnsafeGuaranteedRef { $0.record(bytes, of: direction, at: delivered - UInt64(bytes.byteCount)) }
     }
 
     func dropKept() {

@@ -21,7 +21,7 @@ final class PipeAllowance: Sendable {
     func open() -> Pipe? {
         let now = spent.load(ordering: .relaxed)
         let size = now + Self.large <= Self.most / 2 ? Self.large : Self.small
-        guard now + size <= Self.most, descriptors.takeIfThere(2) else { return nil }
+        guard now + size <= Self.most, descriptors.takeIfAvailable(2) else { return nil }
         guard let pipe = try? Pipe(asking: size) else {
             descriptors.give(2)
             return nil

@@ -71,7 +71,7 @@ struct BoundListeners {
         /// Closes what was bound and is not wanted after all, and removes its files.
         func abandon() {
             for address in opened where address.source == .own {
-                for parcel in address.sockets.joined() { _ = parcel.take() }
+                for parcel in address.sockets.joined() { _ = parcel.takeSocket() }
                 address.file?.remove()
                 address.replaced?.restore()
             }
@@ -105,7 +105,7 @@ struct BoundListeners {
                 var wanted: [SocketAddress] = []
                 for address in listen.socketAddresses where !plan.isCovered(address, listen, entries) {
                     let known = entry(for: address, listen, of: previousNames[relay.name])
-                    if !plan.keep(known, relay.name, listen), !plan.take(address, relay.name, listen) {
+                    if !plan.keep(known, relay.name, listen), !plan.inherit(address, relay.name, listen) {
                         wanted.append(address)
                     }
                 }
@@ -117,7 +117,7 @@ struct BoundListeners {
             for handed in plan.left where handed.isOfManager && handed.label == relay.name {
                 let listen = ListenAddress(handed.address)
                 let known = entries.first { $0.address == handed.address }
-                if !plan.keep(known, relay.name, listen) { plan.take(handed, relay.name, listen) }
+                if !plan.keep(known, relay.name, listen) { plan.inherit(handed, relay.name, listen) }
             }
         }
         return try carryOut(plan, binding, released)
@@ -152,8 +152,8 @@ struct BoundListeners {
                 switch step {
                 case .keep(let entry):
                     change.entries.append(entry)
-                case .take(let handed, let relay, let listen):
-                    let bound = try binding.take(handed, for: relay)
+                case .inherit(let handed, let relay, let listen):
+                    let bound = try binding.inherit(handed, for: relay)
                     change.opened.append(bound)
                     change.entries.append(Entry(relay: relay, listen: listen, bound))
                 case .bind(let addresses, let relay, let listen):
@@ -222,7 +222,7 @@ private struct Plan {
     /// One address, or several of one listener that are bound together.
     enum Step {
         case keep(BoundListeners.Entry)
-        case take(HandedAddress, relay: String, ListenAddress)
+        case inherit(HandedAddress, relay: String, ListenAddress)
         case bind([SocketAddress], relay: String, ListenAddress)
     }
 
@@ -246,15 +246,15 @@ private struct Plan {
     }
 
     /// An address that was handed over is taken; false when there is none.
-    mutating func take(_ address: SocketAddress, _ relay: String, _ listen: ListenAddress) -> Bool {
+    mutating func inherit(_ address: SocketAddress, _ relay: String, _ listen: ListenAddress) -> Bool {
         guard let found = left.first(where: { $0.serves(address, of: relay) }) else { return false }
-        take(found, relay, listen)
+        inherit(found, relay, listen)
         return true
     }
 
-    mutating func take(_ handed: HandedAddress, _ relay: String, _ listen: ListenAddress) {
+    mutating func inherit(_ handed: HandedAddress, _ relay: String, _ listen: ListenAddress) {
         left.removeAll { $0 === handed }
-        steps.append(.take(handed, relay: relay, listen))
+        steps.append(.inherit(handed, relay: relay, listen))
     }
 
     /// Addresses that are not there are bound. A free port is that of the listener's other address, where this one is
@@ -264,8 +264,8 @@ private struct Plan {
         let port = steps.lazy.compactMap { step -> UInt16? in
             switch step {
             case .keep(let entry) where entry.relay == relay && entry.listen == listen: entry.address.port
-            case .take(let handed, relay, listen): handed.address.port
-            case .keep, .take, .bind: nil
+            case .inherit(let handed, relay, listen): handed.address.port
+            case .keep, .inherit, .bind: nil
             }
         }.first
         let wanted = addresses.map { $0.port == 0 ? $0.with(port: port ?? 0) : $0 }

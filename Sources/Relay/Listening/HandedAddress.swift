@@ -34,10 +34,10 @@ final class HandedAddress: Sendable {
     static func grouping(_ sockets: [HandedSocket]) -> [HandedAddress] {
         var groups: [[HandedSocket]] = []
         for socket in sockets {
-            let place = groups.firstIndex {
+            let index = groups.firstIndex {
                 $0[0].address == socket.address && ($0[0].origin == .manager) == (socket.origin == .manager)
             }
-            if let place { groups[place].append(socket) } else { groups.append([socket]) }
+            if let index { groups[index].append(socket) } else { groups.append([socket]) }
         }
         return groups.map { HandedAddress($0[0], $0) }
     }
@@ -51,7 +51,7 @@ final class HandedAddress: Sendable {
 
     /// Lets go of sockets that nobody serves: clients must not wait there.
     func close() {
-        for parcel in sockets { _ = parcel.take() }
+        for parcel in sockets { _ = parcel.takeSocket() }
     }
 
     /// What a person finds them by: `descriptor 3 (web, 127.0.0.1:8080)`.

@@ -94,12 +94,12 @@ final class Listener: Poll {
     @discardableResult
     private func acceptSome(atMost most: Int = maxAccepts) -> Bool {
         for _ in 0..<most {
-            guard relay.places.take(1) else {
+            guard relay.slots.take(1) else {
                 pause(.maxConnections)
                 return false
             }
             guard worker.shared.descriptors.take(2) else {
-                relay.places.give(1)
+                relay.slots.give(1)
                 worker.shared.freeIdlePipes()
                 pause(.descriptors)
                 return false
@@ -109,7 +109,7 @@ final class Listener: Poll {
                 clientErrors = 0
                 prepare(client, from: address)
                 worker.accepted(client, from: address, at: self)
-            case .nobody:
+            case .queueEmpty:
                 giveBack()
                 return false
             case .failed(let error):
@@ -135,7 +135,7 @@ final class Listener: Poll {
 
     private func giveBack() {
         worker.shared.descriptors.give(2)
-        relay.places.give(1)
+        relay.slots.give(1)
     }
 
     /// Returns whether to accept the next client at once.

@@ -115,12 +115,14 @@ struct ListenerBinding {
     /// Serves what another process has bound. Every socket of it has a worker, or its clients would never be accepted:
     /// where there are fewer workers than sockets, some get more than one; where there are more, the others get
     /// sockets bound beside, or, where that cannot be (the service manager's, Unix sockets), copies of these.
-    func take(_ handed: HandedAddress, for relay: String) throws(SystemError) -> BoundAddress {
+    func inherit(_ handed: HandedAddress, for relay: String) throws(SystemError) -> BoundAddress {
         do throws(Errno) {
             var sockets = [[SocketParcel]](repeating: [], count: max(1, workers))
-            for (place, parcel) in handed.sockets.enumerated() {
-                for worker in sockets.indices where handed.isOfManager || place % sockets.count == worker {
-                    guard let socket = handed.isOfManager ? try parcel.duplicate() : parcel.take() else { continue }
+            for (index, parcel) in handed.sockets.enumerated() {
+                for worker in sockets.indices where handed.isOfManager || index % sockets.count == worker {
+                    guard let socket = handed.isOfManager ? try parcel.duplicate() : parcel.takeSocket() else {
+                        continue
+                    }
                     if !handed.address.isUnix { try prepare(socket, handed.address) }
                     sockets[worker].append(SocketParcel(socket))
                 }

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// A number of units that all workers share: descriptors of the process, or places of a relay.
+/// A number of units that all workers share: descriptors of the process, or slots of a relay.
 ///
 /// Any thread. Whoever finds it spent waits; whoever gives back while somebody waits wakes them, so that nobody polls.
 public final class Budget: Sendable {
@@ -17,14 +17,14 @@ public final class Budget: Sendable {
 
     /// Takes units, or none when there are not enough; then the next `give` calls `wake`.
     func take(_ units: Int) -> Bool {
-        if takeIfThere(units) { return true }
+        if takeIfAvailable(units) { return true }
         isAwaited.store(true, ordering: .sequentiallyConsistent)
         // Whoever gave back before it saw the flag left its units for this second look.
-        return takeIfThere(units)
+        return takeIfAvailable(units)
     }
 
     /// Takes units, or none when there are not enough; nobody is woken for it later.
-    func takeIfThere(_ units: Int) -> Bool {
+    func takeIfAvailable(_ units: Int) -> Bool {
         var current = available.load(ordering: .sequentiallyConsistent)
         while current >= units {
             let (exchanged, original) = available.weakCompareExchange(

@@ -3,8 +3,8 @@ public import Sockets
 
 /// Who hears of what the workers do. Called on a worker's thread: must return at once and never block.
 public struct Observer: Sendable {
-    /// A client was accepted, and its PROXY header, where one is awaited, is there; told only while
-    /// `RelayService.tellsOpenings` is on. A connection that ends before that has only its end.
+    /// A client was accepted, and its PROXY header, where one is awaited, is there; reported only while
+    /// `RelayService.reportsOpenings` is on. A connection that ends before that has only its end.
     public var opened: @Sendable (ConnectionRecord) -> Void = { _ in }
     /// A connection ended; its record is complete.
     public var ended: @Sendable (ConnectionRecord) -> Void

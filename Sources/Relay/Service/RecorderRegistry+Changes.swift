@@ -77,8 +77,8 @@ extension RecorderRegistry {
     func commit(
         _ change: Change, _ identities: [String: RelayIdentity],
         _ makePlan: ([RelayIdentity: RecorderChoice]) -> WorkerPlan
-    ) -> (plan: WorkerPlan, told: Int) {
-        let (plan, told, gone, unwanted) = state.withLock { state in
+    ) -> (plan: WorkerPlan, notified: Int) {
+        let (plan, notified, gone, unwanted) = state.withLock { state in
             var entries = change.entries
             var byName = change.choices
             var unwanted: [Recorder] = []
@@ -103,9 +103,9 @@ extension RecorderRegistry {
             state.entries = entries
             let kept = entries.values.compactMap(\.recorder)
             let gone = old.filter { recorder in !kept.contains { $0 === recorder } }
-            for place in state.running.indices where state.running[place].relay == nil {
-                let recorder = state.running[place].recorder
-                state.running[place].relay = entries.values.first { $0.recorder === recorder }?.identity
+            for index in state.running.indices where state.running[index].relay == nil {
+                let recorder = state.running[index].recorder
+                state.running[index].relay = entries.values.first { $0.recorder === recorder }?.identity
             }
             let plan = makePlan(choices)
             return (plan, state.post?(.apply(plan)) ?? 0, gone, unwanted)
@@ -115,7 +115,7 @@ extension RecorderRegistry {
             askAll({ .pass($0) }) { [self] in for recorder in gone { retire(recorder) } }
         }
         for recorder in unwanted { discard(recorder) }
-        return (plan, told)
+        return (plan, notified)
     }
 }
 
@@ -139,8 +139,8 @@ extension RecorderRegistry {
             entry.settings = settings
             entry.since = WallClock.now
             state.entries[relay] = entry
-            for place in state.running.indices where state.running[place].recorder === recorder {
-                state.running[place].relay = identity
+            for index in state.running.indices where state.running[index].recorder === recorder {
+                state.running[index].relay = identity
             }
             _ = state.post?(.record(identity, recorder))
             return true
@@ -187,16 +187,16 @@ extension RecorderRegistry {
     {
         recorder.progress.retire()
         let last = Latch(state.workers + 1) { [self] in retire(recorder, then: done) }
-        let told = state.post?(.detach(recorder, last)) ?? 0
-        return Absent(count: state.workers + 1 - told, last: last)
+        let notified = state.post?(.detach(recorder, last)) ?? 0
+        return Absent(count: state.workers + 1 - notified, last: last)
     }
 
     /// Gives every worker a command, and calls when all that got it have done it.
     private func askAll(_ command: (Latch) -> WorkerCommand, then done: @escaping @Sendable () -> Void) {
         let (workers, post) = state.withLock { ($0.workers, $0.post) }
         let last = Latch(workers + 1, action: done)
-        let told = post?(command(last)) ?? 0
-        Absent(count: workers + 1 - told, last: last).down()
+        let notified = post?(command(last)) ?? 0
+        Absent(count: workers + 1 - notified, last: last).down()
     }
 
     func retire(_ recorder: Recorder, then done: @escaping @Sendable () -> Void = {}) {

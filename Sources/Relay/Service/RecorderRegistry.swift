@@ -109,7 +109,7 @@ final class RecorderRegistry: Sendable {
     ) throws(SystemError) -> Recorder {
         reap()
         let budget = state.withLock { $0.budget }
-        if budget?.takeIfThere(Self.descriptors) == false {
+        if budget?.takeIfAvailable(Self.descriptors) == false {
             throw SystemError(
                 "start a recorder", Errno(EMFILE), advice: "raise the limit of open files, or record fewer relays")
         }

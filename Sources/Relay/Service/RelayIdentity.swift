@@ -5,13 +5,13 @@ internal import Synchronization
 ///
 /// Any thread.
 final class RelayIdentity: Sendable {
-    /// The places for connections, shared by all workers.
-    let places: Budget
+    /// The slots for connections, shared by all workers.
+    let slots: Budget
     private let state: Mutex<(name: String, limit: Int)>
 
     /// A new relay, with a limit of connections at once. `wake` is that of its `Budget`.
     init(_ name: String, limit: Int, wake: @escaping @Sendable () -> Void) {
-        places = Budget(limit, wake: wake)
+        slots = Budget(limit, wake: wake)
         state = Mutex((name, limit))
     }
 
@@ -23,13 +23,13 @@ final class RelayIdentity: Sendable {
         state.withLock { $0.name = name }
     }
 
-    /// Changes how many connections there may be. More places wake the listeners that wait for one.
+    /// Changes how many connections there may be. More slots wake the listeners that wait for one.
     func setLimit(_ limit: Int) {
         let growth = state.withLock { state in
             defer { state.limit = limit }
             return limit - state.limit
         }
-        if growth != 0 { places.grow(by: growth) }
+        if growth != 0 { slots.grow(by: growth) }
     }
 }
 

@@ -30,7 +30,7 @@ final class RelayRuntime: Sendable {
     /// What it shares with the same relay of other generations.
     let identity: RelayIdentity
     /// The identity's, kept here because every accept uses it.
-    let places: Budget
+    let slots: Budget
 
     init(_ settings: RelaySettings, generation: Int, identity: RelayIdentity, mayLoop: Bool) {
         self.mayLoop = mayLoop
@@ -47,7 +47,7 @@ final class RelayRuntime: Sendable {
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
         self.identity = identity
-        places = identity.places
+        slots = identity.slots
     }
 
     /// Whether the PROXY header of a peer is believed.

@@ -71,12 +71,12 @@ extension RelayService {
         }
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.listeners.entries { listeners[entry.address] = runtimes[entry.relay] }
-        let (plan, told) = state.recordings.commit(change.recordings, identities) { recordings in
+        let (plan, notified) = state.recordings.commit(change.recordings, identities) { recordings in
             WorkerPlan(
                 listeners: listeners, opened: change.listeners.opened, recordings: recordings,
                 relays: Array(runtimes.values), drain: drain.wholeMilliseconds, workers: binding.workers)
         }
-        for _ in told..<binding.workers { plan.applied.down() }
+        for _ in notified..<binding.workers { plan.applied.down() }
         if !plan.applied.wait(atMost: Self.patience) {
             binding.logger.warning("a worker is busy and takes the configuration over late")
         }

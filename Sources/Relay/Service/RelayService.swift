@@ -133,7 +133,7 @@ public final class RelayService: Sendable {
         return threads
     }
 
-    /// One worker a core that the process may run on, unless told otherwise.
+    /// One worker a core that the process may run on, by default.
     private static func workerCount(_ count: WorkerCount) -> Int {
         switch count {
         case .exactly(let number): number
@@ -158,13 +158,13 @@ public final class RelayService: Sendable {
         await answers { .list($0) }.flatMap(\.self).sorted { $0.id < $1.id }
     }
 
-    /// How every open connection stands, from every worker, by id. `kernel`: with the kernel's figures of each socket,
+    /// How every open connection stands, from every worker, by id. `kernel`: with the kernel's stats of each socket,
     /// which costs the workers about 5 µs a connection.
     public func liveConnections(kernel: Bool) async -> [LiveConnection] {
         await answers { .look(only: nil, kernel: kernel, $0) }.flatMap(\.self).sorted { $0.record.id < $1.record.id }
     }
 
-    /// How one open connection stands, with the kernel's figures; nil when none of that id is open.
+    /// How one open connection stands, with the kernel's stats; nil when none of that id is open.
     public func liveConnection(_ id: UInt64) async -> LiveConnection? {
         await answers { .look(only: id, kernel: true, $0) }.lazy.flatMap(\.self).first
     }
@@ -175,12 +175,12 @@ public final class RelayService: Sendable {
 
     /// What every relay has done since the start, by name; one that is gone, or has another name now, included. It
     /// never goes back, also while workers end one after the other.
-    public func figures() async -> [String: RelayFigures] {
-        var workers: [Int: [String: RelayFigures]] = [:]
-        for (worker, figures) in await answers(to: { .figures($0) }) { workers[worker] = figures }
+    public func stats() async -> [String: RelayStats] {
+        var workers: [Int: [String: RelayStats]] = [:]
+        for (worker, stats) in await answers(to: { .stats($0) }) { workers[worker] = stats }
         // Workers that had ended before the question do not answer it; those that answered may have ended since.
-        workers.merge(state.retiredFigures) { answer, _ in answer }
-        var figures: [String: RelayFigures] = workers.values.reduce(into: [:]) { all, worker in
+        workers.merge(state.retiredStats) { answer, _ in answer }
+        var stats: [String: RelayStats] = workers.values.reduce(into: [:]) { all, worker in
             all.merge(worker) { first, second in
                 var sum = first
                 sum.add(second)
@@ -188,10 +188,10 @@ public final class RelayService: Sendable {
             }
         }
         for (relay, total) in state.recordings.totals {
-            figures[relay, default: RelayFigures()].recordedBytes = total.recorded
-            figures[relay, default: RelayFigures()].droppedBytes = total.dropped
+            stats[relay, default: RelayStats()].recordedBytes = total.recorded
+            stats[relay, default: RelayStats()].droppedBytes = total.dropped
         }
-        return figures
+        return stats
     }
 
     /// Waits until every worker's loop has turned once; those that have ended count as well. Never returns when one
@@ -207,9 +207,9 @@ public final class RelayService: Sendable {
     public var descriptorLimit: Int { state.descriptorLimit }
 
     /// Whether the observer hears of accepted clients; off at the start. Each costs a record then. Any thread.
-    public var tellsOpenings: Bool {
-        get { state.tellsOpenings }
-        set { state.tellsOpenings = newValue }
+    public var reportsOpenings: Bool {
+        get { state.reportsOpenings }
+        set { state.reportsOpenings = newValue }
     }
 
     /// Ends one connection (`killed`). Returns whether it was open.
@@ -270,7 +270,7 @@ public final class RelayService: Sendable {
             for answer in await answers(to: { WorkerCommand.copyListeners(from: lowest, $0) }) {
                 for copy in try answer.get() {
                     guard let entry = entries.first(where: { $0.address == copy.address }),
-                        copy.cookie.map({ known.insert($0).inserted }) ?? true, let socket = copy.socket.take()
+                        copy.cookie.map({ known.insert($0).inserted }) ?? true, let socket = copy.socket.takeSocket()
                     else { continue }
                     let label = entry.relay
                     let origin = entry.source == .manager ? .manager : HandedSocket.Origin.process(file: entry.file)

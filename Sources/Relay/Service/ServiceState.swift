@@ -37,9 +37,9 @@ final class ServiceState: Sendable {
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
     /// The relays of the configuration in force, by name.
     private let identities = Mutex<[String: RelayIdentity]>([:])
-    private let tellsOpeningsFlag = Atomic<Bool>(false)
+    private let reportsOpeningsFlag = Atomic<Bool>(false)
     /// What workers that have ended had counted, by their numbers.
-    private let retired = Mutex<[Int: [String: RelayFigures]]>([:])
+    private let retired = Mutex<[Int: [String: RelayStats]]>([:])
 
     /// Descriptors kept back for listeners, logs, name lookups, the admin server's clients (64) and what else the
     /// process opens.
@@ -111,18 +111,18 @@ final class ServiceState: Sendable {
     }
 
     /// Whether the observer wants to hear of accepted clients.
-    var tellsOpenings: Bool {
-        get { tellsOpeningsFlag.load(ordering: .relaxed) }
-        set { tellsOpeningsFlag.store(newValue, ordering: .relaxed) }
+    var reportsOpenings: Bool {
+        get { reportsOpeningsFlag.load(ordering: .relaxed) }
+        set { reportsOpeningsFlag.store(newValue, ordering: .relaxed) }
     }
 
     /// A worker will answer no more; what it counted stays.
-    func retire(worker: Int, _ figures: [String: RelayFigures]) {
-        retired.withLock { $0[worker] = figures }
+    func retire(worker: Int, _ stats: [String: RelayStats]) {
+        retired.withLock { $0[worker] = stats }
     }
 
     /// What the workers counted that have ended.
-    var retiredFigures: [Int: [String: RelayFigures]] { retired.withLock { $0 } }
+    var retiredStats: [Int: [String: RelayStats]] { retired.withLock { $0 } }
 
     /// A worker has ended its work; the last one says so.
     func workerStopped() {

@@ -3,7 +3,7 @@ internal import Logging
 internal import Recorder
 internal import Sockets
 
-/// What a worker is told from other threads.
+/// Commands from other threads to a worker.
 enum WorkerCommand: Sendable {
     /// Serve what a configuration wants, and no more.
     case apply(WorkerPlan)
@@ -13,10 +13,10 @@ enum WorkerCommand: Sendable {
     case freeIdlePipes
     /// Answer with copies of every open connection's record.
     case list(@Sendable ([ConnectionRecord]) -> Void)
-    /// Answer with how the open connections stand: all, or the one of that id. `kernel`: with the kernel's figures.
+    /// Answer with how the open connections stand: all, or the one of that id. `kernel`: with the kernel's stats.
     case look(only: UInt64?, kernel: Bool, @Sendable ([LiveConnection]) -> Void)
     /// Answer with this worker's number and what each relay has done on it, by name.
-    case figures(@Sendable ((worker: Int, figures: [String: RelayFigures])) -> Void)
+    case stats(@Sendable ((worker: Int, stats: [String: RelayStats])) -> Void)
     /// Answer: the loop turns.
     case ping(@Sendable (Bool) -> Void)
     /// A recording has room again.
@@ -76,7 +76,7 @@ final class Worker {
     private var listeners: [Listener] = []
     private var connections: [Connection] = []
     /// What the relays have done, by name, without what is open; a reload does not touch it.
-    private var figures: [String: RelayFigures] = [:]
+    private var stats: [String: RelayStats] = [:]
     /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
     private var drainsUntil: UInt64?
     private(set) var taps: WorkerTaps
@@ -129,8 +129,8 @@ final class Worker {
             } else {
                 answer(connections.map { LiveConnection($0, kernel: kernel) })
             }
-        case .figures(let answer):
-            answer((number, figuresNow()))
+        case .stats(let answer):
+            answer((number, statsNow()))
         case .ping(let answer):
             answer(true)
         case .tapHasRoom:
@@ -149,7 +149,7 @@ final class Worker {
         case .detach(let recorder, let last):
             taps.remove(recorder)
             for connection in connections { connection.detach(recorder) }
-            taps.leaveLanes()
+            taps.releaseProducers()
             last.down()
         case .kill(let id, let answer):
             let connection = connection(id)
@@ -170,12 +170,14 @@ final class Worker {
     }
 
     /// This worker's way into a recorder's ring.
-    func lane(to recorder: Recorder) -> RingProducer { taps.lane(to: recorder, workers: shared.workers, loop: loop) }
+    func producer(to recorder: Recorder) -> RingProducer {
+        taps.producer(to: recorder, workers: shared.workers, loop: loop)
+    }
 
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
         taps.change(plan.recordings)
-        taps.leaveLanes()
+        taps.releaseProducers()
         for bound in plan.opened {
             guard let relay = plan.listeners[bound.address] else { continue }
             for parcel in bound.sockets[number] { listen(parcel, bound, relay) }
@@ -198,22 +200,22 @@ final class Worker {
     }
 
     /// What the relays have done, with what is open.
-    private func figuresNow() -> [String: RelayFigures] {
-        var now = figures
+    private func statsNow() -> [String: RelayStats] {
+        var now = stats
         // Ten times a second for every open connection: no record is made, and a relay's entry is looked up once for
         // connections that follow each other.
-        var last: (relay: RelayRuntime, place: Dictionary<String, RelayFigures>.Index)?
+        var last: (relay: RelayRuntime, position: Dictionary<String, RelayStats>.Index)?
         for connection in connections {
             if last?.relay !== connection.relay {
                 last = now.index(forKey: connection.relay.name).map { (connection.relay, $0) }
             }
-            if let place = last?.place { connection.count(into: &now.values[place]) }
+            if let position = last?.position { connection.count(into: &now.values[position]) }
         }
         return now
     }
 
     private func listen(_ parcel: SocketParcel, _ bound: BoundAddress, _ relay: RelayRuntime) {
-        guard let socket = parcel.take() else { return }
+        guard let socket = parcel.takeSocket() else { return }
         let listener = Listener(
             worker: self, relay: relay, socket: socket, address: bound.address,
             isHeldByManager: bound.source == .manager)
@@ -240,7 +242,7 @@ final class Worker {
         connection.index = connections.count
         connections.append(connection)
         shared.countOpened()
-        figures[listener.relay.name, default: RelayFigures()].accepted += 1
+        stats[listener.relay.name, default: RelayStats()].accepted += 1
         if !isSweeping {
             isSweeping = true
             sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
@@ -258,10 +260,10 @@ final class Worker {
             last.index = connection.index
         }
         shared.countEnded()
-        // By its place: in a value that is found by its key a change allocates.
-        if let place = figures.index(forKey: connection.relay.name) { figures.values[place].count(record) }
+        // By its position: in a value that is found by its key a change allocates.
+        if let position = stats.index(forKey: connection.relay.name) { stats.values[position].count(record) }
         shared.descriptors.give(2)
-        connection.relay.places.give(1)
+        connection.relay.slots.give(1)
         connection.reportEnd(record)
         if drainsUntil != nil && connections.isEmpty { finish() }
     }
@@ -318,12 +320,12 @@ final class Worker {
 
     /// Counts that a listener of a relay paused.
     func countAcceptPause(of relay: RelayRuntime) {
-        figures[relay.name, default: RelayFigures()].acceptPauses += 1
+        stats[relay.name, default: RelayStats()].acceptPauses += 1
     }
 
     /// Counts that accept(2) failed on a listener of a relay.
     func countAcceptError(of relay: RelayRuntime) {
-        figures[relay.name, default: RelayFigures()].acceptErrors += 1
+        stats[relay.name, default: RelayStats()].acceptErrors += 1
     }
 
     /// Counts that a listener of a relay paused, and logs it: at once, and then at most once in ten seconds with the number
@@ -365,7 +367,7 @@ final class Worker {
     private func finish() {
         guard !isFinished else { return }
         isFinished = true
-        shared.retire(worker: number, figures)
+        shared.retire(worker: number, stats)
         names.close()
         pipes.closeAll()
         sweep?.close()
@@ -381,7 +383,7 @@ final class Worker {
         switch command {
         case .list(let answer): answer([])
         case .look(_, _, let answer): answer([])
-        case .figures(let answer): answer((number, figures))
+        case .stats(let answer): answer((number, stats))
         case .ping(let answer): answer(true)
         case .kill(_, let answer): answer(false)
         case .copyListeners(_, let answer): answer(.success([]))

@@ -11,7 +11,7 @@ struct WorkerTaps {
     /// Live recordings.
     var live: [Recorder] = []
     /// The worker's ways into their rings.
-    private var lanes: [(recorder: Recorder, lane: RingProducer)] = []
+    private var producers: [(recorder: Recorder, producer: RingProducer)] = []
 
     init(common: Recorder?) {
         self.common = common
@@ -39,20 +39,20 @@ struct WorkerTaps {
     }
 
     /// The worker's way into a recorder's ring.
-    mutating func lane(to recorder: Recorder, workers: Int, loop: EventLoop) -> RingProducer {
-        if let known = lanes.first(where: { $0.recorder === recorder }) { return known.lane }
-        let lane = RingProducer(to: recorder, workers: workers, ordinaryRead: Flow.Limits.read, loop: loop)
-        lanes.append((recorder, lane))
-        return lane
+    mutating func producer(to recorder: Recorder, workers: Int, loop: EventLoop) -> RingProducer {
+        if let known = producers.first(where: { $0.recorder === recorder }) { return known.producer }
+        let producer = RingProducer(to: recorder, workers: workers, ordinaryRead: Flow.Limits.read, loop: loop)
+        producers.append((recorder, producer))
+        return producer
     }
 
-    /// Gives back the lanes to recorders that begin to record no further connection here; connections that they still
+    /// Gives back the producers to recorders that begin to record no further connection here; connections that they still
     /// record keep theirs.
-    mutating func leaveLanes() {
-        lanes.removeAll { recorder, lane in
+    mutating func releaseProducers() {
+        producers.removeAll { recorder, producer in
             if recorder === common || live.contains(where: { $0 === recorder }) { return false }
             if recorders.values.contains(where: { $0 === recorder }) { return false }
-            lane.giveBack()
+            producer.releaseReservation()
             return true
         }
     }

@@ -80,12 +80,12 @@ import Testing
                 let second = try relay.connect()
                 try second.send(farHeader())
                 // The listener is told of the second one in a turn of its own.
-                var figures = try #require(await relay.service.figures()["relay"])
-                for _ in 0..<10_000 where figures.acceptPauses == 0 {
+                var stats = try #require(await relay.service.stats()["relay"])
+                for _ in 0..<10_000 where stats.acceptPauses == 0 {
                     Deadline.letPass(.milliseconds(1))
-                    figures = try #require(await relay.service.figures()["relay"])
+                    stats = try #require(await relay.service.stats()["relay"])
                 }
-                #expect(figures.accepted == 1 && figures.acceptPauses == 1)
+                #expect(stats.accepted == 1 && stats.acceptPauses == 1)
                 #expect(!listener.isAwaited)
                 first.close()
                 try relay.ended(1)

@@ -230,7 +230,7 @@ import Testing
             let record = try peers.relay.end()
             #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
             #expect(record.upstream == "\(address)" && record.hello?.serverName == "A.example")
-            let failures = await peers.relay.service.figures()["relay"]?.connectFailures
+            let failures = await peers.relay.service.stats()["relay"]?.connectFailures
             #expect(failures == [.init(endpoint: "\(address)", reason: .connectRefused): 1])
         }
     }

@@ -3,7 +3,7 @@
 ///
 /// A copy, made from what each worker counts on its own thread; any thread may keep it. It never goes back. The sums wrap
 /// around at 2⁶⁴, as Prometheus expects of a counter: no amount of traffic may end the process.
-public struct RelayFigures: Hashable, Sendable {
+public struct RelayStats: Hashable, Sendable {
     /// Clients that were accepted.
     public var accepted: UInt64 = 0
     /// Connections that ended, by reason; reasons that did not occur are absent.
@@ -86,7 +86,7 @@ public struct RelayFigures: Hashable, Sendable {
     }
 
     /// Adds what another worker counted.
-    mutating func add(_ other: RelayFigures) {
+    mutating func add(_ other: RelayStats) {
         accepted &+= other.accepted
         bytesUp &+= other.bytesUp
         bytesDown &+= other.bytesDown
