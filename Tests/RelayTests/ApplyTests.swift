@@ -5,12 +5,12 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A configuration put in force beside open connections.
+/// A configuration put in force while connections are open.
 @Suite struct ApplyTests {
     private static let given = Monitor<Set<SocketAddress>>([])
 
-    /// A free port's address, another one each time, given up for somebody to bind. No client that connects meanwhile is
-    /// given it: their sockets have another loopback address.
+    /// The address of a free port, a different one each time, for the caller to bind. No client that connects meanwhile
+    /// gets it: their sockets have another loopback address.
     private static func freeAddress() throws -> SocketAddress {
         while true {
             let listener = try PeerListener(.ipv4(IPv4Address(bits: 0x7F0C_2238), port: 0))
@@ -248,7 +248,7 @@ import Testing
                     let swapped = generation % 2 == 0
                     try apply(
                         relays(left: swapped ? b : a, right: swapped ? a : b), to: relay, generation: generation)
-                    // Whatever relay it reaches, somebody must be there.
+                    // An upstream must answer, whichever relay the client reaches.
                     try converse(a, listener)
                     try converse(b, listener)
                 }

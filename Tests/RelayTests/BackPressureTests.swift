@@ -3,7 +3,7 @@ import Relay
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Back-pressure and fairness": nobody reads, and nothing may grow or spin.
+/// `FAULTS.md`, "Back-pressure and fairness": no peer reads, and nothing may grow or spin.
 @Suite struct BackPressureTests {
     /// The hundred sources offer as much as anybody takes.
     @Test(arguments: RelayHarness.Pump.allCases)
@@ -23,7 +23,7 @@ import Testing
             #expect(
                 growth < count * 64 << 10 || ProcessStats.isSanitized, "\(growth / count / 1024) KiB a connection")
             #expect(relay.idleShare() < idle)
-            // Somebody reads again: nothing of it was lost.
+            // The peers read again: nothing was lost.
             for (number, pair) in pairs.enumerated() {
                 pair.client.endWriting()
                 #expect(try pair.upstream.receiveToEnd(upBytes) == .fin(sent[number]))

@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    /// An address that overlaps one of the old one's, which is about to close it, is bound beside it, as at a reload.
+    /// A new address may overlap one that the old process is about to close: both are bound, as at a reload.
     @Test func addressThatOverlapsOneThatGoes_isBoundBesideIt() async throws {
         try await Exclusive.run {
             let upstream = try PeerListener()

@@ -4,7 +4,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// What Tapline itself decides: timeouts, `max_connections`, somebody's kill. Each is a reset on both legs.
+/// Ends that Tapline decides: timeouts, `max_connections`, a kill. Each is a reset on both legs.
 @Suite struct LimitTests {
     /// What passes bytes before its time is up is in `LongWaitTests`: there the clock waits for the test.
     private func endsByItself(
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    /// At the limit accepting pauses; who waits in the kernel's queue is served when somebody goes.
+    /// At the limit accepting pauses; clients in the kernel's queue are served when others leave.
     @Test(arguments: [1, 2])
     func maxConnections_reached_acceptingPausesAndAllAreServedInTheEnd(workers: Int) async throws {
         try await Exclusive.run {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Relay
 
-/// What is told of connections while they are open.
+/// The reported state of open connections.
 @Suite struct LiveTests {
     @Test func openConnection_isShownAsItStands() async throws {
         try await RelayHarness.run { relay, listener in

@@ -10,7 +10,7 @@ import Testing
 @Suite struct RecordingChangeTests {
     private let message = 10_000
 
-    /// Whoever reads along loses bytes by its own account.
+    /// A live reader has its own account of lost bytes.
     @Test func readersThatGo_changeNoRecord() async throws {
         try await TemporaryFolder.run { folder in
             try await recorded(RecordSettings(directory: folder, maxBytes: 1)) { relay, listener in

@@ -5,7 +5,7 @@ internal import Sockets
 
 /// The recordings of a connection.
 extension Connection {
-    /// Attaches the worker's recorders: the client is known, and nothing is connected yet.
+    /// Attaches the worker's recorders: the client is known, and the upstream is not connected yet.
     func startRecording() {
         guard !worker.taps.isEmpty || !taps.isEmpty else { return }
         let origin = origin
@@ -27,7 +27,7 @@ extension Connection {
             selection.includes(id, from: clientAddress), !taps.contains(recorder)
         else { return }
         guard isClientKnown else {
-            // The stages decide whose connection it is, and so which recorders apply. Only a live recording of this one
+            // The stages decide the client's address, and so which recorders apply. Only a live recording of this one
             // connection is attached before; it begins when the client is known.
             guard selection.connection != nil else { return }
             taps.add(

@@ -12,7 +12,7 @@ public struct LiveConnection: Hashable, Sendable {
         case open
         /// One side has ended its half in order.
         case halfClosed = "half_closed"
-        /// A side has failed, and the bytes that it sent before are on their way to the other.
+        /// A side has failed, and the bytes that it sent before are being delivered to the other.
         case resetting
     }
 
