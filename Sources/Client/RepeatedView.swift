@@ -33,7 +33,7 @@ package struct RepeatedView {
                 try output.write(lines: isFirst || isForPrograms ? shown : [""] + shown)
             }
             isFirst = false
-            if interruption.wait(milliseconds: period), interruption.take() { return }
+            if interruption.wait(milliseconds: period), interruption.consumeSignal() { return }
         }
     }
 }

@@ -140,7 +140,7 @@ final class AdminHost {
         for socket in handedOver {
             if let file = socket.file, file != used { file.remove() }
             // A socket that is not served would let clients wait.
-            _ = socket.parcel.take()
+            _ = socket.parcel.takeSocket()
         }
         handedOver = []
     }

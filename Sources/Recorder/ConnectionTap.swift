@@ -11,13 +11,13 @@ package struct DetachedTap {
 
 /// The recording of one connection by one recorder.
 ///
-/// Owned by the connection, on the worker's thread. It passes relayed bytes to the recorder through the worker's lane,
+/// Owned by the connection, on the worker's thread. It passes relayed bytes to the recorder through the worker's producer,
 /// and counts bytes that do not fit. Under `block` the flow reserves room before it moves bytes, so all of them fit.
 package final class ConnectionTap {
     // MARK: Fixed at init
 
     package let recorder: Recorder
-    package let lane: RingProducer
+    package let producer: RingProducer
     package let account = TapAccount()
     private let limit: UInt64
 
@@ -38,19 +38,21 @@ package final class ConnectionTap {
     private var downStart: UInt64
 
     /// A tap on a connection accepted at `acceptedTicks` of the monotonic clock.
-    package convenience init(recorder: Recorder, lane: RingProducer, origin: ConversationOrigin, acceptedTicks: UInt64)
-    {
-        self.init(recorder: recorder, lane: lane, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
+    package convenience init(
+        recorder: Recorder, producer: RingProducer, origin: ConversationOrigin, acceptedTicks: UInt64
+    ) {
+        self.init(
+            recorder: recorder, producer: producer, origin: origin, upstreamAddress: nil, upOffset: 0, downOffset: 0)
         begin(at: acceptedTicks, isFromMiddle: false)
     }
 
     /// A tap on an open connection, whose flows continue at these offsets.
     package init(
-        recorder: Recorder, lane: RingProducer, origin: ConversationOrigin, upstreamAddress: SocketAddress?,
+        recorder: Recorder, producer: RingProducer, origin: ConversationOrigin, upstreamAddress: SocketAddress?,
         upOffset: UInt64, downOffset: UInt64, endedFlows: EndedFlows = EndedFlows()
     ) {
         self.recorder = recorder
-        self.lane = lane
+        self.producer = producer
         self.origin = origin
         self.upstreamAddress = upstreamAddress
         self.endedFlows = endedFlows
@@ -75,7 +77,7 @@ package final class ConnectionTap {
         let note = TapNote(.connected(address), account)
         // Without room the recording continues from the middle.
         let event = TapEvent(kind: .connected, connection: origin.id, ticks: EventLoop.nanoseconds)
-        if !lane.append(event, RawSpan(), note) {
+        if !producer.append(event, RawSpan(), note) {
             hasBegun = false
         }
     }
@@ -87,7 +89,7 @@ package final class ConnectionTap {
     }
 
     /// Records bytes of a flow that were delivered at `offset`.
-    func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
+    func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         let start = direction == .up ? upStart : downStart
         let left = limit - min(limit, offset - min(start, offset))
         let count = min(bytes.byteCount, Int(clamping: left))
@@ -96,11 +98,11 @@ package final class ConnectionTap {
         guard hasBegun || begin(at: ticks, isFromMiddle: true) else { return miss(count) }
         var position = 0
         while position < count {
-            let end = min(position + lane.largestEvent, count)
+            let end = min(position + producer.largestEvent, count)
             let event = TapEvent(
                 kind: .data, direction: direction, connection: origin.id, ticks: ticks,
                 offset: offset + UInt64(position))
-            guard lane.append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
+            guard producer.append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
             taken &+= UInt64(end - position)
             position = end
         }
@@ -116,7 +118,7 @@ package final class ConnectionTap {
             kind: .flowEnded, direction: direction, connection: origin.id, ticks: EventLoop.nanoseconds,
             offset: recorded)
         // Without room the end of the connection implies it.
-        _ = lane.append(event, RawSpan(), nil)
+        _ = producer.append(event, RawSpan(), nil)
     }
 
     /// The connection ended. This sets the recording's byte counts in `end`.
@@ -140,7 +142,7 @@ package final class ConnectionTap {
             if kind == .ended { recorder.endedUnknown(origin.id, account) }
             return
         }
-        lane.appendLast(TapEvent(kind: kind, connection: origin.id, ticks: EventLoop.nanoseconds), note)
+        producer.appendLast(TapEvent(kind: kind, connection: origin.id, ticks: EventLoop.nanoseconds), note)
     }
 
     // MARK: Room
@@ -151,7 +153,7 @@ package final class ConnectionTap {
             origin: origin, isFromMiddle: isFromMiddle, upstreamAddress: upstreamAddress, upOffset: upStart,
             downOffset: downStart, endedFlows: endedFlows, hasRecord: recorder.hasRecords)
         let event = TapEvent(kind: .begun, connection: origin.id, ticks: ticks)
-        hasBegun = lane.append(event, RawSpan(), TapNote(.begun(beginning), account))
+        hasBegun = producer.append(event, RawSpan(), TapNote(.begun(beginning), account))
         isKnown = isKnown || hasBegun
         return hasBegun
     }

@@ -15,7 +15,7 @@ package final class FlowTaps {
     private let only: Unmanaged<ConnectionTap>?
     /// The recording that must be whole, its producer, and its reservation.
     private let whole: Unmanaged<ConnectionTap>?
-    private let blockingLane: RingProducer?
+    private let blockingProducer: RingProducer?
     private let room: RingReservation?
     /// The largest number of bytes to move at once.
     package let mostAtOnce: Int
@@ -28,10 +28,10 @@ package final class FlowTaps {
         self.connection = connection
         self.recordings = recordings
         only = recordings.count == 1 ? .passUnretained(recordings[0]) : nil
-        let whole = recordings.first { $0.lane.room != nil }
+        let whole = recordings.first { $0.producer.room != nil }
         self.whole = whole.map(Unmanaged.passUnretained)
-        blockingLane = whole?.lane
-        room = blockingLane?.room
+        blockingProducer = whole?.producer
+        room = blockingProducer?.room
         mostAtOnce = room?.mostAtOnce ?? .max
     }
 
@@ -54,14 +54,14 @@ package final class FlowTaps {
 
     /// Releases reserved room that the delivered bytes did not use.
     @inline(__always)
-    package func settle() { blockingLane?.settle() }
+    package func releaseUnused() { blockingProducer?.releaseUnused() }
 
     /// Passes bytes that were delivered at `offset` to the taps.
-    package func take(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
+    package func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         if let only {
-            only._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: offset) }
+            only._withUnsafeGuaranteedRef { $0.record(bytes, of: direction, at: offset) }
         } else {
-            for tap in recordings { tap.take(bytes, of: direction, at: offset) }
+            for tap in recordings { tap.record(bytes, of: direction, at: offset) }
         }
         if let view { view(connection, direction, bytes) }
     }

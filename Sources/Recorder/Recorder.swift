@@ -33,7 +33,7 @@ package final class Recorder: Sendable {
         package func includes(relay name: String) -> Bool { relay == nil || relay == name }
 
         /// Whether a connection of an included relay is to be recorded.
-        package func takes(_ id: UInt64, from client: SocketAddress) -> Bool {
+        package func includes(_ id: UInt64, from client: SocketAddress) -> Bool {
             if let connection { return connection == id }
             if !clients.isEmpty && !clients.contains(where: { $0.contains(client) }) { return false }
             return perMillion >= 1_000_000 || Self.scatter(id) % 1_000_000 < perMillion

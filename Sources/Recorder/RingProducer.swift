@@ -2,7 +2,7 @@ package import EventLoop
 internal import Recording
 internal import Sockets
 
-/// One worker's lane into the ring of one recorder, shared by its taps of that recording, on the worker's thread.
+/// One worker's producer for the ring of one recorder, shared by its taps of that recording, on the worker's thread.
 ///
 /// Small events are staged and appended to the ring together at the end of the loop's turn, which takes the ring's lock
 /// once and touches its memory once. Large events, and those for a nearly full ring, are appended at once.
@@ -40,7 +40,7 @@ package final class RingProducer: TurnObserver {
 
     private var isTurnEndAwaited = false
 
-    /// The lane of one of `workers` workers. `isWhole` says that the recording must be complete.
+    /// The producer of one of `workers` workers. `isWhole` says that the recording must be complete.
     package init(ring: TapRing, isWhole: Bool, workers: Int, ordinaryRead: Int, loop: EventLoop, hooks: Hooks) {
         self.ring = ring
         self.loop = loop
@@ -60,7 +60,7 @@ package final class RingProducer: TurnObserver {
     }
 
     deinit {
-        giveBack()
+        releaseReservation()
     }
 
     // MARK: Events
@@ -119,17 +119,17 @@ package final class RingProducer: TurnObserver {
     }
 
     /// Flushes the stage and releases all reservations, when the worker no longer records there.
-    package func giveBack() {
+    package func releaseReservation() {
         flushIfAny()
         let isStageAwaited = stage?.giveBack() ?? false
-        let isRoomAwaited = room?.giveBackAll() ?? false
+        let isRoomAwaited = room?.releaseAll() ?? false
         if isStageAwaited || isRoomAwaited { hooks.hasRoom() }
     }
 
     /// Releases the reservation beyond the portion that is kept between events.
     @inline(__always)
-    func settle() {
-        if let room, room.settle() { hooks.hasRoom() }
+    func releaseUnused() {
+        if let room, room.releaseUnused() { hooks.hasRoom() }
     }
 
     /// Whether the event was appended. Wakes the recorder's thread if needed.

@@ -64,14 +64,14 @@ final class RingReservation {
 
     /// Releases the reservation beyond the portion. Returns whether a worker waits and now has room.
     @inline(__always)
-    func settle() -> Bool {
-        reserved > portion && giveBack(reserved - portion)
+    func releaseUnused() -> Bool {
+        reserved > portion && release(reserved - portion)
     }
 
     /// Releases the whole reservation. Returns whether a worker waits and now has room.
-    func giveBackAll() -> Bool { giveBack(reserved) }
+    func releaseAll() -> Bool { release(reserved) }
 
-    private func giveBack(_ size: Int) -> Bool {
+    private func release(_ size: Int) -> Bool {
         reserved -= size
         return ring.unreserve(size)
     }

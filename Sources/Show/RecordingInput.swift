@@ -85,7 +85,7 @@ package struct RecordingInput: ~Copyable {
 
     private func interrupted(within milliseconds: Int32) throws -> Bool {
         switch interruption {
-        case .some(let interruption): interruption.wait(milliseconds: milliseconds) && interruption.take()
+        case .some(let interruption): interruption.wait(milliseconds: milliseconds) && interruption.consumeSignal()
         case .none: false
         }
     }
@@ -97,7 +97,7 @@ package struct RecordingInput: ~Copyable {
             switch interruption {
             case .some(let interruption):
                 if input.waitForInput(or: interruption) { return true }
-                guard interruption.take() else { continue }
+                guard interruption.consumeSignal() else { continue }
             case .none: return true
             }
             if isAskedToEnd { return false }

@@ -16,7 +16,7 @@ public struct Interruption: ~Copyable {
     }
 
     /// Consumes a pending signal; returns whether there was one.
-    public func take() -> Bool {
+    public func consumeSignal() -> Bool {
         tapline_read_interrupt(fd) == 1
     }
 

@@ -35,7 +35,7 @@ extension Socket {
         /// A client and its address.
         case client(Socket, SocketAddress)
         /// The queue is empty.
-        case nobody
+        case queueEmpty
         /// The call failed.
         case failed(Errno)
     }
@@ -47,7 +47,7 @@ extension Socket {
         }
         guard result >= 0 else {
             let error = errno
-            return error == EAGAIN ? .nobody : .failed(Errno(error))
+            return error == EAGAIN ? .queueEmpty : .failed(Errno(error))
         }
         return .client(Socket(adopting: result), address ?? .unix(path: ""))
     }

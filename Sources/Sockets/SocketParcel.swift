@@ -10,7 +10,7 @@ public final class SocketParcel: Sendable {
     }
 
     /// Removes the socket; nil after the first call.
-    public func take() -> Socket? {
+    public func takeSocket() -> Socket? {
         content.withLock { $0.take() }
     }
 

@@ -120,7 +120,7 @@ struct RateMeterTests {
         let rate = meter.rate(of: "a")
         #expect(rate.up > 1e27 && rate.down == 0)
         var json = JSONText()
-        json.object { RelayView.writeCounters("a", RelayFigures(), rate, to: &$0) }
+        json.object { RelayView.writeCounters("a", RelayStats(), rate, to: &$0) }
         #expect(String(decoding: json.bytes, as: UTF8.self).contains(#""rate_up":18446744073709551615,"rate_down":0"#))
 
         let connections = RateMeter<UInt64>.Rate(up: 1e30, down: .nan, accepted: .infinity)

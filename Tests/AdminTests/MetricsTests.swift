@@ -7,7 +7,7 @@ import Text
 
 /// The text of `/metrics`.
 struct MetricsTests {
-    private func input(_ relays: [String: RelayFigures] = [:], configured: [String] = []) -> MetricsInput {
+    private func input(_ relays: [String: RelayStats] = [:], configured: [String] = []) -> MetricsInput {
         let status = ProcessStatus(
             version: "1.2.3", path: nil, directory: "/", configuration: Configuration(relays: []),
             started: Timestamp(nanoseconds: 5_500_000_000))
@@ -23,7 +23,7 @@ struct MetricsTests {
     }
 
     @Test func everyFigure_isThere() {
-        var stats = RelayFigures()
+        var stats = RelayStats()
         stats.accepted = 9
         stats.ended = [.idleTimeout: 2]
         stats.bytesUp = 5
@@ -57,7 +57,7 @@ struct MetricsTests {
     }
 
     @Test func lifetimes_beyondTwoToThe64Nanoseconds_areExact() {
-        var stats = RelayFigures()
+        var stats = RelayStats()
         for _ in 0..<3 { stats.lifetimes.add(nanoseconds: .max) }
         let lines = lines(input(["web": stats]))
         #expect(lines.contains("tapline_connection_seconds_sum{relay=\"web\"} 27670116110.564327421"))
@@ -77,7 +77,7 @@ struct MetricsTests {
     }
 
     @Test func everyName_isExplainedOnce_andStandsTogether() {
-        let lines = lines(input(["a": RelayFigures(), "b": RelayFigures()]))
+        let lines = lines(input(["a": RelayStats(), "b": RelayStats()]))
         let types = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ")[2] }
         #expect(Set(types).count == types.count)
         var order: [String] = []

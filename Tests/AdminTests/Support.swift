@@ -38,8 +38,8 @@ func live(
 }
 
 /// What the kernel may say.
-func kernel(sendQueue: Int = 0, retransmits: Int = 0, probes: Int = 0) -> LiveConnection.KernelFigures {
-    LiveConnection.KernelFigures(
+func kernel(sendQueue: Int = 0, retransmits: Int = 0, probes: Int = 0) -> LiveConnection.KernelStats {
+    LiveConnection.KernelStats(
         info: Socket.Info(
             retransmits: retransmits, probes: probes, unacknowledged: 0, sinceLastAcknowledgement: 0, roundTrip: 100,
             segmentSize: 1448, totalRetransmits: retransmits),

@@ -38,7 +38,7 @@ import Testing
         return Array(bytes.prefix(max(0, count)))
     }
 
-    @Test func program_getsTheDescriptorsThatAreMeant_andNoOthers() async throws {
+    @Test func program_inheritsTheGivenDescriptors_andNoOthers() async throws {
         try await LoopHarness.run { harness in
             let (meant, leaky) = (try pipe(), try pipe())
             defer { for fd in [meant.read, leaky.read] { Glibc.close(fd) } }

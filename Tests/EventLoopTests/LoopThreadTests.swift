@@ -9,10 +9,10 @@ import Testing
         try await Exclusive.run {
             // The system lists threads for a moment after they were joined, also those of the previous test.
             let (thread, mailbox) = try Self.startClosing()
-            try Deadline.poll("one thread") { ProcessFigures.threads(named: "looptest").count == 1 }
+            try Deadline.poll("one thread") { ProcessStats.threads(named: "looptest").count == 1 }
             #expect(mailbox.post(1))
             try Background("join") { thread.join() }.value()
-            try Deadline.poll("the thread is gone") { ProcessFigures.threads(named: "looptest").isEmpty }
+            try Deadline.poll("the thread is gone") { ProcessStats.threads(named: "looptest").isEmpty }
             #expect(!mailbox.post(2))
         }
     }
@@ -42,7 +42,7 @@ import Testing
                     throw Refusal()
                 }
             }
-            try Deadline.poll("the thread is gone") { ProcessFigures.threads(named: "looptest").isEmpty }
+            try Deadline.poll("the thread is gone") { ProcessStats.threads(named: "looptest").isEmpty }
         }
     }
 
@@ -60,7 +60,7 @@ import Testing
             let (thread, mailbox) = try Self.startClosing()
             thread.detach()
             #expect(mailbox.post(1))
-            try Deadline.poll("the thread ends") { ProcessFigures.threads(named: "looptest").isEmpty }
+            try Deadline.poll("the thread ends") { ProcessStats.threads(named: "looptest").isEmpty }
         }
     }
 
@@ -69,7 +69,7 @@ import Testing
             let name = Monitor<[String: UInt64]?>(nil)
             let (thread, _) = try LoopThread.start(name: "looptest-with-a-long-name") { loop in
                 let timer = Timer(loop: loop) {
-                    name.withLock { $0 = ProcessFigures.threads(named: "looptest-with-a") }
+                    name.withLock { $0 = ProcessStats.threads(named: "looptest-with-a") }
                     loop.closeHandles()
                 }
                 timer.start(after: 1)

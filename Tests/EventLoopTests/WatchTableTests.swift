@@ -249,7 +249,7 @@ private final class Watch: Poll {
     }
 
     /// If the user's limit of watches is reached, a resting watch can still be woken, because it kept its entry.
-    @Test func watchThatRests_isWoken_whereNoNewWatchIsToBeHad() async throws {
+    @Test func watchThatRests_isWoken_whenTheLimitOfWatchesIsReached() async throws {
         try await LoopHarness.run { harness in
             try withSocketPair { here, there in
                 let watch = harness.keep(try Watch(loop: harness.loop, fd: here, for: .readable))

@@ -4,7 +4,7 @@ import Testing
 
 /// The fuzzer's corpus, and its initial headers of every kind.
 @Suite struct CorpusTests {
-    @Test func corpus_isReadInOneWay_howeverItComes() throws {
+    @Test func corpus_hasOneResult_forAnySegmentation() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../Fuzz/corpus/proxy").standardizedFileURL
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()

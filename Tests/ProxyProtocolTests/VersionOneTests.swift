@@ -72,7 +72,7 @@ import Testing
         ),
     ]
 
-    @Test(arguments: good.indices) func line_saysWhoConnectedToWhom(_ index: Int) {
+    @Test(arguments: good.indices) func line_hasItsEndpoints(_ index: Int) {
         let (text, endpoints) = Self.good[index]
         let line = Array((text + "\r\n").utf8)
         let header = ProxyHeader(version: .v1, endpoints: endpoints)

@@ -26,13 +26,13 @@ import Text
                 id: 7, relay: "relay", client: address, listener: address, local: address, upstream: "127.0.0.1:2",
                 upstreamName: nil, upstreamPort: 2, accepted: WallClock.now)
             let tap = ConnectionTap(
-                recorder: recorder, lane: producer, origin: origin, upstreamAddress: address, upOffset: 1000,
+                recorder: recorder, producer: producer, origin: origin, upstreamAddress: address, upOffset: 1000,
                 downOffset: 0)
-            tap.take([UInt8(1)].span.bytes, of: .down, at: 0)
-            tap.take([UInt8(2)].span.bytes, of: .up, at: 400)
+            tap.record([UInt8(1)].span.bytes, of: .down, at: 0)
+            tap.record([UInt8(2)].span.bytes, of: .up, at: 400)
             tap.flowEnded(.up, at: 401)
             _ = tap.stopped()
-            producer.giveBack()
+            producer.releaseReservation()
             var ends: [UInt64] = []
             _ = ring.consume { event, _, _ in
                 if event.kind == .flowEnded { ends.append(event.offset) }

@@ -11,7 +11,7 @@ import Testing
         var rooms = 0
     }
 
-    private static func lane(
+    private static func producer(
         _ ring: TapRing, isWhole: Bool = false, loop: EventLoop, calls: Calls = Calls()
     ) -> RingProducer {
         RingProducer(
@@ -21,9 +21,10 @@ import Testing
 
     private static func event(_ number: UInt64) -> TapEvent { TapEvent(kind: .data, connection: number, ticks: 0) }
 
-    /// Hands the lane an event of so many bytes.
-    private static func append(_ number: UInt64, _ count: Int, to lane: RingProducer) -> Bool {
-        lane.append(event(number), [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: count).span.bytes, nil)
+    /// Hands the producer an event of so many bytes.
+    private static func append(_ number: UInt64, _ count: Int, to producer: RingProducer) -> Bool {
+        producer.append(
+            event(number), [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: count).span.bytes, nil)
     }
 
     /// Takes what is in the ring: numbers of events.
@@ -42,10 +43,10 @@ import Testing
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
             let calls = Calls()
-            let lane = Self.lane(ring, isWhole: isWhole, loop: harness.loop, calls: calls)
+            let producer = Self.producer(ring, isWhole: isWhole, loop: harness.loop, calls: calls)
             for turn in UInt64(0)..<3 {
                 #expect(ring.rest(.sleep))
-                for number in 0..<50 { #expect(Self.append(turn * 50 + UInt64(number), 64, to: lane)) }
+                for number in 0..<50 { #expect(Self.append(turn * 50 + UInt64(number), 64, to: producer)) }
                 #expect(Self.take(ring) == [])
                 #expect(calls.wakes == turn)
                 harness.loop.turn(wait: false)
@@ -58,8 +59,8 @@ import Testing
     @Test func manySmallEvents_ofOneTurn_comeAlong_inOrder() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
-            let lane = Self.lane(ring, loop: harness.loop)
-            for number in UInt64(0)..<5000 { #expect(Self.append(number, 64, to: lane)) }
+            let producer = Self.producer(ring, loop: harness.loop)
+            for number in UInt64(0)..<5000 { #expect(Self.append(number, 64, to: producer)) }
             #expect(ring.used > 400_000, "what is gathered does not wait for the end of a long turn")
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == Array(0..<5000))
@@ -69,9 +70,9 @@ import Testing
     @Test func aLargeEvent_comesAfterTheSmallOnesBeforeIt() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
-            let lane = Self.lane(ring, loop: harness.loop)
+            let producer = Self.producer(ring, loop: harness.loop)
             let sizes = [64, 1024, 1025, 0, 60_000, 64, 2000, 2000, 1]
-            for (number, size) in sizes.enumerated() { #expect(Self.append(UInt64(number), size, to: lane)) }
+            for (number, size) in sizes.enumerated() { #expect(Self.append(UInt64(number), size, to: producer)) }
             #expect(Self.take(ring) == [0, 1, 2, 3, 4, 5, 6, 7])
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == [8])
@@ -81,9 +82,9 @@ import Testing
     @Test func theLastEvent_isThereAtOnce_withAllBeforeIt() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
-            let lane = Self.lane(ring, loop: harness.loop)
-            for number in UInt64(0)..<5 { #expect(Self.append(number, 64, to: lane)) }
-            lane.appendLast(TapEvent(kind: .stopped, connection: 5, ticks: 0), TapNote(.stopped, TapAccount()))
+            let producer = Self.producer(ring, loop: harness.loop)
+            for number in UInt64(0)..<5 { #expect(Self.append(number, 64, to: producer)) }
+            producer.appendLast(TapEvent(kind: .stopped, connection: 5, ticks: 0), TapNote(.stopped, TapAccount()))
             // The recorder ends as soon as no connection is recorded any more and the ring is empty.
             #expect(Self.take(ring) == Array(0...5))
         }
@@ -92,12 +93,12 @@ import Testing
     @Test func theLastEvent_isInItsPlace_alsoWhenTheRingIsFull() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
-            let lane = Self.lane(ring, loop: harness.loop)
-            #expect(Self.append(0, 64, to: lane))
+            let producer = Self.producer(ring, loop: harness.loop)
+            #expect(Self.append(0, 64, to: producer))
             // Others leave it nothing but what it was promised.
             while ring.append(Self.event(1), [UInt8](repeating: 1, count: 60_000).span.bytes) != .full {}
             while ring.append(Self.event(1), RawSpan()) != .full {}
-            lane.appendLast(TapEvent(kind: .stopped, connection: 2, ticks: 0), TapNote(.stopped, TapAccount()))
+            producer.appendLast(TapEvent(kind: .stopped, connection: 2, ticks: 0), TapNote(.stopped, TapAccount()))
             _ = ring.consume { event, _, _ in event.kind != .stopped }
             #expect(ring.used == TapRing.size(ofPayload: Recorder.roomOfNote))
         }
@@ -106,12 +107,12 @@ import Testing
     @Test func whoGivesBackInTheMiddleOfATurn_losesNothing_andGoesOn() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
-            let lane = Self.lane(ring, isWhole: true, loop: harness.loop)
-            #expect(Self.append(0, 64, to: lane))
-            lane.giveBack()
+            let producer = Self.producer(ring, isWhole: true, loop: harness.loop)
+            #expect(Self.append(0, 64, to: producer))
+            producer.releaseReservation()
             #expect(Self.take(ring) == [0])
             // A connection that was recorded stays so.
-            #expect(Self.append(1, 64, to: lane))
+            #expect(Self.append(1, 64, to: producer))
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == [1])
         }
@@ -120,14 +121,14 @@ import Testing
     @Test func aFullRing_refusesOne_andWhatItTookIsThere() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 4 << 20)
-            let lane = Self.lane(ring, loop: harness.loop)
+            let producer = Self.producer(ring, loop: harness.loop)
             var taken: UInt64 = 0
-            while Self.append(taken, 64, to: lane) { taken += 1 }
+            while Self.append(taken, 64, to: producer) { taken += 1 }
             #expect(ring.used > ring.capacity * 7 / 8 - 2 * TapRing.size(ofPayload: ring.largestPayload))
-            #expect(!Self.append(99, 64, to: lane))
+            #expect(!Self.append(99, 64, to: producer))
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == Array(0..<taken))
-            #expect(Self.append(taken, 64, to: lane), "there is room again")
+            #expect(Self.append(taken, 64, to: producer), "there is room again")
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == [taken])
         }
@@ -136,10 +137,10 @@ import Testing
     @Test func aSmallRing_takesEveryEventAtOnce_andIsUsedToItsEnd() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 256 << 10)
-            let lane = Self.lane(ring, loop: harness.loop)
-            #expect(Self.append(0, 64, to: lane))
+            let producer = Self.producer(ring, loop: harness.loop)
+            #expect(Self.append(0, 64, to: producer))
             #expect(Self.take(ring) == [0])
-            while Self.append(0, 64, to: lane) {}
+            while Self.append(0, 64, to: producer) {}
             #expect(ring.used > ring.capacity - TapRing.size(ofPayload: 64))
         }
     }
@@ -147,20 +148,20 @@ import Testing
     @Test func underBlock_whatRoomWasMadeSureOf_isTaken_thoughOthersFillTheRing() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 4 << 20)
-            let lane = Self.lane(ring, isWhole: true, loop: harness.loop)
-            let other = Self.lane(ring, loop: harness.loop)
-            let room = try #require(lane.room)
+            let producer = Self.producer(ring, isWhole: true, loop: harness.loop)
+            let other = Self.producer(ring, loop: harness.loop)
+            let room = try #require(producer.room)
             #expect(room.reserve(room.mostAtOnce))
             while Self.append(1, 4000, to: other) {}
             while Self.append(1, 64, to: other) {}
             var left = room.mostAtOnce
             var sizes = [64, 20_000, 500].makeIterator()
             while left > 0 {
-                let count = min(left, sizes.next() ?? 60_000, lane.largestEvent)
-                #expect(Self.append(2, count, to: lane))
+                let count = min(left, sizes.next() ?? 60_000, producer.largestEvent)
+                #expect(Self.append(2, count, to: producer))
                 left -= count
             }
-            lane.settle()
+            producer.releaseUnused()
             harness.loop.turn(wait: false)
             #expect(Self.take(ring).filter { $0 == 2 }.count >= 4)
         }
@@ -171,9 +172,9 @@ import Testing
             let ring = try TapRing(capacity: 4 << 20)
             let calls = Calls()
             do {
-                let lane = Self.lane(ring, isWhole: true, loop: harness.loop, calls: calls)
-                #expect(lane.room?.reserve(1000) == true)
-                #expect(Self.append(1, 64, to: lane))
+                let producer = Self.producer(ring, isWhole: true, loop: harness.loop, calls: calls)
+                #expect(producer.room?.reserve(1000) == true)
+                #expect(Self.append(1, 64, to: producer))
                 harness.loop.turn(wait: false)
                 #expect(Self.take(ring) == [1])
                 let all = ring.capacity - TapRing.size(ofPayload: ring.largestPayload)

@@ -19,7 +19,7 @@ import Testing
         let room = RingReservation(ring: ring, workers: 2, ordinaryRead: 32 << 10)
         #expect(room.reserve(64))
         #expect(room.use(Self.message) == Self.message)
-        #expect(!room.settle())
+        #expect(!room.releaseUnused())
         // What is kept of it is refused to others.
         let taken = fill(ring)
         #expect(taken < ring.capacity - (512 << 10) + Self.message)
@@ -37,7 +37,7 @@ import Testing
         let rooms = (0..<8).map { _ in RingReservation(ring: ring, workers: 8, ordinaryRead: 32 << 10) }
         for room in rooms {
             #expect(room.reserve(32 << 10))
-            _ = room.settle()
+            _ = room.releaseUnused()
         }
         // Two records' length is kept free besides, for the end of the memory may have to be skipped.
         let slack = 3 * TapRing.size(ofPayload: ring.largestPayload)
@@ -49,10 +49,10 @@ import Testing
         let room = RingReservation(ring: ring, workers: 4, ordinaryRead: 32 << 10)
         #expect(room.reserve(16 << 10))
         #expect(room.use(Self.message) == Self.message)
-        #expect(!room.settle(), "nobody waits")
+        #expect(!room.releaseUnused(), "nobody waits")
         #expect(room.use(Self.message) == 0, "nothing is kept")
         #expect(room.reserve(ring.capacity), "no more than it says is made sure of at once")
-        _ = room.settle()
+        _ = room.releaseUnused()
     }
 
     @Test func ringWithoutRoom_promisesNothing_andTellsWhoGivesBack() throws {
@@ -69,8 +69,8 @@ import Testing
         }
         #expect(rooms.count < 64)
         #expect(!other.reserve(other.mostAtOnce))
-        #expect(!one.giveBackAll(), "it was promised nothing")
-        #expect(rooms.map { $0.giveBackAll() }.contains(true), "somebody waits, and is told")
+        #expect(!one.releaseAll(), "it was promised nothing")
+        #expect(rooms.map { $0.releaseAll() }.contains(true), "somebody waits, and is told")
         #expect(other.reserve(other.mostAtOnce))
     }
 }

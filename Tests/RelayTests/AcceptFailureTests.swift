@@ -26,10 +26,10 @@ import Testing
                 let start = Deadline.now
                 // Each of these turns ends by the harness's own timer: nothing else is ready.
                 for _ in 0..<20 { harness.loop.turn(wait: true) }
-                let figures = try worker.figures()
+                let stats = try worker.stats()
                 let seconds = (Deadline.now - start) / 1_000_000_000
-                #expect(figures.acceptErrors >= 1 && figures.acceptErrors <= 2 + seconds, "tried once a second")
-                #expect(figures.acceptPauses == 1)
+                #expect(stats.acceptErrors >= 1 && stats.acceptErrors <= 2 + seconds, "tried once a second")
+                #expect(stats.acceptPauses == 1)
                 #expect(Self.errors(worker).count == 1)
                 #expect(
                     Self.errors(worker)[0].contains("a listener cannot accept clients; it is tried again every second")

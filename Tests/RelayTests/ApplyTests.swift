@@ -5,12 +5,12 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A configuration put in force beside open connections.
+/// A configuration put in force while connections are open.
 @Suite struct ApplyTests {
     private static let given = Monitor<Set<SocketAddress>>([])
 
-    /// A free port's address, another one each time, given up for somebody to bind. No client that connects meanwhile is
-    /// given it: their sockets have another loopback address.
+    /// The address of a free port, a different one each time, for the caller to bind. No client that connects meanwhile
+    /// gets it: their sockets have another loopback address.
     private static func freeAddress() throws -> SocketAddress {
         while true {
             let listener = try PeerListener(.ipv4(IPv4Address(bits: 0x7F0C_2238), port: 0))
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    @Test func figures_goOnOverReloadsByName_andCountWhatIsOpen() async throws {
+    @Test func stats_goOnOverReloadsByName_andCountWhatIsOpen() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
             let address = try Self.freeAddress()
@@ -205,11 +205,11 @@ import Testing
             try await RelayHarness.runAlone(relays, workers: 2) { relay in
                 try converse(address, listener)
                 try relay.ended(1)
-                var wanted = RelayFigures()
+                var wanted = RelayStats()
                 wanted.accepted = 1
                 wanted.ended = [.clientClosed: 1]
                 wanted.bytesUp = UInt64(message)
-                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
+                #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
 
                 try apply([Self.relay("relay", [.address(address)], to: listener, maxConnections: 7)], to: relay)
                 let client = try Peer.connect(to: address)
@@ -218,7 +218,7 @@ import Testing
                 try upstream.receive(upBytes, 0..<message)
                 wanted.accepted = 2
                 wanted.bytesUp += UInt64(message)
-                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
+                #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
                 #expect(wanted.open == 1)
 
                 // Gone and there again: it is the same relay.
@@ -228,7 +228,7 @@ import Testing
                 upstream.close()
                 try relay.ended(2)
                 wanted.ended = [.clientClosed: 2]
-                #expect(await relay.service.figures().mapValues(\.withoutTimes) == ["relay": wanted])
+                #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
             }
         }
     }
@@ -248,7 +248,7 @@ import Testing
                     let swapped = generation % 2 == 0
                     try apply(
                         relays(left: swapped ? b : a, right: swapped ? a : b), to: relay, generation: generation)
-                    // Whatever relay it reaches, somebody must be there.
+                    // An upstream must answer, whichever relay the client reaches.
                     try converse(a, listener)
                     try converse(b, listener)
                 }
@@ -359,12 +359,12 @@ import Testing
     }
 }
 
-extension RelayFigures {
+extension RelayStats {
     /// Without what depends on the machine.
-    fileprivate var withoutTimes: RelayFigures {
-        var figures = self
-        figures.connectTimes = DurationHistogram(.connect)
-        figures.lifetimes = DurationHistogram(.connection)
-        return figures
+    fileprivate var withoutTimes: RelayStats {
+        var stats = self
+        stats.connectTimes = DurationHistogram(.connect)
+        stats.lifetimes = DurationHistogram(.connection)
+        return stats
     }
 }

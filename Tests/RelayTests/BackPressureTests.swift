@@ -3,7 +3,7 @@ import Relay
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Back-pressure and fairness": nobody reads, and nothing may grow or spin.
+/// `FAULTS.md`, "Back-pressure and fairness": no peer reads, and nothing may grow or spin.
 @Suite struct BackPressureTests {
     /// The hundred sources offer as much as anybody takes.
     @Test(arguments: RelayHarness.Pump.allCases)
@@ -17,13 +17,13 @@ import Testing
             try relay.ended(1)
             let pairs = try (0..<count).map { _ in try relay.pair(listener) }
             try relay.awaitOpen(count)
-            let before = try ProcessFigures.privateMemory()
+            let before = try ProcessStats.privateMemory()
             let sent = try sendUntilAllStall(pairs.map(\.client))
-            let growth = try ProcessFigures.privateMemory() - before
+            let growth = try ProcessStats.privateMemory() - before
             #expect(
-                growth < count * 64 << 10 || ProcessFigures.isSanitized, "\(growth / count / 1024) KiB a connection")
+                growth < count * 64 << 10 || ProcessStats.isSanitized, "\(growth / count / 1024) KiB a connection")
             #expect(relay.idleShare() < idle)
-            // Somebody reads again: nothing of it was lost.
+            // The peers read again: nothing was lost.
             for (number, pair) in pairs.enumerated() {
                 pair.client.endWriting()
                 #expect(try pair.upstream.receiveToEnd(upBytes) == .fin(sent[number]))
@@ -128,7 +128,7 @@ import Testing
             let (client, upstream) = try relay.pair(listener)
             try client.send(upBytes, 0..<message)
             try upstream.receive(upBytes, 0..<message)
-            let before = try ProcessFigures.privateMemory()
+            let before = try ProcessStats.privateMemory()
             var pairs: [(client: Peer, upstream: Peer)] = []
             pairs.reserveCapacity(count)
             for _ in 0..<count { pairs.append(try relay.pair(listener)) }
@@ -136,9 +136,9 @@ import Testing
                 try pair.client.send(upBytes, 0..<message)
                 try pair.upstream.receive(upBytes, 0..<message)
             }
-            let growth = (try ProcessFigures.privateMemory() - before) / count
+            let growth = (try ProcessStats.privateMemory() - before) / count
             // The peers of the test are in it too; the figure proper is taken of the built program.
-            #expect(growth < 4 << 10 || ProcessFigures.isSanitized, "\(growth) bytes a connection")
+            #expect(growth < 4 << 10 || ProcessStats.isSanitized, "\(growth) bytes a connection")
             #expect(relay.idleShare() < idle)
             for pair in pairs {
                 pair.client.close()

@@ -21,8 +21,8 @@ import Testing
     @Test func budget_unitsThatNobodyWaitsFor_wakeNobody() {
         let wakes = Monitor(0)
         let budget = Budget(1) { wakes.withLock { $0 += 1 } }
-        #expect(budget.takeIfThere(1))
-        #expect(!budget.takeIfThere(1), "asks in passing")
+        #expect(budget.takeIfAvailable(1))
+        #expect(!budget.takeIfAvailable(1), "asks in passing")
         budget.give(1)
         #expect(wakes.withLock { $0 } == 0)
     }

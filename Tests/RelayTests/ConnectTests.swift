@@ -8,7 +8,7 @@ import Testing
 /// `FAULTS.md`, "Resources and upstream trouble": the upstream that cannot be connected. Whatever the reason, the client
 /// gets a reset.
 @Suite struct ConnectTests {
-    /// What a client that only connects learns, and what is recorded of it.
+    /// Connects a client that sends nothing; the record of its connection.
     private func attempt(
         _ upstream: UpstreamAddress, timeouts: Timeouts = Timeouts()
     ) async throws -> ConnectionRecord {
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    /// RFC 8305 over loopback: a family where nobody listens costs nothing but its refusal.
+    /// RFC 8305 over loopback: a family without a listener costs only its refusal.
     @Test(arguments: ["127.0.0.1", "::1"])
     func name_onlyOneFamilyListens_isConnectedThere(host: String) async throws {
         try await Exclusive.run {

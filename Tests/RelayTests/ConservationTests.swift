@@ -164,7 +164,7 @@ private final class Run {
     private var upstream: End?
     /// Bytes of the client that Tapline itself reads: a PROXY header.
     private var consumed = 0
-    private var ring: (ring: TapRing, lane: RingProducer, live: Any)?
+    private var ring: (ring: TapRing, producer: RingProducer, live: Any)?
 
     init(_ kind: ConservationTests.Kind, _ worker: OneWorker, _ random: SeededRandom) {
         self.kind = kind
@@ -214,7 +214,7 @@ private final class Run {
         try checkEnd(record, wholePreface)
         client.close(reset: false)
         upstream?.close(reset: false)
-        ring?.lane.giveBack()
+        ring?.producer.releaseReservation()
         if let live = ring?.live { withExtendedLifetime(live) { worker.shared.recordings.finish(within: 30_000) } }
         return try #require(record.end?.reason)
     }
@@ -236,12 +236,12 @@ private final class Run {
         guard let connection, let exchange = connection.exchange else { return }
         let ring = try TapRing(capacity: 1 << 20)
         let live = try #require(try worker.shared.recordings.makeLive(relay: nil, connection: nil))
-        let lane = RingProducer(
+        let producer = RingProducer(
             ring: ring, isWhole: true, workers: 1, ordinaryRead: Flow.Limits.read, loop: worker.harness.loop,
             hooks: RingProducer.Hooks(wake: {}, hasRoom: {}))
         let address = SocketAddress.ipv4(.loopback, port: 1)
         let tap = ConnectionTap(
-            recorder: live.recorder, lane: lane,
+            recorder: live.recorder, producer: producer,
             origin: ConversationOrigin(
                 id: 1, relay: "relay", client: address, listener: address, local: address, upstream: "up",
                 upstreamName: nil, upstreamPort: 2, accepted: WallClock.now),
@@ -249,7 +249,7 @@ private final class Run {
         let taps = FlowTaps([tap], connection: 1, view: nil)
         exchange.up.taps = taps
         exchange.down.taps = taps
-        self.ring = (ring, lane, live)
+        self.ring = (ring, producer, live)
     }
 
     private func emptyRing() {

@@ -5,8 +5,8 @@ import Testing
 
 /// `FAULTS.md`, "Resources and upstream trouble": a peer that is gone, and one that only does not read.
 @Suite(.enabled(if: Peer.canVanish, "the system refuses a filter to ordinary users")) struct DeadPeerFaultTests {
-    /// The peers' own sockets drop every segment: to the relay they have vanished. Beside them, one that answers probes
-    /// with a closed window for all that time, and must stay.
+    /// The peers' own sockets drop every segment: to the relay they have vanished. Another peer answers probes with a
+    /// closed window all that time, and must stay.
     @Test func peersVanishWithDataUnsent_areTimedOut_andOneThatDoesNotReadStays() async throws {
         var tuning = RelayService.Tuning()
         tuning.deadPeerAfter = .seconds(1)

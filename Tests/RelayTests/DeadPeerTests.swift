@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct DeadPeerTests {
     private func info(retransmits: Int = 0, probes: Int = 0) -> Socket.Info {
-        // No public initializer: the figures of a real socket, changed.
+        // No public initializer: the counters of a real socket, changed.
         var info = Self.blank
         info.retransmits = retransmits
         info.probes = probes

@@ -14,7 +14,7 @@ import Testing
         .ipv4(IPv4Address(bits: 0x7F00_0000 | UInt32(last)), port: port)
     }
 
-    /// How many sockets the process holds. Files may come and go beside this test, and are not counted.
+    /// The number of the process's sockets. Files are not counted, because other tests open and close them.
     private static func sockets() -> Int {
         let (files, folder) = (FileManager.default, "/proc/self/fd")
         let names = (try? files.contentsOfDirectory(atPath: folder)) ?? []
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    /// A black hole at an address: its queue is full, and nobody accepts.
+    /// A black hole at an address: its queue is full, and no client is accepted.
     private static func blackHole(_ address: SocketAddress) throws {
         let hole = try PeerListener(address, backlog: 0)
         _ = try Peer.connect(to: hole.address)

@@ -41,24 +41,24 @@ struct DurationHistogramTests {
             accepted: 0)
         (record.bytesUp, record.bytesDown, record.splicedUp, record.splicedDown) = (.max, .max, .max, .max)
         record.end = .init(time: 0, duration: .max, reason: .connectRefused, errno: nil)
-        var figures = RelayFigures()
-        (figures.accepted, figures.acceptPauses, figures.ended) = (.max, .max, [.connectRefused: .max])
-        for _ in 0..<2 { figures.count(record) }
-        let sums = [figures.bytesUp, figures.bytesDown, figures.splicedUp, figures.splicedDown]
+        var stats = RelayStats()
+        (stats.accepted, stats.acceptPauses, stats.ended) = (.max, .max, [.connectRefused: .max])
+        for _ in 0..<2 { stats.count(record) }
+        let sums = [stats.bytesUp, stats.bytesDown, stats.splicedUp, stats.splicedDown]
         #expect(sums.allSatisfy { $0 == .max - 1 })
-        #expect(figures.ended == [.connectRefused: 1])
-        figures.add(figures)
-        #expect(figures.accepted == .max - 1 && figures.acceptPauses == .max - 1 && figures.bytesUp == .max - 3)
-        #expect(figures.ended == [.connectRefused: 2] && figures.connectFailures.values.reduce(0, +) == 4)
+        #expect(stats.ended == [.connectRefused: 1])
+        stats.add(stats)
+        #expect(stats.accepted == .max - 1 && stats.acceptPauses == .max - 1 && stats.bytesUp == .max - 3)
+        #expect(stats.ended == [.connectRefused: 2] && stats.connectFailures.values.reduce(0, +) == 4)
     }
 
     @Test func open_isNeverLessThanNothing() {
-        var figures = RelayFigures()
-        figures.accepted = 1
-        figures.ended = [.clientClosed: .max, .upstreamClosed: 3]
-        #expect(figures.open == 0)
-        figures.ended = [.clientClosed: 3]
-        #expect(figures.open == 0)
+        var stats = RelayStats()
+        stats.accepted = 1
+        stats.ended = [.clientClosed: .max, .upstreamClosed: 3]
+        #expect(stats.open == 0)
+        stats.ended = [.clientClosed: 3]
+        #expect(stats.open == 0)
     }
 
     @Test(arguments: [DurationHistogram.Bounds.connect, .connection]) func bounds_rise(
@@ -68,16 +68,16 @@ struct DurationHistogramTests {
     }
 
     @Test func failures_ofManyUpstreams_areCountedTogether() {
-        var figures = RelayFigures()
-        for number in 0..<RelayFigures.mostConnectFailures + 5 {
+        var stats = RelayStats()
+        for number in 0..<RelayStats.mostConnectFailures + 5 {
             var record = ConnectionRecord(
                 id: 1, relay: "r", generation: number, client: .unix(path: ""), listener: .unix(path: "/l"),
                 upstream: "u\(number)", accepted: 0)
             record.end = .init(time: 0, duration: 0, reason: .connectRefused, errno: nil)
-            figures.count(record)
+            stats.count(record)
         }
-        #expect(figures.connectFailures.count == RelayFigures.mostConnectFailures + 1)
-        #expect(figures.connectFailures[.init(endpoint: RelayFigures.otherEndpoints, reason: .connectRefused)] == 5)
-        #expect(figures.connectFailures.values.reduce(0, +) == UInt64(RelayFigures.mostConnectFailures + 5))
+        #expect(stats.connectFailures.count == RelayStats.mostConnectFailures + 1)
+        #expect(stats.connectFailures[.init(endpoint: RelayStats.otherEndpoints, reason: .connectRefused)] == 5)
+        #expect(stats.connectFailures.values.reduce(0, +) == UInt64(RelayStats.mostConnectFailures + 5))
     }
 }

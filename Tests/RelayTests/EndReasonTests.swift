@@ -2,7 +2,7 @@ import Relay
 import Testing
 
 @Suite struct EndReasonTests {
-    /// The contract's list: a name that changes here breaks somebody's dashboard.
+    /// The contract's list: a name that changes here breaks dashboards.
     @Test func reasons_areTheContractsAndNoOthers() {
         let client = ["client_closed", "client_reset", "client_timed_out"]
         let upstream = ["upstream_closed", "upstream_reset", "upstream_timed_out", "connect_refused"]

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Back-pressure and fairness": small messages are not held back, by nobody.
+/// `FAULTS.md`, "Back-pressure and fairness": small messages are not delayed.
 @Suite struct FairnessTests {
     /// Nagle's algorithm or `SPLICE_F_MORE` would hold back each of them for 40 or 200 ms; most rounds may be slow on a
     /// loaded machine, the quickest quarter is not.

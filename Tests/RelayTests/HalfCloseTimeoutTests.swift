@@ -3,7 +3,7 @@ import Relay
 import TestSupport
 import Testing
 
-/// The half-close timeout is for halves that nobody needs any more, not for readers that take their time.
+/// The half-close timeout is for abandoned halves, not for slow readers.
 @Suite struct HalfCloseTimeoutTests {
     private static let timeouts = Timeouts(halfClose: .milliseconds(700))
 
@@ -46,7 +46,7 @@ import Testing
             try await relay.live("the answer is on its way") { $0.bytesDown == UInt64(message) }
             client.endWriting()
             #expect(try upstream.receiveToEnd(upBytes) == .fin(0))
-            // Unread, but the reader's system has it: nothing of it can be lost any more.
+            // Unread, but in the reader's socket: it can no longer be lost.
             try relay.ended(1)
             #expect(try relay.end().summary == .init(.halfCloseTimeout, up: 0, down: message))
         }

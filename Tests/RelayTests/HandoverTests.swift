@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    /// An address that overlaps one of the old one's, which is about to close it, is bound beside it, as at a reload.
+    /// A new address may overlap one that the old process is about to close: both are bound, as at a reload.
     @Test func addressThatOverlapsOneThatGoes_isBoundBesideIt() async throws {
         try await Exclusive.run {
             let upstream = try PeerListener()
@@ -267,7 +267,7 @@ import Testing
             // It goes along to the next process all the same.
             #expect(try await successor.copyListeners(from: 100).contains { $0.origin == .manager })
             try end(successor)
-            _ = handed.parcel.take()
+            _ = handed.parcel.takeSocket()
             stray.close()
             upstream.close()
         }

@@ -4,7 +4,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// What Tapline itself decides: timeouts, `max_connections`, somebody's kill. Each is a reset on both legs.
+/// Ends that Tapline decides: timeouts, `max_connections`, a kill. Each is a reset on both legs.
 @Suite struct LimitTests {
     /// What passes bytes before its time is up is in `LongWaitTests`: there the clock waits for the test.
     private func endsByItself(
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    /// At the limit accepting pauses; who waits in the kernel's queue is served when somebody goes.
+    /// At the limit accepting pauses; clients in the kernel's queue are served when others leave.
     @Test(arguments: [1, 2])
     func maxConnections_reached_acceptingPausesAndAllAreServedInTheEnd(workers: Int) async throws {
         try await Exclusive.run {
@@ -119,12 +119,12 @@ import Testing
                 #expect(try upstream.receiveToEnd(upBytes) == .fin(message))
                 upstream.close()
                 client.close()
-                if round == count / 3 { before = try ProcessFigures.privateMemory() }
+                if round == count / 3 { before = try ProcessStats.privateMemory() }
             }
             try relay.ended(count)
             // The records and peers that the test keeps are in it.
-            let growth = try ProcessFigures.privateMemory() - before
-            #expect(growth < 4 << 20 || ProcessFigures.isSanitized)
+            let growth = try ProcessStats.privateMemory() - before
+            #expect(growth < 4 << 20 || ProcessStats.isSanitized)
         }
     }
 }

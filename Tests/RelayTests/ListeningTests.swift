@@ -85,7 +85,7 @@ import Testing
     /// The kernel spreads clients over the workers' sockets; none of them may be deaf.
     @Test func severalWorkers_everyClientIsServed() async throws {
         try await run([.address(.ipv4(.loopback, port: 0))], workers: 4) { relay, listener in
-            #expect(ProcessFigures.threads(named: "worker-").count == 4)
+            #expect(ProcessStats.threads(named: "worker-").count == 4)
             let address = try relay.listener()
             for _ in 0..<200 { try converse(relay, address, listener) }
             let records = try relay.ended(200)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Relay
 
-/// What is told of connections while they are open.
+/// The reported state of open connections.
 @Suite struct LiveTests {
     @Test func openConnection_isShownAsItStands() async throws {
         try await RelayHarness.run { relay, listener in
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func figures_stayWhileWorkersEndOneAfterTheOther() async throws {
+    @Test func stats_stayWhileWorkersEndOneAfterTheOther() async throws {
         try await RelayHarness.run(workers: 4) { relay, listener in
             for _ in 0..<12 {
                 let (client, upstream) = try relay.pair(listener)
@@ -70,17 +70,17 @@ import Testing
             // Until it is relaying, one more connect time is to come.
             try client.send(upBytes, 0..<1)
             try upstream.receive(upBytes, 0..<1)
-            let before = try #require(await relay.service.figures()["relay"])
+            let before = try #require(await relay.service.stats()["relay"])
             #expect(before.accepted == 13 && before.bytesUp == 1201 && before.connectTimes.count == 13)
             #expect(before.lifetimes.count == 12)
             // Three of the four have nothing left to do.
             relay.service.drain(within: .seconds(60))
-            for _ in 0..<20 { #expect(await relay.service.figures()["relay"] == before) }
+            for _ in 0..<20 { #expect(await relay.service.stats()["relay"] == before) }
             client.close()
             upstream.close()
             try relay.ended(13)
             await relay.service.pulse()
-            #expect(await relay.service.figures()["relay"]?.accepted == 13)
+            #expect(await relay.service.stats()["relay"]?.accepted == 13)
             try relay.join()
         }
     }
@@ -96,10 +96,10 @@ import Testing
                 let client = try relay.connect()
                 try relay.ended()
                 client.close()
-                let figures = try #require(await relay.service.figures()["relay"])
-                let kind = RelayFigures.ConnectFailure(endpoint: "\(upstream)", reason: .connectRefused)
-                #expect(figures.connectFailures == [kind: 1])
-                #expect(figures.connectTimes.count == 0 && figures.lifetimes.count == 1)
+                let stats = try #require(await relay.service.stats()["relay"])
+                let kind = RelayStats.ConnectFailure(endpoint: "\(upstream)", reason: .connectRefused)
+                #expect(stats.connectFailures == [kind: 1])
+                #expect(stats.connectTimes.count == 0 && stats.lifetimes.count == 1)
             }
         }
     }

@@ -101,7 +101,7 @@ import Testing
         #expect(lookup?.wasCancelled == true)
     }
 
-    /// Whoever waits when the service falls silent gets the last good answer after a second; who comes then, at once.
+    /// Callers that wait when the service falls silent get the last good answer after a second, later ones at once.
     @Test func silentNameService_lastGoodAnswerServesUntilItSpeaks() async throws {
         try await run { worker, listener in
             try learn(worker, listener)

@@ -153,7 +153,7 @@ final class OneWorker {
         return try thread.value()
     }
 
-    /// Turns the loop until so many connections have ended; their records.
+    /// Turns the loop until `count` connections have ended; their records.
     @discardableResult
     func ended(_ count: Int = 1) throws -> [ConnectionRecord] {
         try turn(until: "\(count) ended connections") { records.withLock { $0.count >= count } }
@@ -163,7 +163,7 @@ final class OneWorker {
     /// How many connections have ended.
     var endedCount: Int { records.withLock { $0.count } }
 
-    /// Turns the loop until so many lookups have been asked for; the last of them.
+    /// Turns the loop until `count` lookups have started; the last of them.
     func lookup(_ count: Int) throws -> Lookup {
         try turn(until: "\(count) lookups") { lookups.all.count >= count }
         return try #require(lookups.all.last)
@@ -173,9 +173,9 @@ final class OneWorker {
     var lookupCount: Int { lookups.all.count }
 
     /// What the relay has done so far.
-    func figures() throws -> RelayFigures {
-        let answer = Monitor<[RelayFigures]?>(nil)
-        mailbox.post(.figures { _, figures in answer.withLock { $0 = Array(figures.values) } })
+    func stats() throws -> RelayStats {
+        let answer = Monitor<[RelayStats]?>(nil)
+        mailbox.post(.stats { _, stats in answer.withLock { $0 = Array(stats.values) } })
         try turn(until: "the worker answers") { answer.withLock { $0 != nil } }
         return try #require(answer.withLock { $0 }?.first)
     }

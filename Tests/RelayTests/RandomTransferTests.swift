@@ -107,7 +107,7 @@ import Testing
         var count: Int
         var ending: Peer.Ending?
 
-        /// Whoever is reset has no say in what the other got; whoever reads to the end got everything.
+        /// A side that resets may have received less; a side that reads to the end has received everything.
         func check(_ name: String, _ mine: Script, _ others: Script) throws {
             if mine.ending == .reset { return }
             let wanted: Peer.Ending = others.ending == .reset ? .reset : .fin
@@ -123,7 +123,7 @@ import Testing
         if upstream.ending == .finAfterTheOther { reasons = [.clientClosed] }
         if client.ending == .reset { reasons = [.clientReset] }
         if upstream.ending == .reset { reasons = [.upstreamReset] }
-        // What went towards whoever reset may have been cut at any byte.
+        // Bytes towards a side that reset may have been cut anywhere.
         guard let reason = record.end?.reason, reasons.contains(reason),
             upstream.ending == .reset || record.bytesUp == UInt64(client.count),
             client.ending == .reset || record.bytesDown == UInt64(upstream.count)

@@ -71,7 +71,7 @@ import Testing
                 _ = await service.stopRecording("relay")
                 service.commit(change, generation: 3, drain: .zero)
                 #expect(service.recordings["renamed"]?.isRecording == false)
-                try Deadline.poll("the recorders end") { ProcessFigures.threads(named: "record-").isEmpty }
+                try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
                 // The file that was made for the new name is gone.
                 #expect(try Directory(path: folder + "/a").files().allSatisfy { !$0.contains("renamed") })
                 #expect(try exchange(relay, listener).recordedBytes == nil)
@@ -97,7 +97,7 @@ import Testing
                 // And it can be stopped by the new name.
                 let stopped = await service.stopRecording("renamed")
                 #expect(stopped?.isRecording == false)
-                try Deadline.poll("the recorders end") { ProcessFigures.threads(named: "record-").isEmpty }
+                try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
             }
         }
     }

@@ -10,7 +10,7 @@ import Testing
 @Suite struct RecordingChangeTests {
     private let message = 10_000
 
-    /// Whoever reads along loses bytes by its own account.
+    /// A live reader has its own account of lost bytes.
     @Test func readersThatGo_changeNoRecord() async throws {
         try await TemporaryFolder.run { folder in
             try await recorded(RecordSettings(directory: folder, maxBytes: 1)) { relay, listener in
@@ -91,11 +91,11 @@ import Testing
                     try upstream.receive(upBytes, round * stream..<(round + 1) * stream)
                     try sender.value()
                     _ = await relay.service.stopRecording("relay")
-                    if round == 3 { before = try ProcessFigures.privateMemory() }
+                    if round == 3 { before = try ProcessStats.privateMemory() }
                 }
-                let growth = try ProcessFigures.privateMemory() - before
+                let growth = try ProcessStats.privateMemory() - before
                 // Twenty rings that were filled with 2 MiB, or a good part of them.
-                #expect(growth < 16 << 20 || ProcessFigures.isSanitized, "\(growth >> 10) KiB")
+                #expect(growth < 16 << 20 || ProcessStats.isSanitized, "\(growth >> 10) KiB")
                 client.close()
                 upstream.close()
                 let record = try relay.end()
@@ -118,14 +118,14 @@ import Testing
                         Configuration(workers: .exactly(1), relays: [changed]), generation: round + 1, drain: .zero)
                     pairs.append(try relay.pair(listener))
                 }
-                try Deadline.poll("eleven recorders") { ProcessFigures.threads(named: "record-").count == 11 }
-                try Deadline.poll("they sleep") { ProcessFigures.busyShare(ofThreads: "record-") < 0.005 }
+                try Deadline.poll("eleven recorders") { ProcessStats.threads(named: "record-").count == 11 }
+                try Deadline.poll("they sleep") { ProcessStats.busyShare(ofThreads: "record-") < 0.005 }
                 for (client, upstream) in pairs {
                     client.close()
                     upstream.close()
                 }
                 try relay.ended(pairs.count)
-                try Deadline.poll("they end") { ProcessFigures.threads(named: "record-").count == 1 }
+                try Deadline.poll("they end") { ProcessStats.threads(named: "record-").count == 1 }
             }
         }
     }

@@ -22,8 +22,8 @@ import Testing
             #expect(taken + dropped == record.bytesUp + record.bytesDown)
             #expect((record.splicedUp, record.splicedDown) == (0, 0))
             if whenFull == .block { #expect(dropped == 0) }
-            let figures = try #require(await relay.service.figures()["relay"])
-            #expect((figures.recordedBytes, figures.droppedBytes) == (taken, dropped))
+            let stats = try #require(await relay.service.stats()["relay"])
+            #expect((stats.recordedBytes, stats.droppedBytes) == (taken, dropped))
             #expect(try size(of: folder) > taken)
         }
     }
@@ -237,7 +237,7 @@ import Testing
                 try upstream.receive(upBytes, position..<position + message)
             }
             #expect(seen >= 100_000)
-            try Deadline.poll("the reader's thread is gone") { ProcessFigures.threads(named: "record-").isEmpty }
+            try Deadline.poll("the reader's thread is gone") { ProcessStats.threads(named: "record-").isEmpty }
             let spliced = try await relay.live().splicedDown
             let sender = try Background("down") { try upstream.send(downBytes, stream..<2 * stream) }
             try client.receive(downBytes, stream..<2 * stream)
@@ -265,7 +265,7 @@ import Testing
         try await RelayHarness.run { relay, _ in
             let tap = try relay.service.liveTap(connection: 4711)
             #expect(try await toTheEnd(tap) > 0, "a capture without a packet is one still")
-            try Deadline.poll("the reader's thread is gone") { ProcessFigures.threads(named: "record-").isEmpty }
+            try Deadline.poll("the reader's thread is gone") { ProcessStats.threads(named: "record-").isEmpty }
         }
     }
 

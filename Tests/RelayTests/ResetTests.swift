@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    /// Nobody ever reads what came before the reset: the half-close timeout bounds the wait.
+    /// The bytes before the reset are never read: the half-close timeout bounds the wait.
     @Test func upstreamResets_readerNeverReads_isResetAtTheBound() async throws {
         let timeouts = Timeouts(halfClose: .milliseconds(400))
         try await RelayHarness.run(timeouts: timeouts) { relay, listener in
@@ -91,7 +91,7 @@ import Testing
         try await RelayHarness.run(pump: pump) { relay, listener in
             let (client, upstream) = try relay.streamingPair(listener)
             let (goes, stays) = side == .client ? (client, upstream) : (upstream, client)
-            // Until it is told of the reset; that is what ends this sender.
+            // Sends until its socket reports the reset.
             let sender = try Background("sender") {
                 try stays.send(side == .client ? downBytes : upBytes, stream..<(1 << 40))
             }
@@ -148,8 +148,8 @@ import Testing
         }
     }
 
-    /// A reset waits until the upstream has what came before it. The upstream, whose end has come and whom nobody watches
-    /// any more, resets too: there is nothing left to wait for.
+    /// A reset waits until the upstream has the bytes before it. The upstream has ended, so its leg is no longer watched;
+    /// then it resets too, and nothing is left to wait for.
     @Test(arguments: RelayHarness.Pump.allCases)
     func clientResets_andTheUpstreamToo_afterBothHaveEnded_isOverAtOnce(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in

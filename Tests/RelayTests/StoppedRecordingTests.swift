@@ -84,7 +84,7 @@ import Testing
             try bench.exchange()
             #expect(try await bench.relay.live().recordedBytes == 2 * UInt64(message))
             // The files are closed: nothing can come into them any more.
-            try Deadline.poll("the recorders end") { ProcessFigures.threads(named: "record-").isEmpty }
+            try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
             #expect(try bench.size("a") == a && bench.size("b") == b)
 
             _ = try bench.relay.service.startRecording("relay", RecordSettings(directory: "\(bench.folder)/c"))
@@ -103,7 +103,7 @@ import Testing
             try bench.apply(nil)
             _ = try bench.relay.service.startRecording("relay", RecordSettings(directory: "\(bench.folder)/b"))
             // The connection was the last of the first recorder: its file is closed.
-            try Deadline.poll("one recorder") { ProcessFigures.threads(named: "record-").count == 1 }
+            try Deadline.poll("one recorder") { ProcessStats.threads(named: "record-").count == 1 }
             let a = try bench.size("a")
             try bench.exchange()
             let record = try bench.end()
@@ -120,7 +120,7 @@ import Testing
             try bench.exchange()
             try bench.apply(nil)
             _ = await bench.relay.service.stopRecording("relay")
-            try Deadline.poll("the recorders end") { ProcessFigures.threads(named: "record-").isEmpty }
+            try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
             try bench.exchange()
             let record = try bench.end()
             #expect(record.recordedBytes == UInt64(message) && record.droppedBytes == 0)
@@ -136,7 +136,7 @@ import Testing
             #expect(bench.relay.service.recordings["renamed"]?.isRecording == true)
             try bench.exchange()
             _ = await bench.relay.service.stopRecording("renamed")
-            try Deadline.poll("the recorders end") { ProcessFigures.threads(named: "record-").isEmpty }
+            try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
             try bench.exchange()
             #expect(try await bench.relay.live().recordedBytes == 2 * UInt64(message))
 
@@ -159,7 +159,7 @@ import Testing
                 try bench.apply(RecordSettings(directory: "\(bench.folder)/b"))
             }
             #expect(error?.errno.code == EADDRINUSE)
-            try Deadline.poll("the recorder has ended") { ProcessFigures.threads(named: "record-").isEmpty }
+            try Deadline.poll("the recorder has ended") { ProcessStats.threads(named: "record-").isEmpty }
             #expect(try Directory(path: "\(bench.folder)/b").files() == [])
             try bench.exchange()
             #expect(try bench.end().recordedBytes == nil)

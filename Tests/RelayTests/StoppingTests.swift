@@ -126,8 +126,7 @@ import Testing
         }
     }
 
-    /// Threads that connect one client after the other for as long as the body runs: so many that the listeners' queues
-    /// do not run dry.
+    /// Threads that connect one client after the other while the body runs, enough to keep the listeners' queues filled.
     private func withNewcomers(_ address: SocketAddress, _ body: () throws -> Void) throws {
         let atWork = Monitor(0)
         let isOver = Flag()

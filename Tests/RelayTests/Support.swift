@@ -13,7 +13,7 @@ let message = 14
 let stream = 6 << 20
 
 /// The share of a core that counts as idle, by `FAULTS.md`; a sanitizer's own work is several times the relay's.
-let idle = ProcessFigures.isSanitized ? 0.1 : 0.02
+let idle = ProcessStats.isSanitized ? 0.1 : 0.02
 
 extension ConnectionRecord {
     /// Why it ended, who closed, and how many bytes passed: what most tests ask of a record.

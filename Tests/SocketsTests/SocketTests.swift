@@ -21,10 +21,10 @@ import Testing
             case .client(let accepted, let from):
                 #expect(from == client.address)
                 try body(accepted, client)
-            case .nobody: Issue.record("no client waits")
+            case .queueEmpty: Issue.record("no client waits")
             case .failed(let error): Issue.record("accept: \(error.name)")
             }
-            guard case .nobody = listener.accept() else { throw TestFailure("a client waits") }
+            guard case .queueEmpty = listener.accept() else { throw TestFailure("a client waits") }
         }
     }
 
@@ -94,8 +94,8 @@ import Testing
 
     @Test func socket_info_hasNoUnacknowledgedSegments() async throws {
         try await withConnection { accepted, _ in
-            let (figures, unsent) = (accepted.info, accepted.unsentBytes)
-            let info = try #require(figures)
+            let (stats, unsent) = (accepted.info, accepted.unsentBytes)
+            let info = try #require(stats)
             #expect(info.retransmits == 0)
             #expect(info.probes == 0)
             #expect(unsent == 0)
@@ -201,8 +201,8 @@ import Testing
     @Test func parcel_takenOnce_isEmptyThen() async throws {
         try await Exclusive.run {
             let parcel = SocketParcel(try Socket(family: AF_INET))
-            let isThere = parcel.take() != nil
-            let isThereAgain = parcel.take() != nil
+            let isThere = parcel.takeSocket() != nil
+            let isThereAgain = parcel.takeSocket() != nil
             #expect(isThere)
             #expect(!isThereAgain)
             // Released without `take`: the descriptor must be closed, which the end of this test checks.

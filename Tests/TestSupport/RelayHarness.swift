@@ -186,7 +186,7 @@ public final class RelayHarness: Sendable {
 
     /// What share of a core the workers use while nothing moves.
     public func idleShare() -> Double {
-        ProcessFigures.busyShare(ofThreads: "worker-")
+        ProcessStats.busyShare(ofThreads: "worker-")
     }
 
     // MARK: Ending
@@ -204,7 +204,7 @@ public final class RelayHarness: Sendable {
         }
         _ = try heard.wait(for: "the workers say that they stopped") { $0.stops == 1 ? true : nil }
         // They say so a moment before they end, and the system lists them a moment longer.
-        try Deadline.poll("the workers' threads end") { ProcessFigures.threads(named: "worker-").isEmpty }
+        try Deadline.poll("the workers' threads end") { ProcessStats.threads(named: "worker-").isEmpty }
         guard service.openConnections == 0 else { throw TestFailure("\(service.openConnections) connections left") }
         try checkRecords()
     }

@@ -7,7 +7,7 @@ struct SaturatingTests {
             (0, 0), (-1, 0), (-.infinity, 0), (.nan, 0), (0.99, 0), (1.5, 1), (1e18, 1_000_000_000_000_000_000),
             (1.8446744073709552e19, .max), (1e300, .max), (.infinity, .max),
         ] as [(Double, UInt64)])
-    func number_isKeptWithinWhatFits(number: Double, expected: UInt64) {
+    func number_isClamped(number: Double, expected: UInt64) {
         #expect(UInt64(saturating: number) == expected)
     }
 

@@ -21,7 +21,7 @@ final class Collector: Sendable {
     private let relayMeter = Mutex(RateMeter<String>())
     private let connectionMeter = Mutex(RateMeter<UInt64>())
     private let willForget = Atomic<Bool>(false)
-    private let statsAnswer: SharedAnswer<[String: RelayFigures]>
+    private let statsAnswer: SharedAnswer<[String: RelayStats]>
     private let liveAnswer: SharedAnswer<(connections: [LiveConnection], hasKernel: Bool)>
     private let pulseAnswer: SharedAnswer<Void>
     private let closedAnswer: SharedAnswer<[ConnectionRecord]>
@@ -32,7 +32,7 @@ final class Collector: Sendable {
         self.services = services
         self.thread = thread
         let relays = services.relays
-        statsAnswer = SharedAnswer(on: thread) { await relays.figures() }
+        statsAnswer = SharedAnswer(on: thread) { await relays.stats() }
         liveAnswer = SharedAnswer(
             on: thread,
             lifetime: { answer in
@@ -62,7 +62,7 @@ final class Collector: Sendable {
     func recordings() async -> [String: RecordingState] { await recordingsAnswer.value() }
 
     /// The counters of every relay.
-    func stats() async -> [String: RelayFigures] {
+    func stats() async -> [String: RelayStats] {
         let stats = await statsAnswer.value()
         relayMeter.withLock { meter in
             meter.add(
@@ -72,7 +72,7 @@ final class Collector: Sendable {
     }
 
     /// The counters and rates of every relay. After a pause, this waits for a second sample.
-    func statsWithRates() async -> ([String: RelayFigures], RateMeter<String>) {
+    func statsWithRates() async -> ([String: RelayStats], RateMeter<String>) {
         var stats = await stats()
         if !relayMeter.withLock({ $0.isReady(at: .now) }) {
             await thread.pause(.milliseconds(250))

@@ -13,7 +13,7 @@ struct RelayView {
     var settings: RelaySettings?
     /// Its bound listeners.
     var listeners: [String]
-    var stats: RelayFigures
+    var stats: RelayStats
     var rate: Rate
     var recording: RecordingState
 
@@ -66,7 +66,7 @@ struct RelayView {
     }
 
     /// The keys that the `counters` event also has.
-    static func writeCounters(_ name: String, _ stats: RelayFigures, _ rate: Rate, to json: inout JSONText) {
+    static func writeCounters(_ name: String, _ stats: RelayStats, _ rate: Rate, to json: inout JSONText) {
         json.add("name", name)
         json.add("accepted", number: stats.accepted)
         json.add("open", number: stats.open)

@@ -33,7 +33,7 @@ final class EventPump: Sendable {
         let id = hub.follow(relay: relay)
         defer { hub.leave(id) }
         collector.services.journal.follow(true)
-        collector.services.relays.tellsOpenings = true
+        collector.services.relays.reportsOpenings = true
         start()
         // A comment line, so that the header is sent at once and proxies forward it.
         try await writer.write(Array(": events of tapline\n\n".utf8))
@@ -72,7 +72,7 @@ final class EventPump: Sendable {
             })
         else {
             collector.services.journal.follow(false)
-            collector.services.relays.tellsOpenings = false
+            collector.services.relays.reportsOpenings = false
             return
         }
         let isForCounters = turns.withLock { turns in
@@ -101,7 +101,7 @@ final class EventPump: Sendable {
                 json.list("relays", names.filter { subject == nil || $0 == subject }) { json, name in
                     json.object { json in
                         RelayView.writeCounters(
-                            name, stats[name] ?? RelayFigures(), rates.rate(of: name), to: &json)
+                            name, stats[name] ?? RelayStats(), rates.rate(of: name), to: &json)
                     }
                 }
             }

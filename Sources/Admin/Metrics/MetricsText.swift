@@ -5,7 +5,7 @@ internal import Text
 /// The values of the metrics at one moment.
 struct MetricsInput: Sendable {
     /// The counters of every relay by name, including removed ones.
-    var relays: [String: RelayFigures]
+    var relays: [String: RelayStats]
     /// Names of configured relays, which are exposed before their first client.
     var configured: [String]
     /// The state of the relays' recordings.
@@ -26,7 +26,7 @@ enum MetricsText {
     static func make(_ input: MetricsInput) -> [UInt8] {
         var text = Exposition()
         var relays = input.relays
-        for name in input.configured where relays[name] == nil { relays[name] = RelayFigures() }
+        for name in input.configured where relays[name] == nil { relays[name] = RelayStats() }
         let sorted = relays.sorted { $0.key < $1.key }
         connections(sorted, &text)
         bytes(sorted, &text)
@@ -37,7 +37,7 @@ enum MetricsText {
         return text.bytes
     }
 
-    private typealias Relays = [(key: String, value: RelayFigures)]
+    private typealias Relays = [(key: String, value: RelayStats)]
 
     private static func connections(_ relays: Relays, _ text: inout Exposition) {
         text.metric("tapline_connections_accepted_total", .counter, "Clients that were accepted.")

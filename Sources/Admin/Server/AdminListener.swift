@@ -130,7 +130,7 @@ public final class AdminListener: Sendable {
     /// whose path it took over.
     public func discard() {
         closeCopies()
-        for socket in bound { _ = socket.take() }
+        for socket in bound { _ = socket.takeSocket() }
         removeFile()
         replaced?.restore()
     }
@@ -169,6 +169,6 @@ public final class AdminListener: Sendable {
 
     /// Closes the duplicates.
     func closeCopies() {
-        for copy in copies { _ = copy.take() }
+        for copy in copies { _ = copy.takeSocket() }
     }
 }

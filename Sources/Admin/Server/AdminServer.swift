@@ -113,7 +113,7 @@ public final class AdminServer: Sendable {
         services.journal.keep(true)
         var descriptors: [(position: Int, descriptor: CInt)] = []
         for (position, parcel) in listener.sockets.enumerated() {
-            if let socket = parcel.take() { descriptors.append((position, socket.release())) }
+            if let socket = parcel.takeSocket() { descriptors.append((position, socket.release())) }
         }
         accept(on: descriptors, of: listener, thread, responder, most: most)
     }

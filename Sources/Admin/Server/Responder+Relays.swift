@@ -22,7 +22,7 @@ extension Responder {
                 RelayView(
                     name: relay.name, settings: relay.settings,
                     listeners: (listeners[relay.name] ?? []).map(\.address.description),
-                    stats: stats[relay.name] ?? RelayFigures(), rate: rates.rate(of: relay.name),
+                    stats: stats[relay.name] ?? RelayStats(), rate: rates.rate(of: relay.name),
                     recording: recordings[relay.name] ?? RecordingState(relay: relay.name)
                 ).write(to: &json)
             }

@@ -25,7 +25,7 @@ struct CommandClock: ~Copyable {
 
     /// Pauses, at most until the time is over. Throws at Ctrl-C or SIGTERM, with a message about what was interrupted.
     func pause(_ milliseconds: Int32, interrupted: String) throws(CommandFailure) {
-        if interruption.wait(milliseconds: min(milliseconds, Int32(clamping: left))), interruption.take() {
+        if interruption.wait(milliseconds: min(milliseconds, Int32(clamping: left))), interruption.consumeSignal() {
             throw CommandFailure(.failure, "tapline: \(interrupted)")
         }
     }

@@ -211,7 +211,7 @@ final class Upgrade {
         let channelNumber = Inheritance.firstDescriptor + Int32(items.count)
         let lowest = channelNumber + 2
         let pair = try Socket.pair()
-        guard let ours = pair.first.take(), let theirs = try pair.second.duplicate(from: lowest) else { return }
+        guard let ours = pair.first.takeSocket(), let theirs = try pair.second.duplicate(from: lowest) else { return }
         let message = try MemoryFile(HandoverMessage(channel: channelNumber, items: items).text, from: lowest)
         let descriptors = parcels.compactMap(\.descriptor) + [theirs.fd, message.fd]
         var environment = ProcessEnvironment.all

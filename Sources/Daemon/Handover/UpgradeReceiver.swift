@@ -26,7 +26,7 @@ final class UpgradeReceiver {
         self.logger = logger
         self.tookOver = tookOver
         self.alone = alone
-        guard let socket = predecessor.channel.take() else { return }
+        guard let socket = predecessor.channel.takeSocket() else { return }
         channel = try HandoverChannel(loop: loop, socket: socket) { [unowned self] event in received(event) }
     }
 

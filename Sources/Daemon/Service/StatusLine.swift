@@ -12,7 +12,7 @@ struct StatusLine: Hashable, Sendable {
         var up: UInt64
         var down: UInt64
 
-        init(_ stats: [String: RelayFigures], open: Int, at moment: UInt64) {
+        init(_ stats: [String: RelayStats], open: Int, at moment: UInt64) {
             self.moment = moment
             self.open = open
             accepted = stats.values.reduce(0) { $0 &+ $1.accepted }

@@ -36,7 +36,7 @@ extension Supervisor {
             on: loop,
             askStats: {
                 Task {
-                    let stats = await service.figures()
+                    let stats = await service.stats()
                     mailbox.post(.stats(StatusLine.Sample(stats, open: service.openConnections)))
                 }
             },
@@ -118,7 +118,7 @@ extension Supervisor {
 
 extension StatusLine.Sample {
     /// The current counters.
-    init(_ stats: [String: RelayFigures], open: Int) {
+    init(_ stats: [String: RelayStats], open: Int) {
         self.init(stats, open: open, at: EventLoop.nanoseconds)
     }
 }

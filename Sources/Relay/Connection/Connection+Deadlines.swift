@@ -1,14 +1,14 @@
 internal import Logging
 internal import Sockets
 
-/// What the clock ends, and what is looked at only every few seconds.
+/// A connection's deadlines, and the checks made only every few seconds.
 extension Connection {
-    /// Ends the connection when its time is up. Returns when to look again, by the loop's clock; activity only moves
-    /// that away, and what brings it closer tells the worker.
+    /// Ends the connection if a deadline has passed. Returns when to check again, by the loop's clock. Activity only
+    /// moves that later; anything that makes it earlier notifies the worker.
     func checkDeadlines(_ now: UInt64) -> UInt64 {
         let limits = relay.timeouts
         var next = UInt64.max
-        /// Whether a limit that counts from a moment is over; 0 is off.
+        /// Whether a limit that counts from a moment has passed; 0 is off.
         func isOver(_ limit: UInt64, since start: UInt64) -> Bool {
             guard limit > 0 else { return false }
             let (deadline, isEndless) = start.addingReportingOverflow(limit)
@@ -44,15 +44,15 @@ extension Connection {
                 let bound = limits.halfClose > 0 ? limits.halfClose : RelayRuntime.Timeouts.resetBound
                 if isOver(bound, since: max(halfEndedAt, lastProgress)) { happened(.resetMayPass) }
             } else if up.isHeldUp || down.isHeldUp {
-                // It is the recording that is slow, and nothing tells when that changes.
+                // The recording is slow, and no event reports when that changes.
                 next = min(next, now)
             } else if isOver(limits.idle, since: lastProgress) {
                 end(because: .idleTimeout)
             } else if limits.halfClose > 0, state.isHalfClosed {
                 let open = state.up == .ended ? down : up
                 if open.isBlocked || open.destination.unsentBytes > 0 {
-                    // A flow that waits for its reader is not an abandoned one, also while the socket holds what the
-                    // reader has yet to take: ending it would throw that away. Nothing tells when that changes.
+                    // A flow that waits for its reader is not abandoned, and neither is one whose bytes the socket
+                    // still holds for its reader: ending it would discard them. No event reports when that changes.
                     halfEndedAt = now
                     next = min(next, now)
                 } else if isOver(limits.halfClose, since: max(halfEndedAt, open.lastProgress)) {
@@ -75,8 +75,8 @@ extension Connection {
         }
     }
 
-    /// What needs looking at only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows. The
-    /// connection may be over when this returns.
+    /// Checks that are needed only every few seconds: dead peers, legs that cannot be watched, pipes of quiet flows.
+    /// The connection may be over when this returns.
     func checkHealth(_ now: UInt64) {
         if state.isOpening { return checkHungUp(client) }
         if !hasUpstreamKeepalive { setUpstreamKeepalive() }
@@ -94,8 +94,8 @@ extension Connection {
         settle()
     }
 
-    /// Polls a leg whose watch rests because both its halves have ended. That lasts for as long as the other side does
-    /// not read, and is no error; a reset that came since is.
+    /// Polls a leg that left the epoll set because both its halves have ended. That lasts as long as the other side
+    /// does not read and is no error, but a reset since then is.
     private func checkHungUp(_ leg: Leg) {
         if leg.hasHungUp, leg.hasFailedOrEnded, let error = leg.takeError() { fail(leg, error) }
     }

@@ -5,16 +5,17 @@ internal import Sockets
 
 /// The recordings of a connection.
 extension Connection {
-    /// Attaches the worker's recorders: the client is known, and nothing is connected yet.
+    /// Attaches the worker's recorders: the client is known, and the upstream is not connected yet.
     func startRecording() {
         guard !worker.taps.isEmpty || !taps.isEmpty else { return }
         let origin = origin
         taps.introduce(as: origin, acceptedTicks: acceptedTicks)
         worker.taps.forEach(of: relay.identity) { recorder in
-            guard recorder.plan.selection.takes(id, from: clientAddress), !taps.contains(recorder) else { return }
+            guard recorder.plan.selection.includes(id, from: clientAddress), !taps.contains(recorder) else { return }
             taps.add(
                 ConnectionTap(
-                    recorder: recorder, lane: worker.lane(to: recorder), origin: origin, acceptedTicks: acceptedTicks))
+                    recorder: recorder, producer: worker.producer(to: recorder), origin: origin,
+                    acceptedTicks: acceptedTicks))
         }
     }
 
@@ -23,15 +24,15 @@ extension Connection {
     func attach(_ recorder: Recorder) {
         let selection = recorder.plan.selection
         guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.identity.name),
-            selection.takes(id, from: clientAddress), !taps.contains(recorder)
+            selection.includes(id, from: clientAddress), !taps.contains(recorder)
         else { return }
         guard isClientKnown else {
-            // The stages decide whose connection it is, and so which recorders apply. Only a live recording of this one
+            // The stages decide the client's address, and so which recorders apply. Only a live recording of this one
             // connection is attached before; it begins when the client is known.
             guard selection.connection != nil else { return }
             taps.add(
                 ConnectionTap(
-                    recorder: recorder, lane: worker.lane(to: recorder), origin: origin, upstreamAddress: nil,
+                    recorder: recorder, producer: worker.producer(to: recorder), origin: origin, upstreamAddress: nil,
                     upOffset: 0, downOffset: 0))
             return
         }
@@ -40,13 +41,15 @@ extension Connection {
         guard let up, let down else {
             taps.add(
                 ConnectionTap(
-                    recorder: recorder, lane: worker.lane(to: recorder), origin: origin, acceptedTicks: acceptedTicks))
+                    recorder: recorder, producer: worker.producer(to: recorder), origin: origin,
+                    acceptedTicks: acceptedTicks))
             return
         }
         // Bytes in a pipe are not recorded.
         taps.add(
             ConnectionTap(
-                recorder: recorder, lane: worker.lane(to: recorder), origin: origin, upstreamAddress: upstreamAddress,
+                recorder: recorder, producer: worker.producer(to: recorder), origin: origin,
+                upstreamAddress: upstreamAddress,
                 upOffset: up.delivered + UInt64(up.inPipe), downOffset: down.delivered + UInt64(down.inPipe),
                 endedFlows: taps.endedFlows))
         setTaps()

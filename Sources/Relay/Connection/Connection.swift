@@ -32,26 +32,26 @@ final class Connection: DialerDelegate {
     /// The connection's index in the worker's list.
     var index = 0
     private(set) var state: ConnectionState
-    /// The stages before bytes flow, and what they have found; nil on a plain relay.
+    /// The stages before bytes flow, and their results; nil on a plain relay.
     private(set) var stages: StageRun?
-    /// Who the client is, and which upstream it is for, is known: at accept, or when the identifying stages are done.
+    /// The client's address and its upstream are known: at accept, or when the identifying stages are done.
     private(set) var isClientKnown = false
     /// The loop's clock when connecting began.
     private(set) var connectingSince: UInt64
     private(set) var dialer: Dialer?
-    /// From the connected upstream on.
+    /// Set when the upstream is connected.
     private(set) var exchange: Exchange?
     private(set) var upstreamAddress: SocketAddress?
     private(set) var connectDuration: Int64?
     private(set) var firstByteDuration: Int64?
     var taps = ConnectionTaps()
-    /// The upstream's socket gets its keepalive only when the connection has lived for a while: most never need it.
+    /// The upstream's socket gets its keepalive only when the connection has lasted a while: most never need it.
     var hasUpstreamKeepalive = false
-    /// Milliseconds until the send queue is looked at again.
+    /// Milliseconds until the send queue is checked again.
     private var resetDelay: UInt8 = 1
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
     var halfEndedAt: UInt64 = 0
-    /// Looks at the send queue while a reset waits for it.
+    /// Checks the send queue while a reset waits for it.
     private var resetTimer: Timer?
     /// When the drain of the removed relay ends; nil while the relay exists.
     private(set) var drainsUntil: UInt64?
@@ -65,7 +65,7 @@ final class Connection: DialerDelegate {
         self.relay = relay
         peerAddress = address
         listenerAddress = listener
-        // A PROXY header may name a client of another family than the socket's.
+        // A PROXY header may have a client of another family than the socket's.
         client = Leg(loop: worker.loop, socket: socket, side: .client, isUnix: listener.isUnix)
         state = ConnectionState(prepares: !relay.stages.preparing.isEmpty, greets: !relay.stages.greeting.isEmpty)
         acceptedAt = WallClock.now
@@ -91,7 +91,7 @@ final class Connection: DialerDelegate {
 
     private func clientIsKnown() {
         isClientKnown = true
-        if worker.shared.tellsOpenings { worker.shared.observer.opened(ConnectionRecord(self)) }
+        if worker.shared.reportsOpenings { worker.shared.observer.opened(ConnectionRecord(self)) }
     }
 
     /// Runs the stages of the phase until one waits. The connection may be over when this returns.
@@ -122,7 +122,7 @@ final class Connection: DialerDelegate {
             guard state.phase == .greeting, side == .upstream, let upstream else {
                 return happened(.legFailed(side, error))
             }
-            // What it sent before it failed can still be read.
+            // Bytes sent before the failure can still be read.
             upstream.hasFailed = true
             happened(.greeted)
             fail(upstream, error)
@@ -139,7 +139,7 @@ final class Connection: DialerDelegate {
         // A greeting has the connect timeout, too.
         guard state.isOpening else { return }
         worker.note(deadline: relay.timeouts.connect, from: connectingSince)
-        // Not connected at once: the client may now be the first to go.
+        // Not connected at once: the client may now end the connection first.
         settle()
     }
 
@@ -388,12 +388,12 @@ final class Connection: DialerDelegate {
     var isWaitingForName: Bool { dialer?.isWaitingForName ?? false }
     /// The client's address: the socket's peer, or the source in its PROXY header.
     var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
-    /// What is connected.
+    /// The destination of the connect.
     var destination: Destination { stages?.context.destination ?? relay.destination }
 
     /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
-    func count(into figures: inout RelayFigures) {
-        figures.count(
+    func count(into stats: inout RelayStats) {
+        stats.count(
             bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
             splicedDown: down?.spliced ?? 0, connectDuration: connectDuration)
     }

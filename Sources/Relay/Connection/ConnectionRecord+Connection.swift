@@ -1,7 +1,7 @@
 internal import Sockets
 
 extension ConnectionRecord {
-    /// A copy of what is known of a connection, on its worker's thread.
+    /// A copy of a connection's facts, on its worker's thread.
     init(_ connection: Connection, ended end: End? = nil) {
         self.init(
             id: connection.id, relay: connection.relay.name, generation: connection.relay.generation,

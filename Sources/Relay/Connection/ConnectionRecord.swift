@@ -1,7 +1,6 @@
 public import Sockets
 
-/// What is known of one connection, live or ended: the one record that end records, metrics, recordings and the admin
-/// API are made from.
+/// The facts of one connection, open or ended: the single source of end records, metrics, recordings and the admin API.
 ///
 /// A copy, made by the connection's worker; any thread may keep it.
 public struct ConnectionRecord: Hashable, Sendable {
@@ -11,9 +10,9 @@ public struct ConnectionRecord: Hashable, Sendable {
         public var time: Int64
         /// From accept to the end, in nanoseconds of the monotonic clock.
         public var duration: Int64
-        /// Why; says also who closed.
+        /// The reason, which also implies who closed.
         public var reason: EndReason
-        /// The system's error behind it, or nil where there was none.
+        /// The system's error that caused it; nil if there was none.
         public var errno: Errno?
 
         /// An end.
@@ -32,7 +31,7 @@ public struct ConnectionRecord: Hashable, Sendable {
     public var relay: String
     /// The configuration's number when the connection was accepted.
     public var generation: Int
-    /// The client's address: the socket's peer, or whom its PROXY header names.
+    /// The client's address: the socket's peer, or the source in its PROXY header.
     public var client: SocketAddress
     /// The address of the listener that accepted it.
     public var listener: SocketAddress
@@ -48,29 +47,29 @@ public struct ConnectionRecord: Hashable, Sendable {
     public var connectDuration: Int64?
     /// From accept to the first byte that the client took, in nanoseconds; nil until then.
     public var firstByteDuration: Int64?
-    /// What the upstream's socket has taken.
+    /// Bytes that the upstream's socket has taken.
     public var bytesUp: UInt64 = 0
-    /// What the client's socket has taken.
+    /// Bytes that the client's socket has taken.
     public var bytesDown: UInt64 = 0
-    /// How many bytes of either flow went by splice.
+    /// The bytes of each flow that were spliced.
     public var splicedUp: UInt64 = 0
-    /// How many bytes of either flow went by splice.
+    /// The bytes of each flow that were spliced.
     public var splicedDown: UInt64 = 0
-    /// What the tap took; nil without a tap.
+    /// Bytes that the tap took; nil without a tap.
     public var recordedBytes: UInt64?
-    /// What the tap had to leave out; nil without a tap.
+    /// Bytes that the tap could not take; nil without a tap.
     public var droppedBytes: UInt64?
 
-    /// What the PROXY protocol adds; nil for relays that do not use it, and before there is any.
+    /// The facts of the PROXY protocol; nil for relays that do not use it, and before there are any.
     public var proxy: ProxyFacts?
-    /// What the client's TLS ClientHello adds; nil for relays that do not route by it, and before it is there.
+    /// The facts of the client's TLS ClientHello; nil for relays that do not route by it, and before it has been read.
     public var hello: TLSFacts?
 
-    /// Why an intercepted connection was not taken to where it wanted to go; nil for all others.
+    /// Why an intercepted connection was not connected to its original destination; nil for all others.
     public var refusal: DestinationRefusal?
 
     // MARK: At the end
-    /// How it ended; nil while it is open.
+    /// The end; nil while the connection is open.
     public var end: End?
 
     /// The record of a connection just accepted.

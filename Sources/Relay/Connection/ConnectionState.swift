@@ -18,14 +18,14 @@ struct ConnectionState: Hashable {
         case relaying
         /// A leg has failed, and everything that it sent is in the other leg's socket, which still has to send it.
         case passingReset
-        /// Over; its record is made.
+        /// Ended; its record is made.
         case ended
     }
 
     enum FlowPhase: Hashable {
         /// The source may send more.
         case open
-        /// The source has ended; something it sent is still on its way.
+        /// The source has ended; some of its bytes are not delivered yet.
         case ending
         /// Delivered, and its end passed on; or cut, because its destination is gone.
         case ended
@@ -45,7 +45,7 @@ struct ConnectionState: Hashable {
         case delivered(Direction)
         /// A leg's socket has failed.
         case legFailed(Side, Errno)
-        /// The other leg has sent everything that came before the reset, or its time for that is over.
+        /// The other leg has sent everything that came before the reset, or the time limit for that has passed.
         case resetMayPass
         /// The kernel refused to watch a leg's socket.
         case watchRefused(Errno?)
@@ -65,7 +65,7 @@ struct ConnectionState: Hashable {
         case endWriting(Side)
         /// A leg has failed: cut the flow towards it, and deliver what it sent before.
         case drain(from: Side)
-        /// Wait until a leg's socket has sent everything, then say `resetMayPass`.
+        /// Wait until a leg's socket has sent everything, then report `resetMayPass`.
         case awaitSent(Side)
         /// Close both legs, softly or by reset, and make the record.
         case end(reset: Bool, EndReason, Errno?)

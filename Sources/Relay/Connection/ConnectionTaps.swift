@@ -52,7 +52,7 @@ struct ConnectionTaps {
         taps = []
     }
 
-    /// The view of the taps that flows have; nil if there is none.
+    /// The flows' view of the taps; nil if there is none.
     func forFlows(of id: UInt64, view: (@Sendable (UInt64, Direction, RawSpan) -> Void)?) -> FlowTaps? {
         taps.isEmpty && view == nil ? nil : FlowTaps(taps, connection: id, view: view)
     }

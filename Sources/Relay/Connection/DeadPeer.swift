@@ -1,11 +1,11 @@
 internal import Sockets
 
-/// Tells a peer that is gone from one that only does not read.
+/// Distinguishes a dead peer from one that only does not read.
 ///
 /// Keepalive does not fire while data is unacknowledged, and `TCP_USER_TIMEOUT` also cuts a peer that answers every
-/// probe with a closed window, such as a program stopped in a debugger. So the kernel's own figures decide.
+/// probe with a closed window, such as a program stopped in a debugger. So the kernel's counters decide.
 enum DeadPeer {
-    /// Looks at a leg's send queue and, only when bytes have waited in it for the limit, at its figures. Milliseconds.
+    /// Reads a leg's send queue and, only if bytes have waited in it for the limit, its counters. Milliseconds.
     static func isDead(_ leg: Leg, delivered: UInt64, now: UInt64, limit: UInt64) -> Bool {
         guard limit > 0, !leg.isUnix, delivered != leg.deliveredWhenSent else { return false }
         guard leg.unsentBytes > 0 else {
@@ -15,7 +15,7 @@ enum DeadPeer {
         }
         if leg.unacknowledgedSince == 0 { leg.unacknowledgedSince = now }
         guard hasPassed(limit, since: leg.unacknowledgedSince, now), let info = leg.info else { return false }
-        // An acknowledgement since then starts the wait again from there.
+        // An acknowledgement since then restarts the wait.
         let sinceAcknowledgement = UInt64(clamping: info.sinceLastAcknowledgement)
         if sinceAcknowledgement < now {
             leg.unacknowledgedSince = max(leg.unacknowledgedSince, now - sinceAcknowledgement)

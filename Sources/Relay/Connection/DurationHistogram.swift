@@ -1,12 +1,12 @@
-/// How often something took how long, in buckets whose bounds are fixed: counting costs a short search, no memory.
+/// A histogram of durations with fixed buckets: counting costs a short search and no memory.
 ///
 /// A value; copies are independent.
 public struct DurationHistogram: Hashable, Sendable {
-    /// The buckets' upper bounds in seconds, rising; above the last there is one more bucket without a bound.
+    /// The buckets' upper bounds in seconds, ascending; above the last there is one more bucket without a bound.
     public enum Bounds: Hashable, Sendable {
-        /// Of connects: loopback takes a tenth of a millisecond, the default timeout is 5 s, a lost SYN costs 1 s.
+        /// For connects: loopback takes a tenth of a millisecond, the default timeout is 5 s, a lost SYN costs 1 s.
         case connect
-        /// Of whole connections: from a health check's millisecond to days.
+        /// For whole connections: from a health check's millisecond to days.
         case connection
 
         /// The bounds in seconds.
@@ -18,36 +18,36 @@ public struct DurationHistogram: Hashable, Sendable {
         }
     }
 
-    /// Which bounds it has.
+    /// The bounds in use.
     public let bounds: Bounds
-    /// How many were in each bucket, not summed up; the last is the one without a bound.
+    /// The count of each bucket, not cumulative; the last is the one without a bound.
     public private(set) var counts = InlineArray<13, UInt64>(repeating: 0)
-    /// All of them together, nanoseconds. Of 10,000 connections that are always open, 2⁶⁴ are reached in 21 days.
+    /// The sum of all durations, nanoseconds. With 10,000 connections always open, 2⁶⁴ is reached in 21 days.
     public private(set) var sum: UInt128 = 0
 
-    /// Nothing yet.
+    /// Empty.
     public init(_ bounds: Bounds) {
         self.bounds = bounds
     }
 
-    /// How many there were.
+    /// The number of durations.
     public var count: UInt64 {
         var count: UInt64 = 0
         for index in counts.indices { count &+= counts[index] }
         return count
     }
 
-    /// Counts one; a bound belongs to the bucket below it (Prometheus' `le`).
+    /// Adds one; a bound belongs to the bucket below it (Prometheus' `le`).
     public mutating func add(nanoseconds: Int64) {
         let seconds = Double(nanoseconds) / 1e9
         let limits = bounds.seconds
-        var place = 0
-        while place < limits.count && seconds > limits[place] { place += 1 }
-        counts[place] &+= 1
+        var bucket = 0
+        while bucket < limits.count && seconds > limits[bucket] { bucket += 1 }
+        counts[bucket] &+= 1
         sum &+= UInt128(max(0, nanoseconds))
     }
 
-    /// Adds what another counted; its bounds must be the same.
+    /// Adds another histogram, which must have the same bounds.
     public mutating func add(_ other: DurationHistogram) {
         precondition(bounds == other.bounds, "DurationHistogram: other bounds")
         for index in counts.indices { counts[index] &+= other.counts[index] }

@@ -1,4 +1,4 @@
-/// Who ended a connection.
+/// The party that ended a connection.
 public enum ClosedBy: String, CaseIterable, Hashable, Sendable {
     /// The accepted client, what it forwards to, or Tapline itself.
     case client, upstream, tapline
@@ -27,7 +27,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     // MARK: By Tapline
     /// The connect timeout passed before any address answered.
     case connectTimeout = "connect_timeout"
-    /// No route to the upstream, or the network said that it cannot be reached.
+    /// There is no route to the upstream, or the network reported it as unreachable.
     case connectUnreachable = "connect_unreachable"
     /// The upstream's name does not exist.
     case nameNotFound = "name_not_found"
@@ -37,37 +37,36 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case noLocalPort = "no_local_port"
     /// The upstream's address is one of Tapline's own listeners.
     case loop
-    /// No byte passed either way for the idle timeout.
+    /// No byte passed in either direction for the idle timeout.
     case idleTimeout = "idle_timeout"
-    /// One side had ended and the other did not within the half-close timeout.
+    /// One side had ended, and the other did not end within the half-close timeout.
     case halfCloseTimeout = "half_close_timeout"
-    /// The connection reached its greatest age.
+    /// The connection reached its maximum lifetime.
     case lifetime
-    /// Somebody ended it through the admin API.
+    /// Ended through the admin API.
     case killed
-    /// It was still open when the drain's bound passed.
+    /// Still open when the drain's bound passed.
     case drained
-    /// It was not allowed.
+    /// The client was refused.
     case denied
-    /// Whoever connected may send no PROXY header, and the relay takes nobody without one.
+    /// The peer is not trusted to send a PROXY header, and the relay requires one.
     case proxyUntrusted = "proxy_untrusted"
-    /// What came first is no PROXY header.
+    /// The first bytes are no PROXY header.
     case proxyHeaderInvalid = "proxy_header_invalid"
     /// The PROXY header was not complete in time.
     case proxyHeaderTimeout = "proxy_header_timeout"
-    /// Where a redirected client wanted to go is unknown, is Tapline itself, or is not allowed.
+    /// A redirected client's original destination is unknown, is Tapline itself, or is not allowed.
     case destinationRefused = "destination_refused"
-    /// No route takes what the client's TLS ClientHello asks for, or it is none, and the relay refuses whom no route
-    /// takes.
+    /// No route matches the client's TLS ClientHello, or its first bytes are none, and the relay refuses such clients.
     case tlsNotRouted = "tls_not_routed"
-    /// The client's TLS ClientHello, which says what to connect, was not complete in time.
+    /// The client's TLS ClientHello, which selects the upstream, was not complete in time.
     case tlsHelloTimeout = "tls_hello_timeout"
-    /// A limit forbade it.
+    /// A limit was reached.
     case overLimit = "over_limit"
-    /// Something went wrong inside Tapline; the log says what.
+    /// An error inside Tapline; the log has the details.
     case internalError = "internal_error"
 
-    /// Whether the upstream could not be connected, rather than that a connection ended.
+    /// Whether the upstream could not be connected, as opposed to the end of a connection.
     public var isOfConnecting: Bool {
         switch self {
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
@@ -81,7 +80,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// Who ended a connection that ended for this reason.
+    /// The party that ended a connection with this reason.
     public var closedBy: ClosedBy {
         switch self {
         case .clientClosed, .clientReset, .clientTimedOut: .client

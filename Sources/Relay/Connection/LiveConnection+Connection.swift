@@ -25,7 +25,7 @@ extension LiveConnection.State {
         } else if connection.state.failedSide != nil {
             self = .resetting
         } else {
-            // Also while the bytes sent before the end are still on their way.
+            // Also while bytes sent before the end are still being delivered.
             let isHalfClosed = (connection.up?.isSourceDone ?? false) || (connection.down?.isSourceDone ?? false)
             self = isHalfClosed ? .halfClosed : .open
         }

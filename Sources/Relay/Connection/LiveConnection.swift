@@ -12,7 +12,7 @@ public struct LiveConnection: Hashable, Sendable {
         case open
         /// One side has ended its half in order.
         case halfClosed = "half_closed"
-        /// A side has failed, and the bytes that it sent before are on their way to the other.
+        /// A side has failed, and the bytes that it sent before are being delivered to the other.
         case resetting
     }
 
@@ -51,11 +51,11 @@ public struct LiveConnection: Hashable, Sendable {
         /// The socket has failed: reset, or timed out.
         public var hasFailed: Bool
         /// The kernel's view; nil for a Unix socket, or if it was not requested.
-        public var kernel: KernelFigures?
+        public var kernel: KernelStats?
     }
 
     /// The kernel's view of a TCP socket.
-    public struct KernelFigures: Hashable, Sendable {
+    public struct KernelStats: Hashable, Sendable {
         /// `TCP_INFO`.
         public var info: Socket.Info
         /// Bytes that the peer's kernel has not acknowledged.

@@ -84,7 +84,7 @@ extension Flow {
         let whole = tapMustBeWhole ? taps : nil
         let count = min(keptCount, whole?.mostAtOnce ?? .max)
         guard whole?.reserve(count) ?? true else { return waitForTap() }
-        defer { whole?.settle() }
+        defer { whole?.releaseUnused() }
         switch destination.send(buffer, from: keptOffset, count: count) {
         case .moved(let sent):
             self.count(sent)
@@ -114,7 +114,7 @@ extension Flow {
         let most = min(readLimit, taps._withUnsafeGuaranteedRef { $0.mostAtOnce })
         guard taps._withUnsafeGuaranteedRef({ $0.reserve(most) }) else { return waitForTap() }
         let outcome = copy(atMost: most)
-        taps._withUnsafeGuaranteedRef { $0.settle() }
+        taps._withUnsafeGuaranteedRef { $0.releaseUnused() }
         return outcome
     }
 
@@ -126,7 +126,7 @@ extension Flow {
     /// Passes bytes that the destination just took, and that are counted, to the taps.
     @inline(__always)
     private func hand(_ bytes: RawSpan, to taps: Unmanaged<FlowTaps>) {
-        taps._withUnsafeGuaranteedRef { $0.take(bytes, of: direction, at: delivered - UInt64(bytes.byteCount)) }
+        taps._withUnsafeGuaranteedRef { $0.record(bytes, of: direction, at: delivered - UInt64(bytes.byteCount)) }
     }
 
     func dropKept() {

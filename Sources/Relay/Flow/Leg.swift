@@ -175,9 +175,9 @@ final class Leg: Poll {
     var info: Socket.Info? { isUnix ? nil : socket.info }
 
     /// The kernel's view of the socket, in four system calls; nil for a Unix socket.
-    var kernelState: LiveConnection.KernelFigures? {
+    var kernelState: LiveConnection.KernelStats? {
         guard let info else { return nil }
-        return LiveConnection.KernelFigures(
+        return LiveConnection.KernelStats(
             info: info, sendQueue: socket.unsentBytes, receiveQueue: socket.unreadBytes,
             congestionControl: socket.congestionControl)
     }

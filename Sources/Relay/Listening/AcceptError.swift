@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Sockets
 
-/// What an error of accept(2) means for a listener.
+/// The meaning of an accept(2) error for a listener.
 enum AcceptError: Hashable {
-    /// The error belongs to a client that is gone already, or to its network: the next client is not affected.
+    /// The error belongs to a client that is already gone, or to its network: the next client is not affected.
     case ofOneClient
-    /// The system is short of something that other programs give back: accept again soon.
+    /// The system lacks a resource that other programs will free: accept again soon.
     case ofResources
-    /// The listener itself does not work, e.g. EINVAL after another process has shut the shared socket down, EBADF, ENOTSOCK,
-    /// or EPERM by a security policy: accepting again at once fails again.
+    /// The listener itself does not work, e.g. EINVAL after another process has shut down the shared socket, EBADF,
+    /// ENOTSOCK, or EPERM by a security policy: accepting again at once would fail again.
     case ofListener
 
-    /// The errors that accept(2) names: pending network errors of the new socket "like EAGAIN by retrying" (section
-    /// "Error handling"), and those of resources.
+    /// Classifies the errors of accept(2): pending network errors of the new socket, to be treated "like EAGAIN by
+    /// retrying" (section "Error handling"), and those of resources.
     init(_ error: Errno) {
         switch error.code {
         case ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH,

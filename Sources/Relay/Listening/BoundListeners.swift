@@ -2,24 +2,24 @@ internal import Configuration
 internal import Glibc
 internal import Sockets
 
-/// What is bound now, and how to come from that to what a changed configuration wants.
+/// The bound listeners, and the steps from them to those of a changed configuration.
 ///
 /// A value that the service keeps behind a lock. A listener's identity is its address and not its relay: one that stays
 /// keeps its socket and its queue, whichever relay it belongs to.
 struct BoundListeners {
     /// One bound address.
     struct Entry {
-        /// The relay whose it is, and the listener of that relay that asked for it.
+        /// The relay that the address belongs to, and that relay's `listen` entry for it.
         var relay: String
         var listen: ListenAddress
         let address: SocketAddress
-        /// The file of a Unix listener that is ours.
+        /// The file of a Unix listener that this process owns.
         let file: SocketFile?
-        /// Who bound it.
+        /// The process that bound it.
         let source: BoundAddress.Source
-        /// Bound to every interface of IPv6, and for clients of IPv4 too.
+        /// Bound to every interface of IPv6, and for IPv4 clients too.
         let servesBothFamilies: Bool
-        /// How many sockets it has, in all workers: after an upgrade there may be more of them than workers.
+        /// The number of its sockets in all workers: after an upgrade it may exceed the number of workers.
         let sockets: Int
 
         /// A new entry of a relay.
@@ -33,7 +33,7 @@ struct BoundListeners {
             sockets = bound.sockets.reduce(0) { $0 + $1.count }
         }
 
-        /// The same address as another relay's, or another listener's.
+        /// The same address for another relay, or for another `listen` entry.
         func moved(to relay: String, _ listen: ListenAddress) -> Entry {
             var entry = self
             entry.relay = relay
@@ -41,37 +41,37 @@ struct BoundListeners {
             return entry
         }
 
-        /// Gives the file of a Unix listener the mode that its relay wants.
+        /// Sets the configured mode of a Unix listener's file.
         func applyMode() {
             guard case .unix(_, let mode) = listen else { return }
             // If another process removed the file, there is no mode to change.
             try? file?.change(mode: mode)
         }
 
-        /// Every address that leads to it.
+        /// Every address that reaches it.
         var reachedAddresses: [SocketAddress] {
             guard servesBothFamilies, let port = address.port else { return [address] }
             return [address, .ipv4(.any, port: port)]
         }
     }
 
-    /// What a configuration changes, bound but not in force.
+    /// The changes of a configuration, bound but not in force.
     struct Change {
-        /// Everything that is bound when the change is in force, in the order of the configuration.
+        /// Everything that is bound once the change is in force, in the order of the configuration.
         var entries: [Entry] = []
-        /// The new ones among them, with their sockets.
+        /// The new addresses among them, with their sockets.
         var opened: [BoundAddress] = []
-        /// What is bound now and wanted no more.
+        /// The entries that are bound now and no longer wanted.
         var going: [Entry] = []
-        /// The same, for others that bind before the change is in force.
+        /// Their addresses, for other parts of the process that bind before the change is in force.
         var released: [HeldAddress] = []
-        /// What another process handed over and no relay wants.
+        /// Addresses that another process handed over and no relay wants.
         var unwanted: [HandedAddress] = []
 
-        /// Closes what was bound and is not wanted after all, and removes its files.
+        /// Closes sockets bound for a rejected configuration, and removes their files.
         func abandon() {
             for address in opened where address.source == .own {
-                for parcel in address.sockets.joined() { _ = parcel.take() }
+                for parcel in address.sockets.joined() { _ = parcel.takeSocket() }
                 address.file?.remove()
                 address.replaced?.restore()
             }
@@ -79,22 +79,22 @@ struct BoundListeners {
     }
 
     private(set) var entries: [Entry] = []
-    /// What other processes handed over: after the start only what the service manager keeps.
+    /// Addresses that other processes handed over: after the start only those of the service manager.
     private(set) var handed: [HandedAddress] = []
-    /// Whether files of sockets that a tapline before this one handed over are ours to remove.
+    /// Whether this process owns the files of sockets that a previous tapline handed over.
     private var ownsHandedFiles = false
-    /// Those of them that no listener here needs, until then.
+    /// Those files that no listener here needs, until this process owns them.
     private var strayFiles: [SocketFile] = []
 
-    /// Nothing is bound yet, but for what was handed over.
+    /// Only the handed-over addresses; nothing else is bound yet.
     init(handed: [HandedAddress] = []) {
         self.handed = handed
     }
 
     // MARK: Preparing
 
-    /// Binds what a configuration wants and is not there. `previousNames` says which relays are there already, and under
-    /// which name. Throws what a person can act on; nothing has changed then.
+    /// Binds a configuration's new addresses. `previousNames` has the existing relays, and the name of each in the
+    /// configuration in force. Throws an error that a person can act on; nothing has changed then.
     func prepare(
         _ configuration: Configuration, previousNames: [String: String], _ binding: ListenerBinding,
         released: [HeldAddress] = []
@@ -105,7 +105,7 @@ struct BoundListeners {
                 var wanted: [SocketAddress] = []
                 for address in listen.socketAddresses where !plan.isCovered(address, listen, entries) {
                     let known = entry(for: address, listen, of: previousNames[relay.name])
-                    if !plan.keep(known, relay.name, listen), !plan.take(address, relay.name, listen) {
+                    if !plan.keep(known, relay.name, listen), !plan.inherit(address, relay.name, listen) {
                         wanted.append(address)
                     }
                 }
@@ -113,11 +113,11 @@ struct BoundListeners {
             }
         }
         for relay in configuration.relays {
-            // By the name that the service manager gave it, beside what the relay itself asks for.
+            // By the name that the service manager gave it, in addition to the relay's own addresses.
             for handed in plan.left where handed.isOfManager && handed.label == relay.name {
                 let listen = ListenAddress(handed.address)
                 let known = entries.first { $0.address == handed.address }
-                if !plan.keep(known, relay.name, listen) { plan.take(handed, relay.name, listen) }
+                if !plan.keep(known, relay.name, listen) { plan.inherit(handed, relay.name, listen) }
             }
         }
         return try carryOut(plan, binding, released)
@@ -144,7 +144,7 @@ struct BoundListeners {
             return HeldAddress(entry.address, file: ownsFile ? entry.file : nil)
         }
         change.unwanted = plan.left
-        // Also what a tapline before this one listens on, until it is told that this one is ready.
+        // Also the addresses of the previous tapline, until it is notified that this one is ready.
         let released =
             released + change.released + plan.left.filter { !$0.isOfManager }.map { HeldAddress($0.address) }
         do {
@@ -152,8 +152,8 @@ struct BoundListeners {
                 switch step {
                 case .keep(let entry):
                     change.entries.append(entry)
-                case .take(let handed, let relay, let listen):
-                    let bound = try binding.take(handed, for: relay)
+                case .inherit(let handed, let relay, let listen):
+                    let bound = try binding.inherit(handed, for: relay)
                     change.opened.append(bound)
                     change.entries.append(Entry(relay: relay, listen: listen, bound))
                 case .bind(let addresses, let relay, let listen):
@@ -171,7 +171,7 @@ struct BoundListeners {
 
     // MARK: In force
 
-    /// The change is in force. Files of Unix listeners that are gone are removed, and modes put right.
+    /// Puts the change in force. Removes the files of removed Unix listeners, and corrects modes.
     mutating func adopt(_ change: Change) {
         for entry in change.going { remove(entry) }
         for bound in change.opened { bound.replaced?.remove() }
@@ -194,8 +194,8 @@ struct BoundListeners {
         if entry.source == .tapline, !ownsHandedFiles { strayFiles.append(file) } else { file.remove() }
     }
 
-    /// The process that had handed its sockets over is through with them: their files are ours from now on, get the modes
-    /// of our configuration, and those of sockets that no relay wants are removed.
+    /// The process that handed its sockets over no longer uses them: this process owns their files from now on. They
+    /// get the modes of this configuration, and the files of unwanted sockets are removed.
     mutating func ownHandedFiles() {
         ownsHandedFiles = true
         for file in strayFiles { file.remove() }
@@ -203,7 +203,7 @@ struct BoundListeners {
         for entry in entries where entry.source == .tapline { entry.applyMode() }
     }
 
-    /// Another process serves the sockets from now on: their files are its.
+    /// Another process serves the sockets from now on and owns their files.
     mutating func disownFiles() {
         entries = []
     }
@@ -217,12 +217,12 @@ struct BoundListeners {
 
 // MARK: - What to do
 
-/// How every address that a configuration wants comes to be there; nothing is done yet.
+/// How to get every address that a configuration wants; nothing is done yet.
 private struct Plan {
     /// One address, or several of one listener that are bound together.
     enum Step {
         case keep(BoundListeners.Entry)
-        case take(HandedAddress, relay: String, ListenAddress)
+        case inherit(HandedAddress, relay: String, ListenAddress)
         case bind([SocketAddress], relay: String, ListenAddress)
     }
 
@@ -230,14 +230,14 @@ private struct Plan {
     private(set) var steps: [Step] = []
     /// The addresses that stay bound.
     private(set) var kept: Set<SocketAddress> = []
-    /// What was handed over and is not wanted so far.
+    /// Handed-over addresses that no relay has wanted so far.
     private(set) var left: [HandedAddress]
 
     init(handed: [HandedAddress]) {
         left = handed
     }
 
-    /// An address that is bound stays; false when there is none, or another listener has it.
+    /// Keeps a bound address; false if there is none, or another listener has it.
     mutating func keep(_ entry: BoundListeners.Entry?, _ relay: String, _ listen: ListenAddress) -> Bool {
         guard let entry, kept.insert(entry.address).inserted else { return false }
         left.removeAll { $0.address == entry.address }
@@ -245,35 +245,34 @@ private struct Plan {
         return true
     }
 
-    /// An address that was handed over is taken; false when there is none.
-    mutating func take(_ address: SocketAddress, _ relay: String, _ listen: ListenAddress) -> Bool {
+    /// Uses an address that was handed over; false if there is none.
+    mutating func inherit(_ address: SocketAddress, _ relay: String, _ listen: ListenAddress) -> Bool {
         guard let found = left.first(where: { $0.serves(address, of: relay) }) else { return false }
-        take(found, relay, listen)
+        inherit(found, relay, listen)
         return true
     }
 
-    mutating func take(_ handed: HandedAddress, _ relay: String, _ listen: ListenAddress) {
+    mutating func inherit(_ handed: HandedAddress, _ relay: String, _ listen: ListenAddress) {
         left.removeAll { $0 === handed }
-        steps.append(.take(handed, relay: relay, listen))
+        steps.append(.inherit(handed, relay: relay, listen))
     }
 
-    /// Addresses that are not there are bound. A free port is that of the listener's other address, where this one is
-    /// there already.
+    /// Binds missing addresses. A free port is that of the listener's other address if it has one already.
     mutating func bind(_ addresses: [SocketAddress], _ relay: String, _ listen: ListenAddress) {
         guard !addresses.isEmpty else { return }
         let port = steps.lazy.compactMap { step -> UInt16? in
             switch step {
             case .keep(let entry) where entry.relay == relay && entry.listen == listen: entry.address.port
-            case .take(let handed, relay, listen): handed.address.port
-            case .keep, .take, .bind: nil
+            case .inherit(let handed, relay, listen): handed.address.port
+            case .keep, .inherit, .bind: nil
             }
         }.first
         let wanted = addresses.map { $0.port == 0 ? $0.with(port: port ?? 0) : $0 }
         steps.append(.bind(wanted, relay: relay, listen))
     }
 
-    /// Whether every interface of IPv4 is served by a socket of IPv6 that the service manager made for both, which is
-    /// what `ListenStream=8080` does.
+    /// Whether every interface of IPv4 is served by an IPv6 socket that the service manager bound for both, as
+    /// `ListenStream=8080` does.
     func isCovered(_ address: SocketAddress, _ listen: ListenAddress, _ entries: [BoundListeners.Entry]) -> Bool {
         guard case .everyInterface(let port) = listen, address.family == AF_INET else { return false }
         let both = SocketAddress.ipv6(.any, port: port)
@@ -283,7 +282,7 @@ private struct Plan {
 }
 
 extension ListenAddress {
-    /// Where a socket is bound that a relay got by its name.
+    /// The `listen` entry of a socket that a relay got by its name.
     fileprivate init(_ address: SocketAddress) {
         self =
             if case .unix(let path) = address {

@@ -3,20 +3,20 @@ internal import Sockets
 
 /// The sockets of one address that another process has bound and handed over. Immutable; any thread.
 ///
-/// Those of the service manager stay here for as long as the process runs, and workers get copies: a relay that is gone
-/// from the configuration may come back, and nobody else could bind the address meanwhile. Those of a tapline before this
-/// one are given to the workers themselves.
+/// Those of the service manager stay here as long as the process runs, and workers get copies: a relay that was removed
+/// from the configuration may return, and no other process could bind the address meanwhile. Those of a previous
+/// tapline are given to the workers themselves.
 final class HandedAddress: Sendable {
     let address: SocketAddress
-    /// The name of the relay that they are for, or whatever name the service manager knows them by.
+    /// The name of the relay that they are for, or the service manager's name for them.
     let label: String
-    /// The service manager made and keeps them.
+    /// The service manager bound them and keeps them.
     let isOfManager: Bool
-    /// Bound to every interface of IPv6, and for clients of IPv4 too.
+    /// Bound to every interface of IPv6, and for IPv4 clients too.
     let servesBothFamilies: Bool
-    /// The file of a Unix socket that is ours to remove in the end.
+    /// The file of a Unix socket, which this process removes at the end.
     let file: SocketFile?
-    /// The numbers that they came with, for messages.
+    /// The descriptors under which they were handed over, for messages.
     let descriptors: [Int32]
     let sockets: [SocketParcel]
 
@@ -30,31 +30,31 @@ final class HandedAddress: Sendable {
         sockets = all.map(\.parcel)
     }
 
-    /// Puts sockets of one address together, in the order in which they came.
+    /// Groups sockets by address, in the order in which they were handed over.
     static func grouping(_ sockets: [HandedSocket]) -> [HandedAddress] {
         var groups: [[HandedSocket]] = []
         for socket in sockets {
-            let place = groups.firstIndex {
+            let index = groups.firstIndex {
                 $0[0].address == socket.address && ($0[0].origin == .manager) == (socket.origin == .manager)
             }
-            if let place { groups[place].append(socket) } else { groups.append([socket]) }
+            if let index { groups[index].append(socket) } else { groups.append([socket]) }
         }
         return groups.map { HandedAddress($0[0], $0) }
     }
 
-    /// Whether they serve an address that a relay wants to listen on: the same one; or, of a free port, the one that
-    /// this relay had.
+    /// Whether they serve an address that a relay wants to listen on: the same address, or, for a free port, the one
+    /// that this relay had.
     func serves(_ wanted: SocketAddress, of relay: String) -> Bool {
         if wanted.port == 0 { return label == relay && address.with(port: 0) == wanted }
         return address == wanted
     }
 
-    /// Lets go of sockets that nobody serves: clients must not wait there.
+    /// Closes sockets that no worker serves: clients must not wait in their queues.
     func close() {
-        for parcel in sockets { _ = parcel.take() }
+        for parcel in sockets { _ = parcel.takeSocket() }
     }
 
-    /// What a person finds them by: `descriptor 3 (web, 127.0.0.1:8080)`.
+    /// For a person to find them: `descriptor 3 (web, 127.0.0.1:8080)`.
     var description: String {
         let numbers = descriptors.map { "\($0)" }.joined(separator: ", ")
         let both = servesBothFamilies ? " and IPv4" : ""

@@ -3,25 +3,25 @@ internal import Glibc
 internal import Logging
 internal import Sockets
 
-/// One bound listening socket as one worker watches it.
+/// One worker's watch of one bound listening socket.
 ///
 /// Owned by its worker, on the worker's thread. Clients that cannot be accepted wait in the kernel's queue: accepting
 /// pauses, it never accepts and drops. A paused listener stays in the epoll set, so that it can always resume.
 final class Listener: Poll {
     /// The most clients that one event accepts.
     private static let maxAccepts = 16
-    /// Consecutive rounds of the loop with as many clients as were asked for, after which the next ones ask for more.
+    /// Consecutive full rounds of the loop after which an event accepts more clients.
     private static let fullRoundsToAskForMore = 4
-    /// How long a listener that ends goes on accepting, nanoseconds: a full queue takes less.
+    /// How long an ending listener continues to accept, nanoseconds: a full queue takes less.
     private static let lastAccepting: UInt64 = 200_000_000
-    /// How long accepting rests when the system is short of resources. Milliseconds.
+    /// How long accepting pauses when the system lacks resources. Milliseconds.
     private static let resourceDelay: UInt64 = 100
-    /// How long it rests when the listener itself does not work. Milliseconds.
+    /// How long it pauses when the listener itself does not work. Milliseconds.
     private static let failureDelay: UInt64 = 1000
     /// Consecutive errors of single clients, without a client between them, that count as an error of the listener.
     private static let maxClientErrors = 256
 
-    /// Why accepting rests.
+    /// Why accepting is paused.
     private enum Pause {
         case maxConnections, descriptors
         case system(Errno)
@@ -31,7 +31,7 @@ final class Listener: Poll {
     // MARK: Fixed at init
 
     let address: SocketAddress
-    /// The service manager has the socket open too, and keeps its queue.
+    /// The service manager also has the socket open, and keeps its queue.
     let isHeldByManager: Bool
     private unowned(unsafe) let worker: Worker
 
@@ -42,16 +42,16 @@ final class Listener: Poll {
     private var socket: Socket
     private var isPaused = false
     private var retry: Timer?
-    /// How many clients an event accepts now. Where one comes at a time, asking for a second costs what a connection
-    /// does: the kernel makes a descriptor before it finds the queue empty.
+    /// The clients that one event accepts. If clients arrive one at a time, trying a second accept costs as much as a
+    /// connection: the kernel makes a descriptor before it finds the queue empty.
     private var asked = 1
     private var fullRounds = 0
     private var lastRound: UInt64 = 0
     private var clientErrors = 0
-    /// Since when the listener has failed, by the loop's clock; nil while it works.
+    /// When the listener began to fail, by the loop's clock; nil while it works.
     private var failingSince: UInt64?
 
-    /// Takes over a listening socket; `start` begins to accept.
+    /// Takes ownership of a listening socket; `start` begins to accept.
     init(
         worker: Worker, relay: RelayRuntime, socket: consuming Socket, address: SocketAddress, isHeldByManager: Bool
     ) {
@@ -63,7 +63,7 @@ final class Listener: Poll {
         super.init(loop: worker.loop, fd: self.socket.fd)
     }
 
-    /// Begins to accept. Where the kernel refuses to watch the socket, accepting is tried again later.
+    /// Begins to accept. If the kernel refuses to watch the socket, it is tried again later.
     func start() {
         watch(.readable)
     }
@@ -86,7 +86,7 @@ final class Listener: Poll {
 
     override func watchFailed(_ error: UVError) {
         worker.countAcceptError(of: relay)
-        // One that is paused already is tried again when there is room.
+        // A listener that is already paused is tried again when it can accept.
         pause(.failed("epoll: \(error) (\(error.name))"))
     }
 
@@ -94,12 +94,12 @@ final class Listener: Poll {
     @discardableResult
     private func acceptSome(atMost most: Int = maxAccepts) -> Bool {
         for _ in 0..<most {
-            guard relay.places.take(1) else {
+            guard relay.slots.take(1) else {
                 pause(.maxConnections)
                 return false
             }
             guard worker.shared.descriptors.take(2) else {
-                relay.places.give(1)
+                relay.slots.give(1)
                 worker.shared.freeIdlePipes()
                 pause(.descriptors)
                 return false
@@ -109,7 +109,7 @@ final class Listener: Poll {
                 clientErrors = 0
                 prepare(client, from: address)
                 worker.accepted(client, from: address, at: self)
-            case .nobody:
+            case .queueEmpty:
                 giveBack()
                 return false
             case .failed(let error):
@@ -120,9 +120,10 @@ final class Listener: Poll {
         return true
     }
 
-    /// Sets what an accepted socket needs beyond what it inherits from the listener. A refusal does not end the connection.
+    /// Sets the options that an accepted socket does not inherit from the listener. A refusal does not end the
+    /// connection.
     private func prepare(_ socket: borrowing Socket, from client: SocketAddress) {
-        // A listener on loopback has it already.
+        // Sockets of a loopback listener inherit it.
         guard let name = worker.shared.system.loopbackCongestionControl, client.isLoopback, !address.isLoopback else {
             return
         }
@@ -135,7 +136,7 @@ final class Listener: Poll {
 
     private func giveBack() {
         worker.shared.descriptors.give(2)
-        relay.places.give(1)
+        relay.slots.give(1)
     }
 
     /// Returns whether to accept the next client at once.
@@ -171,7 +172,7 @@ final class Listener: Poll {
         case .system(let error):
             metadata["reason"] = "system"
             metadata["error"] = "\(error) (\(error.name))"
-            // No event reports that the system has room again.
+            // No event reports that the system has resources again.
             resumeLater(Self.resourceDelay)
         case .failed(let error):
             clientErrors = 0
@@ -188,7 +189,7 @@ final class Listener: Poll {
         timer.start(after: milliseconds)
     }
 
-    /// The listener does not work. One error reports it; it is tried again every second, and the end of it is reported.
+    /// The listener does not work. One error is logged; it is tried again every second, and its recovery is logged.
     private func failed(_ error: String) {
         guard failingSince == nil else { return }
         failingSince = worker.loop.now
@@ -208,7 +209,7 @@ final class Listener: Poll {
             ])
     }
 
-    /// There may be room again.
+    /// Accepting may be possible again.
     func resume() {
         guard isPaused, !isClosed else { return }
         isPaused = false
@@ -224,8 +225,8 @@ final class Listener: Poll {
 
     // MARK: Ending
 
-    /// Accepts the clients that wait, as far as there is room, and closes: closing would reset them. Clients that go on
-    /// coming are not waited for.
+    /// Accepts the waiting clients, as far as the limits allow, and closes: closing alone would reset them. Clients
+    /// that arrive later are not waited for.
     func end(acceptingWaiting: Bool) {
         let start = EventLoop.nanoseconds
         while acceptingWaiting, !isPaused, acceptSome() {

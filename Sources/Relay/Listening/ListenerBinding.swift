@@ -3,48 +3,49 @@ internal import Glibc
 internal import Logging
 internal import Sockets
 
-/// One address, bound: sockets for each worker, not watched by a loop yet. Sockets that are not taken close with it.
+/// One bound address: sockets for each worker, not yet watched by a loop. Sockets that are not taken close with it.
 struct BoundAddress: Sendable {
     /// The process that bound it.
     enum Source: Hashable, Sendable {
         /// This process.
         case own
-        /// A tapline before this one, whose place this one takes.
+        /// A previous tapline, which this one replaces.
         case tapline
-        /// The service manager, which has it open too: clients in the queue when Tapline ends are served by the next.
+        /// The service manager, which also has it open: clients in the queue when Tapline ends are served by its
+        /// successor.
         case manager
     }
 
-    /// As bound: port 0 has become the port it got.
+    /// The bound address, with the actual port in place of port 0.
     let address: SocketAddress
-    /// Those of each worker: one, but for what another process had made for more workers.
+    /// The sockets of each worker: one, or more if another process bound them for more workers.
     let sockets: [[SocketParcel]]
-    /// The file of a Unix listener, to be removed at the end if it is still ours; nil for an abstract name.
+    /// The file of a Unix listener, removed at the end if it is still this listener's; nil for an abstract name.
     let file: SocketFile?
-    /// The file of the listener whose path it has now, until the change is in force or abandoned.
+    /// The file of the listener that had its path before, until the change is in force or abandoned.
     var replaced: SocketFile.SetAside?
     /// The process that bound it.
     var source = Source.own
-    /// Bound to every interface of IPv6, and for clients of IPv4 too.
+    /// Bound to every interface of IPv6, and for IPv4 clients too.
     var servesBothFamilies = false
 }
 
-/// Binds listeners by the rules of the design: the first socket of an address alone, so that an address in use is
-/// found even when it is another Tapline's; then those of the other workers.
+/// Binds listeners by the rules of the design: first one socket of an address alone, so that an address in use is found
+/// even if it is another Tapline's; then those of the other workers.
 struct ListenerBinding {
     let workers: Int
     let system: SystemFacts
     let logger: Logger
-    /// Makes a further descriptor of a Unix socket that is bound.
+    /// Makes another descriptor of a bound Unix socket.
     var duplicate: @Sendable (borrowing Socket) throws(Errno) -> Socket = { socket throws(Errno) in
         try socket.duplicate()
     }
 
-    /// How often a free port is sought that every address of a relay can have.
+    /// How many free ports are tried to find one that all addresses of a relay can have.
     private static let portAttempts = 16
 
-    /// Binds some of a listener's addresses, or throws what a person can act on and leaves nothing bound. An address
-    /// that overlaps one of `released`, which are ours and about to be closed, is bound in addition to it.
+    /// Binds some of a listener's addresses, or throws an error that a person can act on and leaves nothing bound. An
+    /// address that overlaps one of `released`, which this process is about to close, is bound in addition to it.
     func bind(
         _ listen: ListenAddress, only addresses: [SocketAddress], for relay: String, released: [HeldAddress]
     ) throws(SystemError) -> [BoundAddress] {
@@ -55,7 +56,7 @@ struct ListenerBinding {
             do {
                 return try bindFamilies(addresses, relay, released, maySpareIPv6: maySpareIPv6)
             } catch {
-                // A free port of one family may be taken in the other.
+                // A free port of one family may be in use in the other.
                 let wantsFreePort = addresses.count > 1 && addresses[0].port == 0
                 guard wantsFreePort, error.errno.code == EADDRINUSE, attempt < Self.portAttempts else { throw error }
             }
@@ -63,7 +64,7 @@ struct ListenerBinding {
         return []
     }
 
-    /// Binds one port in both families. IPv6 is left out where the system does not have it and IPv4 is there.
+    /// Binds one port in both families. IPv6 is omitted if the system does not have it and IPv4 is bound.
     private func bindFamilies(
         _ addresses: [SocketAddress], _ relay: String, _ released: [HeldAddress], maySpareIPv6: Bool
     ) throws(SystemError) -> [BoundAddress] {
@@ -77,7 +78,7 @@ struct ListenerBinding {
                 guard maySpareIPv6, address.family == AF_INET6,
                     [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errno.code)
                 else { throw error }
-                // Where IPv4 is bound already, it was said then.
+                // If IPv4 was bound before, this was logged then.
                 guard addresses.count > 1 else { continue }
                 logger.notice(
                     "no IPv6 on this system; listening on IPv4 only",
@@ -96,38 +97,40 @@ struct ListenerBinding {
             try prepare(first, actual)
             try first.listen()
             var sockets = [[SocketParcel(first)]]
-            for _ in 1..<max(1, workers) { sockets.append([SocketParcel(try bindBeside(actual))]) }
+            for _ in 1..<max(1, workers) { sockets.append([SocketParcel(try bindAdditional(actual))]) }
             return BoundAddress(address: actual, sockets: sockets, file: nil)
         } catch {
             throw Self.explain(error, address, relay)
         }
     }
 
-    /// A further socket of an address that is ours and may be shared.
-    private func bindBeside(_ address: SocketAddress) throws(Errno) -> Socket {
-        let further = try Socket(family: address.family)
-        try further.bind(to: address, sharing: true)
-        try prepare(further, address)
-        try further.listen()
-        return further
+    /// Another socket of an address that this process has bound and may share.
+    private func bindAdditional(_ address: SocketAddress) throws(Errno) -> Socket {
+        let additional = try Socket(family: address.family)
+        try additional.bind(to: address, sharing: true)
+        try prepare(additional, address)
+        try additional.listen()
+        return additional
     }
 
-    /// Serves what another process has bound. Every socket of it has a worker, or its clients would never be accepted:
-    /// where there are fewer workers than sockets, some get more than one; where there are more, the others get
-    /// sockets bound beside, or, where that cannot be (the service manager's, Unix sockets), copies of these.
-    func take(_ handed: HandedAddress, for relay: String) throws(SystemError) -> BoundAddress {
+    /// Serves the sockets that another process has bound. Every one of them has a worker, or its clients would never be
+    /// accepted: with fewer workers than sockets, some get more than one; with more workers, the others get additional
+    /// sockets, or copies of these if none can be bound (Unix sockets, and those of the service manager).
+    func inherit(_ handed: HandedAddress, for relay: String) throws(SystemError) -> BoundAddress {
         do throws(Errno) {
             var sockets = [[SocketParcel]](repeating: [], count: max(1, workers))
-            for (place, parcel) in handed.sockets.enumerated() {
-                for worker in sockets.indices where handed.isOfManager || place % sockets.count == worker {
-                    guard let socket = handed.isOfManager ? try parcel.duplicate() : parcel.take() else { continue }
+            for (index, parcel) in handed.sockets.enumerated() {
+                for worker in sockets.indices where handed.isOfManager || index % sockets.count == worker {
+                    guard let socket = handed.isOfManager ? try parcel.duplicate() : parcel.takeSocket() else {
+                        continue
+                    }
                     if !handed.address.isUnix { try prepare(socket, handed.address) }
                     sockets[worker].append(SocketParcel(socket))
                 }
             }
             for worker in sockets.indices where sockets[worker].isEmpty {
                 guard let one = sockets[worker % handed.sockets.count].first else { continue }
-                if let socket = bindBeside(one, handed) {
+                if let socket = bindAdditional(one, handed) {
                     sockets[worker].append(SocketParcel(socket))
                 } else if let socket = try one.duplicate() {
                     sockets[worker].append(SocketParcel(socket))
@@ -142,14 +145,14 @@ struct ListenerBinding {
         }
     }
 
-    /// A further socket beside one that was handed over; nil where the address has one queue only.
-    private func bindBeside(_ one: SocketParcel, _ handed: HandedAddress) -> Socket? {
+    /// An additional socket for a handed-over address; nil if the address has only one queue.
+    private func bindAdditional(_ one: SocketParcel, _ handed: HandedAddress) -> Socket? {
         guard !handed.address.isUnix, !handed.servesBothFamilies, one.allowsSharing else { return nil }
-        // Another user's socket, for one, cannot be shared: then the queue is.
-        return try? bindBeside(handed.address)
+        // An address that cannot be shared, e.g. because another user bound it, has one queue for all workers.
+        return try? bindAdditional(handed.address)
     }
 
-    /// Sets on the listener what every accepted socket then has without a call.
+    /// Sets the options on the listener that accepted sockets inherit without a call.
     private func prepare(_ socket: borrowing Socket, _ address: SocketAddress) throws(Errno) {
         try socket.sendSmallMessagesAtOnce()
         try socket.receiveUrgentBytesInline()
@@ -183,7 +186,7 @@ struct ListenerBinding {
         }
     }
 
-    /// Says what to do about a refusal.
+    /// Explains a refusal, with what to do.
     static func explain(_ error: Errno, _ address: SocketAddress, _ relay: String) -> SystemError {
         SystemError(listeningOn: address, for: "relay \(relay)", subject: .listener(address, relay: relay), error)
     }
@@ -200,7 +203,7 @@ struct ListenerBinding {
         }
     }
 
-    /// The service manager still listens on an address, and no relay does.
+    /// Logs that the service manager still listens on an address that no relay uses.
     func warnOfUnserved(_ address: SocketAddress) {
         logger.warning(
             """

@@ -1,9 +1,9 @@
 /// Sockets from the service manager that no relay listens on: their clients would never be accepted.
 public struct UnwantedSockets: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The number, name and address of each.
+    /// The descriptor, name and address of each.
     public let sockets: [String]
 
-    /// The fault and the remedy.
+    /// The error and what to do.
     public var description: String {
         sockets.map { socket in
             "the service manager has handed over \(socket), and no relay listens there; give a relay that address in "

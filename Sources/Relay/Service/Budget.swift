@@ -1,30 +1,30 @@
 internal import Synchronization
 
-/// A number of units that all workers share: descriptors of the process, or places of a relay.
+/// A number of units that all workers share: the process's descriptors, or a relay's connection slots.
 ///
-/// Any thread. Whoever finds it spent waits; whoever gives back while somebody waits wakes them, so that nobody polls.
+/// Any thread. A caller that finds too few units waits; the next `give` wakes it, so nothing polls.
 public final class Budget: Sendable {
     private let available: Atomic<Int>
     private let isAwaited = Atomic<Bool>(false)
     private let wake: @Sendable () -> Void
 
-    /// A budget of so many units. `wake` is called on the thread that gives back, must not block, and may come once too
-    /// often, never once too few.
+    /// A budget of `units`. `wake` is called on the thread that gives units back and must not block; it may be called
+    /// once too often, but never too seldom.
     init(_ units: Int, wake: @escaping @Sendable () -> Void) {
         available = Atomic(units)
         self.wake = wake
     }
 
-    /// Takes units, or none when there are not enough; then the next `give` calls `wake`.
+    /// Takes units, or none if too few are left; then the next `give` calls `wake`.
     func take(_ units: Int) -> Bool {
-        if takeIfThere(units) { return true }
+        if takeIfAvailable(units) { return true }
         isAwaited.store(true, ordering: .sequentiallyConsistent)
-        // Whoever gave back before it saw the flag left its units for this second look.
-        return takeIfThere(units)
+        // Units given back before the flag was visible are found by this second attempt.
+        return takeIfAvailable(units)
     }
 
-    /// Takes units, or none when there are not enough; nobody is woken for it later.
-    func takeIfThere(_ units: Int) -> Bool {
+    /// Takes units, or none if too few are left, without a later call of `wake`.
+    func takeIfAvailable(_ units: Int) -> Bool {
         var current = available.load(ordering: .sequentiallyConsistent)
         while current >= units {
             let (exchanged, original) = available.weakCompareExchange(
@@ -38,13 +38,13 @@ public final class Budget: Sendable {
     /// Gives units back.
     func give(_ units: Int) {
         available.add(units, ordering: .sequentiallyConsistent)
-        // The load first: an exchange would make every worker fight for the line.
+        // Loaded first, because an exchange would make every worker contend for the cache line.
         guard isAwaited.load(ordering: .sequentiallyConsistent) else { return }
         if isAwaited.exchange(false, ordering: .sequentiallyConsistent) { wake() }
     }
 
-    /// Makes the budget larger, or smaller: then it may be overspent for a while, and nobody gets a unit until enough
-    /// have come back.
+    /// Changes the size. A smaller budget may be overspent for a while; then no unit is granted until enough have been
+    /// given back.
     func grow(by units: Int) {
         if units >= 0 {
             give(units)
@@ -53,6 +53,6 @@ public final class Budget: Sendable {
         }
     }
 
-    /// How many units are left, for tests and reports.
+    /// The units left, for tests and reports.
     var left: Int { available.load(ordering: .relaxed) }
 }

@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// Workers that did not hear a question, and whoever asked it.
+/// The workers that did not get a command; the caller counts the latch down for them.
 struct Absent {
     let count: Int
     let last: Latch
@@ -10,7 +10,7 @@ struct Absent {
     }
 }
 
-/// Calls back when the last of several has come. Any thread.
+/// Calls its action when it has been counted down as often as expected. Any thread.
 final class Latch: Sendable {
     private let left: Atomic<Int>
     private let action: @Sendable () -> Void

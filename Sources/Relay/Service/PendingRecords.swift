@@ -21,7 +21,7 @@ final class PendingRecords: Sendable {
     }
 
     /// How long a record waits for its recorder, nanoseconds.
-    private static let patience: UInt64 = 1_000_000_000
+    private static let reportDelay: UInt64 = 1_000_000_000
 
     private let pending = Mutex<[UInt64: Pending]>([:])
     private let count = Atomic<Int>(0)
@@ -33,8 +33,8 @@ final class PendingRecords: Sendable {
 
     var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
 
-    /// A connection ended; its record has the bytes that the ring took, `taken`, and those that it did not take.
-    /// `isBlocking`: all of `taken` will be written, however long that takes.
+    /// Adds the record of an ended connection. The ring took `taken` of its bytes, and the record counts the others as
+    /// dropped. `isBlocking`: all of `taken` will be written, however long that takes.
     func add(
         _ record: ConnectionRecord, _ account: TapAccount, _ counters: RecordingCounters, taken: UInt64,
         isBlocking: Bool
@@ -56,13 +56,15 @@ final class PendingRecords: Sendable {
     /// The record of an ended connection whose recorder has not finished; its recorded and dropped bytes may still change.
     func record(of id: UInt64) -> ConnectionRecord? { pending.withLock { $0[id]?.record } }
 
-    /// Reports the records whose time has passed.
+    /// Reports the records whose deadline has passed.
     func reportOverdue() {
         guard !isEmpty else { return }
         let now = EventLoop.nanoseconds
         let overdue = pending.withLock { pending in
-            pending.filter { !$0.value.isBlocking && Monotonic.elapsed(from: $0.value.since, to: now) >= Self.patience }
-                .map(\.key)
+            pending.filter {
+                !$0.value.isBlocking && Monotonic.elapsed(from: $0.value.since, to: now) >= Self.reportDelay
+            }
+            .map(\.key)
         }
         reportNow(overdue)
     }

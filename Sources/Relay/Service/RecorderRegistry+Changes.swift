@@ -6,29 +6,29 @@ internal import Sockets
 internal import Synchronization
 internal import Text
 
-/// What a configuration changes in recordings, in two steps.
+/// A configuration's changes to recordings, in two steps.
 extension RecorderRegistry {
-    /// Recorders that a configuration needs and that are not there yet, made and not used yet.
+    /// The recorders that a configuration adds; none is in use yet.
     struct Change: Sendable {
         fileprivate var entries: [String: Entry] = [:]
         fileprivate var made: [Recorder] = []
-        /// Relays that get another name and keep their settings, by the new name.
+        /// Renamed relays that keep their settings, by their new name.
         fileprivate var renamed: [String: Renamed] = [:]
-        /// What records each relay from then on, by its new name.
+        /// The recorder of each relay once the change is in force, by its new name.
         fileprivate var choices: [String: RecorderChoice] = [:]
 
         fileprivate struct Renamed: Sendable {
             let previousName: String
-            /// What recorded it when the change was prepared.
+            /// The relay's recorder when the change was prepared.
             let recorder: Recorder?
         }
 
-        /// Nothing.
+        /// No change.
         init() {}
     }
 
-    /// Makes ready what a configuration needs: nothing has changed when it throws, or when the change is abandoned.
-    /// `previousNames` says which relays are there already, and under which name.
+    /// Prepares the recordings of a configuration; nothing has changed if it throws or the change is abandoned.
+    /// `previousNames` has the existing relays, and the name of each in the configuration in force.
     func prepare(_ relays: [RelaySettings], previousNames: [String: String]) throws(SystemError) -> Change {
         let now = state.withLock { $0.entries }
         var change = Change()
@@ -50,7 +50,8 @@ extension RecorderRegistry {
                 change.choices[relay.name] = .asItIs
                 return
             }
-            // A renamed relay is recorded as it was, into files of its new name. What the API started or stopped stays so.
+            // A renamed relay keeps its recording settings, with files of its new name. What the API started or stopped
+            // stays so.
             settings = known.recorder == nil ? nil : known.settings
             change.renamed[relay.name] = .init(previousName: previousName, recorder: known.recorder)
         }
@@ -65,20 +66,20 @@ extension RecorderRegistry {
         change.entries[relay.name] = entry
     }
 
-    /// Ends the recorders that were made, and removes their files.
+    /// Ends the recorders of the change, and removes their files.
     func abandon(_ change: Change) {
         for made in change.made { discard(made) }
     }
 
-    /// Puts a change in force, and gives the workers the plan that it is part of, in one step: a recording that is started
-    /// or stopped meanwhile comes before or after it. Recorders that are not wanted any more finish when their
-    /// connections do. `identities` are those of the configuration's relays, by name. Returns the plan, and how many
-    /// workers got it.
+    /// Puts a change in force, and gives the workers the plan that includes it, in one step: a recording started or
+    /// stopped concurrently comes before or after it. Recorders that are no longer wanted finish when their connections
+    /// do. `identities` are those of the configuration's relays, by name. Returns the plan, and how many workers got
+    /// it.
     func commit(
         _ change: Change, _ identities: [String: RelayIdentity],
         _ makePlan: ([RelayIdentity: RecorderChoice]) -> WorkerPlan
-    ) -> (plan: WorkerPlan, told: Int) {
-        let (plan, told, gone, unwanted) = state.withLock { state in
+    ) -> (plan: WorkerPlan, notified: Int) {
+        let (plan, notified, gone, unwanted) = state.withLock { state in
             var entries = change.entries
             var byName = change.choices
             var unwanted: [Recorder] = []
@@ -103,32 +104,32 @@ extension RecorderRegistry {
             state.entries = entries
             let kept = entries.values.compactMap(\.recorder)
             let gone = old.filter { recorder in !kept.contains { $0 === recorder } }
-            for place in state.running.indices where state.running[place].relay == nil {
-                let recorder = state.running[place].recorder
-                state.running[place].relay = entries.values.first { $0.recorder === recorder }?.identity
+            for index in state.running.indices where state.running[index].relay == nil {
+                let recorder = state.running[index].recorder
+                state.running[index].relay = entries.values.first { $0.recorder === recorder }?.identity
             }
             let plan = makePlan(choices)
             return (plan, state.post?(.apply(plan)) ?? 0, gone, unwanted)
         }
         if !gone.isEmpty {
-            // Behind the plan, so that no worker gives a connection to one that has finished.
+            // After the plan, so that no worker gives a connection to a recorder that has finished.
             askAll({ .pass($0) }) { [self] in for recorder in gone { retire(recorder) } }
         }
         for recorder in unwanted { discard(recorder) }
-        return (plan, told)
+        return (plan, notified)
     }
 }
 
 /// Recordings that start and stop while the service runs.
 extension RecorderRegistry {
-    /// What records every relay; nil: nothing does.
+    /// The recorder of all relays; nil if there is none.
     var common: Recorder? { state.withLock { $0.common } }
 
     func entry(_ relay: String) -> Entry? {
         state.withLock { $0.entries[relay] }
     }
 
-    /// Records a relay from now on, and its open connections of every generation too. When it is recorded already,
+    /// Starts recording a relay, including its open connections of every generation. If the relay is recorded already,
     /// nothing changes.
     func start(_ recorder: Recorder, _ settings: RecordSettings, of relay: String) {
         let isNew = state.withLock { state in
@@ -139,8 +140,8 @@ extension RecorderRegistry {
             entry.settings = settings
             entry.since = WallClock.now
             state.entries[relay] = entry
-            for place in state.running.indices where state.running[place].recorder === recorder {
-                state.running[place].relay = identity
+            for index in state.running.indices where state.running[index].recorder === recorder {
+                state.running[index].relay = identity
             }
             _ = state.post?(.record(identity, recorder))
             return true
@@ -148,15 +149,15 @@ extension RecorderRegistry {
         if !isNew { discard(recorder) }
     }
 
-    /// Starts a live recording. One of a connection that has ended meanwhile ends at once.
+    /// Starts a live recording. If it is of one connection that has ended meanwhile, it ends at once.
     func attach(_ recorder: Recorder) {
         askAll({ .attach(recorder, $0) }) { [self] in
             if recorder.plan.selection.connection != nil && !recorder.wasAttached { stop(recorder) }
         }
     }
 
-    /// Stops recording a relay, in every generation: connections that an earlier configuration began to record go on
-    /// unrecorded too. `done` is called, on another thread, when every file is closed. False when nothing is recorded.
+    /// Stops recording a relay in every generation, including connections that an earlier configuration began to
+    /// record. `done` is called on another thread when every file is closed. False if the relay is not recorded.
     func stop(_ relay: String, then done: @escaping @Sendable () -> Void) -> Bool {
         let absent = state.withLock { state -> [Absent] in
             guard let identity = state.entries[relay]?.identity else { return [] }
@@ -169,7 +170,7 @@ extension RecorderRegistry {
         return !absent.isEmpty
     }
 
-    /// Takes a recorder from every worker, and ends it.
+    /// Detaches a recorder from every worker, and ends it.
     func stop(_ recorder: Recorder) {
         let absent = state.withLock { state -> Absent? in
             if state.common === recorder { state.common = nil }
@@ -181,22 +182,22 @@ extension RecorderRegistry {
         absent?.down()
     }
 
-    /// With the state locked, so that no worker gets the recorder afterwards; the caller counts down for the workers that
-    /// have ended, once the lock is free.
+    /// Called with the state locked, so that no worker gets the recorder afterwards. The caller counts down for the
+    /// workers that have ended, after unlocking.
     private func detach(_ recorder: Recorder, _ state: inout State, then done: @escaping @Sendable () -> Void) -> Absent
     {
         recorder.progress.retire()
         let last = Latch(state.workers + 1) { [self] in retire(recorder, then: done) }
-        let told = state.post?(.detach(recorder, last)) ?? 0
-        return Absent(count: state.workers + 1 - told, last: last)
+        let notified = state.post?(.detach(recorder, last)) ?? 0
+        return Absent(count: state.workers + 1 - notified, last: last)
     }
 
-    /// Gives every worker a command, and calls when all that got it have done it.
+    /// Posts a command to every worker, and calls `then` when all workers that got it have run it.
     private func askAll(_ command: (Latch) -> WorkerCommand, then done: @escaping @Sendable () -> Void) {
         let (workers, post) = state.withLock { ($0.workers, $0.post) }
         let last = Latch(workers + 1, action: done)
-        let told = post?(command(last)) ?? 0
-        Absent(count: workers + 1 - told, last: last).down()
+        let notified = post?(command(last)) ?? 0
+        Absent(count: workers + 1 - notified, last: last).down()
     }
 
     func retire(_ recorder: Recorder, then done: @escaping @Sendable () -> Void = {}) {
@@ -206,7 +207,7 @@ extension RecorderRegistry {
         }
     }
 
-    /// A recorder's thread is about to end, and is joined later. It is called once for each time that the recorder was
+    /// A recorder's thread is about to end, and is joined later. Called once for each time that the recorder was
     /// retired or finished.
     func ended(_ recorder: Recorder) {
         let budget = state.withLock { state -> Budget? in

@@ -8,16 +8,16 @@ internal import Sockets
 internal import Synchronization
 internal import Text
 
-/// All recorders of a service: starts them, hands them to the workers, and ends them. Any thread; no call waits for a
-/// disk but those that make files.
+/// All recorders of a service: starts them, gives them to the workers, and ends them. Any thread; only calls that
+/// create files wait for a disk.
 final class RecorderRegistry: Sendable {
-    /// What is recorded of one relay, and by what.
+    /// One relay's recording, and its recorder.
     struct Entry: Sendable {
-        /// The relay; nil until a configuration with it is in force.
+        /// The relay; nil until a configuration with the relay is in force.
         var identity: RelayIdentity?
-        /// As the configuration in force says.
+        /// The settings in the configuration in force.
         var configured: RecordSettings?
-        /// What records now, and with which settings; nil while recording is stopped.
+        /// The current recorder and its settings; nil while recording is stopped.
         var recorder: Recorder?
         var settings: RecordSettings?
         /// Nanoseconds since 1970 UTC.
@@ -27,29 +27,30 @@ final class RecorderRegistry: Sendable {
     /// A recorder whose thread runs.
     struct Running: Sendable {
         let recorder: Recorder
-        /// The relay that it records; also after a reload gave the relay another recorder, as long as connections of
-        /// before are recorded. Nil for one of all relays, for a live one, and before it is in use.
+        /// The relay that it records; it stays set after a reload gives the relay another recorder, while earlier
+        /// connections are still recorded. Nil for a recorder of all relays, for a live one, and before it is in use.
         var relay: RelayIdentity?
-        /// Removes the file that was made for it.
+        /// Removes the file created for it.
         let removeFile: @Sendable () -> Void
     }
 
     struct State: Sendable {
         var budget: Budget?
         var entries: [String: Entry] = [:]
-        /// What records every relay, for `forward --record`.
+        /// The recorder of all relays, for `forward --record`.
         var common: Recorder?
         var running: [Running] = []
-        /// Done; the next call that makes a recorder joins their threads.
+        /// Finished recorders; the next call that makes a recorder joins their threads.
         var done: [Recorder] = []
         var counters: [String: RecordingCounters] = [:]
         var post: (@Sendable (WorkerCommand) -> Int)?
         var workers = 0
     }
 
-    /// How many live recordings there may be at once: each has a thread and some MiB of memory.
+    /// The most live recordings at once: each has a thread and some MiB of memory.
     private static let mostLive = 16
-    /// What a recorder has open: its loop's five, the file and its folder. One more for the reader of a live recording.
+    /// A recorder's open descriptors: five of its loop, the file and its folder. One more for the reader of a live
+    /// recording.
     static let descriptors = 8
     /// Memory between the workers and the reader of a live recording.
     private static let liveBuffer = 4 << 20
@@ -65,8 +66,8 @@ final class RecorderRegistry: Sendable {
         pending = PendingRecords(report: report)
     }
 
-    /// The workers are there: from now on they get commands. From now on, too, recorders take their descriptors from the
-    /// budget; what those before took was counted when it was made.
+    /// The workers exist: commands are posted to them from now on. Recorders made from now on take their descriptors
+    /// from the budget; those of earlier ones were counted when the budget was made.
     func set(workers: Int, budget: Budget, post: @escaping @Sendable (WorkerCommand) -> Int) {
         state.withLock { state in
             state.budget = budget
@@ -85,14 +86,14 @@ final class RecorderRegistry: Sendable {
         }
     }
 
-    /// What every relay's recordings hold, and what they lost.
+    /// The bytes recorded and dropped, by relay.
     var totals: [String: (recorded: UInt64, dropped: UInt64)] {
         state.withLock { $0.counters.mapValues { ($0.recorded, $0.dropped) } }
     }
 
     // MARK: Making recorders
 
-    /// `removeFile` removes what was made for the sink; it is called when there is no recorder after all.
+    /// `removeFile` removes the sink's file; it is called if no recorder can be made.
     private func make(
         _ plan: Recorder.Plan, _ sink: RecordingSink, removeFile: @escaping @Sendable () -> Void = {}
     ) throws(SystemError) -> Recorder {
@@ -109,7 +110,7 @@ final class RecorderRegistry: Sendable {
     ) throws(SystemError) -> Recorder {
         reap()
         let budget = state.withLock { $0.budget }
-        if budget?.takeIfThere(Self.descriptors) == false {
+        if budget?.takeIfAvailable(Self.descriptors) == false {
             throw SystemError(
                 "start a recorder", Errno(EMFILE), advice: "raise the limit of open files, or record fewer relays")
         }
@@ -154,7 +155,7 @@ final class RecorderRegistry: Sendable {
         }
     }
 
-    /// Ends a recorder that was never in use, and removes its file.
+    /// Ends a recorder that was never used, and removes its file.
     func discard(_ recorder: Recorder) {
         let removeFile = state.withLock { state in
             state.running.first { $0.recorder === recorder }?.removeFile
@@ -162,12 +163,12 @@ final class RecorderRegistry: Sendable {
         retire(recorder) { removeFile?() }
     }
 
-    /// Removes the files that no connection is in: the start failed. `finish` follows.
+    /// Removes the files that contain no connection, because the start failed. `finish` follows.
     func discardUnused() {
         for one in state.withLock({ $0.running }) where !one.recorder.wasAttached { one.removeFile() }
     }
 
-    /// Records every relay from the start on into one place.
+    /// Records all relays into one target, from the start on.
     func recordAll(to target: RecordingTarget) throws(SystemError) {
         let sink: RecordingSink
         var name = "-"
@@ -197,7 +198,7 @@ final class RecorderRegistry: Sendable {
         state.withLock { $0.common = recorder }
     }
 
-    /// A live recording. Nil when there are too many already.
+    /// A live recording; nil if the limit is reached.
     func makeLive(
         relay: String?, connection: UInt64?
     ) throws(SystemError) -> (recorder: Recorder, tap: LiveTap)? {
@@ -215,9 +216,9 @@ final class RecorderRegistry: Sendable {
 
     // MARK: The end
 
-    /// Ends every recorder, after the workers have ended. `patience` bounds the wait for a disk that hangs, in
-    /// milliseconds; then its recorder is left to the end of the process. Every record is reported.
-    func finish(within patience: UInt64) {
+    /// Ends every recorder, after the workers have ended. `timeout` bounds the wait for a hanging disk, in
+    /// milliseconds; a recorder that exceeds it is left to the end of the process. Every record is reported.
+    func finish(within timeout: UInt64) {
         let running = state.withLock { $0.running }
         let finished = Countdown(running.count)
         for recorder in running.map(\.recorder) {
@@ -226,13 +227,13 @@ final class RecorderRegistry: Sendable {
                 finished.down()
             }
         }
-        if !finished.wait(atMost: patience) {
+        if !finished.wait(atMost: timeout) {
             let names = state.withLock { $0.running.map(\.recorder.plan.name) }.joined(separator: ", ")
             logger.error("a recording is given up, its file takes nothing", metadata: ["recording": "\(names)"])
         }
         reap()
         pending.reportAll()
-        // A cycle: they hold the service's state, which holds this.
+        // Breaks a cycle: these hold the service's state, which holds this registry.
         state.withLock { state in
             state.post = nil
             state.entries = [:]

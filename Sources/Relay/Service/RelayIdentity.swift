@@ -1,39 +1,39 @@
 internal import Synchronization
 
-/// What stays the same of a relay over reloads, also when it is renamed: its connections, of whatever generation, share
-/// one. Which relays of two configurations are the same is for `ConfigurationDifference.previousNames` to say.
+/// The part of a relay that is the same over reloads, also when it is renamed. Its connections of all generations share
+/// it. `ConfigurationDifference.previousNames` decides which relays of two configurations are the same.
 ///
 /// Any thread.
 final class RelayIdentity: Sendable {
-    /// The places for connections, shared by all workers.
-    let places: Budget
+    /// The connection slots, shared by all workers.
+    let slots: Budget
     private let state: Mutex<(name: String, limit: Int)>
 
-    /// A new relay, with a limit of connections at once. `wake` is that of its `Budget`.
+    /// A new relay, with a limit of concurrent connections. `wake` is that of its `Budget`.
     init(_ name: String, limit: Int, wake: @escaping @Sendable () -> Void) {
-        places = Budget(limit, wake: wake)
+        slots = Budget(limit, wake: wake)
         state = Mutex((name, limit))
     }
 
-    /// The name in the configuration in force; of a relay that was removed, its last one. A connection's record has the
-    /// name at its accept.
+    /// The name in the configuration in force, or the last name of a removed relay. A connection's record has the name
+    /// at its accept.
     var name: String { state.withLock { $0.name } }
 
     func rename(to name: String) {
         state.withLock { $0.name = name }
     }
 
-    /// Changes how many connections there may be. More places wake the listeners that wait for one.
+    /// Changes the limit of concurrent connections. Additional slots wake the listeners that wait for one.
     func setLimit(_ limit: Int) {
         let growth = state.withLock { state in
             defer { state.limit = limit }
             return limit - state.limit
         }
-        if growth != 0 { places.grow(by: growth) }
+        if growth != 0 { slots.grow(by: growth) }
     }
 }
 
-/// Equal is the same relay, whatever its name.
+/// By identity, whatever the name.
 extension RelayIdentity: Hashable {
     static func == (one: RelayIdentity, other: RelayIdentity) -> Bool { one === other }
 

@@ -1,7 +1,8 @@
 internal import Configuration
 internal import Sockets
 
-/// One relay of one generation, in the form the data plane needs. Immutable; connections keep the one they began with.
+/// One relay of one generation, in the form the data plane needs. Immutable; connections keep the one they started
+/// with.
 final class RelayRuntime: Sendable {
     /// Milliseconds; 0 is off.
     struct Timeouts: Hashable, Sendable {
@@ -10,7 +11,7 @@ final class RelayRuntime: Sendable {
         var halfClose: UInt64
         var lifetime: UInt64
 
-        /// How long a reset waits for what came before it when the half-close timeout is off.
+        /// How long a reset waits for the delivery of earlier bytes if the half-close timeout is off, milliseconds.
         static let resetBound: UInt64 = 55_000
     }
 
@@ -21,16 +22,16 @@ final class RelayRuntime: Sendable {
     let timeouts: Timeouts
     /// The stages of its connections.
     let stages: StagePlan
-    /// Upstreams get a PROXY header first; nil: none.
+    /// The version of the PROXY header sent to upstreams; nil: none.
     let sendsProxy: ProxyProtocolSettings.Version?
-    /// Clients are taken to where they wanted to go, as far as this says; nil: all to the same upstream.
+    /// The settings for connecting clients to their original destinations; nil: all go to the same upstream.
     let interception: InterceptionSettings?
-    /// The upstream's port is one that Tapline itself listens on: each address must be looked at.
+    /// Tapline itself listens on the upstream's port, so each address must be checked.
     let mayLoop: Bool
-    /// What it shares with the same relay of other generations.
+    /// Shared with the same relay of other generations.
     let identity: RelayIdentity
-    /// The identity's, kept here because every accept uses it.
-    let places: Budget
+    /// The identity's slots, stored here because every accept uses them.
+    let slots: Budget
 
     init(_ settings: RelaySettings, generation: Int, identity: RelayIdentity, mayLoop: Bool) {
         self.mayLoop = mayLoop
@@ -47,17 +48,17 @@ final class RelayRuntime: Sendable {
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
         self.identity = identity
-        places = identity.places
+        slots = identity.slots
     }
 
-    /// Whether the PROXY header of a peer is believed.
+    /// Whether the PROXY header of a peer is trusted.
     func trusts(_ peer: SocketAddress) -> Bool {
         settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false
     }
 }
 
 extension Duration {
-    /// Rounded up, so that only zero, and what is below it, is zero.
+    /// Rounded up, so that only zero and negative durations are zero.
     var wholeMilliseconds: UInt64 {
         guard self > .zero else { return 0 }
         let (seconds, attoseconds) = components

@@ -4,25 +4,26 @@ internal import Logging
 public import Sockets
 internal import Synchronization
 
-/// A changed configuration, without touching what is open.
+/// Applies a changed configuration without affecting open connections.
 ///
-/// In two steps, so that other parts of the process can prepare theirs in between: first everything that can fail, and
-/// then what cannot. On the supervisor's thread, one change at a time.
+/// In two steps, between which other parts of the process can prepare their own changes: first everything that can
+/// fail, then what cannot. On the supervisor's thread, one change at a time.
 extension RelayService {
-    /// A configuration that is prepared and not in force: it is committed or abandoned.
+    /// A prepared configuration that is not in force yet; it must be committed or abandoned.
     public struct Change: Sendable {
         let configuration: Configuration
         let previousNames: [String: String]
         let listeners: BoundListeners.Change
         let recordings: RecorderRegistry.Change
 
-        /// The addresses that relays stop listening on when the change is in force. Others may bind them before that.
+        /// The addresses that relays stop listening on when the change is in force. Other parts of the process may bind
+        /// them before.
         public var released: [HeldAddress] { listeners.released }
     }
 
-    /// Binds the listeners and starts the recorders that a configuration needs and that are not there. `difference` is
-    /// the one from the configuration in force. `released` are addresses that another part of this process gives up in
-    /// the same step: a new listener may overlap them. Throws a `SystemError`; nothing has changed then.
+    /// Binds the listeners and starts the recorders that a configuration adds. `difference` is the one from the
+    /// configuration in force. `released` are addresses that another part of this process gives up in the same step: a
+    /// new listener may overlap them. Throws a `SystemError`; nothing has changed then.
     public func prepare(
         _ configuration: Configuration, _ difference: ConfigurationDifference, released: [HeldAddress] = []
     ) throws(SystemError) -> Change {
@@ -42,21 +43,20 @@ extension RelayService {
         }
     }
 
-    /// Ends what was prepared and is not wanted: everything is as it was.
+    /// Undoes a prepared change.
     public func abandon(_ change: Change) {
         change.listeners.abandon()
         state.recordings.abandon(change.recordings)
     }
 
-    /// How long the workers are waited for, milliseconds: a turn of a busy loop takes a fraction of it.
-    private static let patience: UInt64 = 2000
+    /// How long to wait for the workers, milliseconds: a turn of a busy loop takes a fraction of it.
+    private static let applyTimeout: UInt64 = 2000
 
-    /// Puts a prepared configuration in force: tells the workers, and unbinds what is gone. Open connections keep the
-    /// settings that they started with; those of a removed relay may go on for `drain`.
+    /// Puts a prepared configuration in force: posts it to the workers, and unbinds removed addresses. Open connections
+    /// keep the settings that they started with; those of a removed relay may continue for `drain`.
     ///
-    /// When it returns, every worker serves the configuration: clients that connect from then on meet the new settings,
-    /// and addresses that are gone refuse them. `workers` and `loopback_congestion_control` stay as they were at the
-    /// start.
+    /// When it returns, every worker serves the configuration: clients that connect from then on get the new settings,
+    /// and removed addresses refuse them. `workers` and `loopback_congestion_control` stay as they were at the start.
     public func commit(_ change: Change, generation: Int, drain: Duration) {
         let configuration = change.configuration
         let own = OwnListeners(change.listeners.entries.flatMap(\.reachedAddresses))
@@ -71,13 +71,13 @@ extension RelayService {
         }
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.listeners.entries { listeners[entry.address] = runtimes[entry.relay] }
-        let (plan, told) = state.recordings.commit(change.recordings, identities) { recordings in
+        let (plan, notified) = state.recordings.commit(change.recordings, identities) { recordings in
             WorkerPlan(
                 listeners: listeners, opened: change.listeners.opened, recordings: recordings,
                 relays: Array(runtimes.values), drain: drain.wholeMilliseconds, workers: binding.workers)
         }
-        for _ in told..<binding.workers { plan.applied.down() }
-        if !plan.applied.wait(atMost: Self.patience) {
+        for _ in notified..<binding.workers { plan.applied.down() }
+        if !plan.applied.wait(atMost: Self.applyTimeout) {
             binding.logger.warning("a worker is busy and takes the configuration over late")
         }
         state.setLimits(of: configuration.relays)
@@ -90,19 +90,19 @@ extension RelayService {
     public var configuration: Configuration { inForce.withLock { $0 } }
 }
 
-/// What a worker does for a configuration that comes into force. Immutable, shared by all workers.
+/// A worker's part of a configuration that comes into force. Immutable, shared by all workers.
 final class WorkerPlan: Sendable {
-    /// The relay of every bound address from now on.
+    /// The relay of every bound address.
     let listeners: [SocketAddress: RelayRuntime]
-    /// What is new, with a socket for each worker.
+    /// The new addresses, with a socket for each worker.
     let opened: [BoundAddress]
-    /// What records each relay.
+    /// The recorder of each relay.
     let recordings: [RelayIdentity: RecorderChoice]
-    /// How long connections of a removed relay may go on, milliseconds.
+    /// How long connections of a removed relay may continue, milliseconds.
     let drain: UInt64
-    /// Counts the workers that have done it.
+    /// Counted down by each worker that has applied the plan.
     let applied: Countdown
-    /// The identities of the relays that the configuration has.
+    /// The identities of the configuration's relays.
     private let identities: Set<RelayIdentity>
 
     init(
@@ -117,6 +117,6 @@ final class WorkerPlan: Sendable {
         identities = Set(relays.map(\.identity))
     }
 
-    /// Whether a relay that connections started with is still there, also under another name.
+    /// Whether the configuration has this relay, perhaps under another name.
     func keeps(_ relay: RelayRuntime) -> Bool { identities.contains(relay.identity) }
 }

@@ -5,21 +5,21 @@ public import Sockets
 
 /// Recordings, while the service runs.
 extension RelayService {
-    /// The recording of one relay as it is now. A copy.
+    /// The current state of one relay's recording. A copy.
     public struct RecordingState: Hashable, Sendable {
         /// The relay's name.
         public var relay: String
         /// Whether its connections are recorded into files.
         public var isRecording: Bool
-        /// The file that is written now; nil where none is.
+        /// The file being written; nil if there is none.
         public var file: String?
         /// Bytes in the recordings of this relay since Tapline started.
         public var recordedBytes: UInt64
-        /// Bytes that are missing in them.
+        /// Bytes missing from them.
         public var droppedBytes: UInt64
-        /// When this recording began, nanoseconds since 1970 UTC; nil while there is none.
+        /// When this recording started, nanoseconds since 1970 UTC; nil if the relay is not recorded.
         public var since: Int64?
-        /// Why nothing can be written at the moment, in the system's words; nil where nothing is wrong.
+        /// Why nothing can be written at the moment, in the system's words; nil if writing works.
         public var trouble: String?
 
         /// A state; a relay that was never recorded has the defaults.
@@ -41,11 +41,11 @@ extension RelayService {
     public enum RecordingRefusal: Error, Hashable, Sendable {
         /// No relay has this name.
         case unknownRelay
-        /// The configuration says nothing of how to record the relay, and neither did the call.
+        /// Neither the configuration nor the call has settings for recording the relay.
         case noSettings
-        /// There are as many live recordings as there may be.
+        /// The limit of live recordings is reached.
         case tooManyLive
-        /// The system refused.
+        /// An operating-system error.
         case system(SystemError)
     }
 
@@ -66,9 +66,9 @@ extension RelayService {
             droppedBytes: counters.dropped, since: entry?.recorder == nil ? nil : entry?.since, trouble: view?.trouble)
     }
 
-    /// Records a relay from now on, also connections that are open: by these settings, else by those of the
-    /// configuration. A relay that is recorded already stays as it is. Makes a file, so it may wait for the disk: never
-    /// on a worker's thread.
+    /// Starts recording a relay, including open connections, with these settings or else the configured ones. A relay
+    /// that is recorded already is not changed. Creates a file and may wait for the disk, so never call it on a
+    /// worker's thread.
     public func startRecording(
         _ relay: String, _ settings: RecordSettings? = nil
     ) throws(RecordingRefusal) -> RecordingState {
@@ -84,8 +84,8 @@ extension RelayService {
         return recording(of: relay, registry)
     }
 
-    /// Stops recording a relay, in every generation; its connections go on. Returns when its files are closed: a disk that
-    /// is full or hangs is waited for, so the caller needs a deadline. Nil if no relay has this name.
+    /// Stops recording a relay, in every generation; its connections continue. Returns when its files are closed. A
+    /// full or hanging disk delays that without bound, so the caller needs a deadline. Nil if no relay has this name.
     public func stopRecording(_ relay: String) async -> RecordingState? {
         let registry = state.recordings
         guard registry.entry(relay) != nil else { return nil }
@@ -95,8 +95,8 @@ extension RelayService {
         return recording(of: relay, registry)
     }
 
-    /// A live recording, as pcapng: of every connection, those of a relay, or one. Open connections are joined in the
-    /// middle. It ends when its reader drops it, or the service stops.
+    /// A live recording, as pcapng: of every connection, of one relay's, or of one. Open connections are recorded from
+    /// now on. It ends when its reader drops it, or the service stops.
     public func liveTap(relay: String? = nil, connection: UInt64? = nil) throws(RecordingRefusal) -> LiveTap {
         let registry = state.recordings
         if let relay, registry.entry(relay) == nil { throw .unknownRelay }

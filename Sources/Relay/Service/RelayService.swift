@@ -6,11 +6,11 @@ public import Recorder
 public import Sockets
 internal import Synchronization
 
-/// The workers of a configuration, running.
+/// The running workers of a configuration.
 ///
 /// Made by the supervisor; any thread may use it. The supervisor drains or stops it and then joins it.
 public final class RelayService: Sendable {
-    /// A listener as it was bound: port 0 has become the port it got.
+    /// A bound listener, with the actual port in place of port 0.
     public struct BoundListener: Hashable, Sendable {
         /// The relay's name.
         public let relay: String
@@ -18,11 +18,11 @@ public final class RelayService: Sendable {
         public let address: SocketAddress
     }
 
-    /// What tests and special uses may set otherwise.
+    /// Settings for tests and special uses.
     public struct Tuning: Hashable, Sendable {
-        /// What recordings say they were made by.
+        /// The application's name in recordings.
         public var application = "tapline"
-        /// A peer that has acknowledged nothing for so long is dead; zero: never.
+        /// A peer that acknowledges nothing for this long is dead; zero: never.
         public var deadPeerAfter: Duration = .seconds(60)
 
         /// The defaults.
@@ -31,7 +31,7 @@ public final class RelayService: Sendable {
 
     let state: ServiceState
     let binding: ListenerBinding
-    /// What is bound now; changed by the supervisor's thread only.
+    /// The bound listeners; changed by the supervisor's thread only.
     let bound: Mutex<BoundListeners>
     /// The configuration in force; changed by the supervisor's thread only.
     let inForce: Mutex<Configuration>
@@ -48,11 +48,11 @@ public final class RelayService: Sendable {
         self.threads = threads
     }
 
-    /// Binds every listener that no other process has bound and handed over, starts the workers and accepts. Throws a
-    /// `SystemError` that names the address, the reason and what to do; nothing is left behind then.
+    /// Binds every listener that was not handed over by another process, starts the workers and accepts. Throws a
+    /// `SystemError` with the address, the reason and what to do; then nothing is left behind.
     ///
-    /// Sockets of the service manager that no relay wants are `UnwantedSockets`, unless a tapline before this one passed
-    /// them on: then a changed configuration let go of them, as a reload may.
+    /// Sockets of the service manager that no relay wants throw `UnwantedSockets`, unless a previous tapline passed
+    /// them on: then a changed configuration no longer uses them, as a reload may.
     public static func start(
         _ configuration: Configuration, observer: Observer, logger: Logger,
         recordingAllTo target: RecordingTarget? = nil, handedOver: [HandedSocket] = [], isSuccessor: Bool = false,
@@ -77,7 +77,7 @@ public final class RelayService: Sendable {
         func abandon() {
             listeners.abandon()
             registry.discardUnused()
-            registry.finish(within: Self.patienceWithDisks)
+            registry.finish(within: Self.flushTimeout)
         }
         let recordings: RecorderRegistry.Change
         do throws(SystemError) {
@@ -89,7 +89,7 @@ public final class RelayService: Sendable {
         }
         let state = ServiceState(
             observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
-            // Each loop has about five of its own.
+            // Each loop has about five descriptors of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
             deadPeerAfter: tuning.deadPeerAfter.wholeMilliseconds)
         let threads: [LoopThread]
@@ -108,8 +108,8 @@ public final class RelayService: Sendable {
         return service
     }
 
-    /// How long the last bytes of recordings may take, milliseconds.
-    private static let patienceWithDisks: UInt64 = 4000
+    /// How long to wait for the last bytes of recordings, milliseconds.
+    private static let flushTimeout: UInt64 = 4000
 
     private static func startWorkers(
         _ count: Int, _ state: ServiceState, _ logger: Logger
@@ -133,7 +133,7 @@ public final class RelayService: Sendable {
         return threads
     }
 
-    /// One worker a core that the process may run on, unless told otherwise.
+    /// By default one worker for each core that the process may run on.
     private static func workerCount(_ count: WorkerCount) -> Int {
         switch count {
         case .exactly(let number): number
@@ -150,37 +150,37 @@ public final class RelayService: Sendable {
         }
     }
 
-    /// How many connections are open.
+    /// The number of open connections.
     public var openConnections: Int { state.openConnections }
 
-    /// Copies of the records of every open connection, from every worker.
+    /// Copies of the records of all open connections, from every worker.
     public func connections() async -> [ConnectionRecord] {
         await answers { .list($0) }.flatMap(\.self).sorted { $0.id < $1.id }
     }
 
-    /// How every open connection stands, from every worker, by id. `kernel`: with the kernel's figures of each socket,
-    /// which costs the workers about 5 µs a connection.
+    /// The state of every open connection, from every worker, by id. `kernel`: with the kernel's view of each socket,
+    /// which costs the workers about 5 µs per connection.
     public func liveConnections(kernel: Bool) async -> [LiveConnection] {
         await answers { .look(only: nil, kernel: kernel, $0) }.flatMap(\.self).sorted { $0.record.id < $1.record.id }
     }
 
-    /// How one open connection stands, with the kernel's figures; nil when none of that id is open.
+    /// The state of one open connection, with the kernel's view of its sockets; nil if no open connection has this id.
     public func liveConnection(_ id: UInt64) async -> LiveConnection? {
         await answers { .look(only: id, kernel: true, $0) }.lazy.flatMap(\.self).first
     }
 
-    /// The record of a connection that has ended and that is not reported yet, because its bytes are not in the
-    /// recording yet; what it says of that may change. Any thread.
+    /// The record of an ended connection that is not reported yet, because the recording does not have all its bytes;
+    /// its counts of recorded and dropped bytes may still change. Any thread.
     public func pendingRecord(_ id: UInt64) -> ConnectionRecord? { state.recordings.pending.record(of: id) }
 
-    /// What every relay has done since the start, by name; one that is gone, or has another name now, included. It
-    /// never goes back, also while workers end one after the other.
-    public func figures() async -> [String: RelayFigures] {
-        var workers: [Int: [String: RelayFigures]] = [:]
-        for (worker, figures) in await answers(to: { .figures($0) }) { workers[worker] = figures }
-        // Workers that had ended before the question do not answer it; those that answered may have ended since.
-        workers.merge(state.retiredFigures) { answer, _ in answer }
-        var figures: [String: RelayFigures] = workers.values.reduce(into: [:]) { all, worker in
+    /// The counters of every relay since the start, by name, including relays that were removed or renamed. They never
+    /// decrease, even while workers end one after the other.
+    public func stats() async -> [String: RelayStats] {
+        var workers: [Int: [String: RelayStats]] = [:]
+        for (worker, stats) in await answers(to: { .stats($0) }) { workers[worker] = stats }
+        // Workers that had ended before do not answer; those that answered may have ended since.
+        workers.merge(state.retiredStats) { answer, _ in answer }
+        var stats: [String: RelayStats] = workers.values.reduce(into: [:]) { all, worker in
             all.merge(worker) { first, second in
                 var sum = first
                 sum.add(second)
@@ -188,28 +188,28 @@ public final class RelayService: Sendable {
             }
         }
         for (relay, total) in state.recordings.totals {
-            figures[relay, default: RelayFigures()].recordedBytes = total.recorded
-            figures[relay, default: RelayFigures()].droppedBytes = total.dropped
+            stats[relay, default: RelayStats()].recordedBytes = total.recorded
+            stats[relay, default: RelayStats()].droppedBytes = total.dropped
         }
-        return figures
+        return stats
     }
 
-    /// Waits until every worker's loop has turned once; those that have ended count as well. Never returns when one
-    /// hangs: the caller needs a deadline.
+    /// Waits until every worker's loop has turned once; ended workers count as well. Never returns if one hangs: the
+    /// caller needs a deadline.
     public func pulse() async {
         _ = await answers { .ping($0) }
     }
 
-    /// How many workers there are.
+    /// The number of workers.
     public var workers: Int { binding.workers }
 
-    /// The most descriptors that the process may hold, as raised at the start.
+    /// The process's limit of descriptors, as raised at the start.
     public var descriptorLimit: Int { state.descriptorLimit }
 
-    /// Whether the observer hears of accepted clients; off at the start. Each costs a record then. Any thread.
-    public var tellsOpenings: Bool {
-        get { state.tellsOpenings }
-        set { state.tellsOpenings = newValue }
+    /// Whether accepted clients are reported to the observer; off at the start. Costs a record for each. Any thread.
+    public var reportsOpenings: Bool {
+        get { state.reportsOpenings }
+        set { state.reportsOpenings = newValue }
     }
 
     /// Ends one connection (`killed`). Returns whether it was open.
@@ -217,7 +217,7 @@ public final class RelayService: Sendable {
         await answers { .kill(id, $0) }.contains(true)
     }
 
-    /// Asks every worker that still listens, and waits for all their answers.
+    /// Posts a command to every worker that has not ended, and waits for all their answers.
     func answers<Answer: Sendable>(
         to question: (@escaping @Sendable (Answer) -> Void) -> WorkerCommand
     ) async -> [Answer] {
@@ -234,13 +234,14 @@ public final class RelayService: Sendable {
 
     // MARK: Ending
 
-    /// The start of the program failed after that of the service: removes the recordings that no connection is in. `stop`
-    /// and `join` follow.
+    /// The program failed to start after the service had started: removes the recordings that contain no connection.
+    /// `stop` and `join` follow.
     public func discardUnusedRecordings() {
         state.recordings.discardUnused()
     }
 
-    /// Stops accepting and lets open connections finish; what is left at the bound is reset (`drained`).
+    /// Stops accepting and lets open connections finish; connections that are still open at the bound are reset
+    /// (`drained`).
     public func drain(within bound: Duration) {
         state.post(.drain(bound.wholeMilliseconds))
     }
@@ -250,10 +251,10 @@ public final class RelayService: Sendable {
         state.post(.stop)
     }
 
-    /// Waits for the workers' threads, after `drain` or `stop`, ends the recordings, and removes the socket files.
+    /// After `drain` or `stop`: waits for the workers' threads, ends the recordings, and removes the socket files.
     public func join() {
         for thread in threads { thread.join() }
-        state.recordings.finish(within: Self.patienceWithDisks)
+        state.recordings.finish(within: Self.flushTimeout)
         bound.withLock { $0.removeFiles() }
     }
 
@@ -270,7 +271,7 @@ public final class RelayService: Sendable {
             for answer in await answers(to: { WorkerCommand.copyListeners(from: lowest, $0) }) {
                 for copy in try answer.get() {
                     guard let entry = entries.first(where: { $0.address == copy.address }),
-                        copy.cookie.map({ known.insert($0).inserted }) ?? true, let socket = copy.socket.take()
+                        copy.cookie.map({ known.insert($0).inserted }) ?? true, let socket = copy.socket.takeSocket()
                     else { continue }
                     let label = entry.relay
                     let origin = entry.source == .manager ? .manager : HandedSocket.Origin.process(file: entry.file)

@@ -5,27 +5,27 @@ internal import Logging
 internal import Sockets
 internal import Synchronization
 
-/// What all workers share: budgets, the connections' numbers, what is true of the system. Any thread: it is immutable,
-/// atomic or locked.
+/// The state that all workers share: budgets, connection ids, facts of the system. Any thread: it is immutable, atomic
+/// or locked.
 final class ServiceState: Sendable {
     // MARK: Fixed at birth
 
     let observer: Observer
     let recordings: RecorderRegistry
     let system: SystemFacts
-    /// How many there are.
+    /// The number of workers.
     let workers: Int
     let pipes: PipeAllowance
-    /// What intercepting relays have accepted and opened.
+    /// The addresses of intercepting relays' connections, accepted and opened.
     let interceptedPaths = InterceptedPaths()
     /// Descriptors that connections and pipes may take.
     let descriptors: Budget
-    /// A peer that has acknowledged nothing for so long is dead. Milliseconds; 0: never.
+    /// A peer that acknowledges nothing for this long is dead. Milliseconds; 0: never.
     let deadPeerAfter: UInt64
-    /// The most descriptors that the process may hold.
+    /// The process's limit of descriptors.
     let descriptorLimit: Int
     private let wakes: WorkerMailboxes
-    /// Tells this process from all others, in the unique ids of connections.
+    /// Distinguishes this process from all others, in the unique ids of connections.
     private let token = String(UInt64.random(in: .min ... .max), radix: 16)
 
     // MARK: Any thread
@@ -37,12 +37,12 @@ final class ServiceState: Sendable {
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
     /// The relays of the configuration in force, by name.
     private let identities = Mutex<[String: RelayIdentity]>([:])
-    private let tellsOpeningsFlag = Atomic<Bool>(false)
-    /// What workers that have ended had counted, by their numbers.
-    private let retired = Mutex<[Int: [String: RelayFigures]]>([:])
+    private let reportsOpeningsFlag = Atomic<Bool>(false)
+    /// The counters of ended workers, by the workers' numbers.
+    private let retired = Mutex<[Int: [String: RelayStats]]>([:])
 
-    /// Descriptors kept back for listeners, logs, name lookups, the admin server's clients (64) and what else the
-    /// process opens.
+    /// Descriptors reserved for listeners, logs, name lookups, the admin server's clients (64) and the rest of the
+    /// process.
     private static let reserve = 48 + 72
 
     init(
@@ -58,7 +58,7 @@ final class ServiceState: Sendable {
         self.descriptorLimit = descriptorLimit
         let wakes = WorkerMailboxes()
         self.wakes = wakes
-        // A tenth of a small limit is kept back, so that a limit of 256 still serves a hundred connections.
+        // A tenth of a small limit is reserved, so that a limit of 256 still serves a hundred connections.
         let reserve = min(Self.reserve + 8 * workers, max(8, descriptorLimit / 10))
         descriptors = Budget(max(2, descriptorLimit - descriptorsInUse - reserve)) {
             wakes.post(.resumeAccepting)
@@ -67,8 +67,8 @@ final class ServiceState: Sendable {
         runningWorkers = Atomic(workers)
     }
 
-    /// The identities of the relays of a configuration that comes into force, by name. `previousNames` says which of them
-    /// are there already, and under which name; the others are new. Limits change with `setLimits`.
+    /// The identities of a configuration's relays, by name, when it comes into force. `previousNames` has the existing
+    /// relays, and the name of each in the configuration before; the others are new. Limits change with `setLimits`.
     func takeIdentities(for relays: [RelaySettings], previousNames: [String: String]) -> [String: RelayIdentity] {
         let wakes = wakes
         return identities.withLock { identities in
@@ -85,8 +85,8 @@ final class ServiceState: Sendable {
         }
     }
 
-    /// Gives every relay its limit. More room wakes paused listeners, so the workers must have taken the configuration
-    /// over before.
+    /// Applies every relay's limit. A higher limit wakes paused listeners, so the workers must have applied the
+    /// configuration before.
     func setLimits(of relays: [RelaySettings]) {
         let known = identities.withLock { $0 }
         for relay in relays { known[relay.name]?.setLimit(relay.maxConnections) }
@@ -94,37 +94,37 @@ final class ServiceState: Sendable {
 
     // MARK: Workers
 
-    /// The workers are there: from now on they can be woken.
+    /// The workers exist and can be woken from now on.
     func set(mailboxes: [Mailbox<WorkerCommand>]) {
         wakes.set(mailboxes)
     }
 
-    /// Tells every worker. Returns how many heard it.
+    /// Posts a command to every worker. Returns how many got it.
     @discardableResult
     func post(_ command: WorkerCommand) -> Int {
         wakes.post(command)
     }
 
-    /// Asks every worker to close the pipes that no flow uses.
+    /// Requests every worker to close its unused pipes.
     func freeIdlePipes() {
         wakes.post(.freeIdlePipes)
     }
 
-    /// Whether the observer wants to hear of accepted clients.
-    var tellsOpenings: Bool {
-        get { tellsOpeningsFlag.load(ordering: .relaxed) }
-        set { tellsOpeningsFlag.store(newValue, ordering: .relaxed) }
+    /// Whether accepted clients are reported to the observer.
+    var reportsOpenings: Bool {
+        get { reportsOpeningsFlag.load(ordering: .relaxed) }
+        set { reportsOpeningsFlag.store(newValue, ordering: .relaxed) }
     }
 
-    /// A worker will answer no more; what it counted stays.
-    func retire(worker: Int, _ figures: [String: RelayFigures]) {
-        retired.withLock { $0[worker] = figures }
+    /// A worker answers no more commands; its counters are kept.
+    func retire(worker: Int, _ stats: [String: RelayStats]) {
+        retired.withLock { $0[worker] = stats }
     }
 
-    /// What the workers counted that have ended.
-    var retiredFigures: [Int: [String: RelayFigures]] { retired.withLock { $0 } }
+    /// The counters of ended workers.
+    var retiredStats: [Int: [String: RelayStats]] { retired.withLock { $0 } }
 
-    /// A worker has ended its work; the last one says so.
+    /// A worker has ended; the last one reports `stopped`.
     func workerStopped() {
         if runningWorkers.subtract(1, ordering: .sequentiallyConsistent).newValue == 0 { observer.stopped() }
     }
@@ -135,7 +135,7 @@ final class ServiceState: Sendable {
         nextID.add(1, ordering: .relaxed).oldValue
     }
 
-    /// What tells a connection from all others, over several proxies and all processes (PROXY protocol, section 2.2.5).
+    /// Identifies a connection among those of all proxies and all processes (PROXY protocol, section 2.2.5).
     func uniqueID(of id: UInt64) -> String { "\(token)-\(id)" }
 
     func countOpened() {
@@ -154,27 +154,27 @@ final class ServiceState: Sendable {
         self.ownListeners.withLock { $0 = ownListeners }
     }
 
-    /// Whether an address leads back to one of our own listeners.
+    /// Whether an address leads back to a listener of this process.
     func isOwnListener(_ address: SocketAddress) -> Bool {
         let own = ownListeners.withLock { $0 }
         return own.contains(address, localAddresses: currentLocalAddresses)
     }
 
-    /// The machine's addresses, asked of the system once a second at most: a relay of every interface to the same port
-    /// elsewhere needs them for each connection.
+    /// The machine's addresses, read at most once a second: a relay that listens on every interface and forwards to the
+    /// same port elsewhere needs them for each connection.
     private func currentLocalAddresses() -> Set<SocketAddress> {
         let now = EventLoop.nanoseconds
         let known = localAddresses.withLock { $0 }
         if known.asked > 0, now &- known.asked < 1_000_000_000 { return known.addresses }
         let read = LocalAddresses.read()
-        // Asking can fail, for want of descriptors too; loops must be found then as well.
+        // Reading can fail, also for lack of descriptors; loops must be found even then.
         let addresses = read.isEmpty ? known.addresses : read
         localAddresses.withLock { $0 = (addresses, now) }
         return addresses
     }
 }
 
-/// The ways into all workers.
+/// The mailboxes of all workers.
 private final class WorkerMailboxes: Sendable {
     private let mailboxes = Mutex<[Mailbox<WorkerCommand>]>([])
 

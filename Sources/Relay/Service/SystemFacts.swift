@@ -1,13 +1,14 @@
 internal import Glibc
 internal import Sockets
 
-/// What the system is set to, read once at start.
+/// The system's settings, read once at start.
 struct SystemFacts: Sendable {
-    /// A congestion control that does not pace, for the sockets of loopback peers; nil when the system's own does not.
+    /// A congestion control without pacing, for the sockets of loopback peers; nil if the system's default does not
+    /// pace.
     ///
     /// bbr paces even loopback: a splicing relay goes from 22.6 to 40.9 Gbit/s when its own two sockets do not.
     var loopbackCongestionControl: String?
-    /// The ports that the system gives out by itself.
+    /// The range of ports that the system assigns automatically.
     var ephemeralPorts: ClosedRange<UInt16>
 
     /// Reads the running system.
@@ -20,13 +21,13 @@ struct SystemFacts: Sendable {
             ephemeralPorts: range.count == 2 && range[0] <= range[1] ? range[0]...range[1] : 32768...60999)
     }
 
-    /// Chooses among what an ordinary user may set; reno always is. Nil when nothing needs to change.
+    /// Chooses among those an ordinary user may set; reno is always one of them. Nil if nothing needs to change.
     static func nonPacing(current: String, allowed: [String]) -> String? {
         guard current.hasPrefix("bbr") else { return nil }
         return allowed.contains("cubic") ? "cubic" : "reno"
     }
 
-    /// Whether an address could turn out to be the very socket that connects to it.
+    /// Whether a socket that connects to the address could be assigned the same port, and so connect to itself.
     func mayBeOwnPort(_ address: SocketAddress) -> Bool {
         guard let port = address.port else { return false }
         return ephemeralPorts.contains(port)

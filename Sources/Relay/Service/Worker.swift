@@ -3,35 +3,36 @@ internal import Logging
 internal import Recorder
 internal import Sockets
 
-/// What a worker is told from other threads.
+/// Commands from other threads to a worker.
 enum WorkerCommand: Sendable {
-    /// Serve what a configuration wants, and no more.
+    /// Apply a configuration.
     case apply(WorkerPlan)
-    /// There may be room for paused listeners again.
+    /// Paused listeners may be able to accept again.
     case resumeAccepting
-    /// Close the pipes that no flow uses: their descriptors are needed elsewhere.
+    /// Close unused pipes: their descriptors are needed elsewhere.
     case freeIdlePipes
     /// Answer with copies of every open connection's record.
     case list(@Sendable ([ConnectionRecord]) -> Void)
-    /// Answer with how the open connections stand: all, or the one of that id. `kernel`: with the kernel's figures.
+    /// Answer with the state of the open connections: of all, or of one. `kernel`: with the kernel's view of their
+    /// sockets.
     case look(only: UInt64?, kernel: Bool, @Sendable ([LiveConnection]) -> Void)
-    /// Answer with this worker's number and what each relay has done on it, by name.
-    case figures(@Sendable ((worker: Int, figures: [String: RelayFigures])) -> Void)
-    /// Answer: the loop turns.
+    /// Answer with this worker's number and its counters of each relay, by name.
+    case stats(@Sendable ((worker: Int, stats: [String: RelayStats])) -> Void)
+    /// Answer, to show that the loop turns.
     case ping(@Sendable (Bool) -> Void)
     /// A recording has room again.
     case tapHasRoom
-    /// Record a relay from now on, its open connections too.
+    /// Record a relay from now on, including its open connections.
     case record(RelayIdentity, Recorder)
-    /// Attach a live reader, to open connections too; the last worker reports it.
+    /// Attach a live reader, also to open connections, and count down.
     case attach(Recorder, Latch)
-    /// Take a recorder from everything; the last worker tells.
+    /// Detach a recorder from everything, and count down.
     case detach(Recorder, Latch)
-    /// Nothing: the last worker tells that all before it is done.
+    /// Only count down: all commands before it have been run.
     case pass(Latch)
     /// End one connection; answers whether it was this worker's.
     case kill(UInt64, @Sendable (Bool) -> Void)
-    /// Answer with copies of every listening socket, none numbered under this.
+    /// Answer with copies of every listening socket, with descriptors from this number on.
     case copyListeners(from: Int32, @Sendable (Result<[ListenerCopy], Errno>) -> Void)
     /// Stop accepting; connections still open after this many milliseconds are reset.
     case drain(UInt64)
@@ -43,21 +44,21 @@ enum WorkerCommand: Sendable {
 ///
 /// Everything here belongs to that thread; other threads post to `mailbox`.
 final class Worker {
-    /// How many kept bytes of streaming flows a worker holds before they read less at once.
+    /// The bytes held for streaming flows by one worker at which their reads become smaller.
     static let mostKeptForStreams = 2 << 20
-    /// How often deadlines are checked, milliseconds: none fires later than 250 ms.
+    /// How often deadlines are checked, milliseconds: none is more than 250 ms late.
     static let sweepPeriod: UInt64 = 200
-    /// Sweeps from one check of a connection's health to the next.
+    /// Sweeps between two checks of a connection's health.
     static let sweepsPerHealthCheck: UInt64 = 16
 
     // MARK: Fixed at birth
 
-    /// Which of the workers this is, from 0 on.
+    /// The worker's number, from 0 on.
     private let number: Int
     let loop: EventLoop
     let shared: ServiceState
     let logger: Logger
-    /// What the copy pump reads into. Pages that no read reaches are never touched.
+    /// The copy pump's read buffer. Pages that no read reaches are never touched.
     let scratch = ByteBuffer(capacity: Flow.Limits.streamingRead)
     let pipes: PipePool
     let names: NameCache
@@ -65,19 +66,19 @@ final class Worker {
 
     // MARK: The loop's thread only
 
-    /// Bytes kept for slow destinations.
+    /// Bytes held for slow destinations.
     var keptBytes = 0
     private var mailbox: Mailbox<WorkerCommand>?
     private var sweep: Timer?
     private var isSweeping = false
     private var sweeps: UInt64 = 0
-    /// No deadline passes before this, by the loop's clock.
+    /// The earliest time at which a deadline may pass, by the loop's clock.
     private var nextDeadline = UInt64.max
     private var listeners: [Listener] = []
     private var connections: [Connection] = []
-    /// What the relays have done, by name, without what is open; a reload does not touch it.
-    private var figures: [String: RelayFigures] = [:]
-    /// When a drain's bound passes, by the loop's clock; nil while nothing drains.
+    /// The relays' counters, by name, without open connections; a reload does not reset them.
+    private var stats: [String: RelayStats] = [:]
+    /// The end of the drain, by the loop's clock; nil if the worker is not draining.
     private var drainsUntil: UInt64?
     private(set) var taps: WorkerTaps
     private var isFinished = false
@@ -101,7 +102,7 @@ final class Worker {
         sweep = Timer(loop: loop) { self.sweepConnections() }
     }
 
-    /// Opens the way in. The mailbox keeps the worker until `finish`.
+    /// Creates the mailbox, which keeps the worker until `finish`.
     func openMailbox() throws(UVError) -> Mailbox<WorkerCommand> {
         let mailbox = try Mailbox<WorkerCommand>(loop: loop) { commands in
             for command in commands { self.handle(command) }
@@ -129,8 +130,8 @@ final class Worker {
             } else {
                 answer(connections.map { LiveConnection($0, kernel: kernel) })
             }
-        case .figures(let answer):
-            answer((number, figuresNow()))
+        case .stats(let answer):
+            answer((number, statsNow()))
         case .ping(let answer):
             answer(true)
         case .tapHasRoom:
@@ -149,7 +150,7 @@ final class Worker {
         case .detach(let recorder, let last):
             taps.remove(recorder)
             for connection in connections { connection.detach(recorder) }
-            taps.leaveLanes()
+            taps.releaseProducers()
             last.down()
         case .kill(let id, let answer):
             let connection = connection(id)
@@ -164,18 +165,20 @@ final class Worker {
         }
     }
 
-    /// The open connection of an id, if it is this worker's.
+    /// The open connection with this id, if it is this worker's.
     func connection(_ id: UInt64) -> Connection? {
         connections.first { $0.id == id }
     }
 
-    /// This worker's way into a recorder's ring.
-    func lane(to recorder: Recorder) -> RingProducer { taps.lane(to: recorder, workers: shared.workers, loop: loop) }
+    /// This worker's producer for a recorder's ring.
+    func producer(to recorder: Recorder) -> RingProducer {
+        taps.producer(to: recorder, workers: shared.workers, loop: loop)
+    }
 
     private func apply(_ plan: WorkerPlan) {
         guard drainsUntil == nil else { return }
         taps.change(plan.recordings)
-        taps.leaveLanes()
+        taps.releaseProducers()
         for bound in plan.opened {
             guard let relay = plan.listeners[bound.address] else { continue }
             for parcel in bound.sockets[number] { listen(parcel, bound, relay) }
@@ -197,23 +200,23 @@ final class Worker {
         }
     }
 
-    /// What the relays have done, with what is open.
-    private func figuresNow() -> [String: RelayFigures] {
-        var now = figures
-        // Ten times a second for every open connection: no record is made, and a relay's entry is looked up once for
-        // connections that follow each other.
-        var last: (relay: RelayRuntime, place: Dictionary<String, RelayFigures>.Index)?
+    /// The relays' counters, including open connections.
+    private func statsNow() -> [String: RelayStats] {
+        var now = stats
+        // This runs ten times a second for every open connection: it makes no record, and looks up a relay's entry once
+        // for consecutive connections of the relay.
+        var last: (relay: RelayRuntime, position: Dictionary<String, RelayStats>.Index)?
         for connection in connections {
             if last?.relay !== connection.relay {
                 last = now.index(forKey: connection.relay.name).map { (connection.relay, $0) }
             }
-            if let place = last?.place { connection.count(into: &now.values[place]) }
+            if let position = last?.position { connection.count(into: &now.values[position]) }
         }
         return now
     }
 
     private func listen(_ parcel: SocketParcel, _ bound: BoundAddress, _ relay: RelayRuntime) {
-        guard let socket = parcel.take() else { return }
+        guard let socket = parcel.takeSocket() else { return }
         let listener = Listener(
             worker: self, relay: relay, socket: socket, address: bound.address,
             isHeldByManager: bound.source == .manager)
@@ -240,7 +243,7 @@ final class Worker {
         connection.index = connections.count
         connections.append(connection)
         shared.countOpened()
-        figures[listener.relay.name, default: RelayFigures()].accepted += 1
+        stats[listener.relay.name, default: RelayStats()].accepted += 1
         if !isSweeping {
             isSweeping = true
             sweep?.start(after: Self.sweepPeriod, every: Self.sweepPeriod)
@@ -248,9 +251,9 @@ final class Worker {
         connection.open()
     }
 
-    /// A connection is over; its sockets are closed.
+    /// A connection has ended; its sockets are closed.
     func ended(_ connection: Connection, _ record: ConnectionRecord) {
-        // First of all: one of its methods is running, and soon nothing else will hold it.
+        // First, because one of the connection's methods is running, and soon there is no other reference to it.
         loop.retire(connection)
         let last = connections.removeLast()
         if last !== connection {
@@ -258,10 +261,10 @@ final class Worker {
             last.index = connection.index
         }
         shared.countEnded()
-        // By its place: in a value that is found by its key a change allocates.
-        if let place = figures.index(forKey: connection.relay.name) { figures.values[place].count(record) }
+        // By index, because changing a value that is looked up by key allocates.
+        if let position = stats.index(forKey: connection.relay.name) { stats.values[position].count(record) }
         shared.descriptors.give(2)
-        connection.relay.places.give(1)
+        connection.relay.slots.give(1)
         connection.reportEnd(record)
         if drainsUntil != nil && connections.isEmpty { finish() }
     }
@@ -292,10 +295,10 @@ final class Worker {
         }
     }
 
-    /// A deadline (milliseconds; 0: none) counts from a moment of the loop's clock.
+    /// Notes a deadline that is `limit` milliseconds after `start`, by the loop's clock; 0: none.
     @inline(__always)
     func note(deadline limit: UInt64, from start: UInt64) {
-        // One that wraps is looked at too early, and found not to be over.
+        // A deadline that wraps around is checked too early and found not to have passed.
         if limit > 0 { nextDeadline = min(nextDeadline, start &+ limit) }
     }
 
@@ -304,9 +307,9 @@ final class Worker {
         return isEndless ? .max : deadline
     }
 
-    /// Visits every connection, each of which may end meanwhile.
+    /// Calls `visit` for every connection; each may end during the call.
     private func eachConnection(_ visit: (Connection) -> Void) {
-        // Downwards: a connection that ends is replaced by the last, which was visited already.
+        // Downwards, because an ended connection is replaced by the last one, which was visited already.
         var position = connections.count - 1
         while position >= 0 {
             if position < connections.count { visit(connections[position]) }
@@ -318,16 +321,15 @@ final class Worker {
 
     /// Counts that a listener of a relay paused.
     func countAcceptPause(of relay: RelayRuntime) {
-        figures[relay.name, default: RelayFigures()].acceptPauses += 1
+        stats[relay.name, default: RelayStats()].acceptPauses += 1
     }
 
     /// Counts that accept(2) failed on a listener of a relay.
     func countAcceptError(of relay: RelayRuntime) {
-        figures[relay.name, default: RelayFigures()].acceptErrors += 1
+        stats[relay.name, default: RelayStats()].acceptErrors += 1
     }
 
-    /// Counts that a listener of a relay paused, and logs it: at once, and then at most once in ten seconds with the number
-    /// of pauses.
+    /// Counts a pause of a relay's listener and logs it, at most once in ten seconds, with the number of pauses.
     func noteAcceptPause(of relay: RelayRuntime, _ metadata: Logger.Metadata) {
         countAcceptPause(of: relay)
         pausesSinceLogged += 1
@@ -343,7 +345,7 @@ final class Worker {
 
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
-        // They first: a client accepted here may be over at once, and the last to end finishes the worker.
+        // Listeners first: a client accepted here may end at once, and the last connection to end finishes the worker.
         for listener in listeners { listener.end(acceptingWaiting: bound > 0 && !listener.isHeldByManager) }
         listeners = []
         let deadline = deadline(after: bound)
@@ -356,16 +358,16 @@ final class Worker {
     }
 
     private func endAll() {
-        // The last to end finishes the worker; with none left, it is done here.
+        // The last one to end finishes the worker; if there is none, it is finished here.
         for connection in connections.reversed() { connection.end(because: .drained) }
         if connections.isEmpty { finish() }
     }
 
-    /// Closes what is left; the loop ends with the last close callback.
+    /// Closes everything that is open; the loop ends with the last close callback.
     private func finish() {
         guard !isFinished else { return }
         isFinished = true
-        shared.retire(worker: number, figures)
+        shared.retire(worker: number, stats)
         names.close()
         pipes.closeAll()
         sweep?.close()
@@ -376,12 +378,12 @@ final class Worker {
         shared.workerStopped()
     }
 
-    /// Answers the commands that wait for an answer.
+    /// Answers the commands whose sender waits for an answer.
     private func refuse(_ command: WorkerCommand) {
         switch command {
         case .list(let answer): answer([])
         case .look(_, _, let answer): answer([])
-        case .figures(let answer): answer((number, figures))
+        case .stats(let answer): answer((number, stats))
         case .ping(let answer): answer(true)
         case .kill(_, let answer): answer(false)
         case .copyListeners(_, let answer): answer(.success([]))

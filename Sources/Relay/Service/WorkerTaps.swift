@@ -1,17 +1,17 @@
 internal import EventLoop
 internal import Recorder
 
-/// What records the connections of one worker. On the worker's thread.
+/// The recorders of one worker's connections. On the worker's thread.
 struct WorkerTaps {
-    /// By relay, as the configuration or the admin API wants it. Not by name: a relay has its new name before the worker
+    /// By relay, as set by the configuration or the admin API. Not by name: a relay has its new name before the worker
     /// has the configuration that renames it, and a removed relay that drains may have the name of a new one.
     var recorders: [RelayIdentity: Recorder] = [:]
-    /// Of every relay.
+    /// The recorder of all relays.
     var common: Recorder?
     /// Live recordings.
     var live: [Recorder] = []
-    /// The worker's ways into their rings.
-    private var lanes: [(recorder: Recorder, lane: RingProducer)] = []
+    /// The worker's producers for their rings.
+    private var producers: [(recorder: Recorder, producer: RingProducer)] = []
 
     init(common: Recorder?) {
         self.common = common
@@ -19,13 +19,13 @@ struct WorkerTaps {
 
     var isEmpty: Bool { recorders.isEmpty && common == nil && live.isEmpty }
 
-    /// Calls with every recorder that takes a new connection.
+    /// Calls with every recorder of a new connection.
     func forEach(of relay: RelayIdentity, _ body: (Recorder) -> Void) {
         if let recorder = recorders[relay] ?? common { body(recorder) }
         for recorder in live where recorder.plan.selection.includes(relay: relay.name) { body(recorder) }
     }
 
-    /// A configuration comes into force.
+    /// Applies a configuration.
     mutating func change(_ choices: [RelayIdentity: RecorderChoice]) {
         var next: [RelayIdentity: Recorder] = [:]
         for (relay, choice) in choices {
@@ -38,21 +38,21 @@ struct WorkerTaps {
         recorders = next
     }
 
-    /// The worker's way into a recorder's ring.
-    mutating func lane(to recorder: Recorder, workers: Int, loop: EventLoop) -> RingProducer {
-        if let known = lanes.first(where: { $0.recorder === recorder }) { return known.lane }
-        let lane = RingProducer(to: recorder, workers: workers, ordinaryRead: Flow.Limits.read, loop: loop)
-        lanes.append((recorder, lane))
-        return lane
+    /// The worker's producer for a recorder's ring.
+    mutating func producer(to recorder: Recorder, workers: Int, loop: EventLoop) -> RingProducer {
+        if let known = producers.first(where: { $0.recorder === recorder }) { return known.producer }
+        let producer = RingProducer(to: recorder, workers: workers, ordinaryRead: Flow.Limits.read, loop: loop)
+        producers.append((recorder, producer))
+        return producer
     }
 
-    /// Gives back the lanes to recorders that begin to record no further connection here; connections that they still
-    /// record keep theirs.
-    mutating func leaveLanes() {
-        lanes.removeAll { recorder, lane in
+    /// Releases the producers of recorders that no further connection here will use; connections that they still record
+    /// keep theirs.
+    mutating func releaseProducers() {
+        producers.removeAll { recorder, producer in
             if recorder === common || live.contains(where: { $0 === recorder }) { return false }
             if recorders.values.contains(where: { $0 === recorder }) { return false }
-            lane.giveBack()
+            producer.releaseReservation()
             return true
         }
     }
@@ -64,9 +64,9 @@ struct WorkerTaps {
     }
 }
 
-/// What records a relay when a configuration comes into force.
+/// The recorder of a relay when a configuration comes into force.
 enum RecorderChoice: Sendable {
-    /// What does, or does not, by then: its settings are what they were.
+    /// Whatever recorder it has by then, if any, because its settings have not changed.
     case asItIs
     case recorder(Recorder)
     case nothing

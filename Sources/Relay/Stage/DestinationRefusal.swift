@@ -1,13 +1,13 @@
-/// Why an intercepted connection is not taken to where it wanted to go (`destination_refused`, `loop`).
+/// Why an intercepted connection is not connected to its original destination (`destination_refused`, `loop`).
 public enum DestinationRefusal: Hashable, Sendable {
-    /// The system knows of none: the connection was not redirected in this network namespace.
+    /// The system has none: the connection was not redirected in this network namespace.
     case unknown
-    /// The client came straight to the listener.
+    /// The client connected to the listener directly.
     case notRedirected
-    /// It is another listener of Tapline's own.
+    /// It is another listener of Tapline.
     case ownListener
-    /// `interception.allow` does not have it.
+    /// It is not in `interception.allow`.
     case notAllowed
-    /// The connection is Tapline's own, to an upstream: rules do not leave its traffic out.
+    /// The connection is Tapline's own connection to an upstream: the redirect rules do not exclude its traffic.
     case ownTraffic
 }

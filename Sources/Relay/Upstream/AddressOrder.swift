@@ -1,6 +1,6 @@
 internal import Sockets
 
-/// In which order addresses are tried.
+/// The order in which addresses are tried.
 enum AddressOrder {
     /// Interleaves the two families, beginning with that of the first address and keeping each family's own order, so
     /// that a broken family costs one delay and not one for each of its addresses (RFC 8305, section 4).

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import Sockets
 
-/// Why an address could not be connected, and which of several such reasons says most.
+/// Why an address could not be connected, and which of several failures to report.
 struct DialFailure: Hashable {
     let reason: EndReason
     let errno: Errno?
     let address: SocketAddress?
 
-    /// What is told when nothing else is known.
+    /// The failure before any address was tried.
     static let nothingTried = DialFailure(reason: .connectUnreachable, errno: nil, address: nil)
 
     init(reason: EndReason, errno: Errno?, address: SocketAddress?) {
@@ -33,7 +33,7 @@ struct DialFailure: Hashable {
         self.init(reason: isSpent ? .overLimit : .connectUnreachable, errno: error, address: nil)
     }
 
-    /// The connect failed. `localAddresses` is asked only where no local address could be taken.
+    /// The connect failed. `localAddresses` is called only for EADDRNOTAVAIL.
     init(
         connecting address: SocketAddress, _ error: Errno,
         localAddresses: () -> Set<SocketAddress> = LocalAddresses.read
@@ -44,7 +44,7 @@ struct DialFailure: Hashable {
             case ETIMEDOUT: .connectTimeout
             case EAGAIN: .noLocalPort
             case EADDRNOTAVAIL:
-                // Said when every port is taken, and when there is no address of the family at all.
+                // Reported if all ports are in use, and if there is no address of the family at all.
                 Self.hasAddress(for: address, localAddresses()) ? .noLocalPort : .connectUnreachable
             case ENOBUFS, ENOMEM: .overLimit
             default: .connectUnreachable
@@ -56,7 +56,7 @@ struct DialFailure: Hashable {
         local.contains { $0.family == address.family && $0.isLoopback == address.isLoopback }
     }
 
-    /// The more informative failure: an answer comes before a timeout, a timeout before a missing route. Of two alike,
+    /// The more informative failure: an answer comes before a timeout, a timeout before a missing route. Of two equals,
     /// the later.
     func orStronger(_ later: DialFailure) -> DialFailure {
         later.strength >= strength ? later : self

@@ -116,7 +116,7 @@ final class Dialer {
     private func takeDescriptor() -> Bool {
         guard !remaining.isEmpty, attempts.count < Self.mostAttempts else { return false }
         guard !attempts.isEmpty else { return true }
-        guard resources.descriptors.takeIfThere(1) else { return false }
+        guard resources.descriptors.takeIfAvailable(1) else { return false }
         furtherDescriptors += 1
         return true
     }

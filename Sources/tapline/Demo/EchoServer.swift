@@ -67,7 +67,7 @@ private final class EchoListener: Poll {
                 connections[key] = nil
                 watch(.readable)
             }
-        case .nobody: break
+        case .queueEmpty: break
         case .failed:
             // Mostly EMFILE: accepting again at once would spin, and the end of a connection frees a descriptor.
             rest()

@@ -5,7 +5,7 @@ import Testing
 
 struct StatusLineTests {
     private func sample(_ second: UInt64, open: Int, accepted: UInt64, up: UInt64, down: UInt64) -> StatusLine.Sample {
-        var stats = RelayFigures()
+        var stats = RelayStats()
         stats.accepted = accepted
         stats.bytesUp = up
         stats.bytesDown = down
@@ -15,7 +15,7 @@ struct StatusLineTests {
     /// Two samples may have the same time, and a counter may wrap around.
     @Test func counters_ofAnySize_areShown() {
         var line = StatusLine()
-        var stats = RelayFigures()
+        var stats = RelayStats()
         _ = line.next(StatusLine.Sample(["one": stats], open: 0, at: 5), generation: 1, wasRejected: false)
         (stats.accepted, stats.bytesUp, stats.bytesDown) = (.max, .max, 1)
         let sample = StatusLine.Sample(["one": stats, "two": stats], open: 0, at: 6)

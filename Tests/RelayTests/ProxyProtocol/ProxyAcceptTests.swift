@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    // MARK: Nobody is connected before it is complete
+    // MARK: No upstream is connected before it is complete
 
     @Test func upstream_isConnectedWithTheHeadersLastByte() async throws {
         try await RelayHarness.run(Self.accepting) { relay, listener in
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    /// The same where nobody answers: the header's time is not taken off it.
+    /// The same without an answer: the wait for the header does not shorten the timeout.
     @Test func connectTimeout_isWhole_afterALateHeader() async throws {
         try await Exclusive.run {
             let hole = try PeerListener.blackHole()

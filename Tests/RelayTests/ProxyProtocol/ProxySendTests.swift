@@ -112,7 +112,7 @@ import Testing
                 ) { relay, listener in
                     let client = try relay.connect()
                     let upstream = try listener.accept()
-                    // Version 2 in its LOCAL form, which nobody may refuse.
+                    // Version 2 in its LOCAL form, which receivers must accept.
                     let expected = version == .v1 ? Array("PROXY UNKNOWN\r\n".utf8) : farHeader(.v2, nil)
                     #expect(try upstream.receive(count: expected.count) == expected)
                     try client.send(upBytes, 0..<message)

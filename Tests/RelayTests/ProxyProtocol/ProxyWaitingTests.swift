@@ -79,13 +79,13 @@ import Testing
                 try await relay.awaitsHeader()
                 let second = try relay.connect()
                 try second.send(farHeader())
-                // The listener is told of the second one in a turn of its own.
-                var figures = try #require(await relay.service.figures()["relay"])
-                for _ in 0..<10_000 where figures.acceptPauses == 0 {
+                // epoll reports the second one in a turn of its own.
+                var stats = try #require(await relay.service.stats()["relay"])
+                for _ in 0..<10_000 where stats.acceptPauses == 0 {
                     Deadline.letPass(.milliseconds(1))
-                    figures = try #require(await relay.service.figures()["relay"])
+                    stats = try #require(await relay.service.stats()["relay"])
                 }
-                #expect(figures.accepted == 1 && figures.acceptPauses == 1)
+                #expect(stats.accepted == 1 && stats.acceptPauses == 1)
                 #expect(!listener.isAwaited)
                 first.close()
                 try relay.ended(1)
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    /// A filter of clients looks at whom the header names, not at the load balancer.
+    /// A filter of clients applies to the address in the header, not to the load balancer.
     @Test func recording_choosesByTheHeadersClient() async throws {
         for (network, isRecorded) in [("192.0.2.0/24", true), ("127.0.0.0/8", false)] {
             try await TemporaryFolder.run { folder in
@@ -133,7 +133,7 @@ import Testing
         return ended
     }
 
-    /// Whoever asks for this one connection waits with it; it is the header's client's from its first packet on.
+    /// A live recording of this one connection waits with it, and has the header's client from its first packet on.
     /// The limit counts the wait for this test's turn in, too.
     @Test(.timeLimit(.minutes(60))) func liveTapOfTheConnection_waitsForItsHeader() async throws {
         try await RelayHarness.run(accepting) { relay, listener in

@@ -11,7 +11,7 @@ struct RoutedPeers {
     let second: PeerListener
     let own: PeerListener
 
-    /// Runs a body with them; `hole`: nobody answers at the first.
+    /// Runs a body with them; `hole`: the first does not answer.
     static func run(
         otherwise: TLSRoutingSettings.Otherwise = .upstream, timeout: Duration = .seconds(60),
         pump: RelayHarness.Pump = .splice, timeouts: Timeouts = Timeouts(),
@@ -37,8 +37,8 @@ struct RoutedPeers {
         }
     }
 
-    /// Whether nobody was connected.
-    var nobodyIsConnected: Bool { !first.isAwaited && !second.isAwaited && !own.isAwaited }
+    /// Whether no upstream was connected.
+    var noUpstreamIsConnected: Bool { !first.isAwaited && !second.isAwaited && !own.isAwaited }
 
     /// Waits until the one connection that is open waits for its hello.
     func awaitsHello() async throws {

@@ -70,7 +70,7 @@ import Testing
         #expect(route?.destination.text == "to:5")
     }
 
-    /// What the record says of it is harmless, and short.
+    /// The record's facts about it are harmless and short.
     @Test func facts_areBoundedAndHarmless() throws {
         var hello = ClientHello(applications: ["a,b", "\u{1B}[2J"] + Array(repeating: "protocol", count: 200))
         hello.name = Array(repeating: 0x0A, count: 255)

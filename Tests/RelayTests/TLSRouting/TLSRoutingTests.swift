@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    // MARK: Nobody is connected before it is known where to
+    // MARK: No upstream is connected before the route is known
 
     @Test func upstream_isConnectedWithTheHellosLastByte() async throws {
         try await RoutedPeers.run { peers in
@@ -72,7 +72,7 @@ import Testing
             try client.send(Array(bytes.dropLast()))
             try await peers.awaitsHello()
             #expect(peers.relay.idleShare() < idle, "what is left of a hello must not be told of again and again")
-            #expect(peers.nobodyIsConnected)
+            #expect(peers.noUpstreamIsConnected)
             try client.send(Array(bytes.suffix(1)))
             _ = try peers.finish(client, peers.first, bytes)
             #expect(!peers.own.isAwaited && !peers.second.isAwaited)
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    // MARK: Whom no route takes
+    // MARK: Clients that no route matches
 
     static let others: [(bytes: [UInt8], fault: String?)] = [
         (ClientHello(name: "b.example", applications: ["http/1.1"]).bytes(), nil), (ClientHello().bytes(), nil),
@@ -118,7 +118,7 @@ import Testing
             let client = try peers.relay.connect()
             try client.send(bytes, piece: bytes.count > 10_000 ? 5000 : 1)
             let ended = try peers.finish(client, peers.own, bytes)
-            // In one segment more of it may be shown.
+            // The fault may contain more bytes if they came in one segment.
             #expect(fault == nil || ended.hello?.fault?.hasPrefix(fault.map { $0.prefix(20) } ?? "") == true)
             #expect((ended.hello?.fault == nil) == (fault == nil) && ended.hello?.route == nil)
             #expect(ended.upstream == "\(peers.own.address)")
@@ -135,7 +135,7 @@ import Testing
             #expect(record.summary == .init(.tlsNotRouted, up: 0, down: 0))
             #expect(record.end?.reason.closedBy == .tapline && record.upstreamAddress == nil)
             #expect((record.hello?.fault == nil) == (fault == nil))
-            #expect(peers.nobodyIsConnected)
+            #expect(peers.noUpstreamIsConnected)
         }
     }
 
@@ -163,7 +163,7 @@ import Testing
             let record = try peers.relay.end()
             #expect(record.summary == .init(.tlsHelloTimeout, up: 0, down: 0))
             #expect((record.end?.duration ?? 0) >= 300_000_000)
-            #expect(peers.nobodyIsConnected)
+            #expect(peers.noUpstreamIsConnected)
         }
     }
 
@@ -184,11 +184,11 @@ import Testing
             client.endWriting()
             #expect(try client.receiveToEnd(downBytes) == .fin(0))
             #expect(try peers.relay.end().summary == .init(.clientClosed, up: 0, down: 0))
-            #expect(peers.nobodyIsConnected)
+            #expect(peers.noUpstreamIsConnected)
         }
     }
 
-    /// Part of a hello and an end: both go to whoever gets those whom no route takes.
+    /// Part of a hello and an end: both go to the upstream of clients that no route matches.
     @Test(arguments: [1, 5, 200]) func clientThatEndsWithinIt_goesToTheRelaysOwn(_ count: Int) async throws {
         try await RoutedPeers.run { peers in
             let client = try peers.relay.connect()
@@ -206,7 +206,7 @@ import Testing
             try await peers.awaitsHello()
             try client.reset()
             #expect(try peers.relay.end().summary == .init(.clientReset, up: 0, down: 0, errno: "ECONNRESET"))
-            #expect(peers.nobodyIsConnected)
+            #expect(peers.noUpstreamIsConnected)
         }
     }
 
@@ -230,7 +230,7 @@ import Testing
             let record = try peers.relay.end()
             #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
             #expect(record.upstream == "\(address)" && record.hello?.serverName == "A.example")
-            let failures = await peers.relay.service.figures()["relay"]?.connectFailures
+            let failures = await peers.relay.service.stats()["relay"]?.connectFailures
             #expect(failures == [.init(endpoint: "\(address)", reason: .connectRefused): 1])
         }
     }
@@ -286,7 +286,7 @@ import Testing
         }
     }
 
-    /// Routes are for those who come; whoever is there goes on, and whoever waits is led by those that it began with.
+    /// Changed routes apply to new clients; open connections continue, and waiting ones keep the routes they began with.
     @Test func changedRoutes_closeNothing() async throws {
         try await RoutedPeers.run { peers in
             let bytes = Self.toFirst.bytes()
@@ -319,7 +319,7 @@ import Testing
         }
     }
 
-    /// A relay without routes connects at accept: whoever speaks first is heard.
+    /// A relay without routes connects at accept, so either side may send first.
     @Test func withoutRoutes_theServerMaySpeakFirst() async throws {
         try await RelayHarness.run { relay, listener in
             let (client, upstream) = try relay.pair(listener)

@@ -2,7 +2,7 @@ internal import Glibc
 internal import Sockets
 
 /// What the system counts of this process.
-public enum ProcessFigures {
+public enum ProcessStats {
     /// Whether a sanitizer is built in: figures of memory and time are then its own.
     public static let isSanitized = dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
 
@@ -17,9 +17,9 @@ public enum ProcessFigures {
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
             guard let name = SmallFile.read("/proc/self/task/\(task)/comm"), name.hasPrefix(prefix),
-                let figures = SmallFile.read("/proc/self/task/\(task)/schedstat")?.split(separator: " ").first
+                let time = SmallFile.read("/proc/self/task/\(task)/schedstat")?.split(separator: " ").first
             else { continue }
-            found[task] = UInt64(figures) ?? 0
+            found[task] = UInt64(time) ?? 0
         }
         return found
     }

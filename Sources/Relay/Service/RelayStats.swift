@@ -1,42 +1,42 @@
-/// What a relay has done since Tapline started, by its name and over all its configurations; what is open is in it with
-/// the bytes so far.
+/// A relay's counters since Tapline started, by its name and over all its configurations. Open connections are
+/// included, with their bytes so far.
 ///
-/// A copy, made from what each worker counts on its own thread; any thread may keep it. It never goes back. The sums wrap
-/// around at 2⁶⁴, as Prometheus expects of a counter: no amount of traffic may end the process.
-public struct RelayFigures: Hashable, Sendable {
-    /// Clients that were accepted.
+/// A copy, made from counters that each worker keeps on its own thread; any thread may keep it. They never decrease.
+/// The sums wrap around at 2⁶⁴, as Prometheus expects of a counter: no amount of traffic may end the process.
+public struct RelayStats: Hashable, Sendable {
+    /// Accepted clients.
     public var accepted: UInt64 = 0
-    /// Connections that ended, by reason; reasons that did not occur are absent.
+    /// Ended connections by reason; reasons that did not occur are absent.
     public var ended: [EndReason: UInt64] = [:]
-    /// Bytes that the upstream's sockets took.
+    /// Bytes that the upstreams' sockets took.
     public var bytesUp: UInt64 = 0
     /// Bytes that the clients' sockets took.
     public var bytesDown: UInt64 = 0
-    /// How many of them went by splice.
+    /// The bytes among them that were spliced.
     public var splicedUp: UInt64 = 0
-    /// How many of them went by splice.
+    /// The bytes among them that were spliced.
     public var splicedDown: UInt64 = 0
-    /// Bytes that recordings hold.
+    /// Bytes in recordings.
     public var recordedBytes: UInt64 = 0
-    /// Bytes that recordings should hold and do not.
+    /// Bytes missing from recordings.
     public var droppedBytes: UInt64 = 0
 
     /// How often a listener paused because no more clients could be accepted, or because it failed.
     public var acceptPauses: UInt64 = 0
     /// Errors of accept(2) on its listeners.
     public var acceptErrors: UInt64 = 0
-    /// Connects that failed, by reason and by the upstream as it was configured then.
+    /// Failed connects, by reason and by the upstream as configured at that time.
     public var connectFailures: [ConnectFailure: UInt64] = [:]
-    /// From accept to connected, lookup included; of those that were connected.
+    /// From accept to connected, including the lookup; only of connections whose upstream was connected.
     public var connectTimes = DurationHistogram(.connect)
-    /// From accept to the end, of those that ended.
+    /// From accept to the end, of ended connections.
     public var lifetimes = DurationHistogram(.connection)
 
-    /// What kind of connect failed.
+    /// A kind of failed connect.
     public struct ConnectFailure: Hashable, Sendable {
         /// The upstream as configured.
         public var endpoint: String
-        /// Why.
+        /// The reason.
         public var reason: EndReason
 
         /// A kind.
@@ -46,18 +46,19 @@ public struct RelayFigures: Hashable, Sendable {
         }
     }
 
-    /// The most kinds of failure that are counted apart for one relay; a reload may change its upstream any number of times.
+    /// The most kinds of failure that are counted separately for one relay; reloads may change its upstream any number
+    /// of times.
     static let mostConnectFailures = 64
-    /// What the others are counted under.
+    /// The endpoint that stands for all others.
     public static let otherEndpoints = "other"
 
-    /// Nothing yet.
+    /// All zero.
     public init() {}
 
-    /// How many connections are open.
+    /// The number of open connections.
     public var open: UInt64 { accepted - min(accepted, ended.values.reduce(0, &+)) }
 
-    /// Counts what a connection has carried so far, and how long its connect took.
+    /// Counts a connection's bytes so far, and the duration of its connect.
     mutating func count(
         bytesUp: UInt64, bytesDown: UInt64, splicedUp: UInt64, splicedDown: UInt64, connectDuration: Int64?
     ) {
@@ -68,7 +69,7 @@ public struct RelayFigures: Hashable, Sendable {
         if let connectDuration { connectTimes.add(nanoseconds: connectDuration) }
     }
 
-    /// Counts a connection: what it has carried, and its end if it is over.
+    /// Counts a connection: its bytes so far, and its end if it has ended.
     mutating func count(_ record: ConnectionRecord) {
         count(
             bytesUp: record.bytesUp, bytesDown: record.bytesDown, splicedUp: record.splicedUp,
@@ -85,8 +86,8 @@ public struct RelayFigures: Hashable, Sendable {
         connectFailures[isNew ? ConnectFailure(endpoint: Self.otherEndpoints, reason: reason) : kind, default: 0] &+= 1
     }
 
-    /// Adds what another worker counted.
-    mutating func add(_ other: RelayFigures) {
+    /// Adds another worker's counters.
+    mutating func add(_ other: RelayStats) {
         accepted &+= other.accepted
         bytesUp &+= other.bytesUp
         bytesDown &+= other.bytesDown
