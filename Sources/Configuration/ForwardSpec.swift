@@ -65,7 +65,7 @@ public enum ForwardSpec {
             let listen = try ListenAddress(parsing: sides.listen, directory: directory)
             let upstream = try UpstreamAddress(parsing: sides.upstream, directory: directory)
             if upstream == .originalDestination, listen.port == nil {
-                throw ValueError("nobody is redirected to a Unix socket; listen on a port")
+                throw ValueError("no client is redirected to a Unix socket; listen on a port")
             }
             return (listen, upstream)
         } catch {

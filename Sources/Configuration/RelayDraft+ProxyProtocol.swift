@@ -45,7 +45,7 @@ extension RelayDraft {
         let overTCP = listen.filter { $0.port != nil }
         guard !overTCP.isEmpty else { return nil }
         let advice = "`trusted: [127.0.0.0/8, \"::1\"]`"
-        return "a header can claim any address, so somebody must be trusted; "
+        return "a header can claim any address, so it needs trusted senders; "
             + (overTCP.allSatisfy(\.isLocal)
                 ? "for the programs of this machine write \(advice) beside it"
                 : "write the addresses of the load balancers beside it, such as `trusted: [10.0.0.0/8]`, "

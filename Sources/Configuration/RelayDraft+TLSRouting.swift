@@ -38,7 +38,7 @@ extension RelayDraft {
         if fields[.serverName] == nil, fields[.applications] == nil {
             reading.problems.report(
                 fields.mark,
-                "route \(number) takes nobody; write a `server_name`, such as api.example.com or \"*.example.com\", or an "
+                "route \(number) matches no client; write a `server_name`, such as api.example.com or \"*.example.com\", or an "
                     + "`alpn`")
         }
         return (

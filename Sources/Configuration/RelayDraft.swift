@@ -189,7 +189,8 @@ extension RelayDraft {
         let allow = fields[.allow]
         if let allow, case .sequence(let nodes) = allow.node.content, nodes.isEmpty {
             allow.report(
-                "nobody could be connected; write networks such as [10.0.0.0/8, \"2001:db8::/32\"], or take it out")
+                "no destination would be allowed; write networks such as [10.0.0.0/8, \"2001:db8::/32\"], or take it out"
+            )
         }
         return InterceptionSettings(allow: allow?.networks(), mark: fields[.mark]?.value(MarkText.parse))
     }
@@ -200,7 +201,8 @@ extension RelayDraft {
         for listener in listen where listener.value.port == nil {
             problems.report(
                 listener.mark,
-                "`listen`: nobody is redirected to a Unix socket, so it cannot stand beside \(upstream); write a port")
+                "`listen`: no client is redirected to a Unix socket, so it cannot stand beside \(upstream); write a port"
+            )
         }
         if proxyProtocol?.accept != nil {
             proxyProtocolField?.report(

@@ -33,10 +33,6 @@ public struct Socket: ~Copyable, Sendable {
     /// The descriptor, only for watches; negative after `close`.
     public private(set) var fd: CInt
 
-    /// Whether `deinit` resets the connection, for a stream that must not appear complete unless it is closed
-    /// explicitly. TCP only.
-    public var isResetWhenDropped = false
-
     /// Adopts a descriptor that is already non-blocking.
     public init(adopting fd: CInt) {
         self.fd = fd
@@ -51,7 +47,6 @@ public struct Socket: ~Copyable, Sendable {
 
     deinit {
         guard fd >= 0 else { return }
-        if isResetWhenDropped { resetOnClose() }
         _ = Glibc.close(fd)
     }
 

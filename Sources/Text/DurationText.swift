@@ -53,14 +53,3 @@ public enum DurationText {
         "\(large)\(unit)\(small < 10 ? "0" : "")\(small)\(smallUnit)"
     }
 }
-
-extension Duration {
-    /// Milliseconds, rounded toward zero.
-    fileprivate var exactMilliseconds: Int128 {
-        let (seconds, attoseconds) = components
-        return Int128(seconds) * 1000 + Int128(attoseconds / 1_000_000_000_000_000)
-    }
-
-    /// Whole milliseconds, rounded down; nothing below zero.
-    public var milliseconds: UInt64 { UInt64(clamping: exactMilliseconds) }
-}

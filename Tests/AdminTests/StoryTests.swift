@@ -241,7 +241,7 @@ struct WaitsTests {
             live: live {
                 $0.up.hasMoved = false
                 $0.down.hasMoved = false
-            }, subject: .anyoneSends, milliseconds: 60_000, words: "Nobody has said anything for 1 min 0 s"),
+            }, subject: .anyoneSends, milliseconds: 60_000, words: "Neither side has sent a byte for 1 min 0 s"),
         Case(
             live: live(state: .halfClosed) { $0.up.hasEnded = true }, subject: .upstreamSends, milliseconds: 60_000,
             words: "The client has ended its half; what the upstream sends still reaches it."),

@@ -59,7 +59,7 @@ import Testing
         ("8080:a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535 (\(shape))"),
         (
             "unix:a=original-destination",
-            "nobody is redirected to a Unix socket; listen on a port (\(shape))"
+            "no client is redirected to a Unix socket; listen on a port (\(shape))"
         ),
         (":original-destination", "the address is empty; write HOST:PORT (\(shape))"),
         ("8080=80", "`80` has no host; write HOST:80, such as localhost:80 (\(shape))"),

@@ -66,7 +66,7 @@ import Testing
             "5:19: `interception`: says nothing; write `allow: [10.0.0.0/8]` or `mark: 0x7a70`, or take it out"),
         Mistaken(
             intercepting("interception: { allow: [] }"),
-            "5:28: `allow`: nobody could be connected; write networks such as [10.0.0.0/8, \"2001:db8::/32\"], or take it "
+            "5:28: `allow`: no destination would be allowed; write networks such as [10.0.0.0/8, \"2001:db8::/32\"], or take it "
                 + "out"),
         Mistaken(
             intercepting("interception: { allow: 10.0.0.1/8, mark: 0 }"),
@@ -88,7 +88,7 @@ import Testing
             "5:51: `upstream`: `original-destination` is for the relay's own `upstream`; a route goes to one address"),
         Mistaken(
             relay(listen: "[15001, unix:/a]", upstream: "original-destination"),
-            "3:21: `listen`: nobody is redirected to a Unix socket, so it cannot stand beside `upstream: "
+            "3:21: `listen`: no client is redirected to a Unix socket, so it cannot stand beside `upstream: "
                 + "original-destination`; write a port"),
         Mistaken(
             relay(listen: "15001", upstream: "original-destination:443"),

@@ -32,16 +32,16 @@ import Testing
     static let mistaken: [Mistaken] = [
         Mistaken(
             relay("proxy_protocol: { accept: true }"),
-            "5:31: `accept`: a header can claim any address, so somebody must be trusted; for the programs of this machine "
+            "5:31: `accept`: a header can claim any address, so it needs trusted senders; for the programs of this machine "
                 + "write `trusted: [127.0.0.0/8, \"::1\"]` beside it"),
         Mistaken(
             relay(listen: "[unix:/a, \"*:80\"]\n    proxy_protocol: { accept: true }"),
-            "4:31: `accept`: a header can claim any address, so somebody must be trusted; write the addresses of the load "
+            "4:31: `accept`: a header can claim any address, so it needs trusted senders; write the addresses of the load "
                 + "balancers beside it, such as `trusted: [10.0.0.0/8]`, or `trusted: [127.0.0.0/8, \"::1\"]` for the "
                 + "programs of this machine"),
         Mistaken(
             relay("proxy_protocol: { accept: true, trusted: [] }"),
-            "5:46: `trusted`: a header can claim any address, so somebody must be trusted; for the programs of this "
+            "5:46: `trusted`: a header can claim any address, so it needs trusted senders; for the programs of this "
                 + "machine write `trusted: [127.0.0.0/8, \"::1\"]` beside it"),
         Mistaken(
             relay("proxy_protocol: { accept: true, trusted: 10.0.0.1/8 }"),

@@ -72,7 +72,7 @@ import Testing
         mistaken("{ routes: [a] }", "5:29: route 1 must be a mapping, of `server_name`, `alpn`, `upstream`"),
         mistaken(
             "{ routes: [{ upstream: a:1 }] }",
-            "5:29: route 1 takes nobody; write a `server_name`, such as api.example.com or \"*.example.com\", or an `alpn`"
+            "5:29: route 1 matches no client; write a `server_name`, such as api.example.com or \"*.example.com\", or an `alpn`"
         ),
         mistaken("{ routes: [{ server_name: [] }] }", "5:44: `server_name`: at least one is needed"),
         mistaken(

@@ -22,9 +22,9 @@ extension ConnectionRecord {
         line.add("upstream_address", upstreamAddress?.description, to: &bytes)
         line.add("bytes_up", number: bytesUp, to: &bytes)
         line.add("bytes_down", number: bytesDown, to: &bytes)
-        line.add("duration_ms", number: end?.duration.wholeMilliseconds, to: &bytes)
-        line.add("connect_ms", number: connectDuration?.wholeMilliseconds, to: &bytes)
-        line.add("first_byte_ms", number: firstByteDuration?.wholeMilliseconds, to: &bytes)
+        line.add("duration_ms", number: (end?.duration).map(Milliseconds.of), to: &bytes)
+        line.add("connect_ms", number: connectDuration.map(Milliseconds.of), to: &bytes)
+        line.add("first_byte_ms", number: firstByteDuration.map(Milliseconds.of), to: &bytes)
         line.add("closed_by", end?.reason.closedBy.rawValue, to: &bytes)
         line.add("reason", end?.reason.rawValue, to: &bytes)
         line.add("errno", end?.errno?.name, to: &bytes)
@@ -35,9 +35,4 @@ extension ConnectionRecord {
         line.add("server_name", hello?.serverName, to: &bytes)
         line.add("alpn", hello?.applications, to: &bytes)
     }
-}
-
-extension Int64 {
-    /// Nanoseconds as milliseconds, rounded down: a part of a duration is then never longer than the whole.
-    fileprivate var wholeMilliseconds: Int64 { self / 1_000_000 }
 }

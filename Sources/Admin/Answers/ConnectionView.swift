@@ -15,7 +15,7 @@ struct ConnectionView {
         json.object(of: record) { json in
             json.add("state", live.state.rawValue)
             json.add("accepted", time: Timestamp(nanoseconds: record.accepted))
-            json.add("age_ms", number: max(0, live.age) / 1_000_000)
+            json.add("age_ms", number: Milliseconds.of(nanoseconds: live.age))
             json.add("rate_up", number: UInt64(saturating: rate.up))
             json.add("rate_down", number: UInt64(saturating: rate.down))
             json.add("spliced_up", number: record.splicedUp)
@@ -106,7 +106,7 @@ struct ConnectionView {
         json.object(of: record) { json in
             json.add("state", "closed")
             json.add("accepted", time: Timestamp(nanoseconds: record.accepted))
-            json.add("age_ms", number: max(0, record.end?.duration ?? 0) / 1_000_000)
+            json.add("age_ms", number: Milliseconds.of(nanoseconds: record.end?.duration ?? 0))
             json.add("rate_up", number: 0)
             json.add("rate_down", number: 0)
             json.add("spliced_up", number: record.splicedUp)

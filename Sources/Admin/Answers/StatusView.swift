@@ -14,7 +14,7 @@ enum StatusView {
             json.add("version", status.version)
             json.add("pid", number: getpid())
             json.add("started", time: status.started)
-            json.add("uptime_ms", number: max(0, now.nanoseconds &- status.started.nanoseconds) / 1_000_000)
+            json.add("uptime_ms", number: Milliseconds.of(nanoseconds: now.nanoseconds &- status.started.nanoseconds))
             json.add("configuration", status.path)
             json.add("generation", number: facts.generation)
             json.add("workers", number: workers)

@@ -56,7 +56,7 @@ extension Story {
             return ["It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."]
         case .killed:
             return [
-                "Somebody ended it through the admin API (tapline kill \(record.id)) \(when); both sides were reset."
+                "It was ended through the admin API (tapline kill \(record.id)) \(when); both sides were reset."
             ]
         case .drained:
             return [

@@ -38,8 +38,8 @@ extension Story {
         switch waits.subject {
         case .header:
             return [
-                "It waits for the client's PROXY protocol header, for \(span); proxy_protocol.timeout bounds that. Nobody is "
-                    + "connected before it is complete."
+                "It waits for the client's PROXY protocol header, for \(span); proxy_protocol.timeout bounds that. The upstream "
+                    + "is connected when it is complete."
             ]
         case .hello:
             return [
@@ -71,7 +71,7 @@ extension Story {
         case .upstreamSends:
             return [silence("client", "upstream", live.up.hasEnded, span)]
         case .anyoneSends:
-            return ["Nobody has said anything for \(span): with most protocols the client speaks first."]
+            return ["Neither side has sent a byte for \(span): with most protocols the client speaks first."]
         case .recording:
             return [
                 "It waits for its recording, which has taken nothing for \(span): record.when_full is block, so it waits "
@@ -131,7 +131,7 @@ extension Story {
             sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte passes.")
         }
         let lifetime = timeouts.lifetime.milliseconds
-        let age = UInt64(max(0, live.age)) / 1_000_000
+        let age = Milliseconds.of(nanoseconds: live.age)
         if lifetime > 0 {
             let left = lifetime > age ? "in \(text(milliseconds: lifetime - age))" : "at any moment"
             sentences.append("timeouts.lifetime\(now(timeouts.lifetime)) ends it \(left).")

@@ -86,7 +86,7 @@ enum Story {
 
     /// A duration in nanoseconds, rounded for reading.
     static func text(duration nanoseconds: Int64) -> String {
-        text(milliseconds: UInt64(max(0, nanoseconds)) / 1_000_000)
+        text(milliseconds: Milliseconds.of(nanoseconds: nanoseconds))
     }
 
     /// A duration in milliseconds, as people say it.

@@ -1,5 +1,6 @@
 internal import Relay
 internal import Sockets
+internal import Text
 
 /// Which side of an open connection waits, and for what. Pure.
 struct Waits: Hashable, Sendable {
@@ -51,7 +52,7 @@ struct Waits: Hashable, Sendable {
                 case .name: .name
                 case .connect, nil: .connect
                 }
-            milliseconds = UInt64(max(0, live.age)) / 1_000_000
+            milliseconds = Milliseconds.of(nanoseconds: live.age)
             return
         case .resetting:
             subject = .sent

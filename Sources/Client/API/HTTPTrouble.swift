@@ -61,7 +61,7 @@ extension HTTPTrouble {
         case .notHTTP:
             return CommandFailure(
                 .failure,
-                "tapline: whoever answers at \(place) does not speak HTTP; is that the admin API's address, and not a "
+                "tapline: the program at \(place) does not speak HTTP; is that the admin API's address, and not a "
                     + "relay's?")
         case .tooLarge: return CommandFailure(.failure, "tapline: the answer is too large; say --limit")
         }

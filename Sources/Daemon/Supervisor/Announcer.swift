@@ -27,7 +27,7 @@ struct Announcer: Sendable {
         let upstream = relay?.upstream.description ?? "?"
         guard let routing = relay?.tlsRouting else { return "to \(upstream)" }
         let routes = Quantity.number(UInt64(routing.routes.count), "route")
-        return "by TLS server names (\(routes)), else to \(routing.otherwise == .refuse ? "nobody" : upstream)"
+        return "by TLS server names (\(routes)), else \(routing.otherwise == .refuse ? "refused" : "to \(upstream)")"
     }
 
     /// Reports where relays listen.

@@ -142,7 +142,7 @@ final class RecorderRegistry: Sendable {
         let directory = try Directory(path: settings.directory)
         var files = RecordingFiles(directory: directory, relay: relay, keep: settings.rotate.keep)
         let file = try files.begin(at: WallClock.now)
-        let rotation = FileRotation(size: settings.rotate.size, age: settings.rotate.every.wholeNanoseconds)
+        let rotation = FileRotation(size: settings.rotate.size, age: settings.rotate.every.nanoseconds)
         let plan = Recorder.Plan(
             name: relay,
             selection: .init(clients: settings.clients, perMillion: UInt64(settings.perMillion)),
@@ -239,13 +239,5 @@ final class RecorderRegistry: Sendable {
             state.entries = [:]
             state.common = nil
         }
-    }
-}
-
-extension Duration {
-    /// Rounded down, at least 0.
-    var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return max(0, seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
     }
 }

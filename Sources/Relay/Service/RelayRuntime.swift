@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Sockets
+internal import Text
 
 /// One relay of one generation, in the form the data plane needs. Immutable; connections keep the one they started
 /// with.
@@ -41,9 +42,10 @@ final class RelayRuntime: Sendable {
         destination = Destination(settings.upstream)
         stages = StagePlan(settings)
         timeouts = Timeouts(
-            connect: settings.timeouts.connect.wholeMilliseconds, idle: settings.timeouts.idle.wholeMilliseconds,
-            halfClose: settings.timeouts.halfClose.wholeMilliseconds,
-            lifetime: settings.timeouts.lifetime.wholeMilliseconds)
+            connect: settings.timeouts.connect.millisecondsRoundedUp,
+            idle: settings.timeouts.idle.millisecondsRoundedUp,
+            halfClose: settings.timeouts.halfClose.millisecondsRoundedUp,
+            lifetime: settings.timeouts.lifetime.millisecondsRoundedUp)
         sendsProxy = settings.proxyProtocol?.send
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
@@ -54,14 +56,5 @@ final class RelayRuntime: Sendable {
     /// Whether the PROXY header of a peer is trusted.
     func trusts(_ peer: SocketAddress) -> Bool {
         settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false
-    }
-}
-
-extension Duration {
-    /// Rounded up, so that only zero and negative durations are zero.
-    var wholeMilliseconds: UInt64 {
-        guard self > .zero else { return 0 }
-        let (seconds, attoseconds) = components
-        return UInt64(seconds) * 1000 + UInt64((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
     }
 }

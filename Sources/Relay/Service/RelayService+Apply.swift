@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Logging
 public import Sockets
 internal import Synchronization
+internal import Text
 
 /// Applies a changed configuration without affecting open connections.
 ///
@@ -74,7 +75,7 @@ extension RelayService {
         let (plan, notified) = state.recordings.commit(change.recordings, identities) { recordings in
             WorkerPlan(
                 listeners: listeners, opened: change.listeners.opened, recordings: recordings,
-                relays: Array(runtimes.values), drain: drain.wholeMilliseconds, workers: binding.workers)
+                relays: Array(runtimes.values), drain: drain.millisecondsRoundedUp, workers: binding.workers)
         }
         for _ in notified..<binding.workers { plan.applied.down() }
         if !plan.applied.wait(atMost: Self.applyTimeout) {

@@ -5,6 +5,7 @@ public import Logging
 public import Recorder
 public import Sockets
 internal import Synchronization
+internal import Text
 
 /// The running workers of a configuration.
 ///
@@ -91,7 +92,7 @@ public final class RelayService: Sendable {
             observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
             // Each loop has about five descriptors of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
-            deadPeerAfter: tuning.deadPeerAfter.wholeMilliseconds)
+            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp)
         let threads: [LoopThread]
         do {
             threads = try startWorkers(workers, state, logger)
@@ -243,7 +244,7 @@ public final class RelayService: Sendable {
     /// Stops accepting and lets open connections finish; connections that are still open at the bound are reset
     /// (`drained`).
     public func drain(within bound: Duration) {
-        state.post(.drain(bound.wholeMilliseconds))
+        state.post(.drain(bound.millisecondsRoundedUp))
     }
 
     /// Resets everything now (`drained`); end records are still made.

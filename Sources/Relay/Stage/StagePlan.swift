@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Text
 
 /// The stages of a relay's connections. Made once per generation; immutable; any thread.
 ///
@@ -16,12 +17,12 @@ struct StagePlan: Sendable {
     init(_ settings: RelaySettings) {
         var preparing: [Make] = []
         if let accept = settings.proxyProtocol?.accept {
-            let limit = accept.timeout.wholeMilliseconds
+            let limit = accept.timeout.millisecondsRoundedUp
             preparing.append { _ in ProxyHeaderIn(limit: limit) }
         }
         if let routing = settings.tlsRouting {
             let routes = TLSRoutes(routing, upstream: settings.upstream)
-            let limit = routing.timeout.wholeMilliseconds
+            let limit = routing.timeout.millisecondsRoundedUp
             preparing.append { _ in ClientHelloPeek(routes, limit: limit) }
         }
         identifying = preparing.count

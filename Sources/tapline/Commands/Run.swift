@@ -12,7 +12,7 @@ struct Run: ParsableCommand {
             with a mistake changes nothing, and the log says where it is.
 
             SIGUSR2 puts the program in its place that lies where this one did at the start: it gets the listening \
-            sockets, nobody who connects is refused, and open connections finish where they are (shutdown.upgrade).
+            sockets, no client is refused, and open connections finish where they are (shutdown.upgrade).
 
             SIGTERM or SIGINT ends it: it accepts no more, and gives open connections the time of shutdown.drain. A \
             second signal ends it at once. Either way every connection has its record.

@@ -115,7 +115,7 @@ struct AdminTests {
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await admin.ask("DELETE", "/v1/connections/1").code == "not_found")
             try await admin.await("its story", "/v1/connections/1") { answer in
-                answer.body.contains("Somebody ended it through the admin API (tapline kill 1)") ? true : nil
+                answer.body.contains("It was ended through the admin API (tapline kill 1)") ? true : nil
             }
             #expect(try await admin.ask("/v1/connections/2").code == "not_found")
             #expect(try await tapline.stop().map(\.reason) == ["killed"])

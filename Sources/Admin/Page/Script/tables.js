@@ -25,7 +25,7 @@ const openTable = new Table($('open'), {
   ],
   sorted: () => refreshTable(true), opened: item => openOne(item.id), kill,
   empty: () => filtered() ? ['No open connection matches.', 'Esc in the filter clears it.']
-    : ['Nobody is connected.', `Connections appear here the moment they are accepted${listening()}.`],
+    : ['No client is connected.', `Connections appear here the moment they are accepted${listening()}.`],
 });
 
 const endedTable = new Table($('ended'), {
