@@ -395,12 +395,3 @@ struct ShowTests {
         }
     }
 }
-
-extension Array {
-    /// Each element's result, one after the other.
-    fileprivate func asyncMap<Result>(_ body: (Element) async throws -> Result) async rethrows -> [Result] {
-        var results: [Result] = []
-        for element in self { results.append(try await body(element)) }
-        return results
-    }
-}
