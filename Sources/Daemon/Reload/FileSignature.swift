@@ -46,12 +46,6 @@ struct FileSignature: Hashable, Sendable {
     /// Longer files are refused without being read.
     private static let longestConfiguration = 1 << 20
 
-    /// Whether a path leads to a plain file.
-    static func isPlainFile(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-    }
-
     private static func nanoseconds(_ time: timespec) -> Int64 {
         // The file system's clock may have any value; only a difference matters.
         Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)

@@ -21,7 +21,8 @@ extension Supervisor {
         }
         self.reloader = reloader
         let path = origin.text.directory + "/" + (origin.text.path.split(separator: "/").last ?? "")
-        guard FileSignature.isPlainFile(path) else {
+        // A file that has just been removed is watched: it may come back.
+        guard !SmallFile.isSpecial(path) else {
             outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
             return
         }
