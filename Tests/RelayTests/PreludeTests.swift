@@ -1,5 +1,5 @@
+import Configuration
 import EventLoop
-import Glibc
 import Sockets
 import TestSupport
 import Testing
@@ -17,35 +17,36 @@ import Testing
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// A leg whose peer has sent a text.
-    private func leg(_ sent: String, _ body: (Leg) throws -> Void) async throws {
+    /// The client's leg of a connection that waits for a ClientHello, and its client.
+    private func leg(_ body: (Leg, Peer) throws -> Void) async throws {
         try await LoopHarness.run { harness in
-            var ends: [CInt] = [0, 0]
-            let type = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue)
-            try #require(socketpair(AF_UNIX, type, 0, &ends) == 0)
-            let peer = Socket(adopting: ends[1])
-            if !sent.isEmpty { #expect(peer.send(Array(sent.utf8)[...]) == .moved(sent.utf8.count)) }
-            let leg = Leg(loop: harness.loop, socket: Socket(adopting: ends[0]), side: .client, isUnix: true)
-            try body(leg)
-            leg.end(reset: false)
+            let routing = TLSRoutingSettings(routes: [.init(applications: ["never"])])
+            try OneWorker.run(port: 1, harness, change: { $0.tlsRouting = routing }) { worker in
+                let client = try worker.clients(1)[0]
+                let connection = try #require(worker.worker.connection(1))
+                try body(connection.client, client)
+            }
         }
     }
 
     @Test func returnedBytes_areReadFirst_inPieces_andThenTheSockets() async throws {
-        try await leg("later") { leg in
+        try await leg { leg, client in
             #expect(leg.canSplice && !leg.hasBuffered && leg.bufferedBytes == 0)
             leg.returnToFront(Array("hello".utf8))
             #expect(!leg.canSplice && leg.hasBuffered && leg.bufferedBytes == 5)
             #expect(text(leg, limit: 3, peeking: true) == "hel")
             #expect(leg.bufferedBytes == 5)
             #expect(text(leg, limit: 3) == "hel")
-            #expect(text(leg) == "lo" && leg.canSplice)
+            #expect(text(leg) == "lo" && leg.canSplice && leg.bufferedBytes == 0)
+            #expect(text(leg) == "wouldBlock")
+            try client.send(Array("later".utf8))
+            try client.awaitSent()
             #expect(text(leg) == "later")
         }
     }
 
     @Test func bytesReturnedTwice_areInFront_ofThoseReturnedBefore() async throws {
-        try await leg("") { leg in
+        try await leg { leg, _ in
             leg.returnToFront(Array("xcd".utf8))
             #expect(text(leg, limit: 1) == "x")
             leg.returnToFront(Array("ab".utf8))
@@ -56,7 +57,7 @@ import Testing
     }
 
     @Test func discardedBytes_areCounted_once() async throws {
-        try await leg("") { leg in
+        try await leg { leg, _ in
             leg.returnToFront(Array("abc".utf8))
             #expect(leg.discardBuffered() == 3 && leg.discardBuffered() == 0)
             #expect(!leg.hasBuffered)

@@ -74,7 +74,7 @@ extension Flow {
         buffer.fill(from: scratch, offset: offset, count: count)
         kept = buffer
         keptOffset = 0
-        keptCount = count
+        keptCount = UInt32(count)
         worker.keptBytes += count
     }
 
@@ -82,15 +82,16 @@ extension Flow {
     func sendKept() -> Outcome {
         guard let buffer = kept else { return .waiting }
         let whole = tapMustBeWhole ? taps : nil
-        let count = min(keptCount, whole?.mostAtOnce ?? .max)
+        let count = min(Int(keptCount), whole?.mostAtOnce ?? .max)
         guard whole?.reserve(count) ?? true else { return waitForTap() }
         defer { whole?.releaseUnused() }
-        switch destination.send(buffer, from: keptOffset, count: count) {
+        switch destination.send(buffer, from: Int(keptOffset), count: count) {
         case .moved(let sent):
             self.count(sent)
-            if let callableTaps { buffer.withBytes(from: keptOffset, count: sent) { hand($0, to: callableTaps) } }
-            keptOffset += sent
-            keptCount -= sent
+            if let callableTaps { buffer.withBytes(from: Int(keptOffset), count: sent) { hand($0, to: callableTaps) } }
+            let taken = UInt32(clamping: min(sent, count))
+            keptOffset += taken
+            keptCount -= taken
             if keptCount == 0 { dropKept() }
             return .waiting
         case .wouldBlock:

@@ -80,8 +80,8 @@ final class Flow {
     var lastProgress: UInt64
     /// The bytes that the destination had no room for.
     var kept: ByteBuffer?
-    var keptOffset = 0
-    var keptCount = 0
+    var keptOffset: UInt32 = 0
+    var keptCount: UInt32 = 0
     /// The pipe, while the flow splices.
     private(set) var pipe: Pipe?
     var inPipe = 0
@@ -101,7 +101,7 @@ final class Flow {
 
     /// Bytes that were read and wait for the destination.
     @inline(__always)
-    var held: Int { keptCount + inPipe }
+    var held: Int { Int(keptCount) + inPipe }
 
     /// Whether bytes wait for the destination.
     @inline(__always)
@@ -258,7 +258,7 @@ final class Flow {
     func cut() {
         isSourceDone = true
         waits = []
-        discarded &+= UInt64(keptCount + source.discardBuffered())
+        discarded &+= UInt64(Int(keptCount) + source.discardBuffered())
         dropKept()
         leavePipe()
     }

@@ -16,9 +16,8 @@ final class Leg: Poll {
     // MARK: The loop's thread only
 
     private var socket: Socket
-    /// Bytes that a stage has read and that `receive` returns first.
-    private var prelude: Prelude?
-    /// `receive` has bytes that epoll does not report.
+    /// `receive` has bytes that epoll does not report: a prelude. The stages' context holds it, so that a leg without stages
+    /// is no larger.
     private(set) var hasBuffered = false
     /// The socket has failed. It is not watched, because EPOLLERR is level-triggered.
     var hasFailed = false
@@ -95,32 +94,41 @@ final class Leg: Poll {
     }
 
     private func receivePrelude(into buffer: ByteBuffer, limit: Int) -> Transfer {
+        var prelude = prelude
         let count = prelude?.read(into: buffer, limit: limit) ?? 0
-        if bufferedBytes == 0 { _ = discardBuffered() }
+        set(prelude)
         return .moved(count)
+    }
+
+    private var prelude: Prelude? {
+        connection?._withUnsafeGuaranteedRef { $0.stages?.context.prelude(of: side) }
+    }
+
+    private func set(_ prelude: Prelude?) {
+        hasBuffered = (prelude?.count ?? 0) > 0
+        let left = hasBuffered ? prelude : nil
+        connection?._withUnsafeGuaranteedRef { $0.stages?.context.set(left, of: side) }
     }
 
     /// Copies the bytes that `receive` would return into a buffer, and leaves them to be read (`MSG_PEEK`).
     func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
-        if let prelude { return .moved(prelude.peek(into: buffer, limit: limit)) }
+        if hasBuffered, let prelude { return .moved(prelude.peek(into: buffer, limit: limit)) }
         return socket.peek(into: buffer, limit: limit)
     }
 
-    /// `receive` returns these bytes, at least one, before any other.
+    /// `receive` returns these bytes, at least one, before any other. For stages.
     func returnToFront(_ bytes: [UInt8]) {
-        prelude = Prelude(bytes, before: prelude)
-        hasBuffered = true
+        set(Prelude(bytes, before: prelude))
     }
 
     /// How many bytes `receive` returns before it reads the socket.
-    var bufferedBytes: Int { prelude?.count ?? 0 }
+    var bufferedBytes: Int { hasBuffered ? prelude?.count ?? 0 : 0 }
 
     /// Discards these bytes. Returns their number.
     func discardBuffered() -> Int {
         guard hasBuffered else { return 0 }
         let count = bufferedBytes
-        prelude = nil
-        hasBuffered = false
+        set(nil)
         return count
     }
 

@@ -1,6 +1,7 @@
 internal import Sockets
 
-/// Bytes that a stage read for inspection, and that are forwarded before anything else. Held by their leg.
+/// Bytes that a stage read for inspection, and that are forwarded before anything else. Held by the
+/// stages' context, and read through the leg.
 struct Prelude {
     private let bytes: ByteBuffer
     private var offset = 0

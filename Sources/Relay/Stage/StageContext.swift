@@ -28,6 +28,9 @@ final class StageContext {
     var destination: Destination
     /// The address that the client reached according to its PROXY header.
     var headerDestination: SocketAddress?
+    /// Bytes that stages have read and that are forwarded first, by the leg that they were read from.
+    private var clientPrelude: Prelude?
+    private var upstreamPrelude: Prelude?
     /// TLVs of the client's PROXY header that are passed on.
     var extensions: [ProxyHeader.Extension] = []
     /// For the record: what the PROXY protocol adds; nil until something is known.
@@ -48,6 +51,12 @@ final class StageContext {
         self.client = client
         clientAddress = peer
         destination = relay.destination
+    }
+
+    func prelude(of side: Side) -> Prelude? { side == .client ? clientPrelude : upstreamPrelude }
+
+    func set(_ prelude: Prelude?, of side: Side) {
+        if side == .client { clientPrelude = prelude } else { upstreamPrelude = prelude }
     }
 
     /// The worker's buffer; its content is valid during one call.
