@@ -21,7 +21,7 @@ import Testing
 
     private static func event(_ number: UInt64) -> TapEvent { TapEvent(kind: .data, connection: number, ticks: 0) }
 
-    /// Hands the producer an event of so many bytes.
+    /// Appends an event with this number of bytes.
     private static func append(_ number: UInt64, _ count: Int, to producer: RingProducer) -> Bool {
         producer.append(
             event(number), [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: count).span.bytes, nil)

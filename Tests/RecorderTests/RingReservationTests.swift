@@ -49,7 +49,7 @@ import Testing
         let room = RingReservation(ring: ring, workers: 4, ordinaryRead: 32 << 10)
         #expect(room.reserve(16 << 10))
         #expect(room.use(Self.message) == Self.message)
-        #expect(!room.releaseUnused(), "nobody waits")
+        #expect(!room.releaseUnused(), "no worker waits for room")
         #expect(room.use(Self.message) == 0, "nothing is kept")
         #expect(room.reserve(ring.capacity), "no more than it says is made sure of at once")
         _ = room.releaseUnused()
@@ -70,7 +70,7 @@ import Testing
         #expect(rooms.count < 64)
         #expect(!other.reserve(other.mostAtOnce))
         #expect(!one.releaseAll(), "it was promised nothing")
-        #expect(rooms.map { $0.releaseAll() }.contains(true), "somebody waits, and is told")
+        #expect(rooms.map { $0.releaseAll() }.contains(true), "a worker waits for room, and is notified")
         #expect(other.reserve(other.mostAtOnce))
     }
 }
