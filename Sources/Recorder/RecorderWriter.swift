@@ -132,7 +132,7 @@ final class RecorderWriter {
         guard missedLogged > 0, plan.hasRecords, missedWarnings.allows(at: EventLoop.nanoseconds) else { return }
         logger.warning(
             "the recording's buffer was full",
-            metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(missedLogged)"])
+            metadata: ["recording": "\(plan.name)", "dropped_bytes": .stringConvertible(missedLogged)])
         missedLogged = 0
     }
 

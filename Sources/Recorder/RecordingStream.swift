@@ -307,7 +307,7 @@ final class RecordingStream {
         progress.update { $0.trouble = nil }
         logger.notice(
             "the recording is written again",
-            metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(lostBytes)"])
+            metadata: ["recording": "\(plan.name)", "dropped_bytes": .stringConvertible(lostBytes)])
         lostBytes = 0
     }
 
@@ -335,7 +335,7 @@ final class RecordingStream {
         if lostBytes > 0, plan.hasRecords {
             logger.warning(
                 "a recording ends with bytes missing that could not be written",
-                metadata: ["recording": "\(plan.name)", "dropped_bytes": "\(lostBytes)"])
+                metadata: ["recording": "\(plan.name)", "dropped_bytes": .stringConvertible(lostBytes)])
         }
         switch sink {
         case .live(let queue): queue.end()

@@ -11,7 +11,7 @@ struct DiagnosticTests {
     private let diagnostic = Diagnostic(
         time: Timestamp(nanoseconds: 1_795_378_500_123_000_000), level: .notice, message: "stale socket\nfile replaced",
         fields: [
-            .init(key: "path", value: "/run/my app.sock"), .init(key: "time", value: "x"),
+            .init(key: "path", value: .text("/run/my app.sock")), .init(key: "time", value: .text("x")),
         ])
 
     @Test func text_isTimeLevelMessageFields() {
@@ -44,9 +44,23 @@ struct DiagnosticTests {
         logger(to: seen, level: .info).warning("w", metadata: ["b": "call", "c d=\n\"": ["x", "y"]])
         #expect(
             seen.diagnostics.withLock { $0.first?.fields } == [
-                .init(key: "a", value: "always"), .init(key: "b", value: "call"),
-                .init(key: "c_d___", value: #"["x", "y"]"#),
+                .init(key: "a", value: .text("always")), .init(key: "b", value: .text("call")),
+                .init(key: "c_d___", value: .text(#"["x", "y"]"#)),
             ])
+    }
+
+    @Test func number_isANumberInJSON_andTextOfDigitsIsText() throws {
+        let seen = Seen()
+        logger(to: seen, level: .info).notice(
+            "m",
+            metadata: ["duration_ms": .stringConvertible(2), "id": .stringConvertible(UInt64.max), "relay": "8080"])
+        let diagnostic = try #require(seen.diagnostics.withLock { $0.first })
+        #expect(diagnostic.fields.first { $0.key == "id" }?.value == .number(.max))
+        let json = text { bytes in diagnostic.append(as: .json, to: &bytes) }
+        #expect(json.contains(#""duration_ms":2,"#))
+        #expect(json.contains(#""relay":"8080""#))
+        let line = text { bytes in diagnostic.append(as: .text, to: &bytes) }
+        #expect(line.contains(" duration_ms=2 "))
     }
 
     @Test(arguments: LogSettings.Level.allCases)

@@ -153,8 +153,8 @@ public final class AdminServer: Sendable {
             let group = ObjectIdentifier(listener)
             let isUnix = listener.addresses.contains { $0.isUnix }
             let http = HTTP1Channel(
-                responder: { request, writer, _ in
-                    try await responder.respond(to: request, onUnixSocket: isUnix, writer)
+                responder: { request, writer, channel in
+                    try await responder.respond(to: request, by: Requester(channel), onUnixSocket: isUnix, writer)
                 },
                 configuration: .init(
                     additionalChannelHandlers: [ClientWatch(table.value, group: group), UnreadableRequest()],

@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Logging
 internal import Recorder
 internal import Relay
 internal import Sockets
@@ -56,8 +57,10 @@ extension Responder {
         return .json(json.bytes)
     }
 
-    func kill(_ id: UInt64) async throws(AdminError) -> Answer {
+    func kill(_ id: UInt64, _ requester: Requester) async throws(AdminError) -> Answer {
         guard await services.relays.kill(id) else { throw .notFound("no connection \(id) is open") }
+        await logger.noteChange(
+            "connection \(id) killed through the admin API", by: requester, ["connection": .stringConvertible(id)])
         var json = JSONText()
         json.object { json in
             json.add("id", number: id)
@@ -112,7 +115,7 @@ extension Responder {
         }
     }
 
-    func tap(_ query: Query) async throws(AdminError) -> Answer {
+    func tap(_ query: Query, _ requester: Requester) async throws(AdminError) -> Answer {
         try await checkStream(query)
         let slot = try streams.acquire()
         let tap: LiveTap
@@ -121,6 +124,11 @@ extension Responder {
         } catch {
             throw Self.refused(error, query.relay ?? "")
         }
+        // It changes nothing, but it reads what the relay's clients send.
+        var what: Logger.Metadata = [:]
+        what["relay"] = query.relay.map { .string($0) }
+        what["connection"] = query.connection.map { .stringConvertible($0) }
+        await logger.noteChange("traffic is being read through the admin API", by: requester, what)
         // If the client leaves before its answer begins, the tap is released with the answer, which ends it.
         return .stream(Self.tapType, slot) { pieces in
             for await bytes in tap { try await pieces.write(bytes) }

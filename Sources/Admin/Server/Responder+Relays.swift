@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Logging
 internal import Relay
 internal import Sockets
 internal import Synchronization
@@ -45,7 +46,9 @@ extension Responder {
         services.status.now.configuration.relays.first { $0.name == relay }
     }
 
-    func recording(_ relay: String, _ method: String, _ body: [UInt8]) async throws(AdminError) -> Answer {
+    func recording(
+        _ relay: String, _ method: String, _ body: [UInt8], _ requester: Requester
+    ) async throws(AdminError) -> Answer {
         guard let settings = settings(of: relay) else { throw Self.noRelay(relay) }
         let relays = services.relays
         let state: RecordingState
@@ -62,9 +65,14 @@ extension Responder {
                 Result { () throws(RelayService.RecordingRefusal) in try relays.startRecording(relay, wish) }
             }.value
             do { state = try outcome.get() } catch { throw Self.refused(error, relay) }
+            await logger.noteChange(
+                "recording of \(relay) started through the admin API", by: requester,
+                ["relay": "\(relay)", "file": "\(state.file ?? wish.directory)"])
         case "DELETE":
             guard let stopped = await collector.stopRecording(relay) else { throw Self.noRelay(relay) }
             state = stopped
+            await logger.noteChange(
+                "recording of \(relay) stopped through the admin API", by: requester, ["relay": "\(relay)"])
         default:
             state = await collector.recordings()[relay] ?? RecordingState(relay: relay)
         }

@@ -15,7 +15,7 @@ final class Responder: Sendable {
     let collector: Collector
     let services: AdminServices
     let pump: EventPump
-    private let logger: Logger
+    let logger: Logger
     private let terms: @Sendable () -> AdminServer.Terms
     let streams: StreamSlots
 
@@ -39,10 +39,12 @@ final class Responder: Sendable {
     }
 
     /// Answers one request. Throws when the client has gone.
-    func respond(to request: Request, onUnixSocket: Bool, _ writer: consuming ResponseWriter) async throws {
+    func respond(
+        to request: Request, by requester: Requester, onUnixSocket: Bool, _ writer: consuming ResponseWriter
+    ) async throws {
         let answer: Answer
         do throws(AdminError) {
-            answer = try await self.answer(request, onUnixSocket, writer)
+            answer = try await self.answer(request, requester, onUnixSocket, writer)
         } catch {
             answer = .error(error)
         }
@@ -50,7 +52,7 @@ final class Responder: Sendable {
     }
 
     private func answer(
-        _ request: Request, _ isOnUnixSocket: Bool, _ writer: borrowing ResponseWriter
+        _ request: Request, _ requester: Requester, _ isOnUnixSocket: Bool, _ writer: borrowing ResponseWriter
     ) async throws(AdminError) -> Answer {
         let target = request.head.path ?? ""
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -67,7 +69,7 @@ final class Responder: Sendable {
                 authorization: headers[.authorization]))
         let query = try Query(parsing: parts.count > 1 ? String(parts[1]) : nil, of: route)
         let body = try await body(of: request, writer)
-        return try await carryOut(route, request.method.rawValue, query, body)
+        return try await carryOut(route, request.method.rawValue, query, body, requester)
     }
 
     private static let host = HTTPField.Name("Host")
@@ -95,7 +97,7 @@ final class Responder: Sendable {
     }
 
     private func carryOut(
-        _ route: Route, _ method: String, _ query: Query, _ body: [UInt8]
+        _ route: Route, _ method: String, _ query: Query, _ body: [UInt8], _ requester: Requester
     ) async throws(AdminError) -> Answer {
         switch route {
         case .page: return Page.document
@@ -110,15 +112,17 @@ final class Responder: Sendable {
                     services.status, openConnections: services.relays.openConnections,
                     workers: services.relays.workers, process: await collector.process(), now: .now))
         case .relays: return try await relays(query)
-        case .recording(let relay): return try await recording(relay, method == "HEAD" ? "GET" : method, body)
+        case .recording(let relay):
+            return try await recording(relay, method == "HEAD" ? "GET" : method, body, requester)
         case .connections: return try await connections(query)
-        case .connection(let id): return method == "DELETE" ? try await kill(id) : try await connection(id)
+        case .connection(let id):
+            return method == "DELETE" ? try await kill(id, requester) : try await connection(id)
         case .closed: return try await closed(query)
-        case .reload: return try await reload()
-        case .drain: return drain()
-        case .shutdown: return await shutdown()
+        case .reload: return try await reload(requester)
+        case .drain: return await drain(requester)
+        case .shutdown: return await shutdown(requester)
         // HEAD of a stream does not use a slot.
-        case .tap: return method == "HEAD" ? try await streamHead(Self.tapType, query) : try await tap(query)
+        case .tap: return method == "HEAD" ? try await streamHead(Self.tapType, query) : try await tap(query, requester)
         case .events: return method == "HEAD" ? try await streamHead(Self.eventsType, query) : try await events(query)
         }
     }
@@ -164,12 +168,13 @@ extension Responder {
         return Answer(type: "text/plain; version=0.0.4; charset=utf-8", content: .whole(text))
     }
 
-    func reload() async throws(AdminError) -> Answer {
+    func reload(_ requester: Requester) async throws(AdminError) -> Answer {
         guard let reload = services.reload else {
             throw AdminError(
                 status: 409, code: "no_configuration_file",
                 message: "tapline was started without a configuration file; there is nothing to reload")
         }
+        await logger.noteChange("reload requested through the admin API", by: requester)
         let report = await reload()
         if report.isStopping { throw .unavailable("draining", "tapline is stopping, and takes no other configuration") }
         if report.isUpgrading { throw .unavailable("upgrading", report.summary) }
@@ -177,7 +182,8 @@ extension Responder {
         return .json(StatusView.rejection(report), status: 422)
     }
 
-    func drain() -> Answer {
+    func drain(_ requester: Requester) async -> Answer {
+        await logger.noteChange("drain requested through the admin API", by: requester)
         services.drain()
         var json = JSONText()
         json.object { json in
@@ -188,7 +194,8 @@ extension Responder {
         return .json(json.bytes, status: 202)
     }
 
-    func shutdown() async -> Answer {
+    func shutdown(_ requester: Requester) async -> Answer {
+        await logger.noteChange("shutdown requested through the admin API", by: requester)
         let open = services.relays.openConnections
         let isNow = await services.shutdown()
         let drain = services.status.now.configuration.shutdown.drain.milliseconds

@@ -172,7 +172,7 @@ final class Upgrade {
 
     private var particulars: Logger.Metadata {
         guard let child else { return [:] }
-        return ["process": "\(child.id)"]
+        return ["process": .stringConvertible(child.id)]
     }
 
     private func terminate() {

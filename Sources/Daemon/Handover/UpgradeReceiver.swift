@@ -46,7 +46,7 @@ final class UpgradeReceiver {
             if hasTakenOver {
                 logger.notice(
                     "process \(predecessor), which was here before, has ended",
-                    metadata: ["predecessor": "\(predecessor)"])
+                    metadata: ["predecessor": .stringConvertible(predecessor)])
             } else {
                 // The older process keeps its end open while it lives, so it has ended.
                 takeOver("which has ended without a word")
@@ -61,7 +61,7 @@ final class UpgradeReceiver {
         let own = getpid()
         logger.notice(
             "process \(own) took over from process \(predecessor), \(what)",
-            metadata: ["process": "\(own)", "predecessor": "\(predecessor)"])
+            metadata: ["process": .stringConvertible(own), "predecessor": .stringConvertible(predecessor)])
         tookOver()
     }
 

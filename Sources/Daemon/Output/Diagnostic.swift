@@ -13,7 +13,13 @@ struct Diagnostic: Hashable, Sendable {
     /// A key and its value.
     struct Field: Hashable, Sendable {
         var key: String
-        var value: String
+        var value: Value
+    }
+
+    /// A value; a number is written without quotes in JSON, as in an end record.
+    enum Value: Hashable, Sendable {
+        case text(String)
+        case number(Int64)
     }
 
     /// The keys of the JSON line itself.
@@ -42,6 +48,15 @@ struct Diagnostic: Hashable, Sendable {
                 line.add(Self.ownKeys.contains(field.key) ? field.key + "_" : field.key, field.value, to: &bytes)
             }
             line.end(in: &bytes)
+        }
+    }
+}
+
+extension FieldLine {
+    fileprivate mutating func add(_ key: String, _ value: Diagnostic.Value, to bytes: inout [UInt8]) {
+        switch value {
+        case .text(let text): add(key, text, to: &bytes)
+        case .number(let number): add(key, number: number, to: &bytes)
         }
     }
 }

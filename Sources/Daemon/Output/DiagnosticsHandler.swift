@@ -32,7 +32,7 @@ struct DiagnosticsHandler: LogHandler {
         var merged = metadata.merging(event.metadata ?? [:]) { _, atCall in atCall }
         if let error = event.error { merged["error"] = merged["error"] ?? .string("\(error)") }
         let fields = merged.sorted { $0.key < $1.key }.map { key, value in
-            Diagnostic.Field(key: key.asKey, value: value.description)
+            Diagnostic.Field(key: key.asKey, value: Diagnostic.Value(value))
         }
         sink(Diagnostic(time: .now, level: event.level, message: event.message.description, fields: fields))
     }
@@ -50,5 +50,17 @@ extension Logger.Level {
             case .warning: .warning
             case .error: .error
             }
+    }
+}
+
+extension Diagnostic.Value {
+    /// Integers stay numbers if they were passed as such (`.stringConvertible`), never because of what a text contains:
+    /// a relay may be named `8080`.
+    fileprivate init(_ value: Logger.Metadata.Value) {
+        if case .stringConvertible(let number as any BinaryInteger) = value {
+            self = .number(Int64(clamping: number))
+        } else {
+            self = .text(value.description)
+        }
     }
 }

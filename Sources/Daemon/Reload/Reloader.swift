@@ -229,7 +229,8 @@ package final class Reloader {
         status.reloaded(report, configuration: report.result == .applied ? running : nil)
         journal.reloaded(report)
         let particulars: Logger.Metadata = [
-            "generation": "\(generation)", "duration_ms": "\(milliseconds)", "source": "\(source.rawValue)",
+            "generation": .stringConvertible(generation), "duration_ms": .stringConvertible(milliseconds),
+            "source": "\(source.rawValue)",
         ]
         switch outcome {
         case .applied(let difference, _):

@@ -245,7 +245,7 @@ package final class Supervisor {
         announcer.announce(
             "process \(process) took over; \(service?.openConnections ?? 0) open here, waiting up to "
                 + DurationText.text(of: bound),
-            particulars: ["process": "\(process)"])
+            particulars: ["process": .stringConvertible(process)])
         service?.leave(within: bound)
     }
 

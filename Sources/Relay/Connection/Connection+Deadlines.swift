@@ -71,7 +71,8 @@ extension Connection {
             try upstream?.setKeepalive()
         } catch {
             worker.logger.debug(
-                "keepalive refused by the system", metadata: ["connection": "\(id)", "error": "\(error.name)"])
+                "keepalive refused by the system",
+                metadata: ["connection": .stringConvertible(id), "error": "\(error.name)"])
         }
     }
 

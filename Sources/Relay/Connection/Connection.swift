@@ -193,7 +193,9 @@ final class Connection: DialerDelegate {
     func watchFailed(_ leg: Leg, _ error: UVError) {
         worker.logger.error(
             "epoll refused to watch a socket; its connection is reset",
-            metadata: ["connection": "\(id)", "side": "\(leg.side)", "error": "\(error) (\(error.name))"])
+            metadata: [
+                "connection": .stringConvertible(id), "side": "\(leg.side)", "error": "\(error) (\(error.name))",
+            ])
         happened(.watchRefused(error.errno))
     }
 

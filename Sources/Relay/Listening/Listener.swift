@@ -205,7 +205,8 @@ final class Listener: Poll {
         worker.logger.notice(
             "a listener accepts clients again",
             metadata: [
-                "relay": "\(relay.name)", "listener": "\(address)", "after_ms": "\(worker.loop.now &- since)",
+                "relay": "\(relay.name)", "listener": "\(address)",
+                "after_ms": .stringConvertible(worker.loop.now &- since),
             ])
     }
 

@@ -335,8 +335,8 @@ final class Worker {
         pausesSinceLogged += 1
         guard pauseLogThrottle.allows(at: loop.now) else { return }
         var metadata = metadata
-        metadata["pauses"] = "\(pausesSinceLogged)"
-        metadata["open"] = "\(shared.openConnections)"
+        metadata["pauses"] = .stringConvertible(pausesSinceLogged)
+        metadata["open"] = .stringConvertible(shared.openConnections)
         logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
         pausesSinceLogged = 0
     }

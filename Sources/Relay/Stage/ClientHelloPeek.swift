@@ -57,7 +57,9 @@ final class ClientHelloPeek: Stage {
     private func unreadable(_ fault: ClientHelloFault, _ leg: Leg, _ context: StageContext) -> StageOutcome {
         context.logger.debug(
             "no TLS ClientHello",
-            metadata: ["connection": "\(context.id)", "client": "\(context.clientAddress)", "fault": "\(fault)"])
+            metadata: [
+                "connection": .stringConvertible(context.id), "client": "\(context.clientAddress)", "fault": "\(fault)",
+            ])
         return choose(nil, TLSFacts(fault: "\(fault)"), leg, context)
     }
 

@@ -34,7 +34,8 @@ final class OriginalDestination: Stage {
         context.refusal = refusal
         let destination = context.interception?.destination
         var metadata: Logger.Metadata = [
-            "connection": "\(context.id)", "relay": "\(context.relay.name)", "client": "\(context.clientAddress)",
+            "connection": .stringConvertible(context.id), "relay": "\(context.relay.name)",
+            "client": "\(context.clientAddress)",
         ]
         metadata["destination"] = destination.map { "\($0)" }
         metadata["error"] = errno.map { "\($0.name)" }

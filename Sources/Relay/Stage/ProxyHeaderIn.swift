@@ -44,7 +44,10 @@ final class ProxyHeaderIn: Stage {
                     context.proxy = ProxyFacts(fault: "\(fault)")
                     context.logger.debug(
                         "no PROXY protocol header",
-                        metadata: ["connection": "\(context.id)", "client": "\(context.peer)", "fault": "\(fault)"])
+                        metadata: [
+                            "connection": .stringConvertible(context.id), "client": "\(context.peer)",
+                            "fault": "\(fault)",
+                        ])
                     return .end(.refused(.proxyHeaderInvalid))
                 }
             case .wouldBlock: return .wait(.readable)

@@ -73,7 +73,9 @@ final class StageContext {
     /// Logs that Tapline's own connections come back to it, at most once in ten seconds.
     func warnOfOwnTraffic() {
         guard shared.interceptedPaths.mayWarn(EventLoop.nanoseconds) else { return }
-        var metadata: Logger.Metadata = ["connection": "\(id)", "relay": "\(relay.name)", "client": "\(clientAddress)"]
+        var metadata: Logger.Metadata = [
+            "connection": .stringConvertible(id), "relay": "\(relay.name)", "client": "\(clientAddress)",
+        ]
         metadata["destination"] = interception?.destination.map { "\($0)" }
         logger.warning(
             "rules redirect Tapline's own connections back to it; leave out its mark (interception.mark) or its user",
