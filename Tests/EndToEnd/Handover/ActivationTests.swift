@@ -188,7 +188,7 @@ struct ActivationTests {
             try await bench.begin(bench.first, "open")
             kill(old, SIGUSR2)
             let said = try await manager.errors.line(containing: " took over from process \(old)")
-            let new = try #require(said.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) })
+            let new = try #require(said.firstMatch(of: /"process":(\d+)/).flatMap { pid_t($0.1) })
             defer { _ = kill(new, SIGKILL) }
             let variables = try String(contentsOfFile: "/proc/\(new)/environ", encoding: .utf8).split(separator: "\0")
             #expect(!variables.contains { $0.hasPrefix("LISTEN_") }, "\(variables)")

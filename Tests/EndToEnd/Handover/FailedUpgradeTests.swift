@@ -86,7 +86,7 @@ struct FailedUpgradeTests {
             try await bench.installScript("exec sleep 600")
             try lineage.send(SIGUSR2)
             let started = try await lineage.errors.line(containing: "upgrade: started \(bench.binaryPath)")
-            let sleeper = try #require(started.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) })
+            let sleeper = try #require(started.firstMatch(of: /"process":(\d+)/).flatMap { pid_t($0.1) })
             try lineage.send(SIGUSR2)
             try await lineage.errors.line(containing: "no further upgrade: one is under way")
             // A reload waits: the other process may have read the file already.
@@ -104,7 +104,7 @@ struct FailedUpgradeTests {
             try await bench.installScript("exec sleep 600")
             try lineage.send(SIGUSR2)
             let started = try await lineage.errors.line(containing: "upgrade: started \(bench.binaryPath)")
-            let sleeper = try #require(started.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) })
+            let sleeper = try #require(started.firstMatch(of: /"process":(\d+)/).flatMap { pid_t($0.1) })
             try lineage.send(SIGTERM)
             #expect(try await lineage.finish(bench.scene) == "status 0")
             try await bench.scene.eventually("it ends") { !Lineage.isRunning(sleeper) }

@@ -28,7 +28,7 @@ final class Lineage {
         let old = current
         // Said by the new one, in its own words.
         let line = try await errors.line(containing: " took over from process \(old), which lets")
-        guard let number = line.firstMatch(of: /"process":"(\d+)"/)?.1, let pid = pid_t(number), pid != old else {
+        guard let number = line.firstMatch(of: /"process":(\d+)/)?.1, let pid = pid_t(number), pid != old else {
             throw Failure("no particulars: \(line)")
         }
         past.append(old)
@@ -62,7 +62,7 @@ final class Lineage {
 
     /// Ends all of them, whatever they do, and only them.
     fileprivate func end() {
-        let started = errors.all.compactMap { $0.firstMatch(of: /"process":"(\d+)"/).flatMap { pid_t($0.1) } }
+        let started = errors.all.compactMap { $0.firstMatch(of: /"process":(\d+)/).flatMap { pid_t($0.1) } }
         for pid in Set(started + past + [current]) {
             let words = (try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)) ?? ""
             if words.contains("/tmp/tapline-e2e-") { _ = kill(pid, SIGKILL) }

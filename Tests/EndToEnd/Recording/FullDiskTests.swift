@@ -113,7 +113,7 @@ struct FullDiskTests {
                 let path = scene.path("tapline.yaml")
                 let text = try #require(Files.read(path))
                 try Files.replace(path, with: text.replacingOccurrences(of: "buffer: 4MiB", with: "buffer: 5MiB"))
-                try await bench.tapline.program.errors.line(containing: "generation\":\"2")
+                try await bench.tapline.program.errors.line(containing: "generation\":2,")
             }
             async let record = bench.end("a")
             // Whatever passes meanwhile has its record.

@@ -51,7 +51,7 @@ struct ReloadBench {
     func reloaded(_ tapline: TaplineProcess, _ generation: Int) async throws -> String {
         try await tapline.program.errors.first {
             $0.contains("reloaded: ")
-                && ($0.contains("\"generation\":\"\(generation)\"") || $0.contains("generation=\(generation) "))
+                && ($0.contains("\"generation\":\(generation),") || $0.contains("generation=\(generation) "))
         }[0]
     }
 
