@@ -1,29 +1,34 @@
 # Tapline's own commands. `make run` and `make test` are all that a new machine needs.
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
+# systemd looks for units there too; a package has its units in /usr/lib/systemd/system or /lib/systemd/system.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/tapline
 BINARY ?= .build/release/tapline
 SOURCES = Package.swift Sources Tests
 TESTS = swift test --skip-build --event-stream-version 0 --event-stream-output-path .build-faults
 FUZZ_SECONDS ?= 60
 
-.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install install-files dist deb \
-	test-deb test-container clean
+.PHONY: help run test faults setup build lint format bench counts soak sanitize fuzz install install-files \
+	install-service docs dist deb test-deb test-container clean
 
 help:
-	@echo 'make run        set up, build, and see a first conversation'
+	@echo 'make run        set up, build, and run a demonstration'
 	@echo 'make test       set up, and run every test'
-	@echo 'make faults     every fault that Tapline must bear, with those that take minutes, and a report of each (15 minutes)'
-	@echo 'make setup      install with apt what is missing: libuv, libyaml and the programs that the tests talk to'
 	@echo 'make build      the release build: .build/release/tapline'
-	@echo 'make lint       check how the sources look; make format puts it right'
-	@echo 'make bench      measure beside HAProxy and nginx (BENCH="--quick" passes options on)'
-	@echo 'make counts     system calls and allocations, held against Tests/Benchmarks/thresholds.json (make test has them too)'
+	@echo 'make install    install the release build: program, unit, configuration, documents, manual pages and completions,'
+	@echo '                to $(PREFIX) and $(SYSCONFDIR)/tapline (DESTDIR as usual); it compiles nothing'
+	@echo 'make dist       one binary that needs glibc only, and a tar.xz with documents and completions, in .build-dist'
+	@echo 'make deb        a Debian package, in .build-dist; make test-deb installs, upgrades and purges it'
+	@echo 'make test-container  the root folder of a container image, tested without a container engine'
+	@echo 'make setup      install missing packages with apt: libuv, libyaml, and the programs that the tests use'
+	@echo 'make docs       generate the reference in docs/reference; make lint checks the format, make format repairs it'
+	@echo 'make faults     inject every fault Tapline must survive, and report the results (15 minutes)'
+	@echo 'make bench      compare with HAProxy and nginx (BENCH="--quick" passes options on)'
+	@echo 'make counts     system calls and allocations against Tests/Benchmarks/thresholds.json (make test does this, too)'
 	@echo 'make sanitize   the in-process tests under the thread and the address sanitizer'
-	@echo 'make soak       the largest figures on one running tapline, with a report and a plot (SOAK="--short": some minutes)'
-	@echo 'make fuzz       feed every parser with nonsense, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
-	@echo 'make install    the release build, manual pages and completions to $(PREFIX) (DESTDIR as usual)'
-	@echo 'make dist       one binary that needs glibc only, and a tar.xz with all that goes with it, in .build-dist'
-	@echo 'make deb        a Debian package of it, in .build-dist; make test-deb installs, upgrades and purges it'
-	@echo 'make test-container  the root folder of a container image, tried without a container engine'
+	@echo 'make soak       the largest load on one running tapline, with a report and a plot (SOAK="--short": some minutes)'
+	@echo 'make fuzz       random input for every parser, each for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 
 run: setup build
 	.build/release/tapline demo
@@ -79,25 +84,51 @@ fuzz: setup
 	swift build -c release --package-path Tests/Fuzz --scratch-path .build-fuzz
 	Tests/Fuzz/run $(FUZZ_SECONDS)
 
-install: build
-	@$(MAKE) --no-print-directory install-files
+# Builds nothing, so that `sudo make install` neither compiles nor runs apt as root.
+install:
+	@[ -x $(BINARY) ] || { echo 'install: $(BINARY) does not exist. Run "make build" first, as an ordinary user.' >&2; exit 1; }
+	@$(MAKE) --no-print-directory install-files install-service
+	@echo 'install: tapline is in $(DESTDIR)$(PREFIX)/bin, its unit in $(DESTDIR)$(UNITDIR), its configuration in' \
+		'$(DESTDIR)$(SYSCONFDIR)/tapline'
 
-# Of what is built already, for packages: BINARY is another one, DESTDIR the folder that the package is made of.
+# Installs existing files only, also for packages: BINARY is the program, DESTDIR the package's folder.
 install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/tapline
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/tapline config/tapline.yaml LICENSE CHANGELOG.md
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE CHANGELOG.md config/tapline.yaml
+	for file in $$(find docs -type f); do install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; done
+	for folder in examples interception systemd; do \
+		(cd config && find $$folder -type f) | while read -r file; do \
+			install -D -m 644 config/$$file $(DESTDIR)$(DOCDIR)/config/$$file || exit 1; \
+		done || exit 1; \
+	done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/tapline.include.schema.json \
 		config/openapi.yaml config/grafana.json config/alerts.yaml
-	rm -rf .build/manual
-	.ci/manual $(BINARY) .build/manual
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 .build/manual/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
+	.ci/manual $(BINARY) "$$scratch/manual" && \
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 "$$scratch"/manual/*.1 && \
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 "$$scratch"/manual/*.5 && \
 	for shell in bash zsh fish; do \
-		$(BINARY) --generate-completion-script $$shell >.build/completion.$$shell || exit 1; \
-	done
-	install -D -m 644 .build/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapline
-	install -D -m 644 .build/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tapline
-	install -D -m 644 .build/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tapline.fish
+		$(BINARY) --generate-completion-script $$shell >"$$scratch/$$shell" || exit 1; \
+	done && \
+	install -D -m 644 "$$scratch/bash" $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tapline && \
+	install -D -m 644 "$$scratch/zsh" $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tapline && \
+	install -D -m 644 "$$scratch/fish" $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tapline.fish
+
+# The unit with this prefix, and a configuration, unless there is one.
+install-service:
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/tapline/conf.d
+	sed -e 's,/usr/bin/tapline,$(PREFIX)/bin/tapline,g' -e 's,/etc/tapline/,$(SYSCONFDIR)/tapline/,g' \
+		config/systemd/tapline.service >$(DESTDIR)$(UNITDIR)/tapline.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/tapline.service
+	[ -e $(DESTDIR)$(SYSCONFDIR)/tapline/tapline.yaml ] || { \
+		sed -e 's,/usr/share/doc/tapline,$(DOCDIR),' -e 's,/etc/tapline/,$(SYSCONFDIR)/tapline/,' config/debian/tapline.yaml \
+			>$(DESTDIR)$(SYSCONFDIR)/tapline/tapline.yaml && \
+		chmod 644 $(DESTDIR)$(SYSCONFDIR)/tapline/tapline.yaml && \
+		install -m 644 config/debian/conf.d/example.yaml $(DESTDIR)$(SYSCONFDIR)/tapline/conf.d/example.yaml; }
+
+# The generated pages of docs/reference; a test compares them.
+docs: build
+	.ci/reference .build/release/tapline
 
 dist: setup
 	.ci/dist

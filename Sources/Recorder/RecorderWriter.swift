@@ -9,7 +9,7 @@ internal import Text
 final class RecorderWriter {
     /// The interval between polls of the ring while events come, milliseconds: relayed bytes are soon in the file, and
     /// workers need not wake the thread for every message. Fewer polls cost a worker on the same core less, but longer
-    /// ones delay it longer: see "What was measured" in the article RecordingOnAThreadOfItsOwn.
+    /// ones delay it longer: see "What was measured" in docs/decisions/why-recording-has-its-own-thread.md.
     private static let pollInterval: UInt64 = 20
     /// The number of empty polls after which it sleeps until it is woken.
     private static let pollsBeforeSleep = 5

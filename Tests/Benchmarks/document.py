@@ -6,7 +6,7 @@ import pathlib
 import plots
 import report
 
-PAGE = pathlib.Path("Sources", "tapline", "Documentation.docc", "Measured.md")
+PAGE = pathlib.Path("docs", "reference", "measurements.md")
 BEGIN, END = "<!-- measured: Tests/Benchmarks/run --document writes from here -->", "<!-- to here -->"
 
 

@@ -29,7 +29,7 @@ def parse(arguments, root):
         "--output", metavar="FOLDER", default=os.path.join(root, ".build-bench"),
         help="where figures.json, tables.md and the pictures go (default: .build-bench)")
     parser.add_argument(
-        "--document", action="store_true", help="put tables and pictures into the documentation, too: Measured.md")
+        "--document", action="store_true", help="also write the tables and pictures of docs/reference/measurements.md")
     parser.add_argument(
         "--from", dest="sources", metavar="FILE", nargs="+",
         help="measure nothing: tell what these figures.json have, together")

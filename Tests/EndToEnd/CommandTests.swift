@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// What the commands say, and what they end with.
@@ -34,11 +35,11 @@ struct CommandTests {
 
     @Test func check_ofGoodConfigurations_endsWith0AndSumsThemUp() async throws {
         try await scene { scene in
-            let examples = try FileManager.default.contentsOfDirectory(atPath: "\(Repository.path)/config/examples")
+            let examples = try FileManager.default.contentsOfDirectory(atPath: "\(Repository.root)/config/examples")
             let files = examples.filter { $0.hasSuffix(".yaml") }.sorted() + ["include/tapline.yaml"]
             let paths = ["config/tapline.yaml", "config/debian/tapline.yaml"] + files.map { "config/examples/\($0)" }
             #expect(paths.count > 8)
-            for path in paths.map({ "\(Repository.path)/\($0)" }) {
+            for path in paths.map({ "\(Repository.root)/\($0)" }) {
                 let program = try await tapline("check", path, in: scene)
                 #expect(try await program.exit() == .exited(0), "\(path)")
                 let summary = program.output.all.first ?? ""
@@ -92,7 +93,7 @@ struct CommandTests {
 
     @Test func sampleConfiguration_runsAsItIs() async throws {
         try await scene { scene in
-            let program = try await tapline("run", "--config", "\(Repository.path)/config/tapline.yaml", in: scene)
+            let program = try await tapline("run", "--config", "\(Repository.root)/config/tapline.yaml", in: scene)
             // The port of the sample may be taken here by something else: then that must be what it says.
             let said = try await program.errors.first { $0.contains(" listens on ") || $0.contains("EADDRINUSE") }[0]
             if said.contains("EADDRINUSE") {
@@ -168,10 +169,4 @@ struct CommandTests {
             #expect(try await program.exit() == .exited(0))
         }
     }
-}
-
-/// The checkout that these tests stand in.
-enum Repository {
-    static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().path
 }

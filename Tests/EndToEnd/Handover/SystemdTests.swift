@@ -131,10 +131,5 @@ struct SystemdTests {
 /// The units of the repository.
 enum UnitFiles {
     /// A file of `config/systemd`.
-    static func text(_ name: String) throws -> String {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("../../../config/systemd").standardized.path
-        guard let text = Files.read("\(folder)/\(name)") else { throw Failure("config/systemd/\(name) is missing") }
-        return text
-    }
+    static func text(_ name: String) throws -> String { try Repository.text("config/systemd/\(name)") }
 }

@@ -14,6 +14,12 @@ struct UserManager: Sendable {
         try await scene.run(["env"] + variables + ["systemctl", "--user"] + words)
     }
 
+    /// Runs a line of the documents as root's shell would, in the repository; `systemctl` is this manager's.
+    func paste(_ line: String, variables: [String]) async throws {
+        let script = "systemctl() { command systemctl --user \"$@\"; }; cd '\(Repository.root)'; \(line)"
+        try await scene.run(["env"] + self.variables + variables + ["bash", "-euc", script])
+    }
+
     /// A property of a unit.
     func property(_ name: String, of unit: String) async throws -> String {
         try await ctl("show", "--value", "--property", name, unit)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Two networks with a wire between them: `here`, where tapline and the application are, and `there`, with a server and
@@ -33,7 +34,7 @@ struct Neighbours: Sendable {
 
     /// Loads one of the files of `config/interception` here, as it is or with another user in it.
     func load(_ rules: String, user: String? = nil) async throws {
-        var text = try String(contentsOfFile: "\(Repository.path)/config/interception/\(rules)", encoding: .utf8)
+        var text = try String(contentsOfFile: "\(Repository.root)/config/interception/\(rules)", encoding: .utf8)
         if let user { text = text.replacingOccurrences(of: "\"tapline\"", with: user) }
         try await nft("-f", try scene.file(rules, text))
     }
