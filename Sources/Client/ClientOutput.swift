@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import Sockets
 package import Terminal
+package import Text
 
 /// Standard output of the client commands: a reader that closes the pipe ends the command without an error. One thread.
 package struct ClientOutput {
@@ -9,12 +10,22 @@ package struct ClientOutput {
     package let columns: Int?
     /// What the output can show.
     package let terminal: TerminalTraits
+    /// How times are shown.
+    package let zone: TimeText
 
-    /// The process's standard output.
-    package init() {
+    /// The process's standard output. Times are local on a terminal, unless `showsUTC`.
+    package init(showsUTC: Bool = false) {
         let file = OutputFile.standardOutput
         columns = file.isTerminal ? TerminalWidth.current : nil
         terminal = TerminalTraits(of: file)
+        zone = file.isTerminal && !showsUTC ? .local : .utc
+    }
+
+    /// An output as given, for its layout.
+    init(columns: Int?, terminal: TerminalTraits, zone: TimeText) {
+        self.columns = columns
+        self.terminal = terminal
+        self.zone = zone
     }
 
     /// Whether standard output is a terminal.
@@ -49,6 +60,11 @@ package struct ClientOutput {
     /// Bold text where the terminal can show it.
     package func bold(_ text: String) -> String {
         terminal.showsColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text
+    }
+
+    /// A failure: red where the terminal can show it.
+    package func trouble(_ text: String) -> String {
+        terminal.showsColor ? "\u{1B}[31;1m\(text)\u{1B}[0m" : text
     }
 
     /// A warning: yellow where the terminal can show it.

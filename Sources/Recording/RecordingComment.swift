@@ -52,6 +52,12 @@ public struct RecordingComment: Hashable, Sendable {
     public var recordedBytes: UInt64?
     /// Bytes not recorded: of both flows at the end, of the packet's own flow in a gap.
     public var droppedBytes: UInt64?
+    /// The side that did not read when the connection ended: `client` or `upstream`.
+    public var waitedFor: String?
+    /// Bytes that waited for it.
+    public var heldBytes: UInt64?
+    /// Since it last took bytes, milliseconds.
+    public var waitedMilliseconds: UInt64?
 
     /// A comment with only its kind and connection.
     public init(_ kind: Kind, id: UInt64) {
@@ -106,14 +112,14 @@ extension RecordingComment {
         [
             ("relay", \.relay), ("client", \.client), ("listener", \.listener), ("upstream", \.upstream),
             ("upstream_address", \.upstreamAddress), ("reason", \.reason), ("closed_by", \.closedBy),
-            ("errno", \.errno),
+            ("errno", \.errno), ("waited_for", \.waitedFor),
         ]
     }
 
     private static var numbers: [(String, WritableKeyPath<RecordingComment, UInt64?>)] {
         [
             ("bytes_up", \.bytesUp), ("bytes_down", \.bytesDown), ("recorded_bytes", \.recordedBytes),
-            ("dropped_bytes", \.droppedBytes),
+            ("dropped_bytes", \.droppedBytes), ("held_bytes", \.heldBytes), ("waited_ms", \.waitedMilliseconds),
         ]
     }
 }

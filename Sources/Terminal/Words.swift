@@ -1,4 +1,4 @@
-import Text
+package import Text
 
 /// Quantities in the cells of a table; `-` where they are not known.
 package enum Words {
@@ -13,9 +13,9 @@ package enum Words {
         bytes.map(SizeText.short) ?? "-"
     }
 
-    /// `12 ms`, `1.50 s`, `3m05s` of milliseconds.
+    /// `<1 ms`, `12 ms`, `1.50 s`, `3m05s` of milliseconds.
     package static func duration(_ milliseconds: UInt64?) -> String {
-        milliseconds.map(DurationText.short(milliseconds:)) ?? "-"
+        milliseconds.map { $0 == 0 ? "<1 ms" : DurationText.short(milliseconds: $0) } ?? "-"
     }
 
     /// `4s`, `3m05s` of milliseconds: an age, without fractions.
@@ -28,9 +28,14 @@ package enum Words {
         microseconds.map { DurationText.short(nanoseconds: Int64(saturating: $0, times: 1000)) } ?? "-"
     }
 
-    /// The time of day of an RFC 3339 time, in UTC: `11:02:03`.
-    package static func clock(_ time: String?) -> String {
-        guard let time, time.count >= 19 else { return "-" }
-        return String(time.dropFirst(11).prefix(8)).harmless
+    /// The time of day of an RFC 3339 time: `11:02:03`.
+    package static func clock(_ time: String?, _ zone: TimeText = .utc) -> String {
+        guard let time = time.flatMap({ Timestamp(rfc3339: $0) }) else { return "-" }
+        return zone.clock(time)
+    }
+
+    /// The same within a sentence: `11:02:03 UTC`, or local time without a mark.
+    package static func sentenceClock(_ time: String?, _ zone: TimeText) -> String {
+        clock(time, zone) + (zone == .utc ? " UTC" : "")
     }
 }

@@ -37,10 +37,19 @@ public enum DurationText {
         return short(nanoseconds: Int64(saturating: milliseconds / 1000, times: 1_000_000_000))
     }
 
-    /// For a sentence: `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
+    /// For a sentence, of nanoseconds: `0.7 ms` below a millisecond, else as for milliseconds.
+    public static func sentence(nanoseconds: Int64) -> String {
+        let nanoseconds = max(0, nanoseconds)
+        if nanoseconds >= 1_000_000 { return sentence(milliseconds: Milliseconds.of(nanoseconds: nanoseconds)) }
+        let tenths = nanoseconds / 100_000
+        return tenths == 0 ? "under 0.1 ms" : "0.\(tenths) ms"
+    }
+
+    /// For a sentence: `under 1 ms`, `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
     public static func sentence(milliseconds: UInt64) -> String {
         let seconds = milliseconds / 1000
         switch milliseconds {
+        case 0: return "under 1 ms"
         case ..<1000: return "\(milliseconds) ms"
         case ..<60_000: return "\(seconds).\(milliseconds % 1000 / 100) s"
         case ..<3_600_000: return "\(seconds / 60) min \(seconds % 60) s"

@@ -50,6 +50,9 @@ final class Collector: Sendable {
         recordingsAnswer = SharedAnswer(on: thread) { relays.recordings }
     }
 
+    /// The monotonic clock, milliseconds: that of `RecentConnects`.
+    static var clock: UInt64 { NIODeadline.now().uptimeNanoseconds / 1_000_000 }
+
     // MARK: Answers
 
     /// The last end records, latest first.

@@ -34,5 +34,9 @@ extension ConnectionRecord {
         line.add("unique_id", proxy?.uniqueID, to: &bytes)
         line.add("server_name", hello?.serverName, to: &bytes)
         line.add("alpn", hello?.applications, to: &bytes)
+        let backlog = backlog
+        line.add("waited_for", backlog?.side.rawValue, to: &bytes)
+        line.add("held_bytes", number: backlog?.bytes, to: &bytes)
+        line.add("waited_ms", number: backlog?.milliseconds, to: &bytes)
     }
 }

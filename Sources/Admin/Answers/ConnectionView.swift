@@ -11,7 +11,8 @@ struct ConnectionView {
     static func write(
         _ live: LiveConnection, _ rate: Rate, to json: inout JSONText, _ more: (inout JSONText) -> Void = { _ in }
     ) {
-        let record = live.record
+        var record = live.record
+        record.flows = ConnectionRecord.Flows(up: live.up, down: live.down)
         json.object(of: record) { json in
             json.add("state", live.state.rawValue)
             json.add("accepted", time: Timestamp(nanoseconds: record.accepted))

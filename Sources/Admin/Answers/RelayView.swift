@@ -16,6 +16,7 @@ struct RelayView {
     var stats: RelayStats
     var rate: Rate
     var recording: RecordingState
+    var recentConnects = RecentConnects.Summary()
 
     func write(to json: inout JSONText) {
         json.object { json in
@@ -26,9 +27,7 @@ struct RelayView {
             Self.write(settings?.tlsRouting, to: &json)
             json.add("spliced_up", number: stats.splicedUp)
             json.add("spliced_down", number: stats.splicedDown)
-            var failures: [EndReason: UInt64] = [:]
-            for (failure, count) in stats.connectFailures { failures[failure.reason, default: 0] &+= count }
-            Self.write("connect_failures", failures, to: &json)
+            Self.writeFailures(stats, to: &json)
             json.add("accept_pauses", number: stats.acceptPauses)
             json.add("accept_errors", number: stats.acceptErrors)
             if let settings {
@@ -43,7 +42,29 @@ struct RelayView {
                 json.addNull("limits")
             }
             json.object("recording") { Self.writeKeys(recording, to: &$0) }
+            Self.write(recentConnects, to: &json)
         }
+    }
+
+    /// The failed connects by reason.
+    static func writeFailures(_ stats: RelayStats, to json: inout JSONText) {
+        var failures: [EndReason: UInt64] = [:]
+        for (failure, count) in stats.connectFailures { failures[failure.reason, default: 0] &+= count }
+        write("connect_failures", failures, to: &json)
+    }
+
+    /// The connects of the last minutes.
+    static func write(_ connects: RecentConnects.Summary, to json: inout JSONText) {
+        json.object("recent_connects") { writeKeys(connects, to: &$0) }
+    }
+
+    /// The keys of `recent_connects`, also of a relay in `failing_relays`.
+    static func writeKeys(_ connects: RecentConnects.Summary, to json: inout JSONText) {
+        json.add("window_ms", number: RecentConnects.span)
+        json.add("attempts", number: connects.attempts)
+        json.add("failed", number: connects.failed)
+        json.add("failing", connects.isFailing)
+        json.add("last_failure", connects.reason?.rawValue)
     }
 
     /// The TLS routing.

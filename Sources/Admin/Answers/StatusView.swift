@@ -1,12 +1,14 @@
 internal import Configuration
 internal import Glibc
+internal import Relay
 internal import Text
 
 /// The process and the results of reloads in the API's answers. Pure except for the process id.
 enum StatusView {
     /// `GET /v1/status`.
     static func status(
-        _ status: ProcessStatus, openConnections: Int, workers: Int, process: ProcessStats, now: Timestamp
+        _ status: ProcessStatus, openConnections: Int, workers: Int, process: ProcessStats,
+        failing: [(relay: String, connects: RecentConnects.Summary)], now: Timestamp
     ) -> [UInt8] {
         let facts = status.now
         var json = JSONText()
@@ -43,6 +45,12 @@ enum StatusView {
             }
             json.add("cpu_seconds", decimal: process.cpuSeconds)
             json.add("threads", number: known(process.threads))
+            json.list("failing_relays", failing) { json, one in
+                json.object { json in
+                    json.add("relay", one.relay)
+                    RelayView.writeKeys(one.connects, to: &json)
+                }
+            }
         }
         return json.bytes
     }

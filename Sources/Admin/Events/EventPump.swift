@@ -91,6 +91,7 @@ final class EventPump: Sendable {
         let (stats, rates) = await collector.statsWithRates()
         let facts = collector.services.status.now
         let time = Timestamp.now
+        let clock = Collector.clock
         let names = Set(stats.keys).union(facts.configuration.relays.map(\.name)).sorted()
         return subjects.map { subject in
             var json = JSONText()
@@ -102,6 +103,9 @@ final class EventPump: Sendable {
                     json.object { json in
                         RelayView.writeCounters(
                             name, stats[name] ?? RelayStats(), rates.rate(of: name), to: &json)
+                        // In the same event as `ended`, so that a reader's counts of both agree.
+                        RelayView.writeFailures(stats[name] ?? RelayStats(), to: &json)
+                        RelayView.write((stats[name] ?? RelayStats()).recentConnects.summary(at: clock), to: &json)
                     }
                 }
             }

@@ -17,6 +17,7 @@ extension Responder {
         let all = configured.map { (name: $0.name, settings: Optional($0)) } + removed.map { (name: $0, settings: nil) }
         let chosen = all.filter { query.relay == nil || $0.name == query.relay }
         if let relay = query.relay, chosen.isEmpty { throw Self.noRelay(relay) }
+        let clock = Collector.clock
         var json = JSONText()
         json.object { json in
             json.list("relays", chosen) { json, relay in
@@ -24,11 +25,24 @@ extension Responder {
                     name: relay.name, settings: relay.settings,
                     listeners: (listeners[relay.name] ?? []).map(\.address.description),
                     stats: stats[relay.name] ?? RelayStats(), rate: rates.rate(of: relay.name),
-                    recording: recordings[relay.name] ?? RecordingState(relay: relay.name)
+                    recording: recordings[relay.name] ?? RecordingState(relay: relay.name),
+                    recentConnects: (stats[relay.name] ?? RelayStats()).recentConnects.summary(at: clock)
                 ).write(to: &json)
             }
         }
         return .json(json.bytes)
+    }
+
+    /// The relays whose connects fail now, in the configuration's order.
+    func failingRelays() async -> [(relay: String, connects: RecentConnects.Summary)] {
+        let stats = await collector.stats()
+        let clock = Collector.clock
+        return services.status.now.configuration.relays.compactMap { relay in
+            guard let summary = stats[relay.name]?.recentConnects.summary(at: clock), summary.isFailing else {
+                return nil
+            }
+            return (relay.name, summary)
+        }
     }
 
     static func noRelay(_ name: String) -> AdminError {

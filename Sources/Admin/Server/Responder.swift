@@ -110,7 +110,8 @@ final class Responder: Sendable {
             return .json(
                 StatusView.status(
                     services.status, openConnections: services.relays.openConnections,
-                    workers: services.relays.workers, process: await collector.process(), now: .now))
+                    workers: services.relays.workers, process: await collector.process(),
+                    failing: await failingRelays(), now: .now))
         case .relays: return try await relays(query)
         case .recording(let relay):
             return try await recording(relay, method == "HEAD" ? "GET" : method, body, requester)

@@ -3,69 +3,45 @@ internal import Relay
 internal import Sockets
 
 extension Story {
-    /// Which side ended it, why, when, and what to do about it.
+    /// Which side ended it, why, when, what the connection was doing, and what to do about it.
     static func ending(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ timeouts: Timeouts?) -> [String] {
         let when = "after \(text(duration: end.duration)), at \(text(end.time))"
         let code = end.errno.map { " (\($0.name))" } ?? ""
-        let target = endpoint(record)
-        let wasConnected = record.connectDuration != nil
+        let flows = record.flows.map(FlowsStory.init)
+        let facts = flows?.sentences ?? []
         switch end.reason {
-        case .clientClosed:
-            guard wasConnected else {
-                return [
-                    "The client ended its half before it had said what the relay must know first (a PROXY protocol header, "
-                        + "a TLS ClientHello), \(when); no upstream was connected.",
-                    "So do health checks that only look whether a connection is accepted.",
-                ]
-            }
-            return ["The client ended its half first and both halves ended in order, \(when)."]
-        case .upstreamClosed:
-            return ["The upstream ended its half first and both halves ended in order, \(when)."]
-        case .clientReset:
-            guard wasConnected else {
-                return [
-                    "The client gave up\(code) before the upstream was connected, \(when).",
-                    "Its own timeout may be shorter than the upstream takes to answer.",
-                ]
-            }
-            return [
-                "The client reset the connection\(code) \(when), and the reset was passed on to the upstream.",
-                "Its program ended without reading all, was killed, or wanted it so: look into the client's own log.",
-            ]
-        case .upstreamReset:
-            return [
-                "The upstream reset the connection\(code) \(when), and the reset was passed on to the client.",
-                "Its program ended without reading all, was killed, or wanted it so: look into the upstream's own log.",
-            ]
-        case .clientTimedOut:
-            return [silent("client", code, when), "Its machine is gone, or something between cuts the way to it."]
-        case .upstreamTimedOut:
-            return [silent("upstream", code, when), "Its machine is gone, or something between cuts the way to it."]
+        case .clientClosed, .upstreamClosed, .clientReset, .upstreamReset:
+            return leaving(record, end.reason, code, when)
+        case .clientTimedOut: return silent(.client, record, code, when)
+        case .upstreamTimedOut: return silent(.upstream, record, code, when)
         case .idleTimeout:
-            return [
-                "No byte passed either way for timeouts.idle\(now(timeouts?.idle)), so Tapline reset both sides \(when).",
-                "If silence is usual here, raise timeouts.idle, or let one of the programs send a keepalive of its own.",
+            let sentence =
+                "No byte moved in either direction for timeouts.idle\(now(timeouts?.idle)), so Tapline reset both sides "
+                + "\(when)."
+            guard flows?.isBlocked != true else { return [sentence] + facts }
+            return [sentence] + facts + [
+                "If silence is normal here, raise timeouts.idle, or let one of the programs send keepalives."
             ]
         case .halfCloseTimeout:
             return [
-                "One side had ended its half, and the other neither sent nor ended for timeouts.half_close"
-                    + "\(now(timeouts?.halfClose)), so Tapline reset both sides \(when).",
-                "One of the programs does not close its socket; if it only takes long, raise timeouts.half_close.",
-            ]
+                "One side had closed its half, and the other neither sent nor closed for timeouts.half_close"
+                    + "\(now(timeouts?.halfClose)), so Tapline reset both sides \(when)."
+            ] + facts + ["One of the programs does not close its socket. If it only needs more time, raise timeouts.half_close."]
         case .lifetime:
-            return ["It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."]
+            return [
+                "It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."
+            ] + facts
         case .killed:
             return [
-                "It was ended through the admin API (tapline kill \(record.id)) \(when); both sides were reset."
-            ]
+                "It was killed through the admin API (`tapline kill \(record.id)`) \(when); both sides were reset."
+            ] + facts
         case .drained:
             return [
-                "It was still open when the time for draining was over, for Tapline stopped or its relay was taken out of "
-                    + "the configuration; both sides were reset \(when).",
-                "How long that time is stands in shutdown.drain.",
-            ]
+                "It was still open at the end of the drain, because Tapline stopped or a reload removed its relay; both "
+                    + "sides were reset \(when)."
+            ] + facts + ["shutdown.drain sets how long a drain lasts."]
         case .denied:
-            return ["It was not allowed, so Tapline reset it \(when)."]
+            return ["The client was not allowed, so Tapline reset it \(when)."]
         case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:
             return refusing(record, end.reason, when)
         case .loop where record.refusal == .ownTraffic, .destinationRefused:
@@ -74,13 +50,48 @@ extension Story {
             return routing(record, end.reason, when)
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
-            return failing(record, end.reason, "\(code)", target, when, timeouts)
+            return failing(record, end.reason, code, endpoint(record), when, timeouts) + facts
         }
     }
 
-    private static func silent(_ side: String, _ code: String, _ when: String) -> String {
-        "The \(side) stopped answering\(code): what was sent to it went unacknowledged until it counted as gone, \(when); "
-            + "the other side was reset."
+    /// A close or a reset by one of the sides.
+    private static func leaving(
+        _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ when: String
+    ) -> [String] {
+        let wasConnected = record.connectDuration != nil
+        let advice = "The program exited, was killed, or reset the connection on purpose. Check its log."
+        switch reason {
+        case .clientReset where !wasConnected:
+            return [
+                "The client gave up\(code) before the upstream was connected, \(when).",
+                "The client's timeout may be shorter than the upstream's answer takes.",
+            ]
+        case .clientReset:
+            return ["The client reset the connection\(code) \(when); the reset was passed on to the upstream.", advice]
+        case .upstreamReset:
+            return ["The upstream reset the connection\(code) \(when); the reset was passed on to the client.", advice]
+        case .upstreamClosed:
+            return ["The upstream closed first, and the connection shut down cleanly \(when)."]
+        default:
+            guard !wasConnected else {
+                return ["The client closed first, and the connection shut down cleanly \(when)."]
+            }
+            return [
+                "The client closed the connection before it sent what the relay needs first (a PROXY protocol header or a "
+                    + "TLS ClientHello), \(when); no upstream was connected.",
+                "Health checks that only open a connection do this.",
+            ]
+        }
+    }
+
+    private static func silent(
+        _ side: Side, _ record: ConnectionRecord, _ code: String, _ when: String
+    ) -> [String] {
+        let facts = FlowsStory.lost(with: side, in: record.flows).map { [$0] } ?? []
+        return [
+            "The \(side) stopped answering\(code): nothing sent to it was acknowledged, so it was given up \(when); the "
+                + "\(side.other) was reset."
+        ] + facts + ["Its machine is down, or something between drops the packets."]
     }
 
     /// Why a client's address or its PROXY header was refused.
@@ -89,23 +100,24 @@ extension Story {
         switch reason {
         case .proxyUntrusted:
             return [
-                "Relay \(record.relay) takes connections from load balancers only (proxy_protocol.accept), and \(who) is "
-                    + "not in proxy_protocol.trusted, so Tapline reset it \(when).",
-                "If it is a load balancer, add its address there; if it is a client, let it connect to a relay without "
+                "Relay \(record.relay) accepts load balancers only (proxy_protocol.accept), and \(who) is not in "
+                    + "proxy_protocol.trusted, so Tapline reset it \(when).",
+                "If it is a load balancer, add its address there; a client has to connect to a relay without "
                     + "proxy_protocol.accept.",
             ]
         case .proxyHeaderInvalid:
             return [
-                "Where a PROXY protocol header was to be, what came first \(record.proxy?.fault ?? "is something else"); "
-                    + "Tapline reset it \(when).",
-                "Let the sender send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on), also in its health checks, or "
-                    + "take proxy_protocol.accept out of the relay.",
+                "A PROXY protocol header was expected, but the first data \(record.proxy?.fault ?? "is something else"), "
+                    + "so Tapline reset the connection \(when).",
+                "Configure the sender to send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on), also in its health "
+                    + "checks, or remove proxy_protocol.accept from the relay.",
             ]
         default:
             return [
-                "No whole PROXY protocol header came within proxy_protocol.timeout, so Tapline reset it \(when).",
+                "No complete PROXY protocol header arrived within proxy_protocol.timeout, so Tapline reset the connection "
+                    + "\(when).",
                 "The sender sends none (HAProxy: send-proxy-v2; nginx: proxy_protocol on), or waits for the upstream to "
-                    + "speak first.",
+                    + "send first.",
             ]
         }
     }
@@ -114,24 +126,23 @@ extension Story {
     private static func routing(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
         guard reason == .tlsNotRouted else {
             return [
-                "No whole TLS ClientHello came within tls_routing.timeout, so Tapline reset it \(when).",
-                "The client waits for the upstream to speak first, as with SMTP or SSH (a relay without tls_routing does not "
-                    + "wait), or only holds a connection ready.",
+                "No complete TLS ClientHello arrived within tls_routing.timeout, so Tapline reset the connection \(when).",
+                "The client waits for the upstream to send first, as with SMTP or SSH (use a relay without tls_routing), "
+                    + "or it opened the connection in advance.",
             ]
         }
         let advice =
             if record.hello?.fault != nil {
-                "Routes go by what a ClientHello asks for, and here is none to go by. If the client is to be let in all the "
-                    + "same, let tls_routing.otherwise be upstream, or give it a relay without tls_routing."
+                "Routes match a TLS ClientHello, and the client sent none. To accept it, set tls_routing.otherwise to "
+                    + "upstream, or use a relay without tls_routing."
             } else if record.hello?.serverName == nil && record.hello?.applications == nil {
-                "It names nothing that a route could take. If the client is to be let in, let it send a server name (SNI), "
-                    + "which it does when it connects to a name and not to an address, or let tls_routing.otherwise be "
-                    + "upstream."
+                "The ClientHello has nothing that a route can match. Clients send a server name (SNI) when they connect to "
+                    + "a name and not to an address. To accept this one, set tls_routing.otherwise to upstream."
             } else {
-                "If the client is to be let in, add a route for it, or let tls_routing.otherwise be upstream."
+                "To accept the client, add a route for it, or set tls_routing.otherwise to upstream."
             }
         return [
-            "No route of tls_routing takes that, and tls_routing.otherwise is refuse, so Tapline reset it \(when).",
+            "No route of tls_routing matches, and tls_routing.otherwise is refuse, so Tapline reset the connection \(when).",
             advice,
         ]
     }
@@ -149,51 +160,52 @@ extension Story {
             return [
                 "\(target) refused the connection\(code) \(when)\(reset).",
                 port.isEmpty
-                    ? "No program listens on that socket: see whether it runs."
-                    : "No program listens on that port there, or a firewall rejects it: `ss -ltn '\(port)'` on that machine "
-                        + "tells.",
+                    ? "No program listens on that socket. Check whether it is running."
+                    : "No program listens on that port, or a firewall rejects it. Check with `ss -ltn '\(port)'` on that "
+                        + "machine.",
             ]
         case .connectTimeout:
             return [
                 "\(target) did not answer within timeouts.connect\(now(timeouts?.connect))\(code); Tapline gave up \(when)"
                     + "\(reset).",
-                "The machine is down, its address is another one, or a firewall drops what is sent to it.",
+                "The machine is down, the address is wrong, or a firewall drops the packets.",
             ]
         case .connectUnreachable:
             return [
-                "\(target) cannot be reached from here\(code); that was known \(when)\(reset).",
-                "There is no route, or no address of that kind on this machine: `ip route get` with its address tells.",
+                "\(target) is unreachable\(code), as the system reported \(when)\(reset).",
+                "There is no route to it, or this machine has no address of that family. Check with `ip route get` and the "
+                    + "address.",
             ]
         case .nameNotFound:
             return [
-                "The name \(host) does not exist, said the name service \(when)\(reset).",
-                "Look for a slip in the relay's upstream, and try `getent ahosts \(host)` where Tapline runs.",
+                "The name \(host) does not exist; the name service answered \(when)\(reset).",
+                "Check the relay's `upstream` for a typo, and run `getent ahosts \(host)` where Tapline runs.",
             ]
         case .nameLookupFailed:
             return [
-                "The name service could not say what \(host) is, \(when)\(reset).",
-                "The name server does not answer or has a fault: /etc/resolv.conf names it.",
+                "The name service could not resolve \(host), \(when)\(reset).",
+                "The name server in /etc/resolv.conf does not answer, or reports an error.",
             ]
         case .noLocalPort:
             return [
-                "Every local port for \(record.upstreamAddress?.description ?? record.upstream) is taken\(code), which was "
-                    + "found \(when)\(reset).",
-                "`ss -s` counts them; net.ipv4.ip_local_port_range sets how many there are.",
+                "Every local port for \(record.upstreamAddress?.description ?? record.upstream) was in use\(code) "
+                    + "\(when)\(reset).",
+                "`ss -s` counts them; net.ipv4.ip_local_port_range sets their range.",
             ]
         case .loop:
             return [
-                "\(target) is one of Tapline's own listeners: it would have been connected to itself, \(when)\(reset).",
-                "Let the relay forward elsewhere.",
+                "\(target) is one of Tapline's own listeners, so it would have connected to itself; found \(when)\(reset).",
+                "Change the relay's `upstream`.",
             ]
         case .overLimit:
             return [
-                "A limit of the system\(code) kept Tapline from connecting \(target.lowercasedFirst) \(when)\(reset).",
-                "With EMFILE or ENFILE raise `ulimit -n`; else memory for sockets is short.",
+                "A system limit\(code) prevented the connect to \(target.lowercasedFirst) \(when)\(reset).",
+                "For EMFILE or ENFILE, raise `ulimit -n`; otherwise the system has no memory for sockets.",
             ]
         default:
             return [
-                "Something went wrong inside Tapline\(code) \(when); both sides were reset.",
-                "The log has an error with connection \(record.id) in it; please report it.",
+                "An internal error of Tapline\(code) ended it \(when); both sides were reset.",
+                "The log has an error that names connection \(record.id); please report it.",
             ]
         }
     }
@@ -208,39 +220,40 @@ extension Story {
     /// Why a client was not forwarded to its original destination, and what to do about it. `when` is the time.
     static func refusing(_ record: ConnectionRecord, _ when: String) -> [String] {
         let destination = record.upstreamAddress.map { "\($0)" } ?? "its destination"
-        let relay = "relay \(record.relay) takes clients to where they wanted to go"
+        let relay = "relay \(record.relay) forwards clients to their original destination"
         switch record.refusal {
         case .notRedirected:
             return [
-                "The client came straight to the listener, and \(relay): that would be to itself, so Tapline reset it \(when).",
-                "Clients are to connect to the service itself, and rules redirect them (config/interception has some); a "
-                    + "health check can ask the admin API's /readyz.",
+                "The client connected to the listener directly, and \(relay): that would be the listener itself, so Tapline "
+                    + "reset the connection \(when).",
+                "Clients have to connect to the service, and rules redirect them (examples: config/interception); a health "
+                    + "check can use the admin API's /readyz.",
             ]
         case .ownListener:
             return [
-                "The client wanted to go to \(destination), which is another of Tapline's own listeners; Tapline reset it "
-                    + "\(when).",
-                "Let the rules leave that port out: the connection then gets there by itself.",
+                "The client's original destination \(destination) is another of Tapline's own listeners, so Tapline reset "
+                    + "the connection \(when).",
+                "Exclude that port from the rules: clients then connect to it directly.",
             ]
         case .notAllowed:
             return [
-                "The client wanted to go to \(destination), which interception.allow of relay \(record.relay) does not have; "
-                    + "Tapline reset it \(when).",
-                "Add its network there (without interception.allow it is everything but loopback), or let the rules leave "
-                    + "it out.",
+                "The client's original destination \(destination) is not in interception.allow of relay \(record.relay), so "
+                    + "Tapline reset the connection \(when).",
+                "Add its network there (the default is everything but loopback), or exclude it from the rules.",
             ]
         case .ownTraffic:
             return [
                 "This is Tapline's own connection to \(destination), redirected back to it; Tapline reset both \(when).",
-                "The rules must leave out what Tapline sends: by the mark of interception.mark (meta mark), or by the user "
+                "The rules must exclude Tapline's own packets: by the mark of interception.mark (meta mark), or by the user "
                     + "that it runs as (meta skuid). config/interception has both.",
             ]
         case .unknown, nil:
             let code = record.end?.errno.map { " (\($0.name))" } ?? ""
             return [
-                "Where the client wanted to go is not known to the system\(code), and \(relay); Tapline reset it \(when).",
-                "It came straight to the listener, or was redirected in another network namespace than the one that Tapline "
-                    + "runs in, which has no record of it: put the rules where Tapline is.",
+                "The system does not know the client's original destination\(code), and \(relay), so Tapline reset the "
+                    + "connection \(when).",
+                "The client connected to the listener directly, or was redirected in another network namespace than "
+                    + "Tapline's: put the rules into Tapline's namespace.",
             ]
         }
     }

@@ -27,9 +27,9 @@ extension Story {
     private static func halves(_ live: LiveConnection) -> [String] {
         guard live.state == .halfClosed else { return [] }
         switch (live.up.hasEnded, live.down.hasEnded) {
-        case (true, false): return ["The client has ended its half; what the upstream sends still reaches it."]
-        case (false, true): return ["The upstream has ended its half; what the client sends still reaches it."]
-        default: return ["Both sides have ended their halves; the last bytes are on their way."]
+        case (true, false): return ["The client has closed its half; the upstream can still send to it."]
+        case (false, true): return ["The upstream has closed its half; the client can still send to it."]
+        default: return ["Both sides have closed their halves; the last bytes are being delivered."]
         }
     }
 
@@ -38,72 +38,70 @@ extension Story {
         switch waits.subject {
         case .header:
             return [
-                "It waits for the client's PROXY protocol header, for \(span); proxy_protocol.timeout bounds that. The upstream "
-                    + "is connected when it is complete."
+                "It has waited \(span) for the client's PROXY protocol header; the limit is proxy_protocol.timeout. The "
+                    + "upstream is connected after that."
             ]
         case .hello:
             return [
-                "It waits for the client's TLS ClientHello, for \(span); tls_routing.timeout bounds that. Which upstream is "
-                    + "connected depends on the server name in it."
+                "It has waited \(span) for the client's TLS ClientHello; the limit is tls_routing.timeout. The server name "
+                    + "in it selects the upstream."
             ]
         case .name:
             return [
-                "It waits for the name service to say what \(live.record.upstream) is, for \(span); "
-                    + "timeouts.connect\(now(timeouts?.connect)) bounds that."
+                "It has waited \(span) for the name service to resolve \(live.record.upstream); the limit is "
+                    + "timeouts.connect\(now(timeouts?.connect))."
             ]
         case .connect:
             return [
-                "It waits for \(live.record.upstreamAddress?.description ?? live.record.upstream) to accept, for \(span); "
-                    + "timeouts.connect\(now(timeouts?.connect)) bounds that."
+                "It has waited \(span) for \(live.record.upstreamAddress?.description ?? live.record.upstream) to accept; "
+                    + "the limit is timeouts.connect\(now(timeouts?.connect))."
             ]
         case .clientReads:
-            return [blocked("client", "upstream", live.down, live.client, span)]
+            return [blocked("client", "upstream", live.down, span)]
         case .upstreamReads:
-            return [blocked("upstream", "client", live.up, live.upstream, span)]
+            return [blocked("upstream", "client", live.up, span)]
         case .bothRead:
             return [
-                "Neither side reads: \(bytes(UInt64(live.up.held))) wait for the upstream and "
-                    + "\(bytes(UInt64(live.down.held))) for the client, and nothing has moved for \(span). If both write "
-                    + "before they read, they wait for each other for ever."
+                "Neither side is reading: \(bytes(UInt64(clamping: live.up.held))) are waiting for the upstream and "
+                    + "\(bytes(UInt64(clamping: live.down.held))) for the client, and nothing has moved for \(span). If "
+                    + "both programs write before they read, they wait for each other."
             ]
         case .clientSends:
             return [silence("upstream", "client", live.down.hasEnded, span)]
         case .upstreamSends:
             return [silence("client", "upstream", live.up.hasEnded, span)]
         case .anyoneSends:
-            return ["Neither side has sent a byte for \(span): with most protocols the client speaks first."]
+            return ["Neither side has sent a byte in \(span); in most protocols the client sends first."]
         case .recording:
             return [
-                "It waits for its recording, which has taken nothing for \(span): record.when_full is block, so it waits "
-                    + "rather than have bytes missing in the file. `tapline status` and the log say what is wrong with the "
-                    + "file; `tapline connections` shows who else waits."
+                "It waits for its recording, which has taken nothing for \(span): record.when_full is block, so the "
+                    + "connection waits instead of losing bytes in the file. `tapline status` and the log show what is wrong "
+                    + "with the file; `tapline connections` lists the other connections that wait."
             ]
         case .sent:
             let (gone, other) = live.client?.hasFailed == true ? ("client", "upstream") : ("upstream", "client")
             return [
-                "The \(gone)'s socket has failed; what it sent before is on its way to the \(other), which is reset after "
-                    + "that."
+                "The \(gone)'s socket has failed; what it sent before is being delivered to the \(other), which is then "
+                    + "reset."
             ]
         }
     }
 
     private static func blocked(
-        _ reader: String, _ writer: String, _ flow: LiveConnection.FlowState, _ leg: LiveConnection.LegState?,
-        _ span: String
+        _ reader: String, _ writer: String, _ flow: LiveConnection.FlowState, _ span: String
     ) -> String {
-        var places: [String] = []
-        if flow.held > 0 { places.append("Tapline holds \(bytes(UInt64(flow.held))) for it") }
-        if let queue = leg?.kernel?.sendQueue, queue > 0 {
-            places.append("\(bytes(UInt64(queue))) in the system's queue are not acknowledged")
+        var amounts: [String] = []
+        if flow.held > 0 { amounts.append("\(SizeText.short(UInt64(clamping: flow.held))) is waiting in Tapline") }
+        if flow.queued > 0 {
+            amounts.append("\(SizeText.short(UInt64(clamping: flow.queued))) in the send queue is not acknowledged")
         }
-        let who =
-            "The \(reader) takes nothing: " + places.joined(separator: " and ") + ", and none of it has moved for "
-        return who + "\(span). So the \(writer) waits; look at what the \(reader)'s program does."
+        return "The \(reader) is not reading: " + amounts.joined(separator: " and ")
+            + ", and nothing has moved for \(span). The \(writer) has to wait; check the \(reader)'s program."
     }
 
     private static func silence(_ last: String, _ next: String, _ hasEnded: Bool, _ span: String) -> String {
-        let why = hasEnded ? "has ended its half" : "spoke last, and all it said is delivered"
-        return "Nothing is on its way: the \(last) \(why), \(span) ago at least. The \(next) is next to say something."
+        let why = hasEnded ? "has closed its half" : "sent last, and everything it sent is delivered"
+        return "Nothing is in transit: the \(last) \(why), at least \(span) ago. The \(next) is expected to send next."
     }
 
     private static func network(_ live: LiveConnection) -> [String] {
@@ -111,12 +109,12 @@ extension Story {
             guard let kernel = leg?.kernel else { return nil }
             if kernel.info.retransmits > 0 {
                 return "The \(side)'s machine does not acknowledge: the same bytes were sent again "
-                    + "\(kernel.info.retransmits) time\(kernel.info.retransmits == 1 ? "" : "s") in a row."
+                    + "\(Quantity.number(UInt64(clamping: kernel.info.retransmits), "time")) in a row."
             }
             guard kernel.info.probes > 0 else { return nil }
             return
-                "The \(side)'s machine was probed \(kernel.info.probes) time\(kernel.info.probes == 1 ? "" : "s") without an "
-                + "answer."
+                "The \(side)'s machine was probed \(Quantity.number(UInt64(clamping: kernel.info.probes), "time")) without "
+                + "an answer."
         }
     }
 
@@ -128,7 +126,7 @@ extension Story {
         let idle = timeouts.idle.milliseconds
         if idle > 0, quiet >= Waits.threshold {
             let left = idle > quiet ? "in \(text(milliseconds: idle - quiet))" : "at any moment"
-            sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte passes.")
+            sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte moves.")
         }
         let lifetime = timeouts.lifetime.milliseconds
         let age = Milliseconds.of(nanoseconds: live.age)

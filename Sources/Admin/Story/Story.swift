@@ -20,38 +20,36 @@ enum Story {
 
     static func opening(_ record: ConnectionRecord) -> String {
         var who = record.client.isUnix ? "A client" : "The client \(record.client)"
-        if let peer = record.proxiedBy, peer != record.clientText { who += ", for whom \(peer) speaks," }
-        return "\(who) came to \(record.listener), where relay \(record.relay) listens, at \(text(record.accepted)); "
+        if let peer = record.proxiedBy, peer != record.clientText { who += ", through \(peer)," }
+        return "\(who) connected to relay \(record.relay) (\(record.listener)) at \(text(record.accepted)). "
             + destination(record)
     }
 
     /// The upstream, and how the client's TLS ClientHello selected it.
     private static func destination(_ record: ConnectionRecord) -> String {
-        if isIntercepted(record) { return "the relay takes each client to where it wanted to go." }
-        guard let hello = record.hello else { return "the relay forwards to \(record.upstream)." }
+        if isIntercepted(record) { return "The relay forwards each client to its original destination." }
+        guard let hello = record.hello else { return "Upstream: \(record.upstream)." }
         let isRefused = record.end?.reason == .tlsNotRouted
-        let upstream = isRefused ? "" : ", and the relay forwards to \(record.upstream)"
-        if let fault = hello.fault { return "what came first \(fault)\(isRefused ? "" : upstream)." }
-        let name = hello.serverName.map { "the server name \($0)" } ?? "no server name"
-        let applications = hello.applications.map { " with ALPN \($0)" } ?? ""
-        let route = hello.route.map { " by its route for \($0)" } ?? ""
-        return "it asked for \(name)\(applications)\(upstream)\(route)."
+        let route = hello.route.map { ", by the route for \($0)" } ?? ""
+        let upstream = isRefused ? "" : " Upstream: \(record.upstream)\(route)."
+        if let fault = hello.fault { return "Its first data \(fault).\(upstream)" }
+        let name = hello.serverName.map { "server name \($0)" } ?? "no server name"
+        let applications = hello.applications.map { " and ALPN \($0)" } ?? ""
+        return "Its TLS ClientHello has \(name)\(applications).\(upstream)"
     }
 
     /// The connect, if it succeeded; a failed one is part of the end.
     static func connecting(_ record: ConnectionRecord) -> [String] {
         guard let duration = record.connectDuration else { return [] }
-        return ["\(endpoint(record)) was connected after \(text(duration: duration))."]
+        return ["\(endpoint(record)) accepted after \(text(duration: duration))."]
     }
 
     static func volume(_ record: ConnectionRecord) -> [String] {
         guard record.connectDuration != nil else { return [] }
-        guard record.bytesUp > 0 || record.bytesDown > 0 else { return ["No byte was passed on either way."] }
-        var sentence =
-            "The upstream took \(bytes(record.bytesUp)) of the client, and the client took "
-            + "\(bytes(record.bytesDown)) of the upstream"
+        guard record.bytesUp > 0 || record.bytesDown > 0 else { return ["No bytes were forwarded in either direction."] }
+        var sentence = "\(bytes(record.bytesUp)) went up and \(bytes(record.bytesDown)) came down"
         if let first = record.firstByteDuration {
-            sentence += ", the first of them \(text(duration: first)) after it came"
+            sentence += "; the first byte reached the client after \(text(duration: first))"
         }
         return [sentence + "."]
     }
@@ -59,8 +57,8 @@ enum Story {
     static func recording(_ record: ConnectionRecord) -> [String] {
         guard let recorded = record.recordedBytes else { return [] }
         let dropped = record.droppedBytes ?? 0
-        let loss = dropped > 0 ? "; \(bytes(dropped)) had to be left out, for the disk or the reader was too slow" : ""
-        return ["Of it \(bytes(recorded)) \(recorded == 1 ? "was" : "were") recorded\(loss)."]
+        let loss = dropped > 0 ? "; \(bytes(dropped)) were lost, because the disk or the reader was too slow" : ""
+        return ["The recording has \(bytes(recorded))\(loss)."]
     }
 
     // MARK: Words
@@ -85,9 +83,7 @@ enum Story {
     static func bytes(_ count: UInt64) -> String { SizeText.sentence(count) }
 
     /// A duration in nanoseconds, rounded for reading.
-    static func text(duration nanoseconds: Int64) -> String {
-        text(milliseconds: Milliseconds.of(nanoseconds: nanoseconds))
-    }
+    static func text(duration nanoseconds: Int64) -> String { DurationText.sentence(nanoseconds: nanoseconds) }
 
     /// A duration in milliseconds, as people say it.
     static func text(milliseconds: UInt64) -> String { DurationText.sentence(milliseconds: milliseconds) }

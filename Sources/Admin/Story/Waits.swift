@@ -32,8 +32,8 @@ struct Waits: Hashable, Sendable {
     /// The time since the last byte, in milliseconds.
     let milliseconds: UInt64
 
-    /// The shortest wait in milliseconds: while bytes move more often, neither side waits.
-    static let threshold: UInt64 = 500
+    /// The shortest wait in milliseconds.
+    static let threshold = LiveConnection.FlowState.shortestWait
 
     /// Nil while bytes move.
     init?(_ live: LiveConnection) {
@@ -58,8 +58,8 @@ struct Waits: Hashable, Sendable {
             subject = .sent
         case .open, .halfClosed:
             let quiet = min(live.up.quiet, live.down.quiet)
-            let upstreamBlocks = Self.isBlocked(live.up, live.upstream)
-            let clientBlocks = Self.isBlocked(live.down, live.client)
+            let upstreamBlocks = live.up.isBlocked
+            let clientBlocks = live.down.isBlocked
             guard quiet >= Self.threshold || upstreamBlocks || clientBlocks else { return nil }
             switch (clientBlocks, upstreamBlocks) {
             case (true, true): subject = .bothRead
@@ -73,12 +73,6 @@ struct Waits: Hashable, Sendable {
             }
         }
         milliseconds = min(live.up.quiet, live.down.quiet)
-    }
-
-    /// Whether bytes for a leg, held by Tapline or in the kernel's queue, have not moved for a while.
-    private static func isBlocked(_ flow: LiveConnection.FlowState, _ leg: LiveConnection.LegState?) -> Bool {
-        guard flow.quiet >= threshold else { return false }
-        return flow.held > 0 || (leg?.kernel?.sendQueue ?? 0) > 0
     }
 
     private static func nextToSpeak(_ live: LiveConnection) -> Subject {

@@ -1,5 +1,5 @@
 import Terminal
-import Text
+package import Text
 
 /// A connection's story and its numbers as lines. Pure.
 package struct ConnectionReport {
@@ -7,19 +7,24 @@ package struct ConnectionReport {
     private static let indent = 13
 
     private let connection: JSONValue
+    private let zone: TimeText
 
-    /// Of the API's object of one connection.
-    package init(_ connection: JSONValue) {
+    /// Of the API's object of one connection, with its times in a zone.
+    package init(_ connection: JSONValue, zone: TimeText = .utc) {
         self.connection = connection
+        self.zone = zone
     }
 
     private func text(_ key: String) -> String { (connection[key].text ?? "-").harmless }
+    private func time(_ key: String) -> String { zone.text(of: text(key)) }
 
     /// The lines, wrapped to the width.
     package func lines(within columns: Int, showsUnicode: Bool) -> [String] {
         let arrow = showsUnicode ? "→" : "->"
         var lines = ["connection \(connection["id"].count ?? 0) of \(text("relay")), \(text("state"))", ""]
-        for sentence in connection["story"].elements { lines += (sentence.text ?? "").harmless.wrapped(to: columns) }
+        for sentence in connection["story"].elements {
+            lines += zone.text(of: (sentence.text ?? "").harmless).wrapped(to: columns)
+        }
         lines.append("")
         var address = ""
         if let connected = connection["upstream_address"].text, connected != connection["upstream"].text {
@@ -27,7 +32,7 @@ package struct ConnectionReport {
         }
         let numbers = [
             ("path", "\(text("client")) \(arrow) \(text("listener")) \(arrow) \(text("upstream"))\(address)"),
-            ("accepted", "\(text("accepted")), generation \(connection["generation"].count ?? 0)"),
+            ("accepted", "\(time("accepted")), generation \(connection["generation"].count ?? 0)"),
             ("up", flow("up")), ("down", flow("down")),
             (
                 "took",
@@ -78,7 +83,16 @@ package struct ConnectionReport {
     private var ends: [(String, String)] {
         guard connection["state"].text == "closed" else { return [] }
         let errno = connection["errno"].text.map { " (\($0.harmless))" } ?? ""
-        return [("ended", "\(text("time")), \(text("reason"))\(errno), by \(text("closed_by"))")]
+        let end = ("ended", "\(time("time")), \(text("reason"))\(errno), by \(text("closed_by"))")
+        guard let side = connection["waited_for"].text else { return [end] }
+        return [
+            end,
+            (
+                "waited for",
+                "\(side.harmless), which took nothing for \(Words.duration(connection["waited_ms"].count)); "
+                    + "\(Words.size(connection["held_bytes"].count)) held for it"
+            ),
+        ]
     }
 
     private var recording: [(String, String)] {
@@ -94,7 +108,7 @@ package struct ConnectionReport {
             guard !leg.isNull else { return nil }
             var words: [String] = []
             if leg["failed"].isTrue { words.append("failed") }
-            if leg["ended"].isTrue { words.append("has ended its half") }
+            if leg["ended"].isTrue { words.append("has closed its half") }
             if let held = leg["held_bytes"].count, held > 0 {
                 words.append(
                     "\(SizeText.short(held)) held for it, nothing taken for \(Words.age(leg["blocked_ms"].count))")

@@ -26,7 +26,7 @@ package struct ConnectionTable {
 
     /// The table in the width of the output.
     package func lines(_ output: ClientOutput) -> [String] {
-        (areClosed ? ended : open).lines(within: output.columns, showsUnicode: output.terminal.showsUnicode)
+        (areClosed ? ended(output.zone) : open).lines(within: output.columns, showsUnicode: output.terminal.showsUnicode)
     }
 
     private var open: TextTable {
@@ -50,22 +50,23 @@ package struct ConnectionTable {
         return table
     }
 
-    private var ended: TextTable {
+    private func ended(_ zone: TimeText) -> TextTable {
         var table = TextTable([
             .init(title: "ID", isNumber: true), .init(title: "ENDED", dispensable: 3),
             .init(title: "RELAY", shrinksTo: 8), .init(title: "CLIENT", shrinksTo: 16, keepsEnd: true),
             .init(title: "UPSTREAM", dispensable: 2, shrinksTo: 14, keepsEnd: true),
             .init(title: "LASTED", isNumber: true),
             .init(title: "UP", isNumber: true), .init(title: "DOWN", isNumber: true),
-            .init(title: "BY", dispensable: 1), .init(title: "REASON"),
+            .init(title: "BY", dispensable: 1), .init(title: "REASON"), .init(title: "WAITED FOR", dispensable: 4),
         ])
         for row in rows {
             let errno = row["errno"].text.map { " (\($0.harmless))" } ?? ""
             table.add([
-                "\(row["id"].count ?? 0)", Words.clock(row["time"].text), (row["relay"].text ?? "?").harmless,
+                "\(row["id"].count ?? 0)", Words.clock(row["time"].text, zone), (row["relay"].text ?? "?").harmless,
                 (row["client"].text ?? "?").harmless, Self.upstream(row), Words.duration(row["duration_ms"].count),
                 Words.size(row["bytes_up"].count), Words.size(row["bytes_down"].count),
                 (row["closed_by"].text ?? "-").harmless, (row["reason"].text ?? "-").harmless + errno,
+                Words.waited(row),
             ])
         }
         return table

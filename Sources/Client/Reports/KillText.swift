@@ -1,5 +1,5 @@
 import Terminal
-import Text
+package import Text
 
 /// The result of a request to reset a connection, as text. Pure.
 package enum KillText {
@@ -11,11 +11,10 @@ package enum KillText {
             + "\(Words.size(connection["bytes_down"].count)) down"
     }
 
-    package static func refusal(_ id: UInt64, _ connection: JSONValue?) -> String {
-        guard let connection, connection["state"].text == "closed" else {
-            return "no connection \(id) is open, and none of that id has ended lately"
-        }
+    package static func refusal(_ id: UInt64, _ connection: JSONValue?, _ zone: TimeText = .utc) -> String {
+        guard let connection, connection["state"].text == "closed" else { return "no connection with id \(id)" }
         let reason = (connection["reason"].text ?? "?").harmless
-        return "connection \(id) is not open: it ended at \(Words.clock(connection["time"].text)) UTC (\(reason))"
+        let time = Words.sentenceClock(connection["time"].text, zone)
+        return "connection \(id) is not open: it ended at \(time) (\(reason))"
     }
 }

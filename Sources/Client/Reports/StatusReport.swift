@@ -22,17 +22,29 @@ package struct StatusReport {
                 "tapline \((status["version"].text ?? "?").harmless), up \(Words.age(status["uptime_ms"].count)), "
                     + "pid \(status["pid"].count ?? 0), admin \(target.address)")
         ]
-        lines += warnings.map { output.warning("warning: \($0)") }
-        lines += facts.map { "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode) }
+        lines += failures.map { output.trouble("failing: \($0)") }
+        lines += warnings(output.zone).map { output.warning("warning: \($0)") }
+        lines += facts(output.zone).map { "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode) }
         lines.append("")
-        lines += table(showsUnicode).lines(within: output.columns, showsUnicode: showsUnicode)
+        let rows = table.lines(within: output.columns, showsUnicode: showsUnicode)
+        lines += rows.prefix(1)
+        lines += zip(rows.dropFirst(), relays).map { FailingRelay($1).isFailing ? output.trouble($0) : $0 }
         return lines
     }
 
     // MARK: What needs attention
 
-    /// What needs attention, the most serious first.
-    var warnings: [String] {
+    /// The relays whose connects fail now.
+    var failures: [String] {
+        relays.compactMap { relay in
+            let connects = FailingRelay(relay)
+            guard connects.isFailing else { return nil }
+            return "\((relay["name"].text ?? "?").harmless): \(connects.sentence)"
+        }
+    }
+
+    /// What else needs attention, the most serious first.
+    func warnings(_ zone: TimeText) -> [String] {
         var warnings: [String] = []
         if status["draining"].isTrue {
             warnings.append(
@@ -41,7 +53,8 @@ package struct StatusReport {
         let last = status["last_reload"]
         if last["result"].text == "rejected" {
             warnings.append(
-                "the last reload (\(Words.clock(last["time"].text)) UTC, \(Self.source(last))) was rejected; generation "
+                "the last reload (\(Words.sentenceClock(last["time"].text, zone)), \(Self.source(last))) was rejected; "
+                    + "generation "
                     + "\(status["generation"].count ?? 0) stays in force")
             warnings += last["problems"].elements.prefix(5).map(Self.problem)
         }
@@ -83,7 +96,7 @@ package struct StatusReport {
         switch reload["source"].text {
         case "file": "the file changed"
         case "signal": "SIGHUP"
-        case "api": "asked for"
+        case "api": "requested"
         case let other: (other ?? "?").harmless
         }
     }
@@ -96,11 +109,11 @@ package struct StatusReport {
         relays.reduce(0) { $0 &+ ($1[key].count ?? 0) }
     }
 
-    private var facts: [(String, String)] {
+    private func facts(_ zone: TimeText) -> [(String, String)] {
         var generation = "generation \(status["generation"].count ?? 0)"
         let last = status["last_reload"]
         if let result = last["result"].text, result != "rejected" {
-            generation += ", last reload \(Words.clock(last["time"].text)) UTC (\(Self.source(last))): "
+            generation += ", last reload \(Words.sentenceClock(last["time"].text, zone)) (\(Self.source(last))): "
             generation += result == "unchanged" ? "nothing changed" : (last["summary"].text ?? result).harmless
         }
         let memory = status["memory"]
@@ -108,7 +121,7 @@ package struct StatusReport {
         return [
             (
                 "configuration",
-                "\((status["configuration"].text ?? "none, by the command line").harmless), \(generation)"
+                "\((status["configuration"].text ?? "command line").harmless), \(generation)"
             ),
             (
                 "connections",
@@ -127,7 +140,7 @@ package struct StatusReport {
 
     // MARK: The relays
 
-    private func table(_ showsUnicode: Bool) -> TextTable {
+    private var table: TextTable {
         var table = TextTable([
             .init(title: "RELAY", shrinksTo: 8), .init(title: "LISTENS", dispensable: 2, shrinksTo: 15),
             .init(title: "UPSTREAM", dispensable: 1, shrinksTo: 12, keepsEnd: true),
@@ -136,7 +149,7 @@ package struct StatusReport {
             .init(title: "DOWN/S", isNumber: true, dispensable: 3),
             .init(title: "UP", isNumber: true), .init(title: "DOWN", isNumber: true),
             .init(title: "ACCEPTED", isNumber: true, dispensable: 4), .init(title: "FAILED", isNumber: true),
-            .init(title: "RECORDING", dispensable: 5, shrinksTo: 12),
+            .init(title: "CONNECTS", dispensable: 6), .init(title: "RECORDING", dispensable: 5, shrinksTo: 12),
         ])
         for relay in relays {
             let isConfigured = relay["configured"].isTrue
@@ -146,7 +159,7 @@ package struct StatusReport {
                 listeners.isEmpty ? "-" : listeners.harmless, Self.upstream(of: relay),
                 "\(relay["open"].count ?? 0)", Words.rate(relay["rate_up"].count), Words.rate(relay["rate_down"].count),
                 Words.size(relay["bytes_up"].count), Words.size(relay["bytes_down"].count),
-                "\(relay["accepted"].count ?? 0)", "\(Self.failures(of: relay))",
+                "\(relay["accepted"].count ?? 0)", "\(Self.failures(of: relay))", Self.connects(of: relay),
                 Self.recording(relay["recording"]),
             ])
         }
@@ -166,6 +179,11 @@ package struct StatusReport {
     static func failures(of relay: JSONValue) -> UInt64 {
         let inOrder: Set = ["client_closed", "upstream_closed"]
         return relay["ended"].members.reduce(0) { $0 &+ (inOrder.contains($1.key) ? 0 : $1.value.count ?? 0) }
+    }
+
+    private static func connects(of relay: JSONValue) -> String {
+        let ratio = FailingRelay(relay).ratio
+        return ratio.isEmpty ? "-" : ratio
     }
 
     private static func recording(_ recording: JSONValue) -> String {

@@ -2,6 +2,12 @@ import Terminal
 import Text
 
 extension Words {
+    /// The side that did not read when a connection ended, and for how long.
+    static func waited(_ connection: JSONValue) -> String {
+        guard let side = connection["waited_for"].text else { return "-" }
+        return "\(side.harmless) reads \(age(connection["waited_ms"].count))"
+    }
+
     /// What a connection waits for, in one or two words, and for how long.
     static func waits(_ waits: JSONValue) -> String {
         guard let subject = waits["for"].text else { return "-" }

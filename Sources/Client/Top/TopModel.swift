@@ -69,9 +69,10 @@ struct TopModel {
         return shownRelays.map { .relay($0.name) } + snapshot.connections.filter(matches).map { .connection($0.id) }
     }
 
-    /// The relays; removed ones only while they have open connections.
+    /// The relays, those whose connects fail first; removed ones only while they have open connections.
     var shownRelays: [TopSnapshot.Relay] {
-        snapshot?.relays.filter { $0.isConfigured || $0.open > 0 } ?? []
+        let shown = (snapshot?.relays ?? []).filter { $0.isConfigured || $0.open > 0 }
+        return shown.filter(\.isFailing) + shown.filter { !$0.isFailing }
     }
 
     /// The connections that match the filter.
@@ -151,7 +152,7 @@ struct TopModel {
         case .confirmingKill(let id):
             mode = .table
             guard key == .character("y") || key == .character("Y") else {
-                setMessage("\(id) lives on")
+                setMessage("connection \(id) was not reset")
                 return []
             }
             return [.kill(id)]
@@ -164,7 +165,7 @@ struct TopModel {
 
     private mutating func handleInTable(_ key: TopKey) -> [Action] {
         switch key {
-        case .up, .character("K"): move(by: -1)
+        case .up, .character("k"), .character("K"): move(by: -1)
         case .down, .character("j"), .character("J"): move(by: 1)
         case .pageUp: move(by: -pageLength)
         case .pageDown, .character(" "): move(by: pageLength)
@@ -182,7 +183,7 @@ struct TopModel {
         case .character("p"):
             isPaused.toggle()
             return isPaused ? [] : [.refresh]
-        case .character("k"): askToKill()
+        case .character("x"): askToKill()
         case .character("r"): return record()
         case .enter: return open()
         case .character, .escape, .backspace, .interrupt, .suspend, .redraw: break
@@ -198,7 +199,7 @@ struct TopModel {
     }
 
     private mutating func askToKill() {
-        guard case .connection(let id) = selection else { return setMessage("move to a connection first; k resets it") }
+        guard case .connection(let id) = selection else { return setMessage("move to a connection first; x resets it") }
         mode = .confirmingKill(id)
     }
 
@@ -255,12 +256,12 @@ struct TopModel {
         case .escape, .enter, .backspace, .character("q"):
             mode = .table
             story = nil
-        case .up, .character("K"): mode = .story(id, top: max(0, top - 1))
+        case .up, .character("k"), .character("K"): mode = .story(id, top: max(0, top - 1))
         case .down, .character("j"), .character("J"): mode = .story(id, top: top + 1)
         case .pageUp: mode = .story(id, top: max(0, top - pageLength))
         case .pageDown, .character(" "): mode = .story(id, top: top + pageLength)
         case .home: mode = .story(id, top: 0)
-        case .character("k"): mode = .confirmingKill(id)
+        case .character("x"): mode = .confirmingKill(id)
         case .character("p"): isPaused.toggle()
         case .character, .end, .interrupt, .suspend, .redraw: break
         }

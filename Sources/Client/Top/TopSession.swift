@@ -86,7 +86,7 @@ package final class TopSession {
         guard outcome == nil else { return }
         let (columns, rows) = terminal.size
         let view = TopView(
-            columns: columns, rows: rows, terminal: terminal.traits, address: "\(client.target.address)")
+            columns: columns, rows: rows, terminal: terminal.traits, address: "\(client.target.address)", zone: .local)
         model.limitStory(to: view.storyLength(model))
         model.pageLength = max(1, view.connectionRows(model) - 1)
         try terminal.show(view.lines(model).map { $0.rendered(columns: columns, terminal.traits) })

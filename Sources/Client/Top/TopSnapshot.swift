@@ -22,6 +22,10 @@ struct TopSnapshot: Hashable, Sendable {
         var failures: UInt64
         var isRecording: Bool
         var isConfigured: Bool
+        /// Its connects fail now.
+        var isFailing: Bool
+        /// The recent connects that failed, `269/269 refused`; empty without one.
+        var failedConnects: String
 
         /// Of the API's object.
         init(_ relay: JSONValue) {
@@ -34,6 +38,9 @@ struct TopSnapshot: Hashable, Sendable {
             failures = StatusReport.failures(of: relay)
             isRecording = relay["recording"]["recording"].isTrue
             isConfigured = relay["configured"].isTrue
+            let connects = FailingRelay(relay)
+            isFailing = connects.isFailing
+            failedConnects = connects.ratio
         }
     }
 

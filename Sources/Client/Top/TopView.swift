@@ -9,6 +9,8 @@ struct TopView {
     let terminal: TerminalTraits
     /// The address of the tapline.
     let address: String
+    /// How times are shown.
+    var zone = TimeText.utc
 
     /// One line for each row of the screen.
     func lines(_ model: TopModel) -> [TopLine] {
@@ -31,11 +33,13 @@ struct TopView {
         left += ", up \(Words.age(status["uptime_ms"].count)), generation \(status["generation"].count ?? 0)"
         left += ", \(address)"
         var right = ""
-        if model.isPaused { right = " paused " }
-        if status["draining"].isTrue { right = " draining " }
+        let failing = model.shownRelays.filter(\.isFailing).count
+        if failing > 0 { right = " \(Quantity.number(UInt64(failing), "relay")) failing " }
+        if model.isPaused { right = " paused " + right }
+        if status["draining"].isTrue { right = " draining " + right }
         let text = left.cut(to: columns - right.count, showsUnicode: terminal.showsUnicode)
         var line = TopLine(text.padded(to: columns - right.count), .inverse)
-        if !right.isEmpty { line.pieces.append((right, .notable)) }
+        if !right.isEmpty { line.pieces.append((right, failing > 0 ? .trouble : .notable)) }
         return line
     }
 
@@ -50,11 +54,11 @@ struct TopView {
         }
         if let message = model.message { return TopLine(message.text, message.isTrouble ? .trouble : .notable) }
         switch model.mode {
-        case .story: return TopLine("Esc back  j/\(arrows) scroll  k kill  p pause", .dim)
+        case .story: return TopLine("Esc back  j k \(arrows) scroll  x kill  p pause", .dim)
         case .help: return TopLine("any key: back", .dim)
         case .table, .filtering, .confirmingKill:
-            let wide = "q quit  s sort  / filter  Enter story  k kill  r record  p pause  \(arrows) move  ? help"
-            let narrow = "q quit  s sort  / filter  Enter story  k kill  ? help"
+            let wide = "q quit  s sort  / filter  Enter story  x kill  r record  p pause  \(arrows) move  ? help"
+            let narrow = "q quit  s sort  / filter  Enter story  x kill  ? help"
             return TopLine(wide.count <= columns ? wide : narrow, .dim)
         }
     }
@@ -76,7 +80,7 @@ struct TopView {
     }
 
     private func tableLines(_ model: TopModel) -> [TopLine] {
-        guard model.snapshot != nil else { return [TopLine(), TopLine("asking ...", .dim)] }
+        guard model.snapshot != nil else { return [TopLine(), TopLine("loading ...", .dim)] }
         var lines = [totals(model)]
         lines += relayLines(model)
         lines.append(heading(model))
@@ -124,7 +128,8 @@ struct TopView {
             .init(title: "NEW/S", isNumber: true, atLeast: 5, dispensable: 3),
             .init(title: "UP/S", isNumber: true, atLeast: 10), .init(title: "", atLeast: bar, dispensable: 5),
             .init(title: "DOWN/S", isNumber: true, atLeast: 10), .init(title: "", atLeast: bar, dispensable: 5),
-            .init(title: "FAILED", isNumber: true, dispensable: 2), .init(title: "REC", dispensable: 1),
+            .init(title: "FAILED", isNumber: true, dispensable: 4), .init(title: "CONNECTS", dispensable: 2),
+            .init(title: "REC", dispensable: 1),
         ])
         for (number, relay) in relays.enumerated() where window.contains(number) {
             table.add([
@@ -132,11 +137,12 @@ struct TopView {
                 "\(relay.open)", Self.perSecond(relay.newPerSecond), Words.rate(relay.rateUp),
                 Bars.bar(relay.rateUp, of: most, columns: bar, terminal), Words.rate(relay.rateDown),
                 Bars.bar(relay.rateDown, of: most, columns: bar, terminal), "\(relay.failures)",
-                relay.isRecording ? "REC" : "",
+                relay.failedConnects, relay.isRecording ? "REC" : "",
             ])
         }
         let styles = relays.indices.filter { window.contains($0) }.map { number -> TopLine.Style in
-            number == chosen ? .inverse : relays[number].isRecording ? .notable : .plain
+            if number == chosen { return .inverse }
+            return relays[number].isFailing ? .trouble : relays[number].isRecording ? .notable : .plain
         }
         return styled(table, styles)
     }
@@ -144,7 +150,7 @@ struct TopView {
     private func connectionLines(_ model: TopModel) -> [TopLine] {
         let connections = model.shownConnections
         guard !connections.isEmpty else {
-            return [TopLine(model.filter.isEmpty ? " none is open" : " none matches; Esc clears the filter", .dim)]
+            return [TopLine(model.filter.isEmpty ? " no open connections" : " none matches; Esc clears the filter", .dim)]
         }
         let chosen = connections.firstIndex { model.selection == .connection($0.id) }
         let window = Self.window(connections.count, around: chosen, room: connectionRows(model))
@@ -193,27 +199,28 @@ struct TopView {
     /// The number of lines that a story can be scrolled by.
     func storyLength(_ model: TopModel) -> Int {
         guard let story = model.story else { return 0 }
-        let all = ConnectionReport(story).lines(within: columns, showsUnicode: terminal.showsUnicode)
+        let all = ConnectionReport(story, zone: zone).lines(within: columns, showsUnicode: terminal.showsUnicode)
         return max(0, all.count - storyRows) + 1
     }
 
     private func storyLines(_ model: TopModel, _ id: UInt64, _ top: Int) -> [TopLine] {
-        guard let story = model.story else { return [TopLine(), TopLine("asking for connection \(id) ...", .dim)] }
-        let all = ConnectionReport(story).lines(within: columns, showsUnicode: terminal.showsUnicode)
+        guard let story = model.story else { return [TopLine(), TopLine("loading connection \(id) ...", .dim)] }
+        let all = ConnectionReport(story, zone: zone).lines(within: columns, showsUnicode: terminal.showsUnicode)
         return [TopLine()]
             + all.enumerated().dropFirst(top).prefix(storyRows).map { TopLine($1, $0 == 0 ? .bold : .plain) }
     }
 
     private var helpLines: [TopLine] {
         [
-            "", "\(arrows), j, J   move down and up (K and Ctrl-P up, Ctrl-N down)",
-            "PgUp PgDn Home End  by pages, to the ends",
-            "Enter    the story of a connection; on a relay: only its connections",
-            "s        sort by the next of: " + TopSort.allCases.map(\.rawValue).joined(separator: ", "),
-            "/        filter by text; Enter keeps it, Esc drops it",
-            "k        reset a connection, after a yes", "r        record the relay from now on, or no more",
-            "p        pause, and go on", "Ctrl-L   draw anew", "q        quit (Ctrl-C, too)", "",
-            "Rates are of late, bytes a second; FAILED counts what did not end in order.",
+            "", "\(arrows), j k    move down and up (also Ctrl-N, Ctrl-P)",
+            "PgUp PgDn Home End  move by pages, to the first or last row",
+            "Enter    explain the connection; on a relay: show only its connections",
+            "s        next sort key: " + TopSort.allCases.map(\.rawValue).joined(separator: ", "),
+            "/        filter by text; Enter keeps it, Esc clears it",
+            "x        reset a connection (asks first)", "r        start or stop recording the relay",
+            "p        pause or continue", "Ctrl-L   redraw", "q        quit (also Ctrl-C)", "",
+            "Rates are recent averages. FAILED counts connections that did not close cleanly;",
+            "CONNECTS shows failed connects of the last 5 minutes. A red relay fails now.",
         ].map { TopLine($0) }
     }
 }

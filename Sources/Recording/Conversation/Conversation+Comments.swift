@@ -58,6 +58,9 @@ extension Conversation {
         comment.errno = end.errno
         comment.recordedBytes = end.recordedBytes
         comment.droppedBytes = end.droppedBytes
+        comment.waitedFor = end.waitedFor
+        comment.heldBytes = end.heldBytes
+        comment.waitedMilliseconds = end.waitedMilliseconds
         return comment
     }
 }

@@ -20,6 +20,12 @@ public struct ConversationEnd: Hashable, Sendable {
     public var recordedBytes: UInt64
     /// Bytes of both flows that were not recorded for lack of room.
     public var droppedBytes: UInt64
+    /// The side that did not read, `client` or `upstream`, if that explains the end.
+    public var waitedFor: String?
+    /// Bytes that waited for it.
+    public var heldBytes: UInt64?
+    /// Since it last took bytes, milliseconds.
+    public var waitedMilliseconds: UInt64?
 
     /// The end of a connection. Without `upEnd` and `downEnd` the flows were to be recorded in full.
     public init(

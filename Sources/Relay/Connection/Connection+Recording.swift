@@ -128,5 +128,9 @@ extension ConversationEnd {
             time: end.time, reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue,
             errno: end.errno?.name, bytesUp: record.bytesUp, bytesDown: record.bytesDown, recordedBytes: 0,
             droppedBytes: 0)
+        guard let backlog = record.backlog else { return }
+        waitedFor = backlog.side.rawValue
+        heldBytes = backlog.bytes
+        waitedMilliseconds = backlog.milliseconds
     }
 }

@@ -24,6 +24,7 @@ extension ConnectionRecord {
             refusal = context.refusal
         }
         self.end = end
+        if let reason = end?.reason, reason.dependsOnFlows { flows = Flows(connection) }
         connection.taps.count(in: &self)
     }
 }

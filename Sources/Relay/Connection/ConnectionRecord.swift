@@ -24,6 +24,47 @@ public struct ConnectionRecord: Hashable, Sendable {
         }
     }
 
+    /// The two flows when the connection ended: what they held, since when nothing had moved, and which had ended.
+    public struct Flows: Hashable, Sendable {
+        /// From the client to the upstream.
+        public var up: LiveConnection.FlowState
+        /// From the upstream to the client.
+        public var down: LiveConnection.FlowState
+
+        /// The flows of one connection.
+        public init(up: LiveConnection.FlowState, down: LiveConnection.FlowState) {
+            self.up = up
+            self.down = down
+        }
+
+        /// The flow to a side.
+        public func flow(to side: Side) -> LiveConnection.FlowState { side == .client ? down : up }
+
+        /// What a side had not taken; of two such sides, the one that had taken nothing for longer.
+        fileprivate var backlog: Backlog? {
+            let sides: [Side] = up.quiet > down.quiet ? [.upstream, .client] : [.client, .upstream]
+            return sides.lazy.compactMap { Backlog($0, flow(to: $0)) }.first
+        }
+    }
+
+    /// Bytes that a side does not take.
+    public struct Backlog: Hashable, Sendable {
+        /// The side that does not read; the other one waits for it.
+        public var side: Side
+        /// Bytes for it, held by Tapline and in the kernel's send queue.
+        public var bytes: UInt64
+        /// Since its socket last took bytes, milliseconds.
+        public var milliseconds: UInt64
+
+        /// Nil while the flow moves, or is empty.
+        init?(_ side: Side, _ flow: LiveConnection.FlowState) {
+            guard flow.isBlocked else { return nil }
+            self.side = side
+            bytes = UInt64(clamping: flow.held) &+ UInt64(clamping: flow.queued)
+            milliseconds = flow.quiet
+        }
+    }
+
     // MARK: From accept on
     /// Unique in the process.
     public var id: UInt64
@@ -71,6 +112,8 @@ public struct ConnectionRecord: Hashable, Sendable {
     // MARK: At the end
     /// The end; nil while the connection is open.
     public var end: End?
+    /// The flows at the end, if Tapline ended the connection or a side timed out; nil otherwise, and before bytes flow.
+    public var flows: Flows?
 
     /// The record of a connection just accepted.
     public init(
@@ -84,6 +127,17 @@ public struct ConnectionRecord: Hashable, Sendable {
         self.listener = listener
         self.upstream = upstream
         self.accepted = accepted
+    }
+
+    /// The bytes that a side did not take, if that explains the end: those of the side that timed out, or of the side that
+    /// had taken nothing for longer. Nil if none were waiting.
+    public var backlog: Backlog? {
+        guard let flows else { return nil }
+        switch end?.reason {
+        case .clientTimedOut: return Backlog(.client, flows.down)
+        case .upstreamTimedOut: return Backlog(.upstream, flows.up)
+        default: return flows.backlog
+        }
     }
 
     /// The client as text; `unix:` for a client on a Unix socket, even if it bound an address.

@@ -80,6 +80,11 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         }
     }
 
+    /// Whether what the flows did explains the end: Tapline ended the connection, or a side no longer answered.
+    var dependsOnFlows: Bool {
+        closedBy == .tapline || self == .clientTimedOut || self == .upstreamTimedOut
+    }
+
     /// The party that ended a connection with this reason.
     public var closedBy: ClosedBy {
         switch self {

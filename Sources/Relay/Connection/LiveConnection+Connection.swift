@@ -8,12 +8,16 @@ extension LiveConnection {
         self.init(record: ConnectionRecord(connection), state: State(connection), age: connection.age)
         wait = Wait(connection)
         isTapped = connection.up?.taps != nil
-        let now = connection.worker.loop.now
-        if let flow = connection.up { up = FlowState(flow, now) }
-        if let flow = connection.down { down = FlowState(flow, now) }
         client = LegState(connection.client, connection.peerAddress, kernel)
         if let leg = connection.upstream, let address = record.upstreamAddress {
             upstream = LegState(leg, address, kernel)
+        }
+        let now = connection.worker.loop.now
+        if let flow = connection.up {
+            up = FlowState(flow, now, held: flow.held, queued: upstream?.kernel?.sendQueue ?? 0)
+        }
+        if let flow = connection.down {
+            down = FlowState(flow, now, held: flow.held, queued: client?.kernel?.sendQueue ?? 0)
         }
     }
 }
@@ -44,10 +48,10 @@ extension LiveConnection.Wait {
 }
 
 extension LiveConnection.FlowState {
-    fileprivate init(_ flow: Flow, _ now: UInt64) {
+    fileprivate init(_ flow: Flow, _ now: UInt64, held: Int, queued: Int) {
         self.init(
-            held: flow.held + flow.source.bufferedBytes, quiet: Monotonic.elapsed(from: flow.lastProgress, to: now),
-            hasEnded: flow.isSourceDone,
+            held: held + flow.source.bufferedBytes, queued: queued,
+            quiet: Monotonic.elapsed(from: flow.lastProgress, to: now), hasEnded: flow.isSourceDone,
             splices: flow.pipe != nil, hasMoved: flow.delivered > 0, awaitsRecording: flow.waits.contains(.tap))
     }
 }
@@ -55,5 +59,21 @@ extension LiveConnection.FlowState {
 extension LiveConnection.LegState {
     fileprivate init(_ leg: Leg, _ address: SocketAddress, _ kernel: Bool) {
         self.init(address: address, hasFailed: leg.hasFailed, kernel: kernel ? leg.kernelState : nil)
+    }
+}
+
+extension ConnectionRecord.Flows {
+    /// The flows at a connection's end, before they are cut; nil if no byte could flow. With the kernel's queues: two
+    /// system calls.
+    init?(_ connection: Connection) {
+        guard let exchange = connection.exchange else { return nil }
+        let now = connection.worker.loop.now
+        func state(_ flow: Flow) -> LiveConnection.FlowState {
+            // A flow to a leg that has failed was cut, and what it held was discarded.
+            let held = Int(clamping: UInt64(clamping: flow.held) &+ flow.discarded)
+            let queued = flow.destination.isUnix ? 0 : flow.destination.unsentBytes
+            return LiveConnection.FlowState(flow, now, held: held, queued: queued)
+        }
+        self.init(up: state(exchange.up), down: state(exchange.down))
     }
 }

@@ -30,8 +30,14 @@ public struct LiveConnection: Hashable, Sendable {
 
     /// One direction.
     public struct FlowState: Hashable, Sendable {
+        /// The shortest wait in milliseconds: while bytes move more often, neither side waits.
+        public static let shortestWait: UInt64 = 500
+
         /// Bytes that Tapline holds because the destination's socket took no more.
         public var held = 0
+        /// Bytes in the destination's socket that its peer's kernel has not acknowledged; 0 for a Unix socket, or if the
+        /// kernel was not asked.
+        public var queued = 0
         /// Milliseconds since the destination last took bytes, or, if it never did, since the flow began.
         public var quiet: UInt64 = 0
         /// The source has ended its half, or failed.
@@ -42,6 +48,11 @@ public struct LiveConnection: Hashable, Sendable {
         public var hasMoved = false
         /// Reading has paused because the recording, which must be whole, has no room.
         public var awaitsRecording = false
+
+        /// Bytes for the destination, held by Tapline or by the kernel, have not moved for a while.
+        public var isBlocked: Bool {
+            quiet >= Self.shortestWait && (held > 0 || queued > 0) && !awaitsRecording
+        }
     }
 
     /// One of the two sockets.

@@ -1,3 +1,6 @@
+internal import Sockets
+internal import Text
+
 /// A relay's counters since Tapline started, by its name and over all its configurations. Open connections are
 /// included, with their bytes so far.
 ///
@@ -27,6 +30,8 @@ public struct RelayStats: Hashable, Sendable {
     public var acceptErrors: UInt64 = 0
     /// Failed connects, by reason and by the upstream as configured at that time.
     public var connectFailures: [ConnectFailure: UInt64] = [:]
+    /// The connects of the last minutes.
+    public var recentConnects = RecentConnects()
     /// From accept to connected, including the lookup; only of connections whose upstream was connected.
     public var connectTimes = DurationHistogram(.connect)
     /// From accept to the end, of ended connections.
@@ -58,26 +63,38 @@ public struct RelayStats: Hashable, Sendable {
     /// The number of open connections.
     public var open: UInt64 { accepted - min(accepted, ended.values.reduce(0, &+)) }
 
-    /// Counts a connection's bytes so far, and the duration of its connect.
+    /// Counts a connection's bytes so far, and its connect. The last two are times of the monotonic clock, milliseconds:
+    /// of accept, and the current one.
     mutating func count(
-        bytesUp: UInt64, bytesDown: UInt64, splicedUp: UInt64, splicedDown: UInt64, connectDuration: Int64?
+        bytesUp: UInt64, bytesDown: UInt64, splicedUp: UInt64, splicedDown: UInt64, connectDuration: Int64?,
+        startedAt: UInt64, now: UInt64
     ) {
         self.bytesUp &+= bytesUp
         self.bytesDown &+= bytesDown
         self.splicedUp &+= splicedUp
         self.splicedDown &+= splicedDown
-        if let connectDuration { connectTimes.add(nanoseconds: connectDuration) }
+        guard let connectDuration else { return }
+        connectTimes.add(nanoseconds: connectDuration)
+        let connectedAt = startedAt &+ Milliseconds.of(nanoseconds: connectDuration)
+        // This runs ten times a second for every open connection, most of which connected long ago.
+        if Monotonic.elapsed(from: connectedAt, to: now) < RecentConnects.span {
+            recentConnects.add(nil, at: connectedAt)
+        }
     }
 
-    /// Counts a connection: its bytes so far, and its end if it has ended.
-    mutating func count(_ record: ConnectionRecord) {
+    /// Counts a connection: its bytes so far, and its end if it has ended. The times are of the monotonic clock,
+    /// milliseconds: of accept, and the current one.
+    mutating func count(_ record: ConnectionRecord, startedAt: UInt64, now: UInt64) {
         count(
             bytesUp: record.bytesUp, bytesDown: record.bytesDown, splicedUp: record.splicedUp,
-            splicedDown: record.splicedDown, connectDuration: record.connectDuration)
+            splicedDown: record.splicedDown, connectDuration: record.connectDuration, startedAt: startedAt, now: now)
         guard let end = record.end else { return }
         ended[end.reason, default: 0] &+= 1
         lifetimes.add(nanoseconds: end.duration)
-        if record.connectDuration == nil, end.reason.isOfConnecting { countFailure(end.reason, at: record.upstream) }
+        if record.connectDuration == nil, end.reason.isOfConnecting {
+            countFailure(end.reason, at: record.upstream)
+            recentConnects.add(end.reason, at: now)
+        }
     }
 
     private mutating func countFailure(_ reason: EndReason, at endpoint: String) {
@@ -95,6 +112,7 @@ public struct RelayStats: Hashable, Sendable {
         splicedDown &+= other.splicedDown
         acceptPauses &+= other.acceptPauses
         acceptErrors &+= other.acceptErrors
+        recentConnects.add(other.recentConnects)
         connectTimes.add(other.connectTimes)
         lifetimes.add(other.lifetimes)
         ended.merge(other.ended, uniquingKeysWith: &+)

@@ -262,7 +262,9 @@ final class Worker {
         }
         shared.countEnded()
         // By index, because changing a value that is looked up by key allocates.
-        if let position = stats.index(forKey: connection.relay.name) { stats.values[position].count(record) }
+        if let position = stats.index(forKey: connection.relay.name) {
+            stats.values[position].count(record, startedAt: connection.startedAt, now: loop.now)
+        }
         shared.descriptors.give(2)
         connection.relay.slots.give(1)
         connection.reportEnd(record)

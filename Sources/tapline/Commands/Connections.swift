@@ -37,6 +37,9 @@ struct Connections: ParsableCommand {
     @Flag(help: "Once a second, until Ctrl-C; in place on a terminal.")
     var watch = false
 
+    @Flag(help: "Show times in UTC.")
+    var utc = false
+
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
@@ -52,13 +55,13 @@ struct Connections: ParsableCommand {
             isForPrograms: options.json)
         if watch {
             let view = RepeatedView(every: 1000, isForPrograms: options.json) { rows in
-                try list.lines(ClientOutput(), at: rows)
+                try list.lines(ClientOutput(showsUTC: utc), at: rows)
             }
             try view.run()
         } else if options.json {
             try ClientOutput().write(json: list.fetch().rows)
         } else {
-            let output = ClientOutput()
+            let output = ClientOutput(showsUTC: utc)
             try output.write(lines: list.lines(output, at: nil))
         }
     }

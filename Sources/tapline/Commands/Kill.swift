@@ -32,7 +32,7 @@ struct Kill: ParsableCommand {
                 } else {
                     try output.write(lines: [line])
                 }
-            case 404: refusals.append("tapline: \(KillText.refusal(id, connection))")
+            case 404: refusals.append("tapline: \(KillText.refusal(id, connection, output.zone))")
             default: throw AdminRefusal(answer).failure(client.target)
             }
         }

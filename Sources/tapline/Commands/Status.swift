@@ -4,13 +4,16 @@ import Client
 /// `tapline status`: a running tapline's state on one screen.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show how a running tapline does, on one screen.",
+        abstract: "Show the state of a running tapline on one screen.",
         discussion: """
-            What needs attention comes first: draining, a rejected reload, accepting paused, bytes that a recording \
-            lost. Then the process, and each relay with its listeners, upstream, open connections, rates and totals.
+            What needs attention comes first: relays whose connects fail, draining, a rejected reload, accepting paused, \
+            bytes that a recording lost. Then the process, and each relay with its listeners, upstream, open connections, rates and totals.
 
             With --json: the status on the first line, then a relay a line.
             """)
+
+    @Flag(help: "Show times in UTC.")
+    var utc = false
 
     @OptionGroup var options: AdminOptions
 
@@ -18,7 +21,7 @@ struct Status: ParsableCommand {
         let client = try options.client()
         let status = try client.json(.get, "/v1/status")
         let relays = try client.json(.get, "/v1/relays")["relays"].elements
-        let output = ClientOutput()
+        let output = ClientOutput(showsUTC: utc)
         if options.json { return try output.write(json: [status] + relays) }
         try output.write(lines: StatusReport(status: status, relays: relays, target: client.target).lines(output))
     }

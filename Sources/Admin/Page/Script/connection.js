@@ -41,7 +41,7 @@ class One {
           const record = ended.find(item => item.id === this.id);
           if (error.status === 404) {
             if (record) this.show({ ...record, state: 'closed', age_ms: record.duration_ms, rate_up: 0, rate_down: 0, waits: null, legs: null });
-            this.lines([record ? 'Its story is no longer kept; this is its end record.' : `Tapline knows no connection ${this.id} any more.`]);
+            this.lines([record ? 'Its story is no longer kept; this is its end record.' : `No connection with id ${this.id}.`]);
             return;
           }
         }
@@ -53,7 +53,7 @@ class One {
 
   lines(list) {
     while (this.story.children.length > list.length) this.story.lastChild.remove();
-    list.forEach((line, at) => setText(this.story.children[at] || this.story.appendChild(h('li', {})), line));
+    list.forEach((line, at) => say(this.story.children[at] || this.story.appendChild(h('li', {})), line));
   }
 
   show(facts) {
@@ -84,10 +84,11 @@ class One {
       isClosed ? ['Lasted', duration(facts.duration_ms)] : ['Open for', elapsed(facts.age_ms)],
       ['Connected after', facts.connect_ms == null ? null : duration(facts.connect_ms)],
       ['First byte down after', facts.first_byte_ms == null ? null : duration(facts.first_byte_ms)],
-      ['Closed by', facts.closed_by], ['System’s error', facts.errno, 'mono'],
+      ['Closed by', facts.closed_by],
+      ['Waited for', facts.waited_for && isClosed ? `${facts.waited_for}, ${bytes(facts.held_bytes)} held, for ${duration(facts.waited_ms)}` : null], ['System’s error', facts.errno, 'mono'],
       ['Up', exact(facts.bytes_up)], ['Down', exact(facts.bytes_down)],
       ['Spliced up / down', facts.spliced_up || facts.spliced_down ? `${bytes(facts.spliced_up)} / ${bytes(facts.spliced_down)}` : null],
-      ['Way of the bytes', isClosed || facts.splices == null ? null : facts.splices ? 'splice (never seen by Tapline)' : 'copy'],
+      ['Data path', isClosed || facts.splices == null ? null : facts.splices ? 'splice (in the kernel)' : 'copy'],
       ['Recorded', facts.recorded_bytes == null ? null : bytes(facts.recorded_bytes) + (facts.dropped_bytes ? `, ${bytes(facts.dropped_bytes)} dropped` : '')],
       ['Generation', facts.generation],
     ].filter(row => row[1] != null);
@@ -124,12 +125,15 @@ class LegBox {
     const notes = [];
     if (isBlocked) notes.push('does not read');
     if (leg?.held_bytes) notes.push(`${bytes(leg.held_bytes)} held for it${leg.blocked_ms ? ` for ${elapsed(leg.blocked_ms)}` : ''}`);
-    if (leg?.ended) notes.push('has ended its half');
+    if (leg?.ended) notes.push('has closed its half');
     if (leg?.failed) notes.push('its socket has failed');
-    if (facts.state === 'closed' && facts.closed_by === side) notes.push('closed the connection');
+    const isCut = facts.state === 'closed' && facts.waited_for === side;
+    if (isCut) notes.push(`was not reading for ${duration(facts.waited_ms)}; ${bytes(facts.held_bytes)} was waiting for it`);
+    const end = facts.state === 'closed' && deed(facts, side);
+    if (end) notes.push(end);
     if (side === 'upstream' && facts.state === 'connecting') notes.push('not connected yet');
     setText(this.notes, notes.join('; '));
-    mark(this.root, 'class', `leg${leg?.failed ? ' fault' : isBlocked ? ' waits' : ''}`);
+    mark(this.root, 'class', `leg${leg?.failed || end && connectFailure[facts.reason] ? ' fault' : isBlocked || isCut ? ' waits' : ''}`);
     const tcp = leg?.tcp;
     setText(this.kernel, [
       leg && facts.state !== 'connecting' ? `quiet for ${elapsed(leg.quiet_ms)}` : '',

@@ -113,14 +113,14 @@ function refilter() {
 async function kill(item) {
   const from = document.activeElement;
   const isMeant = await confirmed(`Kill connection ${item.id}?`,
-    [`${item.client} → ${item.upstream_address || item.upstream}, relay ${item.relay}.`, 'Both sides get a reset at once; bytes on their way are lost. Its end record will say “killed”.'], 'Kill it');
+    [`${item.client} → ${item.upstream_address || item.upstream}, relay ${item.relay}.`, 'Both sides are reset immediately, and bytes in transit are lost. The end record gets the reason “killed”.'], 'Kill connection');
   from?.focus?.();
   if (!isMeant) return;
   try {
     await api(`/v1/connections/${item.id}`, 'DELETE');
     notify(`Connection ${item.id} was reset.`);
   } catch (error) {
-    notify(error.status === 404 ? `Connection ${item.id} had ended already.` : `Connection ${item.id} was not reset: ${error.message}`, error.status !== 404);
+    notify(error.status === 404 ? `Connection ${item.id} had already ended.` : `Connection ${item.id} was not reset: ${error.message}`, error.status !== 404);
   }
   refreshTable();
 }

@@ -16,7 +16,7 @@ function confirmed(title, lines, verb) {
     dialog.onclose = () => resolve(dialog.returnValue === 'yes');
     dialog.returnValue = '';
     dialog.replaceChildren(
-      h('h2', { id: 'ask-title' }, title), lines.map(line => h('p', {}, line)),
+      h('h2', { id: 'ask-title' }, title), ...lines.map(line => h('p', {}, line)),
       h('div', { class: 'row' },
         h('button', { click: () => dialog.close(''), autofocus: true }, 'Cancel'),
         h('button', { class: 'danger', id: 'yes', click: () => dialog.close('yes') }, verb)));

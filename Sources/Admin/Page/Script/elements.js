@@ -27,6 +27,13 @@ function setText(element, text) {
   text = String(text);
   if (element.textContent !== text) element.textContent = text;
 }
+/** Sets a sentence of a story: `code` in an element of its own, and times in the browser's zone. */
+function say(element, text) {
+  if (element.dataset.said === text) return;
+  element.dataset.said = text;
+  const local = text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, time => localTime(time));
+  element.replaceChildren(...local.split('`').map((part, at) => at % 2 ? h('code', {}, part) : part));
+}
 function mark(element, name, value) {
   if (value == null || value === false) { if (element.hasAttribute(name)) element.removeAttribute(name); }
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);

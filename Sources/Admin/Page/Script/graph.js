@@ -54,6 +54,6 @@ class Graph {
     if (this.x == null || !this.samples.length) return setText(this.spot, '2 min');
     const end = this.samples[this.samples.length - 1].t, wanted = end - (1 - this.x) * Graph.span;
     const near = this.samples.reduce((best, next) => Math.abs(next.t - wanted) < Math.abs(best.t - wanted) ? next : best);
-    setText(this.spot, `${elapsed(end - near.t)} before: ↑ ${rate(near.up)}  ↓ ${rate(near.down)}`);
+    setText(this.spot, `${elapsed(end - near.t)} ago: ↑ ${rate(near.up)}  ↓ ${rate(near.down)}`);
   }
 }

@@ -13,10 +13,13 @@ function vital(key, text, title) {
 }
 
 function showStatus() {
-  const state = link === 'lost' ? ['connection lost', 'bad'] : !status ? ['connecting', ''] : status.draining ? ['draining', 'warn'] : ['running', 'good'];
+  const faults = [...relays.values()].filter(failing);
+  const more = faults.length ? `, ${plural(faults.length, 'relay')} failing` : '';
+  const state = link === 'lost' ? ['connection lost', 'bad'] : !status ? ['connecting', '']
+    : status.draining ? [`draining${more}`, more ? 'bad' : 'warn'] : [`running${more}`, more ? 'bad' : 'good'];
   setText($('state'), state[0]);
   mark($('state'), 'class', `pill ${state[1]}`);
-  mark($('state'), 'title', link === 'polling' ? 'No event stream; this page asks each second instead' : link === 'live' ? 'Live, by events' : null);
+  mark($('state'), 'title', link === 'polling' ? 'No event stream; this page polls each second' : faults.length ? faults.map(relay => `${relay.name}: ${failing(relay).cause}`).join('\n') : link === 'live' ? 'Live, by events' : null);
   if (!status) return;
   setText($('version'), status.version);
   mark($('version'), 'title', `tapline ${status.version}, process ${status.pid}${status.configuration ? `, ${status.configuration}` : ''}`);
@@ -27,13 +30,15 @@ function showStatus() {
   vital('open', whole(open), 'Connections open now');
   vital('↑', rate(total('rate_up')), 'All relays, client to upstream');
   vital('↓', rate(total('rate_down')), 'All relays, upstream to client');
-  vital('memory', bytes(status.memory.resident_bytes), status.memory.resident_bytes === null ? 'Not known: /proc is not mounted' : `${bytes(status.memory.private_bytes)} of it private`);
+  vital('memory', bytes(status.memory.resident_bytes), status.memory.resident_bytes === null ? 'Unknown: /proc is not mounted' : `${bytes(status.memory.private_bytes)} of it private`);
   vital('fds', whole(status.descriptors.open), `Open descriptors, of ${whole(status.descriptors.limit)} allowed`);
   $('reload').hidden = status.configuration === null;
   setText($('n-open'), whole(open));
-  setText($('n-ended'), whole(ended.length));
+  const endedCount = Math.max(ended.length, all.reduce((count, relay) => count + sum(relay.ended), 0));
+  setText($('n-ended'), whole(endedCount));
+  mark($('tab-ended'), 'title', endedCount > ended.length ? `Ended connections (2): the last ${whole(ended.length)} of ${whole(endedCount)} are listed` : 'Ended connections (2)');
   document.title = `${link === 'lost' ? '(lost) ' : status.draining ? '(draining) ' : ''}Tapline${open ? ` · ${open} open` : ''}`;
   const last = status.last_reload, isTroubled = last?.result === 'rejected' && $('reloaded').hidden;
   $('troubled').hidden = !isTroubled;
-  if (isTroubled) setText($('troubled-text'), `The last reload was rejected ${ago(last.time)}: ${plural(last.problems.length, 'mistake')}. Generation ${last.generation} stays in force.`);
+  if (isTroubled) setText($('troubled-text'), `The last reload was rejected ${ago(last.time)}: ${plural(last.problems.length, 'error')}. Generation ${last.generation} stays in force.`);
 }

@@ -1,18 +1,45 @@
 // ---- Phrases for states
 
+/** The reasons of failed connects: what the upstream did, and a relay's state while they fail. */
+const connectFailure = {
+  connect_refused: ['refused the connection', 'upstream refuses connections'],
+  connect_timeout: ['did not answer', 'upstream does not answer'],
+  connect_unreachable: ['is unreachable', 'upstream is unreachable'],
+  name_not_found: ['its name does not exist', 'the upstream’s name does not exist'],
+  name_lookup_failed: ['its name cannot be resolved', 'the upstream’s name cannot be resolved'],
+  no_local_port: ['no local port was left for it', 'no local port is left for the upstream'],
+  loop: ['is one of Tapline’s own listeners', 'upstream is one of Tapline’s own listeners'],
+  over_limit: ['a system limit prevented connecting', 'a system limit prevents connecting'],
+};
+
+/** What a side did to end a connection; empty if it did nothing. */
+function deed(facts, side) {
+  if (side === 'upstream' && connectFailure[facts.reason]) return connectFailure[facts.reason][0];
+  if (facts.closed_by !== side) return '';
+  return facts.reason.endsWith('_reset') ? 'reset the connection' : facts.reason.endsWith('_timed_out') ? 'stopped answering' : 'closed the connection';
+}
+
+/** Why a relay's connects fail now, with the share of the last minutes; empty if they do not. */
+function failing(relay) {
+  const recent = relay.recent_connects;
+  if (!recent?.failing) return null;
+  return { cause: (connectFailure[recent.last_failure] || [, 'connecting the upstream fails'])[1],
+    share: `${whole(recent.failed)} of the last ${plural(recent.attempts, 'connect')} failed in ${largestUnit(recent.window_ms)}` };
+}
+
 const waiting = {
   proxy_header: ['waits for the PROXY header', 'The client has not sent its PROXY protocol header yet.'],
-  tls_hello: ['waits for the TLS hello', 'The client has not sent its TLS ClientHello yet, whose server name says where it goes.'],
+  tls_hello: ['waits for the TLS hello', 'The client has not sent its TLS ClientHello yet, which selects the upstream.'],
   name: ['looking up the name', 'The name service has not answered yet.'],
   connect: ['connecting', 'The upstream has not accepted yet.'],
-  client_reads: ['client does not read', 'The client does not take what the upstream has sent, so the upstream waits.', 'warn'],
-  upstream_reads: ['upstream does not read', 'The upstream does not take what the client has sent, so the client waits.', 'warn'],
-  both_read: ['neither side reads', 'Neither side takes what the other has sent.', 'warn'],
-  client_sends: ['client’s turn', 'Nothing is on its way; the client is next to say something.'],
-  upstream_sends: ['upstream’s turn', 'Nothing is on its way; the upstream is next to say something.'],
-  anyone_sends: ['nothing said yet', 'Connected, and neither side has sent a byte.'],
-  sent: ['delivering before reset', 'One side has failed; what it sent before is on its way to the other.', 'warn'],
-  recording: ['waits for the recording', 'Its recording must be whole (when_full: block) and has no room for more.', 'warn'],
+  client_reads: ['client does not read', 'The client does not read what the upstream sent, so the upstream waits.', 'warn'],
+  upstream_reads: ['upstream does not read', 'The upstream does not read what the client sent, so the client waits.', 'warn'],
+  both_read: ['neither side reads', 'Neither side reads what the other sent.', 'warn'],
+  client_sends: ['client’s turn', 'Nothing is in transit; the client is expected to send next.'],
+  upstream_sends: ['upstream’s turn', 'Nothing is in transit; the upstream is expected to send next.'],
+  anyone_sends: ['nothing sent yet', 'Connected, and neither side has sent a byte.'],
+  sent: ['delivering before reset', 'One side has failed; what it sent before is being delivered to the other.', 'warn'],
+  recording: ['waits for the recording', 'Its recording must be complete (when_full: block) and its buffer is full.', 'warn'],
 };
 
 /** A connection's current activity: text, explanation, tone. */
@@ -26,6 +53,6 @@ function activity(connection) {
   }
   if (connection.state === 'connecting') return ['connecting', waiting.connect[1], ''];
   if (connection.state === 'resetting') return ['resetting', waiting.sent[1], 'warn'];
-  return [half + 'flowing', half ? 'One side has ended its half.' : 'Bytes are moving.', 'moving'];
+  return [half + 'flowing', half ? 'One side has closed its half.' : 'Bytes are moving.', 'moving'];
 }
 const toneOfReason = reason => ordinary.has(reason) ? '' : ['killed', 'drained', 'denied', 'proxy_untrusted', 'proxy_header_invalid', 'proxy_header_timeout', 'destination_refused', 'tls_not_routed', 'tls_hello_timeout', 'lifetime', 'idle_timeout', 'over_limit'].includes(reason) ? 'warn' : 'bad';

@@ -17,7 +17,7 @@ class Card {
     this.switch = h('button', { class: 'switch', role: 'switch', 'aria-label': `Record ${name}`, click: () => this.record() });
     this.word = h('span', {});
     this.switch.append(this.word);
-    this.capture = h('button', { class: 'capture', click: () => this.toggleCapture(), title: 'Take a copy of what passes from now on, here in this page, and save it as pcapng' });
+    this.capture = h('button', { class: 'capture', click: () => this.toggleCapture(), title: 'Capture the traffic from now on in this page, and save it as pcapng' });
     this.file = h('span', { class: 'file', hidden: true });
     this.root = h('article', { class: 'card', 'data-relay': name, 'aria-label': `Relay ${name}` },
       h('header', {}, h('h3', {}, this.title), this.note),
@@ -29,12 +29,15 @@ class Card {
 
   show(relay) {
     this.relay = relay;
-    mark(this.root, 'class', ['card', relay.configured ? '' : 'gone', $('of-relay').value === relay.name ? 'chosen' : ''].filter(Boolean).join(' '));
+    mark(this.root, 'class', ['card', relay.configured ? '' : 'gone', failing(relay) ? 'failing' : '', $('of-relay').value === relay.name ? 'chosen' : ''].filter(Boolean).join(' '));
     mark(this.title, 'aria-pressed', $('of-relay').value === relay.name);
     setText(this.listeners, relay.listeners?.join(', ') || 'no listener');
     setText(this.upstream, relay.upstream || '–');
-    this.note.hidden = relay.configured !== false;
-    setText(this.note, 'removed by a reload');
+    const fault = failing(relay);
+    this.note.hidden = relay.configured !== false && !fault;
+    mark(this.note, 'class', `pill ${fault ? 'bad' : ''}`);
+    mark(this.note, 'title', fault?.share);
+    setText(this.note, fault ? fault.cause : 'removed by a reload');
     setText(this.stats.open, whole(relay.open));
     setText(this.stats.up, rate(relay.rate_up));
     setText(this.stats.down, rate(relay.rate_down));
@@ -42,10 +45,11 @@ class Card {
     mark(this.graph.picture, 'aria-label', `${this.graph.label}: now ${rate(relay.rate_up)} up, ${rate(relay.rate_down)} down`);
     const failures = sum(relay.connect_failures);
     const facts = [
-      [`${whole(relay.accepted)} accepted`, `${relay.rate_accepted} a second, of late`],
+      [`${whole(relay.accepted)} accepted`, `${relay.rate_accepted} a second (recent average)`],
       [`↑ ${bytes(relay.bytes_up)}`, exact(relay.bytes_up) + ' up in all'], [`↓ ${bytes(relay.bytes_down)}`, exact(relay.bytes_down) + ' down in all'],
       failures ? [`${plural(failures, 'failed connect')}`, Object.entries(relay.connect_failures).map(pair => pair.join(': ')).join(', ')] : ['no failures', 'Every connect to the upstream has succeeded'],
-      ...(relay.accept_pauses ? [[plural(relay.accept_pauses, 'accept pause'), 'How often accepting had to rest: at a limit, or because a listener failed']] : []),
+      ...(fault ? [[fault.share, 'The relay is red until a connect succeeds']] : []),
+      ...(relay.accept_pauses ? [[plural(relay.accept_pauses, 'accept pause'), 'How often accepting paused: at a limit, or because a listener failed']] : []),
     ];
     while (this.facts.children.length > facts.length) this.facts.lastChild.remove();
     facts.forEach(([text, title], at) => {
@@ -92,7 +96,7 @@ class Card {
     try {
       const answer = await api(`/v1/relays/${encodeURIComponent(this.name)}/recording`, isOn ? 'DELETE' : 'POST');
       this.relay.recording = answer;
-      notify(answer.recording ? `${this.name} is recorded${answer.file ? ` to ${answer.file}` : ''}.` : `${this.name} is recorded no more; the file is closed.`);
+      notify(answer.recording ? `${this.name} is recorded${answer.file ? ` to ${answer.file}` : ''}.` : `${this.name} is no longer recorded; the file is closed.`);
     } catch (error) {
       notify(`Recording of ${this.name}: ${error.message}`, true);
     }

@@ -3,7 +3,7 @@
 const dark = matchMedia('(prefers-color-scheme: dark)');
 function theme(choice) {
   mark(document.documentElement, 'data-theme', choice);
-  $('theme').title = `Light or dark (${choice || 'as the system has it'})`;
+  $('theme').title = `Light or dark (${choice || 'system setting'})`;
 }
 $('theme').onclick = () => {
   const isDark = (document.documentElement.dataset.theme || (dark.matches ? 'dark' : 'light')) === 'dark';

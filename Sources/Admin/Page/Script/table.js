@@ -13,7 +13,7 @@ class Table {
     this.pointed = 0;
     this.heads = new Map();
     const head = h('tr', { role: 'row' }, columns.map(column => {
-      const th = h('th', { role: 'columnheader', scope: 'col', class: column.class, title: column.title });
+      const th = h('th', { role: 'columnheader', scope: 'col', 'data-at': column.at, class: column.class, title: column.title });
       if (column.label) {
         th.append(h('button', { click: () => this.turn(column) }, column.label));
         this.heads.set(column, th);
@@ -27,7 +27,7 @@ class Table {
       focusin: event => this.rove(event.target.closest('tr')),
     });
     const widths = h('colgroup', {}, columns.map(column => {
-      const col = h('col', {});
+      const col = h('col', { 'data-at': column.at });
       if (column.width) col.style.width = column.width;
       return col;
     }));
@@ -101,7 +101,7 @@ class Table {
     const parts = [];
     if (total > count && count) parts.push(`${whole(count)} of ${whole(total)} shown`);
     if (aside) parts.push(`${whole(aside)} new, shown when you leave the table`);
-    else if (isHeld && count > 1) parts.push('the order rests while you are in the table');
+    else if (isHeld && count > 1) parts.push('the order is kept while you use the table');
     setText(this.note, parts.join(' · '));
     this.more.hidden = !(list.length > this.limit || total > Math.max(count, this.limit)) || count === 0 || this.limit === Table.most;
     if (!this.more.hidden) setText(this.more, `Show ${whole(Math.min(total, this.limit * 4, Table.most))}`);

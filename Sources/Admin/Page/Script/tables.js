@@ -18,9 +18,9 @@ const openTable = new Table($('open'), {
     { at: 'age', label: 'Age', by: 'age', width: '92px', class: 'num', show: item => [elapsed(item.age_ms), `accepted ${absolute(item.accepted)}`] },
     traffic('bytes_up', '↑ bytes', 'bytes_up', bytes, 'Bytes from the client to the upstream'),
     traffic('bytes_down', '↓ bytes', 'bytes_down', bytes, 'Bytes from the upstream to the client'),
-    traffic('rate_up', '↑ rate', 'rate_up', rate, 'Bytes a second up, of late'),
-    traffic('rate_down', '↓ rate', 'rate_down', rate, 'Bytes a second down, of late'),
-    { at: 'state', label: 'State', by: 'waits', width: '200px', title: 'Who waits for whom, and for how long', show: activity },
+    traffic('rate_up', '↑ rate', 'rate_up', rate, 'Bytes a second up (recent average)'),
+    traffic('rate_down', '↓ rate', 'rate_down', rate, 'Bytes a second down (recent average)'),
+    { at: 'state', label: 'State', by: 'waits', width: '200px', title: 'Which side waits for the other, and for how long', show: activity },
     { at: 'act', width: '58px', class: 'num' },
   ],
   sorted: () => refreshTable(true), opened: item => openOne(item.id), kill,
@@ -37,12 +37,12 @@ const endedTable = new Table($('ended'), {
     traffic('bytes_down', '↓ bytes', 'bytes_down', bytes, 'Bytes from the upstream to the client'),
     { at: 'duration', label: 'Lasted', by: 'duration_ms', width: '92px', class: 'num sum', show: item => [duration(item.duration_ms), `${whole(item.duration_ms)} ms`] },
     { at: 'reason', label: 'Reason', by: 'reason', isText: true, width: '15%',
-      show: item => [item.reason, item.errno ? `${item.reason}: ${item.errno}` : '', toneOfReason(item.reason)] },
+      show: item => [item.reason, [item.errno ? `${item.reason}: ${item.errno}` : item.reason, item.waited_for ? `the ${item.waited_for} was not reading` : ''].filter(Boolean).join('; '), toneOfReason(item.reason)] },
     { at: 'closed_by', label: 'Closed by', by: 'closed_by', isText: true, width: '88px', show: item => [item.closed_by] },
   ],
   sorted: () => showEnded(true), opened: item => openOne(item.id), kill: null,
   empty: () => filtered() || $('of-reason').value ? ['No ended connection matches.', 'The last 512 are kept.']
-    : ['No connection has ended yet.', 'Each one that ends is kept here with who closed it and why.'],
+    : ['No connection has ended yet.', 'Each connection that ends is listed here with who closed it and why.'],
 });
 const tables = { open: openTable, ended: endedTable };
 

@@ -16,6 +16,7 @@ const exact = count => `${whole(count)} bytes`;
 
 function duration(ms) {
   if (ms == null) return '–';
+  if (ms < 1) return `<1${thin}ms`;
   if (ms < 1000) return `${ms}${thin}ms`;
   const s = ms / 1000;
   if (s < 9.95) return `${s.toFixed(1)}${thin}s`;
@@ -36,10 +37,11 @@ function ago(time) {
   const ms = now() - Date.parse(time);
   return ms < 1500 ? 'now' : `${elapsed(ms)} ago`;
 }
-function absolute(time) {
-  if (!time) return '';
+/** `2026-11-22 21:15:00.123` in the browser's zone. */
+function localTime(time) {
   const date = new Date(time), two = number => String(number).padStart(2, '0');
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:` +
-    `${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')} (${time})`;
+    `${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
+const absolute = time => time ? `${localTime(time)} (${time})` : '';
 const plural = (count, one, many) => `${whole(count)} ${count === 1 ? one : many || one + 's'}`;

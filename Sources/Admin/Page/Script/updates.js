@@ -119,7 +119,7 @@ async function followServer() {
       schedulePaint();
       failures++;
       for (let left = Math.min(2 ** (failures - 1), 10); left > 0; left--) {
-        setText($('lost-text'), error instanceof Refusal ? `${error.message} Trying again in ${left} s.` : `The connection to tapline is lost. What you see is how it was. Trying again in ${left} s.`);
+        setText($('lost-text'), error instanceof Refusal ? `${error.message} Trying again in ${left} s.` : `The connection to tapline is lost. Showing the last known state. Trying again in ${left} s.`);
         $('lost').hidden = false;
         if (await new Promise(resolve => { const timer = setTimeout(() => resolve(false), 1000); $('retry').onclick = () => { clearTimeout(timer); resolve(true); }; })) break;
       }
