@@ -95,11 +95,8 @@ install:
 install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/tapline
 	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE CHANGELOG.md config/tapline.yaml
-	for file in $$(find docs -type f); do install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; done
-	for folder in examples interception systemd; do \
-		(cd config && find $$folder -type f) | while read -r file; do \
-			install -D -m 644 config/$$file $(DESTDIR)$(DOCDIR)/config/$$file || exit 1; \
-		done || exit 1; \
+	for file in $$(find docs config -type f -not -path 'config/debian/*'); do \
+		install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; \
 	done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tapline config/tapline.schema.json config/tapline.include.schema.json \
 		config/openapi.yaml config/grafana.json config/alerts.yaml

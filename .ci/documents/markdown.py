@@ -1,5 +1,7 @@
 """The pages of docs/reference that are generated, as Markdown."""
 
+import re
+
 import facts
 import sources
 
@@ -104,8 +106,22 @@ def discussion(text):
     return text.replace("<", "\\<") if "```" not in text else text
 
 
+def check_examples(every):
+    """An error for an example with a command or an option that does not exist."""
+    options = {c["commandName"]: {"--" + n["name"] for a in sources.shown(c) for n in a.get("names", [])} for c in every}
+    for name, examples in facts.EXAMPLES.items():
+        if name and name not in options:
+            raise SystemExit(f"reference: .ci/documents/facts.py, EXAMPLES: no command `{name}`")
+        for _, line in examples:
+            for command, rest in re.findall(r"tapline ([a-z-]+)([^|&]*)", line):
+                wrong = set(re.findall(r"--[a-z-]+", rest)) - options.get(command, set())
+                if command not in options or wrong:
+                    raise SystemExit(f"reference: .ci/documents/facts.py, EXAMPLES: `{line}` has no {command} {wrong or ''}")
+
+
 def command_page(root):
     every = sources.commands(root)
+    check_examples(every)
     common = common_arguments(every)
     parts = [table(["command", "does"], [
         [f"[`tapline {c['commandName']}`](#tapline-{c['commandName']})", c["abstract"]] for c in every])]
