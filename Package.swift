@@ -87,7 +87,7 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "Terminal", dependencies: ["Sockets", "Text"], swiftSettings: settings),
         .target(
-            name: "Show", dependencies: ["Configuration", "Recording", "Sockets", "Terminal", "Text"],
+            name: "Show", dependencies: ["Configuration", "EventLoop", "Recording", "Sockets", "Terminal", "Text"],
             swiftSettings: settings),
         .target(
             name: "Client",
@@ -164,7 +164,9 @@ let package = Package(
             name: "TerminalTests",
             dependencies: ["Sockets", "Terminal", "TestSupport", "Text"],
             swiftSettings: settings),
-        .testTarget(name: "ShowTests", dependencies: ["Recording", "Show", "Text"], swiftSettings: settings),
+        .testTarget(
+            name: "ShowTests", dependencies: ["Recording", "Show", "Terminal", "TestSupport", "Text"],
+            swiftSettings: settings),
         .testTarget(
             name: "ClientTests",
             dependencies: ["Client", "Configuration", "Sockets", "Terminal", "TestSupport", "Text"],

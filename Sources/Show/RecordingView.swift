@@ -10,10 +10,13 @@ package protocol RecordingView {
     mutating func finish(into output: inout [UInt8])
     /// A remark on the last event, for standard error.
     var note: String? { get }
+    /// A remark on everything, after `finish`, for standard error.
+    var closingRemark: String? { get }
 }
 
 extension RecordingView {
     package mutating func flush(into output: inout [UInt8]) {}
     package mutating func finish(into output: inout [UInt8]) {}
     package var note: String? { nil }
+    package var closingRemark: String? { nil }
 }

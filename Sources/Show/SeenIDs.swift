@@ -13,6 +13,9 @@ struct SeenIDs: CustomStringConvertible {
         }
     }
 
+    /// Whether an id was added, as far as it is known.
+    func contains(_ id: UInt64) -> Bool { ranges.contains { $0.contains(id) } }
+
     var description: String {
         guard !ranges.isEmpty else { return "there is none at all" }
         let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }

@@ -6,42 +6,72 @@ package struct ShowFilter {
     private let connection: UInt64?
     private let relay: String?
     private let flow: Direction?
-    /// Open conversations of the requested relay; empty when all relays are shown.
-    private var ofRelay: Set<UInt64> = []
+    private let ends: EndFilter
+    /// The options about ends, for a message.
+    private var endText: String
+    /// The conversations that a first reading has chosen, by their ordinal numbers; nil: all.
+    private var chosen: Set<UInt64>?
+    /// Conversations so far.
+    private var opened: UInt64 = 0
+    /// Open conversations that are shown, while not all are.
+    private var shown: Set<UInt64> = []
     private var hasMatched = false
     private var ids = SeenIDs()
     private var relays: Set<String> = []
 
     /// Nil: no restriction.
-    package init(connection: UInt64? = nil, relay: String? = nil, flow: Direction? = nil) {
+    package init(
+        connection: UInt64? = nil, relay: String? = nil, flow: Direction? = nil, ends: EndFilter = EndFilter()
+    ) {
         self.connection = connection
         self.relay = relay
         self.flow = flow
+        self.ends = ends
+        endText = ends.text
+    }
+
+    /// Whether the bytes of a conversation can be shown only if its end is known, which takes a first reading.
+    var needsEnds: Bool { ends.isActive }
+
+    /// The filter of the second reading: shows the bytes of these conversations, by their ordinal numbers.
+    func choosing(_ ordinals: Set<UInt64>) -> ShowFilter {
+        var filter = ShowFilter(connection: connection, relay: relay, flow: flow)
+        filter.chosen = ordinals
+        filter.endText = ends.text
+        return filter
     }
 
     /// Whether an event is shown; notes its conversation.
     mutating func includes(_ event: RecordingEvent) -> Bool {
         switch event {
         case .opened(let conversation):
+            opened &+= 1
             ids.add(conversation.id)
             if let name = conversation.relay, relays.count < 100 { relays.insert(name) }
-            if relay != nil, conversation.relay == relay { ofRelay.insert(conversation.id) }
-            let matches = isOfRelay(conversation.id) && isWanted(conversation.id)
-            hasMatched = hasMatched || matches
-            return matches
-        case .bytes(let piece):
-            return isWanted(piece.id) && isOfRelay(piece.id) && (flow ?? piece.direction) == piece.direction
-        case .missing(let gap):
-            return isWanted(gap.id) && isOfRelay(gap.id) && (flow ?? gap.direction) == gap.direction
+            guard isWanted(conversation.id), relay == nil || conversation.relay == relay, isChosen else { return false }
+            if !showsAll { shown.insert(conversation.id) }
+            hasMatched = hasMatched || !ends.isActive
+            return true
+        case .bytes(let piece): return isShown(piece.id) && (flow ?? piece.direction) == piece.direction
+        case .missing(let gap): return isShown(gap.id) && (flow ?? gap.direction) == gap.direction
         case .ended(let conversation):
-            defer { ofRelay.remove(conversation.id) }
-            return isWanted(conversation.id) && isOfRelay(conversation.id)
+            defer { shown.remove(conversation.id) }
+            guard isShown(conversation.id), ends.matches(conversation) else { return false }
+            hasMatched = true
+            return true
         }
     }
 
+    /// The ordinal number of the conversation that was opened last.
+    var lastOpened: UInt64 { opened }
+
+    private var isChosen: Bool { chosen?.contains(opened) ?? true }
+
+    private var showsAll: Bool { relay == nil && chosen == nil }
+
     private func isWanted(_ id: UInt64) -> Bool { connection == nil || connection == id }
 
-    private func isOfRelay(_ id: UInt64) -> Bool { relay == nil || ofRelay.contains(id) }
+    private func isShown(_ id: UInt64) -> Bool { isWanted(id) && (showsAll || shown.contains(id)) }
 
     /// The message when nothing matched; nil when something did, or there was no restriction.
     func mismatch(in name: String) -> String? {
@@ -51,8 +81,10 @@ package struct ShowFilter {
             return "there is no relay `\(relay)` in \(name); "
                 + (known.isEmpty ? "its conversations name no relays" : "there is \(known)")
         }
-        guard let connection else { return nil }
-        return "there is no connection \(connection) in \(name)"
-            + (relay.map { " of the relay `\($0)`" } ?? "") + "; \(ids.description)"
+        if let connection, endText.isEmpty || !ids.contains(connection) {
+            return "there is no connection \(connection) in \(name)"
+                + (relay.map { " of the relay `\($0)`" } ?? "") + "; \(ids.description)"
+        }
+        return endText.isEmpty ? nil : "no connection in \(name) matches \(endText)"
     }
 }

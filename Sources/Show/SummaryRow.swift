@@ -1,32 +1,45 @@
-import Configuration
 import Recording
 import Text
 
-/// The cells of one line.
+/// One line of the summary.
 struct SummaryRow {
     let id: UInt64
+    let relay: String?
     let cells: [String]
+    /// What the lines are sorted by.
+    let value: ShowSort.Value
+    let isFailure: Bool
 
     static let header = SummaryRow(
-        id: 0, cells: ["ID", "TIME", "CLIENT", "UPSTREAM", "UP", "DOWN", "LASTED", "END", "PROTOCOL"])
+        cells: ["ID", "TIME", "RELAY", "CLIENT", "UPSTREAM", "UP", "DOWN", "LASTED", "END", "PROTOCOL"])
     /// Which columns are aligned to the right.
-    static let isNumber = [true, false, false, false, true, true, true, false, false]
+    static let isNumber = [true, false, false, false, false, true, true, true, false, false]
+    /// The column that is shown for recordings of several relays only.
+    static let relayColumn = 2
+    /// The column that is coloured for a failure.
+    static let endColumn = 8
 
-    private init(id: UInt64, cells: [String]) {
-        self.id = id
+    private init(cells: [String]) {
+        id = 0
+        relay = nil
+        value = ShowSort.Value()
+        isFailure = false
         self.cells = cells
     }
 
-    init(_ conversation: RecordedConversation, showsUnicode: Bool) {
+    init(_ conversation: RecordedConversation, _ sort: ShowSort, times: TimeStyle, showsUnicode: Bool) {
         id = conversation.id
+        relay = conversation.relay
+        value = sort.value(of: conversation)
+        isFailure = conversation.isFailure
         let notes = [
             Self.note(conversation.up.missing, conversation.down.missing, "missing"),
             Self.note(conversation.up.repeated, conversation.down.repeated, "repeated"),
         ].compactMap { $0 }
         let remark = notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))"
         let cells = [
-            "\(conversation.id)", "\(conversation.started)", conversation.client,
-            Self.upstream(conversation), SizeText.short(conversation.up.passed),
+            "\(conversation.id)", conversation.started.text(as: times), conversation.relay ?? "-", conversation.client,
+            conversation.destination, SizeText.short(conversation.up.passed),
             SizeText.short(conversation.down.passed), DurationText.short(nanoseconds: conversation.duration),
             conversation.reason ?? "-", "\(conversation.protocol)\(remark)",
         ]
@@ -36,13 +49,6 @@ struct SummaryRow {
     private static func note(_ up: UInt64, _ down: UInt64, _ word: String) -> String? {
         let (sum, overflow) = up.addingReportingOverflow(down)
         return sum > 0 || overflow ? "\(SizeText.short(overflow ? .max : sum)) \(word)" : nil
-    }
-
-    /// The upstream as configured; for an intercepted connection, its destination.
-    private static func upstream(_ conversation: RecordedConversation) -> String {
-        let configured = conversation.upstream ?? conversation.listener
-        guard configured == UpstreamAddress.originalDestination.description else { return configured }
-        return conversation.upstreamAddress ?? configured
     }
 }
 

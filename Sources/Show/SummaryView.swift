@@ -1,7 +1,8 @@
 import Recording
+import Terminal
 import Text
 
-/// A table with a line for each conversation, in the order of their numbers.
+/// A table with a line for each conversation, in the requested order.
 ///
 /// Lines are held back, so that columns line up: up to 50,000 of them, or until the input pauses. On a narrow terminal
 /// each conversation takes two lines.
@@ -10,41 +11,83 @@ struct SummaryView: RecordingView {
     /// The least width of the last column for the table to be on one line.
     private static let narrowestLast = 20
 
+    /// The order, and whether all lines are in it: then there are at most 50,000, the first ones.
+    struct Order {
+        var sort = ShowSort(.id)
+        var isRequested = false
+    }
+
     private let columns: Int?
-    private let showsUnicode: Bool
+    private let terminal: TerminalTraits
+    private let times: TimeStyle
+    private let order: Order
     private var rows: [SummaryRow] = []
     private var widths: [Int]
     private var hasHeader = false
+    private var relays: Set<String?> = []
+    /// Set with the header: whether there are several relays.
+    private var showsRelay = false
+    private var leftOut: UInt64 = 0
 
     /// A table for a terminal of this width; nil: lines may be of any length.
-    init(columns: Int?, showsUnicode: Bool) {
+    init(columns: Int?, terminal: TerminalTraits, times: TimeStyle = .utc, order: Order = Order()) {
         self.columns = columns
-        self.showsUnicode = showsUnicode
+        self.terminal = terminal
+        self.times = times
+        self.order = order
         widths = SummaryRow.header.cells.map(\.utf8.count)
     }
 
     mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         guard case .ended(let conversation) = event else { return }
-        rows.append(SummaryRow(conversation, showsUnicode: showsUnicode))
-        if rows.count >= Self.mostWaiting { write(into: &output) }
+        rows.append(SummaryRow(conversation, order.sort, times: times, showsUnicode: terminal.showsUnicode))
+        if order.isRequested {
+            if rows.count >= 2 * Self.mostWaiting { keepFirst() }
+        } else if rows.count >= Self.mostWaiting {
+            write(into: &output)
+        }
     }
 
     mutating func flush(into output: inout [UInt8]) {
-        write(into: &output)
+        if !order.isRequested { write(into: &output) }
     }
 
     mutating func finish(into output: inout [UInt8]) {
+        keepFirst()
         write(into: &output)
     }
+
+    var closingRemark: String? {
+        leftOut > 0 ? "\(Quantity.number(leftOut, "more connection")) not listed; narrow the list with --filter" : nil
+    }
+
+    // MARK: Order
+
+    private mutating func sortRows() {
+        rows.sort { order.sort.isBefore(($0.value, $0.id), ($1.value, $1.id)) }
+    }
+
+    private mutating func keepFirst() {
+        guard order.isRequested, rows.count > Self.mostWaiting else { return }
+        sortRows()
+        leftOut &+= UInt64(rows.count - Self.mostWaiting)
+        rows.removeLast(rows.count - Self.mostWaiting)
+    }
+
+    // MARK: Lines
 
     private mutating func write(into output: inout [UInt8]) {
         guard !rows.isEmpty else { return }
         for row in rows {
             for (column, cell) in row.cells.enumerated() { widths[column] = max(widths[column], cell.columns) }
         }
-        rows.sort { $0.id < $1.id }
+        if !hasHeader {
+            relays = Set(rows.map(\.relay))
+            showsRelay = relays.count > 1
+        }
+        sortRows()
         // The last column is not padded.
-        let room = columns.map { $0 - widths.dropLast().reduce(0) { $0 + $1 + 2 } }
+        let room = columns.map { $0 - shown.dropLast().reduce(0) { $0 + widths[$1] + 2 } }
         let isNarrow = room.map { $0 < Self.narrowestLast } ?? false
         if !hasHeader, !isNarrow { appendLine(.header, room, to: &output) }
         hasHeader = true
@@ -54,13 +97,20 @@ struct SummaryView: RecordingView {
         rows.removeAll(keepingCapacity: true)
     }
 
+    /// The columns that are shown.
+    private var shown: [Int] {
+        SummaryRow.header.cells.indices.filter { showsRelay || $0 != SummaryRow.relayColumn }
+    }
+
     private func appendLine(_ row: SummaryRow, _ room: Int?, to output: inout [UInt8]) {
-        for (column, cell) in row.cells.dropLast().enumerated() {
+        for column in shown.dropLast() {
+            let cell = row.cells[column]
             let fill = String(repeating: " ", count: max(0, widths[column] - cell.columns))
-            output.append(SummaryRow.isNumber[column] ? fill + cell : cell + fill)
+            let text = column == SummaryRow.endColumn ? colored(cell, row) : cell
+            output.append(SummaryRow.isNumber[column] ? fill + text : text + fill)
             output.append("  ")
         }
-        append(cut: row.cells.last ?? "", to: room, in: &output)
+        output.append(cut(row.cells.last ?? "", to: room) + "\n")
     }
 
     /// Client, upstream and time on one line, bytes and end on the next.
@@ -68,19 +118,24 @@ struct SummaryView: RecordingView {
         let cells = row.cells
         let indent = widths[0] + 2
         output.append(String(repeating: " ", count: max(0, widths[0] - cells[0].columns)) + cells[0])
-        output.append("  \(cells[1])  \(cells[2]) \(showsUnicode ? "→" : ">") \(cells[3])\n")
+        let arrow = terminal.showsUnicode ? "→" : ">"
+        let relay = showsRelay ? "\(cells[SummaryRow.relayColumn]) \(arrow) " : ""
+        output.append("  \(cells[1])  \(cells[3]) \(arrow) \(relay)\(cells[4])\n")
         output.append(String(repeating: " ", count: indent))
-        let rest = "up \(cells[4]), down \(cells[5]), \(cells[6]), \(cells[7])  \(cells[8])"
-        append(cut: rest, to: columns.map { $0 - indent }, in: &output)
+        let figures = "up \(cells[5]), down \(cells[6]), \(cells[7]), "
+        let rest = cut("\(figures)\(cells[8])  \(cells[9])", to: columns.map { $0 - indent })
+        let end = figures + cells[8]
+        output.append(rest.hasPrefix(end) ? figures + colored(cells[8], row) + rest.dropFirst(end.count) : rest)
+        output.append("\n")
     }
 
-    private func append(cut text: String, to room: Int?, in output: inout [UInt8]) {
-        let mark = showsUnicode ? "…" : "..."
-        if let room, text.columns > room, room > mark.count {
-            output.append(String(text.prefix(room - mark.count)) + mark)
-        } else {
-            output.append(text)
-        }
-        output.append("\n")
+    private func colored(_ text: String, _ row: SummaryRow) -> String {
+        row.isFailure && terminal.showsColor ? "\u{1B}[31m\(text)\u{1B}[0m" : text
+    }
+
+    private func cut(_ text: String, to room: Int?) -> String {
+        let mark = terminal.showsUnicode ? "…" : "..."
+        guard let room, text.columns > room, room > mark.count else { return text }
+        return text.prefix(room - mark.count) + mark
     }
 }

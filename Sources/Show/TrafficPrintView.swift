@@ -1,17 +1,22 @@
 package import Recording
 package import Terminal
+package import Text
 
-/// As `forward --print` shows traffic.
+/// As `forward --print` shows traffic: openings, bytes and ends in their order.
 package struct TrafficPrintView: RecordingView {
     private var printer: TrafficPrinter
 
-    package init(_ view: TrafficView, _ terminal: TerminalTraits) {
-        printer = TrafficPrinter(view: view, terminal: terminal)
+    package init(_ view: TrafficView, _ terminal: TerminalTraits, times: TimeStyle) {
+        printer = TrafficPrinter(view: view, terminal: terminal, times: times)
     }
 
     package mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         switch event {
-        case .opened: break
+        case .opened(let conversation):
+            let opening = Traffic.Opening(
+                connection: conversation.id, client: conversation.client, relay: conversation.relay,
+                upstream: conversation.destination, isUnderway: !conversation.hasStart)
+            printer.append(.opened(opening, time: conversation.started), to: &output)
         case .bytes(let piece):
             let flow = Traffic.Flow(connection: piece.id, direction: piece.direction)
             printer.append(
@@ -20,8 +25,12 @@ package struct TrafficPrintView: RecordingView {
             let flow = Traffic.Flow(connection: gap.id, direction: gap.direction)
             printer.append(.missing(flow, count: gap.count, time: gap.time), to: &output)
         case .ended(let conversation):
+            let outcome = Traffic.Outcome(
+                reason: conversation.reason, closedBy: conversation.endedBy, errno: conversation.errno,
+                bytesUp: conversation.up.passed, bytesDown: conversation.down.passed,
+                duration: conversation.duration)
             printer.append(
-                .ended(connection: conversation.id, unseenUp: 0, unseenDown: 0, time: conversation.ended),
+                .ended(Traffic.Ending(connection: conversation.id, outcome: outcome), time: conversation.ended),
                 to: &output)
         }
     }

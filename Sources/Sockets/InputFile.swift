@@ -77,12 +77,15 @@ public final class InputFile {
         public let size: UInt64
         /// Whether it is a regular file, which can grow and be read again; not a pipe, terminal or device.
         public let isRegular: Bool
+        /// Whether it is a folder.
+        public let isDirectory: Bool
 
         fileprivate init(_ status: stat) {
             device = UInt64(status.st_dev)
             inode = UInt64(status.st_ino)
             size = UInt64(max(0, status.st_size))
             isRegular = status.st_mode & S_IFMT == S_IFREG
+            isDirectory = status.st_mode & S_IFMT == S_IFDIR
         }
 
         /// Whether both are the same file.

@@ -80,6 +80,13 @@ public final class OutputFile: Sendable {
     /// Whether it is a terminal.
     public var isTerminal: Bool { isatty(fd) == 1 }
 
+    /// Whether both lead to the same file, pipe or terminal, as after `2>&1`. False if unknown.
+    public func isSameFile(as other: OutputFile) -> Bool {
+        var (own, others) = (stat(), stat())
+        guard fstat(fd, &own) == 0, fstat(other.fd, &others) == 0 else { return false }
+        return own.st_dev == others.st_dev && own.st_ino == others.st_ino
+    }
+
     /// The columns of the terminal; nil if unknown or not a terminal.
     public var columns: Int? {
         let columns = Int(tapline_terminal_columns(fd))

@@ -3,12 +3,14 @@ package import Text
 
 /// Traffic that is shown, and the amount of traffic that is not.
 package enum Traffic: Hashable, Sendable {
+    /// A connection begins.
+    case opened(Opening, time: Timestamp)
     /// Bytes that passed at a time; `unseen` bytes of the flow passed before them and are not shown.
     case passed(Flow, bytes: [UInt8], time: Timestamp, unseen: UInt64)
     /// Bytes of the flow that passed and that the recording does not have.
     case missing(Flow, count: UInt64, time: Timestamp)
     /// The connection has ended; the last bytes of its flows may not be shown.
-    case ended(connection: UInt64, unseenUp: UInt64, unseenDown: UInt64, time: Timestamp)
+    case ended(Ending, time: Timestamp)
     /// Connections that ended before any of their bytes were shown, and the number of those bytes.
     case omitted(Omitted, time: Timestamp)
 

@@ -1,22 +1,25 @@
 import Sockets
-import Text
+package import Text
 
 /// Formats traffic as lines. Confined to the thread that prints.
 package struct TrafficPrinter {
     private let view: TrafficView
     private let terminal: TerminalTraits
+    private let times: TimeStyle
     /// The offset that each flow of an open connection has reached.
     private var offsets: [Traffic.Flow: UInt64] = [:]
 
     /// A printer for an output of the given traits.
-    package init(view: TrafficView, terminal: TerminalTraits) {
+    package init(view: TrafficView, terminal: TerminalTraits, times: TimeStyle = .utc) {
         self.view = view
         self.terminal = terminal
+        self.times = times
     }
 
     /// Appends the lines of a piece of traffic; whole lines only.
     package mutating func append(_ traffic: Traffic, to lines: inout [UInt8]) {
         switch traffic {
+        case .opened(let opening, let time): append(opening, at: time, to: &lines)
         case .passed(let flow, let bytes, let time, let unseen):
             if unseen > 0 {
                 appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
@@ -29,28 +32,57 @@ package struct TrafficPrinter {
             endHeader(in: &lines)
             switch view {
             case .text: lines.append(printable: bytes, showsUnicode: terminal.showsUnicode)
-            case .hex: appendHex(bytes, from: offset, to: &lines)
+            case .hex: lines.append(hexDump: bytes, from: offset)
             }
         case .missing(let flow, let count, let time):
             offsets[flow, default: 0] &+= count
             appendGap(count, "missing from the recording", of: flow, at: time, to: &lines)
         case .omitted(let omitted, let time):
             // `…, 123 bytes of 4 connections omitted, too much waited to be printed`
-            time.append(to: &lines)
+            time.append(as: times, to: &lines)
             lines.append(" ")
             lines.append(decimal: omitted.bytes)
             lines.append(omitted.bytes == 1 ? " byte of " : " bytes of ")
             lines.append(decimal: omitted.connections)
             lines.append(omitted.connections == 1 ? " connection" : " connections")
             lines.append(" omitted, too much waited to be printed\n")
-        case .ended(let connection, let unseenUp, let unseenDown, let time):
-            for (direction, unseen) in [(Direction.up, unseenUp), (.down, unseenDown)] {
-                let flow = Traffic.Flow(connection: connection, direction: direction)
+        case .ended(let ending, let time):
+            for (direction, unseen) in [(Direction.up, ending.unseenUp), (.down, ending.unseenDown)] {
+                let flow = Traffic.Flow(connection: ending.connection, direction: direction)
                 offsets[flow] = nil
                 guard unseen > 0 else { continue }
                 appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
             }
+            if let outcome = ending.outcome { append(outcome, of: ending.connection, at: time, to: &lines) }
         }
+    }
+
+    // MARK: Openings and ends
+
+    /// `2026-11-22T20:15:00.123Z #7 opened, 127.0.0.1:33608 → web → localhost:8000`
+    private func append(_ opening: Traffic.Opening, at time: Timestamp, to lines: inout [UInt8]) {
+        begin(opening.connection, at: time, color: "1", to: &lines)
+        lines.append(opening.isUnderway ? " was open before, " : " opened, ")
+        let path = [opening.client, opening.relay, opening.upstream].compactMap(\.self)
+        let arrow = terminal.showsUnicode ? " → " : " > "
+        lines.append(path.map { $0.harmless(showsUnicode: terminal.showsUnicode) }.joined(separator: arrow))
+        endHeader(in: &lines)
+    }
+
+    /// `2026-11-22T20:15:00.127Z #7 closed by upstream, upstream_closed, up 78 B, down 190 B, 4.02 ms`
+    private func append(
+        _ outcome: Traffic.Outcome, of connection: UInt64, at time: Timestamp, to lines: inout [UInt8]
+    ) {
+        begin(connection, at: time, color: outcome.isFailure ? "31" : "1", to: &lines)
+        var words = "still open at the end of the recording"
+        if let reason = outcome.reason {
+            words = outcome.closedBy.map { "closed by \($0), " } ?? "closed, "
+            words += reason + (outcome.errno.map { " (\($0))" } ?? "")
+        }
+        lines.append(" \(words.harmless(showsUnicode: terminal.showsUnicode))")
+        lines.append(", up \(SizeText.short(outcome.bytesUp)), down \(SizeText.short(outcome.bytesDown))")
+        lines.append(", \(DurationText.short(nanoseconds: outcome.duration))")
+        endHeader(in: &lines)
     }
 
     // MARK: Headers
@@ -68,10 +100,7 @@ package struct TrafficPrinter {
 
     /// `2026-11-22T20:15:00.123Z #7 client → upstream, `
     private func appendHeader(_ flow: Traffic.Flow, at time: Timestamp, to lines: inout [UInt8]) {
-        if terminal.showsColor { lines.append(flow.direction == .up ? "\u{1B}[36m" : "\u{1B}[32m") }
-        time.append(to: &lines)
-        lines.append(" #")
-        lines.append(decimal: flow.connection)
+        begin(flow.connection, at: time, color: flow.direction == .up ? "36" : "32", to: &lines)
         switch (flow.direction, terminal.showsUnicode) {
         case (.up, true): lines.append(" client → upstream, ")
         case (.up, false): lines.append(" client > upstream, ")
@@ -80,30 +109,16 @@ package struct TrafficPrinter {
         }
     }
 
+    /// `2026-11-22T20:15:00.123Z #7`, in a colour of ECMA-48.
+    private func begin(_ connection: UInt64, at time: Timestamp, color: String, to lines: inout [UInt8]) {
+        if terminal.showsColor { lines.append("\u{1B}[\(color)m") }
+        time.append(as: times, to: &lines)
+        lines.append(" #")
+        lines.append(decimal: connection)
+    }
+
     private func endHeader(in lines: inout [UInt8]) {
         if terminal.showsColor { lines.append("\u{1B}[0m") }
         lines.append("\n")
-    }
-
-    // MARK: Hex
-
-    private func appendHex(_ bytes: [UInt8], from offset: UInt64, to lines: inout [UInt8]) {
-        for start in stride(from: 0, to: bytes.count, by: 16) {
-            let row = bytes[start..<min(start + 16, bytes.count)]
-            lines.append(hexadecimal: offset &+ UInt64(start), width: 8)
-            lines.append(" ")
-            for column in 0..<16 {
-                if column == 8 { lines.append(" ") }
-                if start + column < row.endIndex {
-                    lines.append(" ")
-                    lines.append(hexadecimal: row[start + column], width: 2)
-                } else {
-                    lines.append("   ")
-                }
-            }
-            lines.append("  |")
-            for byte in row { lines.append(byte >= 0x20 && byte < 0x7F ? byte : UInt8(ascii: ".")) }
-            lines.append("|\n")
-        }
     }
 }

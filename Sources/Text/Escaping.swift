@@ -65,30 +65,58 @@ extension [UInt8] {
         }
     }
 
-    /// Appends bytes as lines for a terminal: newline and tab stay; other control characters, and without
-    /// `showsUnicode` all bytes beyond ASCII, become `\x1b`. A missing last newline is added.
+    /// The least number of zero bytes in a row that are shown as their number.
+    private static let shortenedZeros = 5
+
+    /// Appends bytes as lines for a terminal: newline and tab stay, a carriage return before a newline is not shown, and
+    /// a row of zero bytes becomes `[\x00 × 24]`. Other control characters, and without `showsUnicode` all bytes beyond
+    /// ASCII, become `\x1b`. A missing last newline is added.
     public mutating func append(printable bytes: [UInt8], showsUnicode: Bool) {
-        var rest = bytes[...]
-        while let byte = rest.first {
-            switch byte {
-            case UInt8(ascii: "\n"), UInt8(ascii: "\t"), 0x20..<0x7F:
-                append(byte)
-                rest = rest.dropFirst()
-            case UInt8(ascii: "\r"):
-                append("\\r")
-                rest = rest.dropFirst()
-            default:
-                let length = showsUnicode ? Self.lengthOfHarmlessScalar(at: rest) : 0
-                if length > 0 {
-                    append(contentsOf: rest.prefix(length))
-                } else {
-                    append("\\x")
-                    append(hexadecimal: byte, width: 2)
-                }
-                rest = rest.dropFirst(Swift.max(length, 1))
+        var index = 0
+        while index < bytes.count {
+            var end = index
+            while end < bytes.count, Self.isPlainInLines(bytes[end]) { end += 1 }
+            if end > index {
+                append(contentsOf: bytes[index..<end])
+                index = end
+                continue
+            }
+            let byte = bytes[index]
+            if byte == UInt8(ascii: "\r") {
+                let isLineEnd = index + 1 < bytes.count && bytes[index + 1] == UInt8(ascii: "\n")
+                if !isLineEnd { append("\\r") }
+                index += 1
+            } else if byte == 0 {
+                index += append(zerosOf: bytes, from: index, showsUnicode: showsUnicode)
+            } else {
+                let length = showsUnicode && byte >= 0x80 ? Self.lengthOfHarmlessScalar(at: bytes[index...]) : 0
+                if length > 0 { append(contentsOf: bytes[index..<index + length]) } else { append(escapedByte: byte) }
+                index += Swift.max(length, 1)
             }
         }
         if bytes.last != UInt8(ascii: "\n") { append("\n") }
+    }
+
+    /// Appends a row of zero bytes, as their number if it is long; returns the number.
+    private mutating func append(zerosOf bytes: [UInt8], from start: Int, showsUnicode: Bool) -> Int {
+        var end = start
+        while end < bytes.count, bytes[end] == 0 { end += 1 }
+        if end - start >= Self.shortenedZeros {
+            append("[\\x00 \(showsUnicode ? "×" : "x") \(end - start)]")
+        } else {
+            for _ in start..<end { append(escapedByte: 0) }
+        }
+        return end - start
+    }
+
+    private mutating func append(escapedByte byte: UInt8) {
+        append(UInt8(ascii: "\\"))
+        append(UInt8(ascii: "x"))
+        append(hexByte: byte)
+    }
+
+    private static func isPlainInLines(_ byte: UInt8) -> Bool {
+        byte >= 0x20 && byte < 0x7F || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\t")
     }
 
     /// The length in bytes of the character at the start; 0 where it is not valid UTF-8 or could control the terminal.

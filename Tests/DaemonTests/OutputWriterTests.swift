@@ -143,20 +143,76 @@ import Text
             tap.passed(1, .down, piece.span.bytes)
             tap.passed(1, .down, piece.span.bytes)
             tap.passed(2, .up, piece.span.bytes)
-            tap.ended(1)
+            tap.ended(Self.record(1))
             _ = fifo.read(count: 400_000)
             received.withLock { $0 = seen() }
         }
         let all = received.withLock { $0 }
         #expect(all.count == 2)
         guard case .passed(let flow, let bytes, _, unseen: 0) = all.first,
-            case .ended(connection: 1, unseenUp: 0, unseenDown: 2000, _) = all.last
+            case .ended(let ending, _) = all.last, ending.connection == 1, ending.unseenUp == 0,
+            ending.unseenDown == 2000
         else {
             Issue.record("unexpected: \(all)")
             return
         }
         #expect(flow == Traffic.Flow(connection: 1, direction: .up))
         #expect(bytes == piece)
+    }
+
+    /// The record of a connection that has ended.
+    private static func record(_ id: UInt64) -> ConnectionRecord {
+        var record = ConnectionRecord(
+            id: id, relay: "web", generation: 1, client: .unix(path: ""), listener: .unix(path: "/listener"),
+            upstream: "db:1", accepted: 0)
+        record.end = ConnectionRecord.End(time: 1_000_000, duration: 1_000_000, reason: .clientClosed, errno: nil)
+        return record
+    }
+
+    /// End records on the same output follow the bytes, also when the output is slow.
+    @Test func endOfShownTraffic_isReportedAfterItsBytesWereWritten() throws {
+        let fifo = try TemporaryFIFO()
+        let (writer, tap) = try Outputs.showTraffic(
+            .text, to: OutputFile(appendingTo: fifo.path), LogCapture().logger)
+        let ends = Mutex<[UInt64]>([])
+        let piece = [UInt8](repeating: 0x41, count: 200_000)
+        // The first piece fills the FIFO several times.
+        for id in 1...3 as ClosedRange<UInt64> {
+            tap.opened(Self.record(id))
+            tap.passed(id, .up, piece.span.bytes)
+            tap.ended(Self.record(id)) { ends.withLock { $0.append(id) } }
+        }
+        try fifo.awaitFull()
+        #expect(ends.withLock { $0 } == [])
+        let ending = try Background("the writer ends") {
+            writer.finish {}
+            writer.join()
+        }
+        let text = fifo.read(until: { ending.isDone })
+        try ending.value()
+        #expect(ends.withLock { $0 } == [1, 2, 3])
+        for id in 1...3 {
+            let marks = ["#\(id) opened", "#\(id) client", "#\(id) closed by client"]
+            let places = marks.compactMap { text.firstRange(of: $0)?.lowerBound }
+            #expect(places.count == 3 && places == places.sorted())
+        }
+    }
+
+    /// An output that fails does not keep end records back.
+    @Test func endOfShownTraffic_isReported_whenItsBytesAreLost() throws {
+        let fifo = try TemporaryFIFO()
+        let output = try OutputFile(appendingTo: fifo.path)
+        fifo.closeReader()
+        let (writer, tap) = try Outputs.showTraffic(.text, to: output, LogCapture().logger)
+        let ends = Mutex(0)
+        for id in 1...100 as ClosedRange<UInt64> {
+            tap.opened(Self.record(id))
+            tap.ended(Self.record(id)) { ends.withLock { $0 += 1 } }
+        }
+        writer.finish {}
+        writer.join()
+        tap.ended(Self.record(101)) { ends.withLock { $0 += 1 } }
+        #expect(ends.withLock { $0 } == 101)
     }
 
     /// A stopped terminal while clients come and go: pending items are bounded, and the sum of the rest is shown later.
@@ -178,7 +234,7 @@ import Text
         for connection in open + 1...open + more {
             tap.passed(connection, .up, piece.span.bytes)
             tap.passed(connection, .down, piece.span.bytes)
-            tap.ended(connection)
+            tap.ended(Self.record(connection))
         }
         // The ends of the first ones may have filled the rest; no other item is pending.
         let ends = UInt64((writer.waiting - before) / TrafficTap.overhead)

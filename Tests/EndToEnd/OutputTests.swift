@@ -78,7 +78,7 @@ struct OutputTests {
             let shown = program.output.all
             #expect(shown.contains { $0.hasSuffix(" 8 bytes") && $0.contains("#1 client") })
             #expect(shown.contains("question"))
-            #expect(shown.contains("\\x1b[31mred\\x07\\r"))
+            #expect(shown.contains("\\x1b[31mred\\x07"))
             #expect(shown.contains("\\x1b]0;mine\\xc2\\x9b2Jtab\tä"))
             #expect(shown.allSatisfy { $0.unicodeScalars.allSatisfy { $0.value >= 0x20 || $0 == "\t" } })
         }

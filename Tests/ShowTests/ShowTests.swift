@@ -1,3 +1,4 @@
+import Terminal
 import Testing
 import Text
 
@@ -20,9 +21,12 @@ struct ShowTests {
     }
 
     private func lines(
-        _ conversations: [RecordedConversation], columns: Int?, showsUnicode: Bool = true
+        _ conversations: [RecordedConversation], columns: Int?, showsUnicode: Bool = true, showsColor: Bool = false,
+        order: SummaryView.Order = SummaryView.Order()
     ) -> [String] {
-        var view = SummaryView(columns: columns, showsUnicode: showsUnicode)
+        var view = SummaryView(
+            columns: columns, terminal: TerminalTraits(showsColor: showsColor, showsUnicode: showsUnicode),
+            order: order)
         var output: [UInt8] = []
         for conversation in conversations { view.append(.ended(conversation), into: &output) }
         view.finish(into: &output)
@@ -48,7 +52,7 @@ struct ShowTests {
         #expect(
             lines == [
                 "ID  TIME                      CLIENT               UPSTREAM              UP  DOWN  LASTED  END            PROTOCOL",
-                " 3  2026-11-22T20:15:00.123Z  [2001:db8::1]:40000  example.com:80       0 B   5 B  1.50 s  -              nothing (5 B missing, 1.50 KiB repeated)",
+                " 3  2026-11-22T20:15:00.123Z  [2001:db8::1]:40000  example.com:80       0 B   5 B  1.50 s  -              - (5 B missing, 1.50 KiB repeated)",
                 "12  2026-11-22T20:15:00.123Z  10.0.0.1:40000       10.0.0.2:80     2.00 KiB   0 B  1.50 s  client_closed  HTTP GET /",
             ])
     }
@@ -84,7 +88,8 @@ struct ShowTests {
     }
 
     @Test func summary_whenTheInputRests_writesWhatIsThereUnderOneHeader() throws {
-        var view = SummaryView(columns: nil, showsUnicode: true)
+        var view = SummaryView(
+            columns: nil, terminal: TerminalTraits(showsColor: false, showsUnicode: true))
         var output: [UInt8] = []
         view.flush(into: &output)
         #expect(output.isEmpty)
@@ -96,7 +101,71 @@ struct ShowTests {
         #expect(output.count { $0 == UInt8(ascii: "\n") } == 3)
     }
 
+    @Test func summary_ofSeveralRelays_namesThem_andColoursFailures() throws {
+        let web = try conversation(1) {
+            $0.relay = "web"
+            $0.reason = "connect_refused"
+        }
+        let database = try conversation(2) {
+            $0.relay = "db"
+            $0.reason = "client_closed"
+        }
+        let both = lines([web, database], columns: nil, showsColor: true)
+        #expect(both[0].hasPrefix("ID  TIME                      RELAY  CLIENT "))
+        #expect(both[1].contains("  web    10.0.0.1:40000  ") && both[1].contains("\u{1B}[31mconnect_refused\u{1B}[0m"))
+        #expect(both[2].contains("  db     ") && !both[2].contains("\u{1B}"))
+        #expect(!lines([web], columns: nil)[0].contains("RELAY"))
+        let narrow = lines([web, database], columns: 80)
+        #expect(narrow.count == 4 && narrow[0].contains(" → web → "))
+    }
+
+    @Test(arguments: [
+        ("id", [1, 2, 3]), ("-id", [3, 2, 1]), ("bytes", [2, 3, 1]), ("-bytes", [1, 3, 2]), ("duration", [3, 2, 1]),
+        ("start", [2, 1, 3]), ("client", [3, 1, 2]), ("bytes_down", [1, 2, 3]),
+    ])
+    func sort_ordersTheLines(key: String, expected: [Int]) throws {
+        let bytes: [UInt64] = [1, 3, 2]
+        let starts: [Int64] = [5, 0, 9]
+        let clients = ["b", "c", "a"]
+        let all = try (0..<3).map { index in
+            try conversation(UInt64(index + 1)) {
+                $0.up.recorded = bytes[index]
+                $0.started = Timestamp(nanoseconds: Self.start.nanoseconds + starts[index])
+                $0.ended = Timestamp(nanoseconds: $0.started.nanoseconds + Int64(index))
+                $0.client = clients[index]
+            }
+        }
+        let sort = try #require(ShowSort(parsing: key))
+        let sorted = lines(all, columns: nil, order: SummaryView.Order(sort: sort, isRequested: true))
+        #expect(sorted.dropFirst().compactMap { Int($0.prefix(2).trimmingPrefix(" ")) } == expected)
+        #expect(ShowSort(parsing: "rate") == nil)
+    }
+
     // MARK: Choosing
+
+    @Test func ends_areMatchedByWordsSideAndReason() throws {
+        let reset = try conversation(1) {
+            $0.relay = "web"
+            $0.reason = "upstream_reset"
+            $0.up.prefix = Array("GET /a HTTP/1.1\r\n".utf8)
+        }
+        for words in ["WEB", "10.0.0.1:4", "reset", "get /A", "upstream"] {
+            #expect(EndFilter(words: words).matches(reset), "\(words)")
+        }
+        #expect(!EndFilter(words: "other").matches(reset))
+        #expect(EndFilter(closedBy: "upstream").matches(reset) && !EndFilter(closedBy: "client").matches(reset))
+        #expect(EndFilter(reason: "upstream_reset").matches(reset) && !EndFilter(reason: "reset").matches(reset))
+        var filter = ShowFilter(ends: EndFilter(words: "other"))
+        _ = filter.includes(.opened(reset))
+        let isShown = filter.includes(.ended(reset))
+        #expect(!isShown && filter.mismatch(in: "a.pcapng") == "no connection in a.pcapng matches --filter other")
+        // The second reading shows the conversations that the first one has chosen, by their order.
+        var second = filter.choosing([2])
+        let shown = [RecordingEvent.opened(reset), .ended(reset), .opened(reset), .ended(reset)].map {
+            second.includes($0)
+        }
+        #expect(shown == [false, false, true, true])
+    }
 
     @Test func filter_ofAConnectionThatIsNotThere_saysWhichAre() throws {
         var filter = ShowFilter(connection: 9)

@@ -15,7 +15,7 @@ struct TrafficPrinterTests {
         // bytes, without Unicode, with Unicode
         ("Hello, server!", "Hello, server!\n", "Hello, server!\n"),
         ("two\nlines\tand a tab\n", "two\nlines\tand a tab\n", "two\nlines\tand a tab\n"),
-        ("GET / HTTP/1.1\r\n", "GET / HTTP/1.1\\r\n", "GET / HTTP/1.1\\r\n"),
+        ("GET / HTTP/1.1\r\n", "GET / HTTP/1.1\n", "GET / HTTP/1.1\n"),
         ("\u{1B}[31mred\u{7}\u{7F}\u{0}", "\\x1b[31mred\\x07\\x7f\\x00\n", "\\x1b[31mred\\x07\\x7f\\x00\n"),
         ("naïve →", "na\\xc3\\xafve \\xe2\\x86\\x92\n", "naïve →\n"),
         ("\u{9B}2J", "\\xc2\\x9b2J\n", "\\xc2\\x9b2J\n"),
@@ -77,7 +77,7 @@ struct TrafficPrinterTests {
         let printed = text { lines in
             printer.append(.passed(flow, bytes: [0x41], time: Self.time, unseen: 0), to: &lines)
             printer.append(.passed(flow, bytes: [0x42, 0x43], time: Self.time, unseen: 0xFF), to: &lines)
-            printer.append(.ended(connection: 3, unseenUp: 0, unseenDown: 5, time: Self.time), to: &lines)
+            printer.append(.ended(Traffic.Ending(connection: 3, unseenDown: 5), time: Self.time), to: &lines)
             printer.append(.passed(flow, bytes: [0x44], time: Self.time, unseen: 0), to: &lines)
         }
         let gap = String(repeating: " ", count: 45)
@@ -111,6 +111,44 @@ struct TrafficPrinterTests {
         }
         let color = traits.showsColor ? "\u{1B}[32m" : ""
         #expect(printed == "\(color)\(Self.stamp) \(expected)hi\n")
+    }
+
+    @Test func ends_areLinesInTheStyleOfHeaders() {
+        var printer = TrafficPrinter(view: .text, terminal: Self.plain)
+        func outcome(_ reason: String?, by closedBy: String?, errno: String? = nil) -> Traffic {
+            let outcome = Traffic.Outcome(
+                reason: reason, closedBy: closedBy, errno: errno, bytesUp: 78, bytesDown: 2048, duration: 4_020_000)
+            return .ended(Traffic.Ending(connection: 7, outcome: outcome), time: Self.time)
+        }
+        let opening = Traffic.Opening(connection: 7, client: "10.0.0.1:5\u{1B}", relay: "web", upstream: "db:1")
+        var later = opening
+        (later.relay, later.isUnderway) = (nil, true)
+        let printed = text { lines in
+            printer.append(.opened(opening, time: Self.time), to: &lines)
+            printer.append(.opened(later, time: Self.time), to: &lines)
+            printer.append(outcome("upstream_closed", by: "upstream"), to: &lines)
+            printer.append(outcome("connect_refused", by: "upstream", errno: "ECONNREFUSED"), to: &lines)
+            printer.append(outcome(nil, by: nil), to: &lines)
+        }
+        #expect(
+            printed == """
+                \(Self.stamp) #7 opened, 10.0.0.1:5\\u001b > web > db:1
+                \(Self.stamp) #7 was open before, 10.0.0.1:5\\u001b > db:1
+                \(Self.stamp) #7 closed by upstream, upstream_closed, up 78 B, down 2.00 KiB, 4.02 ms
+                \(Self.stamp) #7 closed by upstream, connect_refused (ECONNREFUSED), up 78 B, down 2.00 KiB, 4.02 ms
+                \(Self.stamp) #7 still open at the end of the recording, up 78 B, down 2.00 KiB, 4.02 ms
+
+                """)
+    }
+
+    @Test func failure_isRed() {
+        var printer = TrafficPrinter(view: .text, terminal: TerminalTraits(showsColor: true, showsUnicode: false))
+        let outcome = Traffic.Outcome(
+            reason: "idle_timeout", closedBy: "tapline", errno: nil, bytesUp: 0, bytesDown: 0, duration: 0)
+        let printed = text { lines in
+            printer.append(.ended(Traffic.Ending(connection: 1, outcome: outcome), time: Self.time), to: &lines)
+        }
+        #expect(printed.hasPrefix("\u{1B}[31m") && printed.hasSuffix("\u{1B}[0m\n"))
     }
 
     /// What is printed below the header.

@@ -13,7 +13,20 @@ struct EscapingTests {
         var bytes: [UInt8] = []
         bytes.append(printable: Array("a\r\n\u{7}→".utf8), showsUnicode: true)
         bytes.append(printable: Array("→".utf8), showsUnicode: false)
-        #expect(String(decoding: bytes, as: UTF8.self) == "a\\r\n\\x07→\n\\xe2\\x86\\x92\n")
+        #expect(String(decoding: bytes, as: UTF8.self) == "a\n\\x07→\n\\xe2\\x86\\x92\n")
+    }
+
+    @Test(arguments: [
+        ("one\r\ntwo\r\n", "one\ntwo\n"), ("a\rb", "a\\rb\n"), ("a\r", "a\\r\n"), ("\r\r\n", "\\r\n"),
+        ("a\0\0\0\0b", "a\\x00\\x00\\x00\\x00b\n"), ("a\0\0\0\0\0b", "a[\\x00 × 5]b\n"),
+        (String(repeating: "\0", count: 24), "[\\x00 × 24]\n"),
+    ])
+    func printable_shortensLineEndsAndZeros(text: String, shown: String) {
+        for isUnicode in [true, false] {
+            var bytes: [UInt8] = []
+            bytes.append(printable: Array(text.utf8), showsUnicode: isUnicode)
+            #expect(String(decoding: bytes, as: UTF8.self) == (isUnicode ? shown : shown.replacing("×", with: "x")))
+        }
     }
 
     @Test func controls_ofAConfiguration_areVisible() {

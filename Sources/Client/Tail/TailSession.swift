@@ -24,7 +24,7 @@ package final class TailSession {
     private var outcome: Result<Void, any Error>?
     private var exchange: HTTPExchange?
 
-    package init(client: AdminClient, relay: String?, connection: UInt64?, format: TailFormat) {
+    package init(client: AdminClient, relay: String?, connection: UInt64?, format: TailFormat, utc: Bool) {
         self.client = client
         self.connection = connection
         var query: [String] = []
@@ -32,10 +32,11 @@ package final class TailSession {
         if let connection { query.append("connection=\(connection)") }
         path = "/v1/tap" + (query.isEmpty ? "" : "?\(query.joined(separator: "&"))")
         what = connection.map { "connection \($0)" } ?? relay.map { "relay \($0.harmless)" } ?? "every relay"
+        let times: TimeStyle = ClientOutput.isTerminal && !utc ? .localClock : .utc
         view =
             switch format {
-            case .text: TrafficPrintView(.text, output.terminal)
-            case .hex: TrafficPrintView(.hex, output.terminal)
+            case .text: TrafficPrintView(.text, output.terminal, times: times)
+            case .hex: TrafficPrintView(.hex, output.terminal, times: times)
             case .json: JSONView()
             case .pcapng: nil
             }

@@ -46,12 +46,14 @@ final class OutputWriter<Item: Sendable>: Sendable {
         return false
     }
 
-    /// Posts an item that has a reservation.
-    func post(_ item: Item, reserved cost: Int) {
-        guard mailbox.post(.item(item, cost: cost)) else {
+    /// Posts an item that has a reservation. `afterwards` is called once, when its bytes were written or are lost: on
+    /// the writer's thread, or at once where the writer has ended.
+    func post(_ item: Item, reserved cost: Int, then afterwards: (@Sendable () -> Void)? = nil) {
+        guard mailbox.post(.item(item, cost: cost, afterwards)) else {
             // The writer has ended: only a thread's last lines can arrive here.
             ledger.release(cost)
             _ = ledger.lose(1)
+            afterwards?()
             return
         }
     }
@@ -62,9 +64,9 @@ final class OutputWriter<Item: Sendable>: Sendable {
     }
 
     /// Posts an item that must arrive, even without room. For the few that are bounded otherwise.
-    func postAlways(_ item: Item) {
+    func postAlways(_ item: Item, then afterwards: (@Sendable () -> Void)? = nil) {
         ledger.add(1)
-        post(item, reserved: 1)
+        post(item, reserved: 1, then: afterwards)
     }
 
     /// The costs of pending items.
@@ -88,7 +90,7 @@ final class OutputWriter<Item: Sendable>: Sendable {
 
 /// A message to a writer.
 private enum OutputMessage<Item: Sendable>: Sendable {
-    case item(Item, cost: Int)
+    case item(Item, cost: Int, (@Sendable () -> Void)?)
     case finish(@Sendable () -> Void)
 }
 
@@ -161,6 +163,8 @@ private final class OutputSink<Item: Sendable> {
     /// The end of each rendered item in the batch, for counting lost ones, and their cost.
     private var ends: [Int] = []
     private var batchCost = 0
+    /// The callbacks of the batch's items.
+    private var batchCallbacks: [@Sendable () -> Void] = []
     private var failure: Errno?
     private var lastBusy: UInt64 = 0
     /// The callbacks of `finish`.
@@ -237,10 +241,11 @@ private final class OutputSink<Item: Sendable> {
 
     private func addToBatch(_ message: OutputMessage<Item>) {
         switch message {
-        case .item(let item, let cost):
+        case .item(let item, let cost, let afterwards):
             render(item, &batch)
             ends.append(batch.count)
             batchCost += cost
+            if let afterwards { batchCallbacks.append(afterwards) }
         case .finish: break
         }
     }
@@ -266,10 +271,18 @@ private final class OutputSink<Item: Sendable> {
         }
         ledger.release(batchCost)
         batchCost = 0
+        callBack()
         batch.removeAll(keepingCapacity: batch.capacity <= batchSize / 4)
         ends.removeAll(keepingCapacity: ends.capacity <= batchSize / 64)
         written = 0
         return true
+    }
+
+    /// The batch is written or lost.
+    private func callBack() {
+        let callbacks = batchCallbacks
+        batchCallbacks = []
+        for afterwards in callbacks { afterwards() }
     }
 
     /// In one call; or, while another process writes there too, in pieces of whole items that the kernel writes
@@ -294,7 +307,7 @@ private final class OutputSink<Item: Sendable> {
     private func insertReport(of trouble: OutputTrouble) {
         guard let item = report(trouble) else { return }
         ledger.add(1)
-        backlog.insert(.item(item, cost: 1), at: next)
+        backlog.insert(.item(item, cost: 1, nil), at: next)
     }
 
     /// Writes what arrived during the last batch, and ends the thread by closing everything that keeps its loop alive.
@@ -303,8 +316,13 @@ private final class OutputSink<Item: Sendable> {
         for case .finish(let action) in last { finished.append(action) }
         backlog.append(contentsOf: last)
         if !isHeld { work() }
-        let left = backlog[min(next, backlog.count)...].count { if case .item = $0 { true } else { false } }
+        var left = 0
+        for case .item(_, _, let afterwards) in backlog[min(next, backlog.count)...] {
+            left += 1
+            if let afterwards { batchCallbacks.append(afterwards) }
+        }
         _ = ledger.lose(left + ends.count { $0 > written })
+        callBack()
         let lost = ledger.takeLost()
         if lost > 0 { _ = report(.ended(lost: lost)) }
         retry?.close()

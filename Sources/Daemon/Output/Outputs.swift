@@ -37,6 +37,17 @@ final class Outputs: Sendable {
     private let diagnostics: OutputWriter<Line>
     private let access: AccessLog
     private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
+    private let endPlace: EndPlace
+
+    /// Where end records go while traffic is shown.
+    private enum EndPlace {
+        /// To an output of their own: no order is visible.
+        case elsewhere
+        /// To the output that shows the traffic, so each follows its connection's last bytes.
+        case afterTraffic
+        /// Both outputs are one terminal, and the traffic has a line for each end.
+        case inTraffic
+    }
 
     /// Opens the outputs and starts their threads. Throws a `SystemError` where the access log cannot be opened.
     init(_ settings: LogSettings, view: TrafficView?) throws {
@@ -58,22 +69,27 @@ final class Outputs: Sendable {
         self.logger = logger
         access = try AccessLog(settings.access, diagnostics: diagnostics, live: live, logger: logger)
         traffic = try view.map { try Self.showTraffic($0, to: .standardOutput, logger) }
+        let isOnePlace = view != nil && OutputFile.standardOutput.isSameFile(as: .standardError)
+        let isForPeople = OutputFile.standardOutput.isTerminal && settings.format == .text
+        endPlace = isOnePlace ? (isForPeople ? .inTraffic : .afterTraffic) : .elsewhere
     }
 
     /// A writer that shows traffic, and the tap that feeds it.
     static func showTraffic(
-        _ view: TrafficView, to output: OutputFile, _ logger: Logger, limit: Int = TrafficTap.limit
+        _ view: TrafficView, to output: OutputFile, _ logger: Logger, times: TimeStyle? = nil,
+        limit: Int = TrafficTap.limit
     ) throws -> (writer: OutputWriter<Traffic>, tap: TrafficTap) {
         let omitted = OmittedTraffic()
-        let writer = try trafficWriter(view, to: output, logger, omitted, limit: limit)
+        let printer = TrafficPrinter(
+            view: view, terminal: TerminalTraits(of: output), times: times ?? (output.isTerminal ? .localClock : .utc))
+        let writer = try trafficWriter(printer, to: output, logger, omitted, limit: limit)
         return (writer, TrafficTap(writer: writer, omitted: omitted))
     }
 
     private static func trafficWriter(
-        _ view: TrafficView, to output: OutputFile, _ logger: Logger, _ omitted: OmittedTraffic, limit: Int
+        _ printer: TrafficPrinter, to output: OutputFile, _ logger: Logger, _ omitted: OmittedTraffic, limit: Int
     ) throws -> OutputWriter<Traffic> {
-        let traits = TerminalTraits(of: output)
-        var printer = TrafficPrinter(view: view, terminal: traits)
+        var printer = printer
         return try OutputWriter<Traffic>(
             name: "print", output: output, limit: limit,
             report: { trouble in
@@ -91,10 +107,24 @@ final class Outputs: Sendable {
 
     // MARK: Any thread
 
+    /// Whether `opened` has a use.
+    var showsOpenings: Bool { traffic != nil }
+
+    /// A client was accepted.
+    func opened(_ record: ConnectionRecord) {
+        traffic?.tap.opened(record)
+    }
+
     /// A connection has ended.
     func ended(_ record: ConnectionRecord) {
-        access.post(.endRecord(record))
-        traffic?.tap.ended(record.id)
+        guard let tap = traffic?.tap else { return access.post(.endRecord(record)) }
+        switch endPlace {
+        case .elsewhere:
+            access.post(.endRecord(record))
+            tap.ended(record)
+        case .afterTraffic: tap.ended(record) { [access] in access.post(.endRecord(record)) }
+        case .inTraffic: tap.ended(record)
+        }
     }
 
     /// Receives traffic; nil where none is shown, so that flows may be spliced.

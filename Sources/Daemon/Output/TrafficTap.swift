@@ -1,3 +1,4 @@
+import Relay
 import Sockets
 import Synchronization
 import Terminal
@@ -6,8 +7,8 @@ import Text
 /// Copies traffic on the workers' threads, for the thread that prints.
 ///
 /// It never blocks, and its memory is bounded even when the output takes nothing for hours: beyond 16 MiB of copies,
-/// bytes are counted instead, and the print shows the count. It keeps two numbers per open connection; connections that
-/// end before any of their bytes were shown are one sum.
+/// bytes are counted instead, and the print shows the count. It keeps two numbers per open connection; connections of
+/// which nothing was shown before they ended are one sum.
 final class TrafficTap: Sendable {
     /// The most memory between the relay and the terminal.
     static let limit = 16 * 1024 * 1024
@@ -61,18 +62,42 @@ final class TrafficTap: Sendable {
         writer.post(traffic, reserved: cost)
     }
 
-    /// A connection ended. On the worker's thread, after the last bytes.
-    func ended(_ connection: UInt64) {
-        guard let known = known.withLock({ $0.removeValue(forKey: connection) }) else { return }
-        let end = Traffic.ended(
-            connection: connection, unseenUp: known.unseenUp, unseenDown: known.unseenDown, time: .now)
+    /// A client was accepted. On the worker's thread, before its first bytes.
+    func opened(_ record: ConnectionRecord) {
+        let isShown = writer.reserve(Self.overhead)
+        known.withLock { $0[record.id] = Known(isShown: isShown) }
+        guard isShown else { return }
+        let opening = Traffic.Opening(
+            connection: record.id, client: record.clientText, relay: nil, upstream: record.upstream)
+        let time = Timestamp(nanoseconds: record.accepted)
+        writer.post(.opened(opening, time: time), reserved: Self.overhead)
+    }
+
+    /// A connection ended. On the worker's thread, after the last bytes. `afterwards` is called on any thread when all
+    /// that is shown of the connection was written.
+    func ended(_ record: ConnectionRecord, then afterwards: (@Sendable () -> Void)? = nil) {
+        let known = known.withLock { $0.removeValue(forKey: record.id) } ?? Known()
+        let ending = Traffic.Ending(
+            connection: record.id, unseenUp: known.unseenUp, unseenDown: known.unseenDown,
+            outcome: Traffic.Outcome(record))
+        let end = Traffic.ended(ending, time: record.end.map { Timestamp(nanoseconds: $0.time) } ?? .now)
         if known.isShown {
             // Bounded by the connection's earlier items, which cost more.
-            return writer.postAlways(end)
+            return writer.postAlways(end, then: afterwards)
         }
         let hasRoom = writer.reserve(Self.overhead) {
             omitted.add(known.unseenUp &+ known.unseenDown)
         }
-        if hasRoom { writer.post(end, reserved: Self.overhead) }
+        if hasRoom { writer.post(end, reserved: Self.overhead, then: afterwards) } else { afterwards?() }
+    }
+}
+
+extension Traffic.Outcome {
+    /// The end of a record; nil while it is open.
+    fileprivate init?(_ record: ConnectionRecord) {
+        guard let end = record.end else { return nil }
+        self.init(
+            reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue, errno: end.errno?.name,
+            bytesUp: record.bytesUp, bytesDown: record.bytesDown, duration: end.duration)
     }
 }

@@ -120,7 +120,11 @@ package final class Supervisor {
             },
             traffic: outputs.passed,
             stopped: { mailbox.post(.workersStopped) })
-        observer.opened = { journal.opened($0) }
+        observer.wantsOpenings = outputs.showsOpenings
+        observer.opened = { record in
+            journal.opened(record)
+            outputs.opened(record)
+        }
         return observer
     }
 

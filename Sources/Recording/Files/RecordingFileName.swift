@@ -29,12 +29,18 @@ public struct RecordingFileName: Hashable, Sendable {
 
     /// Whether a file name is that of a relay's recording.
     public static func isRecording(_ name: String, of relay: String) -> Bool {
-        guard name.hasSuffix(ending) else { return false }
+        self.relay(inFileNamed: name) == relay
+    }
+
+    /// The relay's name in the name of a recording; nil for other names.
+    public static func relay(inFileNamed name: String) -> String? {
+        guard name.hasSuffix(ending) else { return nil }
         let stem = name.utf8.dropLast(ending.utf8.count)
-        guard stem.count == relay.utf8.count + shape.count, stem.starts(with: relay.utf8) else { return false }
-        return zip(stem.dropFirst(relay.utf8.count), shape).allSatisfy { byte, wanted in
+        guard stem.count >= shape.count else { return nil }
+        let hasTime = zip(stem.suffix(shape.count), shape).allSatisfy { byte, wanted in
             wanted == UInt8(ascii: "0") ? (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) : byte == wanted
         }
+        return hasTime ? String(Substring(stem.dropLast(shape.count))) : nil
     }
 }
 

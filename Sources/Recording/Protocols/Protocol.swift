@@ -87,9 +87,10 @@ public struct Protocol: Hashable, Sendable {
 }
 
 extension Protocol: CustomStringConvertible {
-    /// `HTTP GET /index.html 200`, `TLS example.com, TLS 1.3, h2`, `binary`.
+    /// `HTTP GET /index.html 200`, `TLS example.com, TLS 1.3, h2`, `binary`; `-` without bytes.
     public var description: String {
-        detail.map { "\(family.rawValue) \($0)" } ?? family.rawValue
+        if family == .nothing { return "-" }
+        return detail.map { "\(family.rawValue) \($0)" } ?? family.rawValue
     }
 }
 

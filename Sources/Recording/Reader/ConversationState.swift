@@ -191,6 +191,9 @@ final class ConversationState {
         switch comment.kind {
         case .ended:
             summary.reason = comment.reason
+            summary.closedBy = comment.closedBy
+            summary.errno = comment.errno
+            summary.droppedBytes = comment.droppedBytes
             summary.up.counted = comment.bytesUp
             summary.down.counted = comment.bytesDown
         case .stopped:

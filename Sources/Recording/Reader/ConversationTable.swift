@@ -50,6 +50,8 @@ struct ConversationTable {
     /// TCP data that is not shown.
     var skipped = SkippedPackets()
     private var lastID: UInt64 = 0
+    /// Tapline's connections that were open at the end of the previous file and have no segment since, by their IDs.
+    private var carried: [UInt64: Pair] = [:]
     /// The number of segments so far, used as a monotonic clock.
     private var heard: UInt64 = 0
     private var held = 0
@@ -137,6 +139,9 @@ struct ConversationTable {
     ) -> ConversationState? {
         let pair = Pair(segment)
         let announced = comments.first
+        if let announced, Self.opens(announced), !carried.isEmpty {
+            endEarlier(announced, pair, into: &events)
+        }
         if let known = find(pair) {
             // By Tapline's comment: a conversation with another ID, or one that continues in the next of two files.
             let isAnother =
@@ -160,9 +165,32 @@ struct ConversationTable {
             return nil
         }
         let conversation = makeConversation(of: segment, packet, announced)
+        conversation.summary.hasStart = segment.flags.contains(.syn) && !segment.flags.contains(.ack)
         if let announced { conversation.apply(announced) }
         announce(conversation, pair, into: &events)
         return conversation
+    }
+
+    // MARK: Several files
+
+    /// The next file begins. In it, Tapline introduces every connection that continues.
+    mutating func beginNextFile() {
+        carried.removeAll()
+        for (pair, conversation) in conversations where conversation.summary.isTaplines && !conversation.isOver {
+            carried[conversation.summary.id] = pair
+        }
+    }
+
+    /// A connection is introduced in this file. If it has the ID of one in the previous file and does not continue it,
+    /// another process recorded the previous file, and its connection ended with it.
+    private mutating func endEarlier(
+        _ comment: RecordingComment, _ pair: Pair, into events: inout [RecordingEvent]
+    ) {
+        guard let earlier = carried.removeValue(forKey: comment.id) else { return }
+        if earlier == pair, comment.kind == .continued { return }
+        guard let conversation = conversations[earlier] else { return }
+        end(conversation, into: &events)
+        store(nil, of: earlier)
     }
 
     private mutating func find(_ pair: Pair) -> ConversationState? {

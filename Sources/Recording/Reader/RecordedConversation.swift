@@ -28,6 +28,12 @@ public struct RecordedConversation: Hashable, Sendable {
     /// The end reason, from the closed list of reasons: Tapline's, or derived from the order of FIN and RST. Nil if the
     /// end was not captured.
     public var reason: String?
+    /// Who ended it, according to Tapline's comment: `client`, `upstream` or `tapline`.
+    public var closedBy: String?
+    /// The C symbol of the system error that ended it, according to Tapline's comment.
+    public var errno: String?
+    /// Bytes that Tapline could not record, according to its comment at the end.
+    public var droppedBytes: UInt64?
     /// Whether the start was captured.
     public var hasStart = false
 
@@ -62,6 +68,12 @@ public struct RecordedConversation: Hashable, Sendable {
     /// The protocol recognised by the first bytes. Not cached.
     public var `protocol`: Protocol {
         Protocol.recognise(up: up.prefix, down: down.prefix)
+    }
+
+    /// Recorded and missing bytes of both flows.
+    public var bytes: UInt64 {
+        let (sum, overflow) = up.passed.addingReportingOverflow(down.passed)
+        return overflow ? .max : sum
     }
 
     /// Nanoseconds from the first packet to the last.

@@ -1,3 +1,5 @@
+public import Text
+
 /// Reads a recording as conversations with their bytes in order.
 ///
 /// Append input, get events until there are none, and call `finish` at the end of the input:
@@ -98,6 +100,31 @@ public final class RecordingReader {
         guard !isFinished else { return }
         isFinished = true
         try capture.finish()
+    }
+
+    // MARK: Several files
+
+    /// Ends one file of several. Throws if it was not a capture.
+    public func finishFile() throws(CaptureError) {
+        try capture.finish()
+    }
+
+    /// Begins the next of several files of one recording, such as the files of one relay in the order of their names:
+    /// connections that were open at the end of the previous file continue, if Tapline's comments say that they are the
+    /// same. `offset` and `unread` count in the next file from now on.
+    public func beginNextFile() {
+        skippedPackets.add(.damaged, packets: capture.damaged)
+        capture = CaptureReader()
+        hasFailed = false
+        table.beginNextFile()
+    }
+
+    /// The time of the first packet in the first bytes of a capture; nil if there is none.
+    public static func time(ofFirstPacketIn bytes: [UInt8]) -> Timestamp? {
+        var capture = CaptureReader()
+        capture.append(bytes)
+        guard let packet = try? capture.next() else { return nil }
+        return Timestamp(nanoseconds: packet.time)
     }
 
     private func process(_ packet: CapturedPacket) {

@@ -4,8 +4,10 @@ public import Sockets
 /// Callbacks for the workers' events. Called on a worker's thread: they must return at once and never block.
 public struct Observer: Sendable {
     /// A client was accepted, and its PROXY header has been read if one is expected. Called only while
-    /// `RelayService.reportsOpenings` is on. A connection that ends earlier reports only its end.
+    /// `RelayService.reportsOpenings` or `wantsOpenings` is on. A connection that ends earlier reports only its end.
     public var opened: @Sendable (ConnectionRecord) -> Void = { _ in }
+    /// Whether `opened` is called from the first client on, whether or not events are followed.
+    public var wantsOpenings = false
     /// A connection ended; its record is complete.
     public var ended: @Sendable (ConnectionRecord) -> Void
     /// Bytes that the destination took, with the connection's id; nil: no tap, and flows may splice.

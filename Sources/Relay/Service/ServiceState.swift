@@ -112,7 +112,7 @@ final class ServiceState: Sendable {
 
     /// Whether accepted clients are reported to the observer.
     var reportsOpenings: Bool {
-        get { reportsOpeningsFlag.load(ordering: .relaxed) }
+        get { observer.wantsOpenings || reportsOpeningsFlag.load(ordering: .relaxed) }
         set { reportsOpeningsFlag.store(newValue, ordering: .relaxed) }
     }
 

@@ -18,6 +18,12 @@ extension ConnectionSort: ExpressibleByArgument {
     static var allValueStrings: [String] { keys }
 }
 
+extension ShowSort: ExpressibleByArgument {
+    init?(argument: String) { self.init(parsing: argument) }
+
+    static var allValueStrings: [String] { Key.allCases.map(\.rawValue) }
+}
+
 /// A network as an option's value.
 func parseNetwork(_ text: String) throws -> Network {
     do {

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Show
 import Sockets
+import Terminal
 
-/// `tapline show`: reads a recording.
+/// `tapline show`: reads recordings.
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
@@ -11,22 +12,31 @@ struct ShowCommand: ParsableCommand {
             Reads recordings of Tapline's and other captures (pcapng and pcap, as of tcpdump): every conversation with its \
             bytes in order, the first copy of what was sent twice, and what is missing or repeated named.
 
-              tapline show web.pcapng                                  a line for each conversation
-              tapline show web.pcapng --connection 7 --format text     what was said in one of them
-              tapline show web.pcapng --connection 7 --format raw --flow down > answer
-              tapline forward --record - 8080:example.com:80 | tapline show - --format text
+              tapline show web.pcapng                    a line for each conversation
+              tapline show web.pcapng 7 --format text    what was said in connection 7
+              tapline show recordings/ --filter reset    all recordings in a folder
+              tapline show web.*.pcapng --sort bytes     rotated files, joined
+              tapline show web.pcapng 7 --format raw --flow down > answer
 
-            A file that is cut short is read up to the cut.
+            A file that is cut short is read up to the cut. Times on a terminal are local; in files and pipes they are UTC.
             """)
 
-    @Argument(help: ArgumentHelp("The recording; - is standard input.", valueName: "file"))
-    var file: String
+    @Argument(
+        help: ArgumentHelp(
+            "Recordings, and folders with recordings; - is standard input. A number at the end, such as 7 or '#7', is "
+                + "--connection.", valueName: "file"),
+        completion: .file(extensions: ["pcapng", "pcap", "cap"]))
+    var files: [String]
 
     @Option(
         help: ArgumentHelp(
-            "summary: a line for each conversation. text: the bytes as text, harmless for a terminal. hex: offset, bytes, "
-                + "characters. raw: the bytes. json: an object a line, the bytes in Base64.", valueName: "format"))
-    var format = ShowFormat.summary
+            "summary: a line for each conversation. text: the bytes as text, with control characters escaped. hex: "
+                + "offset, bytes, characters. raw: the bytes. json: an object a line, the bytes in Base64. Default: "
+                + "summary.", valueName: "format"))
+    var format: ShowFormat?
+
+    @Flag(help: "The same as --format json.")
+    var json = false
 
     @Option(help: ArgumentHelp("Only the conversation with this number.", valueName: "number"))
     var connection: UInt64?
@@ -36,28 +46,69 @@ struct ShowCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Only one of the two directions: up is from client to upstream, down is back.", valueName: "flow"),
+            "Only conversations with this text in an address, a name, the protocol or the reason.", valueName: "text"))
+    var filter: String?
+
+    @Option(
+        help: ArgumentHelp("Only conversations that this side ended: client, upstream or tapline.", valueName: "side"))
+    var closedBy: String?
+
+    @Option(help: ArgumentHelp("Only conversations with this end reason.", valueName: "reason"))
+    var reason: String?
+
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "The order of the summary: id, start, duration, bytes, bytes_up, bytes_down, client, relay or upstream. "
+                + "Prefix with - to reverse.", valueName: "key"))
+    var sort: ShowSort?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only the bytes of one direction: up is from client to upstream, down is back.", valueName: "flow"),
         transform: parseFlow)
     var flow: Direction?
 
     @Flag(help: "At the end of the file wait for more, until Ctrl-C or until the file is rotated away.")
     var follow = false
 
+    @Flag(help: "Times in UTC, also on a terminal.")
+    var utc = false
+
     func validate() throws {
+        if json, let format, format != .json { throw ValidationError("--json is --format json.") }
+        let format = shownFormat
         if flow != nil, format == .summary {
             throw ValidationError("--flow wants bytes to choose from: say --format text, hex, raw or json too.")
         }
-        if follow, file == "-" {
+        if sort != nil, format != .summary {
+            throw ValidationError("--sort is for the summary: bytes are shown in the order of time.")
+        }
+        if let closedBy, !["client", "upstream", "tapline"].contains(closedBy) {
+            throw ValidationError("--closed-by is client, upstream or tapline.")
+        }
+        let (paths, number) = RecordingArguments.split(files)
+        if number != nil, let connection, connection != number {
+            throw ValidationError("--connection \(connection) and \(files.last ?? "") name different connections.")
+        }
+        if paths.isEmpty { throw ValidationError("Missing expected argument '<file> ...'") }
+        if follow, paths.contains("-") {
             throw ValidationError("Standard input is read as it comes: --follow is for files.")
         }
+        if follow, paths.count > 1 { throw ValidationError("--follow is for one file.") }
     }
 
+    private var shownFormat: ShowFormat { format ?? (json ? .json : .summary) }
+
     func run() throws {
-        let reading = try RecordingInput(path: file, follow: follow)
+        let (paths, number) = RecordingArguments.split(files)
+        let recordings = try RecordingSet(paths)
         var session = ShowSession(
-            input: reading,
-            filter: ShowFilter(connection: connection, relay: relay, flow: flow),
-            format: format)
+            recordings, follow: follow,
+            filter: ShowFilter(
+                connection: connection ?? number, relay: relay, flow: flow,
+                ends: EndFilter(words: filter, closedBy: closedBy, reason: reason)),
+            format: shownFormat, sort: sort, utc: utc)
         try session.run()
     }
 }

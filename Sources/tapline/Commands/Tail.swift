@@ -23,9 +23,12 @@ struct Tail: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "text: the bytes as text, harmless for a terminal. hex: offset, bytes, characters. json: an object a line, "
+            "text: the bytes as text, with control characters escaped. hex: offset, bytes, characters. json: an object a line, "
                 + "the bytes in Base64. pcapng: a recording, for a file or Wireshark.", valueName: "format"))
     var format: TailFormat?
+
+    @Flag(help: "Times in UTC, also on a terminal.")
+    var utc = false
 
     @OptionGroup var options: AdminOptions
 
@@ -38,9 +41,13 @@ struct Tail: ParsableCommand {
         if format == .pcapng, ClientOutput.isTerminal {
             throw CommandFailure(
                 .usage,
-                "tapline: pcapng is nothing for a terminal; send it on (| wireshark -k -i -) or into a file (> FILE.pcapng)"
+                """
+                tapline: Refusing to write binary pcapng to a terminal. Pipe it (| wireshark -k -i -) or redirect it \
+                (> FILE.pcapng)
+                """
             )
         }
-        try TailSession(client: try options.client(), relay: relay, connection: connection, format: format).run()
+        try TailSession(client: try options.client(), relay: relay, connection: connection, format: format, utc: utc)
+            .run()
     }
 }

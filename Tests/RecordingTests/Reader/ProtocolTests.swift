@@ -39,7 +39,7 @@ struct ProtocolTests {
             ("AMQP\u{3}\u{1}\u{0}\u{0}", "", "AMQP 1.0 with SASL"),
             ("\u{10}\u{12}\u{0}\u{4}MQTT\u{4}\u{2}\u{0}<\u{0}\u{6}client", "", "MQTT 3.1.1, client client"),
             ("hello there\n", "general\n", "text"), ("grüße\n", "", "text"), ("", "hi\u{1B}[0m", "text"),
-            ("\u{0}\u{1}\u{2}", "", "binary"), ("text", "\u{7F}", "binary"), ("", "", "nothing"),
+            ("\u{0}\u{1}\u{2}", "", "binary"), ("text", "\u{7F}", "binary"), ("", "", "-"),
             // Near misses.
             ("GET /\r\n", "", "text"), ("get / HTTP/1.1\r\n", "", "text"), ("*x\r\n$3\r\n", "", "text"),
             ("220 not from a server\r\n", "", "text"), ("PING\r\n", "PONG\r\n", "text"),
