@@ -25,6 +25,8 @@ public final class RelayService: Sendable {
         public var application = "tapline"
         /// A peer that acknowledges nothing for this long is dead; zero: never.
         public var deadPeerAfter: Duration = .seconds(60)
+        /// Accepted clients are reported to the observer from the first one on, whatever `reportsOpenings` is set to.
+        public var alwaysReportsOpenings = false
 
         /// The defaults.
         public init() {}
@@ -92,7 +94,8 @@ public final class RelayService: Sendable {
             observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
             // Each loop has about five descriptors of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
-            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp)
+            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp,
+            alwaysReportsOpenings: tuning.alwaysReportsOpenings)
         let threads: [LoopThread]
         do {
             threads = try startWorkers(workers, state, logger)

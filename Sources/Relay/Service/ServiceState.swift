@@ -37,7 +37,8 @@ final class ServiceState: Sendable {
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
     /// The relays of the configuration in force, by name.
     private let identities = Mutex<[String: RelayIdentity]>([:])
-    private let reportsOpeningsFlag = Atomic<Bool>(false)
+    private let reportsOpeningsFlag: Atomic<Bool>
+    private let alwaysReportsOpenings: Bool
     /// The counters of ended workers, by the workers' numbers.
     private let retired = Mutex<[Int: [String: RelayStats]]>([:])
 
@@ -48,13 +49,15 @@ final class ServiceState: Sendable {
     init(
         observer: Observer, recordings: RecorderRegistry, system: SystemFacts, workers: Int, descriptorLimit: Int,
         descriptorsInUse: Int,
-        deadPeerAfter: UInt64
+        deadPeerAfter: UInt64, alwaysReportsOpenings: Bool = false
     ) {
         self.observer = observer
         self.recordings = recordings
         self.system = system
         self.workers = workers
         self.deadPeerAfter = deadPeerAfter
+        self.alwaysReportsOpenings = alwaysReportsOpenings
+        reportsOpeningsFlag = Atomic(alwaysReportsOpenings)
         self.descriptorLimit = descriptorLimit
         let wakes = WorkerMailboxes()
         self.wakes = wakes
@@ -113,7 +116,7 @@ final class ServiceState: Sendable {
     /// Whether accepted clients are reported to the observer.
     var reportsOpenings: Bool {
         get { reportsOpeningsFlag.load(ordering: .relaxed) }
-        set { reportsOpeningsFlag.store(newValue, ordering: .relaxed) }
+        set { reportsOpeningsFlag.store(newValue || alwaysReportsOpenings, ordering: .relaxed) }
     }
 
     /// A worker answers no more commands; its counters are kept.
