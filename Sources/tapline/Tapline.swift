@@ -41,7 +41,7 @@ struct Tapline: ParsableCommand {
         OutputFile.fillStandardDescriptors()
         EventLoop.prepareProcess()
         ProcessSignals.prepare()
-        let words = CommandWords.normalized(Array(CommandLine.arguments.dropFirst()))
+        let words = CommandWords.own
         do {
             var command = try parsed(words)
             try command.run()

@@ -66,8 +66,8 @@ struct ConnectionLines: Sendable {
         // Without a connection to the upstream nothing has passed.
         if record.connectDuration != nil {
             let amounts = amounts(record, end)
-            let fits = (lines.last?.count ?? 0) + 3 + amounts.count <= width
-            bytes.append((fits ? "   " : newLine(indent)) + amounts)
+            let fits = (lines.last?.count ?? 0) + 2 + amounts.count <= width
+            bytes.append((fits ? "  " : newLine(indent)) + amounts)
         }
         bytes.append("\n")
     }

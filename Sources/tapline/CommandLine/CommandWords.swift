@@ -2,6 +2,9 @@ import ArgumentParser
 
 /// The words of a command line, with common spellings of other tools replaced by ours. Pure.
 enum CommandWords {
+    /// The command line of this process.
+    static var own: [String] { normalized(Array(CommandLine.arguments.dropFirst())) }
+
     /// The words that are parsed in place of these.
     static func normalized(_ words: [String]) -> [String] {
         switch words {

@@ -78,7 +78,8 @@ extension Forward {
         return ProxyProtocolSettings(accept: acceptProxy.isEmpty ? nil : .init(trusted: acceptProxy), send: sendProxy)
     }
 
-    func relays() throws -> [RelaySettings] {
+    /// The relays of the SPECs. `words`: the command line, for a proposal.
+    func relays(in words: [String] = CommandWords.own) throws -> [RelaySettings] {
         var timeouts = Timeouts.forward
         timeouts.connect = connectTimeout
         timeouts.idle = idleTimeout
@@ -95,14 +96,14 @@ extension Forward {
                 return relay
             }
         } catch let errors as ForwardSpecErrors {
-            throw usageError(errors, ForwardProposal(for: specs, directory: workingDirectory()))
+            throw usageError(errors, ForwardProposal(for: specs, directory: workingDirectory()), words)
         }
     }
 
     /// The error for wrong SPECs; with a proposal, its reason and the whole command line with the proposed SPECs.
-    private func usageError(_ errors: ForwardSpecErrors, _ proposal: ForwardProposal?) -> UsageError {
+    private func usageError(_ errors: ForwardSpecErrors, _ proposal: ForwardProposal?, _ words: [String]) -> UsageError
+    {
         guard let proposal else { return usageError(errors.description) }
-        let words = CommandWords.normalized(Array(CommandLine.arguments.dropFirst()))
         let wrong = specs.map { "`\($0.harmless)`" }.joined(separator: " ")
         return usageError(
             "\(wrong): \(proposal.reason)",

@@ -96,9 +96,9 @@ struct Forward: ParsableCommand {
     var isSSHForm = false
 
     /// Checks what parsing does not: argument-parser reports an unknown option only after parsing, and a mistyped option
-    /// is the better message.
-    func check() throws {
-        _ = try relays()
+    /// is the better message. `words`: the command line, for a proposal.
+    func check(in words: [String] = CommandWords.own) throws {
+        _ = try relays(in: words)
         if record?.isEmpty == true { throw usageError("--record needs a path, DIR/ or -") }
         try checkRecordOutput()
         if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
