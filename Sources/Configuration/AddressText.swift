@@ -22,7 +22,7 @@ struct AddressText {
     init(_ text: String) throws(ValueError) {
         if let scheme = Self.scheme(of: text) {
             throw ValueError(
-                "\(quoted(text)): a relay forwards TCP and knows no `\(scheme)`; write HOST:PORT without it")
+                "\(quoted(text)): Tapline forwards TCP, not URLs; write HOST:PORT without `\(scheme)`")
         }
         if text.first == "[" {
             guard let end = text.firstIndex(of: "]") else {

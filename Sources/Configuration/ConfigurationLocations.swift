@@ -7,7 +7,12 @@ public struct ConfigurationLocation: Hashable, Sendable {
 
     /// The reference to this location in a message about a location in another file (`path`), or by its line in the same.
     func words(from path: String?) -> String {
-        path == self.path ? "in line \(mark.line)" : "at \(self.path):\(mark.line):\(mark.column)"
+        (path == self.path ? "in " : "at ") + place(from: path)
+    }
+
+    /// The location without a preposition: `line 3`, or `PATH:3:5` in another file.
+    func place(from path: String?) -> String {
+        path == self.path ? "line \(mark.line)" : "\(self.path):\(mark.line):\(mark.column)"
     }
 }
 

@@ -92,9 +92,16 @@ struct CrossCheck {
     private static func describe(
         _ listener: ListenAddress, _ rival: (address: SocketAddress, claim: Claim), in path: String?
     ) -> String {
-        let location = rival.claim.location.map { " " + $0.words(from: path) } ?? ""
-        return "\(quoted(listener.description)) is in the way of \(quoted(rival.address.description)), "
-            + "where \(rival.claim.owner)\(location) listens"
+        let location = rival.claim.location.map { " (" + $0.place(from: path) + ")" } ?? ""
+        let owner = "is already used by \(rival.claim.owner)\(location)"
+        guard let port = listener.port else { return "\(quoted(listener.description)) \(owner)" }
+        let host =
+            switch listener {
+            case .everyInterface: "every interface"
+            case .loopback, .address, .unix: String(listener.description.dropLast("\(port)".count + 1))
+            }
+        let overlap = listener.socketAddresses.contains(rival.address) ? "" : ", which listens on \(rival.address)"
+        return "port \(port) on \(host) \(owner)\(overlap)"
     }
 
     private static func wildcard(_ address: SocketAddress, _ family: FamilyAndPort) -> SocketAddress {

@@ -9,10 +9,9 @@
 /// 15001:original-destination     where redirected clients wanted to go
 /// ```
 public enum ForwardSpec {
-    /// Examples for messages.
-    static let shape =
-        "write [BIND:]PORT:HOST:HOSTPORT, such as 8080:example.com:80, "
-        + "or LISTEN=UPSTREAM, such as 8080=unix:/run/app.sock"
+    /// The two forms, for messages.
+    static let shape = "write [BIND:]PORT:HOST:HOSTPORT, such as 8080:example.com:80"
+    static let equalsShape = "write LISTEN=UPSTREAM, such as 8080=unix:/run/app.sock"
 
     /// The specs' relays, named after their ports and checked against each other. The error contains every mistake. Relative
     /// paths of Unix sockets are resolved in the directory, an absolute path.
@@ -56,31 +55,27 @@ public enum ForwardSpec {
         if let equals = spec.firstIndex(of: "=") {
             sides = (String(spec[..<equals]), String(spec[equals...].dropFirst()))
             guard !sides.listen.isEmpty, !sides.upstream.isEmpty else {
-                throw ValueError("one side of the `=` is empty; \(shape)")
+                throw ValueError("nothing \(sides.listen.isEmpty ? "before" : "after") the `=`; \(equalsShape)")
             }
         } else {
             sides = try divided(spec)
         }
-        do throws(ValueError) {
-            let listen = try ListenAddress(parsing: sides.listen, directory: directory)
-            let upstream = try UpstreamAddress(parsing: sides.upstream, directory: directory)
-            if upstream == .originalDestination, listen.port == nil {
-                throw ValueError("no client is redirected to a Unix socket; listen on a port")
-            }
-            return (listen, upstream)
-        } catch {
-            throw ValueError("\(error.message) (\(shape))")
+        let listen = try ListenAddress(parsing: sides.listen, directory: directory)
+        let upstream = try UpstreamAddress(parsing: sides.upstream, directory: directory)
+        if upstream == .originalDestination, listen.port == nil {
+            throw ValueError("clients cannot be redirected to a Unix socket; listen on a port")
         }
+        return (listen, upstream)
     }
 
     /// The listener and the upstream of the `ssh -L` form: the host is the last part but one.
     private static func divided(_ spec: String) throws(ValueError) -> (listen: String, upstream: String) {
         guard !spec.contains("://") else {
-            throw ValueError("a relay forwards TCP and knows no URLs; \(shape)")
+            throw ValueError("Tapline forwards TCP, not URLs; \(shape)")
         }
         let parts = try parts(of: spec)
         guard !parts.contains("unix"), !parts.contains(where: { $0.hasPrefix("/") }) else {
-            throw ValueError("a Unix socket needs the form with `=`; \(shape)")
+            throw ValueError("a Unix socket is written with `=`; \(equalsShape)")
         }
         if let last = parts.last, parts.count > 1, last == UpstreamAddress.originalDestination.description {
             return (parts.dropLast().joined(separator: ":"), last)
@@ -88,20 +83,34 @@ public enum ForwardSpec {
         switch parts.count {
         case 3, 4:
             if let empty = parts.firstIndex(of: "") {
-                throw ValueError("part \(empty + 1) is empty (every interface is `*`); \(shape)")
+                throw ValueError("\(missing(empty, of: parts.count)); \(shape)")
             }
             let host = parts.count - 2
+            // `*:8080:localhost`
+            if parts.count == 3, DecimalText(parts[0]) == .notDigits, DecimalText(parts[2]) == .notDigits {
+                throw ValueError("the host or the port of the destination is missing; \(shape)")
+            }
             return (
                 parts[..<host].joined(separator: ":"), "\(parts[host]):\(parts[host + 1])"
             )
-        case 0...1: throw ValueError("where to forward to is missing; \(shape)")
-        case 2: throw ValueError("a host or a port is missing; \(shape)")
+        case 0...1: throw ValueError("no destination given; \(shape)")
+        case 2: throw ValueError("the host or the port of the destination is missing; \(shape)")
         default: throw ValueError("too many `:`; put an IPv6 address in brackets, such as 8080:[::1]:80")
         }
     }
 
+    /// What is missing where a part of the `ssh -L` form is empty.
+    private static func missing(_ position: Int, of count: Int) -> String {
+        switch position - (count - 3) {
+        case ..<0: "no address before the first colon (`*` is every interface)"
+        case 0: "no port to listen on"
+        case 1: "no host to forward to"
+        default: "no port to forward to"
+        }
+    }
+
     /// The parts between colons, except colons in brackets.
-    private static func parts(of spec: String) throws(ValueError) -> [String] {
+    static func parts(of spec: String) throws(ValueError) -> [String] {
         var parts = [""]
         var isInside = false
         for character in spec {

@@ -38,7 +38,7 @@ public enum ListenAddress: Hashable, Sendable {
                 self = .address(.ipv4(address, port: parts.port))
             } else {
                 throw ValueError(
-                    "\(quoted(host)) is no address to listen on; write an IP address of this machine, `localhost`, "
+                    "cannot listen on \(quoted(host)): not an IP address; write an address of this machine, `localhost`, "
                         + "or `*` for every interface")
             }
         }

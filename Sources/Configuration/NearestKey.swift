@@ -1,10 +1,10 @@
 /// Finds the key that a misspelt one was probably meant to be.
-enum NearestKey {
+package enum NearestKey {
     /// The candidate with the smallest edit distance; nil when every distance is too large.
     ///
     /// `-` equals `_`, and upper case equals lower case, because other programs' files use `maxConnections` or `half-close`.
     /// A prefix of three letters or more that only one candidate has means that candidate: `warn`, `err`.
-    static func find(_ text: String, in candidates: [String]) -> String? {
+    package static func find(_ text: String, in candidates: [String]) -> String? {
         let typed = folded(text)
         // Longer than any key: not a typing mistake, and not worth a quadratic comparison.
         guard typed.count <= 64 else { return nil }

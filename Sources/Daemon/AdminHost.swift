@@ -32,6 +32,8 @@ final class AdminHost {
     private let announce: ([SocketAddress]) -> Void
     /// Sockets that another process has bound for the API, until their files belong to this one.
     private var handedOver: [HandedSocket]
+    /// A bound listener without a server, until its first client connects.
+    private var dormant: DormantListener?
     /// Counts down when the last requests are answered, after another process took over the API.
     private var leaving: Countdown?
 
@@ -117,11 +119,54 @@ final class AdminHost {
         if case .move(let listener, _, _) = change { listener.discard() }
     }
 
+    // MARK: The default socket
+
+    /// Listens on this process's socket in the folder. An error is not worth more than a line at level debug: relays do
+    /// not depend on the API. The server starts with the first client, since most processes never have one.
+    func open(in folder: RuntimeFolder, on loop: EventLoop) {
+        folder.removeStale()
+        let inherited = handedOver.lazy.compactMap { socket -> String? in
+            if case .unix(let path) = socket.address, folder.contains(path) { path } else { nil }
+        }
+        let path = inherited.first ?? folder.socket(ofProcess: getpid())
+        let listen = ListenAddress.unix(path: path, mode: AdminSettings.unixMode)
+        let next = AdminSettings(listen: listen)
+        do {
+            try folder.create()
+            let token = try AdminToken.load(next, environment: environmentToken)
+            let listener = try AdminListener.bind(listen, handedOver: handedOver)
+            adopt(next, token)
+            server.keepRecords()
+            dormant = try DormantListener(listener, loop: loop) { [unowned self] in wake() }
+            // An inherited socket must be in use when the files become ours.
+            if inherited.first != nil { wake() }
+        } catch {
+            settings = nil
+            logger.debug("there is no admin socket", metadata: ["path": "\(path)", "error": "\(error)"])
+        }
+    }
+
+    /// Serves the default socket.
+    private func wake() {
+        guard let listener = dormant?.takeListener() else { return }
+        dormant = nil
+        guard let listen = settings?.listen else { return listener.discard() }
+        do {
+            try server.checkThread(for: listen)
+            server.serve(listener)
+        } catch {
+            listener.discard()
+            settings = nil
+            logger.warning("the admin API cannot start", metadata: ["error": "\(error)"])
+        }
+    }
+
     // MARK: Handing over
 
     /// Copies of the listening sockets for a process that takes over, none numbered under `lowest`.
     func copyListeners(from lowest: Int32) throws(SystemError) -> [HandedSocket] {
-        try server.copyListeners(from: lowest)
+        wake()
+        return try server.copyListeners(from: lowest)
     }
 
     /// Another process serves the API from now on.
@@ -153,6 +198,7 @@ final class AdminHost {
         if let leaving { _ = leaving.wait(atMost: Self.closeTimeout) }
         guard settings != nil else { return }
         settings = nil
+        if let listener = dormant?.takeListener() { return listener.discard() }
         let closed = Countdown(1)
         server.stop { closed.down() }
         _ = closed.wait(atMost: Self.closeTimeout)

@@ -9,11 +9,11 @@ public final class Directory: Sendable {
     public let path: String
     private let fd: CInt
 
-    /// Opens a directory, and creates it (mode 0700) if only its last component is missing.
-    public init(path: String) throws(SystemError) {
+    /// Opens a directory; `creating`: and creates it (mode 0700) if only its last component is missing.
+    public init(path: String, creating: Bool = true) throws(SystemError) {
         func open() -> CInt { Errno.retrying { Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) } }
         var fd = open()
-        if fd < 0, errno == ENOENT {
+        if fd < 0, errno == ENOENT, creating {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 let error = Errno.current
                 throw SystemError(

@@ -10,23 +10,26 @@ import Terminal
 struct Tapline: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tapline",
-        abstract: "A TCP relay that says who closed what, and why.",
+        abstract: "A TCP relay that reports how each connection ended, and why.",
         discussion: """
-            Every connection ends with one record: how many bytes each way, how long, who closed first, and why.
+            Every connection ends with one record: who closed it, why, how many bytes \
+            went each way, and how long it took.
 
-              tapline forward 8080:example.com:80   relay a port, without a configuration
+              tapline forward 8080:example.com:80   forward a port
               tapline run --config tapline.yaml     relay as configured
-              tapline demo                          see it work, nothing else installed
+              tapline demo                          a demonstration that needs nothing else
               tapline show web.pcapng               read a recording
-              tapline top                           watch a running one (--admin, or `admin:` in its configuration)
+              tapline top                           watch a running tapline
+              tapline why                           explain the last connection that failed
 
-            Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 the system said no, 1 anything else.
+            Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 operating \
+            system error (port in use, permission denied, ...), 1 anything else.
             """,
         version: "tapline \(Version.number) (libuv \(EventLoop.version))",
         subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],
         groupedSubcommands: [
             CommandGroup(
-                name: "Watch and steer",
+                name: "Commands for a running tapline",
                 subcommands: [
                     Status.self, Connections.self, Top.self, Tail.self, Why.self, Kill.self, ReloadCommand.self,
                     Drain.self, Shutdown.self, WaitReady.self,
@@ -38,14 +41,32 @@ struct Tapline: ParsableCommand {
         OutputFile.fillStandardDescriptors()
         EventLoop.prepareProcess()
         ProcessSignals.prepare()
+        let words = CommandWords.own
         do {
-            var command = try parseAsRoot()
+            var command = try parsed(words)
             try command.run()
         } catch {
-            guard let failure = CommandFailure(error) else { exit(withError: error) }
+            guard let failure = failure(error, words) else { exit(withError: error) }
             if !failure.message.isEmpty { writeToStandardError(failure.message + "\n") }
             EventLoop.leaveProcess(failure.status.rawValue)
         }
         EventLoop.leaveProcess(EXIT_SUCCESS)
+    }
+
+    /// The command of a command line. An unknown one is found first, since its options mean nothing.
+    static func parsed(_ words: [String]) throws -> any ParsableCommand {
+        if let error = UsageError(unknownCommand: words) ?? UsageError(negativePort: words) { throw error }
+        return try parseAsRoot(words)
+    }
+
+    /// The failure for an error; nil where argument-parser prints something, such as a help text. `columns`: the width of
+    /// the terminal, if it is one.
+    static func failure(
+        _ error: any Error, _ words: [String], columns: Int? = OutputFile.standardError.columns
+    ) -> CommandFailure? {
+        if let failure = CommandFailure(error) { return failure }
+        if let usage = error as? UsageError { return CommandFailure(.usage, usage.text(columns: columns)) }
+        guard exitCode(for: error).rawValue == ExitStatus.usage.rawValue else { return nil }
+        return CommandFailure(.usage, UsageError(error, words: words).text(columns: columns))
     }
 }

@@ -11,13 +11,13 @@ import Testing
 struct AdminTargetTests {
     private func find(
         admin: String? = nil, config: String? = nil, tokenFile: String? = nil, variables: [String: String] = [:],
-        readable: Set<String> = []
+        readable: Set<String> = [], sockets: [String] = []
     ) throws -> AdminTarget {
         try AdminTarget.find(
             admin: admin, config: config, tokenFile: tokenFile,
             in: AdminTarget.Surroundings(
                 variable: { variables[$0] }, variables: variables, directory: "/here",
-                canRead: { readable.contains($0) }))
+                canRead: { readable.contains($0) }, sockets: { sockets }))
     }
 
     private func file(_ folder: String, _ name: String, _ text: String) throws -> String {
@@ -57,6 +57,31 @@ struct AdminTargetTests {
     @Test func nothingSaid_isTheDefault() throws {
         let target = try find()
         #expect("\(target.address)" == "127.0.0.1:9180" && target.origin == .byDefault)
+    }
+
+    @Test func onlySocketOfAForward_isTheDefault() throws {
+        let target = try find(sockets: ["/run/user/7/tapline/12.sock"])
+        #expect(target.address == .unix(path: "/run/user/7/tapline/12.sock") && target.origin == .runtimeFolder)
+        #expect(try find(admin: "9180", sockets: ["/a/1.sock"]).origin == .option)
+        #expect(try find(variables: ["TAPLINE_ADMIN": "9180"], sockets: ["/a/1.sock"]).origin == .environment)
+    }
+
+    @Test func severalSockets_areListed() {
+        let failure = #expect(throws: CommandFailure.self) {
+            try find(sockets: ["/nowhere/1.sock", "/nowhere/2.sock"])
+        }
+        #expect(failure?.status == .usage)
+        #expect(failure?.message.contains("--admin unix:/nowhere/2.sock   process 2: no answer") == true)
+        let two = SocketChoice.failure([
+            (path: "/run/12.sock", relays: ["127.0.0.1:8080 to localhost:8000"]),
+            (path: "/run/34.sock", relays: ["127.0.0.1:1 to a:1", "127.0.0.1:2 to b:2"]),
+        ])
+        #expect(
+            two.message == """
+                tapline: 2 forwards are running; select one:
+                  --admin unix:/run/12.sock   process 12: 127.0.0.1:8080 to localhost:8000
+                  --admin unix:/run/34.sock   process 34: 127.0.0.1:1 to a:1, 127.0.0.1:2 to b:2
+                """)
     }
 
     @Test func configuration_namesTheAddressAndTheToken() async throws {

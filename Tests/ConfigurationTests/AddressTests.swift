@@ -56,10 +56,10 @@ import Testing
             "[febf:ffff::1]:0",
             "`febf:ffff::1` is a link-local address and needs the interface, such as [febf:ffff::1%eth0]:0; `ip -br link` lists the interfaces"
         ),
-        ("http://a:80", "`http://a:80`: a relay forwards TCP and knows no `http://`; write HOST:PORT without it"),
+        ("http://a:80", "`http://a:80`: Tapline forwards TCP, not URLs; write HOST:PORT without `http://`"),
         (
             "example.com:80",
-            "`example.com` is no address to listen on; write an IP address of this machine, `localhost`, or `*` for every interface"
+            "cannot listen on `example.com`: not an IP address; write an address of this machine, `localhost`, or `*` for every interface"
         ),
         ("unix:", "`unix:` has no path; write unix:/run/app.sock"),
         ("unix:@", "`unix:@` has no path; write unix:/run/app.sock"),
@@ -144,7 +144,7 @@ import Testing
         ("-a:80", "`-a` is not a host name; its parts have 1 to 63 letters, digits and inner hyphens"),
         ("a b:80", "`a b` is not a host name; its parts have 1 to 63 letters, digits and inner hyphens"),
         (".:80", "`.` is not a host name; its parts have 1 to 63 letters, digits and inner hyphens"),
-        ("https://a/", "`https://a/`: a relay forwards TCP and knows no `https://`; write HOST:PORT without it"),
+        ("https://a/", "`https://a/`: Tapline forwards TCP, not URLs; write HOST:PORT without `https://`"),
     ])
     func upstream_isRefused(_ text: String, _ message: String) {
         #expect(throws: ValueError(message)) { try UpstreamAddress(parsing: text, directory: "/etc/t") }

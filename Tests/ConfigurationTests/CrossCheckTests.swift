@@ -11,18 +11,30 @@ import Testing
     }
 
     @Test(arguments: [
-        ("80", "80", "`localhost:80` is in the way of `127.0.0.1:80`"),
-        ("80", "127.0.0.1:80", "`127.0.0.1:80` is in the way of `127.0.0.1:80`"),
-        ("'[::1]:80'", "localhost:80", "`localhost:80` is in the way of `[::1]:80`"),
-        ("'*:80'", "127.0.0.1:80", "`127.0.0.1:80` is in the way of `0.0.0.0:80`"),
-        ("192.0.2.1:80", "'*:80'", "`*:80` is in the way of `192.0.2.1:80`"),
-        ("'[2001:db8::1]:80'", "'[::]:80'", "`[::]:80` is in the way of `[2001:db8::1]:80`"),
-        ("0.0.0.0:80", "80", "`localhost:80` is in the way of `0.0.0.0:80`"),
-        ("unix:/run/a", "unix:/run/./a", "`unix:/run/a` is in the way of `unix:/run/a`"),
+        ("80", "80", "port 80 on localhost is already used by relay `r1` (line 3)"),
+        ("80", "127.0.0.1:80", "port 80 on 127.0.0.1 is already used by relay `r1` (line 3)"),
+        ("'[::1]:80'", "localhost:80", "port 80 on localhost is already used by relay `r1` (line 3)"),
+        (
+            "'*:80'", "127.0.0.1:80",
+            "port 80 on 127.0.0.1 is already used by relay `r1` (line 3), which listens on 0.0.0.0:80"
+        ),
+        (
+            "192.0.2.1:80", "'*:80'",
+            "port 80 on every interface is already used by relay `r1` (line 3), which listens on 192.0.2.1:80"
+        ),
+        (
+            "'[2001:db8::1]:80'", "'[::]:80'",
+            "port 80 on [::] is already used by relay `r1` (line 3), which listens on [2001:db8::1]:80"
+        ),
+        (
+            "0.0.0.0:80", "80",
+            "port 80 on localhost is already used by relay `r1` (line 3), which listens on 0.0.0.0:80"
+        ),
+        ("unix:/run/a", "unix:/run/./a", "`unix:/run/a` is already used by relay `r1` (line 3)"),
     ])
     func listeners_areRefused_whereTheyOverlap(_ first: String, _ second: String, _ message: String) {
         let text = relays([(first, "a:1"), (second, "a:1")])
-        #expect(mistakes(text) == ["6:13: `listen`: \(message), where relay `r1` in line 3 listens"])
+        #expect(mistakes(text) == ["6:13: `listen`: \(message)"])
     }
 
     @Test(arguments: [
@@ -36,14 +48,14 @@ import Testing
     @Test func listeners_areRefused_whereOneRelayNamesThemTwice() {
         #expect(
             mistakes(relay(listen: "[80, localhost:80]")) == [
-                "3:18: `listen`: `localhost:80` is in the way of `127.0.0.1:80`, where relay `web` in line 3 listens"
+                "3:18: `listen`: port 80 on localhost is already used by relay `web` (line 3)"
             ])
     }
 
     @Test func listeners_areRefused_whereTheAdminServerListens() {
         #expect(
             mistakes("admin: { listen: 8080 }\n" + relay()) == [
-                "4:13: `listen`: `localhost:8080` is in the way of `127.0.0.1:8080`, where `admin` in line 1 listens"
+                "4:13: `listen`: port 8080 on localhost is already used by `admin` (line 1)"
             ])
     }
 

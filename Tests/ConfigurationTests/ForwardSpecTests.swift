@@ -4,6 +4,7 @@ import Testing
 
 @Suite struct ForwardSpecTests {
     private static let shape = ForwardSpec.shape
+    private static let equalsShape = ForwardSpec.equalsShape
 
     @Test(arguments: [
         ("8080:example.com:80", "8080", "localhost:8080", "example.com:80"),
@@ -44,26 +45,29 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", "where to forward to is missing; \(shape)"),
-        ("8080", "where to forward to is missing; \(shape)"),
-        ("8080:80", "a host or a port is missing; \(shape)"),
-        (":8080:a:80", "part 1 is empty (every interface is `*`); \(shape)"),
-        ("8080::80", "part 2 is empty (every interface is `*`); \(shape)"),
+        ("", "no destination given; \(shape)"),
+        ("8080", "no destination given; \(shape)"),
+        ("8080:80", "the host or the port of the destination is missing; \(shape)"),
+        (":8080:a:80", "no address before the first colon (`*` is every interface); \(shape)"),
+        ("*:8080:localhost", "the host or the port of the destination is missing; \(shape)"),
+        ("8080::80", "no host to forward to; \(shape)"),
+        (":a:80", "no port to listen on; \(shape)"),
+        ("8080:a:", "no port to forward to; \(shape)"),
         ("8080:::1:80", "too many `:`; put an IPv6 address in brackets, such as 8080:[::1]:80"),
         ("8080:[::1:80", "a `[` is not closed; \(shape)"),
-        ("8080=", "one side of the `=` is empty; \(shape)"),
-        ("=a:80", "one side of the `=` is empty; \(shape)"),
-        ("8080:/run/app.sock", "a Unix socket needs the form with `=`; \(shape)"),
-        ("8080:unix:/run/app.sock", "a Unix socket needs the form with `=`; \(shape)"),
-        ("8080:http://a:80", "a relay forwards TCP and knows no URLs; \(shape)"),
-        ("8080:a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535 (\(shape))"),
+        ("8080=", "nothing after the `=`; \(equalsShape)"),
+        ("=a:80", "nothing before the `=`; \(equalsShape)"),
+        ("8080:/run/app.sock", "a Unix socket is written with `=`; \(equalsShape)"),
+        ("8080:unix:/run/app.sock", "a Unix socket is written with `=`; \(equalsShape)"),
+        ("8080:http://a:80", "Tapline forwards TCP, not URLs; \(shape)"),
+        ("8080:a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535"),
         (
             "unix:a=original-destination",
-            "no client is redirected to a Unix socket; listen on a port (\(shape))"
+            "clients cannot be redirected to a Unix socket; listen on a port"
         ),
-        (":original-destination", "the address is empty; write HOST:PORT (\(shape))"),
-        ("8080=80", "`80` has no host; write HOST:80, such as localhost:80 (\(shape))"),
-        ("70000:a:80", "`70000` is not a port; a port is a number from 0 to 65535 (\(shape))"),
+        (":original-destination", "the address is empty; write HOST:PORT"),
+        ("8080=80", "`80` has no host; write HOST:80, such as localhost:80"),
+        ("70000:a:80", "`70000` is not a port; a port is a number from 0 to 65535"),
         ("8080:localhost:8080", "`localhost:8080` is a loop: `8080:localhost:8080` listens on `127.0.0.1:8080`"),
     ])
     func spec_isRefused(_ spec: String, _ message: String) {
@@ -75,8 +79,8 @@ import Testing
     @Test func specs_areAllReported_alsoAgainstEachOther() {
         #expect(
             throws: ForwardSpecErrors([
-                "`x`: where to forward to is missing; \(Self.shape)",
-                "`*:80:b:1`: `*:80` is in the way of `127.0.0.1:80`, where `80:a:1` listens",
+                "`x`: no destination given; \(Self.shape)",
+                "`*:80:b:1`: port 80 on every interface is already used by `80:a:1`, which listens on 127.0.0.1:80",
             ])
         ) {
             try ForwardSpec.relays(["80:a:1", "*:80:b:1", "x"], directory: "/")

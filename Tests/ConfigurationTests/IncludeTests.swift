@@ -161,8 +161,8 @@ import Testing
                 bench.mistakes() == [
                     "conf.d/a.yaml:4:15: `upstream`: `localhost:9` is a loop: relay `m` at t.yaml:4:13 listens on "
                         + "`127.0.0.1:9`",
-                    "conf.d/b.yaml:3:13: `listen`: `*:1` is in the way of `127.0.0.1:1`, where relay `a` at "
-                        + "conf.d/a.yaml:3:13 listens",
+                    "conf.d/b.yaml:3:13: `listen`: port 1 on every interface is already used by relay `a` "
+                        + "(conf.d/a.yaml:3:13), which listens on 127.0.0.1:1",
                 ])
         }
     }

@@ -1,4 +1,5 @@
 import Configuration
+import EventLoop
 import Glibc
 import Relay
 import Sockets
@@ -45,6 +46,36 @@ struct AdminHostTests {
             host.discard(try host.prepare(settings))
             service.stop()
             service.join()
+        }
+    }
+
+    /// The default socket listens at once without a server, and leaves nothing. `DefaultSocketTests` has its clients.
+    @Test func defaultSocket_withoutAClient_startsNoServer_andLeavesNoFile() async throws {
+        try await TemporaryFolder.run { parent in
+            try await Exclusive.run {
+                let log = LogCapture()
+                let configuration = Configuration(workers: .exactly(1), relays: [])
+                let service = try RelayService.start(configuration, observer: Observer(), logger: log.logger)
+                let server = AdminServer(
+                    AdminServices(
+                        relays: service,
+                        status: ProcessStatus(version: "1", path: nil, directory: "/", configuration: configuration),
+                        journal: Journal(), drain: {}, shutdown: { true }), logger: log.logger)
+                let host = AdminHost(server, environmentToken: nil, logger: log.logger) { _ in }
+                let folder = try #require(RuntimeFolder(variable: parent))
+                let loop = try EventLoop()
+                host.open(in: folder, on: loop)
+                let path = folder.socket(ofProcess: getpid())
+                var facts = stat()
+                #expect(lstat(path, &facts) == 0 && facts.st_mode == S_IFSOCK | 0o600)
+                #expect(server.addresses.isEmpty)
+                host.stop()
+                loop.run()
+                loop.close()
+                #expect(lstat(path, &facts) != 0)
+                service.stop()
+                service.join()
+            }
         }
     }
 

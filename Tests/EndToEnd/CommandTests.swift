@@ -28,8 +28,9 @@ struct CommandTests {
             let program = try scene.start([TaplineProcess.binary] + words)
             #expect(try await program.exit() == .exited(64))
             #expect(program.output.all.isEmpty)
-            #expect(program.errors.all.contains { $0.hasPrefix("Error: ") })
-            #expect(program.errors.all.contains { $0.hasPrefix("Usage: tapline") })
+            #expect(program.errors.all.first?.hasPrefix("tapline: ") == true)
+            #expect(program.errors.all.last?.hasPrefix("See 'tapline ") == true)
+            #expect(program.errors.all.count <= 3)
         }
     }
 

@@ -63,7 +63,7 @@ struct CommandTests {
     @Test(
         arguments: [
             // arguments, what the message must hold
-            (["forward"], ["<SPEC>", "8080:example.com:80"]),
+            (["forward"], ["no SPEC given", "8080:example.com:80"]),
             (["forward", "80"], ["`80`", "8080:example.com:80"]),
             (["forward", "8080:example.com:99999"], ["`8080:example.com:99999`", "99999"]),
             (["forward", "1:a:1", "nonsense", "2:b:"], ["`nonsense`", "`2:b:`"]),
@@ -74,17 +74,18 @@ struct CommandTests {
             (["forward", "1:a:1", "--log-format", "xml"], ["--log-format", "text or json"]),
             (["forward", "1:a:1", "--accept-proxy", "10.0.0.1/8"], ["--accept-proxy", "is no network"]),
             (["forward", "1:a:1", "--send-proxy", "v3"], ["--send-proxy", "v1", "v2"]),
-            (["forward", "1:a:1", "--print", "octal"], ["--print", "'text'", "'hex'"]),
+            (["forward", "1:a:1", "--print", "octal"], ["--print", "`text`", "`hex`"]),
             (["forward", "1:a:1", "--colour"], ["--colour"]),
             (["check"], ["<path>"]),
             (["relay"], ["relay"]),
         ] as [([String], [String])])
     func wrongUsage_isToldAndEndsWith64(arguments: [String], holds: [String]) throws {
-        let error = try #require(throws: (any Error).self) { _ = try Tapline.parseAsRoot(arguments) }
-        #expect(Tapline.exitCode(for: error).rawValue == ExitStatus.usage.rawValue)
-        #expect(CommandFailure(error) == nil, "argument-parser explains it")
-        let message = Tapline.fullMessage(for: error)
-        for part in holds { #expect(message.contains(part)) }
+        let error = try #require(throws: (any Error).self) {
+            try (Tapline.parsed(arguments) as? Forward)?.check()
+        }
+        let failure = try #require(Tapline.failure(error, arguments, columns: nil))
+        #expect(failure.status == .usage)
+        for part in holds { #expect(failure.message.contains(part)) }
     }
 
     @Test func failures_haveTheirStatusAndWords() {

@@ -41,6 +41,9 @@ public final class AdminListener: Sendable {
         self.copies = copies
     }
 
+    /// The descriptor of the first socket, until it is served or discarded.
+    public var descriptor: Int32? { sockets.first?.descriptor }
+
     /// Binds. A Unix socket's file has the mode 0600 from the start. `released`: own addresses that are about to be closed,
     /// which the new ones may overlap. `handedOver`: sockets that another process has bound, used for equal addresses.
     /// After an error, nothing is bound and no file is left.

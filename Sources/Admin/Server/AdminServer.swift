@@ -90,6 +90,11 @@ public final class AdminServer: Sendable {
 
     // MARK: Listening
 
+    /// Stores end records from now on, before a listener is served.
+    public func keepRecords() {
+        services.journal.keep(true)
+    }
+
     /// Serves a listener and closes the previous one. End records, events, and the streams of the previous listener's clients
     /// are kept. `closed` is called when the previous addresses are closed, perhaps on another thread.
     public func serve(_ listener: AdminListener, closed: @escaping @Sendable () -> Void = {}) {

@@ -12,6 +12,8 @@ package struct AdminTarget: Hashable, Sendable {
         case environment
         /// `admin.listen` of the configuration at this path.
         case configuration(String)
+        /// The only socket of `forward` processes in the runtime folder.
+        case runtimeFolder
         /// None of them: the default of `admin.listen`.
         case byDefault
 
@@ -21,6 +23,7 @@ package struct AdminTarget: Hashable, Sendable {
             case .option: "from --admin"
             case .environment: "from \(AdminTarget.variable)"
             case .configuration(let path): "from \(path)"
+            case .runtimeFolder: "the socket of a running forward"
             case .byDefault: "the default"
             }
         }
@@ -29,7 +32,7 @@ package struct AdminTarget: Hashable, Sendable {
         var advice: String {
             switch self {
             case .option, .environment: "Its first lines say where the admin API listens."
-            case .configuration, .byDefault: "--admin ADDRESS or \(AdminTarget.variable) names another."
+            case .configuration, .runtimeFolder, .byDefault: "--admin ADDRESS or \(AdminTarget.variable) names another."
             }
         }
     }
@@ -44,16 +47,19 @@ package struct AdminTarget: Hashable, Sendable {
         var directory: String
         /// Whether a file exists and is readable.
         var canRead: (String) -> Bool
+        /// The paths of the admin sockets on which `forward` processes of this user listen.
+        var sockets: () -> [String]
 
         /// The surroundings of a process, or of a test.
         package init(
             variable: @escaping (String) -> String?, variables: [String: String], directory: String,
-            canRead: @escaping (String) -> Bool
+            canRead: @escaping (String) -> Bool, sockets: @escaping () -> [String] = { [] }
         ) {
             self.variable = variable
             self.variables = variables
             self.directory = directory
             self.canRead = canRead
+            self.sockets = sockets
         }
     }
 
@@ -66,7 +72,7 @@ package struct AdminTarget: Hashable, Sendable {
     let token: String?
 
     /// The address: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config` or of the default file if it is
-    /// readable, else 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the
+    /// readable, else the only socket of `forward` processes, else 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the
     /// configuration with the address.
     package static func find(
         admin: String?, config: String?, tokenFile: String?, in surroundings: Surroundings
@@ -111,7 +117,12 @@ package struct AdminTarget: Hashable, Sendable {
                 _ = errors
             }
         }
-        return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
+        let sockets = surroundings.sockets()
+        switch sockets.count {
+        case 0: return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
+        case 1: return (.unix(path: sockets[0]), .runtimeFolder, nil)
+        default: throw SocketChoice.failure(sockets)
+        }
     }
 
     private static func parse(_ text: String, _ name: String, _ surroundings: Surroundings) throws -> AdminAddress {

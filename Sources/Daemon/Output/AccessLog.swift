@@ -30,14 +30,16 @@ final class AccessLog: Sendable {
     }
 
     private let diagnostics: Writer
-    private let live: LiveLog
+    private let style: LineStyle
     private let logger: Logger
     private let state: Mutex<State>
 
     /// Opens the output. Throws where it cannot be opened.
-    init(_ access: LogSettings.Access, diagnostics: Writer, live: LiveLog, logger: Logger) throws(SystemError) {
+    init(
+        _ access: LogSettings.Access, diagnostics: Writer, style: LineStyle, logger: Logger
+    ) throws(SystemError) {
         self.diagnostics = diagnostics
-        self.live = live
+        self.style = style
         self.logger = logger
         state = Mutex(State(access: .off))
         apply(try prepare(access, reopening: false))
@@ -112,15 +114,20 @@ final class AccessLog: Sendable {
 
     private func makeWriter(_ output: OutputFile) throws(SystemError) -> Writer {
         let logger = logger
-        let live = live
+        let style = style
         do {
             return try Writer(
                 name: "access log", output: output, limit: Outputs.lineLimit,
                 report: { trouble in
+                    if let lines = style.connections {
+                        // In its place among the lines.
+                        guard case .recovered(let lost) = trouble else { return nil }
+                        return lost > 0 ? .text(lines.omission(lost)) : nil
+                    }
                     trouble.log("end records", to: output.name, logger)
                     return nil
                 },
-                render: { $0.append(as: live.format, to: &$1) })
+                render: { style.append($0, to: &$1) })
         } catch {
             throw SystemError("start a thread for end records", (error as? UVError)?.errno ?? Errno(EAGAIN))
         }

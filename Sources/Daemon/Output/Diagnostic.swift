@@ -1,5 +1,6 @@
 import Configuration
 import Logging
+import Terminal
 import Text
 
 /// One line of diagnostics: message, level and fields.
@@ -49,6 +50,21 @@ struct Diagnostic: Hashable, Sendable {
             }
             line.end(in: &bytes)
         }
+    }
+
+    /// Appends the line for a person at a terminal: `warning: MESSAGE (key value, key value)`, without the time. Levels
+    /// below a warning are not named.
+    func append(forTerminal traits: TerminalTraits, to bytes: inout [UInt8]) {
+        if level >= .warning {
+            let name = level >= .error ? "error:" : "warning:"
+            let color = level >= .error ? "31" : "33"
+            bytes.append(traits.showsColor ? "\u{1B}[1;\(color)m\(name)\u{1B}[0m " : "\(name) ")
+        }
+        bytes.append(escaped: message)
+        if !fields.isEmpty {
+            bytes.append(escaped: " (" + fields.map { "\($0.key) \($0.value)" }.joined(separator: ", ") + ")")
+        }
+        bytes.append("\n")
     }
 }
 

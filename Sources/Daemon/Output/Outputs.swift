@@ -13,19 +13,12 @@ import Text
 final class Outputs: Sendable {
     /// A line to write.
     enum Line: Sendable {
+        /// A connection was accepted; shown to a person only.
+        case opened(ConnectionRecord)
         case endRecord(ConnectionRecord)
         case diagnostic(Diagnostic)
         /// Unchanged, with its newline.
         case text(String)
-
-        /// Appends the line's bytes.
-        func append(as format: LogSettings.Format, to bytes: inout [UInt8]) {
-            switch self {
-            case .endRecord(let record): record.appendEndRecord(as: format, to: &bytes)
-            case .diagnostic(let diagnostic): diagnostic.append(as: format, to: &bytes)
-            case .text(let text): bytes.append(text)
-            }
-        }
     }
 
     /// The most pending lines of an output.
@@ -34,6 +27,10 @@ final class Outputs: Sendable {
     /// The logger of all diagnostics.
     let logger: Logger
     private let live: LiveLog
+    /// What a person at a terminal is shown; nil: nothing but the log.
+    private let style: LineStyle
+    /// The sums for a person at a terminal; nil without one.
+    let totals: ConnectionTotals?
     private let diagnostics: OutputWriter<Line>
     private let access: AccessLog
     private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
@@ -49,10 +46,25 @@ final class Outputs: Sendable {
         case inTraffic
     }
 
-    /// Opens the outputs and starts their threads. Throws a `SystemError` where the access log cannot be opened.
-    init(_ settings: LogSettings, view: TrafficView?) throws {
+    /// Opens the outputs and starts their threads. `terminal`: what is shown differently to a person; `relays`: the names
+    /// of the relays. Throws a `SystemError` where the access log cannot be opened.
+    init(
+        _ settings: LogSettings, view: TrafficView?, terminal: TerminalOutput? = nil, relays: [String] = []
+    ) throws {
         let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
         self.live = live
+        var style = LineStyle(live: live)
+        if let terminal {
+            let output: OutputFile = settings.access == .standardError ? .standardError : .standardOutput
+            if terminal.showsConnections {
+                style.connections = ConnectionLines(
+                    traits: TerminalTraits(of: output), isUTC: terminal.isUTC, relays: relays,
+                    columns: { output.columns ?? 80 })
+            }
+            if terminal.showsDiagnostics { style.diagnostics = TerminalTraits(of: .standardError) }
+        }
+        self.style = style
+        totals = terminal == nil ? nil : ConnectionTotals()
         let diagnostics = try OutputWriter<Line>(
             name: "diagnostics", output: .standardError, limit: Self.lineLimit,
             report: { trouble in
@@ -61,13 +73,13 @@ final class Outputs: Sendable {
                 let message = trouble.message("lines", to: "standard error")
                 return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
             },
-            render: { $0.append(as: live.format, to: &$1) })
+            render: { [style] in style.append($0, to: &$1) })
         self.diagnostics = diagnostics
         let logger = Logger(label: "tapline") { _ in
             DiagnosticsHandler(live) { diagnostics.post(.diagnostic($0)) }
         }
         self.logger = logger
-        access = try AccessLog(settings.access, diagnostics: diagnostics, live: live, logger: logger)
+        access = try AccessLog(settings.access, diagnostics: diagnostics, style: style, logger: logger)
         traffic = try view.map { try Self.showTraffic($0, to: .standardOutput, logger) }
         let isOnePlace = view != nil && OutputFile.standardOutput.isSameFile(as: .standardError)
         let isForPeople = OutputFile.standardOutput.isTerminal && settings.format == .text
@@ -108,15 +120,20 @@ final class Outputs: Sendable {
     // MARK: Any thread
 
     /// Whether `opened` has a use.
-    var showsOpenings: Bool { traffic != nil }
+    var showsOpenings: Bool { traffic != nil || lines != nil }
+
+    /// The lines of connections for a person at a terminal; nil: end records are written, or the traffic has them.
+    var lines: ConnectionLines? { style.connections }
 
     /// A client was accepted.
     func opened(_ record: ConnectionRecord) {
         traffic?.tap.opened(record)
+        if lines != nil { access.post(.opened(record)) }
     }
 
     /// A connection has ended.
     func ended(_ record: ConnectionRecord) {
+        totals?.add(record)
         guard let tap = traffic?.tap else { return access.post(.endRecord(record)) }
         switch endPlace {
         case .elsewhere:
@@ -136,6 +153,11 @@ final class Outputs: Sendable {
     /// Writes text among the end records.
     func write(_ text: String) {
         access.post(.text(text))
+    }
+
+    /// Writes text for a person at a terminal: among the lines of connections, or else among the diagnostics.
+    func writeToTerminal(_ text: String) {
+        if lines == nil { writeDiagnostic(text) } else { write(text) }
     }
 
     /// Writes text among the diagnostics.

@@ -1,6 +1,8 @@
 import Configuration
 import Logging
 import Relay
+import Sockets
+import Terminal
 import Text
 
 /// Reports events of the whole process: as lines of the log, or as plain sentences for a person. A value; any thread.
@@ -11,6 +13,8 @@ struct Announcer: Sendable {
     let isForPerson: Bool
     /// Only errors are reported.
     let isQuiet: Bool
+    /// The person is at a terminal.
+    var isAtTerminal = false
 
     /// Reports an event. The message contains the particulars, which JSON has as fields, too.
     func announce(_ message: String, particulars: Logger.Metadata = [:]) {
@@ -19,7 +23,11 @@ struct Announcer: Sendable {
         } else if !isForPerson {
             outputs.logger.notice("\(message)")
         } else if !isQuiet {
-            outputs.writeDiagnostic("tapline: \(message)\n")
+            if isAtTerminal {
+                outputs.writeToTerminal("\(message)\n")
+            } else {
+                outputs.writeDiagnostic("tapline: \(message)\n")
+            }
         }
     }
 
@@ -32,6 +40,10 @@ struct Announcer: Sendable {
 
     /// Reports where relays listen.
     func announce(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
+        if isAtTerminal {
+            if !isQuiet { announceForwarding(listeners, of: configuration) }
+            return
+        }
         let relays = Dictionary(configuration.relays.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         for listener in listeners {
             let relay = relays[listener.relay]
@@ -42,5 +54,16 @@ struct Announcer: Sendable {
                     "relay": "\(listener.relay)", "listener": "\(listener.address)", "upstream": "\(upstream)",
                 ])
         }
+    }
+
+    /// Reports where relays listen, to a person at a terminal.
+    private func announceForwarding(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
+        let lines =
+            outputs.lines ?? ConnectionLines(traits: TerminalTraits(of: .standardError), isUTC: false, relays: [])
+        let relays = configuration.relays.map { relay in
+            let addresses = listeners.filter { $0.relay == relay.name }.map { "\($0.address)" }
+            return (listeners: addresses, destination: relay.upstream.description)
+        }
+        outputs.writeToTerminal(lines.forwarding(relays.filter { !$0.listeners.isEmpty }))
     }
 }

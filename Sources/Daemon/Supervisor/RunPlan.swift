@@ -1,7 +1,7 @@
 package import Configuration
 import Glibc
 package import Recorder
-import Sockets
+package import Sockets
 package import Terminal
 
 /// What a supervisor runs, and where its messages go.
@@ -16,6 +16,10 @@ package struct RunPlan: Sendable {
     var isForPerson: Bool
     /// Only errors are reported.
     var isQuiet: Bool
+    /// What is shown differently because a person reads it on a terminal; nil: nothing is.
+    var terminal: TerminalOutput?
+    /// The folder of the default admin socket; nil: there is none without `admin` in the configuration.
+    var adminFolder: RuntimeFolder?
     /// The source of the configuration: SIGHUP reloads it, and the file is watched. Without one, SIGHUP means that the
     /// terminal is gone, and ends everything in order.
     var origin: Reloader.Origin?
@@ -25,13 +29,16 @@ package struct RunPlan: Sendable {
     /// A plan; by default nothing is recorded or shown, there is no file to reload, and no socket was handed over.
     package init(
         configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil, isForPerson: Bool,
-        isQuiet: Bool = false, origin: Reloader.Origin? = nil, inheritance: Inheritance = .nothing
+        isQuiet: Bool = false, terminal: TerminalOutput? = nil, adminFolder: RuntimeFolder? = nil,
+        origin: Reloader.Origin? = nil, inheritance: Inheritance = .nothing
     ) {
         self.configuration = configuration
         self.view = view
         self.recording = recording
         self.isForPerson = isForPerson
         self.isQuiet = isQuiet
+        self.terminal = terminal
+        self.adminFolder = adminFolder
         self.origin = origin
         self.inheritance = inheritance
     }

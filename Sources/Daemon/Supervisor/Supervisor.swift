@@ -33,6 +33,7 @@ package final class Supervisor {
     let plan: RunPlan
     let outputs: Outputs
     let announcer: Announcer
+    private let report: SessionReport?
     let guest: Guest?
     let status: ProcessStatus
     let journal = Journal()
@@ -51,14 +52,20 @@ package final class Supervisor {
     var watch: ConfigurationWatch?
     /// A reload was requested while another process was about to take over.
     var isReloadWanted = false
+    /// Whether the end is summarized: not after a failed start, nor where another process goes on.
+    private var isSummarized = false
     var upgrade: Upgrade?
     var receiver: UpgradeReceiver?
 
     private init(_ plan: RunPlan, guest: Guest?) throws {
         self.plan = plan
         self.guest = guest
-        outputs = try Outputs(plan.configuration.log, view: plan.view)
-        announcer = Announcer(outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet)
+        outputs = try Outputs(
+            plan.configuration.log, view: plan.view, terminal: plan.terminal,
+            relays: plan.configuration.relays.map(\.name))
+        announcer = Announcer(
+            outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet, isAtTerminal: plan.terminal != nil)
+        report = SessionReport(plan, outputs)
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
         status = ProcessStatus(
             version: Version.number, path: plan.origin?.text.path,
@@ -96,11 +103,13 @@ package final class Supervisor {
         self.service = service
         // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
+        report?.started()
         try startAdmin(service, mailbox)
         if let origin = plan.origin { try prepareReloads(origin, service) }
         try prepareUpgrades()
         try guest?.started(self)
         try notifyReady()
+        isSummarized = true
     }
 
     private var tuning: RelayService.Tuning {
@@ -149,11 +158,16 @@ package final class Supervisor {
         }
         self.admin = admin
         admin.apply(try admin.prepare(plan.configuration.admin))
+        if plan.configuration.admin == nil, let folder = plan.adminFolder { admin.open(in: folder, on: loop) }
     }
 
     private func watchSignals() throws {
         for number in [SIGINT, SIGTERM] {
-            signals.append(try SignalWatch(loop: loop, signal: number) { [unowned self] in take(.asked) })
+            signals.append(
+                try SignalWatch(loop: loop, signal: number) { [unowned self] in
+                    if number == SIGINT, sequence.state != .ended { report?.interrupted() }
+                    take(.asked)
+                })
         }
         if guest == nil {
             signals.append(try SignalWatch(loop: loop, signal: SIGUSR2) { [unowned self] in askForUpgrade() })
@@ -217,6 +231,7 @@ package final class Supervisor {
             service?.stop()
         case .flush:
             service?.join()
+            if isSummarized { report?.ended() }
             flush()
         case .end:
             outputs.join()
@@ -235,15 +250,18 @@ package final class Supervisor {
         let open = service?.openConnections ?? 0
         if open > 0 {
             announcer.announce(
-                plan.isForPerson
-                    ? "\(open) open, waiting; Ctrl-C again to stop now"
-                    : "\(open) open, waiting up to \(DurationText.text(of: bound)); a second signal stops now")
+                plan.terminal != nil
+                    ? "\(open) open, waiting up to \(DurationText.text(of: bound)); Ctrl-C again to stop now"
+                    : plan.isForPerson
+                        ? "\(open) open, waiting; Ctrl-C again to stop now"
+                        : "\(open) open, waiting up to \(DurationText.text(of: bound)); a second signal stops now")
         }
         service?.drain(within: bound)
     }
 
     /// Another process serves the listening sockets; open connections finish here.
     private func leave(to process: Int32) {
+        isSummarized = false
         beginDraining()
         let bound = configuration.shutdown.upgrade
         announcer.announce(

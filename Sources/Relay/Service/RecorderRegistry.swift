@@ -180,12 +180,15 @@ final class RecorderRegistry: Sendable {
             name = path
         case .file(let path):
             let cut = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
-            let directory = try Directory(path: cut == path.startIndex ? "." : String(path[..<cut]))
+            let directory = try Self.existingFolder(cut == path.startIndex ? "." : String(path[..<cut]), of: path)
             name = String(path[cut...])
             do {
                 sink = .file(try directory.create(name))
             } catch {
-                let advice = error == .exists ? "name another, or a folder as DIR/ and names are made" : nil
+                let advice =
+                    error == .exists
+                    ? "recordings are never overwritten: remove it, choose another name, or write --record DIR/ for a "
+                        + "new file at each start" : nil
                 throw SystemError("make the recording \(path)", error, advice: advice)
             }
             let made = name
@@ -196,6 +199,19 @@ final class RecorderRegistry: Sendable {
             name: name, buffer: RecordSettings.bufferForPeople, hasRecords: true, application: application)
         let recorder = try make(plan, sink, removeFile: removeFile)
         state.withLock { $0.common = recorder }
+    }
+
+    /// The folder of a recording that is one file. A missing one is probably a typing mistake; only `DIR/` creates one.
+    private static func existingFolder(_ folder: String, of path: String) throws(SystemError) -> Directory {
+        do {
+            return try Directory(path: folder, creating: false)
+        } catch {
+            let name = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
+            throw SystemError(
+                "make the recording \(path)", error.errno,
+                advice: error.errno == .missing ? "there is no folder \(name); make it first, or correct the path" : nil
+            )
+        }
     }
 
     /// A live recording; nil if the limit is reached.

@@ -37,7 +37,7 @@ final class ServiceState: Sendable {
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
     /// The relays of the configuration in force, by name.
     private let identities = Mutex<[String: RelayIdentity]>([:])
-    private let reportsOpeningsFlag = Atomic<Bool>(false)
+    private let reportsOpeningsFlag = Atomic(false)
     /// The counters of ended workers, by the workers' numbers.
     private let retired = Mutex<[Int: [String: RelayStats]]>([:])
 
@@ -47,8 +47,7 @@ final class ServiceState: Sendable {
 
     init(
         observer: Observer, recordings: RecorderRegistry, system: SystemFacts, workers: Int, descriptorLimit: Int,
-        descriptorsInUse: Int,
-        deadPeerAfter: UInt64
+        descriptorsInUse: Int, deadPeerAfter: UInt64
     ) {
         self.observer = observer
         self.recordings = recordings

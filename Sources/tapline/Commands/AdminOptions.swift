@@ -2,25 +2,27 @@ import ArgumentParser
 import Client
 import Configuration
 import Glibc
+import Sockets
 import Terminal
 
 /// The options of every command that connects to a running tapline.
 struct AdminOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Where the tapline to talk to has its admin API: HOST:PORT, PORT or unix:PATH. Else \(AdminTarget.variable), "
-                + "else admin.listen of the configuration, else \(AdminSettings.defaultListen).", valueName: "address"))
+            "Admin API address: HOST:PORT, PORT or unix:PATH. Default: $\(AdminTarget.variable), then admin.listen of the "
+                + "configuration, then the socket of the running `forward`, then \(AdminSettings.defaultListen).",
+            valueName: "address"))
     var admin: String?
 
     @Option(
         help: ArgumentHelp(
-            "The configuration to take the address from. Default: \(ConfigurationFile.defaultPath), if it can be read.",
+            "The configuration with the address. Default: \(ConfigurationFile.defaultPath), if it can be read.",
             valueName: "path"), completion: .file())
     var config: String?
 
     @Option(
         help: ArgumentHelp(
-            "A file with the admin API's token. Else \(AdminSettings.tokenVariable), else the configuration's.",
+            "A file with the admin API's token. Default: $\(AdminSettings.tokenVariable), then the configuration's.",
             valueName: "path"), completion: .file())
     var tokenFile: String?
 
@@ -34,6 +36,9 @@ struct AdminOptions: ParsableArguments {
                 admin: admin, config: config, tokenFile: tokenFile,
                 in: AdminTarget.Surroundings(
                     variable: ProcessEnvironment.value, variables: ProcessEnvironment.all,
-                    directory: workingDirectory(), canRead: { access($0, R_OK) == 0 })))
+                    directory: workingDirectory(), canRead: { access($0, R_OK) == 0 },
+                    sockets: {
+                        RuntimeFolder(variable: ProcessEnvironment.value(RuntimeFolder.variable))?.liveSockets() ?? []
+                    })))
     }
 }

@@ -1,7 +1,11 @@
 import ArgumentParser
 import Configuration
+import Daemon
+import Glibc
 import Recorder
+import Sockets
 import Terminal
+import Text
 
 extension Forward {
     /// The options as a configuration.
@@ -10,39 +14,62 @@ extension Forward {
         let access: LogSettings.Access = quiet ? .off : isOutputTaken ? .standardError : .standardOutput
         return Configuration(
             admin: try admin(),
-            log: LogSettings(level: quiet ? .error : .info, format: logFormat, access: access),
+            log: LogSettings(level: quiet ? .error : .info, format: logFormat ?? .text, access: access),
             workers: workers, shutdown: .forward, relays: try relays())
+    }
+
+    /// What is shown differently because a person reads it on a terminal; nil: nothing is.
+    var terminalOutput: TerminalOutput? {
+        guard logFormat == nil else { return nil }
+        let isOutputTaken = view != nil || record != nil
+        let records = isOutputTaken ? OutputFile.standardError : OutputFile.standardOutput
+        return TerminalOutput(
+            showsConnections: view == nil && !quiet && records.isTerminal,
+            showsDiagnostics: OutputFile.standardError.isTerminal, isUTC: utc)
+    }
+
+    /// The folder of the default admin socket; nil with `--admin`, or where the user has no such folder.
+    var adminFolder: RuntimeFolder? {
+        adminAddress == nil ? RuntimeFolder(variable: ProcessEnvironment.value(RuntimeFolder.variable)) : nil
     }
 
     /// The one recording of all connections; nil where `--record` is a folder.
     var recordingTarget: RecordingTarget? {
-        guard let record, !record.hasSuffix("/") else { return nil }
+        guard let record, recordFolder == nil else { return nil }
         return record == "-" ? .standardOutput : .file(record)
+    }
+
+    /// The folder of `--record`: `DIR/`, or the path of an existing folder.
+    var recordFolder: String? {
+        guard let record, !record.isEmpty, record != "-" else { return nil }
+        var facts = stat()
+        let isFolder = record.hasSuffix("/") || stat(record, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR
+        return isFolder ? record : nil
     }
 
     /// A recording for each relay in the folder of `--record`. Rotation is off, since a person ends it.
     private func recordSettings() throws -> RecordSettings? {
-        guard let record, record.hasSuffix("/") else { return nil }
-        let directory = record.hasPrefix("/") ? record : workingDirectory() + "/" + record
-        let folder = directory.count > 1 ? String(directory.dropLast()) : directory
+        guard let recordFolder else { return nil }
+        var folder = recordFolder.hasPrefix("/") ? recordFolder : workingDirectory() + "/" + recordFolder
+        while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
         return RecordSettings(
             directory: folder, rotate: .init(size: 0, every: .zero, keep: 0), buffer: RecordSettings.bufferForPeople)
     }
 
     func admin() throws -> AdminSettings? {
-        guard let adminAddress else { return nil }
+        guard let adminAddress, adminAddress != "off" else { return nil }
         do {
             let listen = try ListenAddress(
                 parsing: adminAddress, directory: workingDirectory(), mode: AdminSettings.unixMode)
             let variable = ProcessEnvironment.value(AdminSettings.tokenVariable)
             guard try listen.isLocal || TokenText.parse(variable: variable) != nil else {
-                throw ValidationError(
-                    "--admin \(adminAddress) can be reached from other machines; it needs a token in "
-                        + "\(AdminSettings.tokenVariable).")
+                throw usageError(
+                    "--admin \(adminAddress): other machines can reach it, so it needs a token in "
+                        + "\(AdminSettings.tokenVariable)")
             }
             return AdminSettings(listen: listen)
         } catch let error as ValueError {
-            throw ValidationError("--admin: \(error.message)")
+            throw usageError("--admin: \(error.message)")
         }
     }
 
@@ -51,7 +78,8 @@ extension Forward {
         return ProxyProtocolSettings(accept: acceptProxy.isEmpty ? nil : .init(trusted: acceptProxy), send: sendProxy)
     }
 
-    func relays() throws -> [RelaySettings] {
+    /// The relays of the SPECs. `words`: the command line, for a proposal.
+    func relays(in words: [String] = CommandWords.own) throws -> [RelaySettings] {
         var timeouts = Timeouts.forward
         timeouts.connect = connectTimeout
         timeouts.idle = idleTimeout
@@ -59,8 +87,8 @@ extension Forward {
             let recording = try recordSettings()
             return try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts).map { relay in
                 guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
-                    throw ValidationError(
-                        "--accept-proxy cannot stand beside original-destination: who is redirected sends no header.")
+                    throw usageError(
+                        "--accept-proxy cannot be used with original-destination: redirected clients send no header")
                 }
                 var relay = relay
                 relay.record = recording
@@ -68,7 +96,17 @@ extension Forward {
                 return relay
             }
         } catch let errors as ForwardSpecErrors {
-            throw ValidationError(errors.description)
+            throw usageError(errors, ForwardProposal(for: specs, directory: workingDirectory()), words)
         }
+    }
+
+    /// The error for wrong SPECs; with a proposal, its reason and the whole command line with the proposed SPECs.
+    private func usageError(_ errors: ForwardSpecErrors, _ proposal: ForwardProposal?, _ words: [String]) -> UsageError
+    {
+        guard let proposal else { return usageError(errors.description) }
+        let wrong = specs.map { "`\($0.harmless)`" }.joined(separator: " ")
+        return usageError(
+            "\(wrong): \(proposal.reason)",
+            proposals: proposal.alternatives.map { CommandWords.replacing(specs, with: $0, in: words) })
     }
 }

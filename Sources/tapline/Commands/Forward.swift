@@ -20,11 +20,12 @@ struct Forward: ParsableCommand {
               127.0.0.1:5433:db:5432              on one address
               8080:[2001:db8::1]:80               IPv6 addresses in brackets
               127.0.0.1:8080=unix:/run/app.sock   a Unix socket on either side
-              0:example.com:80                    on a free port, told at the start
-              15001:original-destination          to where each redirected client wanted to go
+              0:example.com:80                    on a free port, printed at startup
+              15001:original-destination          to each redirected client's destination
 
-            A record of every connection that ended goes to standard output (with --print or --record to standard \
-            error), everything else to standard error. Ctrl-C ends it, and gives open connections two seconds.
+            On a terminal it prints a line when a connection opens and when it ends, and a summary at the end. \
+            Elsewhere, or with --log-format, it writes an end record for each connection: to standard output, or with \
+            --print or --record to standard error. Ctrl-C ends it, and gives open connections two seconds.
             """)
 
     @Argument(
@@ -36,8 +37,8 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Record what passes, as pcapng for Wireshark: to a new file, into a folder (DIR/, names are made), or to "
-                + "standard output (-, for | wireshark -k -i -).", valueName: "path"))
+            "Record what passes, as pcapng for Wireshark: to a new file, into a folder (DIR/, a file for each relay), or "
+                + "to standard output (-, for | wireshark -k -i -).", valueName: "path"), completion: .file())
     var record: String?
 
     @Option(
@@ -53,58 +54,91 @@ struct Forward: ParsableCommand {
     var sendProxy: ProxyProtocolSettings.Version?
 
     @Option(
-        help: ArgumentHelp("How long a connect may take, lookup included; 0: no limit.", valueName: "duration"),
+        help: ArgumentHelp(
+            "The longest time for connecting, name lookup included; 0: no limit. Default: 5s.", valueName: "duration"),
         transform: parseDuration)
     var connectTimeout = Timeouts.forward.connect
 
     @Option(
-        help: ArgumentHelp("How long a connection may be silent; 0: no limit.", valueName: "duration"),
+        help: ArgumentHelp(
+            "Reset a connection after this time without a byte; 0: no limit. Default: 0.", valueName: "duration"),
         transform: parseDuration)
     var idleTimeout = Timeouts.forward.idle
 
     @Option(
-        help: ArgumentHelp("How many threads relay: auto, or a number.", valueName: "number"),
+        help: ArgumentHelp("The number of threads that relay: auto, or a number. Default: auto.", valueName: "number"),
         transform: parseWorkerCount)
     var workers = WorkerCount.automatic
 
-    @Option(help: ArgumentHelp("How lines look: text or json.", valueName: "format"), transform: parseLogFormat)
-    var logFormat = LogSettings.Format.text
+    @Option(
+        help: ArgumentHelp(
+            "Write end records and diagnostics as text (key=value) or json, also on a terminal.", valueName: "format"),
+        transform: parseLogFormat)
+    var logFormat: LogSettings.Format?
 
     @Option(
         name: .customLong("admin"),
         help: ArgumentHelp(
-            "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH. Off loopback it needs a token in "
-                + "\(AdminSettings.tokenVariable).", valueName: "address"))
+            "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH; off: not at all. Off loopback it needs a token "
+                + "in \(AdminSettings.tokenVariable). Default: a socket in $XDG_RUNTIME_DIR/tapline, which the other "
+                + "commands find.", valueName: "address"))
     var adminAddress: String?
 
-    @Flag(help: "Say nothing but errors, and write no end records.")
+    @Flag(help: "Print errors only; do not log connections.")
     var quiet = false
 
-    /// Checks the relays of the SPECs while the command line is parsed: a wrong SPEC is a usage error.
-    func validate() throws {
-        _ = try relays()
-        let descriptor = record.flatMap { $0 == "-" ? STDOUT_FILENO : OutputFile.descriptor(namedBy: $0) }
-        if let record, descriptor == STDOUT_FILENO, view != nil {
-            throw ValidationError("--print and --record \(record) both want standard output; record to a file.")
-        }
-        if let record, descriptor == STDERR_FILENO {
-            throw ValidationError(
-                "--record \(record) and the diagnostics both want standard error; record to a file or to -.")
-        }
-        if record?.isEmpty == true { throw ValidationError("--record wants a path, DIR/ or -.") }
+    @Flag(help: "Print times in UTC instead of local time.")
+    var utc = false
+
+    @Flag(
+        name: .customShort("L"), help: ArgumentHelp("No effect: the SPEC may follow as in ssh -L.", visibility: .hidden)
+    )
+    var isSSHForm = false
+
+    /// Checks what parsing does not: argument-parser reports an unknown option only after parsing, and a mistyped option
+    /// is the better message. `words`: the command line, for a proposal.
+    func check(in words: [String] = CommandWords.own) throws {
+        _ = try relays(in: words)
+        if record?.isEmpty == true { throw usageError("--record needs a path, DIR/ or -") }
+        try checkRecordOutput()
         if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
-            throw ValidationError(
-                "--record \(record): the path is relative, and the working directory is gone; write the whole path, from "
-                    + "`/` on.")
+            throw usageError(
+                "--record \(record): the path is relative, and the working directory was deleted; write an absolute path"
+            )
         }
         _ = try admin()
     }
 
+    /// A recording needs an output of its own, and none that is a terminal.
+    private func checkRecordOutput() throws {
+        guard let record else { return }
+        let descriptor = record == "-" ? STDOUT_FILENO : OutputFile.descriptor(namedBy: record)
+        if descriptor == STDOUT_FILENO, view != nil {
+            throw usageError("--print and --record \(record) both write to standard output; record to a file")
+        }
+        if descriptor == STDERR_FILENO {
+            throw usageError(
+                "--record \(record) and the diagnostics both write to standard error; record to a file or to -")
+        }
+        if descriptor == STDOUT_FILENO, OutputFile.standardOutput.isTerminal {
+            throw CommandFailure(.usage, "tapline: \(Self.binaryOnTerminal)")
+        }
+    }
+
+    /// The refusal to write a recording to a terminal, which would obey its control characters.
+    static let binaryOnTerminal =
+        "refusing to write binary pcapng to a terminal; pipe it (| wireshark -k -i -) or redirect it (> FILE.pcapng)"
+
+    func usageError(_ message: String, proposals: [[String]] = []) -> UsageError {
+        UsageError(message, proposals: proposals, command: "forward")
+    }
+
     func run() throws {
+        try check()
         let inheritance = try Inheritance.take()
         try Supervisor.run(
             RunPlan(
                 configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
-                isQuiet: quiet, inheritance: inheritance))
+                isQuiet: quiet, terminal: terminalOutput, adminFolder: adminFolder, inheritance: inheritance))
     }
 }

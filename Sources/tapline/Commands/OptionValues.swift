@@ -54,7 +54,7 @@ func parseWorkerCount(_ text: String) throws -> WorkerCount {
 /// The form of a PROXY protocol header as an option's value.
 func parseProxyVersion(_ text: String) throws -> ProxyProtocolSettings.Version {
     guard let version = ProxyProtocolSettings.Version(rawValue: text) else {
-        throw ValidationError("It is v1 or v2.")
+        throw ValidationError("write v1 or v2")
     }
     return version
 }
@@ -62,13 +62,13 @@ func parseProxyVersion(_ text: String) throws -> ProxyProtocolSettings.Version {
 /// A form of lines as an option's value.
 func parseLogFormat(_ text: String) throws -> LogSettings.Format {
     guard let format = LogSettings.Format(rawValue: text) else {
-        throw ValidationError("It is text or json.")
+        throw ValidationError("write text or json")
     }
     return format
 }
 
 /// A flow as an option's value.
 func parseFlow(_ text: String) throws -> Direction {
-    guard let flow = Direction(rawValue: text) else { throw ValidationError("It is up or down.") }
+    guard let flow = Direction(rawValue: text) else { throw ValidationError("write up or down") }
     return flow
 }

@@ -1,0 +1,11 @@
+/// Ports by the names of their protocols, for proposals. `/etc/services` may have others, and may be missing.
+enum WellKnownPort {
+    private static let numbers: [String: UInt16] = [
+        "amqp": 5672, "ftp": 21, "http": 80, "https": 443, "imap": 143, "ldap": 389, "memcached": 11_211,
+        "mongodb": 27_017, "mqtt": 1883, "mysql": 3306, "postgres": 5432, "postgresql": 5432, "redis": 6379,
+        "rediss": 6379, "smtp": 25, "ssh": 22, "ws": 80, "wss": 443,
+    ]
+
+    /// The port of a protocol's name, in any case; nil for other texts.
+    static func number(of name: some StringProtocol) -> UInt16? { numbers[name.lowercased()] }
+}

@@ -1,0 +1,30 @@
+import Admin
+import Configuration
+import Terminal
+import Text
+
+/// How lines of end records and diagnostics look: as in a log, or for a person at a terminal. A value; any thread.
+struct LineStyle: Sendable {
+    /// The format of a log.
+    let live: LiveLog
+    /// The lines of connections; nil: end records, and no openings.
+    var connections: ConnectionLines?
+    /// The terminal of diagnostics for a person; nil: diagnostics as in a log.
+    var diagnostics: TerminalTraits?
+
+    /// Appends a line's bytes.
+    func append(_ line: Outputs.Line, to bytes: inout [UInt8]) {
+        switch line {
+        case .opened(let record):
+            connections?.append(opened: record, to: &bytes)
+        case .endRecord(let record):
+            guard let connections else { return record.appendEndRecord(as: live.format, to: &bytes) }
+            connections.append(ended: record, to: &bytes)
+        case .diagnostic(let diagnostic):
+            guard let diagnostics else { return diagnostic.append(as: live.format, to: &bytes) }
+            diagnostic.append(forTerminal: diagnostics, to: &bytes)
+        case .text(let text):
+            bytes.append(text)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Configuration
+import Glibc
+import Recorder
+import Sockets
+import Terminal
+import Text
+
+/// What `forward` reports to a person at a terminal when it starts and when it ends: the recording, and the sums.
+///
+/// On the main thread. Nothing is reported where there is no terminal.
+struct SessionReport {
+    /// What is recorded, as a person names it.
+    private struct Recording {
+        /// The file, the folder with its slash, or standard output.
+        let name: String
+        /// The argument of `tapline show`; nil where it cannot be read again.
+        let path: String?
+        /// A folder that does not exist yet.
+        let isNewFolder: Bool
+    }
+
+    private let outputs: Outputs
+    private let showsDiagnostics: Bool
+    private let recording: Recording?
+
+    /// A report of a plan that has not started; nil without a terminal, or where only errors are reported.
+    init?(_ plan: RunPlan, _ outputs: Outputs) {
+        guard let terminal = plan.terminal, !plan.isQuiet else { return nil }
+        self.outputs = outputs
+        showsDiagnostics = terminal.showsDiagnostics
+        recording = Self.recording(of: plan)
+    }
+
+    private static func recording(of plan: RunPlan) -> Recording? {
+        switch plan.recording {
+        case .standardOutput:
+            return Recording(name: "standard output", path: nil, isNewFolder: false)
+        case .file(let path):
+            let isFile = OutputFile.descriptor(namedBy: path) == nil
+            return Recording(name: path, path: isFile ? path : nil, isNewFolder: false)
+        case nil:
+            guard let folder = plan.configuration.relays.lazy.compactMap(\.record?.directory).first else { return nil }
+            let here = workingDirectory() + "/"
+            let name = (folder.hasPrefix(here) ? String(folder.dropFirst(here.count)) : folder) + "/"
+            return Recording(name: name, path: name, isNewFolder: access(folder, F_OK) != 0)
+        }
+    }
+
+    /// Everything has started.
+    func started() {
+        guard showsDiagnostics, let recording else { return }
+        let new = recording.isNewFolder ? " (new folder)" : ""
+        outputs.writeToTerminal("Recording to \(recording.name.harmless)\(new)\n")
+    }
+
+    /// A person pressed Ctrl-C, which the terminal has shown as `^C`: what follows begins on a line of its own.
+    func interrupted() {
+        outputs.writeToTerminal("\n")
+    }
+
+    /// Every connection has ended and every recording is closed.
+    func ended() {
+        guard let sum = outputs.totals?.now else { return }
+        if let lines = outputs.lines { outputs.write(lines.summary(sum)) }
+        guard showsDiagnostics, let recording else { return }
+        guard sum.recordedConnections > 0 else { return outputs.writeToTerminal("No connection was recorded\n") }
+        var text =
+            Quantity.number(sum.recordedConnections, "connection") + ", \(SizeText.short(sum.recordedBytes)) recorded"
+        if sum.droppedBytes > 0 { text += ", \(SizeText.short(sum.droppedBytes)) missing" }
+        if let path = recording.path { text += "; see: tapline show \(path.harmless)" }
+        outputs.writeToTerminal(text + "\n")
+    }
+}

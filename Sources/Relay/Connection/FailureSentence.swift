@@ -1,0 +1,83 @@
+internal import Configuration
+internal import Sockets
+
+extension EndReason {
+    /// How far an end is what the programs wanted.
+    public enum Outcome: Hashable, Sendable {
+        /// Both halves ended in order.
+        case orderly
+        /// A person or a service manager ended it: `kill`, or stopping Tapline.
+        case requested
+        /// Any other end.
+        case failed
+    }
+
+    /// How far this end is what the programs wanted.
+    public var outcome: Outcome {
+        switch self {
+        case .clientClosed, .upstreamClosed: .orderly
+        case .killed, .drained: .requested
+        case .clientReset, .clientTimedOut, .upstreamReset, .upstreamTimedOut, .connectRefused, .connectTimeout,
+            .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop, .idleTimeout,
+            .halfCloseTimeout, .lifetime, .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout,
+            .destinationRefused, .tlsNotRouted, .tlsHelloTimeout, .overLimit, .internalError:
+            .failed
+        }
+    }
+}
+
+extension ConnectionRecord {
+    /// Why the connection did not end in order, as one short sentence without a full stop; nil while it is open, and after
+    /// an orderly end. `tapline why` has the whole story.
+    public var failureSentence: String? {
+        guard let end else { return nil }
+        let code = end.errno.map { " (\($0.name))" } ?? ""
+        let wasConnected = connectDuration != nil
+        switch end.reason {
+        case .clientClosed, .upstreamClosed: return nil
+        case .clientReset:
+            return wasConnected
+                ? "the client reset the connection" : "the client gave up before \(target) was connected"
+        case .clientTimedOut: return "the client stopped answering"
+        case .upstreamReset: return "\(target) reset the connection"
+        case .upstreamTimedOut: return "\(target) stopped answering"
+        case .connectRefused: return "\(target) refused the connection: \(nothingListens)"
+        case .connectTimeout: return "\(target) did not answer within the connect timeout"
+        case .connectUnreachable: return "\(target) cannot be reached\(code)"
+        case .nameNotFound: return "there is no host named \(host)"
+        case .nameLookupFailed: return "the name \(host) cannot be looked up: the name server failed or did not answer"
+        case .noLocalPort: return "no local port is free to connect to \(target)"
+        case .loop: return "\(target) is a listener of Tapline itself, so the connection would loop"
+        case .idleTimeout: return "no byte passed for the idle timeout"
+        case .halfCloseTimeout: return "one side closed, and the other did not within the half-close timeout"
+        case .lifetime: return "the connection reached its maximum lifetime"
+        case .killed: return "killed by request"
+        case .drained: return "still open when Tapline stopped"
+        case .denied: return "the client was refused"
+        case .proxyUntrusted: return "the client may not send a PROXY header, and this relay requires one"
+        case .proxyHeaderInvalid: return "the client's first bytes are not a valid PROXY header"
+        case .proxyHeaderTimeout: return "the client sent no complete PROXY header in time"
+        case .destinationRefused: return "the original destination of the client was refused"
+        case .tlsNotRouted: return "no route matches the client's TLS server name"
+        case .tlsHelloTimeout: return "the client sent no complete TLS ClientHello in time"
+        case .overLimit: return "a limit of the system was reached\(code)"
+        case .internalError: return "an error inside Tapline\(code); the log has the details"
+        }
+    }
+
+    /// The upstream, or the client's original destination.
+    private var target: String {
+        guard upstream == UpstreamAddress.originalDestination.description else { return upstream }
+        return upstreamAddress?.description ?? "the original destination"
+    }
+
+    private var host: String {
+        guard let colon = upstream.lastIndex(of: ":") else { return upstream }
+        return String(upstream[..<colon])
+    }
+
+    private var nothingListens: String {
+        guard let port = upstreamAddress?.port else { return "nothing is listening there" }
+        return "nothing is listening on port \(port)"
+    }
+}

@@ -1,0 +1,162 @@
+import Configuration
+import Logging
+import Relay
+import Sockets
+import Terminal
+import Testing
+import Text
+
+@testable import Daemon
+
+/// The lines of `forward` on a terminal.
+struct ConnectionLinesTests {
+    /// 2026-11-22T20:15:00Z.
+    private static let time: Int64 = 1_795_378_500_123_000_000
+
+    private func lines(
+        unicode: Bool = true, color: Bool = false, relays: [String] = ["8080"], columns: Int = 80
+    ) -> ConnectionLines {
+        ConnectionLines(
+            traits: TerminalTraits(showsColor: color, showsUnicode: unicode), isUTC: true, relays: relays,
+            columns: { columns })
+    }
+
+    private func record(
+        _ reason: EndReason? = nil, id: UInt64 = 1, relay: String = "8080", upstream: String = "localhost:8000",
+        up: UInt64 = 78, down: UInt64 = 190
+    ) -> ConnectionRecord {
+        var record = ConnectionRecord(
+            id: id, relay: relay, generation: 1, client: .ipv4(.loopback, port: 33_608),
+            listener: .ipv4(.loopback, port: 8080), upstream: upstream, accepted: Self.time)
+        record.upstreamAddress = .ipv4(.loopback, port: 8000)
+        record.bytesUp = up
+        record.bytesDown = down
+        guard let reason else { return record }
+        record.connectDuration = reason.isOfConnecting ? nil : 1
+        record.end = .init(time: Self.time, duration: 4_000_000, reason: reason, errno: nil)
+        return record
+    }
+
+    private func opened(_ record: ConnectionRecord, _ lines: ConnectionLines) -> String {
+        var bytes: [UInt8] = []
+        lines.append(opened: record, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func ended(_ record: ConnectionRecord, _ lines: ConnectionLines) -> String {
+        var bytes: [UInt8] = []
+        lines.append(ended: record, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    @Test func opening_namesTheClient() {
+        #expect(opened(record(), lines()) == "20:15:00  #1   open    127.0.0.1:33608\n")
+    }
+
+    @Test func orderlyEnd_namesTheSideTheBytesAndTheTime() {
+        #expect(
+            ended(record(.upstreamClosed), lines())
+                == "20:15:00  #1   closed  by upstream  ↑ 78 B      ↓ 190 B     4.00 ms\n")
+        #expect(ended(record(.clientClosed), lines(unicode: false)).contains("by client    ^ 78 B      v 190 B"))
+    }
+
+    @Test func failure_beforeTheUpstream_hasItsReason_andNoBytes() {
+        #expect(
+            ended(record(.connectRefused, id: 3), lines(columns: 120))
+                == "20:15:00  #3   FAILED  localhost:8000 refused the connection: nothing is listening on port 8000\n")
+    }
+
+    @Test func failure_longerThanTheTerminal_breaksBetweenWords() {
+        #expect(
+            ended(record(.connectRefused, id: 3), lines())
+                == "20:15:00  #3   FAILED  localhost:8000 refused the connection: nothing is\n"
+                + "                       listening on port 8000\n")
+    }
+
+    @Test func failure_ofAConnection_hasItsBytes() {
+        #expect(
+            ended(record(.clientReset), lines())
+                == "20:15:00  #1   FAILED  the client reset the connection  ↑ 78 B  ↓ 190 B  4.00 ms\n")
+    }
+
+    @Test func failure_isRed_andARequestedEndIsNot() {
+        #expect(ended(record(.connectRefused), lines(color: true)).contains("\u{1B}[1;31mFAILED\u{1B}[0m"))
+        let killed = ended(record(.killed), lines(color: true))
+        #expect(killed.contains("ended   killed by request") && !killed.contains("\u{1B}"))
+    }
+
+    /// The widest values of every column.
+    @Test(arguments: EndReason.allCases) func everyLine_fitsEightyColumns(_ reason: EndReason) {
+        let wide = record(
+            reason, id: 999, relay: "production-database", upstream: "database.internal.example.com:15432",
+            up: .max, down: .max)
+        let lines = lines(relays: ["production-database", "8080"])
+        for line in (opened(wide, lines) + ended(wide, lines)).split(separator: "\n") { #expect(line.count <= 80) }
+    }
+
+    @Test func severalRelays_areNamed() {
+        #expect(
+            opened(record(relay: "80"), lines(relays: ["80", "8080"]))
+                == "20:15:00  80    #1   open    127.0.0.1:33608\n")
+    }
+
+    @Test func textFromOutside_cannotControlTheTerminal() {
+        let shown = ended(record(.connectRefused, upstream: "unix:/a\u{1B}[2J"), lines())
+        #expect(!shown.contains("\u{1B}"))
+    }
+
+    @Test func start_namesListenersAndDestination_andHowToStop() {
+        let relays = [
+            (listeners: ["127.0.0.1:8080", "[::1]:8080"], destination: "localhost:8000"),
+            (listeners: ["127.0.0.1:5433"], destination: "db:5432"),
+        ]
+        #expect(
+            lines().forwarding(relays) == """
+                Forwarding 127.0.0.1:8080 and [::1]:8080 → localhost:8000    (Ctrl-C to stop)
+                Forwarding 127.0.0.1:5433 → db:5432
+
+                """)
+        #expect(lines(unicode: false).forwarding(Array(relays.suffix(1))).contains("127.0.0.1:5433 -> db:5432    ("))
+        #expect(
+            lines(columns: 70).forwarding(relays).hasPrefix(
+                "Forwarding 127.0.0.1:8080 and [::1]:8080 → localhost:8000\n(Ctrl"))
+    }
+
+    @Test func summary_countsConnectionsFailuresAndBytes() {
+        let totals = ConnectionTotals()
+        #expect(lines().summary(totals.now) == "No connections\n")
+        for end in [record(.upstreamClosed), record(.clientClosed), record(.connectRefused, up: 0, down: 0)] {
+            totals.add(end)
+        }
+        #expect(lines().summary(totals.now) == "3 connections, 1 failed, ↑ 156 B ↓ 380 B\n")
+    }
+
+    @Test func linesLeftOut_areCounted() {
+        #expect(lines().omission(12) == "... 12 lines left out: the terminal was too slow\n")
+    }
+
+    @Test func style_withoutATerminal_writesTheRecord_andNoOpening() {
+        let live = LiveLog(level: .info, format: .text)
+        var bytes: [UInt8] = []
+        LineStyle(live: live).append(.opened(record()), to: &bytes)
+        #expect(bytes.isEmpty)
+        LineStyle(live: live).append(.endRecord(record(.clientClosed)), to: &bytes)
+        #expect(String(decoding: bytes, as: UTF8.self).hasPrefix("time="))
+    }
+
+    @Test func diagnostics_onATerminal_areShortSentences() {
+        let style = LineStyle(
+            live: LiveLog(level: .info, format: .text),
+            diagnostics: TerminalTraits(showsColor: false, showsUnicode: true))
+        func shown(_ level: Diagnostic, _ style: LineStyle) -> String {
+            var bytes: [UInt8] = []
+            style.append(.diagnostic(level), to: &bytes)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        let fields = [Diagnostic.Field(key: "file", value: "a.pcapng"), .init(key: "error", value: "ENOSPC")]
+        var line = Diagnostic(time: Timestamp(nanoseconds: 0), level: .warning, message: "disk\nfull", fields: fields)
+        #expect(shown(line, style) == "warning: disk\\nfull (file a.pcapng, error ENOSPC)\n")
+        line = Diagnostic(time: Timestamp(nanoseconds: 0), level: .notice, message: "taken over", fields: [])
+        #expect(shown(line, style) == "taken over\n")
+    }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+/// The admin socket that `forward` has without `--admin`.
+@Suite(.needs("python3"))
+struct DefaultSocketTests {
+    private func variables(_ scene: Scene) -> [String: String] {
+        ["XDG_RUNTIME_DIR": scene.folder, "TAPLINE_ADMIN": ""]
+    }
+
+    private func forward(_ scene: Scene, _ words: String...) async throws -> (program: Program, address: String) {
+        let program = try scene.start(
+            [TaplineProcess.binary, "forward", "--log-format", "json"] + words, variables: variables(scene))
+        let line = try await program.errors.line(containing: " listens on ")
+        return (program, String(try #require(line.firstMatch(of: /listens on ([\d.:]+),/)).1))
+    }
+
+    private func command(
+        _ scene: Scene, _ words: String...
+    ) async throws -> (ending: Program.Ending, output: String, errors: String) {
+        let program = try scene.start([TaplineProcess.binary] + words, variables: variables(scene))
+        program.finishInput()
+        let ending = try await program.exit()
+        return (ending, program.output.all.joined(separator: "\n"), program.errors.all.joined(separator: "\n"))
+    }
+
+    private func sockets(_ scene: Scene) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: scene.path("tapline"))
+    }
+
+    private func socketAwaited(_ scene: Scene, count: Int = 1) async throws {
+        try await scene.eventually("the socket is there") { (try? sockets(scene).count) == count }
+    }
+
+    @Test func why_withoutAnID_explainsTheLastFailure() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let (program, address) = try await forward(scene, "127.0.0.1:0:\(upstream)")
+            try await socketAwaited(scene)
+            let none = try await command(scene, "why")
+            #expect(none.ending == .exited(1) && none.errors.contains("no connection has ended yet"))
+            try await puppet.connect("first", to: address)
+            try await puppet.accept("server", from: "upstream")
+            try await puppet.reset("first")
+            _ = try await program.output.first(1, where: EndRecord.isRecord)
+            try await puppet.connect("second", to: address)
+            try await puppet.accept("other", from: "upstream")
+            try await puppet.close("second")
+            _ = try await puppet.receiveToEnd("other")
+            try await puppet.close("other")
+            _ = try await program.output.first(2, where: EndRecord.isRecord)
+            // An answer may be a tenth of a second old.
+            try await scene.eventually("the first one is explained") {
+                let why = try await command(scene, "why")
+                return why.output.hasPrefix("connection 1 ") && why.output.contains("client_reset")
+            }
+            try await program.send(SIGTERM)
+            #expect(try await program.exit() == .exited(0))
+            #expect(try sockets(scene).isEmpty)
+        }
+    }
+
+    @Test func severalForwards_areListed_andStaleSocketsRemoved() async throws {
+        try await scene { scene in
+            let (first, _) = try await forward(scene, "127.0.0.1:0:a.example:80")
+            let (second, address) = try await forward(scene, "127.0.0.1:0:b.example:80")
+            try await socketAwaited(scene, count: 2)
+            let choice = try await command(scene, "status")
+            #expect(choice.ending == .exited(64))
+            #expect(
+                choice.errors.contains("2 forwards are running") && choice.errors.contains("\(address) to b.example:80")
+            )
+            // A killed process leaves its socket, which no client is sent to.
+            try await first.send(SIGKILL)
+            _ = try await first.exit()
+            #expect(try sockets(scene).count == 2)
+            let status = try await command(scene, "status")
+            #expect(status.ending == .exited(0) && status.output.contains("b.example:80"))
+            #expect(try sockets(scene) == ["\(try await second.pid()).sock"])
+            try await second.send(SIGTERM)
+            #expect(try await second.exit() == .exited(0))
+        }
+    }
+
+    @Test func adminOff_opensNoSocket() async throws {
+        try await scene { scene in
+            let (program, _) = try await forward(scene, "--admin", "off", "127.0.0.1:0:a.example:80")
+            try await program.send(SIGTERM)
+            #expect(try await program.exit() == .exited(0))
+            #expect(!FileManager.default.fileExists(atPath: scene.path("tapline")))
+        }
+    }
+
+    /// The socket goes on under the next process, which removes it at the end.
+    @Test func upgrade_keepsTheSocket() async throws {
+        try await scene { scene in
+            let (program, _) = try await forward(scene, "127.0.0.1:0:a.example:80")
+            try await socketAwaited(scene)
+            let name = try sockets(scene)
+            try await program.send(SIGUSR2)
+            #expect(try await program.exit() == .exited(0))
+            #expect(try sockets(scene) == name)
+            let status = try await command(scene, "status")
+            #expect(status.ending == .exited(0) && status.output.contains("a.example:80"))
+            let pid = try #require(status.output.firstMatch(of: /pid (\d+)/)).1
+            #expect(name != ["\(pid).sock"])
+            try await scene.run("kill", String(pid))
+            try await scene.eventually("the socket is gone") { try sockets(scene).isEmpty }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+import Foundation
+import Testing
+
+/// `tapline forward` on a terminal, which is tmux's.
+@Suite(.needs("python3", "tmux"))
+struct ForwardTerminalTests {
+    private static let variables = ["LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "PS1": "$ "]
+
+    /// Starts it in a shell, and waits for its first line.
+    private func start(
+        _ scene: Scene, _ words: String, variables: [String: String] = variables
+    ) async throws -> (terminal: Terminal, address: String) {
+        let terminal = try await scene.terminal(columns: 80, rows: 24, variables: variables)
+        try await terminal.type("cd \(scene.folder); clear; \(TaplineProcess.binary) forward \(words)", "Enter")
+        let lines = try await terminal.await("the first line") { $0.contains { $0.hasPrefix("Forwarding ") } }
+        let line = try #require(lines.first { $0.hasPrefix("Forwarding ") })
+        return (terminal, String(line.split(separator: " ")[1]))
+    }
+
+    @Test func terminal_showsOpeningsEndsFailuresAndASummary() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let (terminal, address) = try await start(scene, "127.0.0.1:0:\(upstream)")
+            try await puppet.connect("client", to: address)
+            try await terminal.await("the opening") { $0.contains { $0.contains("#1   open    127.0.0.1:") } }
+            try await puppet.accept("server", from: "upstream")
+            try await puppet.send("client", "question")
+            try await puppet.receive("server", count: 8)
+            try await puppet.close("server")
+            _ = try await puppet.receiveToEnd("client")
+            try await puppet.close("client")
+            try await terminal.await("the end") {
+                $0.contains { $0.contains("#1   closed  by upstream  ↑ 8 B       ↓ 0 B ") }
+            }
+            try await puppet.close("upstream")
+            try await puppet.connect("refused", to: address)
+            let port = upstream.split(separator: ":")[1]
+            try await terminal.await("the failure") { lines in
+                lines.contains { $0.contains("#2   FAILED  \(upstream) refused the connection: nothing") }
+                    && lines.contains { $0.contains("listening on port \(port)") }
+            }
+            try await terminal.type("C-c")
+            let lines = try await terminal.await("the summary") {
+                $0.contains("2 connections, 1 failed, ↑ 8 B ↓ 0 B")
+            }
+            #expect(lines.contains("Forwarding \(address) → \(upstream)    (Ctrl-C to stop)"))
+            #expect(!lines.contains { $0.contains("listens on") || $0.contains("time=") })
+        }
+    }
+
+    @Test func openConnection_atCtrlC_isWaitedForAWhile() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let (terminal, address) = try await start(scene, "127.0.0.1:0:\(try await puppet.listen("upstream"))")
+            try await puppet.connect("client", to: address)
+            try await puppet.accept("server", from: "upstream")
+            try await terminal.type("C-c")
+            try await terminal.await("the wait") { $0.contains("1 open, waiting up to 2s; Ctrl-C again to stop now") }
+            try await terminal.type("C-c")
+            try await terminal.await("the end") { lines in
+                lines.contains { $0.contains("#1   ended   still open when Tapline stopped") }
+                    && lines.contains { $0.hasPrefix("1 connection, ") }
+            }
+        }
+    }
+
+    /// A log at a terminal is what it is elsewhere.
+    @Test func logFormat_onATerminal_writesEndRecords() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let terminal = try await scene.terminal(columns: 120, rows: 24, variables: Self.variables)
+            let upstream = try await puppet.listen("upstream")
+            try await terminal.type(
+                "\(TaplineProcess.binary) forward --log-format text 127.0.0.1:0:\(upstream)", "Enter")
+            let lines = try await terminal.await("the listener") { $0.contains { $0.contains(" listens on ") } }
+            let line = try #require(lines.first { $0.contains(" listens on ") })
+            let address = try #require(line.firstMatch(of: /listens on ([\d.:]+),/)).1
+            try await puppet.connect("client", to: String(address))
+            try await puppet.accept("server", from: "upstream")
+            try await puppet.reset("client")
+            try await terminal.await("the record") { $0.contains { $0.hasPrefix("time=") } }
+            try await terminal.type("C-c")
+        }
+    }
+
+    @Test func recording_isAnnouncedAndSummedUp() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            try FileManager.default.createDirectory(atPath: scene.path("there"), withIntermediateDirectories: false)
+            let targets = [
+                ("talk.pcapng", "Recording to talk.pcapng", "talk.pcapng"),
+                ("new/", "Recording to new/ (new folder)", "new/"),
+                // A folder that exists needs no slash.
+                ("there", "Recording to there/", "there/"),
+            ]
+            for (target, announcement, shown) in targets {
+                let (terminal, address) = try await start(scene, "--record \(target) 127.0.0.1:0:\(upstream)")
+                try await terminal.await("the announcement") { $0.contains(announcement) }
+                try await puppet.connect("client", to: address)
+                try await puppet.accept("server", from: "upstream")
+                try await puppet.send("client", "question")
+                try await puppet.receive("server", count: 8)
+                try await puppet.reset("client")
+                try await terminal.await("the end") { $0.contains { $0.contains("#1   FAILED") } }
+                try await terminal.type("C-c")
+                try await terminal.await("the sum") {
+                    $0.contains("1 connection, 8 B recorded; see: tapline show \(shown)")
+                }
+                try await terminal.type("exit", "Enter")
+            }
+        }
+    }
+
+    @Test func recording_toATerminal_isRefused() async throws {
+        try await scene { scene in
+            let terminal = try await scene.terminal(columns: 200, rows: 24, variables: Self.variables)
+            try await terminal.type("\(TaplineProcess.binary) forward --record - 1:a:1; echo ended $?", "Enter")
+            let lines = try await terminal.await("the refusal") { $0.contains("ended 64") }
+            #expect(lines.contains { $0.hasPrefix("tapline: refusing to write binary pcapng to a terminal; pipe it") })
+        }
+    }
+}

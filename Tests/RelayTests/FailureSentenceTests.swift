@@ -1,0 +1,76 @@
+import Relay
+import Sockets
+import Testing
+
+/// The sentence of every end that was not in order.
+struct FailureSentenceTests {
+    /// By reason; nil: an orderly end needs none.
+    private static let sentences: [EndReason: String?] = [
+        .clientClosed: nil,
+        .upstreamClosed: nil,
+        .clientReset: "the client reset the connection",
+        .clientTimedOut: "the client stopped answering",
+        .upstreamReset: "localhost:8000 reset the connection",
+        .upstreamTimedOut: "localhost:8000 stopped answering",
+        .connectRefused: "localhost:8000 refused the connection: nothing is listening on port 8000",
+        .connectTimeout: "localhost:8000 did not answer within the connect timeout",
+        .connectUnreachable: "localhost:8000 cannot be reached (EHOSTUNREACH)",
+        .nameNotFound: "there is no host named localhost",
+        .nameLookupFailed: "the name localhost cannot be looked up: the name server failed or did not answer",
+        .noLocalPort: "no local port is free to connect to localhost:8000",
+        .loop: "localhost:8000 is a listener of Tapline itself, so the connection would loop",
+        .idleTimeout: "no byte passed for the idle timeout",
+        .halfCloseTimeout: "one side closed, and the other did not within the half-close timeout",
+        .lifetime: "the connection reached its maximum lifetime",
+        .killed: "killed by request",
+        .drained: "still open when Tapline stopped",
+        .denied: "the client was refused",
+        .proxyUntrusted: "the client may not send a PROXY header, and this relay requires one",
+        .proxyHeaderInvalid: "the client's first bytes are not a valid PROXY header",
+        .proxyHeaderTimeout: "the client sent no complete PROXY header in time",
+        .destinationRefused: "the original destination of the client was refused",
+        .tlsNotRouted: "no route matches the client's TLS server name",
+        .tlsHelloTimeout: "the client sent no complete TLS ClientHello in time",
+        .overLimit: "a limit of the system was reached (EHOSTUNREACH)",
+        .internalError: "an error inside Tapline (EHOSTUNREACH); the log has the details",
+    ]
+
+    private func record(_ reason: EndReason, upstream: String = "localhost:8000", port: UInt16? = 8000)
+        -> ConnectionRecord
+    {
+        var record = ConnectionRecord(
+            id: 1, relay: "web", generation: 1, client: .ipv4(.loopback, port: 50_000),
+            listener: .ipv4(.loopback, port: 8080), upstream: upstream, accepted: 0)
+        record.upstreamAddress = port.map { .ipv4(.loopback, port: $0) }
+        record.connectDuration = reason.isOfConnecting ? nil : 1
+        record.end = .init(time: 0, duration: 1, reason: reason, errno: Errno(113))
+        return record
+    }
+
+    @Test(arguments: EndReason.allCases) func everyReason_hasItsSentence_orNeedsNone(_ reason: EndReason) throws {
+        let expected = try #require(Self.sentences[reason])
+        #expect(record(reason).failureSentence == expected)
+        #expect((reason.outcome == .orderly) == (expected == nil))
+    }
+
+    @Test func connection_thatIsOpen_hasNone() {
+        var open = record(.connectRefused)
+        open.end = nil
+        #expect(open.failureSentence == nil)
+    }
+
+    @Test func client_thatGaveUpBeforeTheUpstream_isNamedAsThat() {
+        var early = record(.clientReset)
+        early.connectDuration = nil
+        #expect(early.failureSentence == "the client gave up before localhost:8000 was connected")
+    }
+
+    @Test func refusal_byAUnixSocketOrAnOriginalDestination_namesIt() {
+        #expect(
+            record(.connectRefused, upstream: "unix:/run/a", port: nil).failureSentence
+                == "unix:/run/a refused the connection: nothing is listening there")
+        #expect(
+            record(.connectRefused, upstream: "original-destination").failureSentence
+                == "127.0.0.1:8000 refused the connection: nothing is listening on port 8000")
+    }
+}
