@@ -75,6 +75,7 @@ extension Story {
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, "\(code)", target, when, timeouts)
+                + [heldInVain(record, end, timeouts)].compactMap(\.self)
         }
     }
 

@@ -56,6 +56,8 @@ extension Story {
                 "It waits for \(live.record.upstreamAddress?.description ?? live.record.upstream) to accept, for \(span); "
                     + "timeouts.connect\(now(timeouts?.connect)) bounds that."
             ]
+        case .upstreamUp:
+            return live.hold.map { [holding($0, of: live.record)] } ?? []
         case .clientReads:
             return [blocked("client", "upstream", live.down, live.client, span)]
         case .upstreamReads:

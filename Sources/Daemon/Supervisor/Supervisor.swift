@@ -13,6 +13,7 @@ package final class Supervisor {
     /// A message from another thread.
     enum Event: Sendable {
         case ended(ConnectionRecord)
+        case held(HeldClient)
         case workersStopped
         case linesWritten
         case reload(@Sendable (ReloadReport) -> Void)
@@ -53,6 +54,7 @@ package final class Supervisor {
     var isReloadWanted = false
     var upgrade: Upgrade?
     var receiver: UpgradeReceiver?
+    private var lifecycle: Lifecycle?
 
     private init(_ plan: RunPlan, guest: Guest?) throws {
         self.plan = plan
@@ -79,6 +81,9 @@ package final class Supervisor {
         supervisor.loop.run()
         supervisor.loop.close()
         if let failure { throw failure }
+        if let reason = supervisor.lifecycle?.failure {
+            throw CommandFailure(.failure, "tapline: the only connection failed (\(reason.rawValue))")
+        }
     }
 
     // MARK: Starting
@@ -94,6 +99,7 @@ package final class Supervisor {
             plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
             handedOver: plan.inheritance.relays, isSuccessor: plan.inheritance.predecessor != nil, tuning: tuning)
         self.service = service
+        startLifecycle(service)
         // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
         try startAdmin(service, mailbox)
@@ -106,22 +112,36 @@ package final class Supervisor {
     private var tuning: RelayService.Tuning {
         var tuning = RelayService.Tuning()
         tuning.application = "tapline \(Version.number)"
+        tuning.acceptsOnlyOne = plan.lifecycle.isOnce
         return tuning
     }
 
     private func observer(_ mailbox: Mailbox<Event>) -> Observer {
         let (outputs, journal) = (outputs, journal)
-        let hasGuest = guest != nil
+        let postsEnds = guest != nil || plan.lifecycle.isActive
         var observer = Observer(
             ended: { record in
                 journal.closed(record)
                 outputs.ended(record)
-                if hasGuest { mailbox.post(.ended(record)) }
+                if postsEnds { mailbox.post(.ended(record)) }
             },
             traffic: outputs.passed,
             stopped: { mailbox.post(.workersStopped) })
         observer.opened = { journal.opened($0) }
+        observer.held = { mailbox.post(.held($0)) }
         return observer
+    }
+
+    private func startLifecycle(_ service: RelayService) {
+        lifecycle = Lifecycle(
+            plan.lifecycle, loop: loop, announcer: announcer, service: service,
+            hooks: .init(
+                openConnections: { service.openConnections },
+                stop: { [unowned self] reason in
+                    guard sequence.state == .running else { return }
+                    if plan.lifecycle.isOnce == false { announcer.announce("\(reason); exiting") }
+                    take(.asked)
+                }))
     }
 
     /// After the relays, which must not wait for this.
@@ -149,7 +169,7 @@ package final class Supervisor {
 
     private func watchSignals() throws {
         for number in [SIGINT, SIGTERM] {
-            signals.append(try SignalWatch(loop: loop, signal: number) { [unowned self] in take(.asked) })
+            signals.append(try SignalWatch(loop: loop, signal: number) { [unowned self] in interrupted() })
         }
         if guest == nil {
             signals.append(try SignalWatch(loop: loop, signal: SIGUSR2) { [unowned self] in askForUpgrade() })
@@ -188,7 +208,10 @@ package final class Supervisor {
 
     private func handle(_ event: Event) {
         switch event {
-        case .ended(let record): guest?.ended(record)
+        case .ended(let record):
+            guest?.ended(record)
+            lifecycle?.connectionEnded(record)
+        case .held(let client): held(client)
         case .workersStopped: take(.workersStopped)
         case .linesWritten: take(.linesWritten)
         case .reload(let answer): answer(report(reload(.api)))
@@ -203,6 +226,22 @@ package final class Supervisor {
         }
     }
 
+    /// SIGINT or SIGTERM. When only the upstream's command is left, the signal kills it.
+    private func interrupted() {
+        if lifecycle?.isEndingCommand == true { lifecycle?.endNow() } else { take(.asked) }
+    }
+
+    private func held(_ client: HeldClient) {
+        // The first of several clients that wait for the same upstream is enough.
+        guard lifecycle?.clientHeld() != true, service?.heldClients == 1 else { return }
+        let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
+        announcer.announce(
+            "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",
+            particulars: [
+                "relay": "\(client.relay)", "upstream": "\(client.upstream)", "reason": "\(client.reason.rawValue)",
+            ])
+    }
+
     func take(_ event: StopSequence.Event) {
         switch sequence.handle(event) {
         case .none: break
@@ -213,7 +252,8 @@ package final class Supervisor {
             service?.stop()
         case .flush:
             service?.join()
-            flush()
+            guard let lifecycle else { return flush() }
+            lifecycle.end(within: configuration.shutdown.drain) { [unowned self] in flush() }
         case .end:
             outputs.join()
             close()
@@ -251,6 +291,7 @@ package final class Supervisor {
 
     private func beginDraining() {
         status.beginDraining()
+        lifecycle?.stopping()
         journal.beganDraining()
         guest?.stopping()
         watch?.close()
@@ -270,6 +311,7 @@ package final class Supervisor {
     }
 
     private func close() {
+        lifecycle?.close()
         admin?.stop()
         for event in mailbox?.close() ?? [] {
             if case .reload(let answer) = event { answer(Self.refusal(.stopping, status)) }

@@ -6,6 +6,8 @@ public struct Observer: Sendable {
     /// A client was accepted, and its PROXY header has been read if one is expected. Called only while
     /// `RelayService.reportsOpenings` is on. A connection that ends earlier reports only its end.
     public var opened: @Sendable (ConnectionRecord) -> Void = { _ in }
+    /// A client is held because its upstream is not up (`timeouts.wait`). Called once for each such client.
+    public var held: @Sendable (HeldClient) -> Void = { _ in }
     /// A connection ended; its record is complete.
     public var ended: @Sendable (ConnectionRecord) -> Void
     /// Bytes that the destination took, with the connection's id; nil: no tap, and flows may splice.

@@ -69,6 +69,14 @@ public struct RelayStats: Hashable, Sendable {
         if let connectDuration { connectTimes.add(nanoseconds: connectDuration) }
     }
 
+    /// Counts an open connection. Its record, with addresses and texts, would cost five times as much.
+    mutating func count(_ connection: Connection) {
+        count(
+            bytesUp: connection.up?.delivered ?? 0, bytesDown: connection.down?.delivered ?? 0,
+            splicedUp: connection.up?.spliced ?? 0, splicedDown: connection.down?.spliced ?? 0,
+            connectDuration: connection.connectDuration)
+    }
+
     /// Counts a connection: its bytes so far, and its end if it has ended.
     mutating func count(_ record: ConnectionRecord) {
         count(

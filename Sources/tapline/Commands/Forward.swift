@@ -62,6 +62,9 @@ struct Forward: ParsableCommand {
         transform: parseDuration)
     var idleTimeout = Timeouts.forward.idle
 
+    @OptionGroup(title: "Waiting, starting and ending")
+    var lifecycle: LifecycleOptions
+
     @Option(
         help: ArgumentHelp("How many threads relay: auto, or a number.", valueName: "number"),
         transform: parseWorkerCount)
@@ -82,7 +85,7 @@ struct Forward: ParsableCommand {
 
     /// Checks the relays of the SPECs while the command line is parsed: a wrong SPEC is a usage error.
     func validate() throws {
-        _ = try relays()
+        try lifecycle.check(relays())
         let descriptor = record.flatMap { $0 == "-" ? STDOUT_FILENO : OutputFile.descriptor(namedBy: $0) }
         if let record, descriptor == STDOUT_FILENO, view != nil {
             throw ValidationError("--print and --record \(record) both want standard output; record to a file.")
@@ -105,6 +108,6 @@ struct Forward: ParsableCommand {
         try Supervisor.run(
             RunPlan(
                 configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
-                isQuiet: quiet, inheritance: inheritance))
+                isQuiet: quiet, inheritance: inheritance, lifecycle: lifecycle.plan))
     }
 }

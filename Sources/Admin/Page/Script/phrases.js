@@ -5,6 +5,7 @@ const waiting = {
   tls_hello: ['waits for the TLS hello', 'The client has not sent its TLS ClientHello yet, whose server name says where it goes.'],
   name: ['looking up the name', 'The name service has not answered yet.'],
   connect: ['connecting', 'The upstream has not accepted yet.'],
+  upstream_up: ['waits for the upstream', 'The upstream is not up yet; Tapline tries again (timeouts.wait).', 'warn'],
   client_reads: ['client does not read', 'The client does not take what the upstream has sent, so the upstream waits.', 'warn'],
   upstream_reads: ['upstream does not read', 'The upstream does not take what the client has sent, so the client waits.', 'warn'],
   both_read: ['neither side reads', 'Neither side takes what the other has sent.', 'warn'],
