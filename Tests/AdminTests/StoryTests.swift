@@ -244,8 +244,8 @@ struct WaitsTests {
                 $0.hold = .init(
                     waited: 12_000, limit: 30_000, attempts: 25, reason: .connectRefused, errno: Errno(111))
             }, subject: .upstreamUp, milliseconds: 12_000,
-            words: "Tapline waits for db.example:5432 to come up, 12.0 s of 30.0 s (timeouts.wait). 25 attempts failed; the "
-                + "last: connection refused (ECONNREFUSED)."),
+            words: "Tapline waits for db.example:5432 to come up, 12.0 s of 30.0 s (timeouts.wait). 25 attempts "
+                + "failed; the last: connection refused (ECONNREFUSED)."),
         Case(
             live: live(), subject: .clientSends, milliseconds: 60_000,
             words: "the upstream spoke last, and all it said is delivered, 1 min 0 s ago at least. The client is next"),

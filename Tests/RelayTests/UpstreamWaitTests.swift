@@ -47,11 +47,13 @@ import Testing
 
     // MARK: Connections
 
-    /// Runs a body with a worker whose relay forwards to an address and holds clients.
+    /// Runs a body with a worker whose relay forwards to an address and holds clients. The address is made when the test
+    /// has the process to itself: peers of before are closed by then.
     private func hold(
-        _ upstream: SocketAddress, timeouts: Timeouts, _ body: (OneWorker) throws -> Void
+        _ makeUpstream: @autoclosure () throws -> SocketAddress, timeouts: Timeouts, _ body: (OneWorker) throws -> Void
     ) async throws {
         try await LoopHarness.run { harness in
+            let upstream = try makeUpstream()
             try OneWorker.run(
                 port: 1, timeouts: timeouts, harness, change: { $0.upstream = .address(upstream) }, body)
         }
@@ -70,9 +72,14 @@ import Testing
     }
 
     @Test func upstreamThatComesUp_isConnected_andTheBytesAreRight() async throws {
-        let address = try PeerListener.freePort()
         let timeouts = Timeouts(connect: .seconds(60), wait: .seconds(3600))
-        try await hold(address, timeouts: timeouts) { worker in
+        var address: SocketAddress?
+        func free() throws -> SocketAddress {
+            let port = try PeerListener.freePort()
+            address = port
+            return port
+        }
+        try await hold(try free(), timeouts: timeouts) { worker in
             let client = try worker.clients(1)[0]
             try awaitHeld(worker)
             try client.send(upBytes, 0..<message)
@@ -83,7 +90,7 @@ import Testing
             #expect(hold.limit == 3_600_000 && hold.waited >= 60_000 && hold.attempts > 100)
             #expect(hold.reason == .connectRefused && hold.errno?.code == ECONNREFUSED)
 
-            let listener = try PeerListener(address)
+            let listener = try PeerListener(try #require(address))
             worker.letPass(600)
             let upstream = try worker.accept(listener)
             try worker.result(of: Background("request") { try upstream.receive(upBytes, 0..<message) })
@@ -107,13 +114,13 @@ import Testing
     }
 
     @Test func upstreamThatDoesNotAnswer_hasTheConnectTimeoutForEachAttempt() async throws {
-        let silent = try PeerListener.blackHole()
         let timeouts = Timeouts(connect: .seconds(300), wait: .seconds(1000))
-        try await hold(silent.address, timeouts: timeouts) { worker in
+        try await hold(try PeerListener.blackHole().address, timeouts: timeouts) { worker in
             let client = try worker.clients(1)[0]
             worker.letPass(310_000)
             try awaitHeld(worker)
-            #expect(try worker.live().hold?.reason == .connectTimeout)
+            let hold = try worker.live().hold
+            #expect(hold?.reason == .connectTimeout, "\(String(describing: hold))")
             // 300 s, three further attempts, and their pauses.
             worker.letPass(660_000)
             #expect(worker.endedCount == 0)

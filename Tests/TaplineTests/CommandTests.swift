@@ -50,10 +50,14 @@ struct CommandTests {
     }
 
     @Test func forward_withExec_holdsClientsFor30Seconds_ifNotToldOtherwise() throws {
-        #expect(try forward("1:a:1").relays.first?.timeouts.wait == .zero)
-        #expect(try forward("--exec", "npm start", "1:a:1").relays.first?.timeouts.wait == .seconds(30))
-        #expect(try forward("--exec", "npm start", "--wait", "2m", "1:a:1").relays.first?.timeouts.wait == .seconds(120))
-        #expect(try forward("--wait", "5s", "1:a:1", "2:b:2").relays.map(\.timeouts.wait) == [.seconds(5), .seconds(5)])
+        func waits(_ arguments: String...) throws -> [Duration] {
+            try #require(Tapline.parseAsRoot(["forward"] + arguments) as? Forward).relayConfiguration().relays
+                .map(\.timeouts.wait)
+        }
+        #expect(try waits("1:a:1") == [.zero])
+        #expect(try waits("--exec", "npm start", "1:a:1") == [.seconds(30)])
+        #expect(try waits("--exec", "npm start", "--wait", "2m", "1:a:1") == [.seconds(120)])
+        #expect(try waits("--wait", "5s", "1:a:1", "2:b:2") == [.seconds(5), .seconds(5)])
     }
 
     @Test func forward_withPrint_writesEndRecordsToStandardError() throws {

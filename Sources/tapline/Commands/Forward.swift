@@ -62,7 +62,7 @@ struct Forward: ParsableCommand {
         transform: parseDuration)
     var idleTimeout = Timeouts.forward.idle
 
-    @OptionGroup(title: "Waiting, starting and ending")
+    @OptionGroup
     var lifecycle: LifecycleOptions
 
     @Option(
