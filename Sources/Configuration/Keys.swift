@@ -66,7 +66,7 @@ enum TLSRouteKey: String, ConfigurationKey {
 enum TimeoutsKey: String, ConfigurationKey {
     case connect, idle
     case halfClose = "half_close"
-    case lifetime
+    case lifetime, wait
 }
 
 /// The keys of `record`.

@@ -116,6 +116,7 @@ struct RelayDraft {
         timeouts.idle = fields[.idle]?.duration() ?? timeouts.idle
         timeouts.halfClose = fields[.halfClose]?.duration() ?? timeouts.halfClose
         timeouts.lifetime = fields[.lifetime]?.duration() ?? timeouts.lifetime
+        timeouts.wait = fields[.wait]?.duration() ?? timeouts.wait
         return timeouts
     }
 

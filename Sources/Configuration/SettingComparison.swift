@@ -58,6 +58,7 @@ struct SettingComparison {
         add([RelayKey.timeouts, TimeoutsKey.idle], before.idle, after.idle, DurationText.text(of:))
         add([RelayKey.timeouts, TimeoutsKey.halfClose], before.halfClose, after.halfClose, DurationText.text(of:))
         add([RelayKey.timeouts, TimeoutsKey.lifetime], before.lifetime, after.lifetime, DurationText.text(of:))
+        add([RelayKey.timeouts, TimeoutsKey.wait], before.wait, after.wait, DurationText.text(of:))
         add([RelayKey.maxConnections], old.maxConnections, new.maxConnections) { "\($0)" }
         if let old = old.proxyProtocol, let new = new.proxyProtocol {
             compare(old, new)

@@ -4,8 +4,9 @@ internal import Sockets
 
 /// A program that this process starts, with a callback when it exits.
 ///
-/// Created, used and closed on the loop's thread. The program inherits standard input, output and error and the given
-/// descriptors, and no others. Ignored signals stay ignored; others have their default action.
+/// Created, used and closed on the loop's thread. The program inherits standard input, output and error, as far as
+/// `Streams` does not say otherwise, and the given descriptors, and no others. Ignored signals stay ignored, except in a
+/// group of its own; others have their default action.
 /// Closing stops the watch and leaves the program running.
 public final class ChildProcess {
     /// How a program ended.
@@ -27,15 +28,37 @@ public final class ChildProcess {
         }
     }
 
+    /// The standard streams of a program.
+    public struct Streams: Hashable, Sendable {
+        /// Where one of them leads.
+        public enum Target: Hashable, Sendable {
+            /// To where this process's own leads.
+            case inherited
+            /// To /dev/null.
+            case null
+            /// To where a descriptor of this process leads.
+            case descriptor(Int32)
+        }
+
+        var targets: [Target]
+
+        /// By default, those of this process.
+        public init(input: Target = .inherited, output: Target = .inherited, error: Target = .inherited) {
+            targets = [input, output, error]
+        }
+    }
+
     /// The process ID.
     public let id: Int32
     private var watch: SignalWatch?
     private var ended: ((Ending) -> Void)?
 
     /// Starts a program. `descriptors` become its descriptors 3, 4 and so on; each must be numbered above the last of
-    /// those. `ended` is called once, unless `close` is called first.
+    /// those. `ownsGroup`: the program leads a new process group, which a terminal's signals do not reach, and no signal is
+    /// ignored or blocked in it. `ended` is called once, unless `close` is called first.
     public init(
         loop: EventLoop, path: String, arguments: [String], environment: [String: String], descriptors: [Int32],
+        streams: Streams = Streams(), ownsGroup: Bool = false,
         ended: @escaping (Ending) -> Void
     ) throws {
         guard descriptors.allSatisfy({ $0 >= 3 + descriptors.count }) else {
@@ -47,7 +70,7 @@ public final class ChildProcess {
         var reap: (() -> Void)?
         let watch = try SignalWatch(loop: loop, signal: SIGCHLD) { reap?() }
         do throws(Errno) {
-            id = try Self.spawn(path, arguments, environment, descriptors)
+            id = try Self.spawn(path, arguments, environment, descriptors, streams, ownsGroup)
         } catch {
             watch.close()
             throw SystemError("start \(path)", error)
@@ -57,12 +80,20 @@ public final class ChildProcess {
     }
 
     private static func spawn(
-        _ path: String, _ arguments: [String], _ environment: [String: String], _ descriptors: [Int32]
+        _ path: String, _ arguments: [String], _ environment: [String: String], _ descriptors: [Int32],
+        _ streams: Streams, _ ownsGroup: Bool
     ) throws(Errno) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         var result = posix_spawn_file_actions_init(&actions)
         guard result == 0 else { throw Errno(result) }
         defer { posix_spawn_file_actions_destroy(&actions) }
+        for (number, target) in streams.targets.enumerated() where result == 0 {
+            switch target {
+            case .inherited: break
+            case .null: result = posix_spawn_file_actions_addopen(&actions, CInt(number), "/dev/null", O_RDWR, 0)
+            case .descriptor(let fd): result = posix_spawn_file_actions_adddup2(&actions, fd, CInt(number))
+            }
+        }
         for (index, descriptor) in descriptors.enumerated() where result == 0 {
             result = posix_spawn_file_actions_adddup2(&actions, descriptor, CInt(3 + index))
         }
@@ -72,6 +103,11 @@ public final class ChildProcess {
             result = tapline_add_close_from(&actions, CInt(3 + descriptors.count))
         }
         guard result == 0 else { throw Errno(result) }
+        var attributes = posix_spawnattr_t()
+        result = posix_spawnattr_init(&attributes)
+        guard result == 0 else { throw Errno(result) }
+        defer { posix_spawnattr_destroy(&attributes) }
+        if ownsGroup { lead(&attributes) }
         var id: pid_t = 0
         let words = CStrings(arguments)
         let variables = CStrings(environment.map { "\($0.key)=\($0.value)" })
@@ -79,9 +115,21 @@ public final class ChildProcess {
             words.free()
             variables.free()
         }
-        result = posix_spawn(&id, path, &actions, nil, words.pointer, variables.pointer)
+        result = posix_spawn(&id, path, &actions, &attributes, words.pointer, variables.pointer)
         guard result == 0 else { throw Errno(result) }
         return id
+    }
+
+    /// A new group, and the signals of a program that a shell starts. These calls fail only for flags that do not exist.
+    private static func lead(_ attributes: inout posix_spawnattr_t) {
+        var (all, none) = (sigset_t(), sigset_t())
+        sigfillset(&all)
+        sigemptyset(&none)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETPGROUP) | Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK))
     }
 
     /// One SIGCHLD may stand for several exited programs, not necessarily this one.

@@ -55,6 +55,13 @@ struct StoryTests {
         }
     }
 
+    @Test func upstreamThatDidNotComeUp_isToldWithTheWait() {
+        let refused = record(connected: false, reason: .connectRefused, errno: nil)
+        let sentence = "Tapline had tried again for timeouts.wait (now 3s): the upstream did not come up in that time."
+        #expect(Story.of(refused, timeouts: Timeouts(wait: .seconds(3))).contains(sentence))
+        #expect(!Story.of(refused, timeouts: Timeouts()).joined().contains("timeouts.wait"))
+    }
+
     @Test func errno_isNamed() {
         let story = Story.of(
             record(connected: false, reason: .connectRefused, errno: Errno(111)), timeouts: nil)
@@ -231,6 +238,14 @@ struct WaitsTests {
                 $0.up.held = 1
                 $0.down.held = 2
             }, subject: .bothRead, milliseconds: 60_000, words: "Neither side reads: 1 byte wait for the upstream"),
+        Case(
+            live: live(state: .connecting) {
+                $0.wait = .upstreamUp
+                $0.hold = .init(
+                    waited: 12_000, limit: 30_000, attempts: 25, reason: .connectRefused, errno: Errno(111))
+            }, subject: .upstreamUp, milliseconds: 12_000,
+            words: "Tapline waits for db.example:5432 to come up, 12.0 s of 30.0 s (timeouts.wait). 25 attempts "
+                + "failed; the last: connection refused (ECONNREFUSED)."),
         Case(
             live: live(), subject: .clientSends, milliseconds: 60_000,
             words: "the upstream spoke last, and all it said is delivered, 1 min 0 s ago at least. The client is next"),

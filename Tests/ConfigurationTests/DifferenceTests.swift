@@ -111,6 +111,7 @@ import Testing
         ("", "timeouts: { idle: 0 }", "timeouts.idle 1h → 0s"),
         ("", "timeouts: { half_close: 2m }", "timeouts.half_close 55s → 2m"),
         ("", "timeouts: { lifetime: 1h }", "timeouts.lifetime 0s → 1h"),
+        ("", "timeouts: { wait: 30s }", "timeouts.wait 0s → 30s"),
         ("", "max_connections: 7", "max_connections 10000 → 7"),
         ("", "proxy_protocol: { send: v1 }", "proxy_protocol none → send v1"),
         (

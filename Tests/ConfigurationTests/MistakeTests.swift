@@ -77,7 +77,7 @@ private let relayKeys =
         Mistaken("log: none\n" + relay(), "1:6: `log` must be a mapping, of `level`, `format`, `access`"),
         Mistaken(
             relay("timeouts:"),
-            "5:14: `timeouts` has no value; it is a mapping of `connect`, `idle`, `half_close`, `lifetime`"),
+            "5:14: `timeouts` has no value; it is a mapping of `connect`, `idle`, `half_close`, `lifetime`, `wait`"),
         Mistaken(relay("max_connections:"), "5:21: `max_connections`: has no value"),
         Mistaken(relay("max_connections: [1]"), "5:22: `max_connections`: must be one value, not a list"),
         Mistaken(relay("max_connections: { a: b }"), "5:22: `max_connections`: must be one value, not a mapping"),

@@ -31,7 +31,7 @@ import Text
                 listen: [unix:/run//web.sock, "*:8080"]
                 mode: 0600
                 upstream: 192.0.2.1:80
-                timeouts: { connect: 1s, idle: 0, half_close: 2m, lifetime: 24h }
+                timeouts: { connect: 1s, idle: 0, half_close: 2m, lifetime: 24h, wait: 30s }
                 max_connections: 7
                 record:
                   directory: rec
@@ -57,7 +57,8 @@ import Text
                     listen: [.unix(path: "/run/web.sock", mode: 0o600), .everyInterface(port: 8080)],
                     upstream: .address(.ipv4(IPv4Address(bits: 0xC000_0201), port: 80)),
                     timeouts: Timeouts(
-                        connect: .seconds(1), idle: .zero, halfClose: .seconds(120), lifetime: .seconds(86_400)),
+                        connect: .seconds(1), idle: .zero, halfClose: .seconds(120), lifetime: .seconds(86_400),
+                        wait: .seconds(30)),
                     maxConnections: 7, record: record)
             ])
         #expect(try read(text) == expected)

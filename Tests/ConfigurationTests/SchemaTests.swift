@@ -84,7 +84,7 @@ import Text
         try expect(schema["shutdown"], 2) { "shutdown: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(schema["admin"], 2) { "admin: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(relay, 2) { ConfigurationTests.relay(listen: "unix:/a\n    \($0)") }
-        try expect(relay["timeouts"], 4) { ConfigurationTests.relay("timeouts: { \($0) }") }
+        try expect(relay["timeouts"], 5) { ConfigurationTests.relay("timeouts: { \($0) }") }
         let proxy = relay["proxy_protocol"]
         #expect(
             try read(ConfigurationTests.relay("proxy_protocol: { accept: \(proxy["accept"].defaultText ?? "") }"))

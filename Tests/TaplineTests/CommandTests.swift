@@ -49,6 +49,17 @@ struct CommandTests {
         #expect(try forward("1:a:1").relays.first?.proxyProtocol == nil)
     }
 
+    @Test func forward_withExec_holdsClientsFor30Seconds_ifNotToldOtherwise() throws {
+        func waits(_ arguments: String...) throws -> [Duration] {
+            try #require(Tapline.parseAsRoot(["forward"] + arguments) as? Forward).relayConfiguration().relays
+                .map(\.timeouts.wait)
+        }
+        #expect(try waits("1:a:1") == [.zero])
+        #expect(try waits("--exec", "npm start", "1:a:1") == [.seconds(30)])
+        #expect(try waits("--exec", "npm start", "--wait", "2m", "1:a:1") == [.seconds(120)])
+        #expect(try waits("--wait", "5s", "1:a:1", "2:b:2") == [.seconds(5), .seconds(5)])
+    }
+
     @Test func forward_withPrint_writesEndRecordsToStandardError() throws {
         #expect(try forward("--print", "hex", "1:a:1").log.access == .standardError)
     }
@@ -76,6 +87,13 @@ struct CommandTests {
             (["forward", "1:a:1", "--send-proxy", "v3"], ["--send-proxy", "v1", "v2"]),
             (["forward", "1:a:1", "--print", "octal"], ["--print", "`text`", "`hex`"]),
             (["forward", "1:a:1", "--colour"], ["--colour"]),
+            (["forward", "1:a:1", "--exec", " "], ["--exec is empty", "npm start"]),
+            (["forward", "1:a:1", "2:b:2", "--exec", "x"], ["--exec starts one upstream", "2 SPECs"]),
+            (["forward", "1=original-destination", "--exec", "x"], ["--exec", "original-destination"]),
+            (["forward", "1:a:1", "--exec", "x", "--wait", "0"], ["--wait 0", "30s"]),
+            (["forward", "1:a:1", "--idle-stop", "10m"], ["--idle-stop", "no --exec", "--exit-idle"]),
+            (["forward", "1:a:1", "--exec", "x", "--idle-stop", "10m", "--once"], ["--idle-stop", "--once"]),
+            (["forward", "1:a:1", "--wait", "30"], ["--wait", "`30`", "30s"]),
             (["check"], ["<path>"]),
             (["relay"], ["relay"]),
         ] as [([String], [String])])

@@ -29,6 +29,11 @@ struct ConnectionView {
                 json.object("waits") { json in
                     json.add("for", waits.subject.rawValue)
                     json.add("ms", number: waits.milliseconds)
+                    if let hold = live.hold {
+                        json.add("limit_ms", number: hold.limit)
+                        json.add("attempts", number: hold.attempts)
+                        json.add("last", hold.reason.rawValue)
+                    }
                 }
             } else {
                 json.addNull("waits")

@@ -37,6 +37,7 @@ struct RelayView {
                     json.add("idle_ms", number: settings.timeouts.idle.milliseconds)
                     json.add("half_close_ms", number: settings.timeouts.halfClose.milliseconds)
                     json.add("lifetime_ms", number: settings.timeouts.lifetime.milliseconds)
+                    json.add("wait_ms", number: settings.timeouts.wait.milliseconds)
                 }
             } else {
                 json.addNull("limits")

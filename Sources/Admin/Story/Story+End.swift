@@ -50,7 +50,8 @@ extension Story {
             return routing(record, end.reason, when)
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
-            return failing(record, end.reason, code, endpoint(record), when, timeouts) + facts
+            return failing(record, end.reason, code, endpoint(record), when, timeouts)
+                + [heldInVain(record, end, timeouts)].compactMap(\.self) + facts
         }
     }
 

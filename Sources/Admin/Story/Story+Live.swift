@@ -56,6 +56,8 @@ extension Story {
                 "It has waited \(span) for \(live.record.upstreamAddress?.description ?? live.record.upstream) to accept; "
                     + "the limit is timeouts.connect\(now(timeouts?.connect))."
             ]
+        case .upstreamUp:
+            return live.hold.map { [holding($0, of: live.record)] } ?? []
         case .clientReads:
             return [blocked("client", "upstream", live.down, span)]
         case .upstreamReads:

@@ -12,6 +12,8 @@ struct Waits: Hashable, Sendable {
         case hello = "tls_hello"
         /// The name service, or the upstream's accept.
         case name, connect
+        /// The upstream to come up: connecting is tried again.
+        case upstreamUp = "upstream_up"
         /// A side that does not read what the other has sent.
         case clientReads = "client_reads"
         case upstreamReads = "upstream_reads"
@@ -50,9 +52,10 @@ struct Waits: Hashable, Sendable {
                 case .proxyHeader: .header
                 case .clientHello: .hello
                 case .name: .name
+                case .upstreamUp: .upstreamUp
                 case .connect, nil: .connect
                 }
-            milliseconds = Milliseconds.of(nanoseconds: live.age)
+            milliseconds = live.hold?.waited ?? Milliseconds.of(nanoseconds: live.age)
             return
         case .resetting:
             subject = .sent

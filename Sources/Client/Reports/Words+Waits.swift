@@ -17,6 +17,7 @@ extension Words {
             case "tls_hello": "TLS hello"
             case "name": "name lookup"
             case "connect": "connect"
+            case "upstream_up": "upstream up"
             case "client_reads": "client reads"
             case "upstream_reads": "upstream reads"
             case "both_read": "both read"

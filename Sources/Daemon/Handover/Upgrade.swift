@@ -56,6 +56,8 @@ final class Upgrade {
     /// The reason of a failure, for the message.
     private var reason = ""
     private var endedWell = false
+    /// A process was started: its watch has ended the ignoring of SIGCHLD.
+    private var hasWatchedChild = false
 
     /// Nothing happens until `ask`. `obstacle` returns why an upgrade would be wrong; it is called for each, because a
     /// reload may change the answer.
@@ -188,8 +190,8 @@ final class Upgrade {
         timer?.stop()
         child?.close()
         child = nil
-        // Needed without a child, too: the watch for its end has ended the ignoring of SIGCHLD.
-        ProcessSignals.reapChildren()
+        // Needed also when the child is gone. Without any, the exit of another child (--exec) must not be ignored.
+        if hasWatchedChild { ProcessSignals.reapChildren() }
         channel?.end()
         channel = nil
     }
@@ -218,6 +220,7 @@ final class Upgrade {
         // The watchdog's variable applies to this process only.
         if environment[Watchdog.processVariable] == "\(getpid())" { environment[Watchdog.processVariable] = nil }
         environment[Inheritance.variable] = "\(getpid()) \(channelNumber + 1)"
+        hasWatchedChild = true
         channel = try HandoverChannel(loop: loop, socket: ours) { [unowned self] event in received(event) }
         // The copies must live until the other process has inherited them.
         child = try withExtendedLifetime((parcels, message)) {

@@ -31,6 +31,15 @@ struct Announcer: Sendable {
         }
     }
 
+    /// Reports an error, also where only errors are reported.
+    func fail(_ message: String) {
+        if outputs.format == .json || !isForPerson {
+            outputs.logger.error("\(message)")
+        } else {
+            outputs.writeDiagnostic("tapline: \(message)\n")
+        }
+    }
+
     private static func destination(of relay: RelaySettings?) -> String {
         let upstream = relay?.upstream.description ?? "?"
         guard let routing = relay?.tlsRouting else { return "to \(upstream)" }

@@ -25,12 +25,14 @@ package struct RunPlan: Sendable {
     var origin: Reloader.Origin?
     /// Listening sockets that another process has bound and handed over.
     var inheritance: Inheritance
+    /// The upstream's command, and when the process ends by itself.
+    var lifecycle: LifecyclePlan
 
     /// A plan; by default nothing is recorded or shown, there is no file to reload, and no socket was handed over.
     package init(
         configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil, isForPerson: Bool,
         isQuiet: Bool = false, terminal: TerminalOutput? = nil, adminFolder: RuntimeFolder? = nil,
-        origin: Reloader.Origin? = nil, inheritance: Inheritance = .nothing
+        origin: Reloader.Origin? = nil, inheritance: Inheritance = .nothing, lifecycle: LifecyclePlan = LifecyclePlan()
     ) {
         self.configuration = configuration
         self.view = view
@@ -41,6 +43,7 @@ package struct RunPlan: Sendable {
         self.adminFolder = adminFolder
         self.origin = origin
         self.inheritance = inheritance
+        self.lifecycle = lifecycle
     }
 
     /// Why no other process can take over from one that runs this, with the configuration in force; nil: it can.
@@ -48,6 +51,12 @@ package struct RunPlan: Sendable {
         if recording != nil {
             return
                 "what --record writes is one file, and two processes cannot write it; --record DIR/ makes files of its own"
+        }
+        if lifecycle.command != nil {
+            return "the command of --exec is a child of this process, and another process could not stop it"
+        }
+        if lifecycle.isOnce {
+            return "--once accepts one connection, and another process would accept another one"
         }
         if case .file(let path) = configuration.log.access, let descriptor = OutputFile.descriptor(namedBy: path),
             descriptor > STDERR_FILENO

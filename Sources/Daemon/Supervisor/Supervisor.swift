@@ -13,6 +13,7 @@ package final class Supervisor {
     /// A message from another thread.
     enum Event: Sendable {
         case ended(ConnectionRecord)
+        case held(HeldClient)
         case workersStopped
         case linesWritten
         case reload(@Sendable (ReloadReport) -> Void)
@@ -56,6 +57,7 @@ package final class Supervisor {
     private var isSummarized = false
     var upgrade: Upgrade?
     var receiver: UpgradeReceiver?
+    private var lifecycle: Lifecycle?
 
     private init(_ plan: RunPlan, guest: Guest?) throws {
         self.plan = plan
@@ -86,6 +88,9 @@ package final class Supervisor {
         supervisor.loop.run()
         supervisor.loop.close()
         if let failure { throw failure }
+        if let reason = supervisor.lifecycle?.failure {
+            throw CommandFailure(.failure, "tapline: the only connection failed (\(reason.rawValue))")
+        }
     }
 
     // MARK: Starting
@@ -101,6 +106,7 @@ package final class Supervisor {
             plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
             handedOver: plan.inheritance.relays, isSuccessor: plan.inheritance.predecessor != nil, tuning: tuning)
         self.service = service
+        startLifecycle(service)
         // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
         report?.started()
@@ -115,17 +121,18 @@ package final class Supervisor {
     private var tuning: RelayService.Tuning {
         var tuning = RelayService.Tuning()
         tuning.application = "tapline \(Version.number)"
+        tuning.acceptsOnlyOne = plan.lifecycle.isOnce
         return tuning
     }
 
     private func observer(_ mailbox: Mailbox<Event>) -> Observer {
         let (outputs, journal) = (outputs, journal)
-        let hasGuest = guest != nil
+        let postsEnds = guest != nil || plan.lifecycle.isActive
         var observer = Observer(
             ended: { record in
                 journal.closed(record)
                 outputs.ended(record)
-                if hasGuest { mailbox.post(.ended(record)) }
+                if postsEnds { mailbox.post(.ended(record)) }
             },
             traffic: outputs.passed,
             stopped: { mailbox.post(.workersStopped) })
@@ -134,7 +141,20 @@ package final class Supervisor {
             journal.opened(record)
             outputs.opened(record)
         }
+        observer.held = { mailbox.post(.held($0)) }
         return observer
+    }
+
+    private func startLifecycle(_ service: RelayService) {
+        lifecycle = Lifecycle(
+            plan.lifecycle, loop: loop, announcer: announcer, service: service,
+            hooks: .init(
+                openConnections: { service.openConnections },
+                stop: { [unowned self] reason in
+                    guard sequence.state == .running else { return }
+                    if plan.lifecycle.isOnce == false { announcer.announce("\(reason); exiting") }
+                    take(.asked)
+                }))
     }
 
     /// After the relays, which must not wait for this.
@@ -166,7 +186,7 @@ package final class Supervisor {
             signals.append(
                 try SignalWatch(loop: loop, signal: number) { [unowned self] in
                     if number == SIGINT, sequence.state != .ended { report?.interrupted() }
-                    take(.asked)
+                    interrupted()
                 })
         }
         if guest == nil {
@@ -206,7 +226,10 @@ package final class Supervisor {
 
     private func handle(_ event: Event) {
         switch event {
-        case .ended(let record): guest?.ended(record)
+        case .ended(let record):
+            guest?.ended(record)
+            lifecycle?.connectionEnded(record)
+        case .held(let client): held(client)
         case .workersStopped: take(.workersStopped)
         case .linesWritten: take(.linesWritten)
         case .reload(let answer): answer(report(reload(.api)))
@@ -221,6 +244,22 @@ package final class Supervisor {
         }
     }
 
+    /// SIGINT or SIGTERM. When only the upstream's command is left, the signal kills it.
+    private func interrupted() {
+        if lifecycle?.isEndingCommand == true { lifecycle?.endNow() } else { take(.asked) }
+    }
+
+    private func held(_ client: HeldClient) {
+        // The first of several clients that wait for the same upstream is enough.
+        guard lifecycle?.clientHeld() != true, service?.heldClients == 1 else { return }
+        let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
+        announcer.announce(
+            "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",
+            particulars: [
+                "relay": "\(client.relay)", "upstream": "\(client.upstream)", "reason": "\(client.reason.rawValue)",
+            ])
+    }
+
     func take(_ event: StopSequence.Event) {
         switch sequence.handle(event) {
         case .none: break
@@ -232,7 +271,8 @@ package final class Supervisor {
         case .flush:
             service?.join()
             if isSummarized { report?.ended() }
-            flush()
+            guard let lifecycle else { return flush() }
+            lifecycle.end(within: configuration.shutdown.drain) { [unowned self] in flush() }
         case .end:
             outputs.join()
             close()
@@ -273,6 +313,7 @@ package final class Supervisor {
 
     private func beginDraining() {
         status.beginDraining()
+        lifecycle?.stopping()
         journal.beganDraining()
         guest?.stopping()
         watch?.close()
@@ -292,6 +333,7 @@ package final class Supervisor {
     }
 
     private func close() {
+        lifecycle?.close()
         admin?.stop()
         for event in mailbox?.close() ?? [] {
             if case .reload(let answer) = event { answer(Self.refusal(.stopping, status)) }

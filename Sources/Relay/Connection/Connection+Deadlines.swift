@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Logging
 internal import Sockets
 
@@ -36,7 +37,11 @@ extension Connection {
                 end(because: .connectTimeout)
             }
         case .connecting:
-            if isOver(limits.connect, since: connectingSince) { end(because: .connectTimeout) }
+            if let retryAt = upstreamWait?.retryAt {
+                if now >= retryAt { retry() } else { next = min(next, retryAt) }
+            } else if isOver(limits.connect, since: connectingSince) {
+                connectTimedOut()
+            }
         case .relaying, .passingReset:
             guard let up, let down else { break }
             let lastProgress = max(up.lastProgress, down.lastProgress)
@@ -63,6 +68,54 @@ extension Connection {
             break
         }
         return next
+    }
+
+    /// Its relay was removed: it may continue until the deadline. A later deadline does not replace an earlier one.
+    func drain(until deadline: UInt64) {
+        drainsUntil = drainsUntil ?? deadline
+    }
+
+    // MARK: Holding the client until the upstream is up
+
+    /// Handles a failed attempt. Returns whether the client is held and the upstream is tried again.
+    func isHeld(after failure: DialFailure) -> Bool {
+        let limit = relay.timeouts.wait
+        guard limit > 0, state.phase == .connecting else { return false }
+        let wait = upstreamWait ?? UpstreamWait(since: connectingSince, limit: limit)
+        let now = worker.loop.now
+        guard wait.hold(after: failure, at: now), let retryAt = wait.retryAt else { return false }
+        worker.note(deadline: retryAt &- now, from: now)
+        if upstreamWait == nil {
+            upstreamWait = wait
+            worker.shared.beginHolding(
+                HeldClient(relay: relay.name, upstream: destination.text, reason: failure.reason, limit: limit))
+        }
+        return true
+    }
+
+    private func retry() {
+        upstreamWait?.retry()
+        dial()
+    }
+
+    /// An attempt took longer than `timeouts.connect`.
+    private func connectTimedOut() {
+        let failure = DialFailure(reason: .connectTimeout, errno: nil, address: dialer?.lastTried)
+        dialer?.cancel()
+        if !isHeld(after: failure) { end(because: .connectTimeout) }
+    }
+
+    /// If the client is held, ends the connection with the reason of the last attempt.
+    func refuseHeld() {
+        guard let failure = upstreamWait?.failure, state.phase == .connecting else { return }
+        dialer?.cancel()
+        happened(.connectFailed(failure.reason, failure.errno))
+    }
+
+    /// The upstream is connected, or the connection ends.
+    func endHolding() {
+        upstreamWait = nil
+        worker.shared.endHolding()
     }
 
     private func setUpstreamKeepalive() {

@@ -39,6 +39,8 @@ final class Connection: DialerDelegate {
     /// The loop's clock when connecting began.
     private(set) var connectingSince: UInt64
     private(set) var dialer: Dialer?
+    /// The client is held until the upstream is up; nil on a plain relay, and before the first attempt has failed.
+    var upstreamWait: UpstreamWait?
     /// Set when the upstream is connected.
     private(set) var exchange: Exchange?
     private(set) var upstreamAddress: SocketAddress?
@@ -54,7 +56,7 @@ final class Connection: DialerDelegate {
     /// Checks the send queue while a reset waits for it.
     private var resetTimer: Timer?
     /// When the drain of the removed relay ends; nil while the relay exists.
-    private(set) var drainsUntil: UInt64?
+    var drainsUntil: UInt64?
 
     init(
         id: UInt64, worker: Worker, relay: RelayRuntime, client socket: consuming Socket, address: SocketAddress,
@@ -129,12 +131,17 @@ final class Connection: DialerDelegate {
         }
     }
 
-    /// Starts to connect the upstream.
     private func connect() {
+        startRecording()
+        dial()
+    }
+
+    /// Starts an attempt to connect the upstream. The connection may be over when this returns.
+    func dial() {
         connectingSince = worker.loop.now
+        dialer?.cancel()
         let dialer = Dialer(to: destination, resources: worker.dialing, delegate: self)
         self.dialer = dialer
-        startRecording()
         dialer.start()
         // A greeting has the connect timeout, too.
         guard state.isOpening else { return }
@@ -173,6 +180,7 @@ final class Connection: DialerDelegate {
     func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
         connectDuration = age
+        if upstreamWait != nil { endHolding() }
         let upstream = Leg(loop: worker.loop, socket: socket, side: .upstream, isUnix: address.isUnix)
         upstream.belongs(to: self)
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
@@ -186,6 +194,7 @@ final class Connection: DialerDelegate {
 
     func connectFailed(_ failure: DialFailure) {
         upstreamAddress = failure.address
+        guard !isHeld(after: failure) else { return }
         happened(.connectFailed(failure.reason, failure.errno))
     }
 
@@ -364,6 +373,7 @@ final class Connection: DialerDelegate {
             self, ended: .init(time: WallClock.now, duration: age, reason: reason, errno: errno))
         dialer?.cancel()
         dialer = nil
+        if upstreamWait != nil { endHolding() }
         stages?.context.interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
         resetTimer?.close()
         resetTimer = nil
@@ -379,11 +389,6 @@ final class Connection: DialerDelegate {
         happened(.decided(reason))
     }
 
-    /// Its relay was removed: it may continue until the deadline. A later deadline does not replace an earlier one.
-    func drain(until deadline: UInt64) {
-        drainsUntil = drainsUntil ?? deadline
-    }
-
     /// Since accept, nanoseconds of the monotonic clock.
     var age: Int64 { Int64(clamping: EventLoop.nanoseconds(since: acceptedTicks)) }
     /// The upstream's name is being looked up.
@@ -392,11 +397,4 @@ final class Connection: DialerDelegate {
     var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
     /// The destination of the connect.
     var destination: Destination { stages?.context.destination ?? relay.destination }
-
-    /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
-    func count(into stats: inout RelayStats) {
-        stats.count(
-            bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
-            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration, startedAt: startedAt, now: worker.loop.now)
-    }
 }

@@ -23,6 +23,8 @@ final class Listener: Poll {
 
     /// Why accepting is paused.
     private enum Pause {
+        /// The only client was accepted, perhaps by another worker.
+        case onlyClient
         case maxConnections, descriptors
         case system(Errno)
         case failed(String)
@@ -94,12 +96,18 @@ final class Listener: Poll {
     @discardableResult
     private func acceptSome(atMost most: Int = maxAccepts) -> Bool {
         for _ in 0..<most {
+            if let only = worker.shared.onlyClient, !only.take(1) {
+                pause(.onlyClient)
+                return false
+            }
             guard relay.slots.take(1) else {
+                worker.shared.onlyClient?.give(1)
                 pause(.maxConnections)
                 return false
             }
             guard worker.shared.descriptors.take(2) else {
                 relay.slots.give(1)
+                worker.shared.onlyClient?.give(1)
                 worker.shared.freeIdlePipes()
                 pause(.descriptors)
                 return false
@@ -109,6 +117,7 @@ final class Listener: Poll {
                 clientErrors = 0
                 prepare(client, from: address)
                 worker.accepted(client, from: address, at: self)
+                if worker.shared.onlyClient != nil { worker.shared.post(.closeListeners) }
             case .queueEmpty:
                 giveBack()
                 return false
@@ -137,6 +146,7 @@ final class Listener: Poll {
     private func giveBack() {
         worker.shared.descriptors.give(2)
         relay.slots.give(1)
+        worker.shared.onlyClient?.give(1)
     }
 
     /// Returns whether to accept the next client at once.
@@ -165,6 +175,8 @@ final class Listener: Poll {
         rest()
         var metadata: Logger.Metadata = ["relay": "\(relay.name)", "listener": "\(address)"]
         switch reason {
+        case .onlyClient:
+            return
         case .maxConnections:
             metadata["reason"] = "max_connections"
         case .descriptors:

@@ -8,6 +8,8 @@ public struct Observer: Sendable {
     public var opened: @Sendable (ConnectionRecord) -> Void = { _ in }
     /// Whether `opened` is called from the first client on, whether or not events are followed.
     public var wantsOpenings = false
+    /// A client is held because its upstream is not up (`timeouts.wait`). Called once for each such client.
+    public var held: @Sendable (HeldClient) -> Void = { _ in }
     /// A connection ended; its record is complete.
     public var ended: @Sendable (ConnectionRecord) -> Void
     /// Bytes that the destination took, with the connection's id; nil: no tap, and flows may splice.

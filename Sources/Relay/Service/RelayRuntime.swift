@@ -11,6 +11,7 @@ final class RelayRuntime: Sendable {
         var idle: UInt64
         var halfClose: UInt64
         var lifetime: UInt64
+        var wait: UInt64
 
         /// How long a reset waits for the delivery of earlier bytes if the half-close timeout is off, milliseconds.
         static let resetBound: UInt64 = 55_000
@@ -45,7 +46,8 @@ final class RelayRuntime: Sendable {
             connect: settings.timeouts.connect.millisecondsRoundedUp,
             idle: settings.timeouts.idle.millisecondsRoundedUp,
             halfClose: settings.timeouts.halfClose.millisecondsRoundedUp,
-            lifetime: settings.timeouts.lifetime.millisecondsRoundedUp)
+            lifetime: settings.timeouts.lifetime.millisecondsRoundedUp,
+            wait: settings.timeouts.wait.millisecondsRoundedUp)
         sendsProxy = settings.proxyProtocol?.send
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil

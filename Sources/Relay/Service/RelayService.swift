@@ -26,6 +26,9 @@ public final class RelayService: Sendable {
         /// A peer that acknowledges nothing for this long is dead; zero: never.
         public var deadPeerAfter: Duration = .seconds(60)
 
+        /// Only the first client is accepted; then every listener is closed.
+        public var acceptsOnlyOne = false
+
         /// The defaults.
         public init() {}
     }
@@ -92,7 +95,7 @@ public final class RelayService: Sendable {
             observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
             // Each loop has about five descriptors of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
-            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp)
+            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp, acceptsOnlyOne: tuning.acceptsOnlyOne)
         let threads: [LoopThread]
         do {
             threads = try startWorkers(workers, state, logger)
@@ -153,6 +156,9 @@ public final class RelayService: Sendable {
 
     /// The number of open connections.
     public var openConnections: Int { state.openConnections }
+
+    /// The number of open connections whose client is held until the upstream is up (`timeouts.wait`).
+    public var heldClients: Int { state.heldClients }
 
     /// Copies of the records of all open connections, from every worker.
     public func connections() async -> [ConnectionRecord] {
@@ -216,6 +222,11 @@ public final class RelayService: Sendable {
     /// Ends one connection (`killed`). Returns whether it was open.
     public func kill(_ id: UInt64) async -> Bool {
         await answers { .kill(id, $0) }.contains(true)
+    }
+
+    /// Ends every connection whose client is held, with the reason of its last attempt.
+    public func refuseHeldClients() {
+        state.post(.refuseHeld)
     }
 
     /// Posts a command to every worker that has not ended, and waits for all their answers.

@@ -82,6 +82,15 @@ public struct RelayStats: Hashable, Sendable {
         }
     }
 
+    /// Counts an open connection. Its record, with addresses and texts, would cost five times as much. `now`: of the
+    /// monotonic clock, milliseconds.
+    mutating func count(_ connection: Connection, now: UInt64) {
+        count(
+            bytesUp: connection.up?.delivered ?? 0, bytesDown: connection.down?.delivered ?? 0,
+            splicedUp: connection.up?.spliced ?? 0, splicedDown: connection.down?.spliced ?? 0,
+            connectDuration: connection.connectDuration, startedAt: connection.startedAt, now: now)
+    }
+
     /// Counts a connection: its bytes so far, and its end if it has ended. The times are of the monotonic clock,
     /// milliseconds: of accept, and the current one.
     mutating func count(_ record: ConnectionRecord, startedAt: UInt64, now: UInt64) {

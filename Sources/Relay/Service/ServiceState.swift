@@ -24,6 +24,8 @@ final class ServiceState: Sendable {
     let deadPeerAfter: UInt64
     /// The process's limit of descriptors.
     let descriptorLimit: Int
+    /// The one unit that accepting a client takes for good; nil: any number of clients is accepted.
+    let onlyClient: Budget?
     private let wakes: WorkerMailboxes
     /// Distinguishes this process from all others, in the unique ids of connections.
     private let token = String(UInt64.random(in: .min ... .max), radix: 16)
@@ -32,6 +34,8 @@ final class ServiceState: Sendable {
 
     private let nextID = Atomic<UInt64>(1)
     private let open = Atomic<Int>(0)
+    /// Clients that wait for their upstream to come up.
+    private let held = Atomic<Int>(0)
     private let runningWorkers: Atomic<Int>
     private let ownListeners = Mutex(OwnListeners())
     private let localAddresses = Mutex<(addresses: Set<SocketAddress>, asked: UInt64)>(([], 0))
@@ -47,7 +51,7 @@ final class ServiceState: Sendable {
 
     init(
         observer: Observer, recordings: RecorderRegistry, system: SystemFacts, workers: Int, descriptorLimit: Int,
-        descriptorsInUse: Int, deadPeerAfter: UInt64
+        descriptorsInUse: Int, deadPeerAfter: UInt64, acceptsOnlyOne: Bool = false
     ) {
         self.observer = observer
         self.recordings = recordings
@@ -62,6 +66,7 @@ final class ServiceState: Sendable {
         descriptors = Budget(max(2, descriptorLimit - descriptorsInUse - reserve)) {
             wakes.post(.resumeAccepting)
         }
+        onlyClient = acceptsOnlyOne ? Budget(1) { wakes.post(.resumeAccepting) } : nil
         pipes = PipeAllowance(descriptors: descriptors)
         runningWorkers = Atomic(workers)
     }
@@ -146,6 +151,19 @@ final class ServiceState: Sendable {
     }
 
     var openConnections: Int { open.load(ordering: .relaxed) }
+
+    /// A client waits for its upstream to come up.
+    func beginHolding(_ client: HeldClient) {
+        held.add(1, ordering: .relaxed)
+        observer.held(client)
+    }
+
+    /// It no longer does.
+    func endHolding() {
+        held.subtract(1, ordering: .relaxed)
+    }
+
+    var heldClients: Int { held.load(ordering: .relaxed) }
 
     // MARK: Our own addresses
 

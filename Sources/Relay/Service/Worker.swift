@@ -3,43 +3,6 @@ internal import Logging
 internal import Recorder
 internal import Sockets
 
-/// Commands from other threads to a worker.
-enum WorkerCommand: Sendable {
-    /// Apply a configuration.
-    case apply(WorkerPlan)
-    /// Paused listeners may be able to accept again.
-    case resumeAccepting
-    /// Close unused pipes: their descriptors are needed elsewhere.
-    case freeIdlePipes
-    /// Answer with copies of every open connection's record.
-    case list(@Sendable ([ConnectionRecord]) -> Void)
-    /// Answer with the state of the open connections: of all, or of one. `kernel`: with the kernel's view of their
-    /// sockets.
-    case look(only: UInt64?, kernel: Bool, @Sendable ([LiveConnection]) -> Void)
-    /// Answer with this worker's number and its counters of each relay, by name.
-    case stats(@Sendable ((worker: Int, stats: [String: RelayStats])) -> Void)
-    /// Answer, to show that the loop turns.
-    case ping(@Sendable (Bool) -> Void)
-    /// A recording has room again.
-    case tapHasRoom
-    /// Record a relay from now on, including its open connections.
-    case record(RelayIdentity, Recorder)
-    /// Attach a live reader, also to open connections, and count down.
-    case attach(Recorder, Latch)
-    /// Detach a recorder from everything, and count down.
-    case detach(Recorder, Latch)
-    /// Only count down: all commands before it have been run.
-    case pass(Latch)
-    /// End one connection; answers whether it was this worker's.
-    case kill(UInt64, @Sendable (Bool) -> Void)
-    /// Answer with copies of every listening socket, with descriptors from this number on.
-    case copyListeners(from: Int32, @Sendable (Result<[ListenerCopy], Errno>) -> Void)
-    /// Stop accepting; connections still open after this many milliseconds are reset.
-    case drain(UInt64)
-    /// Reset everything now.
-    case stop
-}
-
 /// One thread with one loop, and the connections that it accepted.
 ///
 /// Everything here belongs to that thread; other threads post to `mailbox`.
@@ -158,6 +121,10 @@ final class Worker {
             answer(connection != nil)
         case .copyListeners(let lowest, let answer):
             answer(copyListeners(from: lowest))
+        case .closeListeners:
+            closeListeners(acceptingWaiting: false)
+        case .refuseHeld:
+            eachConnection { $0.refuseHeld() }
         case .drain(let bound):
             drain(bound)
         case .stop:
@@ -210,7 +177,7 @@ final class Worker {
             if last?.relay !== connection.relay {
                 last = now.index(forKey: connection.relay.name).map { (connection.relay, $0) }
             }
-            if let position = last?.position { connection.count(into: &now.values[position]) }
+            if let position = last?.position { now.values[position].count(connection, now: loop.now) }
         }
         return now
     }
@@ -348,8 +315,7 @@ final class Worker {
     private func drain(_ bound: UInt64) {
         guard !isFinished else { return }
         // Listeners first: a client accepted here may end at once, and the last connection to end finishes the worker.
-        for listener in listeners { listener.end(acceptingWaiting: bound > 0 && !listener.isHeldByManager) }
-        listeners = []
+        closeListeners(acceptingWaiting: bound > 0)
         let deadline = deadline(after: bound)
         drainsUntil = min(drainsUntil ?? deadline, deadline)
         if bound == 0 {
@@ -357,6 +323,12 @@ final class Worker {
         } else if connections.isEmpty {
             finish()
         }
+    }
+
+    private func closeListeners(acceptingWaiting: Bool) {
+        let ending = listeners
+        listeners = []
+        for listener in ending { listener.end(acceptingWaiting: acceptingWaiting && !listener.isHeldByManager) }
     }
 
     private func endAll() {
@@ -391,7 +363,7 @@ final class Worker {
         case .copyListeners(_, let answer): answer(.success([]))
         case .apply(let plan): plan.applied.down()
         case .attach(_, let last), .detach(_, let last), .pass(let last): last.down()
-        case .tapHasRoom, .record, .resumeAccepting, .freeIdlePipes, .drain, .stop: break
+        case .tapHasRoom, .record, .resumeAccepting, .freeIdlePipes, .closeListeners, .refuseHeld, .drain, .stop: break
         }
     }
 }

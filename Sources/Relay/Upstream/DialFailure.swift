@@ -56,6 +56,17 @@ struct DialFailure: Hashable {
         local.contains { $0.family == address.family && $0.isLoopback == address.isLoopback }
     }
 
+    /// Whether the upstream may only not be up yet: a later attempt can succeed without a change of the configuration.
+    var mayPass: Bool {
+        switch reason {
+        case .connectRefused, .connectTimeout, .nameNotFound, .nameLookupFailed: true
+        // A socket file that this user may not open, a path through a file, and a family that the kernel does not have
+        // stay as they are.
+        case .connectUnreachable: ![EACCES, EPERM, ENOTDIR, ELOOP, EAFNOSUPPORT].contains(errno?.code ?? 0)
+        default: false
+        }
+    }
+
     /// The more informative failure: an answer comes before a timeout, a timeout before a missing route. Of two equals,
     /// the later.
     func orStronger(_ later: DialFailure) -> DialFailure {

@@ -83,6 +83,7 @@ extension Forward {
         var timeouts = Timeouts.forward
         timeouts.connect = connectTimeout
         timeouts.idle = idleTimeout
+        timeouts.wait = lifecycle.holdTime
         do {
             let recording = try recordSettings()
             return try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts).map { relay in

@@ -65,6 +65,9 @@ struct Forward: ParsableCommand {
         transform: parseDuration)
     var idleTimeout = Timeouts.forward.idle
 
+    @OptionGroup
+    var lifecycle: LifecycleOptions
+
     @Option(
         help: ArgumentHelp("The number of threads that relay: auto, or a number. Default: auto.", valueName: "number"),
         transform: parseWorkerCount)
@@ -98,7 +101,7 @@ struct Forward: ParsableCommand {
     /// Checks what parsing does not: argument-parser reports an unknown option only after parsing, and a mistyped option
     /// is the better message. `words`: the command line, for a proposal.
     func check(in words: [String] = CommandWords.own) throws {
-        _ = try relays(in: words)
+        try lifecycle.check(relays(in: words))
         if record?.isEmpty == true { throw usageError("--record needs a path, DIR/ or -") }
         try checkRecordOutput()
         if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
@@ -139,6 +142,7 @@ struct Forward: ParsableCommand {
         try Supervisor.run(
             RunPlan(
                 configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
-                isQuiet: quiet, terminal: terminalOutput, adminFolder: adminFolder, inheritance: inheritance))
+                isQuiet: quiet, terminal: terminalOutput, adminFolder: adminFolder, inheritance: inheritance,
+                lifecycle: lifecycle.plan))
     }
 }

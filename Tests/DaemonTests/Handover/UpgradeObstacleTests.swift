@@ -25,6 +25,17 @@ import Testing
         #expect(plan.obstacleToUpgrade(with: configuration) == nil)
     }
 
+    @Test func commandAndOnce_areOne_andExitIdleIsNot() {
+        let configuration = Configuration(relays: [])
+        func obstacle(_ lifecycle: LifecyclePlan) -> String? {
+            RunPlan(configuration: configuration, isForPerson: true, lifecycle: lifecycle)
+                .obstacleToUpgrade(with: configuration)
+        }
+        #expect(obstacle(LifecyclePlan(command: "npm start"))?.contains("--exec") == true)
+        #expect(obstacle(LifecyclePlan(isOnce: true))?.contains("--once") == true)
+        #expect(obstacle(LifecyclePlan(exitIdle: .seconds(300))) == nil)
+    }
+
     @Test func recordingIntoOneFile_isOne() {
         let configuration = Configuration(relays: [])
         let plan = RunPlan(configuration: configuration, recording: .file("a.pcapng"), isForPerson: false)

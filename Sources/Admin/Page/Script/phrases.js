@@ -32,6 +32,7 @@ const waiting = {
   tls_hello: ['waits for the TLS hello', 'The client has not sent its TLS ClientHello yet, which selects the upstream.'],
   name: ['looking up the name', 'The name service has not answered yet.'],
   connect: ['connecting', 'The upstream has not accepted yet.'],
+  upstream_up: ['waits for the upstream', 'The upstream is not up yet; Tapline tries again (timeouts.wait).', 'warn'],
   client_reads: ['client does not read', 'The client does not read what the upstream sent, so the upstream waits.', 'warn'],
   upstream_reads: ['upstream does not read', 'The upstream does not read what the client sent, so the client waits.', 'warn'],
   both_read: ['neither side reads', 'Neither side reads what the other sent.', 'warn'],

@@ -1,0 +1,44 @@
+import Foundation
+
+extension Scene {
+    /// The words of an HTTP server that serves the scene's folder on a port, for a shell.
+    func httpServer(on port: Int) -> String {
+        "exec \(Programs.path("python3") ?? "python3") -m http.server \(port) --bind 127.0.0.1 --directory '\(folder)'"
+    }
+
+    /// What a relay's HTTP server has in a file.
+    func fetch(_ name: String, through tapline: TaplineProcess) async throws -> String {
+        try await run("curl", "-sS", "--fail", "http://\(tapline.address)/\(name)")
+    }
+}
+
+/// The commands of `--exec` that Tapline has reported.
+enum StartedCommand {
+    private struct Line: Decodable {
+        var process: pid_t
+    }
+
+    /// The process IDs of the first `count` commands, waited for if need be.
+    static func processes(_ count: Int, of tapline: TaplineProcess) async throws -> [pid_t] {
+        try await tapline.program.errors.first(count) { $0.contains("started: ") }
+            .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)).process }
+    }
+
+    /// How many have been started so far.
+    static func count(of tapline: TaplineProcess) -> Int {
+        tapline.program.errors.all.count { $0.contains("started: ") }
+    }
+
+    /// Whether a process of the group is left, other than one that has ended and is not reaped.
+    static func isAlive(group: pid_t) -> Bool {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.contains { name in
+            guard pid_t(name) != nil, let stat = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
+                let end = stat.lastIndex(of: ")")
+            else { return false }
+            // After the name: the state, the parent and the group (proc(5)).
+            let fields = stat[end...].split(separator: " ")
+            return fields.count > 3 && fields[3] == "\(group)" && fields[1] != "Z"
+        }
+    }
+}
