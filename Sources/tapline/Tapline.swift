@@ -64,7 +64,14 @@ struct Tapline: ParsableCommand {
     static func failure(
         _ error: any Error, _ words: [String], columns: Int? = OutputFile.standardError.columns
     ) -> CommandFailure? {
-        if let failure = CommandFailure(error) { return failure }
+        if let failure = CommandFailure(error) {
+            guard let columns else { return failure }
+            // Indented lines are lists, and command lines to copy.
+            let lines = failure.message.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line in
+                line.hasPrefix(" ") ? [String(line)] : String(line).wrapped(to: columns)
+            }
+            return CommandFailure(failure.status, lines.joined(separator: "\n"))
+        }
         if let usage = error as? UsageError { return CommandFailure(.usage, usage.text(columns: columns)) }
         guard exitCode(for: error).rawValue == ExitStatus.usage.rawValue else { return nil }
         return CommandFailure(.usage, UsageError(error, words: words).text(columns: columns))

@@ -251,6 +251,12 @@ struct SpellingTests {
                 """)
     }
 
+    @Test func failure_onATerminal_breaksBetweenWords_andItsListDoesNot() throws {
+        let failure = Tapline.failure(
+            CommandFailure(.system, "one two three\n  --admin unix:/run/1.sock"), [], columns: 10)
+        #expect(failure == CommandFailure(.system, "one two\nthree\n  --admin unix:/run/1.sock"))
+    }
+
     @Test func proposal_canBePastedIntoAShell() {
         #expect(CommandWords.shellText(["forward", "*:8080:a:80"]) == "tapline forward '*:8080:a:80'")
         #expect(CommandWords.shellText(["show", "it's"]) == "tapline show 'it'\\''s'")

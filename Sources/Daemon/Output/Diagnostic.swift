@@ -52,19 +52,22 @@ struct Diagnostic: Hashable, Sendable {
         }
     }
 
-    /// Appends the line for a person at a terminal: `warning: MESSAGE (key value, key value)`, without the time. Levels
-    /// below a warning are not named.
-    func append(forTerminal traits: TerminalTraits, to bytes: inout [UInt8]) {
+    /// Appends the line for a person at a terminal: `warning: MESSAGE (key value, key value)`, without the time, broken
+    /// between words to lines of `columns`. Levels below a warning are not named.
+    func append(forTerminal traits: TerminalTraits, columns: Int, to bytes: inout [UInt8]) {
+        var text = message
+        if !fields.isEmpty { text += " (" + fields.map { "\($0.key) \($0.value)" }.joined(separator: ", ") + ")" }
+        var lines = text.harmless.wrapped(to: columns)
         if level >= .warning {
             let name = level >= .error ? "error:" : "warning:"
             let color = level >= .error ? "31" : "33"
-            bytes.append(traits.showsColor ? "\u{1B}[1;\(color)m\(name)\u{1B}[0m " : "\(name) ")
+            lines = "\(name) \(text.harmless)".wrapped(to: columns)
+            // No line of a terminal is shorter than the first word.
+            if traits.showsColor, lines[0].hasPrefix(name) {
+                lines[0] = "\u{1B}[1;\(color)m\(name)\u{1B}[0m" + lines[0].dropFirst(name.count)
+            }
         }
-        bytes.append(escaped: message)
-        if !fields.isEmpty {
-            bytes.append(escaped: " (" + fields.map { "\($0.key) \($0.value)" }.joined(separator: ", ") + ")")
-        }
-        bytes.append("\n")
+        bytes.append(lines.joined(separator: "\n") + "\n")
     }
 }
 

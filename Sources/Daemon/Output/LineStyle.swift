@@ -11,6 +11,8 @@ struct LineStyle: Sendable {
     var connections: ConnectionLines?
     /// The terminal of diagnostics for a person; nil: diagnostics as in a log.
     var diagnostics: TerminalTraits?
+    /// The width of that terminal.
+    var columns: @Sendable () -> Int = { 80 }
 
     /// Appends a line's bytes.
     func append(_ line: Outputs.Line, to bytes: inout [UInt8]) {
@@ -22,7 +24,7 @@ struct LineStyle: Sendable {
             connections.append(ended: record, to: &bytes)
         case .diagnostic(let diagnostic):
             guard let diagnostics else { return diagnostic.append(as: live.format, to: &bytes) }
-            diagnostic.append(forTerminal: diagnostics, to: &bytes)
+            diagnostic.append(forTerminal: diagnostics, columns: columns(), to: &bytes)
         case .text(let text):
             bytes.append(text)
         }

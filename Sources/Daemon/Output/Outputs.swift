@@ -61,7 +61,10 @@ final class Outputs: Sendable {
                     traits: TerminalTraits(of: output), isUTC: terminal.isUTC, relays: relays,
                     columns: { output.columns ?? 80 })
             }
-            if terminal.showsDiagnostics { style.diagnostics = TerminalTraits(of: .standardError) }
+            if terminal.showsDiagnostics {
+                style.diagnostics = TerminalTraits(of: .standardError)
+                style.columns = { OutputFile.standardError.columns ?? 80 }
+            }
         }
         self.style = style
         totals = terminal == nil ? nil : ConnectionTotals()
