@@ -39,7 +39,7 @@ extension Story {
             return [
                 "It was still open at the end of the drain, because Tapline stopped or a reload removed its relay; both "
                     + "sides were reset \(when)."
-            ] + facts + ["shutdown.drain sets how long a drain lasts."]
+            ] + facts + ["The length of a drain is the setting shutdown.drain."]
         case .denied:
             return ["The client was not allowed, so Tapline reset it \(when)."]
         case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:
