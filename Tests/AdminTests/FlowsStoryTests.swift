@@ -29,7 +29,9 @@ struct FlowsStoryTests {
         var sentences: [String] {
             switch self {
             case .nothing:
-                ["The upstream sent last, 1 min 0 s before the end, and the client 1 min 1 s before it. Nothing was waiting"]
+                [
+                    "The upstream sent last, 1 min 0 s before the end, and the client 1 min 1 s before it. Nothing was waiting"
+                ]
             case .forClient:
                 [
                     "The client stopped reading 2.0 s before the end; 1.06 MiB was waiting for it (1.00 MiB in Tapline, "
@@ -109,7 +111,8 @@ struct FlowsStoryTests {
         flows.down.quiet = 20
         let killed = ended(.killed, flows)
         #expect(killed.backlog == nil)
-        #expect(Story.of(killed, timeouts: nil).contains("Bytes were moving until the end; 1.00 MiB in Tapline was lost."))
+        #expect(
+            Story.of(killed, timeouts: nil).contains("Bytes were moving until the end; 1.00 MiB in Tapline was lost."))
     }
 
     @Test func recordingThatIsSlow_isNotTakenForAReader() {

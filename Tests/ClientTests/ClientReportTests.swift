@@ -76,7 +76,10 @@ struct ClientReportTests {
         arguments: [
             ("connect_refused", "web: upstream refuses connections: 269 of the last 270 in 5 min", "269/270 refused"),
             ("connect_timeout", "web: upstream does not answer: 269 of the last 270 in 5 min", "269/270 timed out"),
-            ("name_not_found", "web: the upstream's name does not exist: 269 of the last 270 in 5 min", "269/270 no address"),
+            (
+                "name_not_found", "web: the upstream's name does not exist: 269 of the last 270 in 5 min",
+                "269/270 no address"
+            ),
             ("something_new", "web: connecting the upstream fails: 269 of the last 270 in 5 min", "269/270 failed"),
         ])
     func status_beginsWithRelaysWhoseConnectsFail(reason: String, sentence: String, ratio: String) throws {
@@ -96,7 +99,8 @@ struct ClientReportTests {
 
     @Test func relayThatFailedBefore_isNoWarning() throws {
         let relay = try json(
-            #"{"name":"web","recent_connects":{"attempts":9,"failed":3,"failing":false,"last_failure":"connect_refused"}}"#)
+            #"{"name":"web","recent_connects":{"attempts":9,"failed":3,"failing":false,"last_failure":"connect_refused"}}"#
+        )
         let report = StatusReport(status: .null, relays: [relay], target: target)
         #expect(report.failures.isEmpty && FailingRelay(relay).ratio == "3/9 failed")
     }

@@ -38,7 +38,9 @@ struct RecentConnectsTests {
 
     @Test func window_isBounded_andItsBucketsAreUsedAgain() {
         var window = RecentConnects()
-        for second in 0..<3600 as Range<UInt64> { window.add(second % 2 == 0 ? nil : .connectTimeout, at: second * 1000) }
+        for second in 0..<3600 as Range<UInt64> {
+            window.add(second % 2 == 0 ? nil : .connectTimeout, at: second * 1000)
+        }
         let summary = window.summary(at: 3_599_000)
         #expect(summary.attempts == 300 && summary.failed == 150 && summary.reason == .connectTimeout)
     }

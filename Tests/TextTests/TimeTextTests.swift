@@ -26,7 +26,9 @@ struct TimeTextTests {
     @Test func rfc3339_isReadBack() {
         #expect(Timestamp(rfc3339: time.description) == time)
         #expect(Timestamp(rfc3339: "2026-11-22T20:15:00Z") == Timestamp(seconds: 1_795_378_500, nanoseconds: 0))
-        for text in ["", "Z", "2026-11-22", "2026-11-22 20:15:00Z", "2026-11-22T20:15:0xZ", "2026-11-22T20:15:00+01:00"] {
+        for text in [
+            "", "Z", "2026-11-22", "2026-11-22 20:15:00Z", "2026-11-22T20:15:0xZ", "2026-11-22T20:15:00+01:00",
+        ] {
             #expect(Timestamp(rfc3339: text) == nil)
         }
     }

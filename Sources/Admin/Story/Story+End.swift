@@ -26,7 +26,9 @@ extension Story {
             return [
                 "One side had closed its half, and the other neither sent nor closed for timeouts.half_close"
                     + "\(now(timeouts?.halfClose)), so Tapline reset both sides \(when)."
-            ] + facts + ["One of the programs does not close its socket. If it only needs more time, raise timeouts.half_close."]
+            ] + facts + [
+                "One of the programs does not close its socket. If it only needs more time, raise timeouts.half_close."
+            ]
         case .lifetime:
             return [
                 "It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."

@@ -26,7 +26,8 @@ package struct ConnectionTable {
 
     /// The table in the width of the output.
     package func lines(_ output: ClientOutput) -> [String] {
-        (areClosed ? ended(output.zone) : open).lines(within: output.columns, showsUnicode: output.terminal.showsUnicode)
+        (areClosed ? ended(output.zone) : open).lines(
+            within: output.columns, showsUnicode: output.terminal.showsUnicode)
     }
 
     private var open: TextTable {

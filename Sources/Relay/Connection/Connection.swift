@@ -395,6 +395,7 @@ final class Connection: DialerDelegate {
     func count(into stats: inout RelayStats) {
         stats.count(
             bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
-            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration, startedAt: startedAt, now: worker.loop.now)
+            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration, startedAt: startedAt,
+            now: worker.loop.now)
     }
 }

@@ -56,7 +56,8 @@ struct SlowReaderTests {
             let ended = try await admin.await("its story", "/v1/connections/1") { answer in
                 try answer.json["state"]?.text == "closed" ? answer.json : nil
             }
-            #expect(ended["waited_for"]?.text == "client" && ended["held_bytes"]?.number == record.heldBytes.map(Int.init))
+            #expect(
+                ended["waited_for"]?.text == "client" && ended["held_bytes"]?.number == record.heldBytes.map(Int.init))
             let story = ended["story"]?.list.compactMap(\.text).joined(separator: " ") ?? ""
             #expect(story.contains("The client stopped reading ") && story.contains(" before the end; "), "\(story)")
             #expect(story.contains("Check why the client's program does not read") && !story.contains("raise timeouts"))
@@ -84,7 +85,8 @@ struct SlowReaderTests {
             #expect(failing["attempts"]?.number == 3 && failing["last_failure"]?.text == "connect_refused")
             let target = admin.address
             let status = try await scene.run(TaplineProcess.binary, "status", "--admin", target)
-            #expect(status.contains("failing: any: upstream refuses connections: 3 of the last 3 in 5 min"), "\(status)")
+            #expect(
+                status.contains("failing: any: upstream refuses connections: 3 of the last 3 in 5 min"), "\(status)")
             _ = try await puppet.listen("again", upstream)
             try await puppet.connect("late", to: tapline.address)
             try await puppet.accept("late-server", from: "again")

@@ -30,7 +30,10 @@ struct RefusedDestinationTests {
             let records = try await tapline.records(4)
             #expect(records[2...].map(\.upstreamAddress) == addresses)
             #expect(records[2...].allSatisfy { $0.reason == "destination_refused" && $0.errno == nil })
-            for (id, words) in [(1, "does not know the client's original destination (ENOENT)"), (3, "connected to the listener directly")] {
+            for (id, words) in [
+                (1, "does not know the client's original destination (ENOENT)"),
+                (3, "connected to the listener directly"),
+            ] {
                 let story = try await admin.await("its story", "/v1/connections/\(id)") { answer in
                     try answer.json["state"]?.text == "closed" ? answer.body : nil
                 }

@@ -115,7 +115,8 @@ struct PageTests {
                 try await page.browser.text("getComputedStyle(document.querySelector('#open tbody')).display")
                     == "table-row-group")
             // Each shown cell is below its own heading.
-            let offset = "[...document.querySelectorAll('#open tbody tr:first-child td')].filter(cell => cell.offsetWidth)"
+            let offset =
+                "[...document.querySelectorAll('#open tbody tr:first-child td')].filter(cell => cell.offsetWidth)"
                 + ".every(cell => Math.abs(cell.offsetLeft - document.querySelector(`#open th[data-at=${cell.dataset.at}]`)"
                 + ".offsetLeft) < 2)"
             #expect(try await page.browser.text("String(\(offset))") == "true")
