@@ -115,10 +115,11 @@ struct PageTests {
                 try await page.browser.text("getComputedStyle(document.querySelector('#open tbody')).display")
                     == "table-row-group")
             // Each shown cell is below its own heading.
-            let offset =
-                "[...document.querySelectorAll('#open tbody tr:first-child td')].filter(cell => cell.offsetWidth)"
-                + ".every(cell => Math.abs(cell.offsetLeft - document.querySelector(`#open th[data-at=${cell.dataset.at}]`)"
-                + ".offsetLeft) < 2)"
+            let offset = """
+                [...document.querySelectorAll('#open tbody tr:first-child td')].filter(cell => cell.offsetWidth)
+                .every(cell => Math.abs(cell.getBoundingClientRect().left - document.querySelector(
+                `#open th[data-at=${cell.dataset.at}]`).getBoundingClientRect().left) < 2)
+                """
             #expect(try await page.browser.text("String(\(offset))") == "true")
             try await page.expectClean()
         }
