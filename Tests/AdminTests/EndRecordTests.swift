@@ -16,7 +16,7 @@ struct EndRecordTests {
                 listener=127.0.0.1:8080 upstream=example.com:80 upstream_address=198.51.100.1:80 bytes_up=14 \
                 bytes_down=14 duration_ms=1234 connect_ms=3 first_byte_ms=0 closed_by=client reason=client_closed \
                 errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null \
-                alpn=null
+                alpn=null waited_for=null held_bytes=null waited_ms=null
 
                 """)
     }
@@ -28,7 +28,8 @@ struct EndRecordTests {
                 "listener":"127.0.0.1:8080","upstream":"example.com:80","upstream_address":"198.51.100.1:80",\
                 "bytes_up":14,"bytes_down":14,"duration_ms":1234,"connect_ms":3,"first_byte_ms":0,\
                 "closed_by":"client","reason":"client_closed","errno":null,"recorded_bytes":null,\
-                "dropped_bytes":null,"proxied_by":null,"unique_id":null,"server_name":null,"alpn":null}
+                "dropped_bytes":null,"proxied_by":null,"unique_id":null,"server_name":null,"alpn":null,\
+                "waited_for":null,"held_bytes":null,"waited_ms":null}
 
                 """)
     }
@@ -49,7 +50,7 @@ struct EndRecordTests {
         #expect(
             line.hasSuffix(
                 " errno=ECONNREFUSED recorded_bytes=0 dropped_bytes=0 proxied_by=null unique_id=null server_name=null "
-                    + "alpn=null\n"))
+                    + "alpn=null waited_for=null held_bytes=null waited_ms=null\n"))
     }
 
     @Test func aProxiedConnection_saysWhoSpokeForTheClient_andItsID() {
@@ -58,23 +59,40 @@ struct EndRecordTests {
             peer: .ipv4(IPv4Address(bits: 0x0A00_0001), port: 4444), version: "v2", uniqueID: "id with \"quotes\"")
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
-                #" proxied_by=10.0.0.1:4444 unique_id="id with \"quotes\"" server_name=null alpn=null"# + "\n"))
+                #" proxied_by=10.0.0.1:4444 unique_id="id with \"quotes\"" server_name=null alpn=null"#
+                    + Self.noWait + "\n"))
         record.proxy = ProxyFacts(peer: .unix(path: "/run/haproxy"), version: "v1")
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null}"# + "\n"))
+                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null,"waited_for":null,"held_bytes":null,"waited_ms":null}"#
+                    + "\n"))
     }
 
     @Test func aRoutedConnection_saysWhatItsClientAskedFor() {
         var record = Self.complete
         record.hello = TLSFacts(serverName: "a.example", applications: "h2,http/1.1", version: "TLS 1.3")
         #expect(
-            text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(" server_name=a.example alpn=h2,http/1.1\n"))
+            text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
+                " server_name=a.example alpn=h2,http/1.1" + Self.noWait + "\n"))
         // What a client made up stays within its value: bytes that could do harm are text by now.
         record.hello = TLSFacts(serverName: "a\\x0areason=none b=\\x22")
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
-                #" server_name="a\\x0areason=none b=\\x22" alpn=null"# + "\n"))
+                #" server_name="a\\x0areason=none b=\\x22" alpn=null"# + Self.noWait + "\n"))
+    }
+
+    private static let noWait = " waited_for=null held_bytes=null waited_ms=null"
+
+    @Test func killedConnection_namesTheSideThatDidNotRead() {
+        var record = Self.complete
+        record.end?.reason = .killed
+        record.flows = .init(up: .init(), down: .init(held: 65_536, queued: 1000, quiet: 2000))
+        #expect(
+            text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
+                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000\n"))
+        #expect(
+            text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
+                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000}"# + "\n"))
     }
 
     @Test func aConnectionThatFailedBeforeAnyAttempt_hasNoUpstreamAddress() {

@@ -9,35 +9,35 @@ import Testing
 struct StoryTests {
     /// For each reason: who, and what to do or to know.
     private static let expected: [EndReason: [String]] = [
-        .clientClosed: ["The client ended its half first"],
-        .upstreamClosed: ["The upstream ended its half first"],
-        .clientReset: ["The client reset the connection", "passed on to the upstream", "client's own log"],
-        .upstreamReset: ["The upstream reset the connection", "passed on to the client", "upstream's own log"],
-        .clientTimedOut: ["The client stopped answering", "cuts the way"],
-        .upstreamTimedOut: ["The upstream stopped answering", "cuts the way"],
-        .connectRefused: ["refused the connection", "`ss -ltn 'sport = :5432'`"],
+        .clientClosed: ["The client closed first", "shut down cleanly"],
+        .upstreamClosed: ["The upstream closed first", "shut down cleanly"],
+        .clientReset: ["The client reset the connection", "passed on to the upstream", "Check its log"],
+        .upstreamReset: ["The upstream reset the connection", "passed on to the client", "Check its log"],
+        .clientTimedOut: ["The client stopped answering", "drops the packets"],
+        .upstreamTimedOut: ["The upstream stopped answering", "drops the packets"],
+        .connectRefused: ["refused the connection", "Check with `ss -ltn 'sport = :5432'` on that machine"],
         .connectTimeout: ["did not answer within timeouts.connect (now 5s)", "firewall drops"],
-        .connectUnreachable: ["cannot be reached from here", "`ip route get`"],
-        .nameNotFound: ["The name db.example does not exist", "`getent ahosts db.example`"],
-        .nameLookupFailed: ["could not say what db.example is", "/etc/resolv.conf"],
-        .noLocalPort: ["Every local port for 127.0.0.1:5432 is taken", "ip_local_port_range"],
-        .loop: ["one of Tapline's own listeners", "forward elsewhere"],
+        .connectUnreachable: ["is unreachable", "`ip route get`"],
+        .nameNotFound: ["The name db.example does not exist", "for a typo", "`getent ahosts db.example`"],
+        .nameLookupFailed: ["could not resolve db.example", "/etc/resolv.conf"],
+        .noLocalPort: ["Every local port for 127.0.0.1:5432 was in use", "ip_local_port_range"],
+        .loop: ["one of Tapline's own listeners", "Change the relay's `upstream`"],
         .idleTimeout: ["timeouts.idle (now 1h)", "raise timeouts.idle"],
         .halfCloseTimeout: ["timeouts.half_close (now 55s)", "does not close its socket"],
         .lifetime: ["timeouts.lifetime (now off)"],
         .killed: ["tapline kill 7"],
-        .drained: ["time for draining was over", "shutdown.drain"],
+        .drained: ["at the end of the drain", "shutdown.drain"],
         .denied: ["not allowed"],
         .proxyUntrusted: ["127.0.0.1:50000 is not in proxy_protocol.trusted", "add its address there"],
-        .proxyHeaderInvalid: ["what came first is something else", "send-proxy-v2"],
+        .proxyHeaderInvalid: ["the first data is something else", "send-proxy-v2"],
         .proxyHeaderTimeout: ["within proxy_protocol.timeout", "The sender sends none"],
         .destinationRefused: [
-            "Where the client wanted to go is not known to the system", "put the rules where Tapline is",
+            "The system does not know the client's original destination", "put the rules into Tapline's namespace",
         ],
-        .tlsNotRouted: ["No route of tls_routing takes that", "tls_routing.otherwise"],
-        .tlsHelloTimeout: ["within tls_routing.timeout", "to speak first"],
-        .overLimit: ["limit of the system", "`ulimit -n`"],
-        .internalError: ["inside Tapline", "connection 7"],
+        .tlsNotRouted: ["No route of tls_routing matches", "tls_routing.otherwise"],
+        .tlsHelloTimeout: ["within tls_routing.timeout", "to send first"],
+        .overLimit: ["system limit", "`ulimit -n`"],
+        .internalError: ["internal error of Tapline", "connection 7"],
     ]
 
     @Test(arguments: EndReason.allCases) func everyEnd_isToldWithItsTime_andWhatToDo(_ reason: EndReason) throws {
@@ -46,11 +46,14 @@ struct StoryTests {
             record(connected: !reason.isOfConnecting, reason: reason, errno: nil), timeouts: Timeouts())
         let text = sentences.joined(separator: " ")
         for words in wanted { #expect(text.contains(words), "\(text)") }
-        #expect(text.contains("The client 127.0.0.1:50000 came to 127.0.0.1:8080, where relay web listens"))
+        #expect(
+            text.contains(
+                "The client 127.0.0.1:50000 connected to relay web (127.0.0.1:8080) at 2025-11-24T16:00:00.000Z. Upstream: "
+            ))
         #expect(text.contains("2025-11-24T16:00:03.400Z"), "\(text)")
         for sentence in sentences {
             #expect(sentence.hasSuffix("."))
-            #expect(sentence.first?.isUppercase == true || sentence.hasPrefix("`") || sentence.hasPrefix("timeouts."))
+            #expect(sentence.first?.isUppercase == true || sentence.first?.isNumber == true || sentence.hasPrefix("`"))
             #expect(!sentence.contains("  ") && !sentence.contains("Optional"))
         }
     }
@@ -75,8 +78,8 @@ struct StoryTests {
 
     @Test func clientThatLeftBeforeItsHeader_neverHadAnUpstream() {
         let story = Story.of(record(connected: false, reason: .clientClosed), timeouts: nil)
-        #expect(story[1].hasPrefix("The client ended its half before it had said what the relay must know first"))
-        #expect(story[2].contains("health checks"))
+        #expect(story[1].hasPrefix("The client closed the connection before it sent what the relay needs first"))
+        #expect(story[2].contains("Health checks"))
     }
 
     @Test func whatCameInPlaceOfAHeader_isTold() {
@@ -84,20 +87,20 @@ struct StoryTests {
         ended.proxy = ProxyFacts(fault: "begins with \"GET /\"")
         #expect(
             Story.of(ended, timeouts: nil)[1].hasPrefix(
-                "Where a PROXY protocol header was to be, what came first begins with \"GET /\"; Tapline reset it after"
+                "A PROXY protocol header was expected, but the first data begins with \"GET /\", so Tapline reset"
             ))
     }
 
     @Test(
         arguments: [
-            (.notRedirected, ["came straight to the listener", "takes clients to where they wanted to go"]),
+            (.notRedirected, ["connected to the listener directly", "forwards clients to their original destination"]),
             (
                 .ownListener,
-                ["wanted to go to 127.0.0.1:5432, which is another of Tapline's own listeners", "leave that port out"]
+                ["original destination 127.0.0.1:5432 is another of Tapline's own listeners", "Exclude that port"]
             ),
             (
                 .notAllowed,
-                ["127.0.0.1:5432, which interception.allow of relay web does not have", "everything but loopback"]
+                ["127.0.0.1:5432 is not in interception.allow of relay web", "everything but loopback"]
             ),
             (.ownTraffic, ["Tapline's own connection to 127.0.0.1:5432", "meta mark", "meta skuid"]),
         ] as [(DestinationRefusal, [String])])
@@ -107,14 +110,14 @@ struct StoryTests {
         ended.refusal = refusal
         let story = Story.of(ended, timeouts: nil)
         for words in wanted { #expect(story.joined(separator: " ").contains(words), "\(story)") }
-        #expect(story[0].hasSuffix("; the relay takes each client to where it wanted to go."))
+        #expect(story[0].hasSuffix(". The relay forwards each client to its original destination."))
     }
 
     @Test func interceptedConnection_isToldByItsDestination() {
         var ended = record(reason: .clientClosed)
         ended.upstream = "original-destination"
         #expect(
-            Story.of(ended, timeouts: nil)[1] == "The original destination 127.0.0.1:5432 was connected after 12 ms.")
+            Story.of(ended, timeouts: nil)[1] == "The original destination 127.0.0.1:5432 accepted after 12 ms.")
     }
 
     @Test func proxiedClient_isToldWithWhoSpeaksForIt() {
@@ -122,80 +125,79 @@ struct StoryTests {
         ended.proxy = ProxyFacts(peer: .ipv4(IPv4Address(bits: 0x0A00_0001), port: 4444), version: "v2")
         #expect(
             Story.of(ended, timeouts: nil)[0].hasPrefix(
-                "The client 127.0.0.1:50000, for whom 10.0.0.1:4444 speaks, came to 127.0.0.1:8080"))
+                "The client 127.0.0.1:50000, through 10.0.0.1:4444, connected to relay web (127.0.0.1:8080)"))
         // Who speaks for itself.
         ended.proxy = ProxyFacts(peer: ended.client, version: "v2")
-        #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("The client 127.0.0.1:50000 came to"))
+        #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("The client 127.0.0.1:50000 connected to"))
     }
 
     @Test(
         arguments: [
             (
                 TLSFacts(serverName: "a.example", applications: "h2,http/1.1", route: "*.example"),
-                "it asked for the server name a.example with ALPN h2,http/1.1, and the relay forwards to db.example:5432 by "
-                    + "its route for *.example."
+                "Its TLS ClientHello has server name a.example and ALPN h2,http/1.1. Upstream: db.example:5432, by the route "
+                    + "for *.example."
             ),
-            (TLSFacts(), "it asked for no server name, and the relay forwards to db.example:5432."),
+            (TLSFacts(), "Its TLS ClientHello has no server name. Upstream: db.example:5432."),
             (
                 TLSFacts(fault: "is no TLS: it begins with \"SSH-\""),
-                "what came first is no TLS: it begins with \"SSH-\", and the relay forwards to db.example:5432."
+                "Its first data is no TLS: it begins with \"SSH-\". Upstream: db.example:5432."
             ),
         ])
     func routedClient_isToldWithWhatItAskedFor(facts: TLSFacts, words: String) {
         var ended = record(reason: .clientClosed)
         ended.hello = facts
-        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; " + words))
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". " + words))
     }
 
-    /// Whoever was refused was to go nowhere.
+    /// A refused client had no upstream.
     @Test func refusedClient_isToldWithoutAnUpstream() {
         var ended = record(connected: false, reason: .tlsNotRouted)
         ended.hello = TLSFacts(serverName: "a.example")
-        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; it asked for the server name a.example."))
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". Its TLS ClientHello has server name a.example."))
         ended.hello = TLSFacts(fault: "is TLS, but no ClientHello")
-        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; what came first is TLS, but no ClientHello."))
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". Its first data is TLS, but no ClientHello."))
     }
 
     /// The advice does not suggest a route that could not match.
     @Test(
         arguments: [
-            (TLSFacts(serverName: "a.example"), "add a route for it, or let"),
-            (TLSFacts(applications: "h2"), "add a route for it, or let"),
-            (TLSFacts(), "let it send a server name (SNI)"),
-            (TLSFacts(fault: "is no TLS: it begins with \"GET /\""), "give it a relay without tls_routing"),
+            (TLSFacts(serverName: "a.example"), "add a route for it, or set"),
+            (TLSFacts(applications: "h2"), "add a route for it, or set"),
+            (TLSFacts(), "send a server name (SNI)"),
+            (TLSFacts(fault: "is no TLS: it begins with \"GET /\""), "use a relay without tls_routing"),
         ])
     func refusedClient_isAdvisedByWhatItSent(facts: TLSFacts, words: String) {
         var ended = record(connected: false, reason: .tlsNotRouted)
         ended.hello = facts
         let advice = Story.of(ended, timeouts: nil).last ?? ""
-        #expect(advice.contains(words) && advice.contains("tls_routing.otherwise be upstream"), "\(advice)")
+        #expect(advice.contains(words) && advice.contains("set tls_routing.otherwise to upstream"), "\(advice)")
         #expect(advice.contains("add a route") == words.contains("add a route"))
     }
 
     @Test func volume_isInNumbersPeopleCanRead() {
         let story = Story.of(record(reason: .clientClosed), timeouts: nil)
-        #expect(story[1] == "The upstream db.example:5432 (127.0.0.1:5432) was connected after 12 ms.")
+        #expect(story[1] == "The upstream db.example:5432 (127.0.0.1:5432) accepted after 12 ms.")
         #expect(
-            story[2] == "The upstream took 1 byte of the client, and the client took 1,234,567 bytes of the upstream, "
-                + "the first of them 34 ms after it came.")
+            story[2] == "1 byte went up and 1,234,567 bytes came down; the first byte reached the client after 34 ms.")
     }
 
     @Test func recording_saysWhatIsMissing() {
         var ended = record(reason: .clientClosed)
         ended.recordedBytes = 1000
-        #expect(Story.of(ended, timeouts: nil).last == "Of it 1,000 bytes were recorded.")
+        #expect(Story.of(ended, timeouts: nil).last == "The recording has 1,000 bytes.")
         ended.droppedBytes = 24
-        #expect(Story.of(ended, timeouts: nil).last?.contains("24 bytes had to be left out") == true)
+        #expect(Story.of(ended, timeouts: nil).last?.contains("24 bytes were lost") == true)
     }
 
     @Test func unixClient_hasNoAddress() {
         var ended = record(reason: .clientClosed)
         ended.client = .unix(path: "")
-        #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("A client came to 127.0.0.1:8080"))
+        #expect(Story.of(ended, timeouts: nil)[0].hasPrefix("A client connected to relay web (127.0.0.1:8080)"))
     }
 
     @Test(arguments: [
-        (0, "0 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_999, "59.9 s"), (60_000, "1 min 0 s"),
+        (0, "under 1 ms"), (999, "999 ms"), (1000, "1.0 s"), (59_999, "59.9 s"), (60_000, "1 min 0 s"),
         (3_599_999, "59 min 59 s"), (3_600_000, "1 h 0 min"), (90_061_000, "1 d 1 h"),
     ])
     func durations_areSaidAsPeopleSayThem(_ milliseconds: UInt64, _ text: String) {
@@ -215,29 +217,31 @@ struct WaitsTests {
     static let cases: [Case] = [
         Case(
             live: live(state: .connecting) { $0.wait = .proxyHeader }, subject: .header, milliseconds: 90_000,
-            words: "waits for the client's PROXY protocol header, for 1 min 30 s; proxy_protocol.timeout bounds that"),
+            words:
+                "It has waited 1 min 30 s for the client's PROXY protocol header; the limit is proxy_protocol.timeout"),
         Case(
             live: live(state: .connecting) { $0.wait = .clientHello }, subject: .hello, milliseconds: 90_000,
-            words: "waits for the client's TLS ClientHello, for 1 min 30 s; tls_routing.timeout bounds that"),
+            words: "It has waited 1 min 30 s for the client's TLS ClientHello; the limit is tls_routing.timeout"),
         Case(
             live: live(state: .connecting) { $0.wait = .name }, subject: .name, milliseconds: 90_000,
-            words: "waits for the name service to say what db.example:5432 is, for 1 min 30 s"),
+            words: "It has waited 1 min 30 s for the name service to resolve db.example:5432"),
         Case(
             live: live(state: .connecting), subject: .connect, milliseconds: 90_000,
-            words: "waits for 127.0.0.1:5432 to accept, for 1 min 30 s; timeouts.connect (now 5s) bounds that"),
+            words: "It has waited 1 min 30 s for 127.0.0.1:5432 to accept; the limit is timeouts.connect (now 5s)"),
         Case(
             live: live { $0.down.held = 65_536 }, subject: .clientReads, milliseconds: 60_000,
             words:
-                "The client takes nothing: Tapline holds 65,536 bytes for it, and none of it has moved for 1 min 0 s. "
-                + "So the upstream waits"),
+                "The client is not reading: 64.0 KiB is waiting in Tapline, and nothing has moved for 1 min 0 s. The upstream "
+                + "has to wait"),
         Case(
-            live: live { $0.upstream?.kernel = kernel(sendQueue: 4096) }, subject: .upstreamReads,
-            milliseconds: 61_000, words: "The upstream takes nothing: 4,096 bytes in the system's queue"),
+            live: live { $0.up.queued = 4096 }, subject: .upstreamReads,
+            milliseconds: 61_000, words: "The upstream is not reading: 4.00 KiB in the send queue is not acknowledged"),
         Case(
             live: live {
                 $0.up.held = 1
                 $0.down.held = 2
-            }, subject: .bothRead, milliseconds: 60_000, words: "Neither side reads: 1 byte wait for the upstream"),
+            }, subject: .bothRead, milliseconds: 60_000,
+            words: "Neither side is reading: 1 B is waiting for the upstream"),
         Case(
             live: live(state: .connecting) {
                 $0.wait = .upstreamUp
@@ -248,24 +252,26 @@ struct WaitsTests {
                 + "failed; the last: connection refused (ECONNREFUSED)."),
         Case(
             live: live(), subject: .clientSends, milliseconds: 60_000,
-            words: "the upstream spoke last, and all it said is delivered, 1 min 0 s ago at least. The client is next"),
+            words:
+                "the upstream sent last, and everything it sent is delivered, at least 1 min 0 s ago. The client is expected"
+        ),
         Case(
             live: live { $0.up.quiet = 1000 }, subject: .upstreamSends, milliseconds: 1000,
-            words: "the client spoke last"),
+            words: "the client sent last"),
         Case(
             live: live {
                 $0.up.hasMoved = false
                 $0.down.hasMoved = false
-            }, subject: .anyoneSends, milliseconds: 60_000, words: "Neither side has sent a byte for 1 min 0 s"),
+            }, subject: .anyoneSends, milliseconds: 60_000, words: "Neither side has sent a byte in 1 min 0 s"),
         Case(
             live: live(state: .halfClosed) { $0.up.hasEnded = true }, subject: .upstreamSends, milliseconds: 60_000,
-            words: "The client has ended its half; what the upstream sends still reaches it."),
+            words: "The client has closed its half; the upstream can still send to it."),
         Case(
             live: live(state: .halfClosed) { $0.down.hasEnded = true }, subject: .clientSends, milliseconds: 60_000,
-            words: "the upstream has ended its half"),
+            words: "the upstream has closed its half"),
         Case(
             live: live(state: .resetting) { $0.client?.hasFailed = true }, subject: .sent, milliseconds: 60_000,
-            words: "The client's socket has failed; what it sent before is on its way to the upstream"),
+            words: "The client's socket has failed; what it sent before is being delivered to the upstream"),
         Case(
             live: live {
                 $0.down.awaitsRecording = true
@@ -274,7 +280,7 @@ struct WaitsTests {
             words: "It waits for its recording, which has taken nothing for 1 min 0 s: record.when_full is block"),
     ]
 
-    @Test(arguments: cases) func whoeverKeepsItWaiting_isNamed(_ situation: Case) throws {
+    @Test(arguments: cases) func sideThatIsWaitedFor_isNamed(_ situation: Case) throws {
         let waits = try #require(Waits(situation.live))
         #expect(waits.subject == situation.subject)
         #expect(waits.milliseconds == situation.milliseconds)
@@ -286,7 +292,7 @@ struct WaitsTests {
         #expect(Set(Self.cases.map(\.subject)) == Set(Waits.Subject.allCases))
     }
 
-    @Test func whileBytesMove_nobodyWaits() {
+    @Test func whileBytesMove_neitherSideWaits() {
         let moving = live { $0.down.quiet = 10 }
         #expect(Waits(moving) == nil)
         #expect(Story.of(moving, timeouts: nil).contains("Bytes are moving now."))
@@ -324,7 +330,7 @@ struct WaitsTests {
         let story = Story.of(
             live(), timeouts: Timeouts(idle: .seconds(61), lifetime: .seconds(3600))
         ).joined(separator: " ")
-        #expect(story.contains("timeouts.idle (now 61s) ends it in 1.0 s, unless a byte passes."))
+        #expect(story.contains("timeouts.idle (now 61s) ends it in 1.0 s, unless a byte moves."))
         #expect(story.contains("timeouts.lifetime (now 1h) ends it in 58 min 30 s."))
     }
 }

@@ -16,7 +16,7 @@ struct ClientReportTests {
             status: try json(#"{"draining":false,"last_reload":null,"descriptors":{"open":10,"limit":1000}}"#),
             relays: [try json(#"{"name":"web","open":1,"accept_pauses":0,"limits":{"max_connections":10}}"#)],
             target: target)
-        #expect(report.warnings.isEmpty)
+        #expect(report.warnings(.utc).isEmpty && report.failures.isEmpty)
     }
 
     /// Numbers come from a server, which may be anything.
@@ -61,7 +61,7 @@ struct ClientReportTests {
                     """),
             ], target: target)
         #expect(
-            report.warnings == [
+            report.warnings(.utc) == [
                 "draining: no clients are accepted, and 1 connection may finish",
                 "the last reload (00:26:07 UTC, the file changed) was rejected; generation 3 stays in force",
                 "/etc/t.yaml:3:5: unknown key `x`",
@@ -70,6 +70,55 @@ struct ClientReportTests {
                 "db: accepting has paused 2 times", "db: its recording cannot be written: no space left",
                 "db: its recording has lost 2.00 KiB",
             ])
+    }
+
+    @Test(
+        arguments: [
+            ("connect_refused", "web: upstream refuses connections: 269 of the last 270 in 5 min", "269/270 refused"),
+            ("connect_timeout", "web: upstream does not answer: 269 of the last 270 in 5 min", "269/270 timed out"),
+            (
+                "name_not_found", "web: the upstream's name does not exist: 269 of the last 270 in 5 min",
+                "269/270 no address"
+            ),
+            ("something_new", "web: connecting the upstream fails: 269 of the last 270 in 5 min", "269/270 failed"),
+        ])
+    func status_beginsWithRelaysWhoseConnectsFail(reason: String, sentence: String, ratio: String) throws {
+        let relay = try json(
+            """
+            {"name":"web","recent_connects":{"window_ms":300000,"attempts":270,"failed":269,"failing":true,
+            "last_failure":"\(reason)"}}
+            """)
+        let report = StatusReport(status: try json(#"{"draining":true}"#), relays: [relay], target: target)
+        #expect(report.failures == [sentence] && FailingRelay(relay).ratio == ratio)
+        let output = ClientOutput(
+            columns: 120, terminal: TerminalTraits(showsColor: true, showsUnicode: true), zone: .utc)
+        let lines = report.lines(output)
+        #expect(lines[1] == "\u{1B}[31;1mfailing: \(sentence)\u{1B}[0m" && lines[2].contains("warning: draining"))
+        #expect(lines.last?.hasPrefix("\u{1B}[31;1mweb") == true)
+    }
+
+    @Test func relayThatFailedBefore_isNoWarning() throws {
+        let relay = try json(
+            #"{"name":"web","recent_connects":{"attempts":9,"failed":3,"failing":false,"last_failure":"connect_refused"}}"#
+        )
+        let report = StatusReport(status: .null, relays: [relay], target: target)
+        #expect(report.failures.isEmpty && FailingRelay(relay).ratio == "3/9 failed")
+    }
+
+    @Test func endedConnection_namesTheSideThatDidNotRead_inLocalTime() throws {
+        let ended = try json(
+            """
+            {"id":7,"relay":"web","state":"closed","story":["It ended at 2026-11-23T00:26:07.925Z."],"reason":"killed",
+            "closed_by":"tapline","time":"2026-11-23T00:26:07.925Z","waited_for":"client","held_bytes":1048576,"waited_ms":2000}
+            """)
+        let lines = ConnectionReport(ended, zone: .offset(3600)).lines(within: 120, showsUnicode: true)
+        #expect(lines.contains("It ended at 2026-11-23 01:26:07.925."))
+        #expect(lines.contains("ended        2026-11-23 01:26:07.925, killed, by tapline"))
+        #expect(lines.contains("waited for   client, which took nothing for 2.00 s; 1.00 MiB held for it"))
+        let output = ClientOutput(
+            columns: nil, terminal: TerminalTraits(showsColor: false, showsUnicode: true), zone: .offset(3600))
+        let row = ConnectionTable([ended], areClosed: true).lines(output)[1]
+        #expect(row.contains("01:26:07") && row.hasSuffix("killed  client reads 2s"))
     }
 
     @Test func reload_tellsTheDifference() throws {

@@ -71,32 +71,49 @@ struct TopModelTests {
         #expect(model.selection == .connection(5))
     }
 
+    @Test func relayWhoseConnectsFail_comesFirst() throws {
+        var snapshot = try Self.snapshot([5])
+        snapshot.relays[1].isFailing = true
+        var model = TopModel()
+        model.adopt(snapshot)
+        #expect(model.shownRelays.map(\.name) == ["db", "web"])
+        #expect(model.rowsInOrder == [.relay("db"), .relay("web"), .connection(5)])
+    }
+
+    @Test func letters_moveAsOnThePage() throws {
+        var model = try model([5, 6])
+        _ = model.handle(.character("j"))
+        #expect(model.selection == .connection(6))
+        _ = model.handle(.character("k"))
+        #expect(model.selection == .connection(5) && model.mode == .table)
+    }
+
     @Test func kill_asksFirst() throws {
         var model = try model([5])
-        #expect(model.handle(.character("k")).isEmpty)
+        #expect(model.handle(.character("x")).isEmpty)
         #expect(model.mode == .confirmingKill(5))
         #expect(model.handle(.character("y")) == [.kill(5)])
         #expect(model.mode == .table)
     }
 
-    @Test(arguments: [TopKey.character("n"), .enter, .escape, .character("k")])
+    @Test(arguments: [TopKey.character("n"), .enter, .escape, .character("x")])
     func kill_withoutAYes_doesNothing(key: TopKey) throws {
         var model = try model([5])
-        _ = model.handle(.character("k"))
+        _ = model.handle(.character("x"))
         #expect(model.handle(key).isEmpty)
         #expect(model.mode == .table)
     }
 
     @Test func kill_ofTheOneAskedAbout_evenWhenTheListHasMoved() throws {
         var model = try model([5, 6])
-        _ = model.handle(.character("k"))
+        _ = model.handle(.character("x"))
         model.adopt(try Self.snapshot([6]))
         #expect(model.handle(.character("y")) == [.kill(5)])
     }
 
     @Test func kill_onARelay_saysWhatToDo() throws {
         var model = try model([])
-        #expect(model.handle(.character("k")).isEmpty)
+        #expect(model.handle(.character("x")).isEmpty)
         #expect(model.mode == .table && model.message != nil)
     }
 
@@ -178,7 +195,7 @@ struct TopModelTests {
     }
 
     @Test func interrupt_endsFromEverywhere() throws {
-        for keys in [[TopKey.character("/")], [.enter], [.character("k")], [.character("?")]] {
+        for keys in [[TopKey.character("/")], [.enter], [.character("x")], [.character("?")]] {
             var model = try model([5])
             for key in keys { _ = model.handle(key) }
             #expect(model.handle(.interrupt) == [.quit])

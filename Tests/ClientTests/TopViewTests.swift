@@ -20,7 +20,7 @@ struct TopViewTests {
 
     @Test(
         arguments: [(80, 24), (60, 20), (120, 40), (20, 6), (300, 100)],
-        [[], [TopKey.enter], [.character("?")], [.character("/")], [.character("k")], [.end]])
+        [[], [TopKey.enter], [.character("?")], [.character("/")], [.character("x")], [.end]])
     func screen_isFilledAndNeverOverfull(size: (Int, Int), keys: [TopKey]) throws {
         let view = view(size.0, size.1)
         let lines = view.lines(try model(Array(1...200), keys: keys))
@@ -28,6 +28,18 @@ struct TopViewTests {
         let plain = lines.map { $0.rendered(columns: size.0, TerminalTraits(showsColor: false, showsUnicode: true)) }
         let bare = plain.map { $0.replacing(/\u{1B}\[[0-9;]*m/, with: "") }
         #expect(bare.allSatisfy { $0.count <= size.0 })
+    }
+
+    @Test(arguments: [80, 120]) func relayWhoseConnectsFail_isRedWithItsShare(columns: Int) throws {
+        var snapshot = try TopModelTests.snapshot([5])
+        snapshot.relays[1].isFailing = true
+        snapshot.relays[1].failedConnects = "269/269 refused"
+        var model = TopModel()
+        model.adopt(snapshot)
+        let lines = view(columns, 24, color: true).lines(model)
+        #expect(lines[0].text.hasSuffix(" 1 relay failing "))
+        let row = try #require(lines.first { $0.text.hasPrefix(" db") })
+        #expect(row.text.contains("269/269 refused") && row.pieces.first?.style == .trouble)
     }
 
     @Test(arguments: [UInt64(1), 57, 200]) func cursor_isAlwaysOnTheScreen(id: UInt64) throws {

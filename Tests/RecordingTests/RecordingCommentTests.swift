@@ -16,6 +16,9 @@ struct RecordingCommentTests {
         comment.bytesDown = .max
         comment.recordedBytes = 0
         comment.droppedBytes = 17
+        comment.waitedFor = "client"
+        comment.heldBytes = 1 << 20
+        comment.waitedMilliseconds = 2000
         return comment
     }
 

@@ -365,6 +365,7 @@ extension RelayStats {
         var stats = self
         stats.connectTimes = DurationHistogram(.connect)
         stats.lifetimes = DurationHistogram(.connection)
+        stats.recentConnects = RecentConnects()
         return stats
     }
 }

@@ -43,7 +43,7 @@ struct DurationHistogramTests {
         record.end = .init(time: 0, duration: .max, reason: .connectRefused, errno: nil)
         var stats = RelayStats()
         (stats.accepted, stats.acceptPauses, stats.ended) = (.max, .max, [.connectRefused: .max])
-        for _ in 0..<2 { stats.count(record) }
+        for _ in 0..<2 { stats.count(record, startedAt: 0, now: 0) }
         let sums = [stats.bytesUp, stats.bytesDown, stats.splicedUp, stats.splicedDown]
         #expect(sums.allSatisfy { $0 == .max - 1 })
         #expect(stats.ended == [.connectRefused: 1])
@@ -74,7 +74,7 @@ struct DurationHistogramTests {
                 id: 1, relay: "r", generation: number, client: .unix(path: ""), listener: .unix(path: "/l"),
                 upstream: "u\(number)", accepted: 0)
             record.end = .init(time: 0, duration: 0, reason: .connectRefused, errno: nil)
-            stats.count(record)
+            stats.count(record, startedAt: 0, now: 0)
         }
         #expect(stats.connectFailures.count == RelayStats.mostConnectFailures + 1)
         #expect(stats.connectFailures[.init(endpoint: RelayStats.otherEndpoints, reason: .connectRefused)] == 5)

@@ -28,10 +28,21 @@ struct DurationTextTests {
 
     @Test(
         arguments: [
-            (12, "12 ms"), (3400, "3.4 s"), (306_000, "5 min 6 s"), (7_380_000, "2 h 3 min"), (363_600_000, "4 d 5 h"),
+            (0, "under 1 ms"), (12, "12 ms"), (3400, "3.4 s"), (306_000, "5 min 6 s"), (7_380_000, "2 h 3 min"),
+            (363_600_000, "4 d 5 h"),
         ] as [(UInt64, String)])
     func sentence_namesTwoUnits(milliseconds: UInt64, expected: String) {
         #expect(DurationText.sentence(milliseconds: milliseconds) == expected)
+    }
+
+    @Test(
+        arguments: [
+            (0, "under 0.1 ms"), (99_999, "under 0.1 ms"), (680_000, "0.6 ms"), (1_000_000, "1 ms"),
+            (-5, "under 0.1 ms"),
+            (3_400_000_000, "3.4 s"),
+        ] as [(Int64, String)])
+    func sentence_hasTenthsBelowAMillisecond(nanoseconds: Int64, expected: String) {
+        #expect(DurationText.sentence(nanoseconds: nanoseconds) == expected)
     }
 
     @Test func text_ofAnyDuration_isExact() {

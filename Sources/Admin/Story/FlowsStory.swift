@@ -91,7 +91,8 @@ struct FlowsStory {
         let times = (up: Story.text(milliseconds: flows.up.quiet), down: Story.text(milliseconds: flows.down.quiet))
         switch (flows.up.hasMoved, flows.down.hasMoved) {
         case (false, false):
-            return "Neither side had sent a byte in \(Story.text(milliseconds: quiet)), and nothing was waiting in Tapline."
+            return
+                "Neither side had sent a byte in \(Story.text(milliseconds: quiet)), and nothing was waiting in Tapline."
         case (true, false):
             return "The client sent last, \(times.up) before the end; the upstream never sent a byte. Nothing was "
                 + "waiting in Tapline."
@@ -102,7 +103,8 @@ struct FlowsStory {
             let (last, lastTime, other, otherTime) =
                 flows.up.quiet <= flows.down.quiet
                 ? ("client", times.up, "upstream", times.down) : ("upstream", times.down, "client", times.up)
-            return "The \(last) sent last, \(lastTime) before the end, and the \(other) \(otherTime) before it. Nothing "
+            return
+                "The \(last) sent last, \(lastTime) before the end, and the \(other) \(otherTime) before it. Nothing "
                 + "was waiting in Tapline."
         }
     }

@@ -26,7 +26,9 @@ extension Story {
             return [
                 "One side had closed its half, and the other neither sent nor closed for timeouts.half_close"
                     + "\(now(timeouts?.halfClose)), so Tapline reset both sides \(when)."
-            ] + facts + ["One of the programs does not close its socket. If it only needs more time, raise timeouts.half_close."]
+            ] + facts + [
+                "One of the programs does not close its socket. If it only needs more time, raise timeouts.half_close."
+            ]
         case .lifetime:
             return [
                 "It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."
@@ -39,7 +41,7 @@ extension Story {
             return [
                 "It was still open at the end of the drain, because Tapline stopped or a reload removed its relay; both "
                     + "sides were reset \(when)."
-            ] + facts + ["shutdown.drain sets how long a drain lasts."]
+            ] + facts + ["The length of a drain is the setting shutdown.drain."]
         case .denied:
             return ["The client was not allowed, so Tapline reset it \(when)."]
         case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:

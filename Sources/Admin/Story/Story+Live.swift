@@ -64,9 +64,9 @@ extension Story {
             return [blocked("upstream", "client", live.up, span)]
         case .bothRead:
             return [
-                "Neither side is reading: \(bytes(UInt64(clamping: live.up.held))) are waiting for the upstream and "
-                    + "\(bytes(UInt64(clamping: live.down.held))) for the client, and nothing has moved for \(span). If "
-                    + "both programs write before they read, they wait for each other."
+                "Neither side is reading: \(SizeText.short(UInt64(clamping: live.up.held))) is waiting for the upstream and "
+                    + "\(SizeText.short(UInt64(clamping: live.down.held))) for the client, and nothing has moved for "
+                    + "\(span). If both programs write before they read, they wait for each other."
             ]
         case .clientSends:
             return [silence("upstream", "client", live.down.hasEnded, span)]

@@ -46,7 +46,9 @@ enum Story {
 
     static func volume(_ record: ConnectionRecord) -> [String] {
         guard record.connectDuration != nil else { return [] }
-        guard record.bytesUp > 0 || record.bytesDown > 0 else { return ["No bytes were forwarded in either direction."] }
+        guard record.bytesUp > 0 || record.bytesDown > 0 else {
+            return ["No bytes were forwarded in either direction."]
+        }
         var sentence = "\(bytes(record.bytesUp)) went up and \(bytes(record.bytesDown)) came down"
         if let first = record.firstByteDuration {
             sentence += "; the first byte reached the client after \(text(duration: first))"

@@ -26,7 +26,8 @@ package struct ConnectionTable {
 
     /// The table in the width of the output.
     package func lines(_ output: ClientOutput) -> [String] {
-        (areClosed ? ended(output.zone) : open).lines(within: output.columns, showsUnicode: output.terminal.showsUnicode)
+        (areClosed ? ended(output.zone) : open).lines(
+            within: output.columns, showsUnicode: output.terminal.showsUnicode)
     }
 
     private var open: TextTable {
@@ -57,7 +58,7 @@ package struct ConnectionTable {
             .init(title: "UPSTREAM", dispensable: 2, shrinksTo: 14, keepsEnd: true),
             .init(title: "LASTED", isNumber: true),
             .init(title: "UP", isNumber: true), .init(title: "DOWN", isNumber: true),
-            .init(title: "BY", dispensable: 1), .init(title: "REASON"), .init(title: "WAITED FOR", dispensable: 4),
+            .init(title: "BY", dispensable: 4), .init(title: "REASON"), .init(title: "WAITED FOR", dispensable: 1),
         ])
         for row in rows {
             let errno = row["errno"].text.map { " (\($0.harmless))" } ?? ""

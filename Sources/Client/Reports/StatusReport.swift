@@ -24,7 +24,9 @@ package struct StatusReport {
         ]
         lines += failures.map { output.trouble("failing: \($0)") }
         lines += warnings(output.zone).map { output.warning("warning: \($0)") }
-        lines += facts(output.zone).map { "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode) }
+        lines += facts(output.zone).map {
+            "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode)
+        }
         lines.append("")
         let rows = table.lines(within: output.columns, showsUnicode: showsUnicode)
         lines += rows.prefix(1)

@@ -150,7 +150,9 @@ struct TopView {
     private func connectionLines(_ model: TopModel) -> [TopLine] {
         let connections = model.shownConnections
         guard !connections.isEmpty else {
-            return [TopLine(model.filter.isEmpty ? " no open connections" : " none matches; Esc clears the filter", .dim)]
+            return [
+                TopLine(model.filter.isEmpty ? " no open connections" : " none matches; Esc clears the filter", .dim)
+            ]
         }
         let chosen = connections.firstIndex { model.selection == .connection($0.id) }
         let window = Self.window(connections.count, around: chosen, room: connectionRows(model))

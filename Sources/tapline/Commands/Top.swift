@@ -8,8 +8,8 @@ struct Top: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Watch a running tapline: rates, relays and connections, live.",
         discussion: """
-            Keys: arrows or j move, Enter shows a connection's story, s sorts, / filters, k resets a connection, r records \
-            a relay or stops it, p pauses, ? explains, q quits. Without a terminal it says everything once.
+            Keys: arrows, j and k move, Enter explains a connection, s sorts, / filters, x resets a connection, r starts \
+            or stops recording a relay, p pauses, ? shows help, q quits. Without a terminal it prints everything once.
             """)
 
     @OptionGroup var options: AdminOptions

@@ -62,7 +62,7 @@ struct AdminTests {
             let waiting = try await admin.await("that the upstream is waited for", "/v1/connections/\(id)") { answer in
                 try answer.json["waits"]?["for"]?.text == "upstream_sends" ? answer : nil
             }
-            #expect(waiting.body.contains("The upstream is next to say something."))
+            #expect(waiting.body.contains("The upstream is expected to send next."))
             try await puppet.close("client")
             try await puppet.receiveToEnd("server")
             try await puppet.close("server")
@@ -73,7 +73,7 @@ struct AdminTests {
             #expect(ended["bytes_up"]?.number == sent && ended["id"]?.number == id)
             let story = try await admin.ask("/v1/connections/\(id)")
             #expect(try story.json["state"]?.text == "closed" && story.json["legs"] == .null)
-            #expect(story.body.contains("The client ended its half first and both halves ended in order"))
+            #expect(story.body.contains("The client closed first, and the connection shut down cleanly"))
             #expect(try await admin.ask("/v1/closed?since=\(id)").json["total"]?.number == 0)
             try await tapline.stop()
         }
@@ -98,7 +98,7 @@ struct AdminTests {
             #expect(live["legs"]?["client"]?["blocked_ms"]?.number ?? 0 >= 500)
             #expect(live["legs"]?["client"]?["tcp"]?["send_queue"]?.number ?? 0 > 0)
             #expect(live["legs"]?["upstream"]?["blocked_ms"] == .null)
-            #expect(live["story"]?.list.contains { $0.text?.hasPrefix("The client takes nothing: ") == true } == true)
+            #expect(live["story"]?.list.contains { $0.text?.hasPrefix("The client is not reading: ") == true } == true)
             try await tapline.stop()
         }
     }
@@ -115,7 +115,7 @@ struct AdminTests {
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await admin.ask("DELETE", "/v1/connections/1").code == "not_found")
             try await admin.await("its story", "/v1/connections/1") { answer in
-                answer.body.contains("It was ended through the admin API (tapline kill 1)") ? true : nil
+                answer.body.contains("It was killed through the admin API (`tapline kill 1`)") ? true : nil
             }
             #expect(try await admin.ask("/v1/connections/2").code == "not_found")
             #expect(try await tapline.stop().map(\.reason) == ["killed"])

@@ -57,12 +57,12 @@ struct TopTests {
     @Test func kill_asksAndKills() async throws {
         try await play { bench, terminal in
             try await terminal.await("the connection") { $0.contains { $0.hasPrefix(">    1 ") } }
-            try await terminal.type("k")
+            try await terminal.type("x")
             try await terminal.await("the question") { $0.last?.hasPrefix("reset connection 1 of 127.0.0.1:") == true }
             try await terminal.type("y")
             #expect(try await bench.puppet.receiveToEnd("client").end == "reset")
             #expect(try await bench.tapline.records()[0].reason == "killed")
-            try await terminal.await("an empty list") { $0.contains { $0.contains("none is open") } }
+            try await terminal.await("an empty list") { $0.contains { $0.contains("no open connections") } }
         }
     }
 

@@ -30,7 +30,10 @@ struct RefusedDestinationTests {
             let records = try await tapline.records(4)
             #expect(records[2...].map(\.upstreamAddress) == addresses)
             #expect(records[2...].allSatisfy { $0.reason == "destination_refused" && $0.errno == nil })
-            for (id, words) in [(1, "not known to the system (ENOENT)"), (3, "came straight to the listener")] {
+            for (id, words) in [
+                (1, "does not know the client's original destination (ENOENT)"),
+                (3, "connected to the listener directly"),
+            ] {
                 let story = try await admin.await("its story", "/v1/connections/\(id)") { answer in
                     try answer.json["state"]?.text == "closed" ? answer.body : nil
                 }
@@ -68,7 +71,7 @@ struct RefusedDestinationTests {
                 #expect(record.upstreamAddress == wanted.address && record.upstream == "original-destination")
                 #expect(record.reason == wanted.reason && record.errno == wanted.errno, "\(record)")
             }
-            for (id, words) in [(1, "interception.allow of relay out does not have"), (2, "another of Tapline's own")] {
+            for (id, words) in [(1, "is not in interception.allow of relay out"), (2, "another of Tapline's own")] {
                 let story = try await admin.await("its story", "/v1/connections/\(id)") { answer in
                     try answer.json["state"]?.text == "closed" ? answer.body : nil
                 }

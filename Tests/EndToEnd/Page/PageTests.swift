@@ -47,6 +47,10 @@ struct PageTests {
             // Once without meaning it.
             try await page.browser.click("\(row) .kill")
             try await page.browser.wait("document.querySelector('#ask').open")
+            // The words of every line: nothing else says what is lost.
+            let asked = try await page.browser.text("document.querySelector('#ask').innerText")
+            #expect(asked.contains("Kill connection ") && asked.contains("\(client) → "), "\(asked)")
+            #expect(asked.contains("bytes in transit are lost") && !asked.contains("[object"), "\(asked)")
             try await page.browser.press("Escape")
             try await page.browser.wait("!document.querySelector('#ask').open")
             try await page.puppet.send("client", "still there")
@@ -64,6 +68,59 @@ struct PageTests {
             try await page.browser.wait("window.said.some(text => text.includes('was reset'))")
             try await page.browser.press("2")
             try await page.wait(try await page.row(client, in: "ended"), "reason", is: "killed")
+            try await page.expectClean()
+        }
+    }
+
+    @Test func deadUpstream_isRed_andItsCountsAgree() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene, relays: ["web", "cache"])
+            try await page.puppet.close("web")
+            for number in 1...4 {
+                try await page.puppet.connect("client\(number)", to: page.tapline.listeners[0])
+                _ = try await page.tapline.records(number)
+            }
+            let card = "document.querySelector('[data-relay=web]')"
+            try await page.browser.wait("\(card).classList.contains('failing')")
+            try await page.browser.wait("document.querySelector('#state').textContent === 'running, 1 relay failing'")
+            try await page.browser.wait("\(card).innerText.includes('upstream refuses connections')")
+            // The number of failed connects and the chip's are of one update.
+            let text = "\(card).innerText.replace(/\\s+/g, ' ')"
+            try await page.browser.wait(
+                "\(text).includes('4 failed connects') && \(text).includes('connect_refused 4')")
+            #expect(
+                try await page.browser.text(
+                    "String(document.querySelector('[data-relay=cache]').classList.contains('failing'))") == "false")
+
+            try await page.browser.press("2")
+            try await page.browser.wait("document.querySelector('#n-ended').textContent === '4'")
+            try await page.browser.click("#ended tbody tr")
+            try await page.browser.wait(
+                "[...document.querySelectorAll('.leg')].pop()?.textContent.includes('refused the connection')")
+            // What is between back-ticks is an element.
+            try await page.browser.wait("document.querySelector('#story code')?.textContent.startsWith('ss -ltn')")
+            #expect(try await page.browser.text("document.querySelector('#story').textContent").contains("`") == false)
+            try await page.expectClean()
+        }
+    }
+
+    @Test func openDrawerOnAWideScreen_leavesTheTableATable() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            try await page.browser.view(1400)
+            let row = try await page.row(try await page.connect("client"))
+            try await page.browser.click(row)
+            try await page.browser.wait("document.body.classList.contains('reading')")
+            #expect(
+                try await page.browser.text("getComputedStyle(document.querySelector('#open tbody')).display")
+                    == "table-row-group")
+            // Each shown cell is below its own heading.
+            let offset = """
+                [...document.querySelectorAll('#open tbody tr:first-child td')].filter(cell => cell.offsetWidth)
+                .every(cell => Math.abs(cell.getBoundingClientRect().left - document.querySelector(
+                `#open th[data-at=${cell.dataset.at}]`).getBoundingClientRect().left) < 2)
+                """
+            #expect(try await page.browser.text("String(\(offset))") == "true")
             try await page.expectClean()
         }
     }
