@@ -57,7 +57,8 @@ struct RecordedStory {
     /// The sentences about a connection that has ended, or whose recording has.
     mutating func sentences(_ ended: RecordedConversation, times: TimeStyle) -> [String] {
         addPause(until: elapsed(ended.ended), after: nil)
-        return [Self.opening(ended, times), bytes(ended), pause, Self.end(ended), Self.missing(ended)].compactMap(\.self)
+        return [Self.opening(ended, times), bytes(ended), pause, Self.end(ended), Self.missing(ended)].compactMap(
+            \.self)
     }
 
     private static func opening(_ ended: RecordedConversation, _ times: TimeStyle) -> String {
@@ -95,7 +96,7 @@ struct RecordedStory {
     private static func end(_ ended: RecordedConversation) -> String {
         let duration = DurationText.short(nanoseconds: ended.duration)
         guard let reason = ended.reason else {
-            return "The recording has no end of it: it was still open \(duration) after its start, or the process ended."
+            return "The recording does not contain its end; the last packet came \(duration) after its start."
         }
         let code = "`\(reason)`" + (ended.errno.map { ", \($0)" } ?? "")
         let words =
@@ -113,6 +114,7 @@ struct RecordedStory {
     private static func missing(_ ended: RecordedConversation) -> String? {
         let sum = ended.up.missing.addingReportingOverflow(ended.down.missing)
         let missing = max(sum.overflow ? .max : sum.partialValue, ended.droppedBytes ?? 0)
-        return missing > 0 ? "\(SizeText.sentence(missing)) of it are not in the recording." : nil
+        guard missing > 0 else { return nil }
+        return "\(SizeText.sentence(missing)) of it \(missing == 1 ? "is" : "are") not in the recording."
     }
 }
