@@ -51,6 +51,7 @@ struct MetricsTests {
             "tapline_recording_dropped_bytes_total{relay=\"web\"} 3", "tapline_config_generation 1",
             "tapline_config_reloads_total{result=\"rejected\"} 0", "tapline_build_info{version=\"1.2.3\"} 1",
             "process_start_time_seconds 5.500000000", "process_open_fds 0",
+            "tapline_clients_held 0",
         ] {
             #expect(lines.contains(line), "\(line)")
         }

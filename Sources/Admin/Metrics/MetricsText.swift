@@ -10,6 +10,8 @@ struct MetricsInput: Sendable {
     var configured: [String]
     /// The state of the relays' recordings.
     var recordings: [RecordingState]
+    /// Clients that wait for their upstream to come up.
+    var heldClients = 0
     /// The state of the process.
     var facts: ProcessStatus.Facts
     var version: String
@@ -162,6 +164,8 @@ enum MetricsText {
             "tapline_config_last_success_timestamp_seconds", [], decimal: Double(facts.lastSuccess.nanoseconds) / 1e9)
         text.metric("tapline_draining", .gauge, "Whether no more clients are accepted.")
         text.sample("tapline_draining", [], facts.isDraining ? 1 : 0)
+        text.metric("tapline_clients_held", .gauge, "Clients that wait for their upstream to come up (timeouts.wait).")
+        text.sample("tapline_clients_held", [], UInt64(max(0, input.heldClients)))
         text.metric("tapline_build_info", .gauge, "Always 1; the version is in the label.")
         text.sample("tapline_build_info", [("version", input.version)], 1)
     }

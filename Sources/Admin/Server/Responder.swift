@@ -164,7 +164,8 @@ extension Responder {
         let text = MetricsText.make(
             MetricsInput(
                 relays: stats, configured: facts.configuration.relays.map(\.name), recordings: recordings,
-                facts: facts, version: services.status.version, started: services.status.started.nanoseconds,
+                heldClients: services.relays.heldClients, facts: facts, version: services.status.version,
+                started: services.status.started.nanoseconds,
                 process: await collector.process()))
         return Answer(type: "text/plain; version=0.0.4; charset=utf-8", content: .whole(text))
     }

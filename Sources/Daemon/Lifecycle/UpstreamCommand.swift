@@ -33,6 +33,8 @@ final class UpstreamCommand {
 
     private let loop: EventLoop
     private let text: String
+    /// The command in messages: one short line.
+    private let name: String
     private let idleStop: UInt64
     private let announcer: Announcer
     private let terms: Terms
@@ -62,6 +64,7 @@ final class UpstreamCommand {
     ) {
         self.loop = loop
         text = command
+        name = Self.name(of: command)
         self.idleStop = idleStop
         self.announcer = announcer
         self.terms = terms
@@ -75,8 +78,16 @@ final class UpstreamCommand {
     /// The number of open connections, for the idle clock.
     var openConnections: () -> Int = { 0 }
 
+    /// The first line of a command, shortened.
+    static func name(of command: String) -> String {
+        let text = command.drop { $0.isWhitespace }
+        let short = text.prefix { !$0.isNewline }.prefix(60)
+        let rest = text.dropFirst(short.count)
+        return rest.allSatisfy(\.isWhitespace) ? String(short) : short + "…"
+    }
+
     private var isWanted: Bool { hooks.heldClients() > 0 }
-    private var title: String { "\(text) (pid \(group?.id ?? 0))" }
+    private var title: String { "\(name) (pid \(group?.id ?? 0))" }
     private var particulars: Logger.Metadata { ["process": .stringConvertible(group?.id ?? 0)] }
 
     // MARK: Events

@@ -397,15 +397,4 @@ final class Connection: DialerDelegate {
     var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
     /// The destination of the connect.
     var destination: Destination { stages?.context.destination ?? relay.destination }
-<<<<<<< HEAD
-=======
-
-    /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
-    func count(into stats: inout RelayStats) {
-        stats.count(
-            bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
-            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration, startedAt: startedAt,
-            now: worker.loop.now)
-    }
->>>>>>> c552c43b52f5edeb9e0daafd9cb5e992a565ce0d
 }

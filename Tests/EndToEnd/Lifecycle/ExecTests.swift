@@ -36,8 +36,8 @@ struct ExecTests {
             let tapline = try await scene.forward(
                 "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", script])
             try await puppet.connect("client", to: tapline.address)
-            try await tapline.program.errors.line(containing: "this is output")
-            _ = try await tapline.program.errors.first { $0 == "listed" }
+            try await StartedCommand.said("this is output", tapline)
+            try await StartedCommand.said("listed", tapline)
             #expect(tapline.program.errors.all.filter { $0.hasPrefix("has ") } == ["has 0", "has 1", "has 2"])
             try await tapline.stop()
         }
@@ -102,7 +102,7 @@ struct ExecTests {
             let tapline = try await scene.forward(
                 "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", script])
             try await puppet.connect("client", to: tapline.address)
-            try await tapline.program.errors.line(containing: "ready")
+            try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             try await tapline.stop()
             try await tapline.program.errors.line(containing: "did not end by SIGTERM and was killed")
@@ -117,12 +117,12 @@ struct ExecTests {
             let tapline = try await scene.forward(
                 "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", script, "--wait", "10m"])
             try await puppet.connect("client", to: tapline.address)
-            try await tapline.program.errors.line(containing: "ready")
+            try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             try await tapline.program.send(SIGINT)
             try await tapline.program.errors.line(containing: "1 open, waiting")
             try await tapline.program.send(SIGINT)
-            try await tapline.program.errors.line(containing: "asked")
+            try await StartedCommand.said("asked", tapline)
             try await tapline.program.send(SIGINT)
             #expect(try await tapline.program.exit() == .exited(0))
             #expect(!StartedCommand.isAlive(group: process))
@@ -136,7 +136,7 @@ struct ExecTests {
             let tapline = try await scene.forward(
                 "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", "sleep 600 & echo ready; wait"])
             try await puppet.connect("client", to: tapline.address)
-            try await tapline.program.errors.line(containing: "ready")
+            try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             kill(tapline.pid, SIGKILL)
             try await scene.eventually("the command is gone") { !StartedCommand.isAlive(group: process) }
@@ -149,7 +149,7 @@ struct ExecTests {
             let tapline = try await scene.forward(
                 "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", "echo ready; exec sleep 600"])
             try await puppet.connect("client", to: tapline.address)
-            try await tapline.program.errors.line(containing: "ready")
+            try await StartedCommand.said("ready", tapline)
             try await tapline.program.send(SIGUSR2)
             try await tapline.program.errors.line(
                 containing: "no upgrade: the command of --exec is a child of this process")

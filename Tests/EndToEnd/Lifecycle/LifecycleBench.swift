@@ -24,6 +24,11 @@ enum StartedCommand {
             .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)).process }
     }
 
+    /// Waits until the command has written a line. Tapline's own lines contain its text.
+    static func said(_ line: String, _ tapline: TaplineProcess) async throws {
+        _ = try await tapline.program.errors.first { $0 == line }
+    }
+
     /// How many have been started so far.
     static func count(of tapline: TaplineProcess) -> Int {
         tapline.program.errors.all.count { $0.contains("started: ") }

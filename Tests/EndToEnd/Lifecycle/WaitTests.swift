@@ -41,7 +41,7 @@ struct WaitTests {
     }
 
     /// `why`, the API and a reload, with the setting of a configuration.
-    @Test(.needs("python3")) func heldClient_isExplained_andTheSettingReloads() async throws {
+    @Test(.needs("curl", "python3")) func heldClient_isExplained_andTheSettingReloads() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let upstream = try PeerListener.nobody()
@@ -59,6 +59,9 @@ struct WaitTests {
             let list = try await scene.run(
                 TaplineProcess.binary, "connections", "--admin", "unix:\(scene.path("admin"))")
             #expect(list.contains("upstream up"))
+            let metrics = try await scene.run(
+                "curl", "-sS", "--unix-socket", scene.path("admin"), "http://localhost/metrics")
+            #expect(metrics.contains("\ntapline_clients_held 1\n"))
 
             let text = try String(contentsOfFile: scene.path("tapline.yaml"), encoding: .utf8)
             _ = try scene.file("tapline.yaml", text.replacingOccurrences(of: "wait: 10m", with: "wait: 5m"))
