@@ -152,7 +152,7 @@ package final class Supervisor {
                 openConnections: { service.openConnections },
                 stop: { [unowned self] reason in
                     guard sequence.state == .running else { return }
-                    if plan.lifecycle.isOnce == false { announcer.announce("\(reason); exiting") }
+                    if !plan.lifecycle.isOnce { announcer.announce("\(reason); exiting") }
                     take(.asked)
                 }))
     }
