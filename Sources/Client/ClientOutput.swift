@@ -2,6 +2,7 @@ import EventLoop
 import Glibc
 import Sockets
 package import Terminal
+package import Text
 
 /// Standard output of the client commands: a reader that closes the pipe ends the command without an error. One thread.
 package struct ClientOutput {

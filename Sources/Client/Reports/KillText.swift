@@ -1,5 +1,5 @@
 import Terminal
-import Text
+package import Text
 
 /// The result of a request to reset a connection, as text. Pure.
 package enum KillText {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Terminal
+import Text
 
 /// `tapline why`: what happened to a connection.
 struct Why: ParsableCommand {
