@@ -32,6 +32,8 @@ final class AdminHost {
     private let announce: ([SocketAddress]) -> Void
     /// Sockets that another process has bound for the API, until their files belong to this one.
     private var handedOver: [HandedSocket]
+    /// Whether the process that took over is served.
+    private var isForSuccessor = false
     /// Counts down when the last requests are answered, after another process took over the API.
     private var leaving: Countdown?
 
@@ -124,13 +126,25 @@ final class AdminHost {
         try server.copyListeners(from: lowest)
     }
 
-    /// Another process serves the API from now on.
-    func leave() {
-        guard settings != nil else { return }
+    /// Another process serves the API from now on, and reaches this one through the returned access: nil if the API is
+    /// off, or its name cannot be bound.
+    func leave() -> Predecessor.Access? {
+        guard settings != nil else { return nil }
         settings = nil
         let leaving = Countdown(1)
         self.leaving = leaving
-        server.leave { leaving.down() }
+        let access = Predecessor.Access.random(of: getpid())
+        var own: AdminListener?
+        do throws(SystemError) {
+            own = try AdminListener.bind(access)
+        } catch {
+            logger.warning(
+                "the connections that are open here cannot be listed by the process that took over",
+                metadata: ["error": "\(error)"])
+        }
+        server.leave(serving: own) { leaving.down() }
+        isForSuccessor = own != nil
+        return own == nil ? nil : access
     }
 
     /// The process that handed its sockets over has let them go: their files belong to this process, which removes the
@@ -151,8 +165,9 @@ final class AdminHost {
     /// end with the process.
     func stop() {
         if let leaving { _ = leaving.wait(atMost: Self.closeTimeout) }
-        guard settings != nil else { return }
+        guard settings != nil || isForSuccessor else { return }
         settings = nil
+        isForSuccessor = false
         let closed = Countdown(1)
         server.stop { closed.down() }
         _ = closed.wait(atMost: Self.closeTimeout)

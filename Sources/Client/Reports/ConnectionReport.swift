@@ -1,5 +1,5 @@
 import Terminal
-import Text
+package import Text
 
 /// A connection's story and its numbers as lines. Pure.
 package struct ConnectionReport {
@@ -27,7 +27,11 @@ package struct ConnectionReport {
         }
         let numbers = [
             ("path", "\(text("client")) \(arrow) \(text("listener")) \(arrow) \(text("upstream"))\(address)"),
-            ("accepted", "\(text("accepted")), generation \(connection["generation"].count ?? 0)"),
+            (
+                "accepted",
+                "\(text("accepted")), generation \(connection["generation"].count ?? 0)"
+                    + (connection["process"].count.map { ", in process \($0) (before the upgrade)" } ?? "")
+            ),
             ("up", flow("up")), ("down", flow("down")),
             (
                 "took",

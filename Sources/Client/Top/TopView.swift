@@ -30,6 +30,7 @@ struct TopView {
         var left = "tapline \((status["version"].text ?? "").harmless), \(model.snapshot.map(\.total) ?? 0) open"
         left += ", up \(Words.age(status["uptime_ms"].count)), generation \(status["generation"].count ?? 0)"
         left += ", \(address)"
+        left += PredecessorText.lines(status).map { ", predecessor \($0)" }.joined()
         var right = ""
         if model.isPaused { right = " paused " }
         if status["draining"].isTrue { right = " draining " }
