@@ -10,6 +10,8 @@ public struct AdminServices: Sendable {
     public var status: ProcessStatus
     /// Recent end records and events.
     public var journal: Journal
+    /// The older processes whose connections have not all ended.
+    public var predecessors = Predecessors()
     /// Reads the configuration file again. Returns when it is applied or rejected.
     public var reload: (@Sendable () async -> ReloadReport)?
     /// Starts a drain, after which the process ends, as SIGTERM does. A second call has no effect.

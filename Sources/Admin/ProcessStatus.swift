@@ -12,6 +12,10 @@ public final class ProcessStatus: Sendable {
         public var generation = 1
         /// Whether a drain has begun: no more clients are accepted.
         public var isDraining = false
+        /// When the remaining connections are reset; nil while it is not draining.
+        public var drainEnds: ContinuousClock.Instant?
+        /// Whether another process has taken over.
+        public var isReplaced = false
         /// The result of the last reload; nil before the first.
         public var lastReload: ReloadReport?
         /// Reloads that took effect.
@@ -48,9 +52,13 @@ public final class ProcessStatus: Sendable {
     /// The current state.
     public var now: Facts { facts.withLock { $0 } }
 
-    /// Draining has begun.
-    public func beginDraining() {
-        facts.withLock { $0.isDraining = true }
+    /// Draining has begun, and ends within a time. `isReplaced`: another process has taken over.
+    public func beginDraining(within bound: Duration, isReplaced: Bool = false) {
+        facts.withLock { facts in
+            facts.isDraining = true
+            facts.drainEnds = .now + bound
+            if isReplaced { facts.isReplaced = true }
+        }
     }
 
     /// A reload has ended. `configuration` is in force now, unless nil.

@@ -1,3 +1,6 @@
+internal import Sockets
+internal import Text
+
 extension RecordSettings {
     /// Parses the settings in a request to the admin API: the value of `record:`, as JSON or YAML. Omitted values are those
     /// of `base`, or the defaults. Relative paths are resolved in `directory`, which is absolute.
@@ -19,5 +22,24 @@ extension RecordSettings {
             ?? ConfigurationErrors([
                 ConfigurationProblem(path: "request", mark: .start, message: "there is nothing in it")
             ])
+    }
+    /// The settings as JSON that `parse` reads: every value, for another process of Tapline.
+    public var requestText: String {
+        var json = JSONText()
+        json.object { json in
+            json.add(RecordKey.directory.rawValue, directory)
+            json.object(RecordKey.rotate.rawValue) { json in
+                json.add(RotateKey.size.rawValue, SizeText.text(of: rotate.size))
+                json.add(RotateKey.every.rawValue, DurationText.text(of: rotate.every))
+                json.add(RotateKey.keep.rawValue, number: rotate.keep)
+            }
+            // Without it, all bytes are recorded; there is no word for that.
+            if let maxBytes { json.add(RecordKey.maxBytes.rawValue, SizeText.text(of: maxBytes)) }
+            json.add(RecordKey.buffer.rawValue, SizeText.text(of: buffer))
+            json.add(RecordKey.whenFull.rawValue, whenFull.rawValue)
+            if !clients.isEmpty { json.list(RecordKey.clients.rawValue, clients) { $0.element($1.description) } }
+            json.add(RecordKey.fraction.rawValue, FractionText.text(of: perMillion))
+        }
+        return String(decoding: json.bytes, as: UTF8.self)
     }
 }

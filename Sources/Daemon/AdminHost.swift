@@ -34,6 +34,8 @@ final class AdminHost {
     private var handedOver: [HandedSocket]
     /// A bound listener without a server, until its first client connects.
     private var dormant: DormantListener?
+    /// Whether the process that took over is served.
+    private var isForSuccessor = false
     /// Counts down when the last requests are answered, after another process took over the API.
     private var leaving: Countdown?
 
@@ -169,13 +171,25 @@ final class AdminHost {
         return try server.copyListeners(from: lowest)
     }
 
-    /// Another process serves the API from now on.
-    func leave() {
-        guard settings != nil else { return }
+    /// Another process serves the API from now on, and reaches this one through the returned access: nil if the API is
+    /// off, or its name cannot be bound.
+    func leave() -> Predecessor.Access? {
+        guard settings != nil else { return nil }
         settings = nil
         let leaving = Countdown(1)
         self.leaving = leaving
-        server.leave { leaving.down() }
+        let access = Predecessor.Access.random(of: getpid())
+        var own: AdminListener?
+        do throws(SystemError) {
+            own = try AdminListener.bind(access)
+        } catch {
+            logger.warning(
+                "the connections that are open here cannot be listed by the process that took over",
+                metadata: ["error": "\(error)"])
+        }
+        server.leave(serving: own) { leaving.down() }
+        isForSuccessor = own != nil
+        return own == nil ? nil : access
     }
 
     /// The process that handed its sockets over has let them go: their files belong to this process, which removes the
@@ -196,8 +210,9 @@ final class AdminHost {
     /// end with the process.
     func stop() {
         if let leaving { _ = leaving.wait(atMost: Self.closeTimeout) }
-        guard settings != nil else { return }
+        guard settings != nil || isForSuccessor else { return }
         settings = nil
+        isForSuccessor = false
         if let listener = dormant?.takeListener() { return listener.discard() }
         let closed = Countdown(1)
         server.stop { closed.down() }

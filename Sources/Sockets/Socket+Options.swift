@@ -54,6 +54,16 @@ extension Socket {
         if setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<CInt>.size)) != 0 { throw Errno.current }
     }
 
+    /// The process at the other end of a Unix socket when it connected or listened (SO_PEERCRED, unix(7)), and its user;
+    /// nil for other sockets.
+    public var peerCredentials: (process: Int32, user: UInt32)? {
+        // `struct ucred`, which the C library shows to GNU programs only.
+        var peer: (process: Int32, user: UInt32, group: UInt32) = (0, 0, 0)
+        var size = socklen_t(MemoryLayout.size(ofValue: peer))
+        guard getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0, peer.process > 0 else { return nil }
+        return (peer.process, peer.user)
+    }
+
     /// The part of the kernel's `TCP_INFO` that Tapline reads.
     public struct Info: Hashable, Sendable {
         /// Consecutive retransmissions of the oldest unacknowledged segment.

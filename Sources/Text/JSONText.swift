@@ -42,6 +42,13 @@ public struct JSONText {
         needsComma = true
     }
 
+    /// A value that was read.
+    public mutating func element(_ value: JSONValue) {
+        begin()
+        value.append(to: &bytes)
+        needsComma = true
+    }
+
     /// Starts a list that `endList` ends: for long ones that are sent in pieces.
     public mutating func beginList(_ key: String) {
         begin(key)

@@ -7,6 +7,11 @@ internal import Text
 struct ConnectionView {
     typealias Rate = RateMeter<UInt64>.Rate
 
+    /// The first key after those of the end record.
+    static let firstLiveKey = "state"
+    /// The key of the process that has the connection: null for this one, else a predecessor's id.
+    static let processKey = "process"
+
     /// Writes an open connection; `more` adds further keys.
     static func write(
         _ live: LiveConnection, _ rate: Rate, to json: inout JSONText, _ more: (inout JSONText) -> Void = { _ in }
@@ -49,6 +54,7 @@ struct ConnectionView {
                 }
             }
             more(&json)
+            json.addNull(processKey)
         }
     }
 
@@ -124,6 +130,7 @@ struct ConnectionView {
             json.addNull("waits")
             json.addNull("legs")
             more(&json)
+            json.addNull(processKey)
         }
     }
 
@@ -134,10 +141,24 @@ struct ConnectionView {
         var chosen = connections
         if let relay = query.relay { chosen.removeAll { $0.record.relay != relay } }
         let key = query.sort.key
-        func number(_ live: LiveConnection) -> Double? {
-            let record = live.record
-            return switch key {
-            case .age: Double(live.age)
+        // They are in the order of their ids, and the sort is stable.
+        if key != .id {
+            let keyed = chosen.map { (live: $0, order: order(of: $0, rates, by: key)) }
+            chosen = keyed.sorted { $0.order < $1.order }.map(\.live)
+        }
+        if query.sort.isReversed { chosen.reverse() }
+        return chosen
+    }
+
+    /// A connection's place in an order: numbers from the largest on, then texts.
+    static func order(
+        of live: LiveConnection, _ rates: RateMeter<UInt64>, by key: Query.Sort.Key
+    ) -> ConnectionOrder {
+        let record = live.record
+        let number: Double? =
+            switch key {
+            case .id: -Double(record.id)
+            case .age: Double(live.age) / 1_000_000
             case .bytes: Double(record.bytesUp) + Double(record.bytesDown)
             case .bytesUp: Double(record.bytesUp)
             case .bytesDown: Double(record.bytesDown)
@@ -145,23 +166,15 @@ struct ConnectionView {
             case .rateUp: rates.rate(of: record.id).up
             case .rateDown: rates.rate(of: record.id).down
             case .waits: Double(Waits(live)?.milliseconds ?? 0)
-            case .id, .client, .relay, .upstream: nil
+            case .client, .relay, .upstream: nil
             }
-        }
-        func text(_ live: LiveConnection) -> String? {
+        let text: String? =
             switch key {
-            case .client: live.record.clientText
-            case .relay: live.record.relay
-            case .upstream: live.record.upstream
+            case .client: record.clientText
+            case .relay: record.relay
+            case .upstream: record.upstream
             case .id, .age, .bytes, .bytesUp, .bytesDown, .rate, .rateUp, .rateDown, .waits: nil
             }
-        }
-        // They are in the order of their ids, and the sort is stable.
-        if key != .id {
-            let keyed = chosen.map { (live: $0, number: number($0) ?? 0, text: text($0) ?? "") }
-            chosen = keyed.sorted { ($1.number, $0.text) < ($0.number, $1.text) }.map(\.live)
-        }
-        if query.sort.isReversed { chosen.reverse() }
-        return chosen
+        return ConnectionOrder(number: number ?? 0, text: text ?? "")
     }
 }

@@ -8,7 +8,8 @@ enum StatusView {
     /// `GET /v1/status`.
     static func status(
         _ status: ProcessStatus, openConnections: Int, workers: Int, process: ProcessStats,
-        failing: [(relay: String, connects: RecentConnects.Summary)], now: Timestamp
+        failing: [(relay: String, connects: RecentConnects.Summary)], now: Timestamp,
+        predecessors: [Predecessors.State] = []
     ) -> [UInt8] {
         let facts = status.now
         var json = JSONText()
@@ -51,8 +52,23 @@ enum StatusView {
                     RelayView.writeKeys(one.connects, to: &json)
                 }
             }
+            json.add(
+                "ends_within_ms",
+                number: facts.drainEnds.map { max(0, ContinuousClock.now.duration(to: $0).milliseconds) })
+            json.list("predecessors", predecessors) { json, predecessor in
+                json.object { write(predecessor, to: &$0) }
+            }
         }
         return json.bytes
+    }
+
+    /// An older process; what it does not answer is null.
+    private static func write(_ predecessor: Predecessors.State, to json: inout JSONText) {
+        json.add("pid", number: predecessor.id)
+        json.add("version", predecessor.status?["version"].text)
+        json.add("open_connections", number: predecessor.status?["open_connections"].count)
+        json.add("ends_within_ms", number: predecessor.status?["ends_within_ms"].count)
+        json.add("trouble", predecessor.trouble)
     }
 
     // MARK: Reloads

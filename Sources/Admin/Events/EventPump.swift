@@ -41,6 +41,14 @@ final class EventPump: Sendable {
         while let bytes = await hub.next(id) { try await writer.write(bytes) }
     }
 
+    /// A connection of a predecessor has ended.
+    func publish(ended connection: JSONValue) {
+        guard let relay = connection["relay"].text else { return }
+        var json = JSONText()
+        json.element(connection.endRecord)
+        hub.publish([EventHub.Item(audience: .relay(relay), text: EventHub.event("closed", json.bytes))])
+    }
+
     /// Ends every stream after the pending events.
     func endAll() {
         publish()
@@ -49,7 +57,7 @@ final class EventPump: Sendable {
 
     private func publish() {
         let (events, lost) = collector.services.journal.takeEvents()
-        if !events.isEmpty || lost > 0 { hub.publish(events.map(Self.item), lost: lost) }
+        if !events.isEmpty || lost > 0 { hub.publish(events.map(item), lost: lost) }
     }
 
     // MARK: Turns
@@ -113,7 +121,7 @@ final class EventPump: Sendable {
         }
     }
 
-    private static func item(_ event: Journal.Event) -> EventHub.Item {
+    private func item(_ event: Journal.Event) -> EventHub.Item {
         switch event {
         case .opened(let record):
             var json = JSONText()
@@ -129,7 +137,16 @@ final class EventPump: Sendable {
             return EventHub.Item(audience: .relay(record.relay), text: EventHub.event("opened", json.bytes))
         case .closed(let record):
             var json = JSONText()
-            json.object(of: record)
+            let facts = collector.services.status.now
+            if facts.isReplaced {
+                // For the process that took over, which keeps it after this one has ended.
+                let timeouts = facts.configuration.relays.first { $0.name == record.relay }?.timeouts
+                ConnectionView.write(record, to: &json) { json in
+                    json.list("story", Story.of(record, timeouts: timeouts)) { $0.element($1) }
+                }
+            } else {
+                json.object(of: record)
+            }
             return EventHub.Item(audience: .relay(record.relay), text: EventHub.event("closed", json.bytes))
         case .reload(let report):
             return EventHub.Item(audience: .all, text: EventHub.event("reload", StatusView.reload(report)))

@@ -18,6 +18,7 @@ struct MetricsInput: Sendable {
     /// Its start, nanoseconds since 1970 UTC.
     var started: Int64
     var process: ProcessStats
+    var predecessors: [Predecessors.State] = []
 }
 
 /// The text of `/metrics`. Pure. The names are stable.
@@ -35,6 +36,7 @@ enum MetricsText {
         connects(sorted, &text)
         recordings(input, sorted, &text)
         configuration(input, &text)
+        predecessors(input, &text)
         process(input, &text)
         return text.bytes
     }
@@ -71,6 +73,16 @@ enum MetricsText {
             "Errors of accept: a client was gone already, the system was short of resources, or the listener failed.")
         for (name, stats) in relays {
             text.sample("tapline_accept_errors_total", [("relay", name)], stats.acceptErrors)
+        }
+    }
+
+    private static func predecessors(_ input: MetricsInput, _ text: inout Exposition) {
+        text.metric(
+            "tapline_predecessor_connections_open", .gauge,
+            "Connections that are open in older processes, which this one took over from.")
+        for predecessor in input.predecessors {
+            guard let open = predecessor.status?["open_connections"].count else { continue }
+            text.sample("tapline_predecessor_connections_open", [("process", "\(predecessor.id)")], open)
         }
     }
 

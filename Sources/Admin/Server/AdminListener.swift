@@ -19,16 +19,20 @@ public final class AdminListener: Sendable {
     /// Duplicates of the sockets for a successor process: SwiftNIO owns the ones that are served.
     private let copies: [SocketParcel]
     private let ownsFile: Atomic<Bool>
+    /// The token that its clients need instead of the settings' token; they also must be of this process's user. Nil: it
+    /// is no listener for the process that took over.
+    let successorsToken: String?
 
     /// Duplicates a bound socket.
     typealias Duplicate = (SocketParcel) throws(Errno) -> Socket?
 
     private init(
         addresses: [SocketAddress], sockets: [SocketParcel], bound: [SocketParcel], file: SocketFile?,
-        replaced: SocketFile.SetAside? = nil, ownsFile: Bool = true,
+        replaced: SocketFile.SetAside? = nil, ownsFile: Bool = true, successorsToken: String? = nil,
         duplicate: Duplicate = { socket throws(Errno) in try socket.duplicate() }
     ) throws(Errno) {
         self.bound = bound
+        self.successorsToken = successorsToken
         self.addresses = addresses
         self.sockets = sockets
         self.file = file
@@ -87,8 +91,13 @@ public final class AdminListener: Sendable {
         }
     }
 
+    /// Binds the abstract name at which the process that took over reaches this one.
+    public static func bind(_ access: Predecessor.Access) throws(SystemError) -> AdminListener {
+        try bindUnix(access.name, [], [], successorsToken: access.token)
+    }
+
     static func bindUnix(
-        _ path: String, _ released: [HeldAddress], _ handedOver: [HandedSocket],
+        _ path: String, _ released: [HeldAddress], _ handedOver: [HandedSocket], successorsToken: String? = nil,
         duplicate: Duplicate = { socket throws(Errno) in try socket.duplicate() }
     ) throws(SystemError) -> AdminListener {
         let address = SocketAddress.unix(path: path)
@@ -105,7 +114,7 @@ public final class AdminListener: Sendable {
                 let parcel = SocketParcel(socket)
                 return try AdminListener(
                     addresses: [address], sockets: [parcel], bound: [parcel], file: file, replaced: replaced,
-                    duplicate: duplicate)
+                    successorsToken: successorsToken, duplicate: duplicate)
             } catch {
                 file?.remove()
                 replaced?.restore()

@@ -26,8 +26,9 @@ public final class AdminServer: Sendable {
 
     /// The time in which clients of streams can read the end of the stream.
     private static let streamGrace = TimeAmount.milliseconds(100)
-    /// The time in which clients can finish a request when another process or another socket serves the next one.
-    private static let requestGrace = TimeAmount.milliseconds(250)
+    /// The time in which clients can finish a request when another process or another socket serves the next one. A list
+    /// with rates takes 250 ms after a pause (`Collector`).
+    private static let requestGrace = TimeAmount.milliseconds(450)
     /// The delay after which a listening socket that SwiftNIO has closed is served again.
     private static let pause = TimeAmount.seconds(1)
     /// The shortest time between log entries about that, in nanoseconds.
@@ -52,8 +53,9 @@ public final class AdminServer: Sendable {
     private enum Closing {
         /// All are closed, streams after their last events.
         case now
-        /// All are closed after `requestGrace`: another process serves the next requests.
-        case afterRequests
+        /// All are closed after `requestGrace`: another process serves the next requests. Those of the listener for that
+        /// process stay, if there is one.
+        case afterRequests(except: AdminListener?)
         /// The same, but streams continue: the API has moved to other sockets.
         case streamsStay
     }
@@ -102,9 +104,15 @@ public final class AdminServer: Sendable {
         old.listener?.removeFile()
         listener.removeReplaced()
         close(old, .streamsStay, closed: closed) {}
+        services.journal.keep(true)
+        begin(listener)
+    }
+
+    private func begin(_ listener: AdminListener) {
         let most = min(Self.mostClients, max(4, services.relays.descriptorLimit / 40))
-        let (thread, responder) = running.withLock { running in
+        let (thread, responder, isNew) = running.withLock { running in
             let thread = running.thread ?? Self.startThread()
+            let isNew = running.responder == nil
             let responder =
                 running.responder
                 ?? Responder(
@@ -113,9 +121,11 @@ public final class AdminServer: Sendable {
             running.thread = thread
             running.responder = responder
             running.listener = listener
-            return (thread, responder)
+            return (thread, responder, isNew)
         }
-        services.journal.keep(true)
+        if isNew {
+            services.predecessors.start(on: thread) { [pump = responder.pump] in pump.publish(ended: $0) }
+        }
         var descriptors: [(position: Int, descriptor: CInt)] = []
         for (position, parcel) in listener.sockets.enumerated() {
             if let socket = parcel.takeSocket() { descriptors.append((position, socket.release())) }
@@ -156,10 +166,11 @@ public final class AdminServer: Sendable {
                 return table
             }
             let group = ObjectIdentifier(listener)
-            let isUnix = listener.addresses.contains { $0.isUnix }
+            let door = Responder.Door(
+                isUnix: listener.addresses.contains { $0.isUnix }, token: listener.successorsToken)
             let http = HTTP1Channel(
                 responder: { request, writer, channel in
-                    try await responder.respond(to: request, by: Requester(channel), onUnixSocket: isUnix, writer)
+                    try await responder.respond(to: request, by: Requester(channel, at: door), at: door, writer)
                 },
                 configuration: .init(
                     additionalChannelHandlers: [ClientWatch(table.value, group: group), UnreadableRequest()],
@@ -176,6 +187,10 @@ public final class AdminServer: Sendable {
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelInitializer { channel in
                     Inheritance.end()
+                    guard door.token == nil || PeerCredentials.isOfOwnUser(channel) else {
+                        channel.close(promise: nil)
+                        return channel.eventLoop.makeSucceededVoidFuture()
+                    }
                     return http.setup(channel: channel, logger: logger).flatMapThrowing { value in
                         let pipeline = channel.pipeline.syncOperations
                         let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
@@ -253,9 +268,12 @@ public final class AdminServer: Sendable {
     }
 
     /// Stops listening on sockets that another process serves. Keeps their file, and lets clients finish their requests for
-    /// a moment. `done` is called then, perhaps on another thread.
-    public func leave(then done: @escaping @Sendable () -> Void) {
-        close(endListening(), .afterRequests, then: done)
+    /// a moment. `done` is called then, perhaps on another thread. `own` is where that process reaches this one from now
+    /// on; end records and events are kept for it.
+    public func leave(serving own: AdminListener? = nil, then done: @escaping @Sendable () -> Void) {
+        let old = endListening()
+        close(old, .afterRequests(except: own), then: done)
+        if let own, old.listener != nil { begin(own) }
     }
 
     /// Duplicates of the sockets for a successor process, with descriptors of at least `lowest`.
@@ -295,14 +313,23 @@ public final class AdminServer: Sendable {
             closed()
             return done()
         }
-        var hadStreams = false
-        if mode != .streamsStay {
+        let grace: TimeAmount
+        let selection: ClientTable.Selection
+        switch mode {
+        case .now:
             services.journal.keep(false)
-            hadStreams = state.responder?.endStreams() ?? false
+            grace = state.responder?.endStreams() ?? false ? Self.streamGrace : .zero
+            selection = .all
+        case .afterRequests(let own):
+            if own == nil { services.journal.keep(false) }
+            _ = state.responder?.endStreams()
+            grace = Self.requestGrace
+            selection = own.map { .except(ObjectIdentifier($0)) } ?? .all
+        case .streamsStay:
+            grace = Self.requestGrace
+            selection = .withoutStream(of: ObjectIdentifier(listener))
         }
         let channels = state.channels
-        let group = ObjectIdentifier(listener)
-        let grace = mode == .now ? (hadStreams ? Self.streamGrace : TimeAmount.zero) : Self.requestGrace
         thread.loop.execute { [self] in
             let closing = channels.map { channel in
                 channel.close(promise: nil)
@@ -312,7 +339,7 @@ public final class AdminServer: Sendable {
                 closed()
                 thread.loop.scheduleTask(in: grace) { [self] in
                     let table = running.withLock { $0.table }
-                    table?.value.close(mode == .streamsStay ? group : nil)
+                    table?.value.close(selection)
                     done()
                 }
             }

@@ -47,11 +47,25 @@ final class ClientTable {
         for client in clients.values where client.clock.isOver(at: now) { client.close() }
     }
 
-    /// Closes every client, or only the clients of the listener `group` without a stream.
-    func close(_ group: ObjectIdentifier? = nil) {
-        for client in clients.values {
-            if let group, client.group != group || client.clock.phase == .streaming { continue }
-            client.close()
+    /// The clients to close.
+    enum Selection {
+        case all
+        /// Those of a listener that have no stream.
+        case withoutStream(of: ObjectIdentifier)
+        /// Those of every listener but one.
+        case except(ObjectIdentifier)
+    }
+
+    /// Closes clients.
+    func close(_ selection: Selection) {
+        for client in clients.values where Self.includes(selection, client) { client.close() }
+    }
+
+    private static func includes(_ selection: Selection, _ client: ClientWatch) -> Bool {
+        switch selection {
+        case .all: true
+        case .withoutStream(let group): client.group == group && client.clock.phase != .streaming
+        case .except(let group): client.group != group
         }
     }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import Logging
 internal import NIOCore
 
@@ -7,9 +6,12 @@ internal import NIOCore
 /// A value; on the admin server's thread.
 struct Requester {
     private let channel: any Channel
+    /// Whether it is the process that took over, which logs the change with its own client.
+    let isSuccessor: Bool
 
-    init(_ channel: any Channel) {
+    init(_ channel: any Channel, at door: Responder.Door) {
         self.channel = channel
+        isSuccessor = door.token != nil
     }
 
     /// The client's address, or for a Unix socket the process at its other end (SO_PEERCRED, unix(7)): `process 1234,
@@ -19,26 +21,16 @@ struct Requester {
             if let address = channel.remoteAddress, let host = address.ipAddress, let port = address.port {
                 return address.protocol == .inet6 ? "[\(host)]:\(port)" : "\(host):\(port)"
             }
-            guard let options = channel as? any SocketOptionProvider else { return "unknown" }
-            let level = NIOBSDSocket.OptionLevel(rawValue: SOL_SOCKET)
-            let answer: EventLoopFuture<Credentials> = options.unsafeGetSocketOption(
-                level: level, name: .init(rawValue: SO_PEERCRED))
-            guard let peer = try? await answer.get() else { return "unknown" }
+            guard let peer = try? await PeerCredentials.of(channel)?.get() else { return "unknown" }
             return "process \(peer.process), user \(peer.user)"
         }
-    }
-
-    /// `struct ucred` (unix(7)).
-    private struct Credentials {
-        var process: Int32
-        var user: UInt32
-        var group: UInt32
     }
 }
 
 extension Logger {
     /// Logs a change that a client of the API makes.
     func noteChange(_ message: Message, by requester: Requester, _ particulars: Metadata = [:]) async {
+        guard !requester.isSuccessor else { return }
         var metadata = particulars
         metadata["requester"] = .string(await requester.text)
         notice(message, metadata: metadata)

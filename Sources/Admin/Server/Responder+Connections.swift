@@ -13,8 +13,9 @@ extension Responder {
 
     func connections(_ query: Query) async throws(AdminError) -> Answer {
         try await check(query)
+        async let elsewhere = services.predecessors.connections()
         let (all, rates) = await collector.connections()
-        let chosen = ConnectionView.select(all, rates, query)
+        let chosen = ListedConnection.select(all, rates, elsewhere: await elsewhere, query)
         let shown = chosen.prefix(query.limit)
         return Answer(
             content: .pieces { pieces in
@@ -22,8 +23,11 @@ extension Responder {
                 json.beginWhole()
                 json.add("total", number: chosen.count)
                 json.beginList("connections")
-                for (index, live) in shown.enumerated() {
-                    ConnectionView.write(live, rates.rate(of: live.record.id), to: &json)
+                for (index, listed) in shown.enumerated() {
+                    switch listed {
+                    case .own(let live): ConnectionView.write(live, rates.rate(of: live.record.id), to: &json)
+                    case .elsewhere(let connection): json.element(connection)
+                    }
                     if index % Self.listPiece == Self.listPiece - 1 { try await pieces.write(json.takeBytes()) }
                 }
                 json.endList()
@@ -43,6 +47,10 @@ extension Responder {
         let pending = services.relays.pendingRecord(id)
         // Not from the shared answer: it may have ended since.
         guard let record = services.journal.closedRecords.first(where: { $0.id == id }) ?? pending else {
+            if let connection = await services.predecessors.connection(id) {
+                json.element(connection)
+                return .json(json.bytes)
+            }
             throw .notFound(
                 "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
                     + "its end record is in the access log")
@@ -58,9 +66,14 @@ extension Responder {
     }
 
     func kill(_ id: UInt64, _ requester: Requester) async throws(AdminError) -> Answer {
-        guard await services.relays.kill(id) else { throw .notFound("no connection \(id) is open") }
-        await logger.noteChange(
-            "connection \(id) killed through the admin API", by: requester, ["connection": .stringConvertible(id)])
+        var particulars: Logger.Metadata = ["connection": .stringConvertible(id)]
+        if await !services.relays.kill(id) {
+            guard let process = await services.predecessors.kill(id) else {
+                throw .notFound("no connection \(id) is open")
+            }
+            particulars["process"] = .stringConvertible(process)
+        }
+        await logger.noteChange("connection \(id) killed through the admin API", by: requester, particulars)
         var json = JSONText()
         json.object { json in
             json.add("id", number: id)
@@ -71,20 +84,27 @@ extension Responder {
 
     func closed(_ query: Query) async throws(AdminError) -> Answer {
         try await check(query)
-        var records = await collector.closed()
-        if let since = query.since, let position = records.firstIndex(where: { $0.id == since }) {
-            records = Array(records[..<position])
-        }
-        if let relay = query.relay { records.removeAll { $0.relay != relay } }
-        if !query.reasons.isEmpty {
-            records.removeAll { record in !query.reasons.contains { $0 == record.end?.reason } }
-        }
+        let records = EndedConnection.select(
+            await collector.closed(), elsewhere: services.predecessors.ended, query)
+        // The process that took over keeps them after this one has ended, so it needs everything.
+        let isForSuccessor = services.status.now.isReplaced
         var json = JSONText()
         json.object { json in
             json.add("total", number: records.count)
-            json.list("closed", records.prefix(query.limit)) { $0.object(of: $1) }
+            json.list("closed", records.prefix(query.limit)) { json, ended in
+                switch ended {
+                case .own(let record) where isForSuccessor: writeWithStory(record, to: &json)
+                case .own(let record): json.object(of: record)
+                case .elsewhere(let connection): json.element(isForSuccessor ? connection : connection.endRecord)
+                }
+            }
         }
         return .json(json.bytes)
+    }
+
+    private func writeWithStory(_ record: ConnectionRecord, to json: inout JSONText) {
+        let story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
     }
 }
 

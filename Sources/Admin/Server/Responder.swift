@@ -38,13 +38,21 @@ final class Responder: Sendable {
         return !streams.areAllFree
     }
 
+    /// The listener that accepted a client.
+    struct Door: Sendable {
+        /// Whether it is a Unix socket.
+        let isUnix: Bool
+        /// The token that it requires instead of the settings' token.
+        let token: String?
+    }
+
     /// Answers one request. Throws when the client has gone.
     func respond(
-        to request: Request, by requester: Requester, onUnixSocket: Bool, _ writer: consuming ResponseWriter
+        to request: Request, by requester: Requester, at door: Door, _ writer: consuming ResponseWriter
     ) async throws {
         let answer: Answer
         do throws(AdminError) {
-            answer = try await self.answer(request, requester, onUnixSocket, writer)
+            answer = try await self.answer(request, requester, door, writer)
         } catch {
             answer = .error(error)
         }
@@ -52,14 +60,14 @@ final class Responder: Sendable {
     }
 
     private func answer(
-        _ request: Request, _ requester: Requester, _ isOnUnixSocket: Bool, _ writer: borrowing ResponseWriter
+        _ request: Request, _ requester: Requester, _ door: Door, _ writer: borrowing ResponseWriter
     ) async throws(AdminError) -> Answer {
         let target = request.head.path ?? ""
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let headers = request.headers
         let terms = terms()
         let route = try Gate(
-            hosts: terms.hosts, token: terms.token?.value, acceptsAnyHost: isOnUnixSocket
+            hosts: terms.hosts, token: door.token ?? terms.token?.value, acceptsAnyHost: door.isUnix
         ).admit(
             Gate.Request(
                 method: request.method.rawValue, path: String(parts.first ?? ""), host: request.head.authority,
@@ -111,7 +119,7 @@ final class Responder: Sendable {
                 StatusView.status(
                     services.status, openConnections: services.relays.openConnections,
                     workers: services.relays.workers, process: await collector.process(),
-                    failing: await failingRelays(), now: .now))
+                    failing: await failingRelays(), now: .now, predecessors: await services.predecessors.states()))
         case .relays: return try await relays(query)
         case .recording(let relay):
             return try await recording(relay, method == "HEAD" ? "GET" : method, body, requester)
@@ -165,8 +173,8 @@ extension Responder {
             MetricsInput(
                 relays: stats, configured: facts.configuration.relays.map(\.name), recordings: recordings,
                 heldClients: services.relays.heldClients, facts: facts, version: services.status.version,
-                started: services.status.started.nanoseconds,
-                process: await collector.process()))
+                started: services.status.started.nanoseconds, process: await collector.process(),
+                predecessors: await services.predecessors.states()))
         return Answer(type: "text/plain; version=0.0.4; charset=utf-8", content: .whole(text))
     }
 

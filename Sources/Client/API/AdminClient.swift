@@ -1,6 +1,7 @@
 import EventLoop
 import Synchronization
 package import Terminal
+package import Text
 
 /// A client of one tapline's admin API. Any thread.
 package struct AdminClient: Sendable {

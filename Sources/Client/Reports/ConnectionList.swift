@@ -1,4 +1,4 @@
-import Text
+package import Text
 
 /// A list of a running tapline's connections.
 package struct ConnectionList {

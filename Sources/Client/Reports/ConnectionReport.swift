@@ -32,7 +32,11 @@ package struct ConnectionReport {
         }
         let numbers = [
             ("path", "\(text("client")) \(arrow) \(text("listener")) \(arrow) \(text("upstream"))\(address)"),
-            ("accepted", "\(time("accepted")), generation \(connection["generation"].count ?? 0)"),
+            (
+                "accepted",
+                "\(time("accepted")), generation \(connection["generation"].count ?? 0)"
+                    + (connection["process"].count.map { ", in process \($0) (before the upgrade)" } ?? "")
+            ),
             ("up", flow("up")), ("down", flow("down")),
             (
                 "took",

@@ -1,6 +1,6 @@
 import Configuration
 import Terminal
-import Text
+package import Text
 
 /// Connections as a table. Pure.
 package struct ConnectionTable {
@@ -42,7 +42,7 @@ package struct ConnectionTable {
         for row in rows {
             table.add([
                 "\(row["id"].count ?? 0)", (row["relay"].text ?? "?").harmless, (row["client"].text ?? "?").harmless,
-                Self.upstream(row), (row["state"].text ?? "?").harmless, Words.age(row["age_ms"].count),
+                Self.upstream(row), PredecessorText.state(row), Words.age(row["age_ms"].count),
                 Words.size(row["bytes_up"].count), Words.size(row["bytes_down"].count),
                 Words.rate(row["rate_up"].count),
                 Words.rate(row["rate_down"].count), Words.waits(row["waits"]),

@@ -1,4 +1,4 @@
-import Text
+package import Text
 
 /// The changes of a reload as lines for a person. Pure.
 package enum DifferenceText {

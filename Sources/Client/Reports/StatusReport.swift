@@ -1,5 +1,5 @@
 import Terminal
-import Text
+package import Text
 
 /// The output of `tapline status`. Pure.
 package struct StatusReport {
@@ -120,6 +120,7 @@ package struct StatusReport {
         }
         let memory = status["memory"]
         let descriptors = status["descriptors"]
+        let predecessors = PredecessorText.lines(status).map { ("predecessor", $0) }
         return [
             (
                 "configuration",
@@ -137,7 +138,7 @@ package struct StatusReport {
                     + "\(Quantity.number(status["workers"].count ?? 0, "worker")), "
                     + "\(descriptors["open"].count ?? 0) of \(descriptors["limit"].count ?? 0) descriptors"
             ),
-        ]
+        ] + predecessors
     }
 
     // MARK: The relays

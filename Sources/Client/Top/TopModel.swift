@@ -1,3 +1,5 @@
+import Text
+
 /// The state of `tapline top`: keys and snapshots in, actions out. No effects.
 struct TopModel {
     /// What the keys do.

@@ -1,4 +1,5 @@
 import Terminal
+import Text
 
 /// The state of a running tapline at one moment.
 struct TopSnapshot: Hashable, Sendable {
@@ -63,7 +64,7 @@ struct TopSnapshot: Hashable, Sendable {
             relay = connection["relay"].text ?? ""
             client = connection["client"].text ?? ""
             upstream = ConnectionTable.upstreamText(connection) ?? ""
-            state = connection["state"].text ?? ""
+            state = PredecessorText.state(connection)
             age = connection["age_ms"].count ?? 0
             bytes = (connection["bytes_up"].count ?? 0) &+ (connection["bytes_down"].count ?? 0)
             rateUp = connection["rate_up"].count ?? 0

@@ -32,6 +32,7 @@ struct TopView {
         var left = "tapline \((status["version"].text ?? "").harmless), \(model.snapshot.map(\.total) ?? 0) open"
         left += ", up \(Words.age(status["uptime_ms"].count)), generation \(status["generation"].count ?? 0)"
         left += ", \(address)"
+        left += PredecessorText.lines(status).map { ", predecessor \($0)" }.joined()
         var right = ""
         let failing = model.shownRelays.filter(\.isFailing).count
         if failing > 0 { right = " \(Quantity.number(UInt64(failing), "relay")) failing " }

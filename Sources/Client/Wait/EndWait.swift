@@ -1,7 +1,7 @@
 import Glibc
 import Sockets
 import Terminal
-import Text
+package import Text
 
 /// Waits for the end of a tapline after a request to end, and prints the number of connections left. It identifies the
 /// tapline by process id and start time: in a container every tapline is process 1.

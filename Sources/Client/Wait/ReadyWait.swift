@@ -1,5 +1,5 @@
 import Terminal
-import Text
+package import Text
 
 /// Waits until a tapline accepts clients, by `/readyz` of its admin API.
 package struct ReadyWait {

@@ -1,9 +1,10 @@
 import Sockets
+import Text
 
 /// The message from a tapline to the process that takes over: the purpose of each inherited descriptor. A value.
 ///
-/// Lines of `ROLE fd=NUMBER key=value…` in a memory file. The two may be of different versions: unknown roles and keys
-/// are ignored.
+/// Lines of `ROLE fd=NUMBER key=value…` in a memory file, and lines about the state that continues. The two may be of
+/// different versions: unknown roles and keys are ignored.
 struct HandoverMessage: Hashable, Sendable {
     /// The purpose of a listening socket.
     enum Role: String, Hashable, Sendable {
@@ -22,14 +23,27 @@ struct HandoverMessage: Hashable, Sendable {
         var file: String?
     }
 
+    /// A recording that was started at run time, and continues in the process that takes over.
+    struct Recording: Hashable, Sendable {
+        /// The relay's name.
+        var relay: String
+        /// Its settings, as `RecordSettings.requestText`.
+        var settings: String
+    }
+
     /// The first line, with the version.
     private static let heading = "tapline-handover 1"
-    /// The longest message that is read: a line has at most 160 bytes.
+    /// The longest message that is read: a socket's line has at most 160 bytes.
     static let longest = 8 << 20
+    /// The longest settings of a recording that are read, bytes.
+    static let longestSettings = 16 << 10
 
     /// The channel's descriptor.
     var channel: Int32
     var items: [Item]
+    /// The number of the first connection, so that numbers do not start again; nil from a version that does not send it.
+    var firstID: UInt64?
+    var recordings: [Recording] = []
 
     /// The message as text.
     var text: String {
@@ -41,13 +55,20 @@ struct HandoverMessage: Hashable, Sendable {
             if let file = item.file { line += " file=\(file)" }
             lines.append(line)
         }
+        if let firstID { lines.append("ids first=\(firstID)") }
+        for recording in recordings {
+            lines.append(
+                "recording relay=\(recording.relay.percentEncoded) settings=\(recording.settings.percentEncoded)")
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// A message.
-    init(channel: Int32, items: [Item]) {
+    init(channel: Int32, items: [Item], firstID: UInt64? = nil, recordings: [Recording] = []) {
         self.channel = channel
         self.items = items
+        self.firstID = firstID
+        self.recordings = recordings
     }
 
     /// Reads a message; nil where the text is none.
@@ -56,13 +77,13 @@ struct HandoverMessage: Hashable, Sendable {
         guard lines.first.map(String.init) == Self.heading else { return nil }
         var channel: Int32?
         var items: [Item] = []
+        var firstID: UInt64?
+        var recordings: [Recording] = []
         for line in lines.dropFirst() {
             let words = line.split(separator: " ")
-            var values: [Substring: Substring] = [:]
-            for word in words.dropFirst() {
-                let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                if parts.count == 2 { values[parts[0]] = parts[1] }
-            }
+            let values = HandoverLine.values(of: words)
+            if words.first == "ids" { firstID = values["first"].flatMap { UInt64($0) } }
+            if words.first == "recording", let recording = Recording(values) { recordings.append(recording) }
             guard let descriptor = values["fd"].flatMap({ Int32($0) }) else { continue }
             if words[0] == "channel" {
                 channel = descriptor
@@ -74,7 +95,18 @@ struct HandoverMessage: Hashable, Sendable {
             }
         }
         guard let channel else { return nil }
-        self.init(channel: channel, items: items)
+        self.init(channel: channel, items: items, firstID: firstID, recordings: recordings)
+    }
+}
+
+extension HandoverMessage.Recording {
+    /// Reads the values of a line; nil where one is missing or invalid.
+    fileprivate init?(_ values: [Substring: Substring]) {
+        guard let relay = values["relay"].flatMap({ PercentText.decode($0) }), !relay.isEmpty,
+            let settings = values["settings"].flatMap({ PercentText.decode($0) }),
+            settings.utf8.count <= HandoverMessage.longestSettings
+        else { return nil }
+        self.init(relay: relay, settings: settings)
     }
 }
 

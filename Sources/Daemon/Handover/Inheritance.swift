@@ -23,6 +23,11 @@ package struct Inheritance: Sendable {
     /// The tapline that handed them over; nil after a service manager.
     var predecessor: Predecessor?
 
+    /// The number of the first connection; nil: 1.
+    var firstID: UInt64?
+    /// Recordings that were started at run time.
+    var recordings: [HandoverMessage.Recording] = []
+
     /// The variable with the id of the process that hands over and the descriptor of its message. It is ignored unless
     /// that process is our parent.
     static let variable = "TAPLINE_HANDOVER"
@@ -99,6 +104,8 @@ package struct Inheritance: Sendable {
         // The channel is a connected socket; `inheriting` would reject it, because it does not listen.
         let channel = Socket(inheritingChannel: message.channel)
         predecessor = Predecessor(id: parent, channel: SocketParcel(channel))
+        firstID = message.firstID
+        recordings = message.recordings
         for item in message.items {
             var handed = try Self.inherit(
                 item.descriptor, item.label, item.isOfManager ? .manager : .process(file: nil))

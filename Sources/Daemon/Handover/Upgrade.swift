@@ -1,3 +1,4 @@
+import Admin
 import EventLoop
 import Glibc
 import Logging
@@ -16,8 +17,11 @@ final class Upgrade {
         var copy: (Int32) -> Void
         /// The most listening sockets that there can be.
         var mostSockets: () -> Int
-        /// The process is ready: stop accepting. The closure tells it that it has taken over.
-        var handOver: (_ process: Int32, _ notify: () -> Void) -> Void
+        /// The state that continues in the process: the number of its first connection, and the recordings.
+        var continuing: () -> (firstID: UInt64?, recordings: [HandoverMessage.Recording])
+        /// The process is ready: stop accepting. The closure notifies it that it has taken over, and how it reaches this
+        /// process and those before it.
+        var handOver: (_ process: Int32, _ notify: ([Predecessor]) -> Void) -> Void
         /// The upgrade failed, and nothing has changed.
         var failed: () -> Void
         /// The time for connections that the process has accepted before it is terminated.
@@ -146,7 +150,10 @@ final class Upgrade {
         case .handOver:
             timer?.stop()
             guard let child else { return }
-            hooks.handOver(child.id) { channel?.send(.yours) }
+            hooks.handOver(child.id) { predecessors in
+                for predecessor in predecessors { channel?.send(.predecessor(predecessor)) }
+                channel?.send(.yours)
+            }
         case .goOn:
             logger.error(
                 "upgrade failed, this process goes on: \(reason)", metadata: particulars)
@@ -214,7 +221,10 @@ final class Upgrade {
         let lowest = channelNumber + 2
         let pair = try Socket.pair()
         guard let ours = pair.first.takeSocket(), let theirs = try pair.second.duplicate(from: lowest) else { return }
-        let message = try MemoryFile(HandoverMessage(channel: channelNumber, items: items).text, from: lowest)
+        let (firstID, recordings) = hooks.continuing()
+        let content = HandoverMessage(
+            channel: channelNumber, items: items, firstID: firstID, recordings: recordings)
+        let message = try MemoryFile(content.text, from: lowest)
         let descriptors = parcels.compactMap(\.descriptor) + [theirs.fd, message.fd]
         var environment = ProcessEnvironment.all
         // The watchdog's variable applies to this process only.
@@ -244,9 +254,9 @@ final class Upgrade {
         switch event {
         // A process that died before this loop iteration is known to be dead: the loop delivers signals before socket
         // events.
-        case .word(.ready): take(.ready)
+        case .line(.ready): take(.ready)
         // The end of the process follows, with more information.
-        case .word(.yours), .gone: break
+        case .line(.yours), .line(.predecessor), .gone: break
         }
     }
 

@@ -1,3 +1,4 @@
+import Admin
 import EventLoop
 import Glibc
 import Logging
@@ -9,6 +10,9 @@ import Sockets
 /// On the main thread, from the moment that clients are accepted until the older process has ended.
 final class UpgradeReceiver {
     private let predecessor: Int32
+    private let predecessors: Predecessors
+    /// Whether the older process has sent where it can be reached.
+    private var isReachable = false
     private let logger: Logger
     private var channel: HandoverChannel?
     private let tookOver: () -> Void
@@ -16,13 +20,14 @@ final class UpgradeReceiver {
     /// Whether this process owns all sockets and files.
     private(set) var hasTakenOver = false
 
-    /// `tookOver` is called once, when the older process has stopped accepting: the files of Unix sockets belong to
+    /// `predecessors` gets the older process and those before it. `tookOver` is called once, when the older process has stopped accepting: the files of Unix sockets belong to
     /// this one from then on. `alone` follows when that process has ended.
     init(
-        loop: EventLoop, _ predecessor: Inheritance.Predecessor, logger: Logger, tookOver: @escaping () -> Void,
-        alone: @escaping () -> Void
+        loop: EventLoop, _ predecessor: Inheritance.Predecessor, _ predecessors: Predecessors, logger: Logger,
+        tookOver: @escaping () -> Void, alone: @escaping () -> Void
     ) throws {
         self.predecessor = predecessor.id
+        self.predecessors = predecessors
         self.logger = logger
         self.tookOver = tookOver
         self.alone = alone
@@ -37,12 +42,18 @@ final class UpgradeReceiver {
 
     private func received(_ event: HandoverChannel.Event) {
         switch event {
-        case .word(.yours):
+        case .line(.predecessor(let one)):
+            if one.id == predecessor { isReachable = true }
+            predecessors.add(one)
+        case .line(.yours):
+            // From a version that offers no access.
+            if !isReachable { predecessors.add(Predecessor(id: predecessor, access: nil)) }
             takeOver("which lets its connections finish")
-        case .word(.ready):
+        case .line(.ready):
             break
         case .gone:
             channel = nil
+            predecessors.remove(predecessor)
             if hasTakenOver {
                 logger.notice(
                     "process \(predecessor), which was here before, has ended",

@@ -1,6 +1,7 @@
 import Admin
 import Configuration
 import EventLoop
+import Glibc
 import Logging
 import Relay
 import Sockets
@@ -13,7 +14,7 @@ extension Supervisor {
     func notifyReady() throws {
         guard let predecessor = plan.inheritance.predecessor else { return try beginService() }
         let receiver = try UpgradeReceiver(
-            loop: loop, predecessor, logger: outputs.logger,
+            loop: loop, predecessor, predecessors, logger: outputs.logger,
             tookOver: { [unowned self] in tookOver() }, alone: { [unowned self] in outputs.share(false) })
         self.receiver = receiver
         receiver.ready()
@@ -63,6 +64,7 @@ extension Supervisor {
             hooks: Upgrade.Hooks(
                 copy: { [unowned self] in copyListeners(from: $0) },
                 mostSockets: { [unowned self] in mostListeningSockets },
+                continuing: { [unowned self] in (service?.reserveIDs(), continuingRecordings) },
                 handOver: { [unowned self] in handOver(to: $0, notify: $1) },
                 failed: { [unowned self] in
                     outputs.share(false)
@@ -107,12 +109,51 @@ extension Supervisor {
     }
 
     /// Another process accepts clients from the same sockets.
-    private func handOver(to process: Int32, notify: () -> Void) {
+    private func handOver(to process: Int32, notify: ([Predecessor]) -> Void) {
         // The manager first: it accepts the other process's notifications from then on.
         manager.leave(to: process)
-        notify()
-        admin?.leave()
+        // Before the other process is notified, which then connects to the new name.
+        let own = Predecessor(id: getpid(), access: admin?.leave())
+        notify(predecessors.reachable + [own])
+        predecessors.leave()
         take(.replaced(by: process))
+    }
+
+    // MARK: Recordings
+
+    /// The recordings that were started at run time, for the next process.
+    private var continuingRecordings: [HandoverMessage.Recording] {
+        (service?.recordingsStartedAtRunTime ?? [:]).sorted { $0.key < $1.key }.map { relay, settings in
+            HandoverMessage.Recording(relay: relay, settings: settings.requestText)
+        }
+    }
+
+    /// Goes on with the recordings that were started at run time in the older process: each in a new file, as after a
+    /// rotation.
+    func continueRecordings(_ service: RelayService) {
+        for recording in plan.inheritance.recordings {
+            let particulars: Logger.Metadata = ["relay": "\(recording.relay)"]
+            do {
+                let settings = try RecordSettings.parse(
+                    Array(recording.settings.utf8), changing: nil, directory: status.directory)
+                let state = try service.startRecording(recording.relay, settings)
+                outputs.logger.notice(
+                    "recording of \(recording.relay) goes on after the upgrade, into a new file",
+                    metadata: particulars.merging(["file": "\(state.file ?? settings.directory)"]) { $1 })
+            } catch {
+                outputs.logger.warning(
+                    "recording of \(recording.relay) ends with the upgrade: it cannot be started in this process",
+                    metadata: particulars.merging(["error": "\(Self.reason(error))"]) { $1 })
+            }
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case RelayService.RecordingRefusal.unknownRelay: "the configuration has no relay of this name"
+        case RelayService.RecordingRefusal.system(let error): error.description
+        default: "\(error)"
+        }
     }
 }
 

@@ -38,6 +38,7 @@ package final class Supervisor {
     let guest: Guest?
     let status: ProcessStatus
     let journal = Journal()
+    let predecessors = Predecessors()
     let manager: ServiceManager
     /// The program for an upgrade. It is determined before anyone can replace the file.
     let program = ProgramPath.find()
@@ -106,6 +107,7 @@ package final class Supervisor {
             plan.configuration, observer: observer(mailbox), logger: outputs.logger, recordingAllTo: plan.recording,
             handedOver: plan.inheritance.relays, isSuccessor: plan.inheritance.predecessor != nil, tuning: tuning)
         self.service = service
+        continueRecordings(service)
         startLifecycle(service)
         // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
@@ -122,6 +124,7 @@ package final class Supervisor {
         var tuning = RelayService.Tuning()
         tuning.application = "tapline \(Version.number)"
         tuning.acceptsOnlyOne = plan.lifecycle.isOnce
+        if let first = plan.inheritance.firstID { tuning.firstID = first }
         return tuning
     }
 
@@ -168,6 +171,7 @@ package final class Supervisor {
                 }
             })
         services.reload = requestReload
+        services.predecessors = predecessors
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
             environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
@@ -285,8 +289,8 @@ package final class Supervisor {
     private func drain() {
         upgrade?.stop()
         manager.stopping()
-        beginDraining()
         let bound = configuration.shutdown.drain
+        beginDraining(within: bound)
         let open = service?.openConnections ?? 0
         if open > 0 {
             announcer.announce(
@@ -302,8 +306,8 @@ package final class Supervisor {
     /// Another process serves the listening sockets; open connections finish here.
     private func leave(to process: Int32) {
         isSummarized = false
-        beginDraining()
         let bound = configuration.shutdown.upgrade
+        beginDraining(within: bound, isReplaced: true)
         announcer.announce(
             "process \(process) took over; \(service?.openConnections ?? 0) open here, waiting up to "
                 + DurationText.text(of: bound),
@@ -311,8 +315,8 @@ package final class Supervisor {
         service?.leave(within: bound)
     }
 
-    private func beginDraining() {
-        status.beginDraining()
+    private func beginDraining(within bound: Duration, isReplaced: Bool = false) {
+        status.beginDraining(within: bound, isReplaced: isReplaced)
         lifecycle?.stopping()
         journal.beganDraining()
         guest?.stopping()

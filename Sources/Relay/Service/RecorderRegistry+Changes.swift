@@ -125,6 +125,16 @@ extension RecorderRegistry {
     /// The recorder of all relays; nil if there is none.
     var common: Recorder? { state.withLock { $0.common } }
 
+    /// The settings of the recorders that the configuration in force does not start, by relay.
+    var startedAtRunTime: [String: RecordSettings] {
+        state.withLock { state in
+            state.entries.compactMapValues { entry in
+                guard entry.recorder != nil, entry.settings != entry.configured else { return nil }
+                return entry.settings
+            }
+        }
+    }
+
     func entry(_ relay: String) -> Entry? {
         state.withLock { $0.entries[relay] }
     }

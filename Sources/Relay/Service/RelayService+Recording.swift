@@ -56,6 +56,12 @@ extension RelayService {
         return Dictionary(uniqueKeysWithValues: relays.map { ($0, recording(of: $0, registry)) })
     }
 
+    /// The settings of the recordings that were started at run time, by relay: another process that takes over the
+    /// configuration does not start them by itself.
+    public var recordingsStartedAtRunTime: [String: RecordSettings] {
+        state.recordings.startedAtRunTime
+    }
+
     private func recording(of relay: String, _ registry: RecorderRegistry) -> RecordingState {
         let entry = registry.entry(relay)
         let recorder = entry?.recorder ?? registry.common

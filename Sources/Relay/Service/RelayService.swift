@@ -25,6 +25,8 @@ public final class RelayService: Sendable {
         public var application = "tapline"
         /// A peer that acknowledges nothing for this long is dead; zero: never.
         public var deadPeerAfter: Duration = .seconds(60)
+        /// The number of the first connection; a process that takes over continues the older one's.
+        public var firstID: UInt64 = 1
 
         /// Only the first client is accepted; then every listener is closed.
         public var acceptsOnlyOne = false
@@ -95,7 +97,8 @@ public final class RelayService: Sendable {
             observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
             // Each loop has about five descriptors of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
-            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp, acceptsOnlyOne: tuning.acceptsOnlyOne)
+            deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp, ids: ConnectionIDs(first: tuning.firstID),
+            acceptsOnlyOne: tuning.acceptsOnlyOne)
         let threads: [LoopThread]
         do {
             threads = try startWorkers(workers, state, logger)
@@ -303,6 +306,10 @@ public final class RelayService: Sendable {
         }
         return all
     }
+
+    /// Keeps connection numbers for a process that may take over, and returns the first of them: both accept clients for
+    /// a moment, and no number may occur twice. On the supervisor's thread.
+    public func reserveIDs() -> UInt64 { state.reserveIDs() }
 
     /// The number of listening sockets of all workers.
     public var mostListeningSockets: Int {

@@ -32,7 +32,7 @@ final class ServiceState: Sendable {
 
     // MARK: Any thread
 
-    private let nextID = Atomic<UInt64>(1)
+    private let ids: ConnectionIDs
     private let open = Atomic<Int>(0)
     /// Clients that wait for their upstream to come up.
     private let held = Atomic<Int>(0)
@@ -51,8 +51,9 @@ final class ServiceState: Sendable {
 
     init(
         observer: Observer, recordings: RecorderRegistry, system: SystemFacts, workers: Int, descriptorLimit: Int,
-        descriptorsInUse: Int, deadPeerAfter: UInt64, acceptsOnlyOne: Bool = false
+        descriptorsInUse: Int, deadPeerAfter: UInt64, ids: ConnectionIDs = ConnectionIDs(), acceptsOnlyOne: Bool = false
     ) {
+        self.ids = ids
         self.observer = observer
         self.recordings = recordings
         self.system = system
@@ -136,8 +137,11 @@ final class ServiceState: Sendable {
     // MARK: Connections
 
     func nextConnectionID() -> UInt64 {
-        nextID.add(1, ordering: .relaxed).oldValue
+        ids.take()
     }
+
+    /// Keeps numbers for a process that may take over, and returns the first. The supervisor's thread.
+    func reserveIDs() -> UInt64 { ids.reserve() }
 
     /// Identifies a connection among those of all proxies and all processes (PROXY protocol, section 2.2.5).
     func uniqueID(of id: UInt64) -> String { "\(token)-\(id)" }

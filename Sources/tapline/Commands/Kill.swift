@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Terminal
+import Text
 
 /// `tapline kill`: resets connections.
 struct Kill: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Terminal
+import Text
 
 /// `tapline reload`: reloads the configuration of a running tapline.
 struct ReloadCommand: ParsableCommand {

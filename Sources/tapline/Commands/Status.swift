@@ -1,5 +1,6 @@
 import ArgumentParser
 import Client
+import Text
 
 /// `tapline status`: a running tapline's state on one screen.
 struct Status: ParsableCommand {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Sockets
 import Terminal
+import Text
 
 /// `tapline top`: a running tapline's state, updated on the whole terminal.
 struct Top: ParsableCommand {

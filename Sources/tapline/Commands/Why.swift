@@ -2,6 +2,7 @@ import ArgumentParser
 import Client
 import Show
 import Terminal
+import Text
 
 /// `tapline why`: what happened to a connection.
 struct Why: ParsableCommand {

@@ -32,6 +32,14 @@ function showStatus() {
   vital('↓', rate(total('rate_down')), 'All relays, upstream to client');
   vital('memory', bytes(status.memory.resident_bytes), status.memory.resident_bytes === null ? 'Unknown: /proc is not mounted' : `${bytes(status.memory.private_bytes)} of it private`);
   vital('fds', whole(status.descriptors.open), `Open descriptors, of ${whole(status.descriptors.limit)} allowed`);
+  const older = status.predecessors || [];
+  if (older.length) {
+    vital('predecessor', older.map(item => item.open_connections === null ? `${item.pid}` : `${item.pid}: ${whole(item.open_connections)} left`).join(', '),
+      older.map(item => item.trouble ? `Process ${item.pid}: ${item.trouble}` : `Process ${item.pid} lets its connections finish after an upgrade${item.ends_within_ms === null ? '' : `, for up to ${elapsed(item.ends_within_ms)}`}`).join('. '));
+  } else if (vitals.has('predecessor')) {
+    vitals.get('predecessor').parentNode.remove();
+    vitals.delete('predecessor');
+  }
   $('reload').hidden = status.configuration === null;
   setText($('n-open'), whole(open));
   const endedCount = Math.max(ended.length, all.reduce((count, relay) => count + sum(relay.ended), 0));

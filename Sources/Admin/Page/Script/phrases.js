@@ -45,6 +45,12 @@ const waiting = {
 
 /** A connection's current activity: text, explanation, tone. */
 function activity(connection) {
+  const [text, title, tone] = ownActivity(connection);
+  if (!connection.process) return [text, title, tone];
+  return [`${text} (process ${connection.process})`, `In process ${connection.process}, from before the upgrade. ${title}`, tone];
+}
+
+function ownActivity(connection) {
   const half = connection.state === 'half_closed' ? 'half-closed, ' : '';
   const waits = connection.waits && waiting[connection.waits.for];
   if (connection.state === 'closed') return ['ended', '', ''];

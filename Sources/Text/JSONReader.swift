@@ -1,11 +1,12 @@
 /// Reads one JSON value (RFC 8259) from untrusted bytes, with at most 64 levels of nesting.
-struct JSONReader {
+public struct JSONReader {
     /// The bytes are not JSON.
-    struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
+    public struct Mistake: Error, Hashable, Sendable, CustomStringConvertible {
         /// The position in bytes from the start.
-        let offset: Int
+        public let offset: Int
 
-        var description: String { "no JSON at byte \(offset)" }
+        /// The position, in words.
+        public var description: String { "no JSON at byte \(offset)" }
     }
 
     private static let deepest = 64
@@ -18,7 +19,7 @@ struct JSONReader {
     }
 
     /// Reads all bytes as one value.
-    static func read(_ bytes: [UInt8]) throws(Mistake) -> JSONValue {
+    public static func read(_ bytes: [UInt8]) throws(Mistake) -> JSONValue {
         var reader = JSONReader(bytes)
         let value = try reader.value(depth: 0)
         reader.skipSpace()

@@ -1,0 +1,218 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What the API, and the commands that use it, show of the processes before an upgrade.
+struct PredecessorShownTests {
+    private func play(
+        more: String = "", _ play: (ReloadBench, Lineage, AdminClient) async throws -> Void
+    ) async throws {
+        try await reloadScene { bench in
+            let address = "unix:\(bench.scene.path("admin.sock"))"
+            try Files.write(
+                bench.text([("web", bench.first)], more: "admin: { listen: '\(address)' }\n\(more)"), to: bench.path)
+            try await bench.lineage { lineage in
+                try await lineage.errors.line(containing: "the admin API answers on")
+                try await play(bench, lineage, AdminClient(scene: bench.scene, address: address))
+            }
+        }
+    }
+
+    /// Has the program take over, and waits until it answers: the old one may do so for a moment longer.
+    private func upgrade(_ lineage: Lineage, _ admin: AdminClient) async throws {
+        try await lineage.upgrade()
+        try await admin.await("the new one answers", "/v1/status") {
+            try $0.json["pid"]?.number == Int(lineage.current) ? true : nil
+        }
+    }
+
+    /// The id of the only connection of a process, null for the current one.
+    private func id(_ admin: AdminClient, in process: pid_t?) async throws -> Int {
+        try await admin.await("a connection of \(process.map(String.init) ?? "the current process")", "/v1/connections")
+        {
+            try $0.json["connections"]?.list.first { $0["process"]?.number == process.map(Int.init) }?["id"]?.number
+        }
+    }
+
+    private func tapline(_ admin: AdminClient, _ words: String...) async throws -> String {
+        try await admin.scene.run([TaplineProcess.binary] + words + ["--admin", admin.address])
+    }
+
+    /// Of the process before, and of the one before that: listed, explained and killed like others.
+    @Test(.needs("python3", "curl")) func connections_ofBothPredecessors_areListedExplainedAndKilled() async throws {
+        try await play { bench, lineage, admin in
+            try await bench.begin(bench.first, "a")
+            try await upgrade(lineage, admin)
+            try await bench.begin(bench.first, "b")
+            try await upgrade(lineage, admin)
+            try await bench.begin(bench.first, "c")
+            let (old, older) = (lineage.past[1], lineage.past[0])
+            let ids = [try await id(admin, in: older), try await id(admin, in: old), try await id(admin, in: nil)]
+            #expect(ids == ids.sorted() && Set(ids).count == 3)
+            let status = try await admin.ask("GET", "/v1/status").json
+            let shown = status["predecessors"]?.list ?? []
+            #expect(shown.map { $0["pid"]?.number } == [Int(older), Int(old)])
+            #expect(shown.allSatisfy { $0["open_connections"]?.number == 1 && $0["trouble"] == .null })
+            #expect(shown.allSatisfy { (1...600_000).contains($0["ends_within_ms"]?.number ?? 0) })
+            let metrics = try await admin.ask("GET", "/metrics").body
+            #expect(metrics.contains("tapline_predecessor_connections_open{process=\"\(older)\"} 1"))
+
+            let screen = try await tapline(admin, "status")
+            #expect(screen.contains("predecessor    \(older): 1 connection left, up to "))
+            let list = try await tapline(admin, "connections")
+            #expect(list.contains("open in \(older)") && list.contains("open in \(old)"))
+            let why = try await tapline(admin, "why", "\(ids[0])")
+            #expect(why.contains("in process \(older) (before the upgrade)"))
+
+            for (number, name) in ["a", "b"].enumerated() {
+                #expect(try await tapline(admin, "kill", "\(ids[number])").hasPrefix("killed \(ids[number]) of web"))
+                #expect(try await bench.puppet.receiveToEnd(name).end == "reset")
+            }
+            // Their last records outlive them, with the story; and the lines are gone.
+            try await lineage.awaitEndOfPast(bench.scene)
+            try await admin.await("no predecessor is left", "/v1/status") {
+                try $0.json["predecessors"]?.list.isEmpty == true ? true : nil
+            }
+            for id in ids.prefix(2) {
+                let ended: [String: JSON] = try await admin.await("\(id) has ended", "/v1/connections/\(id)") {
+                    let facts = try $0.json
+                    return facts["state"]?.text == "closed" ? facts : nil
+                }
+                #expect(ended["reason"]?.text == "killed" && ended["story"]?.list.isEmpty == false)
+            }
+            let closed = try await admin.ask("GET", "/v1/closed").json["closed"]?.list ?? []
+            #expect(Set(closed.compactMap { $0["id"]?.number }) == Set(ids.prefix(2)))
+            let since = try await admin.ask("GET", "/v1/closed?since=\(ids[0])").json["closed"]?.list ?? []
+            #expect(since.map { $0["id"]?.number } == [ids[1]])
+            try await bench.exchange("c")
+            try await bench.end("c")
+        }
+    }
+
+    /// The one in between has no connection, and ends first.
+    @Test(.needs("python3", "curl")) func connections_ofAPredecessor_areReachedAfterTheNextOneHasEnded() async throws {
+        try await play { bench, lineage, admin in
+            try await bench.begin(bench.first, "a")
+            for _ in 0..<3 { try await upgrade(lineage, admin) }
+            let older = lineage.past[0]
+            try await bench.scene.eventually("those in between end") {
+                lineage.past.dropFirst().allSatisfy { !Lineage.isRunning($0) }
+            }
+            let id = try await id(admin, in: older)
+            #expect(try await tapline(admin, "kill", "\(id)").hasPrefix("killed \(id)"))
+            #expect(try await bench.puppet.receiveToEnd("a").end == "reset")
+        }
+    }
+
+    /// The API answers without it, and says so.
+    @Test(.needs("python3", "curl")) func predecessor_thatIsStopped_delaysNoAnswerForLong() async throws {
+        try await play { bench, lineage, admin in
+            try await bench.begin(bench.first, "a")
+            try await upgrade(lineage, admin)
+            try await bench.begin(bench.first, "b")
+            let old = lineage.past[0]
+            let oldID = try await id(admin, in: old)
+            try await StoppedProcess.stop(old)
+            let status: [String: JSON] = try await admin.await("it does not answer", "/v1/status") {
+                let facts = try $0.json
+                return facts["predecessors"]?.list.first?["trouble"]?.text == "it does not answer" ? facts : nil
+            }
+            #expect(status["predecessors"]?.list.first?["pid"]?.number == Int(old))
+            #expect(status["predecessors"]?.list.first?["open_connections"] == .null)
+            #expect(try await tapline(admin, "status").contains("predecessor    \(old): it does not answer"))
+            try await admin.await("only its own are listed", "/v1/connections") {
+                try $0.json["total"]?.number == 1 ? true : nil
+            }
+            #expect(try await admin.ask("GET", "/v1/connections/\(oldID)").status == 404)
+            #expect(try await admin.ask("DELETE", "/v1/connections/\(oldID)").status == 404)
+            kill(old, SIGCONT)
+            #expect(try await id(admin, in: old) == oldID)
+            try await bench.end("a")
+            try await bench.end("b")
+        }
+    }
+
+    /// Clients that never stop coming, during two upgrades and one that fails.
+    @Test(.needs("python3", "curl")) func ids_riseOverUpgrades_andNoneOccursTwice() async throws {
+        try await reloadScene(.heavy) { bench in
+            let crowd = try bench.scene.start(Scene.peer("storm.py"))
+            let upstream = try await bench.scene.listening(crowd)
+            try Files.write(
+                "log: { format: json }\nrelays:\n  - { name: web, listen: '\(bench.first)', upstream: '\(upstream)' }\n",
+                to: bench.path)
+            try await bench.lineage { lineage in
+                crowd.write("\(bench.first) 8\n")
+                _ = try await lineage.first.records(20)
+                try await lineage.upgrade()
+                try await bench.installScript("exit 3")
+                try lineage.send(SIGUSR2)
+                try await lineage.errors.line(containing: "upgrade failed, this process goes on")
+                try await bench.installBinary()
+                try await lineage.upgrade()
+                // Of the third process, once what the second one had is over.
+                try await bench.scene.eventually("the third one has clients") {
+                    try lineage.first.recordsSoFar.contains { $0.id > 3_000_000 }
+                }
+                crowd.write("over\n")
+                try await crowd.output.line(containing: "\"done\"", within: .seconds(120))
+                try lineage.send(SIGTERM)
+                #expect(try await lineage.finish(bench.scene) == "status 0")
+                let ids = try lineage.first.recordsSoFar.map(\.id)
+                #expect(Set(ids).count == ids.count)
+                // Numbers of each of the three processes.
+                #expect(ids.contains { $0 < 1_000_000 } && ids.contains { (1_000_001..<2_000_000).contains($0) })
+                #expect(ids.contains { $0 > 3_000_000 } && ids.allSatisfy { $0 < 1 << 52 })
+            }
+        }
+    }
+
+    /// It goes on in a new file, with the same settings, and the old process still records what it has open.
+    @Test(.needs("python3", "curl")) func recording_startedAtRunTime_goesOnAfterTheUpgrade() async throws {
+        try await play { bench, lineage, admin in
+            let folder = bench.folder + "/recordings"
+            try await bench.begin(bench.first, "a")
+            let begun = try await admin.ask(
+                "POST", "/v1/relays/web/recording", body: #"{"max_bytes":"100KB","when_full":"block"}"#)
+            #expect(begun.status == 200)
+            try await lineage.upgrade()
+            let line = try await lineage.errors.line(containing: "recording of web goes on after the upgrade")
+            #expect(line.contains("\"relay\":\"web\"") && line.contains(folder))
+            try await bench.begin(bench.first, "b")
+            for name in ["a", "b"] {
+                try await bench.puppet.pass(200_000, from: name, to: "\(name)'")
+                try await bench.end(name)
+            }
+            try await lineage.awaitEndOfPast(bench.scene)
+            let state = try await admin.ask("GET", "/v1/relays/web/recording").json
+            #expect(state["recording"] == .flag(true))
+            // The old one's connection from its start on, and the new one's up to the bound of each flow.
+            let records = try await lineage.first.records(2)
+            #expect(records.map(\.recordedBytes) == [100_000, 140_000])
+            #expect(records.allSatisfy { $0.bytesUp == 240_000 })
+            try await upgrade(lineage, admin)
+            try await bench.converse(bench.first)
+            try lineage.send(SIGTERM)
+            #expect(try await lineage.finish(bench.scene) == "status 0")
+            let files = try bench.scene.recordings(in: folder)
+            #expect(files.count == 3, "\(files)")
+            for (file, id) in zip(files, records.map(\.id)) {
+                let shown = try await bench.scene.run(TaplineProcess.binary, "show", file, "--format", "json")
+                #expect(shown.contains("\"id\":\(id)"), "\(shown.prefix(400))")
+            }
+        }
+    }
+
+    @Test(.needs("python3", "curl")) func recording_thatCannotGoOn_isAWarning() async throws {
+        try await play { bench, lineage, admin in
+            #expect(try await admin.ask("POST", "/v1/relays/web/recording").status == 200)
+            try await StoppedProcess.stop(lineage.current)
+            try Files.replace(bench.path, with: bench.text([("other", bench.first)]))
+            kill(lineage.current, SIGUSR2)
+            kill(lineage.current, SIGCONT)
+            let line = try await lineage.errors.line(containing: "recording of web ends with the upgrade")
+            #expect(
+                line.contains("\"level\":\"warning\"") && line.contains("the configuration has no relay of this name"))
+            try await lineage.errors.line(containing: "took over from process")
+        }
+    }
+}
