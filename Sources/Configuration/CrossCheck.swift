@@ -112,7 +112,7 @@ struct CrossCheck {
                 (try? SocketAddress.scope(ofZone: zone)).map { [.ipv6(address, port: port, scope: $0)] } ?? []
             case .name(_, let port): upstream.isLocalhost ? ListenAddress.loopback(port: port).socketAddresses : []
             // Each client has its own destination, which is checked when it connects.
-            case .originalDestination: []
+            case .originalDestination, .requested: []
             }
         for address in addresses {
             var found = claims[address].map { (address, $0) }

@@ -7,6 +7,7 @@
 /// 8080:[::1]:80                  IPv6 in brackets
 /// 127.0.0.1:8080=unix:/run/app.sock
 /// 15001:original-destination     where redirected clients wanted to go
+/// socks:1080                     where each client requests, by SOCKS 5 or HTTP CONNECT
 /// ```
 public enum ForwardSpec {
     /// Examples for messages.
@@ -25,7 +26,7 @@ public enum ForwardSpec {
         for spec in specs {
             do {
                 let (listen, upstream) = try parse(spec, directory: directory)
-                let name = unused(baseName(listen), names)
+                let name = unused(upstream == .requested ? "socks" : baseName(listen), names)
                 names.insert(name)
                 relays.append(
                     (spec, RelaySettings(name: name, listen: [listen], upstream: upstream, timeouts: timeouts)))
@@ -48,12 +49,20 @@ public enum ForwardSpec {
         return relays.map(\.settings)
     }
 
+    /// The beginning of a spec whose clients request their destinations: `socks:[BIND:]PORT`.
+    private static let requestedPrefix = "socks:"
+
     /// Parses one spec.
     static func parse(
         _ spec: String, directory: String
     ) throws(ValueError) -> (listen: ListenAddress, upstream: UpstreamAddress) {
         let sides: (listen: String, upstream: String)
-        if let equals = spec.firstIndex(of: "=") {
+        if spec.hasPrefix(requestedPrefix) {
+            sides = (String(spec.dropFirst(requestedPrefix.count)), UpstreamAddress.requested.description)
+            guard !sides.listen.isEmpty else {
+                throw ValueError("the port is missing; write \(requestedPrefix)PORT, such as \(requestedPrefix)1080")
+            }
+        } else if let equals = spec.firstIndex(of: "=") {
             sides = (String(spec[..<equals]), String(spec[equals...].dropFirst()))
             guard !sides.listen.isEmpty, !sides.upstream.isEmpty else {
                 throw ValueError("one side of the `=` is empty; \(shape)")
@@ -61,16 +70,21 @@ public enum ForwardSpec {
         } else {
             sides = try divided(spec)
         }
+        let relay: (listen: ListenAddress, upstream: UpstreamAddress)
         do throws(ValueError) {
             let listen = try ListenAddress(parsing: sides.listen, directory: directory)
             let upstream = try UpstreamAddress(parsing: sides.upstream, directory: directory)
             if upstream == .originalDestination, listen.port == nil {
                 throw ValueError("no client is redirected to a Unix socket; listen on a port")
             }
-            return (listen, upstream)
+            relay = (listen, upstream)
         } catch {
             throw ValueError("\(error.message) (\(shape))")
         }
+        if relay.upstream == .requested, let message = ListenAddress.lackOfAccessControl(relay.listen) {
+            throw ValueError(message)
+        }
+        return relay
     }
 
     /// The listener and the upstream of the `ssh -L` form: the host is the last part but one.
@@ -82,7 +96,8 @@ public enum ForwardSpec {
         guard !parts.contains("unix"), !parts.contains(where: { $0.hasPrefix("/") }) else {
             throw ValueError("a Unix socket needs the form with `=`; \(shape)")
         }
-        if let last = parts.last, parts.count > 1, last == UpstreamAddress.originalDestination.description {
+        let decidedLater = [UpstreamAddress.originalDestination, .requested].map(\.description)
+        if let last = parts.last, parts.count > 1, decidedLater.contains(last) {
             return (parts.dropLast().joined(separator: ":"), last)
         }
         switch parts.count {

@@ -37,7 +37,7 @@ enum RelayKey: String, ConfigurationKey {
     case proxyProtocol = "proxy_protocol"
     case interception
     case tlsRouting = "tls_routing"
-    case record
+    case requested, record
 }
 
 /// The keys of `interception`.
@@ -60,6 +60,11 @@ enum TLSRouteKey: String, ConfigurationKey {
     case serverName = "server_name"
     case applications = "alpn"
     case upstream
+}
+
+/// The keys of `requested`.
+enum RequestedKey: String, ConfigurationKey {
+    case allow, timeout
 }
 
 /// The keys of `timeouts`.

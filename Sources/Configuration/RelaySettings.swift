@@ -16,6 +16,8 @@ public struct RelaySettings: Hashable, Sendable {
     public var interception: InterceptionSettings?
     /// `tls_routing`; nil without it, and then the upstream is connected without waiting for the client.
     public var tlsRouting: TLSRoutingSettings?
+    /// `requested`; nil without it. Only with `upstream: requested`.
+    public var requested: RequestedSettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -24,7 +26,7 @@ public struct RelaySettings: Hashable, Sendable {
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
         interception: InterceptionSettings? = nil, tlsRouting: TLSRoutingSettings? = nil,
-        record: RecordSettings? = nil
+        requested: RequestedSettings? = nil, record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
@@ -34,6 +36,7 @@ public struct RelaySettings: Hashable, Sendable {
         self.proxyProtocol = proxyProtocol
         self.interception = interception
         self.tlsRouting = tlsRouting
+        self.requested = requested
         self.record = record
     }
 

@@ -36,6 +36,8 @@ struct StoryTests {
         ],
         .tlsNotRouted: ["No route of tls_routing takes that", "tls_routing.otherwise"],
         .tlsHelloTimeout: ["within tls_routing.timeout", "to speak first"],
+        .requestInvalid: ["The client's request is invalid, so Tapline refused it", "--socks5-hostname"],
+        .requestTimeout: ["within requested.timeout", "uses this address as a proxy"],
         .overLimit: ["limit of the system", "`ulimit -n`"],
         .internalError: ["inside Tapline", "connection 7"],
     ]
@@ -92,6 +94,7 @@ struct StoryTests {
                 .notAllowed,
                 ["127.0.0.1:5432, which interception.allow of relay web does not have", "everything but loopback"]
             ),
+            (.requestNotAllowed, ["requested.allow of relay web does not allow it", "add its name or its network"]),
             (.ownTraffic, ["Tapline's own connection to 127.0.0.1:5432", "meta mark", "meta skuid"]),
         ] as [(DestinationRefusal, [String])])
     func refusedDestination_isToldWithWhatToDo(_ refusal: DestinationRefusal, _ wanted: [String]) {
@@ -101,6 +104,19 @@ struct StoryTests {
         let story = Story.of(ended, timeouts: nil)
         for words in wanted { #expect(story.joined(separator: " ").contains(words), "\(story)") }
         #expect(story[0].hasSuffix("; the relay takes each client to where it wanted to go."))
+    }
+
+    @Test func requestedDestination_isNamedWithItsProtocol() {
+        var ended = record(reason: .clientClosed)
+        ended.request = RequestFacts(protocolName: "HTTP CONNECT")
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix("; it requested db.example:5432 by HTTP CONNECT."))
+        ended = record(connected: false, reason: .requestInvalid)
+        ended.upstream = "requested"
+        ended.request = RequestFacts(protocolName: "SOCKS 4", fault: "uses SOCKS 4; only SOCKS 5 is supported")
+        let story = Story.of(ended, timeouts: nil)
+        #expect(story[0].hasSuffix("; the relay connects each client to the destination that it requests."))
+        #expect(
+            story[1].hasPrefix("The client's request uses SOCKS 4; only SOCKS 5 is supported, so Tapline refused it"))
     }
 
     @Test func interceptedConnection_isToldByItsDestination() {
@@ -212,6 +228,9 @@ struct WaitsTests {
         Case(
             live: live(state: .connecting) { $0.wait = .clientHello }, subject: .hello, milliseconds: 90_000,
             words: "waits for the client's TLS ClientHello, for 1 min 30 s; tls_routing.timeout bounds that"),
+        Case(
+            live: live(state: .connecting) { $0.wait = .request }, subject: .request, milliseconds: 90_000,
+            words: "waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for 1 min 30 s"),
         Case(
             live: live(state: .connecting) { $0.wait = .name }, subject: .name, milliseconds: 90_000,
             words: "waits for the name service to say what db.example:5432 is, for 1 min 30 s"),

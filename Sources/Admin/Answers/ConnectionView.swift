@@ -42,6 +42,7 @@ struct ConnectionView {
                     json.addNull("upstream")
                 }
             }
+            request(record.request, to: &json)
             more(&json)
         }
     }
@@ -69,6 +70,18 @@ struct ConnectionView {
         json.object("tls_hello") { json in
             json.add("version", facts.version)
             json.add("route", facts.route)
+            json.add("fault", facts.fault)
+        }
+    }
+
+    /// The client's request for a destination.
+    private static func request(_ facts: RequestFacts?, to json: inout JSONText) {
+        guard let facts else {
+            json.addNull("request")
+            return
+        }
+        json.object("request") { json in
+            json.add("protocol", facts.protocolName)
             json.add("fault", facts.fault)
         }
     }
@@ -117,6 +130,7 @@ struct ConnectionView {
             hello(record.hello, to: &json)
             json.addNull("waits")
             json.addNull("legs")
+            request(record.request, to: &json)
             more(&json)
         }
     }

@@ -72,6 +72,8 @@ extension Story {
             return refusing(record, when)
         case .tlsNotRouted, .tlsHelloTimeout:
             return routing(record, end.reason, when)
+        case .requestInvalid, .requestTimeout:
+            return requesting(record, end.reason, when)
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, "\(code)", target, when, timeouts)
@@ -133,6 +135,23 @@ extension Story {
         return [
             "No route of tls_routing takes that, and tls_routing.otherwise is refuse, so Tapline reset it \(when).",
             advice,
+        ]
+    }
+
+    /// Why the client's request for a destination was refused.
+    private static func requesting(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
+        guard reason == .requestInvalid else {
+            return [
+                "The client did not send a complete SOCKS 5 or HTTP CONNECT request within requested.timeout, so Tapline "
+                    + "ended the connection \(when).",
+                "Check that the client uses this address as a proxy; a client that speaks the destination's protocol "
+                    + "directly does not send such a request.",
+            ]
+        }
+        return [
+            "The client's request \(record.request?.fault ?? "is invalid"), so Tapline refused it \(when).",
+            "Set the client to use this address as a SOCKS 5 proxy without authentication (curl: --socks5-hostname), or as "
+                + "an HTTP proxy for CONNECT (curl: --proxytunnel -x http://…).",
         ]
     }
 
@@ -228,6 +247,12 @@ extension Story {
                     + "Tapline reset it \(when).",
                 "Add its network there (without interception.allow it is everything but loopback), or let the rules leave "
                     + "it out.",
+            ]
+        case .requestNotAllowed:
+            return [
+                "The client requested \(record.upstream), and requested.allow of relay \(record.relay) does not allow it"
+                    + "\(record.upstreamAddress.map { " (address \($0))" } ?? ""); Tapline refused the request \(when).",
+                "If clients may connect to it, add its name or its network to requested.allow.",
             ]
         case .ownTraffic:
             return [

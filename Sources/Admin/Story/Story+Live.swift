@@ -46,6 +46,11 @@ extension Story {
                 "It waits for the client's TLS ClientHello, for \(span); tls_routing.timeout bounds that. Which upstream is "
                     + "connected depends on the server name in it."
             ]
+        case .request:
+            return [
+                "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span); the limit is "
+                    + "requested.timeout."
+            ]
         case .name:
             return [
                 "It waits for the name service to say what \(live.record.upstream) is, for \(span); "

@@ -28,6 +28,12 @@ enum Story {
     /// The upstream, and how the client's TLS ClientHello selected it.
     private static func destination(_ record: ConnectionRecord) -> String {
         if isIntercepted(record) { return "the relay takes each client to where it wanted to go." }
+        if let request = record.request, record.upstream != UpstreamAddress.requested.description {
+            return "it requested \(record.upstream)\(request.protocolName.map { " by \($0)" } ?? "")."
+        }
+        if record.upstream == UpstreamAddress.requested.description {
+            return "the relay connects each client to the destination that it requests."
+        }
         guard let hello = record.hello else { return "the relay forwards to \(record.upstream)." }
         let isRefused = record.end?.reason == .tlsNotRouted
         let upstream = isRefused ? "" : ", and the relay forwards to \(record.upstream)"

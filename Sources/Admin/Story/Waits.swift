@@ -10,6 +10,8 @@ struct Waits: Hashable, Sendable {
         case header = "proxy_header"
         /// The client's TLS ClientHello.
         case hello = "tls_hello"
+        /// The client's request for a destination.
+        case request
         /// The name service, or the upstream's accept.
         case name, connect
         /// A side that does not read what the other has sent.
@@ -49,6 +51,8 @@ struct Waits: Hashable, Sendable {
                 switch live.wait {
                 case .proxyHeader: .header
                 case .clientHello: .hello
+                case .request: .request
+                case .reply: .sent
                 case .name: .name
                 case .connect, nil: .connect
                 }

@@ -9,6 +9,7 @@ extension Words {
             switch subject {
             case "proxy_header": "PROXY header"
             case "tls_hello": "TLS hello"
+            case "request": "request"
             case "name": "name lookup"
             case "connect": "connect"
             case "client_reads": "client reads"

@@ -98,7 +98,9 @@ final class Connection: DialerDelegate {
     private func runStages() {
         guard let stages else { return }
         while state.isStaging {
-            switch stages.step(leg) {
+            let outcome = stages.step(leg)
+            state.isReplyDue = stages.context.request?.isReplyDue ?? false
+            switch outcome {
             case .wait:
                 let deadline = stages.current?.deadline
                 if let deadline { worker.note(deadline: deadline.limit, from: stages.since) }
@@ -108,7 +110,7 @@ final class Connection: DialerDelegate {
             case .end(let end):
                 return endStages(end, stages.current?.side ?? .client)
             case nil:
-                return happened(state.phase == .preparing ? .prepared : .greeted)
+                return happened(state.stagesDone)
             }
         }
     }
@@ -119,7 +121,7 @@ final class Connection: DialerDelegate {
         case .refused(let reason): happened(.decided(reason))
         case .unreachable(let failure): connectFailed(failure)
         case .legFailed(let error):
-            guard state.phase == .greeting, side == .upstream, let upstream else {
+            guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream else {
                 return happened(.legFailed(side, error))
             }
             // Bytes sent before the failure can still be read.
@@ -146,8 +148,10 @@ final class Connection: DialerDelegate {
     // MARK: The dialer
 
     func refusal(of address: SocketAddress) -> DialFailure? {
-        guard relay.mayLoop, worker.shared.isOwnListener(address) else { return nil }
-        return DialFailure(reason: .loop, errno: nil, address: address)
+        if relay.mayLoop, worker.shared.isOwnListener(address) {
+            return DialFailure(reason: .loop, errno: nil, address: address)
+        }
+        return stages?.context.refusal(of: address)
     }
 
     func prepare(_ socket: borrowing Socket, for address: SocketAddress) -> DialFailure? {
@@ -162,12 +166,7 @@ final class Connection: DialerDelegate {
     }
 
     func refusal(of socket: borrowing Socket, connectingTo address: SocketAddress) -> DialFailure? {
-        guard let context = stages?.context, let interception = context.interception,
-            interception.comesBack(socket.localAddress, worker.loop.now)
-        else { return nil }
-        context.refusal = .ownTraffic
-        context.warnOfOwnTraffic()
-        return DialFailure(reason: .loop, errno: nil, address: address)
+        stages?.context.refusal(of: socket, connectingTo: address)
     }
 
     func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
@@ -180,6 +179,8 @@ final class Connection: DialerDelegate {
         setTaps()
         // Before any byte is sent to it: its own error is the reason, and not that of a later send.
         upstream.hasFailed = error != nil
+        // The client has no reply yet that the failed upstream's bytes could follow.
+        if let error, state.isReplyDue { return happened(.legFailed(.upstream, error)) }
         happened(.connected(failed: error != nil))
         if let error { fail(upstream, error) }
     }
@@ -303,6 +304,11 @@ final class Connection: DialerDelegate {
             dialer = nil
             stages?.beginGreeting()
             runStages()
+        case .refuse(let reason, let errno):
+            dialer?.cancel()
+            dialer = nil
+            stages?.beginRefusing(reason, errno)
+            runStages()
         case .relay:
             dialer = nil
             up?.lastProgress = worker.loop.now
@@ -390,11 +396,4 @@ final class Connection: DialerDelegate {
     var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
     /// The destination of the connect.
     var destination: Destination { stages?.context.destination ?? relay.destination }
-
-    /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
-    func count(into stats: inout RelayStats) {
-        stats.count(
-            bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
-            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration)
-    }
 }

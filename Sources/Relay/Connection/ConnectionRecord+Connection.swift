@@ -22,6 +22,7 @@ extension ConnectionRecord {
             proxy = context.proxy
             hello = context.hello
             refusal = context.refusal
+            request = context.request?.facts
         }
         self.end = end
         connection.taps.count(in: &self)

@@ -27,6 +27,8 @@ final class RelayRuntime: Sendable {
     let sendsProxy: ProxyProtocolSettings.Version?
     /// The settings for connecting clients to their original destinations; nil: all go to the same upstream.
     let interception: InterceptionSettings?
+    /// The settings for connecting clients to the destinations that they request; nil: all go to the same upstream.
+    let requested: RequestedSettings?
     /// Tapline itself listens on the upstream's port, so each address must be checked.
     let mayLoop: Bool
     /// Shared with the same relay of other generations.
@@ -49,6 +51,7 @@ final class RelayRuntime: Sendable {
         sendsProxy = settings.proxyProtocol?.send
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
+        requested = settings.upstream == .requested ? settings.requested ?? RequestedSettings() : nil
         self.identity = identity
         slots = identity.slots
     }

@@ -1,3 +1,5 @@
+internal import Configuration
+
 /// A relay's counters since Tapline started, by its name and over all its configurations. Open connections are
 /// included, with their bytes so far.
 ///
@@ -69,6 +71,14 @@ public struct RelayStats: Hashable, Sendable {
         if let connectDuration { connectTimes.add(nanoseconds: connectDuration) }
     }
 
+    /// Counts an open connection. A record, with its addresses and texts, would cost five times as much.
+    mutating func count(_ connection: Connection) {
+        count(
+            bytesUp: connection.up?.delivered ?? 0, bytesDown: connection.down?.delivered ?? 0,
+            splicedUp: connection.up?.spliced ?? 0, splicedDown: connection.down?.spliced ?? 0,
+            connectDuration: connection.connectDuration)
+    }
+
     /// Counts a connection: its bytes so far, and its end if it has ended.
     mutating func count(_ record: ConnectionRecord) {
         count(
@@ -77,7 +87,10 @@ public struct RelayStats: Hashable, Sendable {
         guard let end = record.end else { return }
         ended[end.reason, default: 0] &+= 1
         lifetimes.add(nanoseconds: end.duration)
-        if record.connectDuration == nil, end.reason.isOfConnecting { countFailure(end.reason, at: record.upstream) }
+        guard record.connectDuration == nil, end.reason.isOfConnecting else { return }
+        // A destination that a client chooses is never a label of a metric.
+        let isRequested = record.request != nil
+        countFailure(end.reason, at: isRequested ? UpstreamAddress.requested.description : record.upstream)
     }
 
     private mutating func countFailure(_ reason: EndReason, at endpoint: String) {

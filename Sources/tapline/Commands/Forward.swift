@@ -22,6 +22,8 @@ struct Forward: ParsableCommand {
               127.0.0.1:8080=unix:/run/app.sock   a Unix socket on either side
               0:example.com:80                    on a free port, told at the start
               15001:original-destination          to where each redirected client wanted to go
+              socks:1080                          to where each client requests to go, by
+                                                  SOCKS 5 or HTTP CONNECT (a proxy)
 
             A record of every connection that ended goes to standard output (with --print or --record to standard \
             error), everything else to standard error. Ctrl-C ends it, and gives open connections two seconds.
