@@ -55,6 +55,11 @@ struct CrossCheck {
             }
         }
         for draft in drafts {
+            if let proxy = draft.upstreamProxy {
+                guard let message = check.loop(proxy.value.address, in: draft.problems.path) else { continue }
+                draft.problems.report(proxy.mark, "`upstream_proxy`: \(message)")
+                continue
+            }
             for upstream in [draft.upstream].compactMap(\.self) + draft.routedUpstreams {
                 guard let message = check.loop(upstream.value, in: draft.problems.path) else { continue }
                 draft.problems.report(upstream.mark, "`upstream`: \(message)")

@@ -37,7 +37,9 @@ enum RelayKey: String, ConfigurationKey {
     case proxyProtocol = "proxy_protocol"
     case interception
     case tlsRouting = "tls_routing"
-    case requested, record
+    case requested
+    case upstreamProxy = "upstream_proxy"
+    case record
 }
 
 /// The keys of `interception`.

@@ -14,6 +14,8 @@ struct RelayDraft {
     /// The upstreams of `tls_routing`.
     let routedUpstreams: [Located<UpstreamAddress>]
     private let requested: RequestedSettings?
+    /// The proxy, with its position.
+    let upstreamProxy: Located<UpstreamProxySettings>?
     private let record: RecordSettings?
 
     /// Its name in messages.
@@ -48,8 +50,10 @@ struct RelayDraft {
         tlsRouting = routing?.settings
         routedUpstreams = routing?.upstreams ?? []
         requested = fields[.requested].flatMap { Self.requested($0, upstream: forwardsTo) }
+        upstreamProxy = fields[.upstreamProxy].flatMap(Self.upstreamProxy)
         record = fields[.record].flatMap { Self.record($0) }
         if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol], fields[.tlsRouting]) }
+        reportConflictsWithProxy()
         if forwardsTo == .requested { reportConflicts(withRequested: fields[.tlsRouting]) }
     }
 
@@ -59,7 +63,7 @@ struct RelayDraft {
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
             maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception,
-            tlsRouting: tlsRouting, requested: requested, record: record)
+            tlsRouting: tlsRouting, requested: requested, upstreamProxy: upstreamProxy?.value, record: record)
     }
 
     /// A position in its file.

@@ -18,6 +18,8 @@ public struct RelaySettings: Hashable, Sendable {
     public var tlsRouting: TLSRoutingSettings?
     /// `requested`; nil without it. Only with `upstream: requested`.
     public var requested: RequestedSettings?
+    /// `upstream_proxy`: the proxy through which the upstream is connected; nil: directly.
+    public var upstreamProxy: UpstreamProxySettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -26,7 +28,8 @@ public struct RelaySettings: Hashable, Sendable {
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
         interception: InterceptionSettings? = nil, tlsRouting: TLSRoutingSettings? = nil,
-        requested: RequestedSettings? = nil, record: RecordSettings? = nil
+        requested: RequestedSettings? = nil, upstreamProxy: UpstreamProxySettings? = nil,
+        record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
@@ -37,6 +40,7 @@ public struct RelaySettings: Hashable, Sendable {
         self.interception = interception
         self.tlsRouting = tlsRouting
         self.requested = requested
+        self.upstreamProxy = upstreamProxy
         self.record = record
     }
 

@@ -80,6 +80,7 @@ struct SettingComparison {
         } else {
             add([RelayKey.requested], old.requested, new.requested) { $0?.text }
         }
+        add([RelayKey.upstreamProxy], old.upstreamProxy, new.upstreamProxy) { $0?.description }
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {

@@ -38,6 +38,7 @@ struct StoryTests {
         .tlsHelloTimeout: ["within tls_routing.timeout", "to speak first"],
         .requestInvalid: ["The client's request is invalid, so Tapline refused it", "--socks5-hostname"],
         .requestTimeout: ["within requested.timeout", "uses this address as a proxy"],
+        .upstreamProxyFailed: ["did not connect to db.example:5432: it failed", "own log"],
         .overLimit: ["limit of the system", "`ulimit -n`"],
         .internalError: ["inside Tapline", "connection 7"],
     ]
@@ -117,6 +118,23 @@ struct StoryTests {
         #expect(story[0].hasSuffix("; the relay connects each client to the destination that it requests."))
         #expect(
             story[1].hasPrefix("The client's request uses SOCKS 4; only SOCKS 5 is supported, so Tapline refused it"))
+    }
+
+    @Test func proxysReply_isTold_andTheProxyIsNamed() {
+        var ended = record(connected: false, reason: .upstreamProxyFailed)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "proxy.example:1080", fault: "replied 05, connection refused")
+        #expect(
+            Story.of(ended, timeouts: nil)[1].hasPrefix(
+                "The upstream proxy proxy.example:1080 (127.0.0.1:5432) did not connect to db.example:5432: it replied 05, "
+                    + "connection refused, after"))
+        ended = record(connected: false, reason: .connectRefused)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "127.0.0.1:5432")
+        #expect(Story.of(ended, timeouts: nil)[1].hasPrefix("The upstream proxy 127.0.0.1:5432 refused the connection"))
+        ended = record(reason: .clientClosed)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "127.0.0.1:5432")
+        #expect(
+            Story.of(ended, timeouts: nil)[1]
+                == "The upstream db.example:5432 was connected through the proxy 127.0.0.1:5432 after 12 ms.")
     }
 
     @Test func interceptedConnection_isToldByItsDestination() {

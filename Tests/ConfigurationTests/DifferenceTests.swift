@@ -160,6 +160,11 @@ import Testing
         ("requested: {}", "requested: { timeout: 0 }", "requested.timeout 5s → 0s"),
         ("requested: {}", "requested: { allow: [10.0.0.0/8, 'a:1'] }", "requested.allow none → 10.0.0.0/8, a:1"),
         ("", "requested: { allow: '[::1]:1' }", "requested none → allow [::1]:1, timeout 5s"),
+        ("", "upstream_proxy: socks5://p:1080", "upstream_proxy none → socks5://p:1080"),
+        (
+            "upstream_proxy: http://p:1", "upstream_proxy: http://u:secret@p:1",
+            "upstream_proxy http://p:1 → http://p:1 (with credentials)"
+        ),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),

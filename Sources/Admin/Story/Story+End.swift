@@ -74,6 +74,12 @@ extension Story {
             return routing(record, end.reason, when)
         case .requestInvalid, .requestTimeout:
             return requesting(record, end.reason, when)
+        case .upstreamProxyFailed:
+            return [
+                "\(target) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "
+                    + "\(when); the client got no connection.",
+                "Check upstream_proxy of relay \(record.relay), and the proxy's own log.",
+            ]
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, "\(code)", target, when, timeouts)

@@ -47,6 +47,12 @@ enum Story {
     /// The connect, if it succeeded; a failed one is part of the end.
     static func connecting(_ record: ConnectionRecord) -> [String] {
         guard let duration = record.connectDuration else { return [] }
+        if let proxy = record.upstreamProxy {
+            return [
+                "The upstream \(record.upstream) was connected through the proxy \(proxy.proxy) after "
+                    + "\(text(duration: duration))."
+            ]
+        }
         return ["\(endpoint(record)) was connected after \(text(duration: duration))."]
     }
 
@@ -75,6 +81,10 @@ enum Story {
     static func endpoint(_ record: ConnectionRecord) -> String {
         if isIntercepted(record), let destination = record.upstreamAddress {
             return "The original destination \(destination)"
+        }
+        if let proxy = record.upstreamProxy {
+            let address = record.upstreamAddress.map { "\($0)" } ?? proxy.proxy
+            return "The upstream proxy \(proxy.proxy)\(address == proxy.proxy ? "" : " (\(address))")"
         }
         guard let address = record.upstreamAddress, address.description != record.upstream else {
             return "The upstream \(record.upstream)"

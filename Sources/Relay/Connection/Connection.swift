@@ -134,7 +134,7 @@ final class Connection: DialerDelegate {
     /// Starts to connect the upstream.
     private func connect() {
         connectingSince = worker.loop.now
-        let dialer = Dialer(to: destination, resources: worker.dialing, delegate: self)
+        let dialer = Dialer(to: relay.proxy ?? destination, resources: worker.dialing, delegate: self)
         self.dialer = dialer
         startRecording()
         dialer.start()
@@ -171,7 +171,7 @@ final class Connection: DialerDelegate {
 
     func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
-        connectDuration = age
+        if relay.proxy == nil { connectDuration = age }
         let upstream = Leg(loop: worker.loop, socket: socket, side: .upstream, isUnix: address.isUnix)
         upstream.belongs(to: self)
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
@@ -179,14 +179,14 @@ final class Connection: DialerDelegate {
         setTaps()
         // Before any byte is sent to it: its own error is the reason, and not that of a later send.
         upstream.hasFailed = error != nil
-        // The client has no reply yet that the failed upstream's bytes could follow.
-        if let error, state.isReplyDue { return happened(.legFailed(.upstream, error)) }
+        // A proxy's bytes are not the upstream's, and the client may have no reply yet that the bytes could follow.
+        if let error, state.isReplyDue || relay.proxy != nil { return happened(.legFailed(.upstream, error)) }
         happened(.connected(failed: error != nil))
         if let error { fail(upstream, error) }
     }
 
     func connectFailed(_ failure: DialFailure) {
-        upstreamAddress = failure.address
+        upstreamAddress = failure.address ?? upstreamAddress
         happened(.connectFailed(failure.reason, failure.errno))
     }
 
@@ -311,6 +311,7 @@ final class Connection: DialerDelegate {
             runStages()
         case .relay:
             dialer = nil
+            connectDuration = connectDuration ?? age
             up?.lastProgress = worker.loop.now
             down?.lastProgress = worker.loop.now
             worker.note(deadline: relay.timeouts.idle, from: worker.loop.now)

@@ -23,6 +23,9 @@ extension ConnectionRecord {
             hello = context.hello
             refusal = context.refusal
             request = context.request?.facts
+            upstreamProxy = connection.relay.proxy.map {
+                UpstreamProxyFacts(proxy: $0.text, fault: context.upstreamProxyFault)
+            }
         }
         self.end = end
         connection.taps.count(in: &self)

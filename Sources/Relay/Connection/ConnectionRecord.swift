@@ -68,6 +68,9 @@ public struct ConnectionRecord: Hashable, Sendable {
     /// request.
     public var request: RequestFacts?
 
+    /// The proxy through which the upstream is connected, and then `upstreamAddress` is the proxy's; nil without one.
+    public var upstreamProxy: UpstreamProxyFacts?
+
     /// Why a connection was not connected to its original or requested destination; nil for all others.
     public var refusal: DestinationRefusal?
 

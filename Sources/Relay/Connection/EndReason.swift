@@ -23,6 +23,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case upstreamTimedOut = "upstream_timed_out"
     /// The upstream refused the connection.
     case connectRefused = "connect_refused"
+    /// The upstream proxy did not connect to the upstream.
+    case upstreamProxyFailed = "upstream_proxy_failed"
 
     // MARK: By Tapline
     /// The connect timeout passed before any address answered.
@@ -75,7 +77,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     public var isOfConnecting: Bool {
         switch self {
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
-            .loop, .overLimit:
+            .loop, .overLimit, .upstreamProxyFailed:
             true
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
@@ -89,7 +91,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     public var closedBy: ClosedBy {
         switch self {
         case .clientClosed, .clientReset, .clientTimedOut: .client
-        case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused: .upstream
+        case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused, .upstreamProxyFailed:
+            .upstream
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
             .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
@@ -104,7 +107,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused, .connectTimeout, .connectUnreachable,
             .nameNotFound, .nameLookupFailed, .noLocalPort, .loop, .destinationRefused, .requestInvalid,
-            .requestTimeout, .overLimit, .internalError:
+            .requestTimeout, .upstreamProxyFailed, .overLimit, .internalError:
             true
         case .clientClosed, .clientReset, .clientTimedOut, .idleTimeout, .halfCloseTimeout, .lifetime, .killed,
             .drained, .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout, .tlsNotRouted,

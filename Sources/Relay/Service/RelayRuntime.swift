@@ -20,6 +20,8 @@ final class RelayRuntime: Sendable {
     let name: String
     let generation: Int
     let destination: Destination
+    /// The proxy that is dialled in place of each destination; nil: none.
+    let proxy: Destination?
     let timeouts: Timeouts
     /// The stages of its connections.
     let stages: StagePlan
@@ -42,6 +44,7 @@ final class RelayRuntime: Sendable {
         name = settings.name
         self.generation = generation
         destination = Destination(settings.upstream)
+        proxy = settings.upstreamProxy.map { Destination($0.address) }
         stages = StagePlan(settings)
         timeouts = Timeouts(
             connect: settings.timeouts.connect.millisecondsRoundedUp,

@@ -80,10 +80,11 @@ final class RequestedDestination: Stage {
         switch context.relay.requested?.verdict(on: upstream) ?? .allowed {
         case .allowed:
             return .done
-        case .byAddress:
+        case .byAddress where context.relay.proxy == nil:
             context.request?.checksAddresses = true
             return .done
-        case .refused:
+        // The addresses of a name that the proxy looks up are not known here.
+        case .byAddress, .refused:
             context.refusal = .requestNotAllowed
             log("destination not allowed", "destination", "\(upstream)", context)
             let address: SocketAddress? = if case .address(let address) = upstream { address } else { nil }

@@ -40,6 +40,8 @@ final class StageContext {
     var hello: TLSFacts?
     /// The client's request for a destination; nil before it, and for relays with an upstream of their own.
     var request: DestinationRequest?
+    /// Why the upstream proxy did not connect: a clause whose subject is the proxy.
+    var upstreamProxyFault: String?
     /// Relays with `upstream: original-destination` only.
     var interception: Interception?
     /// Why the original or requested destination is not connected.

@@ -35,6 +35,7 @@ struct StagePlan: Sendable {
         }
         self.preparing = preparing
         var greeting: [Make] = []
+        if let proxy = settings.upstreamProxy { greeting.append { UpstreamProxyGreeting(proxy, $0) } }
         if let version = settings.proxyProtocol?.send { greeting.append { ProxyHeaderOut(version, $0) } }
         if settings.upstream == .requested { greeting.append { RequestReply($0) } }
         self.greeting = greeting

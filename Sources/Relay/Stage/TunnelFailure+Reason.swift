@@ -18,6 +18,9 @@ extension TunnelFailure {
             self.init(.notAllowed, status: 403, text: "The destination \(target) is one of Tapline's own listeners")
         case .connectRefused:
             self.init(.refused, status: 502, text: "\(target) refused the connection\(cause)")
+        case .upstreamProxyFailed:
+            let fault = context.upstreamProxyFault ?? "failed"
+            self.init(.general, status: 502, text: "The upstream proxy did not connect to \(target): it \(fault)")
         case .connectTimeout, .upstreamTimedOut:
             self.init(.timedOut, status: 504, text: "\(target) did not answer in time\(cause)")
         case .connectUnreachable:

@@ -51,18 +51,32 @@ extension Forward {
         return ProxyProtocolSettings(accept: acceptProxy.isEmpty ? nil : .init(trusted: acceptProxy), send: sendProxy)
     }
 
+    /// The proxy of `--upstream-proxy`. The error does not repeat the value, which may contain a password.
+    private func proxy() throws -> UpstreamProxySettings? {
+        do {
+            return try upstreamProxy.map { text throws(ValueError) in try UpstreamProxySettings(parsing: text) }
+        } catch {
+            throw ValidationError("--upstream-proxy: \(error.message)")
+        }
+    }
+
     func relays() throws -> [RelaySettings] {
         var timeouts = Timeouts.forward
         timeouts.connect = connectTimeout
         timeouts.idle = idleTimeout
         do {
             let recording = try recordSettings()
+            let proxy = try proxy()
             return try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts).map { relay in
                 guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
                     throw ValidationError(
                         "--accept-proxy cannot stand beside original-destination: who is redirected sends no header.")
                 }
+                if proxy != nil, let message = UpstreamProxySettings.obstacle(relay.upstream) {
+                    throw ValidationError("--upstream-proxy: \(message).")
+                }
                 var relay = relay
+                relay.upstreamProxy = proxy
                 relay.record = recording
                 relay.proxyProtocol = proxyProtocol
                 return relay

@@ -55,6 +55,12 @@ struct Forward: ParsableCommand {
     var sendProxy: ProxyProtocolSettings.Version?
 
     @Option(
+        help: ArgumentHelp(
+            "Connect to every upstream through this proxy: socks5://HOST:PORT or http://HOST:PORT (CONNECT), with an "
+                + "optional USER:PASSWORD@ before HOST.", valueName: "url"))
+    var upstreamProxy: String?
+
+    @Option(
         help: ArgumentHelp("How long a connect may take, lookup included; 0: no limit.", valueName: "duration"),
         transform: parseDuration)
     var connectTimeout = Timeouts.forward.connect
