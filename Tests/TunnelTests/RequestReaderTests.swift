@@ -6,7 +6,7 @@ import Testing
 /// SOCKS 5 and HTTP CONNECT requests, whole, in pieces of any size, and cut at every byte.
 @Suite struct RequestReaderTests {
     /// What became of a client's bytes.
-    private struct Outcome: Equatable {
+    struct Outcome: Equatable {
         var answers: [UInt8] = []
         var target: TunnelTarget?
         var fault: TunnelFault?
@@ -15,7 +15,7 @@ import Testing
     }
 
     /// Reads bytes that arrive in pieces of `piece` bytes, as the stage does.
-    private static func read(_ bytes: [UInt8], piece: Int) -> Outcome {
+    static func read(_ bytes: [UInt8], piece: Int) -> Outcome {
         var reader = TunnelRequestReader()
         var outcome = Outcome()
         var start = 0
