@@ -49,6 +49,7 @@ let package = Package(
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
         .target(name: "TLSHello", swiftSettings: dataPlane),
+        .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
         .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
@@ -62,6 +63,7 @@ let package = Package(
             name: "Relay",
             dependencies: [
                 "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Sockets", "TLSHello", "Text",
+                "Tunnel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -129,6 +131,7 @@ let package = Package(
         .testTarget(
             name: "ProxyProtocolTests", dependencies: ["ProxyProtocol", "Sockets"], swiftSettings: settings),
         .testTarget(name: "TLSHelloTests", dependencies: ["TLSHello", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "TunnelTests", dependencies: ["TestSupport", "Tunnel"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
             name: "RecordingTests",

@@ -55,6 +55,11 @@ struct CrossCheck {
             }
         }
         for draft in drafts {
+            if let proxy = draft.upstreamProxy {
+                guard let message = check.loop(proxy.value.address, in: draft.problems.path) else { continue }
+                draft.problems.report(proxy.mark, "`upstream_proxy`: \(message)")
+                continue
+            }
             for upstream in [draft.upstream].compactMap(\.self) + draft.routedUpstreams {
                 guard let message = check.loop(upstream.value, in: draft.problems.path) else { continue }
                 draft.problems.report(upstream.mark, "`upstream`: \(message)")
@@ -119,7 +124,7 @@ struct CrossCheck {
                 (try? SocketAddress.scope(ofZone: zone)).map { [.ipv6(address, port: port, scope: $0)] } ?? []
             case .name(_, let port): upstream.isLocalhost ? ListenAddress.loopback(port: port).socketAddresses : []
             // Each client has its own destination, which is checked when it connects.
-            case .originalDestination: []
+            case .originalDestination, .requested: []
             }
         for address in addresses {
             var found = claims[address].map { (address, $0) }

@@ -7,6 +7,7 @@
 /// 8080:[::1]:80                  IPv6 in brackets
 /// 127.0.0.1:8080=unix:/run/app.sock
 /// 15001:original-destination     where redirected clients wanted to go
+/// socks:1080                     where each client requests, by SOCKS 5 or HTTP CONNECT
 /// ```
 public enum ForwardSpec {
     /// The two forms, for messages.
@@ -24,7 +25,7 @@ public enum ForwardSpec {
         for spec in specs {
             do {
                 let (listen, upstream) = try parse(spec, directory: directory)
-                let name = unused(baseName(listen), names)
+                let name = unused(upstream == .requested ? "socks" : baseName(listen), names)
                 names.insert(name)
                 relays.append(
                     (spec, RelaySettings(name: name, listen: [listen], upstream: upstream, timeouts: timeouts)))
@@ -47,12 +48,20 @@ public enum ForwardSpec {
         return relays.map(\.settings)
     }
 
+    /// The beginning of a spec whose clients request their destinations: `socks:[BIND:]PORT`.
+    private static let requestedPrefix = "socks:"
+
     /// Parses one spec.
     static func parse(
         _ spec: String, directory: String
     ) throws(ValueError) -> (listen: ListenAddress, upstream: UpstreamAddress) {
         let sides: (listen: String, upstream: String)
-        if let equals = spec.firstIndex(of: "=") {
+        if spec.hasPrefix(requestedPrefix) {
+            sides = (String(spec.dropFirst(requestedPrefix.count)), UpstreamAddress.requested.description)
+            guard !sides.listen.isEmpty else {
+                throw ValueError("the port is missing; write \(requestedPrefix)PORT, such as \(requestedPrefix)1080")
+            }
+        } else if let equals = spec.firstIndex(of: "=") {
             sides = (String(spec[..<equals]), String(spec[equals...].dropFirst()))
             guard !sides.listen.isEmpty, !sides.upstream.isEmpty else {
                 throw ValueError("nothing \(sides.listen.isEmpty ? "before" : "after") the `=`; \(equalsShape)")
@@ -64,6 +73,9 @@ public enum ForwardSpec {
         let upstream = try UpstreamAddress(parsing: sides.upstream, directory: directory)
         if upstream == .originalDestination, listen.port == nil {
             throw ValueError("clients cannot be redirected to a Unix socket; listen on a port")
+        }
+        if upstream == .requested, let message = ListenAddress.lackOfAccessControl(listen) {
+            throw ValueError(message)
         }
         return (listen, upstream)
     }
@@ -77,7 +89,8 @@ public enum ForwardSpec {
         guard !parts.contains("unix"), !parts.contains(where: { $0.hasPrefix("/") }) else {
             throw ValueError("a Unix socket is written with `=`; \(equalsShape)")
         }
-        if let last = parts.last, parts.count > 1, last == UpstreamAddress.originalDestination.description {
+        let decidedLater = [UpstreamAddress.originalDestination, .requested].map(\.description)
+        if let last = parts.last, parts.count > 1, decidedLater.contains(last) {
             return (parts.dropLast().joined(separator: ":"), last)
         }
         switch parts.count {

@@ -37,6 +37,8 @@ enum RelayKey: String, ConfigurationKey {
     case proxyProtocol = "proxy_protocol"
     case interception
     case tlsRouting = "tls_routing"
+    case requested
+    case upstreamProxy = "upstream_proxy"
     case record
 }
 
@@ -60,6 +62,11 @@ enum TLSRouteKey: String, ConfigurationKey {
     case serverName = "server_name"
     case applications = "alpn"
     case upstream
+}
+
+/// The keys of `requested`.
+enum RequestedKey: String, ConfigurationKey {
+    case allow, timeout
 }
 
 /// The keys of `timeouts`.

@@ -131,7 +131,7 @@ extension Field {
     fileprivate func upstream() -> Located<UpstreamAddress>? {
         value { text throws(ValueError) in
             let address = try UpstreamAddress(parsing: text, directory: reading.directory)
-            guard address != .originalDestination else {
+            guard address != .originalDestination, address != .requested else {
                 throw ValueError("`\(address)` is for the relay's own `upstream`; a route goes to one address")
             }
             return Located(value: address, mark: mark)

@@ -13,6 +13,9 @@ struct RelayDraft {
     private let tlsRouting: TLSRoutingSettings?
     /// The upstreams of `tls_routing`.
     let routedUpstreams: [Located<UpstreamAddress>]
+    private let requested: RequestedSettings?
+    /// The proxy, with its position.
+    let upstreamProxy: Located<UpstreamProxySettings>?
     private let record: RecordSettings?
 
     /// Its name in messages.
@@ -46,8 +49,12 @@ struct RelayDraft {
         let routing = fields[.tlsRouting].flatMap(Self.tlsRouting)
         tlsRouting = routing?.settings
         routedUpstreams = routing?.upstreams ?? []
+        requested = fields[.requested].flatMap { Self.requested($0, upstream: forwardsTo) }
+        upstreamProxy = fields[.upstreamProxy].flatMap(Self.upstreamProxy)
         record = fields[.record].flatMap { Self.record($0) }
         if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol], fields[.tlsRouting]) }
+        reportConflictsWithProxy()
+        if forwardsTo == .requested { reportConflicts(withRequested: fields[.tlsRouting]) }
     }
 
     /// The relay; nil if a required part is missing or invalid.
@@ -56,7 +63,7 @@ struct RelayDraft {
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
             maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception,
-            tlsRouting: tlsRouting, record: record)
+            tlsRouting: tlsRouting, requested: requested, upstreamProxy: upstreamProxy?.value, record: record)
     }
 
     /// A position in its file.

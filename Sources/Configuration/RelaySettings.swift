@@ -16,6 +16,10 @@ public struct RelaySettings: Hashable, Sendable {
     public var interception: InterceptionSettings?
     /// `tls_routing`; nil without it, and then the upstream is connected without waiting for the client.
     public var tlsRouting: TLSRoutingSettings?
+    /// `requested`; nil without it. Only with `upstream: requested`.
+    public var requested: RequestedSettings?
+    /// `upstream_proxy`: the proxy through which the upstream is connected; nil: directly.
+    public var upstreamProxy: UpstreamProxySettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -24,6 +28,7 @@ public struct RelaySettings: Hashable, Sendable {
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
         interception: InterceptionSettings? = nil, tlsRouting: TLSRoutingSettings? = nil,
+        requested: RequestedSettings? = nil, upstreamProxy: UpstreamProxySettings? = nil,
         record: RecordSettings? = nil
     ) {
         self.name = name
@@ -34,6 +39,8 @@ public struct RelaySettings: Hashable, Sendable {
         self.proxyProtocol = proxyProtocol
         self.interception = interception
         self.tlsRouting = tlsRouting
+        self.requested = requested
+        self.upstreamProxy = upstreamProxy
         self.record = record
     }
 

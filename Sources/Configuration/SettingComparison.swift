@@ -75,6 +75,13 @@ struct SettingComparison {
         } else {
             add([RelayKey.tlsRouting], old.tlsRouting, new.tlsRouting) { $0?.text }
         }
+        if let old = old.requested, let new = new.requested {
+            add([RelayKey.requested, RequestedKey.allow], old.allow, new.allow) { $0.map(RequestRule.text(of:)) }
+            add([RelayKey.requested, RequestedKey.timeout], old.timeout, new.timeout, DurationText.text(of:))
+        } else {
+            add([RelayKey.requested], old.requested, new.requested) { $0?.text }
+        }
+        add([RelayKey.upstreamProxy], old.upstreamProxy, new.upstreamProxy) { $0?.description }
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {
@@ -149,6 +156,14 @@ extension InterceptionSettings {
     fileprivate var text: String {
         [allow.text.map { "allow \($0)" }, mark.map { "mark \(MarkText.text(of: $0))" }].compactMap(\.self)
             .joined(separator: ", ")
+    }
+}
+
+extension RequestedSettings {
+    /// The settings in the file's notation.
+    fileprivate var text: String {
+        let allow = allow.map { "allow \(RequestRule.text(of: $0))" }
+        return [allow, "timeout \(DurationText.text(of: timeout))"].compactMap(\.self).joined(separator: ", ")
     }
 }
 

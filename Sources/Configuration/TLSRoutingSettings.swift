@@ -98,4 +98,7 @@ extension TLSRoutingSettings.Route: CustomStringConvertible {
 extension RelaySettings {
     /// Every upstream that it may forward to.
     public var upstreams: [UpstreamAddress] { [upstream] + (tlsRouting?.routes.compactMap(\.upstream) ?? []) }
+
+    /// Every address that it may connect to itself: its proxy's, or those of its upstreams.
+    public var dialled: [UpstreamAddress] { upstreamProxy.map { [$0.address] } ?? upstreams }
 }

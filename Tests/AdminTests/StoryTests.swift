@@ -36,6 +36,9 @@ struct StoryTests {
         ],
         .tlsNotRouted: ["No route of tls_routing matches", "tls_routing.otherwise"],
         .tlsHelloTimeout: ["within tls_routing.timeout", "to send first"],
+        .requestInvalid: ["The client's request is invalid, so Tapline refused it", "--socks5-hostname"],
+        .requestTimeout: ["within requested.timeout", "uses this address as a proxy"],
+        .upstreamProxyFailed: ["did not connect to db.example:5432: it failed", "own log"],
         .overLimit: ["system limit", "`ulimit -n`"],
         .internalError: ["internal error of Tapline", "connection 7"],
     ]
@@ -102,6 +105,7 @@ struct StoryTests {
                 .notAllowed,
                 ["127.0.0.1:5432 is not in interception.allow of relay web", "everything but loopback"]
             ),
+            (.requestNotAllowed, ["requested.allow of relay web does not allow it", "add its name or its network"]),
             (.ownTraffic, ["Tapline's own connection to 127.0.0.1:5432", "meta mark", "meta skuid"]),
         ] as [(DestinationRefusal, [String])])
     func refusedDestination_isToldWithWhatToDo(_ refusal: DestinationRefusal, _ wanted: [String]) {
@@ -111,6 +115,36 @@ struct StoryTests {
         let story = Story.of(ended, timeouts: nil)
         for words in wanted { #expect(story.joined(separator: " ").contains(words), "\(story)") }
         #expect(story[0].hasSuffix(". The relay forwards each client to its original destination."))
+    }
+
+    @Test func requestedDestination_isNamedWithItsProtocol() {
+        var ended = record(reason: .clientClosed)
+        ended.request = RequestFacts(protocolName: "HTTP CONNECT")
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". It requested db.example:5432 by HTTP CONNECT."))
+        ended = record(connected: false, reason: .requestInvalid)
+        ended.upstream = "requested"
+        ended.request = RequestFacts(protocolName: "SOCKS 4", fault: "uses SOCKS 4; only SOCKS 5 is supported")
+        let story = Story.of(ended, timeouts: nil)
+        #expect(story[0].hasSuffix(". The relay connects each client to the destination that it requests."))
+        #expect(
+            story[1].hasPrefix("The client's request uses SOCKS 4; only SOCKS 5 is supported, so Tapline refused it"))
+    }
+
+    @Test func proxysReply_isTold_andTheProxyIsNamed() {
+        var ended = record(connected: false, reason: .upstreamProxyFailed)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "proxy.example:1080", fault: "replied 05, connection refused")
+        #expect(
+            Story.of(ended, timeouts: nil)[1].hasPrefix(
+                "The upstream proxy proxy.example:1080 (127.0.0.1:5432) did not connect to db.example:5432: it replied 05, "
+                    + "connection refused, after"))
+        ended = record(connected: false, reason: .connectRefused)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "127.0.0.1:5432")
+        #expect(Story.of(ended, timeouts: nil)[1].hasPrefix("The upstream proxy 127.0.0.1:5432 refused the connection"))
+        ended = record(reason: .clientClosed)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "127.0.0.1:5432")
+        #expect(
+            Story.of(ended, timeouts: nil)[1]
+                == "db.example:5432 accepted through the proxy 127.0.0.1:5432 after 12 ms.")
     }
 
     @Test func interceptedConnection_isToldByItsDestination() {
@@ -222,6 +256,9 @@ struct WaitsTests {
         Case(
             live: live(state: .connecting) { $0.wait = .clientHello }, subject: .hello, milliseconds: 90_000,
             words: "It has waited 1 min 30 s for the client's TLS ClientHello; the limit is tls_routing.timeout"),
+        Case(
+            live: live(state: .connecting) { $0.wait = .request }, subject: .request, milliseconds: 90_000,
+            words: "waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for 1 min 30 s"),
         Case(
             live: live(state: .connecting) { $0.wait = .name }, subject: .name, milliseconds: 90_000,
             words: "It has waited 1 min 30 s for the name service to resolve db.example:5432"),

@@ -158,6 +158,14 @@ import Testing
             "tls_routing: { routes: [{ alpn: h2 }] }", "tls_routing: { routes: [{ alpn: h2 }], timeout: 0 }",
             "tls_routing.timeout 3s → 0s"
         ),
+        ("requested: {}", "requested: { timeout: 0 }", "requested.timeout 5s → 0s"),
+        ("requested: {}", "requested: { allow: [10.0.0.0/8, 'a:1'] }", "requested.allow none → 10.0.0.0/8, a:1"),
+        ("", "requested: { allow: '[::1]:1' }", "requested none → allow [::1]:1, timeout 5s"),
+        ("", "upstream_proxy: socks5://p:1080", "upstream_proxy none → socks5://p:1080"),
+        (
+            "upstream_proxy: http://p:1", "upstream_proxy: http://u:secret@p:1",
+            "upstream_proxy http://p:1 → http://p:1 (with credentials)"
+        ),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),
@@ -174,7 +182,9 @@ import Testing
     @Test(arguments: relaySettingTable.indices)
     func settingsOfARelay_areComparedOneByOne(_ index: Int) throws {
         let row = Self.relaySettingTable[index]
-        let upstream = row.words.hasPrefix("interception") ? "original-destination" : "a:1"
+        let upstream =
+            row.words.hasPrefix("interception")
+            ? "original-destination" : row.words.hasPrefix("requested") ? "requested" : "a:1"
         let difference = try difference(
             Self.file([Self.entry("a", "1", upstream, row.old)]), Self.file([Self.entry("a", "1", upstream, row.new)]))
         #expect(difference.words == "changed a: " + row.words)
@@ -199,6 +209,7 @@ import Testing
         expect(ProxyProtocolKey.self, "proxy_protocol.")
         expect(InterceptionKey.self, "interception.")
         expect(TLSRoutingKey.self, "tls_routing.")
+        expect(RequestedKey.self, "requested.")
         expect(RecordKey.self, "record.", except: ["rotate"])
         expect(RotateKey.self, "record.rotate.")
     }

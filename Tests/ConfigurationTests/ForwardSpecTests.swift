@@ -21,6 +21,12 @@ import Testing
         ("15001:original-destination", "15001", "localhost:15001", "original-destination"),
         ("*:15006:original-destination", "15006", "*:15006", "original-destination"),
         ("[::1]:15001=original-destination", "15001", "[::1]:15001", "original-destination"),
+        ("socks:1080", "socks", "localhost:1080", "requested"),
+        ("socks:127.0.0.1:0", "socks", "127.0.0.1:0", "requested"),
+        ("socks:[::1]:1080", "socks", "[::1]:1080", "requested"),
+        ("socks:unix:proxy.sock", "socks", "unix:/home/proxy.sock", "requested"),
+        ("1080:requested", "socks", "localhost:1080", "requested"),
+        ("127.0.0.1:1080=requested", "socks", "127.0.0.1:1080", "requested"),
     ])
     func spec_isRead(_ spec: String, _ name: String, _ listen: String, _ upstream: String) throws {
         let relays = try ForwardSpec.relays([spec], directory: "/home")
@@ -68,6 +74,14 @@ import Testing
         (":original-destination", "the address is empty; write HOST:PORT"),
         ("8080=80", "`80` has no host; write HOST:80, such as localhost:80"),
         ("70000:a:80", "`70000` is not a port; a port is a number from 0 to 65535"),
+        (
+            "socks:*:1080",
+            "`*:1080` can be reached from other machines, and every client of a relay with `upstream: requested` could "
+                + "connect through this machine; Tapline cannot restrict such a relay's clients (`access.allow` is not "
+                + "supported yet), so listen on loopback, such as 1080, or on a Unix socket"
+        ),
+        ("socks:", "the port is missing; write socks:PORT, such as socks:1080"),
+        ("socks:x", "`x` has no port; write x:PORT"),
         ("8080:localhost:8080", "`localhost:8080` is a loop: `8080:localhost:8080` listens on `127.0.0.1:8080`"),
     ])
     func spec_isRefused(_ spec: String, _ message: String) {

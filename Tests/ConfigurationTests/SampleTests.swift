@@ -26,6 +26,7 @@ import Text
             + TimeoutsKey.allCases.map(\.rawValue) + ProxyProtocolKey.allCases.map(\.rawValue)
             + InterceptionKey.allCases.map(\.rawValue)
             + TLSRoutingKey.allCases.map(\.rawValue) + TLSRouteKey.allCases.map(\.rawValue)
+            + RequestedKey.allCases.map(\.rawValue)
             + RecordKey.allCases.map(\.rawValue)
             + RotateKey.allCases.map(\.rawValue)
         for key in keys { #expect(text.contains("\(key):"), "\(key)") }

@@ -23,6 +23,7 @@ import Text
         #expect(relay["interception"].keys == names(InterceptionKey.self))
         #expect(relay["tls_routing"].keys == names(TLSRoutingKey.self))
         #expect(relay["tls_routing"]["routes"].items.keys == names(TLSRouteKey.self))
+        #expect(relay["requested"].keys == names(RequestedKey.self))
         #expect(relay["record"].keys == names(RecordKey.self))
         #expect(relay["record"]["rotate"].keys == names(RotateKey.self))
     }
@@ -31,7 +32,7 @@ import Text
         for part in [
             schema, schema["log"], schema["shutdown"], schema["admin"], relay, relay["timeouts"],
             relay["proxy_protocol"], relay["interception"], relay["tls_routing"],
-            relay["tls_routing"]["routes"].items, relay["record"], relay["record"]["rotate"],
+            relay["tls_routing"]["routes"].items, relay["requested"], relay["record"], relay["record"]["rotate"],
         ] {
             #expect(part.scalar("type") == "object")
             #expect(part.scalar("additionalProperties") == "false")
@@ -96,6 +97,9 @@ import Text
         try expect(relay["tls_routing"], 2) {
             ConfigurationTests.relay("tls_routing: { routes: [{ alpn: h2 }], \($0) }")
         }
+        try expect(relay["requested"], 1) {
+            ConfigurationTests.relay(listen: "1080", upstream: "requested\n    requested: { allow: 10.0.0.1, \($0) }")
+        }
         try expect(relay["record"], 4) { ConfigurationTests.relay("record: { \($0) }") }
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }
@@ -126,11 +130,11 @@ import Text
             "upstream",
             [
                 "example.com:80", "192.0.2.1:80", "[2001:db8::1]:80", "unix:/run/a", "_srv.a-b.:1",
-                "original-destination",
+                "original-destination", "requested",
             ],
             [
                 "8080", "example.com", "*:80", ":80", "https://a/", "bücher.example:80", "a b:80", "2001:db8::1:80",
-                "unix:", "original_destination", "Original-Destination", "original",
+                "unix:", "original_destination", "Original-Destination", "original", "Requested", "request",
             ]
         ),
         (

@@ -29,6 +29,7 @@ let package = Package(
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: settings),
         .target(name: "TLSHello", swiftSettings: settings),
+        .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
         fuzzer("RecordingFuzz", "Recording"),
@@ -36,6 +37,7 @@ let package = Package(
         fuzzer("ProtocolFuzz", "Recording"),
         fuzzer("ProxyFuzz", "ProxyProtocol", "Sockets"),
         fuzzer("HelloFuzz", "TLSHello"),
+        fuzzer("TunnelFuzz", "Tunnel"),
         fuzzer("ConfigurationFuzz", "Configuration"),
         fuzzer("ValueFuzz", "Configuration", "Sockets", "Text"),
     ]

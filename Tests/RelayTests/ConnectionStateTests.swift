@@ -183,7 +183,7 @@ import Testing
         switch row.action {
         case .end: #expect(state.phase == .ended)
         case .awaitSent: #expect(state.phase == .passingReset)
-        case .none, .connect, .greet, .relay, .endWriting, .drain: #expect(state.phase != .ended)
+        case .none, .connect, .greet, .relay, .refuse, .endWriting, .drain: #expect(state.phase != .ended)
         }
     }
 

@@ -19,7 +19,7 @@ import Text
 
     /// What is between accept and the first byte, and what the bytes pass.
     enum Kind: CaseIterable, Sendable {
-        case plain, headerIn, headerOut, hello, headerAndHello, recordedWhole
+        case plain, headerIn, headerOut, hello, headerAndHello, requested, recordedWhole
     }
 
     @Test(arguments: Kind.allCases) func everyByte_isDelivered_orHeld_orDiscardedWithAReason(kind: Kind) async throws {
@@ -60,6 +60,8 @@ import Text
             relay.proxyProtocol = ProxyProtocolSettings(accept: .ofLoopback)
         case .headerOut:
             relay.proxyProtocol = ProxyProtocolSettings(send: .v1)
+        case .requested:
+            relay.upstream = .requested
         case .hello, .headerAndHello:
             relay.tlsRouting = TLSRoutingSettings(routes: [.init(applications: ["never"])])
             if kind == .headerAndHello { relay.proxyProtocol = ProxyProtocolSettings(accept: .ofLoopback, send: .v2) }
@@ -185,6 +187,10 @@ private final class Run {
         if kind == .hello || kind == .headerAndHello {
             client.preface += ClientHello(name: "a.test", keyShare: Int.random(in: 32..<3000, using: &random)).bytes(
                 record: 700)
+        }
+        if kind == .requested {
+            client.preface = Dialect.http.request("upstream.test", try #require(listener.address.port))
+            consumed = client.preface.count
         }
         let wholePreface = client.preface
         // Some runs end before the upstream is there.
@@ -325,7 +331,8 @@ private final class Run {
         guard let connection else { return }
         #if DEBUG
             if let exchange = connection.exchange {
-                try check(exchange.up, exchange.client, consumed)
+                let refused = connection.stages?.context.request?.discarded ?? 0
+                try check(exchange.up, exchange.client, consumed + refused)
                 try check(exchange.down, exchange.upstream, 0)
             }
         #endif
@@ -366,6 +373,7 @@ private final class Run {
             if flow === exchange.up, kind == .headerOut || kind == .headerAndHello {
                 received = withoutHeader(received)
             }
+            if flow === exchange.down, kind == .requested { received = Dialect.http.withoutReply(received) }
             if isOrderly, to.isOpen, Int(flow.delivered) != first.count + from.sent || received.count != flow.delivered
             {
                 throw TestFailure(

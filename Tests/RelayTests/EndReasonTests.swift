@@ -5,12 +5,14 @@ import Testing
     /// The contract's list: a name that changes here breaks dashboards.
     @Test func reasons_areTheContractsAndNoOthers() {
         let client = ["client_closed", "client_reset", "client_timed_out"]
-        let upstream = ["upstream_closed", "upstream_reset", "upstream_timed_out", "connect_refused"]
+        let upstream = [
+            "upstream_closed", "upstream_reset", "upstream_timed_out", "connect_refused", "upstream_proxy_failed",
+        ]
         let tapline = [
             "connect_timeout", "connect_unreachable", "name_not_found", "name_lookup_failed", "no_local_port", "loop",
             "idle_timeout", "half_close_timeout", "lifetime", "killed", "drained", "denied", "proxy_untrusted",
             "proxy_header_invalid", "proxy_header_timeout", "destination_refused", "tls_not_routed",
-            "tls_hello_timeout", "over_limit", "internal_error",
+            "tls_hello_timeout", "request_invalid", "request_timeout", "over_limit", "internal_error",
         ]
         func named(_ closedBy: ClosedBy) -> [String] {
             EndReason.allCases.filter { $0.closedBy == closedBy }.map(\.rawValue)
@@ -18,6 +20,6 @@ import Testing
         #expect(Set(named(.client)) == Set(client))
         #expect(Set(named(.upstream)) == Set(upstream))
         #expect(Set(named(.tapline)) == Set(tapline))
-        #expect(EndReason.allCases.count == 27)
+        #expect(EndReason.allCases.count == 30)
     }
 }

@@ -32,6 +32,13 @@ import Testing
         #expect(plan(.originalDestination) { _ in }.identifying == 0)
     }
 
+    @Test func request_identifiesTheClient_andItsReplyIsTheLastOfTheGreeting() {
+        let plan = plan(.requested) {
+            $0.proxyProtocol = ProxyProtocolSettings(accept: .ofLoopback, send: .v2)
+        }
+        #expect(plan.preparing.count == 2 && plan.identifying == 2 && plan.greeting.count == 2)
+    }
+
     @Test func stages_areInTheOrderOfTheBytes() async throws {
         try await LoopHarness.run { harness in
             try OneWorker.run(port: 1, harness) { worker in

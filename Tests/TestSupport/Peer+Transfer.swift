@@ -146,6 +146,30 @@ extension Peer {
         }
     }
 
+    /// Reads bytes that are not a pattern until the other end ends its half; at most `most`. How it ended is nil if there
+    /// was more.
+    public func receiveAll(
+        most: Int = 1 << 16, within: Duration = Deadline.usual
+    ) throws -> (bytes: [UInt8], ending: Ending?) {
+        let deadline = Deadline(in: within)
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while bytes.count < most {
+            let count = recv(fd, &buffer, buffer.count, 0)
+            if count > 0 {
+                bytes += buffer.prefix(count)
+            } else if count == 0 {
+                return (bytes, endingRead)
+            } else if errno == ECONNRESET {
+                return (bytes, .reset)
+            } else {
+                guard errno == EAGAIN else { throw TestFailure("receive: \(Errno.current.name)") }
+                try self.await(POLLIN, "byte \(bytes.count)", deadline)
+            }
+        }
+        return (bytes, nil)
+    }
+
     /// What came until the end.
     public struct Received: Hashable, Sendable {
         /// How many bytes, all of them right.

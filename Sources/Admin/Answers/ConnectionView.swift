@@ -53,6 +53,7 @@ struct ConnectionView {
                     json.addNull("upstream")
                 }
             }
+            request(record.request, to: &json)
             more(&json)
             json.addNull(processKey)
         }
@@ -81,6 +82,18 @@ struct ConnectionView {
         json.object("tls_hello") { json in
             json.add("version", facts.version)
             json.add("route", facts.route)
+            json.add("fault", facts.fault)
+        }
+    }
+
+    /// The client's request for a destination.
+    private static func request(_ facts: RequestFacts?, to json: inout JSONText) {
+        guard let facts else {
+            json.addNull("request")
+            return
+        }
+        json.object("request") { json in
+            json.add("protocol", facts.protocolName)
             json.add("fault", facts.fault)
         }
     }
@@ -129,6 +142,7 @@ struct ConnectionView {
             hello(record.hello, to: &json)
             json.addNull("waits")
             json.addNull("legs")
+            request(record.request, to: &json)
             more(&json)
             json.addNull(processKey)
         }

@@ -50,6 +50,14 @@ extension Story {
             return refusing(record, when)
         case .tlsNotRouted, .tlsHelloTimeout:
             return routing(record, end.reason, when)
+        case .requestInvalid, .requestTimeout:
+            return requesting(record, end.reason, when)
+        case .upstreamProxyFailed:
+            return [
+                "\(target) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "
+                    + "\(when); the client got no connection.",
+                "Check upstream_proxy of relay \(record.relay), and the proxy's own log.",
+            ]
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
             return failing(record, end.reason, code, endpoint(record), when, timeouts)
@@ -150,6 +158,23 @@ extension Story {
         ]
     }
 
+    /// Why the client's request for a destination was refused.
+    private static func requesting(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
+        guard reason == .requestInvalid else {
+            return [
+                "The client did not send a complete SOCKS 5 or HTTP CONNECT request within requested.timeout, so Tapline "
+                    + "ended the connection \(when).",
+                "Check that the client uses this address as a proxy; a client that speaks the destination's protocol "
+                    + "directly does not send such a request.",
+            ]
+        }
+        return [
+            "The client's request \(record.request?.fault ?? "is invalid"), so Tapline refused it \(when).",
+            "Set the client to use this address as a SOCKS 5 proxy without authentication (curl: --socks5-hostname), or as "
+                + "an HTTP proxy for CONNECT (curl: --proxytunnel -x http://…).",
+        ]
+    }
+
     /// A failed connect, or a limit or fault of Tapline.
     private static func failing(
         _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ target: String, _ when: String,
@@ -243,6 +268,12 @@ extension Story {
                 "The client's original destination \(destination) is not in interception.allow of relay \(record.relay), so "
                     + "Tapline reset the connection \(when).",
                 "Add its network there (the default is everything but loopback), or exclude it from the rules.",
+            ]
+        case .requestNotAllowed:
+            return [
+                "The client requested \(record.upstream), and requested.allow of relay \(record.relay) does not allow it"
+                    + "\(record.upstreamAddress.map { " (address \($0))" } ?? ""); Tapline refused the request \(when).",
+                "If clients may connect to it, add its name or its network to requested.allow.",
             ]
         case .ownTraffic:
             return [

@@ -46,6 +46,11 @@ extension Story {
                 "It has waited \(span) for the client's TLS ClientHello; the limit is tls_routing.timeout. The server name "
                     + "in it selects the upstream."
             ]
+        case .request:
+            return [
+                "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span); the limit is "
+                    + "requested.timeout."
+            ]
         case .name:
             return [
                 "It has waited \(span) for the name service to resolve \(live.record.upstream); the limit is "

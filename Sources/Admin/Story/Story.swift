@@ -28,6 +28,12 @@ enum Story {
     /// The upstream, and how the client's TLS ClientHello selected it.
     private static func destination(_ record: ConnectionRecord) -> String {
         if isIntercepted(record) { return "The relay forwards each client to its original destination." }
+        if let request = record.request, record.upstream != UpstreamAddress.requested.description {
+            return "It requested \(record.upstream)\(request.protocolName.map { " by \($0)" } ?? "")."
+        }
+        if record.upstream == UpstreamAddress.requested.description {
+            return "The relay connects each client to the destination that it requests."
+        }
         guard let hello = record.hello else { return "Upstream: \(record.upstream)." }
         let isRefused = record.end?.reason == .tlsNotRouted
         let route = hello.route.map { ", by the route for \($0)" } ?? ""
@@ -41,6 +47,9 @@ enum Story {
     /// The connect, if it succeeded; a failed one is part of the end.
     static func connecting(_ record: ConnectionRecord) -> [String] {
         guard let duration = record.connectDuration else { return [] }
+        if let proxy = record.upstreamProxy {
+            return ["\(record.upstream) accepted through the proxy \(proxy.proxy) after \(text(duration: duration))."]
+        }
         return ["\(endpoint(record)) accepted after \(text(duration: duration))."]
     }
 
@@ -69,6 +78,10 @@ enum Story {
     static func endpoint(_ record: ConnectionRecord) -> String {
         if isIntercepted(record), let destination = record.upstreamAddress {
             return "The original destination \(destination)"
+        }
+        if let proxy = record.upstreamProxy {
+            let address = record.upstreamAddress.map { "\($0)" } ?? proxy.proxy
+            return "The upstream proxy \(proxy.proxy)\(address == proxy.proxy ? "" : " (\(address))")"
         }
         guard let address = record.upstreamAddress, address.description != record.upstream else {
             return "The upstream \(record.upstream)"

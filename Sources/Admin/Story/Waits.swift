@@ -10,6 +10,8 @@ struct Waits: Hashable, Sendable {
         case header = "proxy_header"
         /// The client's TLS ClientHello.
         case hello = "tls_hello"
+        /// The client's request for a destination.
+        case request
         /// The name service, or the upstream's accept.
         case name, connect
         /// The upstream to come up: connecting is tried again.
@@ -51,6 +53,8 @@ struct Waits: Hashable, Sendable {
                 switch live.wait {
                 case .proxyHeader: .header
                 case .clientHello: .hello
+                case .request: .request
+                case .reply: .sent
                 case .name: .name
                 case .upstreamUp: .upstreamUp
                 case .connect, nil: .connect

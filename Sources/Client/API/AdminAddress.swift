@@ -26,7 +26,8 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         case .name(let name, let port): self = .tcp(host: name, port: port)
         case .address(let address): self.init(address)
         case .linkLocal(let address, let zone, let port): self = .tcp(host: "\(address)%\(zone)", port: port)
-        case .originalDestination: throw ValueError("`\(text)` is what relays forward to; an admin API has an address")
+        case .originalDestination, .requested:
+            throw ValueError("`\(text)` is what relays forward to; an admin API has an address")
         }
     }
 

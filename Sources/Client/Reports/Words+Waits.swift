@@ -15,6 +15,7 @@ extension Words {
             switch subject {
             case "proxy_header": "PROXY header"
             case "tls_hello": "TLS hello"
+            case "request": "request"
             case "name": "name lookup"
             case "connect": "connect"
             case "upstream_up": "upstream up"

@@ -30,7 +30,7 @@ extension Connection {
             next = min(next, drainsUntil)
         }
         switch state.phase {
-        case .preparing, .greeting:
+        case .preparing, .greeting, .refusing:
             if let stages, let deadline = stages.current?.deadline, isOver(deadline.limit, since: stages.since) {
                 end(because: deadline.reason)
             } else if state.phase == .greeting, isOver(limits.connect, since: connectingSince) {

@@ -23,7 +23,8 @@ extension Connection {
     /// of an earlier configuration.
     func attach(_ recorder: Recorder) {
         let selection = recorder.plan.selection
-        guard state.phase != .passingReset, state.phase != .ended, selection.includes(relay: relay.identity.name),
+        guard state.phase != .passingReset, state.phase != .refusing, state.phase != .ended,
+            selection.includes(relay: relay.identity.name),
             selection.includes(id, from: clientAddress), !taps.contains(recorder)
         else { return }
         guard isClientKnown else {

@@ -100,7 +100,9 @@ final class Connection: DialerDelegate {
     private func runStages() {
         guard let stages else { return }
         while state.isStaging {
-            switch stages.step(leg) {
+            let outcome = stages.step(leg)
+            state.isReplyDue = stages.context.request?.isReplyDue ?? false
+            switch outcome {
             case .wait:
                 let deadline = stages.current?.deadline
                 if let deadline { worker.note(deadline: deadline.limit, from: stages.since) }
@@ -110,7 +112,7 @@ final class Connection: DialerDelegate {
             case .end(let end):
                 return endStages(end, stages.current?.side ?? .client)
             case nil:
-                return happened(state.phase == .preparing ? .prepared : .greeted)
+                return happened(state.stagesDone)
             }
         }
     }
@@ -121,7 +123,7 @@ final class Connection: DialerDelegate {
         case .refused(let reason): happened(.decided(reason))
         case .unreachable(let failure): connectFailed(failure)
         case .legFailed(let error):
-            guard state.phase == .greeting, side == .upstream, let upstream else {
+            guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream else {
                 return happened(.legFailed(side, error))
             }
             // Bytes sent before the failure can still be read.
@@ -140,7 +142,7 @@ final class Connection: DialerDelegate {
     func dial() {
         connectingSince = worker.loop.now
         dialer?.cancel()
-        let dialer = Dialer(to: destination, resources: worker.dialing, delegate: self)
+        let dialer = Dialer(to: relay.proxy ?? destination, resources: worker.dialing, delegate: self)
         self.dialer = dialer
         dialer.start()
         // A greeting has the connect timeout, too.
@@ -153,8 +155,10 @@ final class Connection: DialerDelegate {
     // MARK: The dialer
 
     func refusal(of address: SocketAddress) -> DialFailure? {
-        guard relay.mayLoop, worker.shared.isOwnListener(address) else { return nil }
-        return DialFailure(reason: .loop, errno: nil, address: address)
+        if relay.mayLoop, worker.shared.isOwnListener(address) {
+            return DialFailure(reason: .loop, errno: nil, address: address)
+        }
+        return stages?.context.refusal(of: address)
     }
 
     func prepare(_ socket: borrowing Socket, for address: SocketAddress) -> DialFailure? {
@@ -169,17 +173,12 @@ final class Connection: DialerDelegate {
     }
 
     func refusal(of socket: borrowing Socket, connectingTo address: SocketAddress) -> DialFailure? {
-        guard let context = stages?.context, let interception = context.interception,
-            interception.comesBack(socket.localAddress, worker.loop.now)
-        else { return nil }
-        context.refusal = .ownTraffic
-        context.warnOfOwnTraffic()
-        return DialFailure(reason: .loop, errno: nil, address: address)
+        stages?.context.refusal(of: socket, connectingTo: address)
     }
 
     func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
-        connectDuration = age
+        if relay.proxy == nil { connectDuration = age }
         if upstreamWait != nil { endHolding() }
         let upstream = Leg(loop: worker.loop, socket: socket, side: .upstream, isUnix: address.isUnix)
         upstream.belongs(to: self)
@@ -188,12 +187,14 @@ final class Connection: DialerDelegate {
         setTaps()
         // Before any byte is sent to it: its own error is the reason, and not that of a later send.
         upstream.hasFailed = error != nil
+        // A proxy's bytes are not the upstream's, and the client may have no reply yet that the bytes could follow.
+        if let error, state.isReplyDue || relay.proxy != nil { return happened(.legFailed(.upstream, error)) }
         happened(.connected(failed: error != nil))
         if let error { fail(upstream, error) }
     }
 
     func connectFailed(_ failure: DialFailure) {
-        upstreamAddress = failure.address
+        upstreamAddress = failure.address ?? upstreamAddress
         guard !isHeld(after: failure) else { return }
         happened(.connectFailed(failure.reason, failure.errno))
     }
@@ -314,8 +315,14 @@ final class Connection: DialerDelegate {
             dialer = nil
             stages?.beginGreeting()
             runStages()
+        case .refuse(let reason, let errno):
+            dialer?.cancel()
+            dialer = nil
+            stages?.beginRefusing(reason, errno)
+            runStages()
         case .relay:
             dialer = nil
+            connectDuration = connectDuration ?? age
             up?.lastProgress = worker.loop.now
             down?.lastProgress = worker.loop.now
             worker.note(deadline: relay.timeouts.idle, from: worker.loop.now)

@@ -22,6 +22,10 @@ extension ConnectionRecord {
             proxy = context.proxy
             hello = context.hello
             refusal = context.refusal
+            request = context.request?.facts
+            upstreamProxy = connection.relay.proxy.map {
+                UpstreamProxyFacts(proxy: $0.text, fault: context.upstreamProxyFault)
+            }
         }
         self.end = end
         if let reason = end?.reason, reason.dependsOnFlows { flows = Flows(connection) }

@@ -76,7 +76,7 @@ public struct ConnectionRecord: Hashable, Sendable {
     public var client: SocketAddress
     /// The address of the listener that accepted it.
     public var listener: SocketAddress
-    /// The upstream as configured.
+    /// The upstream as configured, or the destination as the client requested it.
     public var upstream: String
     /// The moment of accept, in nanoseconds since 1970 UTC.
     public var accepted: Int64
@@ -105,8 +105,14 @@ public struct ConnectionRecord: Hashable, Sendable {
     public var proxy: ProxyFacts?
     /// The facts of the client's TLS ClientHello; nil for relays that do not route by it, and before it has been read.
     public var hello: TLSFacts?
+    /// The facts of the client's request for a destination; nil for relays with an upstream of their own, and before the
+    /// request.
+    public var request: RequestFacts?
 
-    /// Why an intercepted connection was not connected to its original destination; nil for all others.
+    /// The proxy through which the upstream is connected, and then `upstreamAddress` is the proxy's; nil without one.
+    public var upstreamProxy: UpstreamProxyFacts?
+
+    /// Why a connection was not connected to its original or requested destination; nil for all others.
     public var refusal: DestinationRefusal?
 
     // MARK: At the end

@@ -18,6 +18,8 @@ struct ConnectionState: Hashable {
         case relaying
         /// A leg has failed, and everything that it sent is in the other leg's socket, which still has to send it.
         case passingReset
+        /// There is no upstream for the client's request: the reply that says so is delivered, and the client closes.
+        case refusing
         /// Ended; its record is made.
         case ended
     }
@@ -38,6 +40,8 @@ struct ConnectionState: Hashable {
         case connected(failed: Bool)
         /// The stages after the upstream was connected are done, or the upstream failed during them.
         case greeted
+        /// The client has the reply that its request has failed, and has closed.
+        case refused
         case connectFailed(EndReason, Errno?)
         /// The source of a flow has ended its half in order.
         case sourceEnded(Direction)
@@ -67,6 +71,8 @@ struct ConnectionState: Hashable {
         case drain(from: Side)
         /// Wait until a leg's socket has sent everything, then report `resetMayPass`.
         case awaitSent(Side)
+        /// Run the stage that delivers the reply for a failure to the client.
+        case refuse(EndReason, Errno?)
         /// Close both legs, softly or by reset, and make the record.
         case end(reset: Bool, EndReason, Errno?)
     }
@@ -77,6 +83,10 @@ struct ConnectionState: Hashable {
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
     private var failure: Errno?
+    /// The reason for which the client's request is refused.
+    private var refusal: EndReason?
+    /// The client expects a reply to its request for a destination, whatever becomes of it. Set by the connection.
+    var isReplyDue = false
     /// Stages follow when the upstream is connected.
     private let greets: Bool
 
@@ -94,7 +104,16 @@ struct ConnectionState: Hashable {
     var isMoving: Bool { phase == .relaying || phase == .passingReset }
 
     /// Whether stages run.
-    var isStaging: Bool { phase == .preparing || phase == .greeting }
+    var isStaging: Bool { phase == .preparing || phase == .greeting || phase == .refusing }
+
+    /// The event that the last stage of a phase is done.
+    var stagesDone: Event {
+        switch phase {
+        case .preparing: .prepared
+        case .refusing: .refused
+        case .connecting, .greeting, .relaying, .passingReset, .ended: .greeted
+        }
+    }
 
     /// Whether no byte may flow yet.
     var isOpening: Bool { phase == .connecting || isStaging }
@@ -112,13 +131,14 @@ struct ConnectionState: Hashable {
             return .connect
         case (.preparing, .sourceEnded(let direction)), (.greeting, .sourceEnded(let direction)):
             // Closed without sending anything, e.g. by a port scan or a TCP health check.
-            return end(reset: false, direction == .up ? .clientClosed : .upstreamClosed, nil)
+            return direction == .up ? end(reset: false, .clientClosed, nil) : fail(reset: false, .upstreamClosed, nil)
         case (.preparing, .connectFailed(let reason, let errno)), (.connecting, .connectFailed(let reason, let errno)),
             (.greeting, .connectFailed(let reason, let errno)):
-            return end(reset: true, reason, errno)
+            return fail(reset: true, reason, errno)
         case (.preparing, .legFailed(let side, let errno)), (.connecting, .legFailed(let side, let errno)),
             (.greeting, .legFailed(let side, let errno)):
-            return end(reset: true, Self.reason(side, errno), errno)
+            let reason = Self.reason(side, errno)
+            return side == .client ? end(reset: true, reason, errno) : fail(reset: true, reason, errno)
         case (.preparing, .connected), (.preparing, .greeted):
             preconditionFailure("ConnectionState: \(event) before the upstream is connected")
 
@@ -140,6 +160,21 @@ struct ConnectionState: Hashable {
         case (.greeting, .connected), (.relaying, .connected), (.passingReset, .connected),
             (.relaying, .connectFailed), (.passingReset, .connectFailed):
             preconditionFailure("ConnectionState: \(event) after the upstream was connected")
+
+        case (.refusing, .refused):
+            return endRefusal(reset: false)
+        case (.refusing, .legFailed(.upstream, _)), (.refusing, .sourceEnded(.down)):
+            // The client's request has failed already.
+            return .none
+        case (.refusing, .legFailed(.client, _)), (.refusing, .sourceEnded(.up)), (.refusing, .watchRefused),
+            (.refusing, .decided):
+            return endRefusal(reset: true)
+        case (.refusing, .prepared), (.refusing, .connected), (.refusing, .greeted), (.refusing, .connectFailed),
+            (.refusing, .delivered), (.refusing, .resetMayPass):
+            preconditionFailure("ConnectionState: \(event) while the client's request is refused")
+        case (.preparing, .refused), (.connecting, .refused), (.greeting, .refused), (.relaying, .refused),
+            (.passingReset, .refused):
+            preconditionFailure("ConnectionState: refused without a refusal")
 
         case (.relaying, .sourceEnded(let direction)):
             if phase(of: direction) == .open { set(direction, .ending) }
@@ -184,7 +219,7 @@ struct ConnectionState: Hashable {
         case (_, .decided(let reason)):
             // A reset that came first stays the reason.
             if failedSide != nil { return endAfterFailure() }
-            return end(reset: true, reason, nil)
+            return isOpening ? fail(reset: true, reason, nil) : end(reset: true, reason, nil)
         }
     }
 
@@ -195,6 +230,20 @@ struct ConnectionState: Hashable {
     private mutating func endAfterFailure() -> Action {
         guard let side = failedSide else { preconditionFailure("ConnectionState: no leg has failed") }
         return end(reset: true, Self.reason(side, failure), failure)
+    }
+
+    /// The connection ends before bytes flow: with a reply if the client expects one, and Tapline does not end it at once.
+    private mutating func fail(reset: Bool, _ reason: EndReason, _ errno: Errno?) -> Action {
+        guard isReplyDue, reason.hasReply else { return end(reset: reset, reason, errno) }
+        phase = .refusing
+        refusal = reason
+        failure = errno
+        return .refuse(reason, errno)
+    }
+
+    private mutating func endRefusal(reset: Bool) -> Action {
+        guard let refusal else { preconditionFailure("ConnectionState: refused without a reason") }
+        return end(reset: reset, refusal, failure)
     }
 
     private mutating func end(reset: Bool, _ reason: EndReason, _ errno: Errno?) -> Action {

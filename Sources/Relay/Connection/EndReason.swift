@@ -23,6 +23,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case upstreamTimedOut = "upstream_timed_out"
     /// The upstream refused the connection.
     case connectRefused = "connect_refused"
+    /// The upstream proxy did not connect to the upstream.
+    case upstreamProxyFailed = "upstream_proxy_failed"
 
     // MARK: By Tapline
     /// The connect timeout passed before any address answered.
@@ -55,12 +57,17 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case proxyHeaderInvalid = "proxy_header_invalid"
     /// The PROXY header was not complete in time.
     case proxyHeaderTimeout = "proxy_header_timeout"
-    /// A redirected client's original destination is unknown, is Tapline itself, or is not allowed.
+    /// A redirected client's original destination is unknown, is Tapline itself, or is not allowed; or the destination
+    /// that a client requested is not allowed.
     case destinationRefused = "destination_refused"
     /// No route matches the client's TLS ClientHello, or its first bytes are none, and the relay refuses such clients.
     case tlsNotRouted = "tls_not_routed"
     /// The client's TLS ClientHello, which selects the upstream, was not complete in time.
     case tlsHelloTimeout = "tls_hello_timeout"
+    /// The client's request for a destination is invalid or not supported.
+    case requestInvalid = "request_invalid"
+    /// The client's request for a destination was not complete in time.
+    case requestTimeout = "request_timeout"
     /// A limit was reached.
     case overLimit = "over_limit"
     /// An error inside Tapline; the log has the details.
@@ -70,12 +77,12 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     public var isOfConnecting: Bool {
         switch self {
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
-            .loop, .overLimit:
+            .loop, .overLimit, .upstreamProxyFailed:
             true
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
             .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
-            .internalError:
+            .requestInvalid, .requestTimeout, .internalError:
             false
         }
     }
@@ -89,12 +96,28 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     public var closedBy: ClosedBy {
         switch self {
         case .clientClosed, .clientReset, .clientTimedOut: .client
-        case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused: .upstream
+        case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused, .upstreamProxyFailed:
+            .upstream
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
             .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
-            .overLimit, .internalError:
+            .requestInvalid, .requestTimeout, .overLimit, .internalError:
             .tapline
+        }
+    }
+
+    /// Whether a client that has requested its destination gets a reply; otherwise Tapline, or its user, ends the
+    /// connection at once.
+    var hasReply: Bool {
+        switch self {
+        case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused, .connectTimeout, .connectUnreachable,
+            .nameNotFound, .nameLookupFailed, .noLocalPort, .loop, .destinationRefused, .requestInvalid,
+            .requestTimeout, .upstreamProxyFailed, .overLimit, .internalError:
+            true
+        case .clientClosed, .clientReset, .clientTimedOut, .idleTimeout, .halfCloseTimeout, .lifetime, .killed,
+            .drained, .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout, .tlsNotRouted,
+            .tlsHelloTimeout:
+            false
         }
     }
 }

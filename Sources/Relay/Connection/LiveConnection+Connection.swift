@@ -41,7 +41,7 @@ extension LiveConnection.Wait {
     /// Nil when the connection is open.
     fileprivate init?(_ connection: Connection) {
         switch connection.state.phase {
-        case .preparing, .greeting: self = connection.stages?.current?.waitsFor ?? .connect
+        case .preparing, .greeting, .refusing: self = connection.stages?.current?.waitsFor ?? .connect
         case .connecting where connection.upstreamWait != nil: self = .upstreamUp
         case .connecting: self = connection.isWaitingForName ? .name : .connect
         case .relaying, .passingReset, .ended: return nil

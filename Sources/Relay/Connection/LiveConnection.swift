@@ -22,6 +22,10 @@ public struct LiveConnection: Hashable, Sendable {
         case proxyHeader
         /// The client's TLS ClientHello.
         case clientHello
+        /// The client's request for a destination.
+        case request
+        /// The client, to take the reply that its request has failed and to close.
+        case reply
         /// The addresses of the upstream's name.
         case name
         /// The upstream's answer to the connect, or its socket's room for a PROXY header.

@@ -31,6 +31,8 @@ struct OwnListeners: Hashable, Sendable {
         case .address(let address): address.port.map(ports.contains) ?? exact.contains(address)
         // Checked before it is dialled: OriginalDestination.swift.
         case .originalDestination: false
+        // Its clients can request any address.
+        case .requested: true
         }
     }
 

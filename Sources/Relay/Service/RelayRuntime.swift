@@ -21,6 +21,8 @@ final class RelayRuntime: Sendable {
     let name: String
     let generation: Int
     let destination: Destination
+    /// The proxy that is dialled in place of each destination; nil: none.
+    let proxy: Destination?
     let timeouts: Timeouts
     /// The stages of its connections.
     let stages: StagePlan
@@ -28,6 +30,8 @@ final class RelayRuntime: Sendable {
     let sendsProxy: ProxyProtocolSettings.Version?
     /// The settings for connecting clients to their original destinations; nil: all go to the same upstream.
     let interception: InterceptionSettings?
+    /// The settings for connecting clients to the destinations that they request; nil: all go to the same upstream.
+    let requested: RequestedSettings?
     /// Tapline itself listens on the upstream's port, so each address must be checked.
     let mayLoop: Bool
     /// Shared with the same relay of other generations.
@@ -41,6 +45,7 @@ final class RelayRuntime: Sendable {
         name = settings.name
         self.generation = generation
         destination = Destination(settings.upstream)
+        proxy = settings.upstreamProxy.map { Destination($0.address) }
         stages = StagePlan(settings)
         timeouts = Timeouts(
             connect: settings.timeouts.connect.millisecondsRoundedUp,
@@ -51,6 +56,7 @@ final class RelayRuntime: Sendable {
         sendsProxy = settings.proxyProtocol?.send
         interception =
             settings.upstream == .originalDestination ? settings.interception ?? InterceptionSettings() : nil
+        requested = settings.upstream == .requested ? settings.requested ?? RequestedSettings() : nil
         self.identity = identity
         slots = identity.slots
     }

@@ -68,7 +68,7 @@ extension RelayService {
             guard let identity = identities[relay.name] else { continue }
             runtimes[relay.name] = RelayRuntime(
                 relay, generation: generation, identity: identity,
-                mayLoop: relay.upstreams.contains(where: own.mayInclude))
+                mayLoop: relay.dialled.contains(where: own.mayInclude))
         }
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.listeners.entries { listeners[entry.address] = runtimes[entry.relay] }

@@ -1,3 +1,4 @@
+internal import Configuration
 internal import Sockets
 internal import Text
 
@@ -100,7 +101,11 @@ public struct RelayStats: Hashable, Sendable {
         guard let end = record.end else { return }
         ended[end.reason, default: 0] &+= 1
         lifetimes.add(nanoseconds: end.duration)
-        if record.connectDuration == nil, end.reason.isOfConnecting {
+        guard record.connectDuration == nil, end.reason.isOfConnecting else { return }
+        // A destination that a client chooses is never a label of a metric, and says nothing about the relay.
+        if record.request != nil {
+            countFailure(end.reason, at: UpstreamAddress.requested.description)
+        } else {
             countFailure(end.reason, at: record.upstream)
             recentConnects.add(end.reason, at: now)
         }

@@ -4,8 +4,8 @@ internal import Sockets
 /// One step of a connection before its bytes flow: it reads from one leg, or writes to one.
 ///
 /// Owned by its connection's `StageRun`, on the worker's thread; released when it is done. What later stages need is in the
-/// `StageContext`. Its users: `ProxyHeaderIn`, `ClientHelloPeek` and `OriginalDestination` before the upstream is
-/// connected, `ProxyHeaderOut` after it.
+/// `StageContext`. Its users: `ProxyHeaderIn`, `ClientHelloPeek`, `RequestedDestination` and `OriginalDestination` before the
+/// upstream is connected, `ProxyHeaderOut` and `RequestReply` after it, `FailureReply` when there is none.
 protocol Stage: AnyObject {
     /// The leg whose readiness it waits for.
     var side: Side { get }

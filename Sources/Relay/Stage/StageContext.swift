@@ -1,3 +1,4 @@
+internal import Configuration
 internal import EventLoop
 internal import Logging
 internal import ProxyProtocol
@@ -37,9 +38,13 @@ final class StageContext {
     var proxy: ProxyFacts?
     /// For the record: what the ClientHello adds; nil until something is known.
     var hello: TLSFacts?
+    /// The client's request for a destination; nil before it, and for relays with an upstream of their own.
+    var request: DestinationRequest?
+    /// Why the upstream proxy did not connect: a clause whose subject is the proxy.
+    var upstreamProxyFault: String?
     /// Relays with `upstream: original-destination` only.
     var interception: Interception?
-    /// Why the original destination is not connected.
+    /// Why the original or requested destination is not connected.
     var refusal: DestinationRefusal?
 
     init(id: UInt64, worker: Worker, relay: RelayRuntime, listener: SocketAddress, peer: SocketAddress, client: Leg) {
@@ -68,6 +73,23 @@ final class StageContext {
     /// The address that the client reached: a load balancer's, the one that it was redirected from, or the socket's own.
     var reachedAddress: SocketAddress {
         headerDestination ?? interception?.destination ?? client.localAddress(at: listener)
+    }
+
+    // MARK: Vetoes of the dialer's addresses and sockets
+
+    /// Why an address must not be connected: a name that the client has requested has an address that is not allowed.
+    func refusal(of address: SocketAddress) -> DialFailure? {
+        guard let request, request.checksAddresses, relay.requested?.allows(address) == false else { return nil }
+        refusal = .requestNotAllowed
+        return DialFailure(reason: .destinationRefused, errno: nil, address: address)
+    }
+
+    /// Why a socket must not be used: rules redirect it back to Tapline.
+    func refusal(of socket: borrowing Socket, connectingTo address: SocketAddress) -> DialFailure? {
+        guard let interception, interception.comesBack(socket.localAddress, now) else { return nil }
+        refusal = .ownTraffic
+        warnOfOwnTraffic()
+        return DialFailure(reason: .loop, errno: nil, address: address)
     }
 
     /// Logs that Tapline's own connections come back to it, at most once in ten seconds.

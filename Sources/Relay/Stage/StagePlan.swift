@@ -25,16 +25,20 @@ struct StagePlan: Sendable {
             let limit = routing.timeout.millisecondsRoundedUp
             preparing.append { _ in ClientHelloPeek(routes, limit: limit) }
         }
+        if settings.upstream == .requested {
+            let limit = (settings.requested ?? RequestedSettings()).timeout.millisecondsRoundedUp
+            preparing.append { _ in RequestedDestination(limit: limit) }
+        }
         identifying = preparing.count
         if settings.upstream == .originalDestination {
             preparing.append { _ in OriginalDestination() }
         }
         self.preparing = preparing
-        if let version = settings.proxyProtocol?.send {
-            greeting = [{ ProxyHeaderOut(version, $0) }]
-        } else {
-            greeting = []
-        }
+        var greeting: [Make] = []
+        if let proxy = settings.upstreamProxy { greeting.append { UpstreamProxyGreeting(proxy, $0) } }
+        if let version = settings.proxyProtocol?.send { greeting.append { ProxyHeaderOut(version, $0) } }
+        if settings.upstream == .requested { greeting.append { RequestReply($0) } }
+        self.greeting = greeting
     }
 
     /// A plain relay's connections have no stage.

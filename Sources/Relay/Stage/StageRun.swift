@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Sockets
+internal import Tunnel
 
 /// The progress of one connection through its stages. Owned by the connection, on the worker's thread.
 final class StageRun {
@@ -28,6 +29,15 @@ final class StageRun {
     /// The upstream is connected: the stages of the greeting follow.
     func beginGreeting() {
         remaining = plan.greeting[...]
+        since = context.now
+    }
+
+    /// The connection ends for this reason, and its client expects a reply to its request.
+    func beginRefusing(_ reason: EndReason, _ errno: Errno?) {
+        let reply = context.request?.form?.failure(TunnelFailure(reason, errno, of: context)) ?? []
+        current = FailureReply(reply, reason: reason)
+        remaining = []
+        awaited = []
         since = context.now
     }
 

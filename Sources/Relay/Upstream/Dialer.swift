@@ -18,6 +18,7 @@ final class Dialer {
     // MARK: Fixed at init
 
     private let endpoint: Endpoint?
+    private let origin: NameCache.Origin
     // Both outlive the dialer: the delegate owns it, and the worker owns the resources and the delegate.
     private unowned(unsafe) let resources: DialerResources
     private unowned(unsafe) let delegate: any DialerDelegate
@@ -38,6 +39,7 @@ final class Dialer {
 
     init(to destination: Destination, resources: DialerResources, delegate: any DialerDelegate) {
         endpoint = destination.endpoint
+        origin = destination.origin
         self.resources = resources
         self.delegate = delegate
     }
@@ -59,7 +61,7 @@ final class Dialer {
                 fail(DialFailure(lookingUpInterface: error))
             }
         case .name(let host, let port):
-            if let answer = resources.names.answer(for: host) {
+            if let answer = resources.names.answer(for: host, from: origin) {
                 found(answer, port)
             } else {
                 ticket = resources.names.wait(for: host) { [weak self] in self?.found($0, port) }

@@ -78,6 +78,15 @@ extension Forward {
         return ProxyProtocolSettings(accept: acceptProxy.isEmpty ? nil : .init(trusted: acceptProxy), send: sendProxy)
     }
 
+    /// The proxy of `--upstream-proxy`. The error does not repeat the value, which may contain a password.
+    private func proxy() throws -> UpstreamProxySettings? {
+        do {
+            return try upstreamProxy.map { text throws(ValueError) in try UpstreamProxySettings(parsing: text) }
+        } catch {
+            throw usageError("--upstream-proxy: \(error.message)")
+        }
+    }
+
     /// The relays of the SPECs. `words`: the command line, for a proposal.
     func relays(in words: [String] = CommandWords.own) throws -> [RelaySettings] {
         var timeouts = Timeouts.forward
@@ -86,12 +95,17 @@ extension Forward {
         timeouts.wait = lifecycle.holdTime
         do {
             let recording = try recordSettings()
+            let proxy = try proxy()
             return try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts).map { relay in
                 guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
                     throw usageError(
                         "--accept-proxy cannot be used with original-destination: redirected clients send no header")
                 }
+                if proxy != nil, let message = UpstreamProxySettings.obstacle(relay.upstream) {
+                    throw usageError("--upstream-proxy: \(message)")
+                }
                 var relay = relay
+                relay.upstreamProxy = proxy
                 relay.record = recording
                 relay.proxyProtocol = proxyProtocol
                 return relay

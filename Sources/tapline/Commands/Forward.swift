@@ -22,6 +22,8 @@ struct Forward: ParsableCommand {
               127.0.0.1:8080=unix:/run/app.sock   a Unix socket on either side
               0:example.com:80                    on a free port, printed at startup
               15001:original-destination          to each redirected client's destination
+              socks:1080                          to the destination that each client
+                                                  requests by SOCKS 5 or HTTP CONNECT
 
             On a terminal it prints a line when a connection opens and when it ends, and a summary at the end. \
             Elsewhere, or with --log-format, it writes an end record for each connection: to standard output, or with \
@@ -52,6 +54,12 @@ struct Forward: ParsableCommand {
             "Begin every connection to an upstream with a PROXY protocol header: v1 or v2.", valueName: "version"),
         transform: parseProxyVersion)
     var sendProxy: ProxyProtocolSettings.Version?
+
+    @Option(
+        help: ArgumentHelp(
+            "Connect to every upstream through this proxy: socks5://HOST:PORT or http://HOST:PORT (CONNECT), with an "
+                + "optional USER:PASSWORD@ before HOST.", valueName: "url"))
+    var upstreamProxy: String?
 
     @Option(
         help: ArgumentHelp(

@@ -1,0 +1,93 @@
+internal import Configuration
+internal import EventLoop
+internal import Logging
+internal import Sockets
+internal import Tunnel
+
+/// Requests a tunnel to the upstream from the proxy that is connected.
+final class UpstreamProxyGreeting: Stage {
+    /// How much is peeked at once; a reply takes a fraction of it.
+    private static let piece = 2048
+
+    private var dialogue: TunnelDialogue
+    /// The part of an incomplete message that was read.
+    private var received: [UInt8] = []
+    /// What the proxy's socket has not taken yet.
+    private var unsent: ArraySlice<UInt8>
+
+    init(_ proxy: UpstreamProxySettings, _ context: StageContext) {
+        dialogue = TunnelDialogue(
+            proxy.scheme == .socks5 ? .socks5 : .http, to: TunnelTarget(context.destination.endpoint),
+            credentials: proxy.credentials.map { .init(user: $0.user, password: $0.password) })
+        unsent = dialogue.start[...]
+    }
+
+    var side: Side { .upstream }
+    /// The connection still counts as connecting, and has the connect timeout.
+    var waitsFor: LiveConnection.Wait { .connect }
+    var deadline: StageDeadline? { nil }
+
+    /// Reads the proxy's messages and not a byte after them: what follows is the upstream's.
+    func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
+        while true {
+            if !unsent.isEmpty {
+                switch leg.send(unsent) {
+                case .moved(let count): unsent = unsent.dropFirst(count)
+                case .wouldBlock: return .wait(.writable)
+                case .endOfStream: return fail(.closed, Flow.tookNothing, context)
+                case .failed(let error): return fail(.closed, error, context)
+                }
+                continue
+            }
+            switch leg.peek(into: context.scratch, limit: Self.piece) {
+            case .moved(let count):
+                if let outcome = read(count, leg, context) { return outcome }
+            case .wouldBlock: return .wait(.readable)
+            case .endOfStream: return fail(.closed, nil, context)
+            case .failed(let error): return fail(.closed, error, context)
+            }
+        }
+    }
+
+    /// Reads `count` peeked bytes, at least one. Nil: the dialogue goes on.
+    private func read(_ count: Int, _ leg: Leg, _ context: StageContext) -> StageOutcome? {
+        let before = received.count
+        context.scratch.append(count: count, to: &received)
+        let (length, next): (Int, [UInt8]?)
+        switch dialogue.read(received) {
+        case .incomplete: (length, next) = (received.count, nil)
+        case .send(let message, let end): (length, next) = (end, message)
+        case .complete(let end): (length, next) = (end, [])
+        case .failed(let fault): return fail(fault, nil, context)
+        }
+        guard leg.consume(length - before, context.scratch) == nil else { return fail(.closed, nil, context) }
+        guard let next else { return nil }
+        received = []
+        unsent = next[...]
+        return next.isEmpty ? .done : nil
+    }
+
+    private func fail(_ fault: TunnelProxyFault, _ errno: Errno?, _ context: StageContext) -> StageOutcome {
+        context.upstreamProxyFault = "\(fault)"
+        context.logger.debug(
+            "the upstream proxy did not connect",
+            metadata: [
+                "connection": "\(context.id)", "relay": "\(context.relay.name)",
+                "upstream": "\(context.destination.text)",
+                "fault": "\(fault)",
+            ])
+        return .end(.unreachable(DialFailure(reason: .upstreamProxyFailed, errno: errno, address: nil)))
+    }
+}
+
+extension TunnelTarget {
+    /// The destination of a tunnel. The configuration excludes other endpoints than names and IP addresses.
+    init(_ endpoint: Endpoint?) {
+        switch endpoint {
+        case .name(let host, let port): self.init(host: host, port: port)
+        case .address(.ipv4(let address, let port)): self.init(host: "\(address)", port: port)
+        case .address(.ipv6(let address, let port, _)): self.init(host: "\(address)", port: port)
+        case .address(.unix), .linkLocal, nil: self.init(host: "", port: 0)
+        }
+    }
+}
