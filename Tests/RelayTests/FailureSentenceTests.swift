@@ -1,6 +1,7 @@
-import Relay
 import Sockets
 import Testing
+
+@testable import Relay
 
 /// The sentence of every end that was not in order.
 struct FailureSentenceTests {
@@ -31,6 +32,9 @@ struct FailureSentenceTests {
         .destinationRefused: "the original destination of the client was refused",
         .tlsNotRouted: "no route matches the client's TLS server name",
         .tlsHelloTimeout: "the client sent no complete TLS ClientHello in time",
+        .requestInvalid: "the client's request is invalid or not supported",
+        .requestTimeout: "the client sent no complete request in time",
+        .upstreamProxyFailed: "the upstream proxy did not connect to localhost:8000",
         .overLimit: "a limit of the system was reached (EHOSTUNREACH)",
         .internalError: "an error inside Tapline (EHOSTUNREACH); the log has the details",
     ]
@@ -72,5 +76,33 @@ struct FailureSentenceTests {
         #expect(
             record(.connectRefused, upstream: "original-destination").failureSentence
                 == "127.0.0.1:8000 refused the connection: nothing is listening on port 8000")
+    }
+
+    @Test(arguments: [
+        (EndReason.idleTimeout, "the client stopped reading 2.00 s before the end; 1.00 MiB were waiting for it"),
+        (
+            .lifetime,
+            "the connection reached its maximum lifetime; the client stopped reading 2.00 s before the end; "
+                + "1.00 MiB were waiting for it"
+        ),
+    ])
+    func side_thatDidNotRead_isNamedWithWhatWaitedForIt(_ reason: EndReason, _ sentence: String) {
+        var slow = record(reason)
+        slow.flows = .init(
+            up: .init(held: 0, quiet: 2000, hasEnded: false, splices: false, hasMoved: true),
+            down: .init(held: 1 << 20, quiet: 2000, hasEnded: false, splices: false, hasMoved: true))
+        #expect(slow.failureSentence == sentence)
+    }
+
+    @Test func failure_ofAnUpstreamProxy_namesTheProxyAndItsReply() {
+        var failed = record(.upstreamProxyFailed)
+        failed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080", fault: "replied 05, connection refused")
+        #expect(
+            failed.failureSentence
+                == "the upstream proxy did not connect to localhost:8000: it replied 05, connection refused")
+        failed = record(.connectRefused, port: 1080)
+        failed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+        #expect(
+            failed.failureSentence == "the proxy proxy:1080 refused the connection: nothing is listening on port 1080")
     }
 }

@@ -54,7 +54,7 @@ extension Story {
             return requesting(record, end.reason, when)
         case .upstreamProxyFailed:
             return [
-                "\(target) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "
+                "\(endpoint(record)) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "
                     + "\(when); the client got no connection.",
                 "Check upstream_proxy of relay \(record.relay), and the proxy's own log.",
             ]

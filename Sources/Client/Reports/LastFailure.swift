@@ -1,3 +1,4 @@
+internal import Text
 package import Terminal
 
 /// The connection that `tapline why` explains without an id.

@@ -1,5 +1,6 @@
 internal import Configuration
 internal import Sockets
+internal import Text
 
 extension EndReason {
     /// How far an end is what the programs wanted.
@@ -20,7 +21,8 @@ extension EndReason {
         case .clientReset, .clientTimedOut, .upstreamReset, .upstreamTimedOut, .connectRefused, .connectTimeout,
             .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop, .idleTimeout,
             .halfCloseTimeout, .lifetime, .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout,
-            .destinationRefused, .tlsNotRouted, .tlsHelloTimeout, .overLimit, .internalError:
+            .destinationRefused, .tlsNotRouted, .tlsHelloTimeout, .requestInvalid, .requestTimeout,
+            .upstreamProxyFailed, .overLimit, .internalError:
             .failed
         }
     }
@@ -48,25 +50,43 @@ extension ConnectionRecord {
         case .nameLookupFailed: return "the name \(host) cannot be looked up: the name server failed or did not answer"
         case .noLocalPort: return "no local port is free to connect to \(target)"
         case .loop: return "\(target) is a listener of Tapline itself, so the connection would loop"
-        case .idleTimeout: return "no byte passed for the idle timeout"
-        case .halfCloseTimeout: return "one side closed, and the other did not within the half-close timeout"
-        case .lifetime: return "the connection reached its maximum lifetime"
+        case .idleTimeout: return backlogSentence ?? "no byte passed for the idle timeout"
+        case .halfCloseTimeout:
+            return "one side closed, and the other did not within the half-close timeout" + backlogClause
+        case .lifetime: return "the connection reached its maximum lifetime" + backlogClause
         case .killed: return "killed by request"
-        case .drained: return "still open when Tapline stopped"
+        case .drained: return "still open when Tapline stopped" + backlogClause
         case .denied: return "the client was refused"
         case .proxyUntrusted: return "the client may not send a PROXY header, and this relay requires one"
         case .proxyHeaderInvalid: return "the client's first bytes are not a valid PROXY header"
         case .proxyHeaderTimeout: return "the client sent no complete PROXY header in time"
-        case .destinationRefused: return "the original destination of the client was refused"
+        case .destinationRefused:
+            return request == nil
+                ? "the original destination of the client was refused" : "\(target) is not in requested.allow"
         case .tlsNotRouted: return "no route matches the client's TLS server name"
         case .tlsHelloTimeout: return "the client sent no complete TLS ClientHello in time"
+        case .requestInvalid: return "the client's request is invalid or not supported"
+        case .requestTimeout: return "the client sent no complete request in time"
+        case .upstreamProxyFailed:
+            return "the upstream proxy did not connect to \(upstream)" + (upstreamProxy?.fault.map { ": it \($0)" } ?? "")
         case .overLimit: return "a limit of the system was reached\(code)"
         case .internalError: return "an error inside Tapline\(code); the log has the details"
         }
     }
 
-    /// The upstream, or the client's original destination.
+    /// Which side did not read, and what waited for it; nil if none did.
+    private var backlogSentence: String? {
+        guard let backlog else { return nil }
+        let side = backlog.side == .client ? "the client" : target
+        return "\(side) stopped reading \(DurationText.short(milliseconds: backlog.milliseconds)) before the end; "
+            + "\(SizeText.short(backlog.bytes)) were waiting for it"
+    }
+
+    private var backlogClause: String { backlogSentence.map { "; \($0)" } ?? "" }
+
+    /// The upstream, its proxy while that is being connected, or the client's original destination.
     private var target: String {
+        if connectDuration == nil, let upstreamProxy { return "the proxy \(upstreamProxy.proxy)" }
         guard upstream == UpstreamAddress.originalDestination.description else { return upstream }
         return upstreamAddress?.description ?? "the original destination"
     }
