@@ -46,10 +46,20 @@ struct Tapline: ParsableCommand {
             var command = try parsed(words)
             try command.run()
         } catch {
-            guard let failure = failure(error, words) else { exit(withError: error) }
+            guard let failure = failure(error, words) else { return printHelp(error) }
             if !failure.message.isEmpty { writeToStandardError(failure.message + "\n") }
             EventLoop.leaveProcess(failure.status.rawValue)
         }
+        EventLoop.leaveProcess(EXIT_SUCCESS)
+    }
+
+    /// Prints a help text, or the version, which argument-parser throws.
+    private static func printHelp(_ error: any Error) {
+        guard exitCode(for: error).isSuccess else { exit(withError: error) }
+        // argument-parser adds a word to the title of a group.
+        let text = fullMessage(for: error).replacing("TAPLINE SUBCOMMANDS:", with: "TAPLINE:")
+        // A reader that has closed its end, such as `head`, is no failure.
+        try? writeToStandardOutput(text.last == "\n" ? text : text + "\n")
         EventLoop.leaveProcess(EXIT_SUCCESS)
     }
 

@@ -76,7 +76,7 @@ struct OutputPlaceTests {
             for arguments in [["--record", "/dev/stderr"], ["--record", "/dev/fd/1", "--print", "text"]] {
                 let program = try scene.start([TaplineProcess.binary, "forward"] + arguments + ["0:127.0.0.1:9"])
                 #expect(try await program.exit() == .exited(64))
-                #expect(program.errors.all.contains { $0.contains("both want standard") })
+                #expect(program.errors.all.contains { $0.contains("both write to standard") })
             }
         }
     }

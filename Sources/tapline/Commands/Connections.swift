@@ -20,7 +20,7 @@ struct Connections: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "By what: id, age, bytes, bytes_up, bytes_down, rate, rate_up, rate_down, waits, client, relay or upstream; "
-                + "-KEY turns the order round. Ended ones come latest first.", valueName: "key"))
+                + "Prefix with - to reverse. Closed connections are listed newest first.", valueName: "key"))
     var sort: ConnectionSort?
 
     @Option(

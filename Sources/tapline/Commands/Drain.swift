@@ -4,11 +4,11 @@ import Client
 /// `tapline drain`: a running tapline stops accepting, finishes and ends.
 struct Drain: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Have a running tapline accept no more, let what is open finish, and end.",
+        abstract: "Stop accepting connections, let open ones finish, then exit.",
         discussion: """
-            What is still open after shutdown.drain is reset. To drain a second time changes nothing, where a second \
-            SIGTERM or `tapline shutdown` ends it at once. With --wait the command ends when tapline has ended, and shows \
-            until then what it waits for.
+            Connections that are still open after shutdown.drain are reset. A second `drain` changes nothing; a second \
+            SIGTERM or `tapline shutdown` stops at once. With --wait the command ends when tapline has ended, and shows \
+            what it waits for until then.
             """)
 
     @OptionGroup var waiting: EndWaitOptions

@@ -114,7 +114,7 @@ struct Forward: ParsableCommand {
         try checkRecordOutput()
         if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
             throw usageError(
-                "--record \(record): the path is relative, and the working directory was deleted; write an absolute path"
+                "--record \(record): the path is relative, and the working directory is gone; write an absolute path"
             )
         }
         _ = try admin()

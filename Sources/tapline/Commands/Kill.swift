@@ -8,11 +8,11 @@ struct Kill: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Reset connections of a running tapline.",
         discussion: """
-            Both sides get a reset, and the end record says killed. `tapline connections` shows the ids. What could not be \
-            killed is told, and then the exit status is 1.
+            Both sides get a reset, and the end record has the reason killed. `tapline connections` shows the ids. \
+            Connections that could not be killed are reported, and the exit status is then 1.
             """)
 
-    @Argument(help: ArgumentHelp("The connection's id; several may follow each other.", valueName: "id"))
+    @Argument(help: ArgumentHelp("The connection's id; several are allowed.", valueName: "id"))
     var ids: [UInt64]
 
     @OptionGroup var options: AdminOptions

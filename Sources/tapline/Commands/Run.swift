@@ -8,14 +8,14 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Relay as configured.",
         discussion: """
-            A changed file is taken over while it runs, and so it is at SIGHUP; open connections do not notice. A file \
-            with a mistake changes nothing, and the log says where it is.
+            A changed file is applied while it runs, and at SIGHUP; open connections are not affected. A file with a \
+            mistake changes nothing, and the log reports the place of the mistake.
 
-            SIGUSR2 puts the program in its place that lies where this one did at the start: it gets the listening \
-            sockets, no client is refused, and open connections finish where they are (shutdown.upgrade).
+            SIGUSR2 upgrades: the program file is started again and takes over the listening sockets. No client is \
+            refused, and open connections finish in the old process (shutdown.upgrade).
 
-            SIGTERM or SIGINT ends it: it accepts no more, and gives open connections the time of shutdown.drain. A \
-            second signal ends it at once. Either way every connection has its record.
+            SIGTERM or SIGINT stops it: it accepts no more connections, and open ones have the time of shutdown.drain. \
+            A second signal stops it at once. Every connection has its end record either way.
             """)
 
     @Option(name: .customLong("config"), help: ArgumentHelp("The configuration file.", valueName: "path"))

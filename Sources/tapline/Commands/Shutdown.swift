@@ -5,11 +5,11 @@ import Text
 /// `tapline shutdown`: the same as SIGTERM, for a running tapline.
 struct Shutdown: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "End a running tapline as SIGTERM does; a second time at once.",
+        abstract: "Shut down gracefully (like SIGTERM). Run it again to stop immediately.",
         discussion: """
-            It accepts no more, lets what is open finish within shutdown.drain, and ends. Once that has begun, a further \
-            `tapline shutdown` resets what is open and ends it at once, as a second signal does. It needs no signal and \
-            no shell: so a job's last step can end the sidecar beside it.
+            It stops accepting connections, lets open ones finish within shutdown.drain, and exits. A second \
+            `tapline shutdown` resets them and exits at once, as a second signal does. It needs neither a signal nor a \
+            shell, so the last step of a job can stop its sidecar.
             """)
 
     @OptionGroup var waiting: EndWaitOptions

@@ -192,7 +192,7 @@ struct ClientCommandTests {
     @Test(arguments: [
         ["connections", "--sort", "colour"], ["connections", "--limit", "0"],
         ["connections", "--closed", "--sort", "age"],
-        ["kill"], ["kill", "one"], ["why"], ["tail", "--format", "png"], ["tail", "--json", "--format", "hex"],
+        ["kill"], ["kill", "one"], ["why", "one"], ["tail", "--format", "png"], ["tail", "--json", "--format", "hex"],
         ["status", "--admin", "nowhere"],
     ])
     func wrongUsage_endsWith64(words: [String]) async throws {
