@@ -101,7 +101,7 @@ struct PredecessorTests {
         let status = ProcessStatus(version: "1", path: nil, directory: "/", configuration: Configuration(relays: []))
         let answer = try JSONReader.read(Array(#"{"version":"0.9","open_connections":7,"ends_within_ms":580000}"#.utf8))
         let bytes = StatusView.status(
-            status, openConnections: 0, workers: 1, process: ProcessStats(), now: .now,
+            status, openConnections: 0, workers: 1, process: ProcessStats(), failing: [], now: .now,
             predecessors: [
                 .init(id: 9365, status: answer, trouble: nil),
                 .init(id: 12, status: nil, trouble: "it does not answer"),

@@ -153,7 +153,9 @@ struct ConnectionLinesTests {
             style.append(.diagnostic(level), to: &bytes)
             return String(decoding: bytes, as: UTF8.self)
         }
-        let fields = [Diagnostic.Field(key: "file", value: .text("a.pcapng")), .init(key: "error", value: .text("ENOSPC"))]
+        let fields = [
+            Diagnostic.Field(key: "file", value: .text("a.pcapng")), .init(key: "error", value: .text("ENOSPC")),
+        ]
         var line = Diagnostic(time: Timestamp(nanoseconds: 0), level: .warning, message: "disk\nfull", fields: fields)
         #expect(shown(line, style) == "warning: disk\\nfull (file a.pcapng, error ENOSPC)\n")
         line = Diagnostic(time: Timestamp(nanoseconds: 0), level: .notice, message: "taken over", fields: [])

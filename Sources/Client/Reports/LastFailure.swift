@@ -1,5 +1,5 @@
-internal import Text
 package import Terminal
+internal import Text
 
 /// The connection that `tapline why` explains without an id.
 package enum LastFailure {

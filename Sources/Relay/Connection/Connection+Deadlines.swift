@@ -4,6 +4,11 @@ internal import Sockets
 
 /// A connection's deadlines, and the checks made only every few seconds.
 extension Connection {
+    /// Since accept, nanoseconds of the monotonic clock.
+    var age: Int64 { Int64(clamping: EventLoop.nanoseconds(since: acceptedTicks)) }
+    /// The upstream's name is being looked up.
+    var isWaitingForName: Bool { dialer?.isWaitingForName ?? false }
+
     /// Ends the connection if a deadline has passed. Returns when to check again, by the loop's clock. Activity only
     /// moves that later; anything that makes it earlier notifies the worker.
     func checkDeadlines(_ now: UInt64) -> UInt64 {

@@ -18,13 +18,11 @@ final class Connection: DialerDelegate {
     /// The settings that the connection started with; a reload does not change them.
     let relay: RelayRuntime
     let listenerAddress: SocketAddress
-    /// The client socket's peer.
     let peerAddress: SocketAddress
     let client: Leg
-    /// Nanoseconds since 1970 UTC, and of the monotonic clock.
+    /// Nanoseconds since 1970 UTC, and of the monotonic clock; then the loop's clock.
     let acceptedAt: Int64
     let acceptedTicks: UInt64
-    /// The loop's clock.
     let startedAt: UInt64
 
     // MARK: The loop's thread only
@@ -75,9 +73,9 @@ final class Connection: DialerDelegate {
         startedAt = worker.loop.now
         connectingSince = startedAt
         if !relay.stages.isEmpty {
-            stages = StageRun(
-                relay.stages,
-                StageContext(id: id, worker: worker, relay: relay, listener: listener, peer: address, client: client))
+            let context = StageContext(
+                id: id, worker: worker, relay: relay, listener: listener, peer: address, client: client)
+            stages = StageRun(relay.stages, context)
         }
         client.belongs(to: self)
     }
@@ -104,8 +102,7 @@ final class Connection: DialerDelegate {
             state.isReplyDue = stages.context.request?.isReplyDue ?? false
             switch outcome {
             case .wait:
-                let deadline = stages.current?.deadline
-                if let deadline { worker.note(deadline: deadline.limit, from: stages.since) }
+                if let deadline = stages.current?.deadline { worker.note(deadline: deadline.limit, from: stages.since) }
                 return settle()
             case .done:
                 if state.phase == .preparing, stages.hasJustIdentified { clientIsKnown() }
@@ -396,10 +393,6 @@ final class Connection: DialerDelegate {
         happened(.decided(reason))
     }
 
-    /// Since accept, nanoseconds of the monotonic clock.
-    var age: Int64 { Int64(clamping: EventLoop.nanoseconds(since: acceptedTicks)) }
-    /// The upstream's name is being looked up.
-    var isWaitingForName: Bool { dialer?.isWaitingForName ?? false }
     /// The client's address: the socket's peer, or the source in its PROXY header.
     var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
     /// The destination of the connect.

@@ -68,7 +68,8 @@ extension ConnectionRecord {
         case .requestInvalid: return "the client's request is invalid or not supported"
         case .requestTimeout: return "the client sent no complete request in time"
         case .upstreamProxyFailed:
-            return "the upstream proxy did not connect to \(upstream)" + (upstreamProxy?.fault.map { ": it \($0)" } ?? "")
+            let reply = upstreamProxy?.fault.map { ": it \($0)" } ?? ""
+            return "the upstream proxy did not connect to \(upstream)\(reply)"
         case .overLimit: return "a limit of the system was reached\(code)"
         case .internalError: return "an error inside Tapline\(code); the log has the details"
         }
