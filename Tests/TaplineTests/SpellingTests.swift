@@ -195,7 +195,7 @@ struct SpellingTests {
         ),
         (["forward", "1:a:1", "-x"], "unknown option `-x`", []),
         (["forward", "--idle-timeout"], "missing value for `--idle-timeout <duration>`", []),
-        (["why", "x"], "the value `x` is invalid for `<id>`", []),
+        (["why", "x"], "`x` is no connection's id; of a recording: tapline why FILE ID", []),
         (["check"], "missing expected argument `<path>`", []),
     ]
 

@@ -71,6 +71,16 @@ struct Diagnostic: Hashable, Sendable {
     }
 }
 
+extension Diagnostic.Value: CustomStringConvertible {
+    /// The value as it is shown to a person.
+    var description: String {
+        switch self {
+        case .text(let text): text
+        case .number(let number): "\(number)"
+        }
+    }
+}
+
 extension FieldLine {
     fileprivate mutating func add(_ key: String, _ value: Diagnostic.Value, to bytes: inout [UInt8]) {
         switch value {

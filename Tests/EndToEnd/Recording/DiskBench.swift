@@ -72,7 +72,7 @@ struct DiskBench {
     func logged(_ words: String) throws -> UInt64 {
         try tapline.program.errors.all.filter { $0.contains(words) }.reduce(0) { sum, line in
             let fields = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            return sum + (UInt64(fields?["dropped_bytes"] as? String ?? "") ?? 0)
+            return sum + (fields?["dropped_bytes"] as? UInt64 ?? 0)
         }
     }
 
