@@ -392,10 +392,9 @@ final class Connection: DialerDelegate {
     var destination: Destination { stages?.context.destination ?? relay.destination }
 
     /// Adds the connection's counts to its relay's. A record, with its addresses and texts, would cost five times as much.
-    func count(into stats: inout RelayStats) {
+    func count(into stats: inout RelayStats, at clock: UInt64) {
         stats.count(
             bytesUp: up?.delivered ?? 0, bytesDown: down?.delivered ?? 0, splicedUp: up?.spliced ?? 0,
-            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration, startedAt: startedAt,
-            now: worker.loop.now)
+            splicedDown: down?.spliced ?? 0, connectDuration: connectDuration, startedAt: startedAt, now: clock)
     }
 }

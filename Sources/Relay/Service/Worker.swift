@@ -210,7 +210,7 @@ final class Worker {
             if last?.relay !== connection.relay {
                 last = now.index(forKey: connection.relay.name).map { (connection.relay, $0) }
             }
-            if let position = last?.position { connection.count(into: &now.values[position]) }
+            if let position = last?.position { connection.count(into: &now.values[position], at: loop.now) }
         }
         return now
     }
