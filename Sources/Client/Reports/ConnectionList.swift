@@ -54,8 +54,8 @@ package struct ConnectionList {
     }
 
     private func nothing(_ total: UInt64) -> String {
-        if filter != nil, total > 0 { return "none of \(total) connections matches" }
-        return closed ? "no connection has ended yet" : "no open connections"
+        if filter != nil, total > 0 { return "none of \(total) matches" }
+        return closed ? "no connection has ended yet" : "no connection is open"
     }
 
     package func fetch() throws -> (rows: [JSONValue], total: UInt64) {

@@ -99,7 +99,7 @@ struct ClientCommandTests {
             #expect(
                 again.errors[0].contains("connection 1 is not open: it ended at ")
                     && again.errors[0].contains("(killed)"))
-            #expect(again.errors[1].contains("no connection with id 4711"))
+            #expect(again.errors[1] == "tapline: no connection with id 4711")
         }
     }
 

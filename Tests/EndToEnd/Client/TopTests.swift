@@ -80,7 +80,7 @@ struct TopTests {
             try await terminal.type("Escape")
             try await terminal.await("no filter") { $0.last?.hasPrefix("q quit") == true }
             try await terminal.type("?")
-            try await terminal.await("the help") { $0.contains { $0.contains("sort by the next of") } }
+            try await terminal.await("the help") { $0.contains { $0.contains("next sort key: ") } }
         }
     }
 
