@@ -30,7 +30,7 @@ struct ClientCommandTests {
             #expect(open.output[0].contains("CLIENT") && open.output[1].contains("8 B"))
             #expect(try await bench.command("connections", "--filter", "WEB", "--json").objects.count == 1)
             #expect(try await bench.command("connections", "--filter", "nobody", "--json").objects.isEmpty)
-            #expect(try await bench.command("connections", "--filter", "nobody").text == "none of 1 connections matches")
+            #expect(try await bench.command("connections", "--filter", "nobody").text == "none of 1 matches")
             try await bench.puppet.reset("client")
             _ = try await bench.tapline.records()
             let ended = try await bench.command("connections", "--closed")
