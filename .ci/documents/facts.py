@@ -12,7 +12,7 @@ ENVIRONMENT = [
      "The bearer token of the admin API, 8 to 1024 printable ASCII characters. `run` and `forward` require it from clients;"
      " the other commands send it. A file (`admin.token_file`, `--token-file`) takes precedence."),
     ("XDG_RUNTIME_DIR", "client server",
-     "The folder for the admin socket of `forward`, and where other commands look for it."),
+     "The folder of the admin sockets of `forward`, `tapline/PID.sock`, and where the other commands look for them."),
     ("XDG_CONFIG_HOME", "client server",
      "The folder in which `tapline/tapline.yaml` is looked for; `$HOME/.config` if it is not set."),
     ("NO_COLOR", "", "If set to anything but an empty string, nothing is coloured."),
@@ -33,6 +33,7 @@ FILES = [
     ("/etc/tapline/tapline.yaml", "The configuration of `tapline run`, unless another is given."),
     ("/etc/tapline/conf.d/", "Relays, one file for each service, where the configuration has `include: conf.d`."),
     ("/run/tapline/admin.sock", "The admin API's socket in the configurations of the packages, mode 0600."),
+    ("$XDG_RUNTIME_DIR/tapline/PID.sock", "The admin API's socket of a `forward` without `--admin`, mode 0600."),
     ("/var/lib/tapline/", "The service's state folder, for recordings."),
     ("/var/log/tapline/", "The service's log folder, for an access log."),
 ]
@@ -54,7 +55,9 @@ SIGNALS = [
 # status, name, meaning
 EXIT_STATUSES = [
     (0, "success", "The command did what it was asked to, also if a signal ended it."),
-    (1, "failure", "Any other failure: no such connection, a timeout of `--timeout`, an API that refuses."),
+    (1, "failure",
+     "Any other failure: no such connection, a timeout of `--timeout`, an API that refuses, a connection of `forward --once`"
+     " that did not end in order."),
     (64, "usage", "The command line is wrong: an unknown option, a missing or malformed argument."),
     (71, "system", "An operating-system error: port in use, permission denied, no such file."),
     (78, "configuration", "The configuration is missing or wrong. Every error is printed as `path:line:column: message`."),
@@ -65,13 +68,15 @@ EXAMPLES = {
     "": [
         ("Forward a port", "tapline forward 8080:localhost:8000"),
         ("Check a configuration, then run it", "tapline check tapline.yaml && tapline run --config tapline.yaml"),
-        ("Explain a connection", "tapline why 7"),
+        ("Explain the last connection that failed", "tapline why"),
     ],
     "forward": [
         ("Forward a port and show the traffic", "tapline forward 6390:localhost:6379 --print text"),
         ("Record to a file that Wireshark opens", "tapline forward 8080:localhost:8000 --record talk.pcapng"),
         ("Watch in Wireshark", "tapline forward 8080:localhost:8000 --record - | wireshark -k -i -"),
         ("Listen on every interface", "tapline forward '*:8080:db.internal:5432'"),
+        ("Start the upstream when a client needs it", "tapline forward 8080:localhost:3000 --exec 'npm start' --idle-stop 10m"),
+        ("A SOCKS 5 and HTTP CONNECT proxy", "tapline forward socks:1080"),
     ],
     "run": [
         ("Run in the foreground", "tapline run --config tapline.yaml"),
@@ -82,8 +87,9 @@ EXAMPLES = {
     "demo": [("Run the demonstration and exit", "tapline demo --once")],
     "show": [
         ("List the conversations of a recording", "tapline show web.pcapng"),
-        ("Read one of them", "tapline show web.pcapng --connection 7 --format text"),
-        ("Extract an answer", "tapline show web.pcapng --connection 7 --format raw --flow down > answer"),
+        ("Read one of them", "tapline show web.pcapng 7 --format text"),
+        ("List what was reset, in all recordings of a folder", "tapline show recordings/ --filter reset"),
+        ("Extract an answer", "tapline show web.pcapng 7 --format raw --flow down > answer"),
     ],
     "status": [
         ("Show the tapline of /etc/tapline/tapline.yaml", "tapline status"),
@@ -98,7 +104,11 @@ EXAMPLES = {
         ("Show the traffic of one relay", "tapline tail --relay web"),
         ("Show it in Wireshark", "tapline tail --format pcapng | wireshark -k -i -"),
     ],
-    "why": [("Explain a connection", "tapline why 7")],
+    "why": [
+        ("Explain the last connection that failed", "tapline why"),
+        ("Explain a connection", "tapline why 7"),
+        ("Explain a connection of a recording", "tapline why web.pcapng 7"),
+    ],
     "kill": [("Reset two connections", "tapline kill 7 12")],
     "reload": [("Reload, and print what changed", "tapline reload")],
     "drain": [("Drain, and wait for the end", "tapline drain --wait --timeout 60s")],
@@ -166,5 +176,12 @@ MESSAGES = {
     "buffer was full":
         "The recorder's thread or the disk was too slow, and `dropped_bytes` are missing in the recording. Raise `buffer`, or"
         " use `when_full: block`.",
+    "recording of <relay> ends with the upgrade":
+        "A recording that was started at run time could not continue in the new process: `error` says why. Start it again.",
+    "the admin API cannot start":
+        "No thread could be started for the default admin socket of `forward`. Relays are not affected.",
+    "cannot be listed by the process that took over":
+        "After an upgrade, the old process could not open a socket for the new one. Its connections finish, but `status`,"
+        " `why` and `kill` do not see them.",
     "the service manager cannot be told": "The service manager's socket refused a message.",
 }

@@ -208,7 +208,7 @@ def closing(text, start):
 def messages():
     """The messages of the log: literals in calls of a logger, and events of the process that are announced."""
     call = re.compile(
-        r"(?:logger\.(?:(trace|debug|info|notice|warning|error|critical)\(|log\(\s*level: [^\"]*?,)|(?:announcer\.|\s)(announce)\()"
+        r"(?:logger\.(?:(trace|debug|info|notice|warning|error|critical)\(|log\(\s*level: [^\"]*?,|noteChange\()|(?:announcer\.|\s)(announce)\()"
         r'\s*(?=")')
     found = {}
     for path in sorted((ROOT / "Sources").rglob("*.swift")):
@@ -220,6 +220,8 @@ def messages():
             level = match[1] or "notice"
             metadata = re.compile(r"\s*,\s*(?:metadata|particulars): \[(.*?)\]\)", re.S).match(source, end)
             fields = re.findall(r'"(\w+)":', metadata[1]) if metadata else []
+            if "noteChange" in match[0]:
+                fields.append("requester")
             found.setdefault((text, level), Message(level, text, fields))
     order = ["critical", "error", "warning", "notice", "info", "debug", "trace"]
     return sorted(found.values(), key=lambda message: (order.index(message.level), message.text.lower()))
