@@ -104,5 +104,8 @@ struct FailureSentenceTests {
         failed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
         #expect(
             failed.failureSentence == "the proxy proxy:1080 refused the connection: nothing is listening on port 1080")
+        failed = record(.nameNotFound)
+        failed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+        #expect(failed.failureSentence == "there is no host named proxy")
     }
 }

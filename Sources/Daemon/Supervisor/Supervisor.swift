@@ -28,6 +28,8 @@ package final class Supervisor {
 
     /// The most time for the last lines, in milliseconds.
     private static let flushTimeout: UInt64 = 5000
+    /// The shortest time between two messages about a relay whose upstream is not up, milliseconds.
+    private static let holdPeriod: UInt64 = 10_000
 
     // MARK: Fixed at birth
     package let loop: EventLoop
@@ -59,6 +61,8 @@ package final class Supervisor {
     var upgrade: Upgrade?
     var receiver: UpgradeReceiver?
     private var lifecycle: Lifecycle?
+    /// When clients of a relay were last reported as held, by the relay's name.
+    private var heldAnnouncements: [String: Throttle] = [:]
 
     private init(_ plan: RunPlan, guest: Guest?) throws {
         self.plan = plan
@@ -254,8 +258,10 @@ package final class Supervisor {
     }
 
     private func held(_ client: HeldClient) {
-        // The first of several clients that wait for the same upstream is enough.
-        guard lifecycle?.clientHeld() != true, service?.heldClients == 1 else { return }
+        // One of several clients that wait for the same upstream is enough.
+        guard lifecycle?.clientHeld() != true,
+            heldAnnouncements[client.relay, default: Throttle(every: Self.holdPeriod)].allows(at: loop.now)
+        else { return }
         let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
         announcer.announce(
             "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",

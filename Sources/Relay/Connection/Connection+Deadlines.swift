@@ -86,6 +86,8 @@ extension Connection {
     func isHeld(after failure: DialFailure) -> Bool {
         let limit = relay.timeouts.wait
         guard limit > 0, state.phase == .connecting else { return false }
+        // Names that clients request would keep the name service busy.
+        if stages?.context.request != nil, failure.isOfName { return false }
         let wait = upstreamWait ?? UpstreamWait(since: connectingSince, limit: limit)
         let now = worker.loop.now
         guard wait.hold(after: failure, at: now), let retryAt = wait.retryAt else { return false }
@@ -93,7 +95,9 @@ extension Connection {
         if upstreamWait == nil {
             upstreamWait = wait
             worker.shared.beginHolding(
-                HeldClient(relay: relay.name, upstream: destination.text, reason: failure.reason, limit: limit))
+                HeldClient(
+                    relay: relay.name, upstream: (relay.proxy ?? destination).text, reason: failure.reason, limit: limit
+                ))
         }
         return true
     }

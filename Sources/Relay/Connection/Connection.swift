@@ -138,6 +138,7 @@ final class Connection: DialerDelegate {
     /// Starts an attempt to connect the upstream. The connection may be over when this returns.
     func dial() {
         connectingSince = worker.loop.now
+        upstreamAddress = nil
         dialer?.cancel()
         let dialer = Dialer(to: relay.proxy ?? destination, resources: worker.dialing, delegate: self)
         self.dialer = dialer
@@ -304,15 +305,15 @@ final class Connection: DialerDelegate {
 
     private func perform(_ action: ConnectionState.Action) {
         switch action {
-        case .none:
-            break
-        case .connect:
-            connect()
+        case .none: break
+        case .connect: connect()
         case .greet:
             dialer = nil
             stages?.beginGreeting()
             runStages()
         case .refuse(let reason, let errno):
+            upstreamAddress = upstreamAddress ?? dialer?.lastTried
+            if upstreamWait != nil { endHolding() }
             dialer?.cancel()
             dialer = nil
             stages?.beginRefusing(reason, errno)
@@ -361,8 +362,7 @@ final class Connection: DialerDelegate {
     /// first.
     private func awaitSent(_ side: Side) {
         guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.unsentBytes > 0 else {
-            happened(.resetMayPass)
-            return
+            return happened(.resetMayPass)
         }
         // epoll reports nothing for a leg that rests, and the queue of one that was reset never empties.
         if leg.hasHungUp, let error = leg.takeError() { return fail(leg, error) }

@@ -93,6 +93,7 @@ extension ConnectionRecord {
     }
 
     private var host: String {
+        let upstream = connectDuration == nil ? upstreamProxy?.proxy ?? upstream : upstream
         guard let colon = upstream.lastIndex(of: ":") else { return upstream }
         return String(upstream[..<colon])
     }

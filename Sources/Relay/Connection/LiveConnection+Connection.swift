@@ -76,7 +76,8 @@ extension ConnectionRecord.Flows {
     /// The flows at a connection's end, before they are cut; nil if no byte could flow. With the kernel's queues: two
     /// system calls.
     init?(_ connection: Connection) {
-        guard let exchange = connection.exchange else { return nil }
+        // While a stage is not done, what the sockets hold is its own, and no flow has begun.
+        guard let exchange = connection.exchange, connection.stages?.current == nil else { return nil }
         let now = connection.worker.loop.now
         func state(_ flow: Flow) -> LiveConnection.FlowState {
             // A flow to a leg that has failed was cut, and what it held was discarded.

@@ -56,6 +56,9 @@ struct DialFailure: Hashable {
         local.contains { $0.family == address.family && $0.isLoopback == address.isLoopback }
     }
 
+    /// Whether the name could not be resolved.
+    var isOfName: Bool { reason == .nameNotFound || reason == .nameLookupFailed }
+
     /// Whether the upstream may only not be up yet: a later attempt can succeed without a change of the configuration.
     var mayPass: Bool {
         switch reason {
