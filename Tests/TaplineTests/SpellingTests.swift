@@ -196,7 +196,6 @@ struct SpellingTests {
         (["forward", "1:a:1", "-x"], "unknown option `-x`", []),
         (["forward", "--idle-timeout"], "missing value for `--idle-timeout <duration>`", []),
         (["why", "x"], "the value `x` is invalid for `<id>`", []),
-        (["check"], "missing expected argument `<path>`", []),
     ]
 
     @Test(arguments: refused)
