@@ -13,6 +13,8 @@ ENVIRONMENT = [
      " the other commands send it. A file (`admin.token_file`, `--token-file`) takes precedence."),
     ("XDG_RUNTIME_DIR", "client server",
      "The folder of the admin sockets of `forward`, `tapline/PID.sock`, and where the other commands look for them."),
+    ("TAPLINE_CONFIG", "client server",
+     "The configuration of `run`, `check` and the commands that talk to a running Tapline, unless one is named."),
     ("XDG_CONFIG_HOME", "client server",
      "The folder in which `tapline/tapline.yaml` is looked for; `$HOME/.config` if it is not set."),
     ("NO_COLOR", "", "If set to anything but an empty string, nothing is coloured."),
@@ -30,7 +32,8 @@ ENVIRONMENT = [
 
 # path, meaning
 FILES = [
-    ("/etc/tapline/tapline.yaml", "The configuration of `tapline run`, unless another is given."),
+    ("./tapline.yaml, $XDG_CONFIG_HOME/tapline/tapline.yaml, /etc/tapline/tapline.yaml",
+     "The configuration of `tapline run` and `check`, unless another is named: the first of them that exists."),
     ("/etc/tapline/conf.d/", "Relays, one file for each service, where the configuration has `include: conf.d`."),
     ("/run/tapline/admin.sock", "The admin API's socket in the configurations of the packages, mode 0600."),
     ("$XDG_RUNTIME_DIR/tapline/PID.sock", "The admin API's socket of a `forward` without `--admin`, mode 0600."),

@@ -2,7 +2,7 @@ import Text
 
 extension Configuration {
     /// The largest configuration file: far more than people write, and small enough to read at once.
-    static let mostBytes = 1 << 20
+    package static let mostBytes = 1 << 20
 
     /// Reads and checks a configuration file and the files that it includes. Relative paths in all of them are resolved in
     /// the folder of `path`; a symbolic link to the file is not followed for that.

@@ -21,7 +21,7 @@ struct CommandTests {
     @Test(arguments: [
         ["forward"], ["forward", "8080"], ["forward", "8080:example.com"], ["forward", "--print", "loud", "0:a:1"],
         ["forward", "0:127.0.0.1:80", "--workers", "0"], ["forward", "0:127.0.0.1:80", "--idle-timeout", "5"],
-        ["forward", "8080:a:1", "8080:b:2"], ["forward", "8080:127.0.0.1:8080"], ["walk"], ["check"],
+        ["forward", "8080:a:1", "8080:b:2"], ["forward", "8080:127.0.0.1:8080"], ["walk"], ["check", "a", "-c", "b"],
     ])
     func wrongUsage_endsWith64AndSaysWhy(words: [String]) async throws {
         try await scene { scene in

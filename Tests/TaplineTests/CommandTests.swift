@@ -94,7 +94,8 @@ struct CommandTests {
             (["forward", "1:a:1", "--idle-stop", "10m"], ["--idle-stop", "no --exec", "--exit-idle"]),
             (["forward", "1:a:1", "--exec", "x", "--idle-stop", "10m", "--once"], ["--idle-stop", "--once"]),
             (["forward", "1:a:1", "--wait", "30"], ["--wait", "`30`", "30s"]),
-            (["check"], ["<path>"]),
+            (["check", "a.yaml", "-c", "b.yaml"], ["`a.yaml`", "`b.yaml`", "different files"]),
+            (["forward", "-j", "--log-format", "text", "1:a:1"], ["--json is --log-format json"]),
             (["relay"], ["relay"]),
         ] as [([String], [String])])
     func wrongUsage_isToldAndEndsWith64(arguments: [String], holds: [String]) throws {

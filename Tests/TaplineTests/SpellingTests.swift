@@ -196,7 +196,6 @@ struct SpellingTests {
         (["forward", "1:a:1", "-x"], "unknown option `-x`", []),
         (["forward", "--idle-timeout"], "missing value for `--idle-timeout <duration>`", []),
         (["why", "x"], "`x` is no connection's id; of a recording: tapline why FILE ID", []),
-        (["check"], "missing expected argument `<path>`", []),
     ]
 
     @Test(arguments: refused)

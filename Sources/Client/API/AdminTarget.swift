@@ -71,9 +71,10 @@ package struct AdminTarget: Hashable, Sendable {
     /// The bearer token; nil: none was found, which may be right.
     let token: String?
 
-    /// The address: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config` or of the default file if it is
-    /// readable, else the only socket of `forward` processes, else 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the
-    /// configuration with the address.
+    /// The address: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config`, or of the first default file
+    /// (`ConfigurationPlaces`) that is readable and has one, else the only socket of `forward` processes, else
+    /// 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the configuration with
+    /// the address.
     package static func find(
         admin: String?, config: String?, tokenFile: String?, in surroundings: Surroundings
     ) throws -> AdminTarget {
@@ -98,11 +99,13 @@ package struct AdminTarget: Hashable, Sendable {
         if let value = surroundings.variable(variable), !value.isEmpty {
             return (try parse(value, variable, surroundings), .environment, nil)
         }
-        let path = config ?? ConfigurationFile.defaultPath
-        if config != nil || surroundings.canRead(path) {
+        let places = config.map { [$0] } ?? ConfigurationPlaces(surroundings.variables).paths
+        for path in places where config != nil || surroundings.canRead(path) {
             do {
                 let found = try Configuration.load(path: path, environment: surroundings.variables)
-                if let settings = found.admin {
+                // The working directory may belong to a stranger, whose file must not have the token sent elsewhere.
+                let isTrusted = config != nil || path != ConfigurationPlaces.local
+                if let settings = found.admin, isTrusted || settings.listen.isLocal {
                     return (AdminAddress(settings.listen), .configuration(path), settings)
                 }
                 if config != nil {
@@ -112,7 +115,7 @@ package struct AdminTarget: Hashable, Sendable {
                             + "add `admin: { listen: \(AdminSettings.defaultListen) }`, or say --admin ADDRESS")
                 }
             } catch let errors as ConfigurationErrors where config == nil {
-                // The default file was not requested: its mistakes are not this command's, and its tapline may not be
+                // A default file was not requested: its mistakes are not this command's, and its tapline may not be
                 // running.
                 _ = errors
             }

@@ -23,6 +23,8 @@ package struct RunPlan: Sendable {
     /// The source of the configuration: SIGHUP reloads it, and the file is watched. Without one, SIGHUP means that the
     /// terminal is gone, and ends everything in order.
     var origin: Reloader.Origin?
+    /// The configuration was searched for: the log begins with its path.
+    var namesOrigin: Bool
     /// Listening sockets that another process has bound and handed over.
     var inheritance: Inheritance
     /// The upstream's command, and when the process ends by itself.
@@ -32,7 +34,8 @@ package struct RunPlan: Sendable {
     package init(
         configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil, isForPerson: Bool,
         isQuiet: Bool = false, terminal: TerminalOutput? = nil, adminFolder: RuntimeFolder? = nil,
-        origin: Reloader.Origin? = nil, inheritance: Inheritance = .nothing, lifecycle: LifecyclePlan = LifecyclePlan()
+        origin: Reloader.Origin? = nil, namesOrigin: Bool = false, inheritance: Inheritance = .nothing,
+        lifecycle: LifecyclePlan = LifecyclePlan()
     ) {
         self.configuration = configuration
         self.view = view
@@ -42,6 +45,7 @@ package struct RunPlan: Sendable {
         self.terminal = terminal
         self.adminFolder = adminFolder
         self.origin = origin
+        self.namesOrigin = namesOrigin
         self.inheritance = inheritance
         self.lifecycle = lifecycle
     }

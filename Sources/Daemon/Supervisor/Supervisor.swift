@@ -105,6 +105,9 @@ package final class Supervisor {
         self.mailbox = mailbox
         flushTimer = Timer(loop: loop) { [unowned self] in take(.flushTimedOut) }
         if plan.inheritance.predecessor != nil { outputs.share(true) }
+        if plan.namesOrigin, let path = plan.origin?.text.path {
+            announcer.announce("using the configuration \(path)", particulars: ["path": "\(path)"])
+        }
         // Before the workers: from the first connection on, a signal must not cut one.
         try watchSignals()
         let service = try RelayService.start(

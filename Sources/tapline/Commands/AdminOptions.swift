@@ -8,6 +8,7 @@ import Terminal
 /// The options of every command that connects to a running tapline.
 struct AdminOptions: ParsableArguments {
     @Option(
+        name: [.customShort("a"), .long],
         help: ArgumentHelp(
             "Admin API address: HOST:PORT, PORT or unix:PATH. Default: $\(AdminTarget.variable), then admin.listen of the "
                 + "configuration, then the socket of the running `forward`, then \(AdminSettings.defaultListen).",
@@ -15,8 +16,11 @@ struct AdminOptions: ParsableArguments {
     var admin: String?
 
     @Option(
+        name: [.customShort("c"), .long],
         help: ArgumentHelp(
-            "The configuration with the address. Default: \(ConfigurationFile.defaultPath), if it can be read.",
+            "The configuration with the address. Default: $\(ConfigurationPlaces.variable), or the first with admin.listen of "
+                + "./tapline.yaml (local addresses only), $XDG_CONFIG_HOME/tapline/tapline.yaml (~/.config) and "
+                + "\(ConfigurationFile.defaultPath).",
             valueName: "path"), completion: .file())
     var config: String?
 
@@ -26,7 +30,7 @@ struct AdminOptions: ParsableArguments {
             valueName: "path"), completion: .file())
     var tokenFile: String?
 
-    @Flag(help: "Print the admin API's own objects, one a line.")
+    @Flag(name: [.customShort("j"), .long], help: "Print the admin API's own objects, one a line.")
     var json = false
 
     /// A client of the tapline that the options name.

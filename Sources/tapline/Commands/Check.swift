@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Sockets
 import Terminal
 import Text
 
@@ -9,18 +10,32 @@ struct Check: ParsableCommand {
         abstract: "Validate a configuration file.",
         discussion: """
             Ends with 0 when it is good. Otherwise with 78, and every mistake on a line of its own on standard error, \
-            as path:line:column: message. The files that it includes are checked with it.
+            as path:line:column: message. The files that it includes are checked with it. - is standard input; relative \
+            paths in it start at the working directory.
             """)
 
-    @Argument(help: ArgumentHelp("The configuration file.", valueName: "path"))
-    var path: String
+    @OptionGroup var file: ConfigurationOptions
 
     func run() throws {
         let environment = ProcessEnvironment.all
-        let text = try ConfigurationText(reading: path, environment: environment)
+        let path = try file.find()
+        let text =
+            path == "-" ? try Self.standardInput() : try ConfigurationText(reading: path, environment: environment)
         let configuration = try Configuration.parse(text, environment: environment).configuration
         try writeToStandardOutput(
-            Self.summary(of: configuration, path: path, includedFiles: text.includedPaths?.files.count))
+            Self.summary(of: configuration, path: text.path, includedFiles: text.includedPaths?.files.count))
+    }
+
+    /// The text on standard input, up to its end, or to where a configuration is too large.
+    private static func standardInput() throws -> ConfigurationText {
+        let input = InputFile.standardInput
+        var bytes: [UInt8] = []
+        while bytes.count <= Configuration.mostBytes {
+            let more = try input.read(atMost: 64 << 10)
+            if more.isEmpty { break }
+            bytes += more
+        }
+        return ConfigurationText(path: "<stdin>", directory: workingDirectory(), bytes: bytes)
     }
 
     /// A summary of a valid configuration. `includedFiles`: the number of included files, nil without `include`.

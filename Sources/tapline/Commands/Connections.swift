@@ -19,7 +19,7 @@ struct Connections: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "By what: id, age, bytes, bytes_up, bytes_down, rate, rate_up, rate_down, waits, client, relay or upstream; "
+            "By what: id, age, bytes, bytes_up, bytes_down, rate, rate_up, rate_down, waits, client, relay or upstream. "
                 + "Prefix with - to reverse. Closed connections are listed newest first.", valueName: "key"))
     var sort: ConnectionSort?
 
@@ -28,7 +28,7 @@ struct Connections: ParsableCommand {
             "Only those that have this text in their relay, addresses, state or reason.", valueName: "text"))
     var filter: String?
 
-    @Option(help: ArgumentHelp("The most connections to list.", valueName: "number"))
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("The most connections to list.", valueName: "number"))
     var limit = 1000
 
     @Flag(help: "Connections that ended lately, with their reasons.")

@@ -14,13 +14,16 @@ extension Forward {
         let access: LogSettings.Access = quiet ? .off : isOutputTaken ? .standardError : .standardOutput
         return Configuration(
             admin: try admin(),
-            log: LogSettings(level: quiet ? .error : .info, format: logFormat ?? .text, access: access),
+            log: LogSettings(level: quiet ? .error : .info, format: lineFormat ?? .text, access: access),
             workers: workers, shutdown: .forward, relays: try relays())
     }
 
+    /// The format of the lines that was asked for; nil: none.
+    private var lineFormat: LogSettings.Format? { json ? .json : logFormat }
+
     /// What is shown differently because a person reads it on a terminal; nil: nothing is.
     var terminalOutput: TerminalOutput? {
-        guard logFormat == nil else { return nil }
+        guard lineFormat == nil else { return nil }
         let isOutputTaken = view != nil || record != nil
         let records = isOutputTaken ? OutputFile.standardError : OutputFile.standardOutput
         return TerminalOutput(

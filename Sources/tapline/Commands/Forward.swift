@@ -87,15 +87,18 @@ struct Forward: ParsableCommand {
         transform: parseLogFormat)
     var logFormat: LogSettings.Format?
 
+    @Flag(name: [.customShort("j"), .long], help: "The same as --log-format json.")
+    var json = false
+
     @Option(
-        name: .customLong("admin"),
+        name: [.customShort("a"), .customLong("admin")],
         help: ArgumentHelp(
             "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH; off: not at all. Off loopback it needs a token "
                 + "in \(AdminSettings.tokenVariable). Default: a socket in $XDG_RUNTIME_DIR/tapline, which the other "
                 + "commands find.", valueName: "address"))
     var adminAddress: String?
 
-    @Flag(help: "Print errors only; do not log connections.")
+    @Flag(name: [.customShort("q"), .long], help: "Print errors only; do not log connections.")
     var quiet = false
 
     @Flag(help: "Print times in UTC instead of local time.")
@@ -109,6 +112,7 @@ struct Forward: ParsableCommand {
     /// Checks what parsing does not: argument-parser reports an unknown option only after parsing, and a mistyped option
     /// is the better message. `words`: the command line, for a proposal.
     func check(in words: [String] = CommandWords.own) throws {
+        if json, let logFormat, logFormat != .json { throw usageError("--json is --log-format json") }
         try lifecycle.check(relays(in: words))
         if record?.isEmpty == true { throw usageError("--record needs a path, DIR/ or -") }
         try checkRecordOutput()

@@ -18,17 +18,23 @@ struct Run: ParsableCommand {
             A second signal stops it at once. Every connection has its end record either way.
             """)
 
-    @Option(name: .customLong("config"), help: ArgumentHelp("The configuration file.", valueName: "path"))
-    var path = ConfigurationFile.defaultPath
+    @OptionGroup var file: ConfigurationOptions
 
     func run() throws {
         let inheritance = try Inheritance.take()
+        let path = try file.find()
+        guard path != "-" else {
+            throw UsageError(
+                "`run` reads its configuration again when it changes, which standard input cannot do; name a file",
+                command: "run")
+        }
         let environment = ProcessEnvironment.all
         let text = try ConfigurationText(reading: path, environment: environment)
         let configuration = try Configuration.parse(text, environment: environment).configuration
         try Supervisor.run(
             RunPlan(
                 configuration: configuration, view: nil, isForPerson: false,
-                origin: Reloader.Origin(text: text, environment: environment), inheritance: inheritance))
+                origin: Reloader.Origin(text: text, environment: environment), namesOrigin: !file.isNamed,
+                inheritance: inheritance))
     }
 }

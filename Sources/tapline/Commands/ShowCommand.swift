@@ -35,7 +35,7 @@ struct ShowCommand: ParsableCommand {
                 + "summary.", valueName: "format"))
     var format: ShowFormat?
 
-    @Flag(help: "The same as --format json.")
+    @Flag(name: [.customShort("j"), .long], help: "The same as --format json.")
     var json = false
 
     @Option(help: ArgumentHelp("Only the conversation with this number.", valueName: "number"))
