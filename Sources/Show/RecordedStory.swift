@@ -74,9 +74,10 @@ struct RecordedStory {
         guard ended.bytes > 0 else { return "No byte was sent in either direction." }
         let passed =
             "\(SizeText.sentence(ended.up.passed)) went up and \(SizeText.sentence(ended.down.passed)) came down"
+        let shortened = firstUp == nil ? "the upstream's first byte came" : "the upstream's"
         let firsts = [
             firstUp.map { "the client's first byte came after \(DurationText.short(nanoseconds: $0))" },
-            firstDown.map { "the upstream's after \(DurationText.short(nanoseconds: $0))" },
+            firstDown.map { "\(shortened) after \(DurationText.short(nanoseconds: $0))" },
         ]
         let known = firsts.compactMap(\.self).joined(separator: ", ")
         return passed + (known.isEmpty ? "." : "; \(known).")

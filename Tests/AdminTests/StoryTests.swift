@@ -147,6 +147,26 @@ struct StoryTests {
                 == "db.example:5432 accepted through the proxy 127.0.0.1:5432 after 12 ms.")
     }
 
+    @Test func nameThatDoesNotExist_isTheOneThatWasLookedUp() {
+        var ended = record(connected: false, reason: .nameNotFound)
+        ended.upstreamProxy = UpstreamProxyFacts(proxy: "proxy.example:3128")
+        var story = Story.of(ended, timeouts: nil)
+        #expect(
+            story[1].hasPrefix("The name proxy.example does not exist") && story[1].hasSuffix("; the client was reset.")
+        )
+        #expect(
+            story[2]
+                == "Check the relay's `upstream_proxy` for a typo, and run `getent ahosts proxy.example` where Tapline runs."
+        )
+        ended = record(connected: false, reason: .nameNotFound)
+        ended.request = RequestFacts(protocolName: "SOCKS 5")
+        story = Story.of(ended, timeouts: nil)
+        #expect(story[1].hasSuffix("; the client got a reply with the cause."))
+        #expect(
+            story[2].hasPrefix(
+                "The client requested that name; check it for a typo, and run `getent ahosts db.example`"))
+    }
+
     @Test func interceptedConnection_isToldByItsDestination() {
         var ended = record(reason: .clientClosed)
         ended.upstream = "original-destination"

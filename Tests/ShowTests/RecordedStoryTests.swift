@@ -40,6 +40,16 @@ struct RecordedStoryTests {
             ])
     }
 
+    @Test func conversation_inOneDirection_hasACompleteSentence() {
+        var ended = conversation(reason: "upstream_closed", ended: 9)
+        ended.down.recorded = 1234
+        var story = RecordedStory(ended)
+        story.add(.down, at: at(2))
+        #expect(
+            story.sentences(ended, times: .utc)[1]
+                == "0 bytes went up and 1,234 bytes came down; the upstream's first byte came after 2.00 ms.")
+    }
+
     @Test(arguments: [
         ("client_closed", "The client closed first, and the connection shut down cleanly"),
         ("upstream_reset", "The upstream reset the connection"),

@@ -90,6 +90,7 @@ struct CommandTests {
             (["forward", "1:a:1", "--exec", " "], ["--exec is empty", "npm start"]),
             (["forward", "1:a:1", "2:b:2", "--exec", "x"], ["--exec starts one upstream", "2 SPECs"]),
             (["forward", "1=original-destination", "--exec", "x"], ["--exec", "original-destination"]),
+            (["forward", "socks:1", "--exec", "x"], ["--exec", "requested"]),
             (["forward", "1:a:1", "--exec", "x", "--wait", "0"], ["--wait 0", "30s"]),
             (["forward", "1:a:1", "--idle-stop", "10m"], ["--idle-stop", "no --exec", "--exit-idle"]),
             (["forward", "1:a:1", "--exec", "x", "--idle-stop", "10m", "--once"], ["--idle-stop", "--once"]),

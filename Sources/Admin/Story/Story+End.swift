@@ -181,8 +181,11 @@ extension Story {
         _ timeouts: Timeouts?
     ) -> [String] {
         let port = record.upstreamAddress?.port.map { "sport = :\($0)" } ?? ""
-        let host = record.upstream.split(separator: ":").first.map(String.init) ?? record.upstream
-        let reset = "; the client was reset"
+        // The name that was looked up: with an upstream proxy, only the proxy's.
+        let dialled = record.upstreamProxy?.proxy ?? record.upstream
+        let host = dialled.lastIndex(of: ":").map { String(dialled[..<$0]) } ?? dialled
+        let reset =
+            record.request?.protocolName == nil ? "; the client was reset" : "; the client got a reply with the cause"
         switch reason {
         case .connectRefused:
             return [
@@ -207,7 +210,12 @@ extension Story {
         case .nameNotFound:
             return [
                 "The name \(host) does not exist; the name service answered \(when)\(reset).",
-                "Check the relay's `upstream` for a typo, and run `getent ahosts \(host)` where Tapline runs.",
+                (record.upstreamProxy != nil
+                    ? "Check the relay's `upstream_proxy` for a typo"
+                    : record.request != nil
+                        ? "The client requested that name; check it for a typo"
+                        : "Check the relay's `upstream` for a typo")
+                    + ", and run `getent ahosts \(host)` where Tapline runs.",
             ]
         case .nameLookupFailed:
             return [

@@ -68,7 +68,7 @@ enum Story {
     static func recording(_ record: ConnectionRecord) -> [String] {
         guard let recorded = record.recordedBytes else { return [] }
         let dropped = record.droppedBytes ?? 0
-        let loss = dropped > 0 ? "; \(bytes(dropped)) were lost, because the disk or the reader was too slow" : ""
+        let loss = dropped > 0 ? "; \(bytes(dropped)) were lost: the disk or the reader could not take them" : ""
         return ["The recording has \(bytes(recorded))\(loss)."]
     }
 

@@ -10,7 +10,7 @@ final class Lifecycle {
         /// The number of open connections.
         var openConnections: () -> Int
         /// Ends the process in order, for this reason.
-        var stop: (String) -> Void
+        var stop: (String?) -> Void
     }
 
     // MARK: Fixed at init
@@ -71,7 +71,7 @@ final class Lifecycle {
         command?.connectionEnded()
         if plan.isOnce, onlyEnd == nil {
             onlyEnd = record.end?.reason
-            stop("the only connection has ended")
+            stop(nil)
         }
         checkIdle(hasEnded: true)
     }
@@ -87,7 +87,8 @@ final class Lifecycle {
         }
     }
 
-    private func stop(_ reason: String) {
+    /// `reason`: for a person; nil where the end of the only connection was reported.
+    private func stop(_ reason: String?) {
         guard !isStopping else { return }
         hooks.stop(reason)
     }

@@ -162,7 +162,7 @@ package final class Supervisor {
                 openConnections: { service.openConnections },
                 stop: { [unowned self] reason in
                     guard sequence.state == .running else { return }
-                    if !plan.lifecycle.isOnce { announcer.announce("\(reason); exiting") }
+                    if let reason { announcer.announce("\(reason); exiting") }
                     take(.asked)
                 }))
     }

@@ -75,10 +75,10 @@ struct LifecycleOptions: ParsableArguments {
             throw ValidationError(
                 "--exec starts one upstream, and there are \(relays.count) SPECs; run one tapline forward for each.")
         }
-        guard relays[0].upstream != .originalDestination else {
+        let upstream = relays[0].upstream
+        guard upstream != .originalDestination, upstream != .requested else {
             throw ValidationError(
-                "--exec starts one upstream, and with original-destination every client has its own; leave one of them "
-                    + "out.")
+                "--exec starts one upstream, and with \(upstream) every client has its own; leave one of them out.")
         }
     }
 }

@@ -5,6 +5,7 @@ let status = null, statusAt = 0;
 let ended = [];                // end records, latest first
 const kept = 512;
 let link = 'connecting';       // also: live, polling, lost
+let lostAt = 0;                // when the link was lost
 let openTotal = null;
 
 const ordinary = new Set(['client_closed', 'upstream_closed']);

@@ -114,6 +114,7 @@ async function followServer() {
       // The stream has ended in order: reconnect, which shows whether the server is still there.
       await new Promise(resolve => setTimeout(resolve, 500));
     } catch (error) {
+      if (link !== 'lost') lostAt = Date.now();
       link = 'lost';
       document.body.classList.add('lost');
       schedulePaint();
