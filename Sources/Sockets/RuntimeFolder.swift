@@ -41,16 +41,20 @@ public struct RuntimeFolder: Hashable, Sendable {
     /// The paths of sockets on which a process listens, in the order of their names. Files of ended processes are
     /// removed.
     public func liveSockets() -> [String] {
-        names.sorted { ($0.count, $0) < ($1.count, $1) }.map { "\(path)/\($0)" }.filter { Self.isLive($0) }
+        names.sorted { ($0.count, $0) < ($1.count, $1) }
+            .filter { isLive($0) }.map { "\(path)/\($0)" }
     }
 
     /// Removes the files of ended processes, without connecting to those of running ones.
     public func removeStale() {
-        for name in names {
-            let id = Int32(name.dropLast(Self.suffix.count))
-            // The socket of an ended process may be served by its successor.
-            if let id, kill(id, 0) != 0, errno == ESRCH { _ = Self.isLive("\(path)/\(name)") }
-        }
+        // The socket of an ended process may be served by its successor.
+        for name in names where hasEnded(name) { _ = isLive(name) }
+    }
+
+    /// Whether the process that a socket is named after has ended.
+    private func hasEnded(_ name: String) -> Bool {
+        guard let id = Int32(name.dropLast(Self.suffix.count)) else { return false }
+        return kill(id, 0) != 0 && errno == ESRCH
     }
 
     private var names: [String] {
@@ -66,14 +70,16 @@ public struct RuntimeFolder: Hashable, Sendable {
         return names
     }
 
-    /// Whether a process listens on the socket; if none does, the file is removed.
-    private static func isLive(_ path: String) -> Bool {
+    /// Whether a process listens on the socket. If none does, and the process that it is named after has ended, the file
+    /// is removed: a process that starts has bound its socket a moment before it listens.
+    private func isLive(_ name: String) -> Bool {
+        let path = "\(path)/\(name)"
         var facts = stat()
         guard lstat(path, &facts) == 0, facts.st_mode & S_IFMT == S_IFSOCK,
             let probe = try? Socket(family: AF_UNIX)
         else { return false }
         guard case .failed(let error) = probe.connect(to: .unix(path: path)) else { return true }
-        if error.code == ECONNREFUSED { _ = unlink(path) }
+        if error.code == ECONNREFUSED, hasEnded(name) { _ = unlink(path) }
         return error.code == EAGAIN
     }
 }

@@ -81,7 +81,7 @@ struct ConversationTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             // Held by this process, so that no other process can listen there.
-            let upstream = try "\(PeerListener.nobody())"
+            let upstream = try "\(PeerListener.refusingAddress())"
             let tapline = try await scene.forward("127.0.0.1:0:\(upstream)")
             try await puppet.connect("client", to: tapline.address)
             #expect(try await puppet.receiveToEnd("client").end == "reset")

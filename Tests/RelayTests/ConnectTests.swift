@@ -24,7 +24,7 @@ import Testing
 
     @Test func refused_isPassedOnAtOnce() async throws {
         try await Exclusive.run {
-            let nobody = try PeerListener.nobody()
+            let nobody = try PeerListener.refusingAddress()
             var shortest = Int64.max
             // The machine may hold up one or the other; a relay that waits before its reset does so each time.
             for _ in 0..<5 where shortest >= 1_000_000_000 {
@@ -183,7 +183,7 @@ import Testing
         try await Exclusive.run {
             let port = try #require(try PeerListener.freePort().port)
             let here = RelaySettings(
-                name: "here", listen: [.loopback(port: port)], upstream: .address(try PeerListener.nobody()))
+                name: "here", listen: [.loopback(port: port)], upstream: .address(try PeerListener.refusingAddress()))
             try await RelayHarness.runAlone([here, .to(.name("localhost", port: port))]) { relay in
                 let client = try relay.connect()
                 #expect(try client.receiveToEnd(downBytes) == .reset(0))

@@ -66,7 +66,7 @@ import Testing
     /// 224.0.0.1 is for groups: a stream cannot be connected to it (RFC 1112).
     @Test func firstIsRefusedAndTheSecondUnreachable_theRefusalIsTold() async throws {
         try await LoopHarness.run { harness in
-            let port = try #require(try PeerListener.nobody().port)
+            let port = try #require(try PeerListener.refusingAddress().port)
             try OneWorker.run(port: port, harness) { worker in
                 let client = try worker.clients(1)[0]
                 let group = SocketAddress.ipv4(IPv4Address(bits: 0xE000_0001), port: 0)

@@ -159,7 +159,7 @@ import Testing
     /// Each is refused at once by its upstream, so that there is always a place for the next.
     @Test(arguments: [1, 2]) func drain_clientsGoOnComing_endsByItsBound(workers: Int) async throws {
         try await Exclusive.run {
-            let nobody = try PeerListener.nobody()
+            let nobody = try PeerListener.refusingAddress()
             try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
                 try withNewcomers(relay.listener()) {
                     let start = Deadline.now
@@ -174,7 +174,7 @@ import Testing
 
     @Test(arguments: [1, 2]) func stop_clientsGoOnComing_endsAtOnce(workers: Int) async throws {
         try await Exclusive.run {
-            let nobody = try PeerListener.nobody()
+            let nobody = try PeerListener.refusingAddress()
             try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
                 try withNewcomers(relay.listener()) {
                     let start = Deadline.now

@@ -101,7 +101,7 @@ import Testing
 
     @Test func wait_thatIsOver_endsWithTheReasonOfTheLastAttempt_andNotBefore() async throws {
         let timeouts = Timeouts(connect: .seconds(60), wait: .seconds(900))
-        try await hold(try PeerListener.nobody(), timeouts: timeouts) { worker in
+        try await hold(try PeerListener.refusingAddress(), timeouts: timeouts) { worker in
             let client = try worker.clients(1)[0]
             try awaitHeld(worker)
             letPass(800_000, worker)
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func client_thatResetsWhileHeld_endsAtOnce() async throws {
-        try await hold(try PeerListener.nobody(), timeouts: Timeouts(wait: .seconds(3600))) { worker in
+        try await hold(try PeerListener.refusingAddress(), timeouts: Timeouts(wait: .seconds(3600))) { worker in
             let client = try worker.clients(1)[0]
             try awaitHeld(worker)
             try client.reset()
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func heldClients_areRefusedOnRequest_withTheReasonOfTheLastAttempt() async throws {
-        try await hold(try PeerListener.nobody(), timeouts: Timeouts(wait: .seconds(3600))) { worker in
+        try await hold(try PeerListener.refusingAddress(), timeouts: Timeouts(wait: .seconds(3600))) { worker in
             let clients = try worker.clients(3)
             try worker.turn(until: "all are held") { worker.shared.heldClients == 3 }
             worker.post(.refuseHeld)
@@ -167,7 +167,7 @@ import Testing
 
     @Test func lifetime_endsAHeldClient() async throws {
         let timeouts = Timeouts(lifetime: .seconds(300), wait: .seconds(3600))
-        try await hold(try PeerListener.nobody(), timeouts: timeouts) { worker in
+        try await hold(try PeerListener.refusingAddress(), timeouts: timeouts) { worker in
             _ = try worker.clients(1)
             try awaitHeld(worker)
             letPass(310_000, worker)
@@ -176,7 +176,7 @@ import Testing
     }
 
     @Test func withoutWait_aFailedAttemptEndsTheConnection() async throws {
-        try await hold(try PeerListener.nobody(), timeouts: Timeouts()) { worker in
+        try await hold(try PeerListener.refusingAddress(), timeouts: Timeouts()) { worker in
             _ = try worker.clients(1)
             #expect(try worker.ended()[0].end?.reason == .connectRefused)
         }

@@ -175,7 +175,7 @@ import Testing
 
     @Test func connect_withoutAListener_isRefusedAtOnce() async throws {
         try await Exclusive.run {
-            let outcome = try connect(PeerListener.nobody())
+            let outcome = try connect(PeerListener.refusingAddress())
             #expect(outcome == .failed(Errno(ECONNREFUSED)))
         }
     }

@@ -66,8 +66,8 @@ public final class PeerListener: Sendable {
         return listener.address
     }
 
-    /// An address of loopback where nobody listens, and that the system does not give out while the test runs.
-    public static func nobody() throws -> SocketAddress {
+    /// An address of loopback that refuses connections, and that the system does not give out while the test runs.
+    public static func refusingAddress() throws -> SocketAddress {
         let fd = try Peer.make(AF_INET)
         let address = SocketAddress.ipv4(.loopback, port: 0)
         // Bound and never listening: a connect is refused.

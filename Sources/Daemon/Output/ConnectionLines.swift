@@ -80,7 +80,7 @@ struct ConnectionLines: Sendable {
             return name.padded(to: columns) + "  "
         }
         let id = "#\(record.id)".padded(to: Self.idColumns)
-        return "\(ClockText.text(nanoseconds: time, isUTC: isUTC))  \(relay ?? "")\(id) "
+        return "\((isUTC ? TimeText.utc : .local).clock(Timestamp(nanoseconds: time)))  \(relay ?? "")\(id) "
     }
 
     /// `↑ 78 B  ↓ 190 B  4.00 ms`; with `columns`, the sizes have this many.

@@ -30,14 +30,7 @@ final class ProxyHeaderOut: Stage {
     var deadline: StageDeadline? { nil }
 
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
-        while !unsent.isEmpty {
-            switch leg.send(unsent) {
-            case .moved(let count): unsent = unsent.dropFirst(count)
-            case .wouldBlock: return .wait(.writable)
-            case .endOfStream: return .end(.legFailed(Flow.tookNothing))
-            case .failed(let error): return .end(.legFailed(error))
-            }
-        }
+        if let outcome = leg.send(all: &unsent) { return outcome }
         return .done
     }
 }

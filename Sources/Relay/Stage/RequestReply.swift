@@ -17,16 +17,10 @@ final class RequestReply: Stage {
     var deadline: StageDeadline? { nil }
 
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
-        while !unsent.isEmpty {
-            switch leg.send(unsent) {
-            case .moved(let count):
-                unsent = unsent.dropFirst(count)
-                context.request?.isAnswered = true
-            case .wouldBlock: return .wait(.writable)
-            case .endOfStream: return .end(.legFailed(Flow.tookNothing))
-            case .failed(let error): return .end(.legFailed(error))
-            }
-        }
+        let length = unsent.count
+        let outcome = leg.send(all: &unsent)
+        if unsent.count < length { context.request?.isAnswered = true }
+        if let outcome { return outcome }
         return .done
     }
 }

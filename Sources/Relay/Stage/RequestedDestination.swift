@@ -28,15 +28,7 @@ final class RequestedDestination: Stage {
     /// An incomplete message is read all the same, because epoll would report it again and again.
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         while true {
-            if !unsent.isEmpty {
-                switch leg.send(unsent) {
-                case .moved(let count): unsent = unsent.dropFirst(count)
-                case .wouldBlock: return .wait(.writable)
-                case .endOfStream: return .end(.legFailed(Flow.tookNothing))
-                case .failed(let error): return .end(.legFailed(error))
-                }
-                continue
-            }
+            if let outcome = leg.send(all: &unsent) { return outcome }
             switch leg.peek(into: context.scratch, limit: Self.piece) {
             case .moved(let count):
                 if let outcome = read(count, leg, context) { return outcome }

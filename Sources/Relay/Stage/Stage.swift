@@ -52,6 +52,19 @@ enum StageEnd {
 }
 
 extension Leg {
+    /// Sends bytes until none is left (nil) or the leg takes no more; what it has taken is removed from `bytes`.
+    func send(all bytes: inout ArraySlice<UInt8>) -> StageOutcome? {
+        while !bytes.isEmpty {
+            switch send(bytes) {
+            case .moved(let count): bytes = bytes.dropFirst(count)
+            case .wouldBlock: return .wait(.writable)
+            case .endOfStream: return .end(.legFailed(Flow.tookNothing))
+            case .failed(let error): return .end(.legFailed(error))
+            }
+        }
+        return nil
+    }
+
     /// Reads bytes that were peeked at before. They are in the socket, but the peer may have reset since; nil if not.
     func consume(_ count: Int, _ scratch: ByteBuffer) -> StageEnd? {
         var left = count

@@ -30,14 +30,9 @@ final class UpstreamProxyGreeting: Stage {
     /// Reads the proxy's messages and not a byte after them: what follows is the upstream's.
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         while true {
-            if !unsent.isEmpty {
-                switch leg.send(unsent) {
-                case .moved(let count): unsent = unsent.dropFirst(count)
-                case .wouldBlock: return .wait(.writable)
-                case .endOfStream: return fail(.closed, Flow.tookNothing, context)
-                case .failed(let error): return fail(.closed, error, context)
-                }
-                continue
+            if let outcome = leg.send(all: &unsent) {
+                guard case .end(.legFailed(let error)) = outcome else { return outcome }
+                return fail(.closed, error, context)
             }
             switch leg.peek(into: context.scratch, limit: Self.piece) {
             case .moved(let count):

@@ -136,13 +136,9 @@ struct Forward: ParsableCommand {
                 "--record \(record) and the diagnostics both write to standard error; record to a file or to -")
         }
         if descriptor == STDOUT_FILENO, OutputFile.standardOutput.isTerminal {
-            throw CommandFailure(.usage, "tapline: \(Self.binaryOnTerminal)")
+            throw CommandFailure.binaryOnTerminal
         }
     }
-
-    /// The refusal to write a recording to a terminal, which would obey its control characters.
-    static let binaryOnTerminal =
-        "refusing to write binary pcapng to a terminal; pipe it (| wireshark -k -i -) or redirect it (> FILE.pcapng)"
 
     func usageError(_ message: String, proposals: [[String]] = []) -> UsageError {
         UsageError(message, proposals: proposals, command: "forward")

@@ -72,3 +72,11 @@ func parseFlow(_ text: String) throws -> Direction {
     guard let flow = Direction(rawValue: text) else { throw ValidationError("write up or down") }
     return flow
 }
+
+extension CommandFailure {
+    /// The refusal to write a recording to a terminal, which would obey its control characters.
+    static let binaryOnTerminal = CommandFailure(
+        .usage,
+        "tapline: refusing to write binary pcapng to a terminal; pipe it (| wireshark -k -i -) or redirect it "
+            + "(> FILE.pcapng)")
+}

@@ -39,13 +39,7 @@ struct Tail: ParsableCommand {
     func run() throws {
         let format = format ?? (options.json ? .json : .text)
         if format == .pcapng, ClientOutput.isTerminal {
-            throw CommandFailure(
-                .usage,
-                """
-                tapline: Refusing to write binary pcapng to a terminal. Pipe it (| wireshark -k -i -) or redirect it \
-                (> FILE.pcapng)
-                """
-            )
+            throw CommandFailure.binaryOnTerminal
         }
         try TailSession(client: try options.client(), relay: relay, connection: connection, format: format, utc: utc)
             .run()

@@ -34,7 +34,7 @@ struct ExecTests {
                 "echo this is output; for fd in /proc/$$/fd/*; do [ -e $fd ] && echo has ${fd##*/}; done; "
                 + "cat; echo listed; exec sleep 600"
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", script])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--exec", script])
             try await puppet.connect("client", to: tapline.address)
             try await StartedCommand.said("this is output", tapline)
             try await StartedCommand.said("listed", tapline)
@@ -47,7 +47,7 @@ struct ExecTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", "exit 3", "--wait", "10m"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--exec", "exit 3", "--wait", "10m"])
             try await puppet.connect("client", to: tapline.address)
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await tapline.records()[0].reason == "connect_refused")
@@ -100,7 +100,7 @@ struct ExecTests {
             let puppet = try scene.puppet()
             let script = "trap '' TERM; sleep 600 & echo ready; while :; do sleep 600; done"
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", script])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--exec", script])
             try await puppet.connect("client", to: tapline.address)
             try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
@@ -115,7 +115,7 @@ struct ExecTests {
             let puppet = try scene.puppet()
             let script = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.1; done"
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", script, "--wait", "10m"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--exec", script, "--wait", "10m"])
             try await puppet.connect("client", to: tapline.address)
             try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
@@ -134,7 +134,8 @@ struct ExecTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", "sleep 600 & echo ready; wait"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())",
+                options: ["--exec", "sleep 600 & echo ready; wait"])
             try await puppet.connect("client", to: tapline.address)
             try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
@@ -147,7 +148,7 @@ struct ExecTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exec", "echo ready; exec sleep 600"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--exec", "echo ready; exec sleep 600"])
             try await puppet.connect("client", to: tapline.address)
             try await StartedCommand.said("ready", tapline)
             try await tapline.program.send(SIGUSR2)

@@ -31,7 +31,7 @@ struct WaitTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--wait", "300ms"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--wait", "300ms"])
             try await puppet.connect("client", to: tapline.address)
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             let record = try await tapline.records()[0]
@@ -44,7 +44,7 @@ struct WaitTests {
     @Test(.needs("curl", "python3")) func heldClient_isExplained_andTheSettingReloads() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
-            let upstream = try PeerListener.nobody()
+            let upstream = try PeerListener.refusingAddress()
             let tapline = try await scene.run(
                 relays: "  - { name: web, listen: '127.0.0.1:0', upstream: '\(upstream)', timeouts: { wait: 10m } }",
                 more: "admin: { listen: 'unix:\(scene.path("admin"))' }")
@@ -95,7 +95,7 @@ struct WaitTests {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--once"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--once"])
             try await puppet.connect("client", to: tapline.address)
             #expect(try await tapline.program.exit() == .exited(1))
             #expect(try tapline.recordsSoFar.map(\.reason) == ["connect_refused"])
@@ -105,7 +105,8 @@ struct WaitTests {
 
     @Test(.needs("python3")) func once_thatIsInterruptedBeforeAClientCame_exitsWith0() async throws {
         try await scene { scene in
-            let tapline = try await scene.forward("127.0.0.1:0:\(try PeerListener.nobody())", options: ["--once"])
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--once"])
             #expect(try await tapline.stop().isEmpty)
         }
     }
@@ -115,7 +116,7 @@ struct WaitTests {
     @Test(.needs("python3")) func exitIdle_countsFromTheStart_andFromTheLastEnd() async throws {
         try await scene { scene in
             let unused = try await scene.forward(
-                "127.0.0.1:0:\(try PeerListener.nobody())", options: ["--exit-idle", "200ms"])
+                "127.0.0.1:0:\(try PeerListener.refusingAddress())", options: ["--exit-idle", "200ms"])
             #expect(try await unused.program.exit() == .exited(0))
             #expect(unused.program.errors.all.contains { $0.contains("no connection for 200ms; exiting") })
         }

@@ -80,7 +80,7 @@ import Testing
         try await TemporaryFolder.run { folder in
             try await RelayHarness.requested(listen: .unix(path: folder + "/socks", mode: 0o600)) { relay in
                 let client = try relay.connect()
-                try client.send(Dialect.socks.request(try PeerListener.nobody()))
+                try client.send(Dialect.socks.request(try PeerListener.refusingAddress()))
                 #expect(try client.receiveReply() == Dialect.socks.failure(5, 502))
                 client.close()
                 #expect(try relay.end().end?.reason == .connectRefused)
@@ -103,10 +103,10 @@ import Testing
 
     static let failing = [
         Failing(
-            words: "nobody", code: 5, status: 502, reason: .connectRefused,
+            words: "no listener", code: 5, status: 502, reason: .connectRefused,
             text: "refused the connection (ECONNREFUSED)"),
         Failing(
-            words: "nobody", allow: ["10.0.0.0/8", "localhost"], code: 2, status: 403, reason: .destinationRefused,
+            words: "no listener", allow: ["10.0.0.0/8", "localhost"], code: 2, status: 403, reason: .destinationRefused,
             text: "not allowed"),
         Failing(words: "own", code: 2, status: 403, reason: .loop, text: "Tapline's own listeners"),
         Failing(words: "0.0.0.0", code: 1, status: 400, reason: .requestInvalid, text: "stands for every interface"),
@@ -124,7 +124,7 @@ import Testing
             let client = try relay.connect()
             let hole = try PeerListener.blackHole()
             switch failing.words {
-            case "nobody": try client.send(dialect.request(try PeerListener.nobody()))
+            case "no listener": try client.send(dialect.request(try PeerListener.refusingAddress()))
             case "own": try client.send(dialect.request(try relay.listener()))
             case "hole": try client.send(dialect.request(hole.address))
             default: try client.send(dialect.request(failing.words, 9))
@@ -216,7 +216,7 @@ import Testing
     @Test func reply_reachesAClientThatGoesOnSending() async throws {
         try await RelayHarness.requested { relay in
             let client = try relay.connect()
-            let request = Dialect.http.request(try PeerListener.nobody())
+            let request = Dialect.http.request(try PeerListener.refusingAddress())
             let sender = try Background("up") {
                 try client.send(request + upBytes.bytes(message))
                 try client.send(upBytes, message..<(1 << 20))
