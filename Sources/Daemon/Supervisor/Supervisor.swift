@@ -132,6 +132,7 @@ package final class Supervisor {
         tuning.application = "tapline \(Version.number)"
         tuning.acceptsOnlyOne = plan.lifecycle.isOnce
         if let first = plan.inheritance.firstID { tuning.firstID = first }
+        tuning.stoppedRecordings = stoppedRecordings
         return tuning
     }
 
