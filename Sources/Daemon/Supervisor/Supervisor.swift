@@ -267,8 +267,11 @@ package final class Supervisor {
             heldAnnouncements[client.relay, default: Throttle(every: Self.holdPeriod)].allows(at: loop.now)
         else { return }
         let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
+        // A person reads the words of the FAILED lines, a log has the reason's code.
+        let what =
+            announcer.isAtTerminal ? client.sentence : "\(client.upstream) is not up (\(client.reason.rawValue))"
         announcer.announce(
-            "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",
+            "\(what); clients are held for up to \(limit)",
             particulars: [
                 "relay": "\(client.relay)", "upstream": "\(client.upstream)", "reason": "\(client.reason.rawValue)",
             ])
