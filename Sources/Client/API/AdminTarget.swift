@@ -132,8 +132,8 @@ package struct AdminTarget: Hashable, Sendable {
         guard text != "off" else {
             throw CommandFailure(
                 .usage,
-                "tapline: \(name): `off` is for `tapline forward`, which then has no admin API; this command connects to the "
-                    + "admin API, so give its address: HOST:PORT, PORT or unix:PATH")
+                "tapline: \(name): `off` is for `tapline forward`, which then has no admin API; this command "
+                    + "connects to the admin API, so give its address: HOST:PORT, PORT or unix:PATH")
         }
         do {
             return try AdminAddress(parsing: text, directory: surroundings.directory)

@@ -11,8 +11,8 @@ enum SocketChoice {
         failure(sockets.map { (path: $0, id: process(at: $0), relays: relays(at: $0)) })
     }
 
-    /// The same, of known relays: `127.0.0.1:8080 → localhost:8000`; empty where a process did not answer. A socket keeps
-    /// its name after an upgrade, so the process's id is the one that it reports.
+    /// The same, of known relays: `127.0.0.1:8080 → localhost:8000`; empty where a process did not answer. A socket
+    /// keeps its name after an upgrade, so the process's id is the one that it reports.
     static func failure(_ processes: [(path: String, id: UInt64?, relays: [String])]) -> CommandFailure {
         let lines = processes.map { process in
             let relays = process.relays.isEmpty ? "no answer" : process.relays.joined(separator: ", ")

@@ -76,7 +76,8 @@ package final class Supervisor {
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
         status = ProcessStatus(
             version: Version.number, path: plan.origin?.text.path,
-            directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
+            directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration,
+            isSuccessor: plan.inheritance.predecessor != nil)
         loop = try EventLoop()
     }
 
@@ -180,6 +181,7 @@ package final class Supervisor {
             })
         services.reload = requestReload
         services.predecessors = predecessors
+        services.command = lifecycle?.commandHistory
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
             environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
