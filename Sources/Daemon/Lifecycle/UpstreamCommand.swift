@@ -250,8 +250,13 @@ final class UpstreamCommand {
 
     private func kill() {
         guard let group else { return }
-        let what = isLeaderless ? "what \(title) left running" : title
-        announcer.announce("\(what) did not end by SIGTERM and was killed", particulars: particulars)
+        if isLeaderless {
+            announcer.announce(
+                "the processes that \(title) left running did not end by SIGTERM and were killed",
+                particulars: particulars)
+        } else {
+            announcer.announce("\(title) did not end by SIGTERM and was killed", particulars: particulars)
+        }
         group.send(SIGKILL)
         if isLeaderless { groupEnded() }
     }

@@ -270,10 +270,11 @@ package final class Supervisor {
         else { return }
         let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
         // A person reads the words of the FAILED lines, a log has the reason's code.
-        let what =
-            announcer.isAtTerminal ? client.sentence : "\(client.upstream) is not up (\(client.reason.rawValue))"
+        guard !announcer.isAtTerminal else {
+            return announcer.announce("\(client.sentence); clients are held for up to \(limit)")
+        }
         announcer.announce(
-            "\(what); clients are held for up to \(limit)",
+            "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",
             particulars: [
                 "relay": "\(client.relay)", "upstream": "\(client.upstream)", "reason": "\(client.reason.rawValue)",
             ])

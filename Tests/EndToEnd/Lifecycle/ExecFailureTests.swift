@@ -95,7 +95,7 @@ struct ExecFailureTests {
             try await tapline.program.errors.line(
                 containing: "stopping the processes that \(Self.leaver) (pid \(first))")
             try await tapline.program.errors.line(
-                containing: "what \(Self.leaver) (pid \(first)) left running did not end by SIGTERM and was killed")
+                containing: "\(Self.leaver) (pid \(first)) left running did not end by SIGTERM and were killed")
             try await scene.eventually("it is gone") { !StartedCommand.isAlive(group: first) }
             let second = try await StartedCommand.processes(2, of: tapline)[1]
             _ = try await tapline.program.errors.first(2) { $0.hasPrefix("left ") }
