@@ -12,6 +12,8 @@ public struct AdminServices: Sendable {
     public var journal: Journal
     /// The older processes whose connections have not all ended.
     public var predecessors = Predecessors()
+    /// The runs of the upstream's command; nil without one.
+    public var command: CommandHistory?
     /// Reads the configuration file again. Returns when it is applied or rejected.
     public var reload: (@Sendable () async -> ReloadReport)?
     /// Starts a drain, after which the process ends, as SIGTERM does. A second call has no effect.

@@ -36,12 +36,16 @@ public final class ProcessStatus: Sendable {
     public let directory: String
     /// The start of the process.
     public let started: Timestamp
+    /// Whether this process took over from an older one, whose counters it does not continue.
+    public let isSuccessor: Bool
     private let facts: Mutex<Facts>
 
     /// The state at the start.
     public init(
-        version: String, path: String?, directory: String, configuration: Configuration, started: Timestamp = .now
+        version: String, path: String?, directory: String, configuration: Configuration, isSuccessor: Bool = false,
+        started: Timestamp = .now
     ) {
+        self.isSuccessor = isSuccessor
         self.version = version
         self.path = path
         self.directory = directory

@@ -113,6 +113,60 @@ struct PredecessorTests {
         #expect(text.hasSuffix(#""ends_within_ms":null,"predecessors":[\#(first),\#(second)]}"#))
     }
 
+    @Test func status_saysWhenItTookOver() throws {
+        for isSuccessor in [true, false] {
+            let status = ProcessStatus(
+                version: "1", path: nil, directory: "/", configuration: Configuration(relays: []),
+                isSuccessor: isSuccessor)
+            let bytes = StatusView.status(
+                status, openConnections: 0, workers: 1, process: ProcessStats(), failing: [], now: .now)
+            let upgraded = try JSONReader.read(bytes)["upgraded"]
+            #expect(upgraded.isNull == !isSuccessor)
+            #expect(!isSuccessor || upgraded.text == "\(status.started)")
+        }
+    }
+
+    @Test func silentProcesses_areNamed() {
+        let access = Predecessor.Access.random(of: 12)
+        let silent = [
+            Predecessors.State.silent(Predecessor(id: 12, access: access)),
+            .silent(Predecessor(id: 9365, access: nil)),
+        ]
+        let error = AdminError.predecessorSilent(silent)
+        #expect(error.status == 503 && error.code == "predecessor_silent")
+        #expect(
+            error.message
+                == "process 12, which still has connections from before the upgrade, does not answer; "
+                + "process 9365, which still has connections from before the upgrade, cannot be asked about them")
+    }
+
+    /// One that offers no access may have any connection and any relay.
+    @Test func lookUp_withoutAnAnswer_isNoDenial() async {
+        let predecessors = Predecessors()
+        if case .nothing = await predecessors.connection(7) {} else { Issue.record("there is no predecessor") }
+        predecessors.add(Predecessor(id: 9365, access: nil))
+        for id in [7, 1_000_001] as [UInt64] {
+            guard case .unanswered(let silent) = await predecessors.kill(id) else {
+                Issue.record("\(id)")
+                continue
+            }
+            #expect(silent.map(\.id) == [9365])
+        }
+        #expect(await predecessors.connections().unanswered.map(\.id) == [9365])
+        if case .unanswered = await predecessors.relay("web") {} else { Issue.record("web") }
+        predecessors.remove(9365)
+        if case .nothing = await predecessors.relay("web") {} else { Issue.record("it has ended") }
+    }
+
+    @Test func relayOfAPredecessor_isNotConfigured_andNamesTheProcess() throws {
+        let relay = try JSONReader.read(Array(#"{"name":"old","configured":true,"open":1}"#.utf8))
+        #expect(
+            relay.ofProcess(12).unconfigured.line == #"{"name":"old","configured":false,"open":1,"process":12}"#)
+        var ended = EndedElsewhere()
+        _ = ended.add(try connection(3, time: "2025-11-24T16:00:05.000Z"), of: 12)
+        #expect(ended.has(relay: "web") && !ended.has(relay: "old"))
+    }
+
     @Test func access_isRandom_andReadAsItIs() {
         let access = Predecessor.Access.random(of: 9365)
         #expect(Predecessor.Access(name: access.name, token: access.token) == access)

@@ -66,21 +66,31 @@ struct AdminTargetTests {
         #expect(try find(variables: ["TAPLINE_ADMIN": "9180"], sockets: ["/a/1.sock"]).origin == .environment)
     }
 
+    /// `off` is a value of `forward --admin` only.
+    @Test func off_isNoAddressToConnectTo() {
+        for find in [{ try find(admin: "off") }, { try find(variables: ["TAPLINE_ADMIN": "off"]) }] {
+            let failure = #expect(throws: CommandFailure.self) { try find() }
+            #expect(failure?.status == .usage)
+            #expect(failure?.message.contains("`off` is for `tapline forward`") == true)
+        }
+    }
+
     @Test func severalSockets_areListed() {
         let failure = #expect(throws: CommandFailure.self) {
             try find(sockets: ["/nowhere/1.sock", "/nowhere/2.sock"])
         }
         #expect(failure?.status == .usage)
-        #expect(failure?.message.contains("--admin unix:/nowhere/2.sock   process 2: no answer") == true)
+        #expect(failure?.message.contains("--admin unix:/nowhere/2.sock   no answer") == true)
         let two = SocketChoice.failure([
-            (path: "/run/12.sock", relays: ["127.0.0.1:8080 to localhost:8000"]),
-            (path: "/run/34.sock", relays: ["127.0.0.1:1 to a:1", "127.0.0.1:2 to b:2"]),
+            (path: "/run/12.sock", id: 12, relays: ["127.0.0.1:8080 to localhost:8000"]),
+            // It took over from process 34.
+            (path: "/run/34.sock", id: 57, relays: ["127.0.0.1:1 to a:1", "127.0.0.1:2 to b:2"]),
         ])
         #expect(
             two.message == """
                 tapline: 2 forwards are running; select one:
                   --admin unix:/run/12.sock   process 12: 127.0.0.1:8080 to localhost:8000
-                  --admin unix:/run/34.sock   process 34: 127.0.0.1:1 to a:1, 127.0.0.1:2 to b:2
+                  --admin unix:/run/34.sock   process 57: 127.0.0.1:1 to a:1, 127.0.0.1:2 to b:2
                 """)
     }
 

@@ -19,6 +19,38 @@ struct ClientReportTests {
         #expect(report.warnings(.utc).isEmpty && report.failures.isEmpty)
     }
 
+    /// The counters of a process start with it, and a person may know of no upgrade.
+    @Test func status_afterAnUpgrade_saysSinceWhenItCounts() throws {
+        let text = #"{"upgraded":"2026-11-23T00:26:07.925Z","last_reload":null,"uptime_ms":61000}"#
+        let relays = [
+            try json(#"{"name":"web","configured":true,"accepted":3}"#),
+            // Of the older process, which counts it.
+            try json(#"{"name":"old","configured":false,"process":9365,"accepted":40,"open":1}"#),
+        ]
+        let output = ClientOutput(
+            columns: nil, terminal: TerminalTraits(showsColor: false, showsUnicode: true), zone: .utc)
+        func screen(_ status: String) throws -> String {
+            StatusReport(status: try json(status), relays: relays, target: target).lines(output)
+                .joined(separator: "\n")
+        }
+        let after = try screen(text)
+        #expect(after.contains("0 open, 3 accepted since the upgrade at 00:26:07 UTC; "), "\(after)")
+        #expect(after.contains("old (in 9365)"))
+        #expect(try screen(#"{"upgraded":null}"#).contains("0 open, 3 accepted; "))
+    }
+
+    @Test func connections_ofAProcessThatDoesNotAnswer_areSaidToBeMissing() throws {
+        let silent = try json(#"[{"pid":12,"trouble":"it does not answer"},{"pid":13,"trouble":"else"}]"#).elements
+        #expect(
+            PredecessorText.unanswered(silent) == [
+                "process 12, from before the upgrade, does not answer; its connections are not listed",
+                "the connections of process 13, from before the upgrade, cannot be listed",
+            ])
+        // A warning takes a line of the terminal, and is no connection.
+        let lines = ["warning", "ID", "1", "2", "3", "4"]
+        #expect(ConnectionList.fit(lines, of: 4, after: 1, into: 5) == ["warning", "ID", "1", "and 3 more"])
+    }
+
     /// Numbers come from a server, which may be anything.
     @Test func numbers_ofAnySize_areShown() {
         #expect(Words.age(.max) == "106751d23h" && Words.duration(.max) == "106751d23h")

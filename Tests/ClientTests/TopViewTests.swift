@@ -1,5 +1,6 @@
 import Terminal
 import Testing
+import Text
 
 @testable import Client
 
@@ -40,6 +41,19 @@ struct TopViewTests {
         #expect(lines[0].text.hasSuffix(" 1 relay failing "))
         let row = try #require(lines.first { $0.text.hasPrefix(" db") })
         #expect(row.text.contains("269/269 refused") && row.pieces.first?.style == .trouble)
+    }
+
+    @Test func title_afterAnUpgrade_saysSinceWhenItCounts() throws {
+        var snapshot = try TopModelTests.snapshot([5])
+        var model = TopModel()
+        model.adopt(snapshot)
+        #expect(view(120, 24).lines(model)[0].text.contains(", up "))
+        snapshot.status = .object([
+            .init(key: "upgraded", value: .string("2026-11-23T00:26:07.925Z")),
+            .init(key: "uptime_ms", value: .number("61000")),
+        ])
+        model.adopt(snapshot)
+        #expect(view(120, 24).lines(model)[0].text.contains(", 1m01s since the upgrade, "))
     }
 
     @Test(arguments: [UInt64(1), 57, 200]) func cursor_isAlwaysOnTheScreen(id: UInt64) throws {

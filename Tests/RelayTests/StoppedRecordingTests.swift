@@ -71,6 +71,37 @@ import Testing
         }
     }
 
+    /// As the process that takes over gets it: no byte is recorded, until the settings change or a person starts it.
+    @Test func recording_thatWasStoppedInTheOlderProcess_doesNotStart() async throws {
+        try await TemporaryFolder.run { folder in
+            try await Exclusive.run {
+                let listener = try PeerListener()
+                var settings = RelaySettings.to(.address(listener.address))
+                let record = RecordSettings(directory: "\(folder)/a")
+                settings.record = record
+                var tuning = RelayService.Tuning()
+                for (stopped, isRecording) in [(record, false), (RecordSettings(directory: "\(folder)/b"), true)] {
+                    tuning.stoppedRecordings = ["relay": stopped]
+                    try await RelayHarness.runAlone([settings], tuning: tuning) { relay in
+                        #expect(relay.service.recordings["relay"]?.isRecording == isRecording)
+                        #expect(relay.service.recordingsStoppedAtRunTime == (isRecording ? [:] : ["relay": record]))
+                        guard !isRecording else { return }
+                        #expect(access("\(folder)/a", F_OK) != 0)
+                        // A recording with other settings replaces it, for the next process, too.
+                        let other = RecordSettings(directory: "\(folder)/c")
+                        _ = try relay.service.startRecording("relay", other)
+                        #expect(relay.service.recordingsStartedAtRunTime == ["relay": other])
+                        #expect(relay.service.recordingsStoppedAtRunTime == ["relay": record])
+                        _ = await relay.service.stopRecording("relay")
+                        _ = try relay.service.startRecording("relay")
+                        #expect(relay.service.recordingsStoppedAtRunTime == [:])
+                        #expect(relay.service.recordingsStartedAtRunTime == [:])
+                    }
+                }
+            }
+        }
+    }
+
     @Test func stopAfterAReload_endsEveryGeneration_andAStartRecordsEachByteOnce() async throws {
         try await run("a") { bench in
             try bench.exchange()

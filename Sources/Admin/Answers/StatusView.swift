@@ -18,6 +18,7 @@ enum StatusView {
             json.add("pid", number: getpid())
             json.add("started", time: status.started)
             json.add("uptime_ms", number: Milliseconds.of(nanoseconds: now.nanoseconds &- status.started.nanoseconds))
+            json.add("upgraded", time: status.isSuccessor ? status.started : nil)
             json.add("configuration", status.path)
             json.add("generation", number: facts.generation)
             json.add("workers", number: workers)
@@ -68,6 +69,12 @@ enum StatusView {
         json.add("version", predecessor.status?["version"].text)
         json.add("open_connections", number: predecessor.status?["open_connections"].count)
         json.add("ends_within_ms", number: predecessor.status?["ends_within_ms"].count)
+        json.add("trouble", predecessor.trouble)
+    }
+
+    /// A predecessor whose connections an answer lacks.
+    static func writeUnanswered(_ predecessor: Predecessors.State, to json: inout JSONText) {
+        json.add("pid", number: predecessor.id)
         json.add("trouble", predecessor.trouble)
     }
 

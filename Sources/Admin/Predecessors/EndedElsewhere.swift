@@ -28,6 +28,9 @@ struct EndedElsewhere: Sendable {
     /// The connections, latest first.
     var latestFirst: [JSONValue] { entries.reversed().map(\.connection) }
 
+    /// Whether one of them was of this relay.
+    func has(relay: String) -> Bool { entries.contains { $0.connection["relay"].text == relay } }
+
     /// The ended connection with this id.
     func connection(_ id: UInt64) -> JSONValue? { entries.first { $0.id == id }?.connection }
 }
@@ -39,6 +42,12 @@ extension JSONValue {
         guard case .object(let members) = self, self[ConnectionView.processKey].isNull else { return self }
         let own = Member(key: ConnectionView.processKey, value: .number("\(process)"))
         return .object(members.filter { $0.key != own.key } + [own])
+    }
+
+    /// A relay's object, of a process whose configuration is not in force any more.
+    var unconfigured: JSONValue {
+        guard case .object(let members) = self else { return self }
+        return .object(members.map { $0.key == "configured" ? Member(key: $0.key, value: .boolean(false)) : $0 })
     }
 
     /// The members of an end record: those before the state of a connection's object.

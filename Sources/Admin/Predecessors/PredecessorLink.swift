@@ -20,6 +20,7 @@ final class PredecessorLink: Sendable {
     private let silentUntil = Mutex<ContinuousClock.Instant?>(nil)
     private let statusAnswer: SharedAnswer<JSONValue?>
     private let connectionsAnswer: SharedAnswer<[JSONValue]?>
+    private let relaysAnswer: SharedAnswer<[JSONValue]?>
 
     /// Nil where the predecessor's API cannot be reached.
     init?(_ predecessor: Predecessor, on thread: LoopExecutor) {
@@ -30,6 +31,10 @@ final class PredecessorLink: Sendable {
         let request = { (path: String) in PredecessorRequest(predecessor: predecessor, access: access, path: path) }
         let status = request("/v1/status")
         statusAnswer = SharedAnswer(on: thread, lifetime: Self.lifetime) { await Self.json(status, on: thread) }
+        let relays = request("/v1/relays")
+        relaysAnswer = SharedAnswer(on: thread, lifetime: { $0 == nil ? Self.pause : .milliseconds(200) }) {
+            await Self.json(relays, on: thread)?["relays"].elements
+        }
         let connections = request("/v1/connections?limit=\(Query.mostEntries)")
         connectionsAnswer = SharedAnswer(
             on: thread,
@@ -60,22 +65,57 @@ final class PredecessorLink: Sendable {
         return note(await connectionsAnswer.value())
     }
 
-    /// One connection, open or ended; nil if it has none of this id, or does not answer.
-    func connection(_ id: UInt64) async -> JSONValue? {
-        guard let answer = await ask(.GET, id), answer.status == 200 else { return nil }
-        return (try? JSONReader.read(answer.body))?.ofProcess(predecessor.id)
-    }
-
-    /// Ends one connection. Returns whether it was open; nil if the process does not answer.
-    func kill(_ id: UInt64) async -> Bool? {
-        await ask(.DELETE, id).map { $0.status == 200 }
-    }
-
-    private func ask(_ method: HTTPMethod, _ id: UInt64) async -> PredecessorRequest.Response? {
+    /// Its relays that have open connections; nil if it does not answer.
+    func relays() async -> [JSONValue]? {
         guard !isSilent else { return nil }
+        return note(await relaysAnswer.value())?.filter { $0["open"].count ?? 0 > 0 }
+            .map { $0.ofProcess(predecessor.id).unconfigured }
+    }
+
+    /// One connection, open or ended.
+    func connection(_ id: UInt64) async -> PredecessorReply<JSONValue> {
+        switch await ask(.GET, id) {
+        case .found(let answer):
+            guard let connection = try? JSONReader.read(answer.body) else { return .silent }
+            return .found(connection.ofProcess(predecessor.id))
+        case .nothing: return .nothing
+        case .silent: return .silent
+        }
+    }
+
+    /// Ends one connection, if it is open. Returns the process.
+    ///
+    /// Only a process that answers gets the request: one that was stopped would reset the connection when it continues,
+    /// long after this API has said that it does not answer.
+    func kill(_ id: UInt64) async -> PredecessorReply<Int32> {
+        switch await connection(id) {
+        case .found(let connection) where connection["reason"].isNull: break
+        case .found, .nothing: return .nothing
+        case .silent: return .silent
+        }
+        return switch await ask(.DELETE, id) {
+        case .found: .found(predecessor.id)
+        case .nothing: .nothing
+        case .silent: .silent
+        }
+    }
+
+    private func ask(_ method: HTTPMethod, _ id: UInt64) async -> PredecessorReply<PredecessorRequest.Response> {
+        guard !isSilent else { return .silent }
         var request = PredecessorRequest(predecessor: predecessor, access: access, path: "/v1/connections/\(id)")
         request.method = method
-        return note(try? await request.answer(on: thread.loop))
+        do throws(PredecessorRequest.Failure) {
+            let answer = try await request.answer(on: thread.loop)
+            switch answer.status {
+            case 200: return .found(note(answer) ?? answer)
+            case 404: return .nothing
+            default: return .silent
+            }
+        } catch {
+            if error == .gone { return .nothing }
+            _ = note(nil as Bool?)
+            return .silent
+        }
     }
 
     private var isSilent: Bool {

@@ -12,6 +12,18 @@ public final class Predecessors: Sendable {
         let status: JSONValue?
         /// Why nothing but the process id is known; nil if it answers.
         let trouble: String?
+
+        /// Whether it offers a way to ask it.
+        var isReachable: Bool { trouble != Self.withoutAccess }
+
+        fileprivate static let withoutAccess = "its connections cannot be listed"
+
+        /// One that did not answer.
+        static func silent(_ predecessor: Predecessor) -> State {
+            State(
+                id: predecessor.id, status: nil,
+                trouble: predecessor.access == nil ? withoutAccess : "it does not answer")
+        }
     }
 
     private struct Contents {
@@ -84,37 +96,78 @@ public final class Predecessors: Sendable {
         }
     }
 
-    private var links: [PredecessorLink] { contents.withLock { $0.links } }
-
     /// The state of each, oldest first.
     func states() async -> [State] {
         let (known, links) = contents.withLock { ($0.known, $0.links) }
         let answers = await Self.each(links) { await $0.status() }
         let byID = Dictionary(zip(links.map(\.predecessor.id), answers), uniquingKeysWith: { first, _ in first })
         return known.map { predecessor in
-            guard let answer = byID[predecessor.id] else {
-                return State(id: predecessor.id, status: nil, trouble: "its connections cannot be listed")
-            }
-            return State(
-                id: predecessor.id, status: answer, trouble: answer == nil ? "it does not answer" : nil)
+            guard let answer = byID[predecessor.id].flatMap(\.self) else { return .silent(predecessor) }
+            return State(id: predecessor.id, status: answer, trouble: nil)
         }
     }
 
-    /// The open connections of those that answer.
-    func connections() async -> [JSONValue] {
-        await Self.each(links) { await $0.connections() ?? [] }.flatMap(\.self)
+    /// The open connections of those that answer, and those that do not.
+    func connections() async -> (list: [JSONValue], unanswered: [State]) {
+        await lists { await $0.connections() }
     }
 
-    /// A connection, open or ended; nil if none is known.
-    func connection(_ id: UInt64) async -> JSONValue? {
-        if let ended = contents.withLock({ $0.ended.connection(id) }) { return ended }
-        return await Self.each(links) { await $0.connection(id) }.lazy.compactMap(\.self).first
+    /// The relays of those that answer, without those that have no open connection, and the predecessors that do not
+    /// answer.
+    func relays() async -> (list: [JSONValue], unanswered: [State]) {
+        await lists { await $0.relays() }
     }
 
-    /// Ends a connection. Returns the process that had it, or nil.
-    func kill(_ id: UInt64) async -> Int32? {
-        let links = links
-        return zip(links, await Self.each(links) { await $0.kill(id) }).first { $1 == true }?.0.predecessor.id
+    private func lists(
+        _ ask: @escaping @Sendable (PredecessorLink) async -> [JSONValue]?
+    ) async -> (list: [JSONValue], unanswered: [State]) {
+        let (known, links) = contents.withLock { ($0.known, $0.links) }
+        let answers = await Self.each(links, ask)
+        let answered = Set(zip(links, answers).compactMap { $1 == nil ? nil : $0.predecessor.id })
+        return (answers.compactMap(\.self).flatMap(\.self), unanswered(known, answered))
+    }
+
+    /// Those that did not answer and have not ended meanwhile.
+    private func unanswered(_ asked: [Predecessor], _ answered: Set<Int32>) -> [State] {
+        let left = contents.withLock { Set($0.known.map(\.id)) }
+        return asked.filter { !answered.contains($0.id) && left.contains($0.id) }.map { .silent($0) }
+    }
+
+    /// A connection, open or ended.
+    func connection(_ id: UInt64) async -> PredecessorLookup<JSONValue> {
+        if let ended = contents.withLock({ $0.ended.connection(id) }) { return .found(ended) }
+        return await lookUp { await $0.connection(id) }
+    }
+
+    /// Ends a connection. Finds the process that had it.
+    func kill(_ id: UInt64) async -> PredecessorLookup<Int32> {
+        await lookUp { await $0.kill(id) }
+    }
+
+    private func lookUp<Value: Sendable>(
+        _ ask: @escaping @Sendable (PredecessorLink) async -> PredecessorReply<Value>
+    ) async -> PredecessorLookup<Value> {
+        let (known, links) = contents.withLock { ($0.known, $0.links) }
+        var answered: Set<Int32> = []
+        for (link, reply) in zip(links, await Self.each(links, ask)) {
+            switch reply {
+            case .found(let value): return .found(value)
+            case .nothing: answered.insert(link.predecessor.id)
+            case .silent: break
+            }
+        }
+        let silent = unanswered(known, answered)
+        return silent.isEmpty ? .nothing : .unanswered(silent)
+    }
+
+    /// A relay that this process does not have: found with the process that has it, nil if its connections have ended.
+    func relay(_ name: String) async -> PredecessorLookup<Int32?> {
+        let (list, silent) = await relays()
+        if let relay = list.first(where: { $0["name"].text == name }) {
+            return .found(relay[ConnectionView.processKey].count.map { Int32(clamping: $0) })
+        }
+        if contents.withLock({ $0.ended.has(relay: name) }) { return .found(nil) }
+        return silent.isEmpty ? .nothing : .unanswered(silent)
     }
 
     /// The last connections that ended in a predecessor, latest first.

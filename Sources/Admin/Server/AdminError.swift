@@ -61,6 +61,11 @@ struct AdminError: Error, Hashable, Sendable {
         AdminError(status: 503, code: code, message: message)
     }
 
+    /// What was asked for may be in a process that does not answer.
+    static func predecessorSilent(_ silent: [Predecessors.State]) -> AdminError {
+        unavailable("predecessor_silent", Predecessors.sentence(about: silent))
+    }
+
     /// Text of the request in a message, clipped. The whole message is escaped later.
     static func quoted(_ text: String) -> String {
         text.count <= 80 ? "`\(text)`" : "`\(text.prefix(80))…`"

@@ -15,7 +15,8 @@ extension Responder {
         try await check(query)
         async let elsewhere = services.predecessors.connections()
         let (all, rates) = await collector.connections()
-        let chosen = ListedConnection.select(all, rates, elsewhere: await elsewhere, query)
+        let (others, unanswered) = await elsewhere
+        let chosen = ListedConnection.select(all, rates, elsewhere: others, query)
         let shown = chosen.prefix(query.limit)
         return Answer(
             content: .pieces { pieces in
@@ -31,6 +32,9 @@ extension Responder {
                     if index % Self.listPiece == Self.listPiece - 1 { try await pieces.write(json.takeBytes()) }
                 }
                 json.endList()
+                json.list("unanswered", unanswered) { json, state in
+                    json.object { StatusView.writeUnanswered(state, to: &$0) }
+                }
                 json.endWhole()
                 try await pieces.write(json.takeBytes())
             })
@@ -39,7 +43,8 @@ extension Responder {
     func connection(_ id: UInt64) async throws(AdminError) -> Answer {
         var json = JSONText()
         if let (live, rate) = await collector.connection(id) {
-            let story = Story.of(live, timeouts: settings(of: live.record.relay)?.timeouts)
+            let story = Story.of(
+                live, timeouts: settings(of: live.record.relay)?.timeouts, command: services.command)
             ConnectionView.write(live, rate, to: &json) { json in json.list("story", story) { $0.element($1) } }
             return .json(json.bytes)
         }
@@ -47,15 +52,19 @@ extension Responder {
         let pending = services.relays.pendingRecord(id)
         // Not from the shared answer: it may have ended since.
         guard let record = services.journal.closedRecords.first(where: { $0.id == id }) ?? pending else {
-            if let connection = await services.predecessors.connection(id) {
+            switch await services.predecessors.connection(id) {
+            case .found(let connection):
                 json.element(connection)
                 return .json(json.bytes)
+            case .unanswered(let silent):
+                throw .predecessorSilent(silent)
+            case .nothing:
+                throw .notFound(
+                    "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
+                        + "its end record is in the access log")
             }
-            throw .notFound(
-                "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
-                    + "its end record is in the access log")
         }
-        var story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        var story = story(of: record)
         if pending != nil {
             story.append(
                 "Its end record waits for its recording, which has not taken all of it yet: `tapline status` and the log "
@@ -68,10 +77,11 @@ extension Responder {
     func kill(_ id: UInt64, _ requester: Requester) async throws(AdminError) -> Answer {
         var particulars: Logger.Metadata = ["connection": .stringConvertible(id)]
         if await !services.relays.kill(id) {
-            guard let process = await services.predecessors.kill(id) else {
-                throw .notFound("no connection \(id) is open")
+            switch await services.predecessors.kill(id) {
+            case .found(let process): particulars["process"] = .stringConvertible(process)
+            case .unanswered(let silent): throw .predecessorSilent(silent)
+            case .nothing: throw .notFound("no connection \(id) is open")
             }
-            particulars["process"] = .stringConvertible(process)
         }
         await logger.noteChange("connection \(id) killed through the admin API", by: requester, particulars)
         var json = JSONText()
@@ -102,8 +112,12 @@ extension Responder {
         return .json(json.bytes)
     }
 
+    private func story(of record: ConnectionRecord) -> [String] {
+        Story.of(record, timeouts: settings(of: record.relay)?.timeouts, command: services.command)
+    }
+
     private func writeWithStory(_ record: ConnectionRecord, to json: inout JSONText) {
-        let story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        let story = story(of: record)
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
     }
 }
@@ -115,16 +129,35 @@ extension Responder {
 
     /// The answer to HEAD for a stream.
     func streamHead(_ type: String, _ query: Query) async throws(AdminError) -> Answer {
-        try await checkStream(query)
+        if type == Self.tapType { try await checkTap(query) } else { try await check(query) }
         return Answer(type: type, content: .pieces { _ in })
     }
 
-    /// Throws 404 for an unknown relay or connection.
-    private func checkStream(_ query: Query) async throws(AdminError) {
-        try await check(query)
-        if let id = query.connection, await services.relays.liveConnection(id) == nil {
-            throw .notFound("no connection \(id) is open")
+    /// Throws 404 for an unknown relay or connection, and 409 for traffic of a predecessor, which only that process
+    /// sees.
+    private func checkTap(_ query: Query) async throws(AdminError) {
+        if let relay = query.relay, await !hasRelay(relay) {
+            switch await services.predecessors.relay(relay) {
+            case .found(let process): throw Self.inPredecessor("relay \(AdminError.quoted(relay))", process)
+            case .nothing: throw Self.noRelay(relay)
+            case .unanswered(let silent): throw .predecessorSilent(silent)
+            }
         }
+        if let id = query.connection, await services.relays.liveConnection(id) == nil {
+            switch await services.predecessors.connection(id) {
+            case .found(let connection) where connection["reason"].isNull:
+                let process = connection[ConnectionView.processKey].count.map { Int32(clamping: $0) }
+                throw Self.inPredecessor("connection \(id)", process)
+            case .found, .nothing: throw .notFound("no connection \(id) is open")
+            case .unanswered(let silent): throw .predecessorSilent(silent)
+            }
+        }
+    }
+
+    private static func inPredecessor(_ what: String, _ process: Int32?) -> AdminError {
+        let place = process.map { "process \($0), from before the upgrade" } ?? "a process from before the upgrade"
+        return AdminError(
+            status: 409, code: "refused", message: "\(what) is in \(place); its traffic cannot be read here")
     }
 
     func events(_ query: Query) async throws(AdminError) -> Answer {
@@ -136,7 +169,7 @@ extension Responder {
     }
 
     func tap(_ query: Query, _ requester: Requester) async throws(AdminError) -> Answer {
-        try await checkStream(query)
+        try await checkTap(query)
         let slot = try streams.acquire()
         let tap: LiveTap
         do {

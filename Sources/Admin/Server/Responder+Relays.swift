@@ -7,7 +7,8 @@ internal import Text
 
 /// Relays and their recordings.
 extension Responder {
-    /// The relays of a query, configured ones first. 404 for a relay that does not exist.
+    /// The relays of a query: configured ones, removed ones, and those that only predecessors have, with the process.
+    /// 404 for a relay that does not exist.
     func relays(_ query: Query) async throws(AdminError) -> Answer {
         let (stats, rates) = await collector.statsWithRates()
         let recordings = await collector.recordings()
@@ -16,11 +17,18 @@ extension Responder {
         let removed = Set(stats.keys).subtracting(configured.map(\.name)).sorted()
         let all = configured.map { (name: $0.name, settings: Optional($0)) } + removed.map { (name: $0, settings: nil) }
         let chosen = all.filter { query.relay == nil || $0.name == query.relay }
-        if let relay = query.relay, chosen.isEmpty { throw Self.noRelay(relay) }
+        let own = Set(all.map(\.name))
+        let (ofPredecessors, silent) = await services.predecessors.relays()
+        let elsewhere = ofPredecessors.filter { relay in
+            guard let name = relay["name"].text else { return false }
+            return !own.contains(name) && (query.relay == nil || name == query.relay)
+        }
+        if let relay = query.relay, chosen.isEmpty, elsewhere.isEmpty { throw Self.noRelay(relay, unless: silent) }
         let clock = Collector.clock
         var json = JSONText()
         json.object { json in
-            json.list("relays", chosen) { json, relay in
+            json.beginList("relays")
+            for relay in chosen {
                 RelayView(
                     name: relay.name, settings: relay.settings,
                     listeners: (listeners[relay.name] ?? []).map(\.address.description),
@@ -29,6 +37,8 @@ extension Responder {
                     recentConnects: (stats[relay.name] ?? RelayStats()).recentConnects.summary(at: clock)
                 ).write(to: &json)
             }
+            for relay in elsewhere { json.element(relay) }
+            json.endList()
         }
         return .json(json.bytes)
     }
@@ -45,15 +55,26 @@ extension Responder {
         }
     }
 
-    static func noRelay(_ name: String) -> AdminError {
-        .notFound("there is no relay \(AdminError.quoted(name)); GET /v1/relays names them")
+    /// 404, or 503 where predecessors that did not answer may have the relay.
+    static func noRelay(_ name: String, unless silent: [Predecessors.State] = []) -> AdminError {
+        guard silent.isEmpty else { return .predecessorSilent(silent) }
+        return .notFound("there is no relay \(AdminError.quoted(name)); GET /v1/relays names them")
     }
 
-    /// Throws 404 for a relay that is not and was not configured.
+    /// Throws 404 for a relay that is not and was not configured, here or in a predecessor.
     func check(_ query: Query) async throws(AdminError) {
-        guard let relay = query.relay, settings(of: relay) == nil else { return }
-        guard await collector.stats()[relay] == nil else { return }
-        throw Self.noRelay(relay)
+        guard let relay = query.relay, await !hasRelay(relay) else { return }
+        switch await services.predecessors.relay(relay) {
+        case .found: break
+        case .nothing: throw Self.noRelay(relay)
+        case .unanswered(let silent): throw Self.noRelay(relay, unless: silent)
+        }
+    }
+
+    /// Whether a relay is or was configured in this process.
+    func hasRelay(_ relay: String) async -> Bool {
+        if settings(of: relay) != nil { return true }
+        return await collector.stats()[relay] != nil
     }
 
     func settings(of relay: String) -> RelaySettings? {

@@ -36,7 +36,7 @@ extension Story {
 
 extension EndReason {
     /// A failed attempt with this reason is followed by another one while the client is held.
-    fileprivate var mayFollowHold: Bool {
+    var mayFollowHold: Bool {
         [.connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed].contains(self)
     }
 }

@@ -5,8 +5,10 @@ internal import Text
 
 extension Story {
     /// The story of an open connection: what has happened, and which side waits for which. `timeouts`: the relay's current
-    /// ones.
-    static func of(_ live: LiveConnection, timeouts: Timeouts?) -> [String] {
+    /// ones. `history`: of the upstream's command, if there is one.
+    static func of(
+        _ live: LiveConnection, timeouts: Timeouts?, command history: CommandHistory? = nil
+    ) -> [String] {
         let record = live.record
         var sentences = [opening(record)]
         sentences += connecting(record)
@@ -18,6 +20,7 @@ extension Story {
         } else {
             sentences.append("Bytes are moving now.")
         }
+        if live.hold != nil { sentences += command(history, of: record, now: .max) }
         sentences += network(live)
         sentences += ahead(live, timeouts)
         sentences += recording(record)

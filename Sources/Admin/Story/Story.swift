@@ -6,12 +6,20 @@ internal import Text
 /// What happened to a connection, or what it waits for, in sentences with advice. Pure; a table test has every end
 /// reason.
 enum Story {
-    /// The story of an ended connection. `timeouts`: the relay's current ones, which may explain the end.
-    static func of(_ record: ConnectionRecord, timeouts: Timeouts?) -> [String] {
+    /// The story of an ended connection. `timeouts`: the relay's current ones, which may explain the end. `history`: of
+    /// the upstream's command, if there is one.
+    static func of(_ record: ConnectionRecord, timeouts: Timeouts?, command history: CommandHistory? = nil) -> [String]
+    {
         var sentences = [opening(record)]
         sentences += connecting(record)
         sentences += volume(record)
-        if let end = record.end { sentences += ending(record, end, timeouts) }
+        if let end = record.end {
+            let command = command(history, of: record, now: end.time)
+            var ending = ending(record, end, timeouts)
+            // The second sentence of a failed connect is what to check in general; here the cause is known.
+            if !command.isEmpty, end.reason.mayFollowHold { ending.remove(at: 1) }
+            sentences += ending + command
+        }
         sentences += recording(record)
         return sentences
     }

@@ -129,6 +129,12 @@ package struct AdminTarget: Hashable, Sendable {
     }
 
     private static func parse(_ text: String, _ name: String, _ surroundings: Surroundings) throws -> AdminAddress {
+        guard text != "off" else {
+            throw CommandFailure(
+                .usage,
+                "tapline: \(name): `off` is for `tapline forward`, which then has no admin API; this command "
+                    + "connects to the admin API, so give its address: HOST:PORT, PORT or unix:PATH")
+        }
         do {
             return try AdminAddress(parsing: text, directory: surroundings.directory)
         } catch {

@@ -33,24 +33,25 @@ package struct ConnectionList {
 
     /// The lines to show; with `rows`, at most what fits the terminal.
     package func lines(_ output: ClientOutput, at rows: Int?) throws -> [String] {
-        let (found, total) = try fetch()
+        let (found, total, warnings) = try fetch()
         if isForPrograms { return found.map(\.line) }
         var lines = ConnectionTable(found, areClosed: closed).lines(output)
         if found.isEmpty { lines = [nothing(total)] }
+        lines = warnings.map { output.warning("warning: \($0)") } + lines
         if let rows, lines.count > rows - 1 {
-            lines = Self.fit(lines, of: found.count, into: rows)
+            lines = Self.fit(lines, of: found.count, after: warnings.count, into: rows)
         } else if UInt64(found.count) < total, filter == nil {
             lines.append("and \(total - UInt64(found.count)) more; --limit shows them")
         }
         return lines
     }
 
-    /// The first lines of a table with one heading and one line per connection, for a terminal with this many rows, the
-    /// last of which has the cursor. A terminal may have any size.
-    static func fit(_ lines: [String], of connections: Int, into rows: Int) -> [String] {
+    /// The first lines of a table with one heading and one line per connection, after this many warnings, for a
+    /// terminal with this many rows, the last of which has the cursor. A terminal may have any size.
+    static func fit(_ lines: [String], of connections: Int, after warnings: Int = 0, into rows: Int) -> [String] {
         let room = max(1, rows - 1)
         let shown = lines.prefix(room - 1)
-        return shown + ["and \(connections - max(0, shown.count - 1)) more"]
+        return shown + ["and \(connections - max(0, shown.count - 1 - warnings)) more"]
     }
 
     private func nothing(_ total: UInt64) -> String {
@@ -58,7 +59,9 @@ package struct ConnectionList {
         return closed ? "no connection has ended yet" : "no connection is open"
     }
 
-    package func fetch() throws -> (rows: [JSONValue], total: UInt64) {
+    /// The connections, their number without the limit, and a sentence for each older process whose connections are
+    /// missing.
+    package func fetch() throws -> (rows: [JSONValue], total: UInt64, warnings: [String]) {
         let key = closed ? "closed" : "connections"
         // The filter applies to all connections, not to the first few.
         var path = "/v1/\(key)?limit=\(filter == nil ? limit : 10_000)"
@@ -67,6 +70,9 @@ package struct ConnectionList {
         let answer = try client.json(.get, path)
         let all = answer[key].elements
         let matching = filter.map { text in all.filter { ConnectionTable.matches($0, text) } } ?? all
-        return (Array(matching.prefix(limit)), answer["total"].count ?? UInt64(all.count))
+        return (
+            Array(matching.prefix(limit)), answer["total"].count ?? UInt64(all.count),
+            PredecessorText.unanswered(answer["unanswered"].elements)
+        )
     }
 }

@@ -16,6 +16,16 @@ enum PredecessorText {
         }
     }
 
+    /// The predecessors whose connections are not in a list.
+    static func unanswered(_ predecessors: [JSONValue]) -> [String] {
+        predecessors.map { predecessor in
+            let process = "process \(predecessor["pid"].count ?? 0), from before the upgrade,"
+            return predecessor["trouble"].text == "it does not answer"
+                ? "\(process) does not answer; its connections are not listed"
+                : "the connections of \(process) cannot be listed"
+        }
+    }
+
     /// A connection's state, with the process that has it if that is a predecessor: `open in 9365`.
     static func state(_ connection: JSONValue) -> String {
         let state = (connection["state"].text ?? "?").harmless

@@ -108,7 +108,13 @@ package struct StatusReport {
     private var openConnections: UInt64 { status["open_connections"].count ?? 0 }
 
     private func sum(_ key: String) -> UInt64 {
-        relays.reduce(0) { $0 &+ ($1[key].count ?? 0) }
+        // Those of a predecessor are counted there.
+        relays.reduce(0) { $0 &+ ($1["process"].isNull ? $1[key].count ?? 0 : 0) }
+    }
+
+    /// The counters start with the process, which is not what a person expects who knows of no upgrade.
+    private func sinceUpgrade(_ zone: TimeText) -> String {
+        status["upgraded"].text.map { " since the upgrade at \(Words.sentenceClock($0, zone))" } ?? ""
     }
 
     private func facts(_ zone: TimeText) -> [(String, String)] {
@@ -128,7 +134,8 @@ package struct StatusReport {
             ),
             (
                 "connections",
-                "\(openConnections) open, \(sum("accepted")) accepted; \(SizeText.short(sum("rate_up")))/s up, "
+                "\(openConnections) open, \(sum("accepted")) accepted\(sinceUpgrade(zone)); "
+                    + "\(SizeText.short(sum("rate_up")))/s up, "
                     + "\(SizeText.short(sum("rate_down")))/s down"
             ),
             (
@@ -158,7 +165,8 @@ package struct StatusReport {
             let isConfigured = relay["configured"].isTrue
             let listeners = relay["listeners"].elements.compactMap(\.text).joined(separator: ", ")
             table.add([
-                (relay["name"].text ?? "?").harmless + (isConfigured ? "" : " (removed)"),
+                (relay["name"].text ?? "?").harmless
+                    + (relay["process"].count.map { " (in \($0))" } ?? (isConfigured ? "" : " (removed)")),
                 listeners.isEmpty ? "-" : listeners.harmless, Self.upstream(of: relay),
                 "\(relay["open"].count ?? 0)", Words.rate(relay["rate_up"].count), Words.rate(relay["rate_down"].count),
                 Words.size(relay["bytes_up"].count), Words.size(relay["bytes_down"].count),

@@ -30,7 +30,9 @@ struct TopView {
     private func title(_ model: TopModel) -> TopLine {
         let status = model.snapshot?.status ?? .null
         var left = "tapline \((status["version"].text ?? "").harmless), \(model.snapshot.map(\.total) ?? 0) open"
-        left += ", up \(Words.age(status["uptime_ms"].count)), generation \(status["generation"].count ?? 0)"
+        let age = Words.age(status["uptime_ms"].count)
+        left += status["upgraded"].isNull ? ", up \(age)" : ", \(age) since the upgrade"
+        left += ", generation \(status["generation"].count ?? 0)"
         left += ", \(address)"
         left += PredecessorText.lines(status).map { ", predecessor \($0)" }.joined()
         var right = ""

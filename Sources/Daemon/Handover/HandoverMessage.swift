@@ -31,6 +31,8 @@ struct HandoverMessage: Hashable, Sendable {
         var settings: String
     }
 
+    private static let recordingWord = "recording"
+    private static let stoppedRecordingWord = "stopped-recording"
     /// The first line, with the version.
     private static let heading = "tapline-handover 1"
     /// The longest message that is read: a socket's line has at most 160 bytes.
@@ -44,6 +46,8 @@ struct HandoverMessage: Hashable, Sendable {
     /// The number of the first connection, so that numbers do not start again; nil from a version that does not send it.
     var firstID: UInt64?
     var recordings: [Recording] = []
+    /// Configured recordings that were stopped at run time, with the configured settings.
+    var stoppedRecordings: [Recording] = []
 
     /// The message as text.
     var text: String {
@@ -56,15 +60,21 @@ struct HandoverMessage: Hashable, Sendable {
             lines.append(line)
         }
         if let firstID { lines.append("ids first=\(firstID)") }
-        for recording in recordings {
-            lines.append(
-                "recording relay=\(recording.relay.percentEncoded) settings=\(recording.settings.percentEncoded)")
+        for (word, list) in [(Self.recordingWord, recordings), (Self.stoppedRecordingWord, stoppedRecordings)] {
+            for recording in list {
+                lines.append(
+                    "\(word) relay=\(recording.relay.percentEncoded) settings=\(recording.settings.percentEncoded)")
+            }
         }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// A message.
-    init(channel: Int32, items: [Item], firstID: UInt64? = nil, recordings: [Recording] = []) {
+    init(
+        channel: Int32, items: [Item], firstID: UInt64? = nil, recordings: [Recording] = [],
+        stoppedRecordings: [Recording] = []
+    ) {
+        self.stoppedRecordings = stoppedRecordings
         self.channel = channel
         self.items = items
         self.firstID = firstID
@@ -79,11 +89,15 @@ struct HandoverMessage: Hashable, Sendable {
         var items: [Item] = []
         var firstID: UInt64?
         var recordings: [Recording] = []
+        var stopped: [Recording] = []
         for line in lines.dropFirst() {
             let words = line.split(separator: " ")
             let values = HandoverLine.values(of: words)
             if words.first == "ids" { firstID = values["first"].flatMap { UInt64($0) } }
-            if words.first == "recording", let recording = Recording(values) { recordings.append(recording) }
+            if let word = words.first, let recording = Recording(values) {
+                if word == Self.recordingWord { recordings.append(recording) }
+                if word == Self.stoppedRecordingWord { stopped.append(recording) }
+            }
             guard let descriptor = values["fd"].flatMap({ Int32($0) }) else { continue }
             if words[0] == "channel" {
                 channel = descriptor
@@ -95,7 +109,8 @@ struct HandoverMessage: Hashable, Sendable {
             }
         }
         guard let channel else { return nil }
-        self.init(channel: channel, items: items, firstID: firstID, recordings: recordings)
+        self.init(
+            channel: channel, items: items, firstID: firstID, recordings: recordings, stoppedRecordings: stopped)
     }
 }
 

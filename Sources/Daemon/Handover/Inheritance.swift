@@ -27,6 +27,8 @@ package struct Inheritance: Sendable {
     var firstID: UInt64?
     /// Recordings that were started at run time.
     var recordings: [HandoverMessage.Recording] = []
+    /// Configured recordings that were stopped at run time, with the configured settings.
+    var stoppedRecordings: [HandoverMessage.Recording] = []
 
     /// The variable with the id of the process that hands over and the descriptor of its message. It is ignored unless
     /// that process is our parent.
@@ -106,6 +108,7 @@ package struct Inheritance: Sendable {
         predecessor = Predecessor(id: parent, channel: SocketParcel(channel))
         firstID = message.firstID
         recordings = message.recordings
+        stoppedRecordings = message.stoppedRecordings
         for item in message.items {
             var handed = try Self.inherit(
                 item.descriptor, item.label, item.isOfManager ? .manager : .process(file: nil))

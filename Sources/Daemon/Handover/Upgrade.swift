@@ -17,8 +17,13 @@ final class Upgrade {
         var copy: (Int32) -> Void
         /// The most listening sockets that there can be.
         var mostSockets: () -> Int
-        /// The state that continues in the process: the number of its first connection, and the recordings.
-        var continuing: () -> (firstID: UInt64?, recordings: [HandoverMessage.Recording])
+        /// The state that continues in the process: the number of its first connection, and what was started and
+        /// stopped at run time.
+        var continuing:
+            () -> (
+                firstID: UInt64?, recordings: [HandoverMessage.Recording],
+                stoppedRecordings: [HandoverMessage.Recording]
+            )
         /// The process is ready: stop accepting. The closure notifies it that it has taken over, and how it reaches this
         /// process and those before it.
         var handOver: (_ process: Int32, _ notify: ([Predecessor]) -> Void) -> Void
@@ -221,9 +226,9 @@ final class Upgrade {
         let lowest = channelNumber + 2
         let pair = try Socket.pair()
         guard let ours = pair.first.takeSocket(), let theirs = try pair.second.duplicate(from: lowest) else { return }
-        let (firstID, recordings) = hooks.continuing()
+        let (firstID, recordings, stopped) = hooks.continuing()
         let content = HandoverMessage(
-            channel: channelNumber, items: items, firstID: firstID, recordings: recordings)
+            channel: channelNumber, items: items, firstID: firstID, recordings: recordings, stoppedRecordings: stopped)
         let message = try MemoryFile(content.text, from: lowest)
         let descriptors = parcels.compactMap(\.descriptor) + [theirs.fd, message.fd]
         var environment = ProcessEnvironment.all

@@ -1,14 +1,16 @@
 /// The states of the upstream's command (`--exec`): events in, one action out. No effects.
 ///
-/// At most one command runs. A command that fails is started again only for clients that wait for it, at most three times
-/// in a row and at most once a second.
+/// At most one command runs. A command that ends while clients wait for the upstream has failed, whatever its status:
+/// it is started again for them, at most three times in a row and at most once a second.
 struct CommandSequence: Hashable, Sendable {
     /// The state.
     enum State: Hashable, Sendable {
         /// It does not run; the next client that finds no upstream starts it.
         case stopped
-        /// It runs.
+        /// It runs: the command itself, or what it put into the background before it ended with status 0.
         case running
+        /// It has failed, and processes that it left behind were sent SIGTERM: they could keep its port.
+        case clearing
         /// It has ended by itself, and is not started again before the pause is over. `isWanted`: a client waits for it.
         case pausing(isWanted: Bool)
         /// It was sent SIGTERM, because no connection has been open for long. `isWanted`: a client has come since.
@@ -23,7 +25,12 @@ struct CommandSequence: Hashable, Sendable {
     enum Event: Hashable, Sendable {
         /// A client found that the upstream is not up, and is held.
         case clientHeld
-        /// The command has ended, or could not be started. `isWanted`: clients are held.
+        /// A connection to the upstream has been established and has ended.
+        case served
+        /// The command has failed, and processes that it started are left.
+        case leaderFailed
+        /// The command and every process of its group have ended, or it could not be started. `isWanted`: clients are
+        /// held.
         case exited(Exit, isWanted: Bool)
         /// The pause after its end is over.
         case pauseOver(isWanted: Bool)
@@ -35,14 +42,12 @@ struct CommandSequence: Hashable, Sendable {
         case end
     }
 
-    /// How the command ended.
+    /// When the command ended by itself. The status does not matter: the upstream is not up either way.
     enum Exit: Hashable, Sendable {
-        /// With status 0.
-        case succeeded
-        /// With another status, or by a signal, soon after its start.
-        case failed
-        /// The same, after it had run for a while.
-        case failedLater
+        /// Soon after its start.
+        case early
+        /// After it had run for a while, so the upstream was up.
+        case late
     }
 
     /// An action.
@@ -63,19 +68,19 @@ struct CommandSequence: Hashable, Sendable {
         case done
     }
 
-    /// How often a command that fails is started for the same clients.
+    /// How often a command that ends too early is started for the same clients.
     static let mostStarts = 3
-    /// The pause after the first failure, milliseconds; each further one is twice as long.
+    /// The pause after the first end, milliseconds; each further one is twice as long.
     static let firstPause: UInt64 = 1000
 
     private(set) var state = State.stopped
-    /// Starts in a row that failed, and the one that runs.
+    /// Starts in a row after which the upstream did not come up, and the one that runs.
     private var starts = 0
 
-    /// Whether the command was told to end.
+    /// Whether the command, or what is left of it, was sent SIGTERM.
     var isToEnd: Bool {
         switch state {
-        case .stopping, .ending: true
+        case .clearing, .stopping, .ending: true
         case .stopped, .running, .pausing, .ended: false
         }
     }
@@ -92,7 +97,13 @@ struct CommandSequence: Hashable, Sendable {
             state = .stopping(isWanted: true)
             return .none
 
-        case (.running, .exited(let exit, let isWanted)):
+        case (.running, .served), (.pausing, .served):
+            starts = min(starts, 1)
+            return .none
+        case (.running, .leaderFailed):
+            state = .clearing
+            return .terminate
+        case (.running, .exited(let exit, let isWanted)), (.clearing, .exited(let exit, let isWanted)):
             return ended(exit, isWanted)
         case (.stopping(let hasCome), .exited(_, let isWanted)):
             starts = 0
@@ -112,20 +123,25 @@ struct CommandSequence: Hashable, Sendable {
         case (.running, .idleTooLong):
             state = .stopping(isWanted: false)
             return .terminate
-        case (.stopping, .graceOver), (.ending, .graceOver), (.ending, .end):
+        case (.clearing, .graceOver), (.stopping, .graceOver), (.ending, .graceOver), (.ending, .end):
             return .kill
 
-        case (.running, .end), (.stopping, .end):
+        case (.running, .end), (.clearing, .end), (.stopping, .end):
             state = .ending
             return .terminate
         case (.stopped, .end), (.pausing, .end):
             state = .ended
             return .done
 
-        case (.running, .clientHeld), (.ending, .clientHeld), (.ended, _),
+        case (.running, .clientHeld), (.clearing, .clientHeld), (.ending, .clientHeld), (.ended, _),
+            (.stopped, .served), (.clearing, .served), (.stopping, .served), (.ending, .served),
+            (.stopped, .leaderFailed), (.clearing, .leaderFailed), (.pausing, .leaderFailed),
+            (.stopping, .leaderFailed), (.ending, .leaderFailed),
             (.stopped, .exited), (.pausing, .exited),
-            (.stopped, .pauseOver), (.running, .pauseOver), (.stopping, .pauseOver), (.ending, .pauseOver),
-            (.stopped, .idleTooLong), (.pausing, .idleTooLong), (.stopping, .idleTooLong), (.ending, .idleTooLong),
+            (.stopped, .pauseOver), (.running, .pauseOver), (.clearing, .pauseOver), (.stopping, .pauseOver),
+            (.ending, .pauseOver),
+            (.stopped, .idleTooLong), (.clearing, .idleTooLong), (.pausing, .idleTooLong), (.stopping, .idleTooLong),
+            (.ending, .idleTooLong),
             (.stopped, .graceOver), (.running, .graceOver), (.pausing, .graceOver):
             return .none
         }
@@ -138,18 +154,7 @@ struct CommandSequence: Hashable, Sendable {
     }
 
     private mutating func ended(_ exit: Exit, _ isWanted: Bool) -> Action {
-        switch exit {
-        case .succeeded:
-            // It may have put the upstream into the background: clients that wait now go on waiting, and a later one
-            // starts it again.
-            starts = 0
-            state = .pausing(isWanted: false)
-            return .pause(Self.firstPause)
-        case .failedLater:
-            starts = 1
-        case .failed:
-            break
-        }
+        if exit == .late { starts = 1 }
         if isWanted && starts >= Self.mostStarts {
             starts = 0
             state = .pausing(isWanted: false)

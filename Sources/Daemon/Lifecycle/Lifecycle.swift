@@ -1,3 +1,4 @@
+import Admin
 import EventLoop
 import Relay
 import Text
@@ -57,6 +58,9 @@ final class Lifecycle {
         return onlyEnd
     }
 
+    /// The starts and the ends of the command; nil without one.
+    var commandHistory: CommandHistory? { command?.history }
+
     // MARK: Events
 
     /// A client is held because its upstream is not up. Returns whether that starts the command, or needs no other report.
@@ -68,7 +72,7 @@ final class Lifecycle {
 
     /// A connection has ended.
     func connectionEnded(_ record: ConnectionRecord) {
-        command?.connectionEnded()
+        command?.connectionEnded(wasServed: record.connectDuration != nil)
         if plan.isOnce, onlyEnd == nil {
             onlyEnd = record.end?.reason
             stop(nil)

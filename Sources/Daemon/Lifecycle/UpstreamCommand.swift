@@ -1,3 +1,4 @@
+import Admin
 import EventLoop
 import Glibc
 import Logging
@@ -8,7 +9,8 @@ import Text
 /// Runs the upstream's command (`--exec`) while clients need it. On the main thread.
 ///
 /// The command leads its own process group: Ctrl-C in the terminal reaches only this process, which then ends the group.
-/// `GroupGuard` ends it if this process is killed.
+/// `GroupGuard` ends it if this process is killed. No process of a group outlives it by more than the grace: another
+/// start waits for that, because a process that is left may keep the port.
 final class UpstreamCommand {
     /// Actions of the owner.
     struct Hooks {
@@ -20,7 +22,7 @@ final class UpstreamCommand {
 
     /// Times, milliseconds.
     struct Terms {
-        /// From SIGTERM to SIGKILL when the command is stopped because it is idle.
+        /// From SIGTERM to SIGKILL when the command is stopped because it is idle, or has failed and left processes.
         var grace: UInt64 = 10_000
         /// A command that ran at least this long was up.
         var longRun: UInt64 = 10_000
@@ -28,6 +30,8 @@ final class UpstreamCommand {
 
     /// How often the rest of a group is looked for after its leader has ended. Milliseconds.
     private static let groupCheckPeriod: UInt64 = 50
+    /// The same while what it left in the background serves clients.
+    private static let backgroundCheckPeriod: UInt64 = 1000
 
     // MARK: Fixed at init
 
@@ -39,6 +43,8 @@ final class UpstreamCommand {
     private let announcer: Announcer
     private let terms: Terms
     private let hooks: Hooks
+    /// When it was started and how it ended, for the stories of connections.
+    let history: CommandHistory
 
     // MARK: The main thread only
 
@@ -50,6 +56,10 @@ final class UpstreamCommand {
     private var startedAt: UInt64 = 0
     /// The leader has ended, and the rest of its group has not.
     private var isLeaderless = false
+    /// The leader ended with status 0, and what it left in the background was reported.
+    private var isInBackground = false
+    /// When the leader ended by itself.
+    private var exit = CommandSequence.Exit.early
     private var grace: Timer?
     private var pause: Timer?
     private var idleTimer: Timer?
@@ -65,6 +75,7 @@ final class UpstreamCommand {
         self.loop = loop
         text = command
         name = Self.name(of: command)
+        history = CommandHistory(command: name)
         self.idleStop = idleStop
         self.announcer = announcer
         self.terms = terms
@@ -97,8 +108,9 @@ final class UpstreamCommand {
         take(.clientHeld)
     }
 
-    /// A connection has ended.
-    func connectionEnded() {
+    /// A connection has ended. `wasServed`: it was connected to the upstream.
+    func connectionEnded(wasServed: Bool) {
+        if wasServed { take(.served) }
         checkIdle(hasEnded: true)
     }
 
@@ -139,9 +151,10 @@ final class UpstreamCommand {
             start()
         case .pause(let milliseconds):
             pause?.start(after: milliseconds)
+            announceRestart(after: milliseconds)
         case .refuse(let milliseconds):
             announcer.fail(
-                "the command of --exec failed \(CommandSequence.mostStarts) times before the upstream was up: "
+                "the command of --exec ended \(CommandSequence.mostStarts) times before the upstream was up: "
                     + "\(Quantity.number(UInt64(hooks.heldClients()), "waiting client")) refused; the next client starts it "
                     + "again")
             hooks.refuseHeldClients()
@@ -159,9 +172,19 @@ final class UpstreamCommand {
 
     // MARK: Starting
 
+    private func announceRestart(after milliseconds: UInt64) {
+        let waiting = hooks.heldClients()
+        guard sequence.state == .pausing(isWanted: true), waiting > 0 else { return }
+        announcer.announce(
+            "starting \(name) again in \(DurationText.text(of: .milliseconds(Int64(clamping: milliseconds)))): "
+                + "\(Quantity.number(UInt64(waiting), "client")) held, and the upstream is not up")
+    }
+
     private func start() {
         startedAt = loop.now
         isLeaderless = false
+        isInBackground = false
+        exit = .early
         idle = idleStop > 0 ? IdleClock(limit: idleStop, now: loop.now) : nil
         do {
             let process = try ChildProcess(
@@ -173,6 +196,7 @@ final class UpstreamCommand {
             self.process = process
             let group = ProcessGroup(leader: process.id)
             self.group = group
+            history.started(process.id)
             announcer.announce("started: \(title)", particulars: particulars)
             do {
                 guardian = try GroupGuard(loop: loop, group: group)
@@ -181,7 +205,8 @@ final class UpstreamCommand {
             }
         } catch {
             announcer.fail("--exec: \(error)")
-            take(.exited(.failed, isWanted: isWanted))
+            history.failed("could not be started: \(error)")
+            take(.exited(.early, isWanted: isWanted))
         }
     }
 
@@ -189,37 +214,49 @@ final class UpstreamCommand {
 
     private func leaderEnded(_ ending: ChildProcess.Ending) {
         process = nil
-        guard sequence.isToEnd else { return endedByItself(ending) }
         isLeaderless = true
-        checkGroup()
-    }
-
-    private func endedByItself(_ ending: ChildProcess.Ending) {
+        history.ended("\(ending)")
+        guard !sequence.isToEnd, let group else { return checkGroup() }
         announcer.announce("\(title) \(ending)", particulars: particulars)
-        let ran = loop.now &- startedAt
-        let exit: CommandSequence.Exit =
-            ending == .exited(0) ? .succeeded : ran >= terms.longRun ? .failedLater : .failed
-        // Processes that a failed command leaves behind would keep its port.
-        if exit != .succeeded { group?.send(SIGTERM) }
-        closeGroup()
-        take(.exited(exit, isWanted: isWanted))
+        exit = loop.now &- startedAt >= terms.longRun ? .late : .early
+        group.reap()
+        if group.isEmpty {
+            groupEnded()
+        } else if ending == .exited(0) {
+            // What it put into the background may be the upstream. Processes that are ending just now are not reported.
+            groupTimer?.start(after: Self.groupCheckPeriod)
+        } else {
+            take(.leaderFailed)
+        }
     }
 
     private func terminate() {
-        let isEnding = sequence.state == .ending
-        if !isEnding {
+        var milliseconds = terms.grace
+        switch sequence.state {
+        case .ending:
+            milliseconds = endGrace
+        case .clearing:
+            announcer.announce("stopping the processes that \(title) left running", particulars: particulars)
+        default:
             announcer.announce(
                 "no connection for \(DurationText.text(of: .milliseconds(Int64(clamping: idleStop)))); stopping \(title)",
                 particulars: particulars)
         }
         idleTimer?.stop()
         group?.send(SIGTERM)
-        grace?.start(after: isEnding ? endGrace : terms.grace)
+        grace?.start(after: milliseconds)
+        checkGroup()
     }
 
     private func kill() {
         guard let group else { return }
-        announcer.announce("\(title) did not end by SIGTERM and was killed", particulars: particulars)
+        if isLeaderless {
+            announcer.announce(
+                "the processes that \(title) left running did not end by SIGTERM and were killed",
+                particulars: particulars)
+        } else {
+            announcer.announce("\(title) did not end by SIGTERM and was killed", particulars: particulars)
+        }
         group.send(SIGKILL)
         if isLeaderless { groupEnded() }
     }
@@ -227,15 +264,31 @@ final class UpstreamCommand {
     /// The processes that the leader started may take longer than it.
     private func checkGroup() {
         guard isLeaderless, let group else { return }
-        if group.isEmpty { groupEnded() } else { groupTimer?.start(after: Self.groupCheckPeriod) }
+        group.reap()
+        if group.isEmpty {
+            groupEnded()
+        } else if sequence.state == .running {
+            if !isInBackground {
+                isInBackground = true
+                announcer.announce(
+                    "processes that \(title) started are still running; they end with Tapline", particulars: particulars
+                )
+            }
+            groupTimer?.start(after: Self.backgroundCheckPeriod)
+        } else {
+            groupTimer?.start(after: Self.groupCheckPeriod)
+        }
     }
 
     private func groupEnded() {
         isLeaderless = false
         grace?.stop()
         groupTimer?.stop()
+        if isInBackground, sequence.state == .running {
+            announcer.announce("the processes that \(title) started have ended", particulars: particulars)
+        }
         closeGroup()
-        take(.exited(.succeeded, isWanted: isWanted))
+        take(.exited(exit, isWanted: isWanted))
     }
 
     private func closeGroup() {

@@ -64,7 +64,12 @@ extension Supervisor {
             hooks: Upgrade.Hooks(
                 copy: { [unowned self] in copyListeners(from: $0) },
                 mostSockets: { [unowned self] in mostListeningSockets },
-                continuing: { [unowned self] in (service?.reserveIDs(), continuingRecordings) },
+                continuing: { [unowned self] in
+                    (
+                        service?.reserveIDs(), Self.lines(service?.recordingsStartedAtRunTime),
+                        Self.lines(service?.recordingsStoppedAtRunTime)
+                    )
+                },
                 handOver: { [unowned self] in handOver(to: $0, notify: $1) },
                 failed: { [unowned self] in
                     outputs.share(false)
@@ -121,21 +126,41 @@ extension Supervisor {
 
     // MARK: Recordings
 
-    /// The recordings that were started at run time, for the next process.
-    private var continuingRecordings: [HandoverMessage.Recording] {
-        (service?.recordingsStartedAtRunTime ?? [:]).sorted { $0.key < $1.key }.map { relay, settings in
+    /// The settings of recordings, by relay, for the next process.
+    private static func lines(_ recordings: [String: RecordSettings]?) -> [HandoverMessage.Recording] {
+        (recordings ?? [:]).sorted { $0.key < $1.key }.map { relay, settings in
             HandoverMessage.Recording(relay: relay, settings: settings.requestText)
         }
     }
 
+    /// The configured recordings that were stopped at run time in the older process, by relay. As after a reload, one
+    /// whose settings have changed since starts.
+    var stoppedRecordings: [String: RecordSettings] {
+        var all: [String: RecordSettings] = [:]
+        for stopped in plan.inheritance.stoppedRecordings {
+            // Of another version, whose settings this one does not know: they are not those of the configuration.
+            guard let settings = try? settings(of: stopped) else { continue }
+            all[stopped.relay] = settings
+        }
+        return all
+    }
+
+    private func settings(of recording: HandoverMessage.Recording) throws -> RecordSettings {
+        try RecordSettings.parse(Array(recording.settings.utf8), changing: nil, directory: status.directory)
+    }
+
     /// Goes on with the recordings that were started at run time in the older process: each in a new file, as after a
-    /// rotation.
+    /// rotation. Those that were stopped stay so.
     func continueRecordings(_ service: RelayService) {
+        let started = Set(plan.inheritance.recordings.map(\.relay))
+        for relay in service.recordingsStoppedAtRunTime.keys.sorted() where !started.contains(relay) {
+            outputs.logger.notice(
+                "recording of \(relay) stays stopped after the upgrade", metadata: ["relay": "\(relay)"])
+        }
         for recording in plan.inheritance.recordings {
             let particulars: Logger.Metadata = ["relay": "\(recording.relay)"]
             do {
-                let settings = try RecordSettings.parse(
-                    Array(recording.settings.utf8), changing: nil, directory: status.directory)
+                let settings = try settings(of: recording)
                 let state = try service.startRecording(recording.relay, settings)
                 outputs.logger.notice(
                     "recording of \(recording.relay) goes on after the upgrade, into a new file",

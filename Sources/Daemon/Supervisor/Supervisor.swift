@@ -76,7 +76,8 @@ package final class Supervisor {
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
         status = ProcessStatus(
             version: Version.number, path: plan.origin?.text.path,
-            directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration)
+            directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration,
+            isSuccessor: plan.inheritance.predecessor != nil)
         loop = try EventLoop()
     }
 
@@ -132,6 +133,7 @@ package final class Supervisor {
         tuning.application = "tapline \(Version.number)"
         tuning.acceptsOnlyOne = plan.lifecycle.isOnce
         if let first = plan.inheritance.firstID { tuning.firstID = first }
+        tuning.stoppedRecordings = stoppedRecordings
         return tuning
     }
 
@@ -179,6 +181,7 @@ package final class Supervisor {
             })
         services.reload = requestReload
         services.predecessors = predecessors
+        services.command = lifecycle?.commandHistory
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
             environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
@@ -266,6 +269,10 @@ package final class Supervisor {
             heldAnnouncements[client.relay, default: Throttle(every: Self.holdPeriod)].allows(at: loop.now)
         else { return }
         let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
+        // A person reads the words of the FAILED lines, a log has the reason's code.
+        guard !announcer.isAtTerminal else {
+            return announcer.announce("\(client.sentence); clients are held for up to \(limit)")
+        }
         announcer.announce(
             "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",
             particulars: [

@@ -96,10 +96,18 @@ extension Connection {
             upstreamWait = wait
             worker.shared.beginHolding(
                 HeldClient(
-                    relay: relay.name, upstream: (relay.proxy ?? destination).text, reason: failure.reason, limit: limit
-                ))
+                    relay: relay.name, upstream: (relay.proxy ?? destination).text, reason: failure.reason,
+                    sentence: sentence(of: failure), limit: limit))
         }
         return true
+    }
+
+    /// A failed attempt in the words of a connection that ended with it.
+    private func sentence(of failure: DialFailure) -> String {
+        var record = ConnectionRecord(
+            self, ended: .init(time: acceptedAt, duration: 0, reason: failure.reason, errno: failure.errno))
+        record.upstreamAddress = failure.address ?? record.upstreamAddress
+        return record.failureSentence ?? failure.reason.rawValue
     }
 
     private func retry() {

@@ -6,6 +6,8 @@ public struct HeldClient: Hashable, Sendable {
     public let upstream: String
     /// Why the first attempt failed.
     public let reason: EndReason
+    /// The same as a short sentence without a full stop, like `ConnectionRecord.failureSentence`.
+    public let sentence: String
     /// How long the client is held, milliseconds.
     public let limit: UInt64
 }

@@ -28,12 +28,17 @@ extension RecorderRegistry {
     }
 
     /// Prepares the recordings of a configuration; nothing has changed if it throws or the change is abandoned.
-    /// `previousNames` has the existing relays, and the name of each in the configuration in force.
-    func prepare(_ relays: [RelaySettings], previousNames: [String: String]) throws(SystemError) -> Change {
+    /// `previousNames` has the existing relays, and the name of each in the configuration in force. `stopped`: the
+    /// settings of recordings that do not start, by relay.
+    func prepare(
+        _ relays: [RelaySettings], previousNames: [String: String], stopped: [String: RecordSettings] = [:]
+    ) throws(SystemError) -> Change {
         let now = state.withLock { $0.entries }
         var change = Change()
         do throws(SystemError) {
-            for relay in relays { try prepare(relay, previousNames[relay.name], now, &change) }
+            for relay in relays {
+                try prepare(relay, previousNames[relay.name], stopped[relay.name], now, &change)
+            }
         } catch {
             abandon(change)
             throw error
@@ -42,9 +47,10 @@ extension RecorderRegistry {
     }
 
     private func prepare(
-        _ relay: RelaySettings, _ previousName: String?, _ now: [String: Entry], _ change: inout Change
+        _ relay: RelaySettings, _ previousName: String?, _ stopped: RecordSettings?, _ now: [String: Entry],
+        _ change: inout Change
     ) throws(SystemError) {
-        var settings = relay.record
+        var settings = stopped == relay.record ? nil : relay.record
         if let previousName, let known = now[previousName], known.configured == relay.record {
             if previousName == relay.name {
                 change.choices[relay.name] = .asItIs
@@ -131,6 +137,17 @@ extension RecorderRegistry {
             state.entries.compactMapValues { entry in
                 guard entry.recorder != nil, entry.settings != entry.configured else { return nil }
                 return entry.settings
+            }
+        }
+    }
+
+    /// The configured settings of the recordings that were stopped at run time, or replaced by one with other settings,
+    /// by relay.
+    var stoppedAtRunTime: [String: RecordSettings] {
+        state.withLock { state in
+            guard state.common == nil else { return [:] }
+            return state.entries.compactMapValues { entry in
+                entry.recorder == nil || entry.settings != entry.configured ? entry.configured : nil
             }
         }
     }

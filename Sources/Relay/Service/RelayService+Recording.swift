@@ -62,6 +62,12 @@ extension RelayService {
         state.recordings.startedAtRunTime
     }
 
+    /// The settings of the configured recordings that were stopped at run time, by relay: another process that takes
+    /// over the configuration would start them.
+    public var recordingsStoppedAtRunTime: [String: RecordSettings] {
+        state.recordings.stoppedAtRunTime
+    }
+
     private func recording(of relay: String, _ registry: RecorderRegistry) -> RecordingState {
         let entry = registry.entry(relay)
         let recorder = entry?.recorder ?? registry.common

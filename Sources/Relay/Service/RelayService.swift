@@ -28,6 +28,10 @@ public final class RelayService: Sendable {
         /// The number of the first connection; a process that takes over continues the older one's.
         public var firstID: UInt64 = 1
 
+        /// The settings of configured recordings that were stopped at run time, by relay: a recording with these
+        /// settings does not start. Of the older process, as a reload keeps it.
+        public var stoppedRecordings: [String: RecordSettings] = [:]
+
         /// Only the first client is accepted; then every listener is closed.
         public var acceptsOnlyOne = false
 
@@ -87,7 +91,8 @@ public final class RelayService: Sendable {
         }
         let recordings: RecorderRegistry.Change
         do throws(SystemError) {
-            recordings = try registry.prepare(configuration.relays, previousNames: [:])
+            recordings = try registry.prepare(
+                configuration.relays, previousNames: [:], stopped: tuning.stoppedRecordings)
             if let target { try registry.recordAll(to: target) }
         } catch {
             abandon()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Client
+import Terminal
 
 /// `tapline connections`: open connections, or those that ended recently.
 struct Connections: ParsableCommand {
@@ -59,7 +60,9 @@ struct Connections: ParsableCommand {
             }
             try view.run()
         } else if options.json {
-            try ClientOutput().write(json: list.fetch().rows)
+            let found = try list.fetch()
+            for warning in found.warnings { writeToStandardError("tapline: \(warning)\n") }
+            try ClientOutput().write(json: found.rows)
         } else {
             let output = ClientOutput(showsUTC: utc)
             try output.write(lines: list.lines(output, at: nil))

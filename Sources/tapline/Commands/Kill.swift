@@ -34,6 +34,8 @@ struct Kill: ParsableCommand {
                     try output.write(lines: [line])
                 }
             case 404: refusals.append("tapline: \(KillText.refusal(id, connection, output.zone))")
+            // An older process may not answer; the others may have the next connection.
+            case 503: refusals.append(AdminRefusal(answer).failure(client.target).message)
             default: throw AdminRefusal(answer).failure(client.target)
             }
         }

@@ -15,7 +15,8 @@ struct HandoverMessageTests {
         recordings: [
             .init(relay: "web", settings: #"{"directory":"/var/lib/a b","max_bytes":"1MiB"}"#),
             .init(relay: "a=b c\n%20", settings: "{}"),
-        ])
+        ],
+        stoppedRecordings: [.init(relay: "db", settings: #"{"directory":"/var/lib"}"#)])
 
     @Test func letter_isReadAsItWasWritten() {
         #expect(HandoverMessage(parsing: message.text) == message)
@@ -32,6 +33,7 @@ struct HandoverMessageTests {
             relay fd=x name=nothing
             ids first=-1
             recording relay=web
+            stopped-recording relay=web
             recording relay=%zz settings=%7B%7D
             recording settings=%7B%7D
             recording fd=4 relay= settings=%7B%7D

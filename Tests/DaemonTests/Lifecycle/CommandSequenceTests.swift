@@ -7,7 +7,7 @@ import Testing
     typealias Event = CommandSequence.Event
     typealias Action = CommandSequence.Action
 
-    private static let failed = Event.exited(.failed, isWanted: true)
+    private static let failed = Event.exited(.early, isWanted: true)
 
     @Test(
         arguments: [
@@ -15,31 +15,31 @@ import Testing
             ([.clientHeld, .clientHeld, .clientHeld], [.start, .none, .none]),
             // Nothing was started.
             ([.end], [.done]),
-            ([.clientHeld, .end, .exited(.succeeded, isWanted: false)], [.start, .terminate, .done]),
-            ([.clientHeld, .end, .graceOver, .exited(.failed, isWanted: true)], [.start, .terminate, .kill, .done]),
+            ([.clientHeld, .end, .exited(.early, isWanted: false)], [.start, .terminate, .done]),
+            ([.clientHeld, .end, .graceOver, .exited(.early, isWanted: true)], [.start, .terminate, .kill, .done]),
             // A second signal.
-            ([.clientHeld, .end, .end, .exited(.failed, isWanted: false)], [.start, .terminate, .kill, .done]),
+            ([.clientHeld, .end, .end, .exited(.early, isWanted: false)], [.start, .terminate, .kill, .done]),
             // Idle, and started again by the next client.
             (
-                [.clientHeld, .idleTooLong, .exited(.failed, isWanted: false), .clientHeld],
+                [.clientHeld, .idleTooLong, .exited(.early, isWanted: false), .clientHeld],
                 [.start, .terminate, .none, .start]
             ),
             // A client comes while it is being stopped.
             (
-                [.clientHeld, .idleTooLong, .clientHeld, .exited(.failed, isWanted: true)],
+                [.clientHeld, .idleTooLong, .clientHeld, .exited(.early, isWanted: true)],
                 [.start, .terminate, .none, .start]
             ),
             // That client is gone again.
             (
-                [.clientHeld, .idleTooLong, .clientHeld, .exited(.failed, isWanted: false), .clientHeld],
+                [.clientHeld, .idleTooLong, .clientHeld, .exited(.early, isWanted: false), .clientHeld],
                 [.start, .terminate, .none, .none, .start]
             ),
             (
-                [.clientHeld, .idleTooLong, .graceOver, .exited(.failed, isWanted: false)],
+                [.clientHeld, .idleTooLong, .graceOver, .exited(.early, isWanted: false)],
                 [.start, .terminate, .kill, .none]
             ),
             (
-                [.clientHeld, .idleTooLong, .end, .exited(.failed, isWanted: false)],
+                [.clientHeld, .idleTooLong, .end, .exited(.early, isWanted: false)],
                 [.start, .terminate, .terminate, .done]
             ),
             // It fails three times for the same clients.
@@ -64,14 +64,38 @@ import Testing
             (
                 [
                     .clientHeld, failed, .pauseOver(isWanted: true), failed, .pauseOver(isWanted: true),
-                    .exited(.failedLater, isWanted: true), .pauseOver(isWanted: true),
+                    .exited(.late, isWanted: true), .pauseOver(isWanted: true),
                 ],
                 [.start, .pause(1000), .start, .pause(2000), .start, .pause(1000), .start]
             ),
-            // Status 0: the clients that wait go on waiting, and only a later one starts it again.
+            // A connection was served in between: the upstream was up, e.g. one that serves one client and ends.
             (
-                [.clientHeld, .exited(.succeeded, isWanted: true), .pauseOver(isWanted: true), .clientHeld],
-                [.start, .pause(1000), .none, .start]
+                [
+                    .clientHeld, failed, .served, .pauseOver(isWanted: true), failed, .served,
+                    .pauseOver(isWanted: true), failed,
+                ],
+                [.start, .pause(1000), .none, .start, .pause(2000), .none, .start, .pause(2000)]
+            ),
+            // Processes that it leaves behind have ended before it is started again.
+            (
+                [
+                    .clientHeld, .leaderFailed, .clientHeld, .exited(.early, isWanted: true),
+                    .pauseOver(isWanted: true),
+                ],
+                [.start, .terminate, .none, .pause(1000), .start]
+            ),
+            (
+                [.clientHeld, .leaderFailed, .graceOver, .exited(.early, isWanted: true)],
+                [.start, .terminate, .kill, .pause(1000)]
+            ),
+            // Tapline ends meanwhile.
+            (
+                [.clientHeld, .leaderFailed, .end, .graceOver, .exited(.early, isWanted: true)],
+                [.start, .terminate, .terminate, .kill, .done]
+            ),
+            (
+                [.clientHeld, .leaderFailed, .end, .end, .exited(.early, isWanted: false)],
+                [.start, .terminate, .terminate, .kill, .done]
             ),
             ([.clientHeld, failed, .end], [.start, .pause(1000), .done]),
             // Late events.
@@ -94,7 +118,7 @@ import Testing
         for round in 0..<1000 {
             let event: Event =
                 switch sequence.state {
-                case .running: .exited(round % 7 == 0 ? .succeeded : .failed, isWanted: true)
+                case .running: .exited(.early, isWanted: true)
                 case .pausing where round % 3 == 0: .pauseOver(isWanted: true)
                 default: .clientHeld
                 }

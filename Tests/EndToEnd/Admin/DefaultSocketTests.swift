@@ -105,6 +105,13 @@ struct DefaultSocketTests {
             #expect(status.ending == .exited(0) && status.output.contains("a.example:80"))
             let pid = try #require(status.output.firstMatch(of: /pid (\d+)/)).1
             #expect(name != ["\(pid).sock"])
+            // Where a command has to be told which one: the process that runs, and not the one that named the socket.
+            let (other, _) = try await forward(scene, "127.0.0.1:0:b.example:80")
+            try await socketAwaited(scene, count: 2)
+            let choice = try await command(scene, "status")
+            #expect(choice.errors.contains("\(name[0])   process \(pid): "), "\(choice.errors)")
+            try await other.send(SIGTERM)
+            #expect(try await other.exit() == .exited(0))
             try await scene.run("kill", String(pid))
             try await scene.eventually("the socket is gone") { try sockets(scene).isEmpty }
         }

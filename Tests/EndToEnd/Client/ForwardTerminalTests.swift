@@ -49,6 +49,20 @@ struct ForwardTerminalTests {
         }
     }
 
+    /// The words of the FAILED lines, not the reason's code.
+    @Test func heldClient_isExplainedInWords() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = "127.0.0.1:\(try scene.freePort())"
+            let (terminal, address) = try await start(scene, "127.0.0.1:0:\(upstream) --wait 10m")
+            try await puppet.connect("client", to: address)
+            let lines = try await terminal.await("the wait") { $0.joined().contains("clients are held for up to 10m") }
+            #expect(lines.joined().contains("\(upstream) refused the connection: nothing is listening on port "))
+            #expect(!lines.joined().contains("connect_refused"))
+            for _ in 0..<2 { try await terminal.type("C-c") }
+        }
+    }
+
     @Test func openConnection_atCtrlC_isWaitedForAWhile() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()

@@ -22,9 +22,9 @@ final class Lineage {
         guard kill(current, signal) == 0 else { throw Failure("no process \(current) to signal") }
     }
 
-    /// Has the program on the disk take over, and waits until it has.
-    func upgrade() async throws {
-        try send(SIGUSR2)
+    /// Has the program on the disk take over, and waits until it has. `isAsked`: the signal has been sent.
+    func upgrade(isAsked: Bool = false) async throws {
+        if !isAsked { try send(SIGUSR2) }
         let old = current
         // Said by the new one, in its own words.
         let line = try await errors.line(containing: " took over from process \(old), which lets")

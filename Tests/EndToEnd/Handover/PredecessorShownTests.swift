@@ -19,8 +19,8 @@ struct PredecessorShownTests {
     }
 
     /// Has the program take over, and waits until it answers: the old one may do so for a moment longer.
-    private func upgrade(_ lineage: Lineage, _ admin: AdminClient) async throws {
-        try await lineage.upgrade()
+    private func upgrade(_ lineage: Lineage, _ admin: AdminClient, isAsked: Bool = false) async throws {
+        try await lineage.upgrade(isAsked: isAsked)
         try await admin.await("the new one answers", "/v1/status") {
             try $0.json["pid"]?.number == Int(lineage.current) ? true : nil
         }
@@ -121,14 +121,130 @@ struct PredecessorShownTests {
             #expect(status["predecessors"]?.list.first?["open_connections"] == .null)
             #expect(try await tapline(admin, "status").contains("predecessor    \(old): it does not answer"))
             try await admin.await("only its own are listed", "/v1/connections") {
-                try $0.json["total"]?.number == 1 ? true : nil
+                let answer = try $0.json
+                let silent = answer["unanswered"]?.list.map { $0["pid"]?.number }
+                return answer["total"]?.number == 1 && silent == [Int(old)] ? true : nil
             }
-            #expect(try await admin.ask("GET", "/v1/connections/\(oldID)").status == 404)
-            #expect(try await admin.ask("DELETE", "/v1/connections/\(oldID)").status == 404)
+            let list = try await tapline(admin, "connections")
+            #expect(
+                list.hasPrefix(
+                    "warning: process \(old), from before the upgrade, does not answer; its connections are not listed\n"
+                ))
+            // What it may have is not denied, and the answers do not wait for it.
+            let sentence = "process \(old), which still has connections from before the upgrade, does not answer"
+            for method in ["GET", "DELETE"] {
+                let answer = try await admin.ask(method, "/v1/connections/\(oldID)")
+                #expect(answer.status == 503 && answer.code == "predecessor_silent")
+                #expect(try answer.json["error"]?["message"]?.text == sentence)
+            }
+            #expect(try await admin.ask("GET", "/v1/connections?relay=old").status == 503)
+            #expect(try await admin.ask("GET", "/v1/tap?connection=\(oldID)").status == 503)
+            for command in ["why", "kill"] {
+                let program = try bench.scene.start([
+                    TaplineProcess.binary, command, "\(oldID)", "--admin", admin.address,
+                ])
+                program.finishInput()
+                #expect(try await program.exit() == .exited(1))
+                #expect(program.errors.all == ["tapline: \(sentence)"])
+            }
             kill(old, SIGCONT)
             #expect(try await id(admin, in: old) == oldID)
+            #expect(try await admin.ask("GET", "/v1/connections/\(oldID)").status == 200)
+            #expect(try await admin.ask("GET", "/v1/connections?relay=old").status == 404)
             try await bench.end("a")
             try await bench.end("b")
+        }
+    }
+
+    /// A relay that the new configuration lacks.
+    @Test(.needs("python3", "curl")) func relay_thatOnlyAPredecessorHas_isFound() async throws {
+        try await play { bench, lineage, admin in
+            let more = "admin: { listen: '\(admin.address)' }"
+            try Files.replace(bench.path, with: bench.text([("web", bench.first), ("old", bench.second)], more: more))
+            try await admin.await("it is reloaded", "/v1/status") {
+                try $0.json["generation"]?.number == 2 ? true : nil
+            }
+            try await bench.begin(bench.second, "a")
+            try await StoppedProcess.stop(lineage.current)
+            try Files.replace(bench.path, with: bench.text([("web", bench.first)], more: more))
+            kill(lineage.current, SIGUSR2)
+            kill(lineage.current, SIGCONT)
+            try await upgrade(lineage, admin, isAsked: true)
+            let old = lineage.past[0]
+            let oldID = try await id(admin, in: old)
+            let list = try await admin.ask("GET", "/v1/connections?relay=old").json
+            #expect(list["connections"]?.list.map { $0["id"]?.number } == [oldID])
+            for path in ["/v1/relays", "/v1/relays?relay=old"] {
+                let relay = try await admin.ask("GET", path).json["relays"]?.list.last
+                #expect(relay?["name"]?.text == "old" && relay?["process"]?.number == Int(old), "\(path)")
+                #expect(relay?["configured"] == .flag(false) && relay?["open"]?.number == 1)
+            }
+            #expect(try await tapline(admin, "status").contains("old (in \(old))"))
+            #expect(try await tapline(admin, "connections", "--relay", "old").contains("open in \(old)"))
+            for path in ["/v1/tap?relay=old", "/v1/tap?connection=\(oldID)"] {
+                let refused = try await admin.ask("GET", path)
+                #expect(refused.status == 409 && refused.body.contains("process \(old), from before the upgrade"))
+            }
+            #expect(try await admin.ask("GET", "/v1/connections?relay=nosuch").status == 404)
+            try await bench.end("a")
+            try await lineage.awaitEndOfPast(bench.scene)
+            // Its last connections are known by that name for longer than the process.
+            let ended: [String: JSON] = try await admin.await("it has ended", "/v1/closed?relay=old") {
+                let facts = try $0.json
+                return facts["closed"]?.list.isEmpty == false ? facts : nil
+            }
+            #expect(ended["closed"]?.list.map { $0["id"]?.number } == [oldID])
+        }
+    }
+
+    /// The counters start with the process, which `status` says.
+    @Test(.needs("python3", "curl")) func status_afterAnUpgrade_saysSinceWhenItCounts() async throws {
+        try await play { bench, lineage, admin in
+            #expect(try await !tapline(admin, "status").contains("since the upgrade"))
+            try await bench.converse(bench.first)
+            try await upgrade(lineage, admin)
+            #expect(try await tapline(admin, "status").contains("0 open, 0 accepted since the upgrade at "))
+            let status = try await admin.ask("GET", "/v1/status").json
+            #expect(status["upgraded"] == status["started"] && status["upgraded"]?.text != nil)
+        }
+    }
+
+    /// A person did not want this relay's bytes on a disk, and the configuration has not changed.
+    @Test(.needs("python3", "curl")) func recording_thatWasStopped_staysStoppedAfterTheUpgrade() async throws {
+        try await play { bench, lineage, admin in
+            let folder = bench.folder + "/recordings"
+            func configure(_ keep: Int) throws {
+                let text = bench.text([("web", bench.first)], more: "admin: { listen: '\(admin.address)' }")
+                try Files.replace(
+                    bench.path,
+                    with: text.replacingOccurrences(
+                        of: "name: web,",
+                        with: "name: web, record: { directory: recordings, rotate: { keep: \(keep) } },"))
+            }
+            func isRecording() async throws -> Bool {
+                try await admin.ask("GET", "/v1/relays/web/recording").json["recording"] == .flag(true)
+            }
+            try configure(5)
+            try await admin.await("it is reloaded", "/v1/status") {
+                try $0.json["generation"]?.number == 2 ? true : nil
+            }
+            #expect(try await isRecording())
+            #expect(try await admin.ask("DELETE", "/v1/relays/web/recording").status == 200)
+            let files = try bench.scene.recordings(in: folder)
+            for _ in 0..<2 {
+                try await upgrade(lineage, admin)
+                try await lineage.errors.line(containing: "recording of web stays stopped after the upgrade")
+                #expect(try await !isRecording())
+                try await bench.converse(bench.first)
+                #expect(try bench.scene.recordings(in: folder) == files)
+            }
+            // As at a reload, other settings of the file start it.
+            try await StoppedProcess.stop(lineage.current)
+            try configure(6)
+            kill(lineage.current, SIGUSR2)
+            kill(lineage.current, SIGCONT)
+            try await upgrade(lineage, admin, isAsked: true)
+            #expect(try await isRecording())
         }
     }
 

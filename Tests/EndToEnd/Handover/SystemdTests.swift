@@ -30,14 +30,46 @@ struct SystemdTests {
 
     private func log(_ bench: ReloadBench) -> String { bench.scene.path("log") }
 
-    /// The whole lines of the log so far; the last one may be just being written.
-    private func lines(_ bench: ReloadBench) -> [String] {
-        let text = Files.read(log(bench)) ?? ""
-        return text[..<(text.lastIndex(of: "\n") ?? text.startIndex)].split(separator: "\n").map(String.init)
-    }
+    /// The lines of the log, each of which is read once: the crowd makes a thousand a second and does not wait for this
+    /// test, so that reading all of them again for each question would take longer and longer.
+    private final class LogLines {
+        private(set) var records: [EndRecord] = []
+        private(set) var others: [String] = []
+        private let path: String
+        private var offset: UInt64 = 0
+        private var rest = Data()
 
-    private func records(_ bench: ReloadBench) throws -> [EndRecord] {
-        try lines(bench).filter(EndRecord.isRecord).map(EndRecord.init(json:))
+        init(_ path: String) {
+            self.path = path
+        }
+
+        /// Reads what has been written since; the last line may be just being written.
+        func read() throws {
+            guard let file = FileHandle(forReadingAtPath: path) else { return }
+            defer { try? file.close() }
+            try file.seek(toOffset: offset)
+            guard let new = try file.readToEnd(), !new.isEmpty else { return }
+            offset += UInt64(new.count)
+            rest += new
+            guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { return }
+            for line in rest[..<end].split(separator: UInt8(ascii: "\n")) {
+                let text = String(decoding: line, as: UTF8.self)
+                if EndRecord.isRecord(text) { records.append(try EndRecord(json: text)) } else { others.append(text) }
+            }
+            rest = Data(rest[(end + 1)...])
+        }
+
+        /// Whether there is a line with this text that is no end record.
+        func contains(_ text: String) throws -> Bool {
+            try read()
+            return others.contains { $0.contains(text) }
+        }
+
+        /// The end records of the crowd's connections so far.
+        func ofCrowd() throws -> [EndRecord] {
+            try read()
+            return records.filter { $0.relay == "web" }
+        }
     }
 
     /// Relays on the socket that systemd opens, and on one of Tapline's own; a number that a reload changes.
@@ -63,6 +95,7 @@ struct SystemdTests {
             let upstream = try await bench.scene.listening(crowd)
             try Files.write(text(bench, upstream, 1000), to: bench.path)
             try Files.makeDirectory(bench.scene.path("bin"))
+            let log = LogLines(log(bench))
             try await bench.installBinary()
             try await bench.scene.userManager { manager in
                 try manager.install("tapline.service", try service(bench))
@@ -90,7 +123,7 @@ struct SystemdTests {
                     }
                     // The manager is told first. Until the process itself is, it refuses to be replaced.
                     try await bench.scene.eventually("it has taken over") {
-                        Files.read(log(bench))?.contains(" took over from process \(old), which lets") == true
+                        try log.contains(" took over from process \(old), which lets")
                     }
                     try await bench.converse(bench.second)
                 }
@@ -100,7 +133,7 @@ struct SystemdTests {
                 #expect(report.troubles == [])
                 // A process that is ended by the watchdog writes nothing more.
                 try await bench.scene.eventually("every record is written") {
-                    try records(bench).count { $0.relay == "web" } >= report.connections
+                    try log.ofCrowd().count >= report.connections
                 }
 
                 // It hangs, and is ended and started anew, with the same socket.
@@ -119,10 +152,10 @@ struct SystemdTests {
                 try await bench.puppet.awaitRefusal(bench.first)
 
                 // Every line is whole, whichever of two processes wrote it, and every connection of the crowd has one.
-                let own = try records(bench).filter { $0.relay == "web" }
+                let own = try log.ofCrowd()
                 #expect(own.count == report.connections && report.connections > 100)
                 #expect(own.allSatisfy { $0.reason == "client_closed" })
-                #expect(lines(bench).count { $0.contains(" took over from process ") } == 3)
+                #expect(log.others.count { $0.contains(" took over from process ") } == 3)
             }
         }
     }

@@ -52,7 +52,7 @@ struct ExecTests {
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await tapline.records()[0].reason == "connect_refused")
             try await tapline.program.errors.line(
-                containing: "the command of --exec failed 3 times before the upstream was up: 1 waiting client refused")
+                containing: "the command of --exec ended 3 times before the upstream was up: 1 waiting client refused")
             #expect(StartedCommand.count(of: tapline) == 3)
             let ends = tapline.program.errors.all.count { $0.contains("exit 3 (pid ") && $0.contains("with status 3") }
             #expect(ends == 3)

@@ -25,7 +25,7 @@ function showStatus() {
   mark($('version'), 'title', `tapline ${status.version}, process ${status.pid}${status.configuration ? `, ${status.configuration}` : ''}`);
   const all = [...relays.values()], total = key => all.reduce((count, relay) => count + (relay[key] || 0), 0);
   const open = link === 'live' || all.length ? total('open') : status.open_connections;
-  vital('up', elapsed(status.uptime_ms + (link === 'lost' ? lostAt : Date.now()) - statusAt), `since ${absolute(status.started)}`);
+  vital('up', elapsed(status.uptime_ms + (link === 'lost' ? lostAt : Date.now()) - statusAt), `since ${status.upgraded ? 'the upgrade at ' : ''}${absolute(status.started)}`);
   vital('generation', status.generation, status.configuration ? `of ${status.configuration}` : 'started without a configuration file');
   vital('open', whole(open), 'Connections open now');
   vital('↑', rate(total('rate_up')), 'All relays, client to upstream');
