@@ -72,7 +72,7 @@ struct CommandSequence: Hashable, Sendable {
     /// Starts in a row that failed, and the one that runs.
     private var starts = 0
 
-    /// Whether the command was told to end.
+    /// Whether the command was asked to end.
     var isToEnd: Bool {
         switch state {
         case .stopping, .ending: true
