@@ -33,8 +33,8 @@ help:
 run: setup build
 	.build/release/tapline demo
 
-# In parts, because the first two count the descriptors and threads of their own process, and the third starts programs
-# in its. The end-to-end tests run what users run: the release build. What ran is held against the fault matrix.
+# In parts, because the first two count the descriptors and threads of their own process, and the third starts programs.
+# The end-to-end tests run the release build, as users do. The results are compared with the fault matrix.
 test: build
 	swift build --build-tests
 	mkdir -p .build-faults
@@ -74,12 +74,12 @@ counts: build
 soak: build
 	Tests/Soak/run .build/release/tapline $(SOAK)
 
-# What runs in its own process. SANITIZE=thread or SANITIZE=address is half of it.
+# The in-process tests. SANITIZE=thread or SANITIZE=address runs one half.
 sanitize: setup
 	.ci/sanitize $(SANITIZE)
 
-# A package of its own with libFuzzer's instrumentation. What is found new goes to .build-fuzz; what makes a target fail goes
-# to Tests/Fuzz/corpus, where the tests of every run read it again once it is committed. FUZZ_SECONDS for each target.
+# A separate package with libFuzzer's instrumentation. Inputs that reach new code go to .build-fuzz; an input on which a
+# target fails goes to Tests/Fuzz/corpus, which the tests read once it is committed. FUZZ_SECONDS for each target.
 fuzz: setup
 	swift build -c release --package-path Tests/Fuzz --scratch-path .build-fuzz
 	Tests/Fuzz/run $(FUZZ_SECONDS)
@@ -134,7 +134,7 @@ deb: setup
 	.ci/dist binary
 	.ci/deb
 
-# In a Debian of its own, made with mmdebstrap the first time (a minute) and kept in .build-deb.
+# In a separate Debian, which mmdebstrap creates the first time (a minute) and which is kept in .build-deb.
 test-deb: deb
 	Tests/Packages/deb
 

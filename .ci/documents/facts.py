@@ -146,7 +146,8 @@ MESSAGES = {
         "The access log could not be reopened. Check that its folder exists and is writable, then send SIGHUP.",
     "a listener cannot accept clients":
         "accept(2) failed for a reason other than a lack of resources. The relay's other listeners are not affected.",
-    "cannot be cut back to its last whole block": "After a failed write the file ends with part of a block. Readers stop there.",
+    "cannot be truncated to its last complete block":
+        "After a failed write the file ends with part of a block. Readers stop there.",
     "a recording is given up": "The file takes no more bytes. Start the recording again once the file system works.",
     "loop has not turned for": "A worker hangs. The service manager restarts Tapline when the watchdog's time is over.",
     "epoll refused to watch a socket": "The user's limit of epoll watches is reached (`fs.epoll.max_user_watches`).",
@@ -156,11 +157,12 @@ MESSAGES = {
     "the recording cannot be written":
         "The disk is full or failed. Under `drop` the relay continues and lost bytes are counted; under `block` recorded"
         " connections wait.",
-    "the service manager is told nothing more": "The service manager's socket failed. `systemctl status` shows old values.",
+    "the service manager is no longer notified": "The service manager's socket failed. `systemctl status` shows old values.",
     "upgrade failed": "The new process ended, or was not ready in time. This process continues with every connection.",
     "is gone; generation": "The configuration file was removed. The configuration in force stays until the file is back.",
     "a name lookup failed": "The name service did not answer. New connections use the addresses of the last answer.",
-    "ends with bytes missing": "The file system did not accept the recording's last bytes. `dropped_bytes` counts them.",
+    "ends without bytes that could not be written":
+        "The file system did not accept the recording's last bytes. `dropped_bytes` counts them.",
     "a worker is busy": "A worker took longer than expected to take over a reload. It will.",
     "accepting pauses":
         "The relay has reached `max_connections`, or no descriptors are left. Clients wait in the kernel's queue; nothing is"
@@ -186,5 +188,5 @@ MESSAGES = {
     "cannot be listed by the process that took over":
         "After an upgrade, the old process could not open a socket for the new one. Its connections finish, but `status`,"
         " `why` and `kill` do not see them.",
-    "the service manager cannot be told": "The service manager's socket refused a message.",
+    "the service manager cannot be notified": "The service manager's socket refused a message.",
 }

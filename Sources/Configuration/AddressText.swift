@@ -88,7 +88,7 @@ struct AddressText {
             throw ValueError(
                 "\(quoted(inside)): this system has no interface \(quoted(inside[percent...].dropFirst()))")
         }
-        throw ValueError("\(quoted(inside)) is not an IPv6 address; only those stand in brackets")
+        throw ValueError("\(quoted(inside)) is not an IPv6 address; brackets are only for IPv6 addresses")
     }
 
     private static func port(_ digits: Substring, in text: String) throws(ValueError) -> UInt16 {

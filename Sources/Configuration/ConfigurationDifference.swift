@@ -97,9 +97,9 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
     public init(from old: Configuration, to new: Configuration) {
         let relays = compareRelays(old, new)
         listeners = ListenerComparison.compare(old.relays, new.relays, oldNames: relays.mapValues(\.name))
-        var beside = SettingComparison()
-        beside.compare(old, new)
-        settings = beside.settings
+        var general = SettingComparison()
+        general.compare(old, new)
+        settings = general.settings
         var restart = SettingComparison()
         restart.compareFixed(old, new)
         needsRestart = restart.settings

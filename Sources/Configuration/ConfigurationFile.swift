@@ -19,7 +19,7 @@ package enum ConfigurationFile {
             var status = stat()
             guard fstat(file, &status) == 0 else { throw ValueError("cannot be read: \(Errno.current)") }
             guard status.st_mode & S_IFMT == S_IFREG || status.st_mode & S_IFMT == S_IFDIR else {
-                throw ValueError("is not a plain file, and cannot be read a second time")
+                throw ValueError("is not a regular file, so it cannot be read again")
             }
         }
         var bytes: [UInt8] = []

@@ -51,14 +51,14 @@ struct ConfigurationReader {
         let own = fields[.relays].map { RelayDraft.list($0, mayBeEmpty: true) } ?? []
         guard include.inclusion() != nil else { return own }
         guard let included else {
-            include.report("files are included only by a configuration that is a file itself")
+            include.report("only a configuration in a file can include files")
             return own
         }
         if let failure = included.failure { include.report(failure.message) }
         let drafts = own + IncludedReader(reading).relays(included.files)
         if drafts.isEmpty, reading.problems.count == before {
             include.report(
-                "there is no relay: none here, and none in the files \(included.inclusion.names) of "
+                "no relay is configured: none here, and none in the files \(included.inclusion.names) of "
                     + quoted(included.inclusion.folder))
         }
         return drafts
@@ -113,7 +113,7 @@ struct ConfigurationReader {
                 return nil
             }
             return "\(quoted(listen.description)) can be reached from other machines; "
-                + "it needs a `token_file` beside it, or \(AdminSettings.tokenVariable) in the environment"
+                + "set `token_file`, or \(AdminSettings.tokenVariable) in the environment"
         } catch {
             return "\(quoted(listen.description)) can be reached from other machines and needs a token, but "
                 + error.message

@@ -43,7 +43,8 @@ struct CrossCheck {
                 if let first = names[name.value] {
                     draft.problems.report(
                         name.mark,
-                        "`name`: there is a relay `\(name.value)` already, \(first.words(from: draft.problems.path))")
+                        "`name`: duplicate relay name `\(name.value)`, first used "
+                            + "\(first.words(from: draft.problems.path))")
                 } else {
                     names[name.value] = draft.location(name.mark)
                 }

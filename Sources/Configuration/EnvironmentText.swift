@@ -32,7 +32,7 @@ struct EnvironmentText {
                     isGood = false
                 }
             } else {
-                report("a `$` by itself; write `${NAME}` for a value of the environment, `$$` for a dollar")
+                report("a single `$`; write `${NAME}` for an environment variable, `$$` for a dollar sign")
                 isGood = false
             }
         }
@@ -46,12 +46,12 @@ struct EnvironmentText {
             throw ValueError("\(quoted("${\(inside)}")): write `${NAME}` or `${NAME:-default}`")
         }
         guard !fallback.contains("$") else {
-            throw ValueError("\(quoted("${\(inside)}")): a default cannot hold a `$`")
+            throw ValueError("\(quoted("${\(inside)}")): a default cannot contain `$`")
         }
         if let value = values[String(name)], fallback.isEmpty || !value.isEmpty { return value }
         guard !fallback.isEmpty else {
             throw ValueError(
-                "the environment has no \(quoted(name)); set it, or give a default: `${\(clipped(name)):-…}`")
+                "environment variable \(quoted(name)) is not set; set it, or add a default: `${\(clipped(name)):-…}`")
         }
         return String(fallback.dropFirst(2))
     }

@@ -45,10 +45,10 @@ struct Fields<Key: ConfigurationKey> {
         case .mapping(let list):
             entries = list
         case .scalar("", isPlain: true):
-            reading.problems.report(node.mark, "\(name) has no value; it is a mapping of \(Self.known)")
+            reading.problems.report(node.mark, "\(name) has no value; it must be a mapping of \(Self.known)")
             return nil
         case .scalar, .sequence:
-            reading.problems.report(node.mark, "\(name) must be a mapping, of \(Self.known)")
+            reading.problems.report(node.mark, "\(name) must be a mapping of \(Self.known)")
             return nil
         }
         for entry in entries { add(entry) }
@@ -73,7 +73,7 @@ struct Fields<Key: ConfigurationKey> {
         }
         if let first = found[key] {
             reading.problems.report(
-                entry.key.mark, "`\(name)` is here twice; the first is in line \(first.keyMark.line)")
+                entry.key.mark, "duplicate key `\(name)`; the first is in line \(first.keyMark.line)")
             return
         }
         found[key] = Field(name: name, node: entry.value, keyMark: entry.key.mark, reading: reading)

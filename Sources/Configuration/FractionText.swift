@@ -14,11 +14,11 @@ enum FractionText {
             case .number(let rest) = DecimalText(
                 decimals + String(repeating: "0", count: decimalPlaces - decimals.utf8.count))
         else {
-            throw ValueError("\(quoted(text)) is not a fraction; write 10% or 0.1, with a millionth as the least part")
+            throw ValueError("\(quoted(text)) is not a fraction; write 10% or 0.1; the smallest step is 0.000001")
         }
         let millionths = Int(units) * (isPercent ? whole / 100 : whole) + Int(rest)
         guard millionths > 0, millionths <= whole else {
-            throw ValueError("\(quoted(text)) is out of range; it may be above 0 and up to 100%")
+            throw ValueError("\(quoted(text)) is out of range; write more than 0 and at most 100%")
         }
         return millionths
     }

@@ -34,7 +34,7 @@ extension Configuration {
         if let root = YAMLTree.read(text.bytes, problems), !root.isEmpty {
             result = ConfigurationReader(reading).configuration(root, including: text.included)
         } else if problems.errors == nil {
-            problems.report(.start, "there is nothing in it; at least `relays` is needed")
+            problems.report(.start, "the file is empty; `relays` is required")
         }
         if let result, problems.errors == nil { return result }
         throw problems.errors ?? ConfigurationErrors([])
@@ -43,7 +43,7 @@ extension Configuration {
     /// Whether a file is small enough; reported if not.
     static func isOfAllowedSize(_ bytes: [UInt8], _ problems: Problems) -> Bool {
         guard bytes.count > mostBytes else { return true }
-        problems.report(nil, "larger than \(SizeText.text(of: mostBytes)); that is no configuration")
+        problems.report(nil, "larger than \(SizeText.text(of: mostBytes)), the limit for a configuration")
         return false
     }
 }

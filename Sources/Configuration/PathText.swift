@@ -10,7 +10,7 @@ enum PathText {
         guard text.first != "~" else {
             throw ValueError("\(quoted(text)): `~` is not expanded; write `${HOME}` or the whole path")
         }
-        guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot hold a NUL") }
+        guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot contain a NUL") }
         guard text.first == "/" || !directory.isEmpty else {
             throw ValueError(
                 "\(quoted(text)) is relative, and the working directory is gone; write the whole path, from `/` on")
@@ -19,7 +19,7 @@ enum PathText {
         let parts = whole.split(separator: "/").filter { $0 != "." }
         let path = (whole.first == "/" ? "/" : "") + parts.joined(separator: "/")
         guard path.utf8.count < Int(PATH_MAX) else {
-            throw ValueError("the path is \(path.utf8.count) bytes long; the system takes \(PATH_MAX - 1)")
+            throw ValueError("the path is \(path.utf8.count) bytes long; the limit is \(PATH_MAX - 1)")
         }
         return path
     }
@@ -35,14 +35,14 @@ enum PathText {
         }
         let path: String
         if text.first == "@" {
-            guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot hold a NUL") }
+            guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot contain a NUL") }
             path = String(text)
         } else {
             path = try absolute(text, in: directory)
         }
         guard path.utf8.count <= SocketAddress.longestUnixPath else {
             throw ValueError(
-                "the path \(quoted(path)) is \(path.utf8.count) bytes long; a Unix socket's may have "
+                "the path \(quoted(path)) is \(path.utf8.count) bytes long; the limit for a Unix socket is "
                     + "\(SocketAddress.longestUnixPath)")
         }
         return path

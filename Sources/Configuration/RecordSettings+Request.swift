@@ -20,7 +20,7 @@ extension RecordSettings {
         if let settings, problems.errors == nil { return settings }
         throw problems.errors
             ?? ConfigurationErrors([
-                ConfigurationProblem(path: "request", mark: .start, message: "there is nothing in it")
+                ConfigurationProblem(path: "request", mark: .start, message: "the body is empty")
             ])
     }
     /// The settings as JSON that `parse` reads: every value, for another process of Tapline.

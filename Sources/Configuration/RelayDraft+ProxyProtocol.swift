@@ -18,16 +18,16 @@ extension RelayDraft {
         let timeout = fields[.timeout]?.duration() ?? ProxyProtocolSettings.defaultTimeout
         if timeout != .zero, timeout < ProxyProtocolSettings.defaultTimeout {
             fields[.timeout]?.report(
-                "\(DurationText.text(of: timeout)) is too short for a packet that is lost and sent again; at least "
-                    + "\(DurationText.text(of: ProxyProtocolSettings.defaultTimeout)), or 0 for no bound")
+                "\(DurationText.text(of: timeout)) is too short to retransmit a lost packet; write at least "
+                    + "\(DurationText.text(of: ProxyProtocolSettings.defaultTimeout)), or 0 for no limit")
         }
         guard accepts else {
             if fields[.accept] == nil {
                 for key in [ProxyProtocolKey.trusted, .timeout] {
-                    fields[key]?.report("nothing is accepted; write `accept: true` beside it, or take it out")
+                    fields[key]?.report("has no effect without `accept: true`; add that, or remove this")
                 }
                 if ProxyProtocolKey.allCases.allSatisfy({ fields[$0] == nil }) {
-                    field.report("says nothing; write `accept: true` with `trusted`, or `send: v1` or `send: v2`")
+                    field.report("has no effect; write `accept: true` with `trusted`, or `send: v1` or `send: v2`")
                 }
             }
             return settings.send == nil ? nil : settings
@@ -45,11 +45,10 @@ extension RelayDraft {
         let overTCP = listen.filter { $0.port != nil }
         guard !overTCP.isEmpty else { return nil }
         let advice = "`trusted: [127.0.0.0/8, \"::1\"]`"
-        return "a header can claim any address, so it needs trusted senders; "
+        return "a header can claim any client address, so its senders must be trusted: "
             + (overTCP.allSatisfy(\.isLocal)
-                ? "for the programs of this machine write \(advice) beside it"
-                : "write the addresses of the load balancers beside it, such as `trusted: [10.0.0.0/8]`, "
-                    + "or \(advice) for the programs of this machine")
+                ? "for programs on this machine, add \(advice)"
+                : "add the load balancers, such as `trusted: [10.0.0.0/8]`, or \(advice) for programs on this machine")
     }
 }
 
@@ -58,8 +57,8 @@ extension Network {
     public init(parsing text: String) throws(ValueError) {
         guard let network = Network(text) else {
             throw ValueError(
-                "\(quoted(text)) is no network; write 10.0.0.0/8, 2001:db8::/32 or one address, without bits "
-                    + "beyond the length")
+                "\(quoted(text)) is not a network; write 10.0.0.0/8, 2001:db8::/32 or one address, without bits "
+                    + "beyond the prefix length")
         }
         self = network
     }

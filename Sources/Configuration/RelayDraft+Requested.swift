@@ -13,7 +13,7 @@ extension RelayDraft {
         if let timeout = fields[.timeout]?.duration() {
             if timeout != .zero, timeout < RequestedSettings.leastTimeout {
                 fields[.timeout]?.report(
-                    "\(DurationText.text(of: timeout)) is too short for a packet that is lost and sent again; at least "
+                    "\(DurationText.text(of: timeout)) is too short to retransmit a lost packet; write at least "
                         + "\(DurationText.text(of: RequestedSettings.leastTimeout)), or 0 for no limit")
             }
             settings.timeout = timeout
@@ -51,7 +51,7 @@ extension ListenAddress {
         guard !listen.isLocal else { return nil }
         return "\(quoted(listen.description)) can be reached from other machines, and every client of a relay with "
             + "`upstream: \(UpstreamAddress.requested)` could connect through this machine; Tapline cannot restrict such a "
-            + "relay's clients (`access.allow` is not supported yet), so listen on loopback, such as \(listen.port ?? 1080), "
-            + "or on a Unix socket"
+            + "relay's clients (`access.allow` is not supported yet), so listen on loopback, "
+            + "such as \(listen.port ?? 1080), or on a Unix socket"
     }
 }

@@ -12,8 +12,8 @@ extension RelayDraft {
         settings.timeout = fields[.timeout]?.duration() ?? settings.timeout
         if settings.timeout != .zero, settings.timeout < TLSRoutingSettings.leastTimeout {
             fields[.timeout]?.report(
-                "\(DurationText.text(of: settings.timeout)) is too short for a packet that is lost and sent again; at "
-                    + "least \(DurationText.text(of: TLSRoutingSettings.leastTimeout)), or 0 for no bound")
+                "\(DurationText.text(of: settings.timeout)) is too short to retransmit a lost packet; write at least "
+                    + "\(DurationText.text(of: TLSRoutingSettings.leastTimeout)), or 0 for no limit")
         }
         let nodes = fields.required(.routes, in: "`tls_routing`").map(nodes) ?? []
         var upstreams: [Located<UpstreamAddress>] = []
@@ -38,8 +38,8 @@ extension RelayDraft {
         if fields[.serverName] == nil, fields[.applications] == nil {
             reading.problems.report(
                 fields.mark,
-                "route \(number) matches no client; write a `server_name`, such as api.example.com or \"*.example.com\", or an "
-                    + "`alpn`")
+                "route \(number) matches no client; write a `server_name`, such as "
+                    + "api.example.com or \"*.example.com\", or an `alpn`")
         }
         return (
             fields[.serverName].map(serverNames) ?? [], fields[.applications].map(applications) ?? [],
@@ -70,7 +70,8 @@ extension RelayDraft {
             // RFC 7301, section 3.1: 1 to 255 bytes. Registered ones are printable.
             guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
                 throw ValueError(
-                    "\(quoted(text)) is no application protocol; write its name in TLS, such as h2, http/1.1, acme-tls/1"
+                    "\(quoted(text)) is not an application protocol; write its ALPN name, "
+                        + "such as h2, http/1.1, acme-tls/1"
                 )
             }
             return text
@@ -81,7 +82,7 @@ extension RelayDraft {
         _ field: Field, _ parse: (String) throws(ValueError) -> Value
     ) -> [Located<Value>] {
         let elements = field.elements()
-        if elements.isEmpty { field.report("at least one is needed") }
+        if elements.isEmpty { field.report("at least one entry is needed") }
         return elements.compactMap { element in
             element.value(parse).map { Located(value: $0, mark: element.mark) }
         }
@@ -115,7 +116,7 @@ private struct RouteClaims {
                 let key: TLSRouteKey = name == nil ? .applications : .serverName
                 problems.report(
                     mark,
-                    "`\(key.rawValue)`: there is a route for \(claim.words) already, in line \(other.line)")
+                    "`\(key.rawValue)`: duplicate route for \(claim.words), first in line \(other.line)")
             }
         }
     }
@@ -132,7 +133,7 @@ extension Field {
         value { text throws(ValueError) in
             let address = try UpstreamAddress(parsing: text, directory: reading.directory)
             guard address != .originalDestination, address != .requested else {
-                throw ValueError("`\(address)` is for the relay's own `upstream`; a route goes to one address")
+                throw ValueError("`\(address)` is only for the relay's `upstream`; a route needs an address")
             }
             return Located(value: address, mark: mark)
         }

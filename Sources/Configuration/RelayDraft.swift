@@ -105,13 +105,13 @@ struct RelayDraft {
         }
         let isUnix = listeners.contains { $0.value.port == nil }
         if !isUnix, listeners.count == elements.count, !listeners.isEmpty {
-            fields[.mode]?.report("only a Unix socket has a mode, and \(title) listens on none")
+            fields[.mode]?.report("only Unix sockets have a mode, and \(title) has none")
         }
         // Also if another listener has a file: the mode would seem to protect this one too.
         if let abstract = listeners.first(where: { $0.value.isAbstract }) {
             fields[.mode]?.report(
                 "\(quoted(abstract.value.description)) is an abstract name, which has no file and no mode: every user who "
-                    + "shares its network namespace can connect; choose a path, or leave `mode` out")
+                    + "shares its network namespace can connect; choose a path, or remove `mode`")
         }
         return listeners
     }
@@ -133,7 +133,7 @@ struct RelayDraft {
         let directory =
             fields[.directory].map { $0.path() }
             ?? base?.directory
-            ?? field.pathBesideFile(RecordSettings.defaultDirectory)
+            ?? field.pathInFilesFolder(RecordSettings.defaultDirectory)
         guard let directory else { return nil }
         var settings = base ?? RecordSettings(directory: directory)
         settings.directory = directory
@@ -154,14 +154,15 @@ struct RelayDraft {
         if let size = fields[.size]?.size(in: RecordSettings.sizes) {
             if size != 0, size < RecordSettings.leastSize {
                 fields[.size]?.report(
-                    "files of \(SizeText.text(of: size)) are too many; at least "
-                        + "\(SizeText.text(of: RecordSettings.leastSize)), or 0 for no bound")
+                    "files of \(SizeText.text(of: size)) are too small; write at least "
+                        + "\(SizeText.text(of: RecordSettings.leastSize)), or 0 for no limit")
             }
             rotation.size = size
         }
         if let every = fields[.every]?.duration() {
             if every != .zero, every < .seconds(1) {
-                fields[.every]?.report("a new file every \(DurationText.text(of: every)) is too often; at least 1s")
+                fields[.every]?.report(
+                    "a new file every \(DurationText.text(of: every)) is too often; write at least 1s")
             }
             rotation.every = every
         }
@@ -172,7 +173,7 @@ struct RelayDraft {
 
 extension Field {
     /// The default of an omitted path, in the file's folder.
-    fileprivate func pathBesideFile(_ name: String) -> String? {
+    fileprivate func pathInFilesFolder(_ name: String) -> String? {
         do {
             return try PathText.absolute(name, in: reading.directory)
         } catch {
@@ -188,16 +189,17 @@ extension RelayDraft {
         guard let fields = field.fields(InterceptionKey.self) else { return nil }
         if let upstream, upstream != .originalDestination {
             field.report(
-                "only a relay with `upstream: \(UpstreamAddress.originalDestination)` intercepts; write that, or take this out"
+                "only for a relay with `upstream: \(UpstreamAddress.originalDestination)`; write that, or remove this"
             )
         }
         if InterceptionKey.allCases.allSatisfy({ fields[$0] == nil }) {
-            field.report("says nothing; write `allow: [10.0.0.0/8]` or `mark: 0x7a70`, or take it out")
+            field.report("has no effect; write `allow: [10.0.0.0/8]` or `mark: 0x7a70`, or remove this")
         }
         let allow = fields[.allow]
         if let allow, case .sequence(let nodes) = allow.node.content, nodes.isEmpty {
             allow.report(
-                "no destination would be allowed; write networks such as [10.0.0.0/8, \"2001:db8::/32\"], or take it out"
+                "no destination would be allowed; write networks such as "
+                    + "[10.0.0.0/8, \"2001:db8::/32\"], or remove this"
             )
         }
         return InterceptionSettings(allow: allow?.networks(), mark: fields[.mark]?.value(MarkText.parse))
@@ -209,16 +211,17 @@ extension RelayDraft {
         for listener in listen where listener.value.port == nil {
             problems.report(
                 listener.mark,
-                "`listen`: no client is redirected to a Unix socket, so it cannot stand beside \(upstream); write a port"
+                "`listen`: clients cannot be redirected to a Unix socket, so it cannot "
+                    + "be combined with \(upstream); listen on a port"
             )
         }
         if proxyProtocol?.accept != nil {
             proxyProtocolField?.report(
-                "`accept` cannot stand beside \(upstream): who is redirected knows nothing of Tapline, and sends no header"
+                "`accept` cannot be combined with \(upstream): redirected clients send no PROXY header"
             )
         }
         tlsRoutingField?.report(
-            "cannot stand beside \(upstream): each client is taken to where it wanted to go; write a fixed `upstream`, or take "
-                + "this out")
+            "cannot be combined with \(upstream): each client goes to its original destination; write a fixed "
+                + "`upstream`, or remove this")
     }
 }

@@ -62,8 +62,8 @@ public struct RelaySettings: Hashable, Sendable {
             }
         guard isGood, let first = text.first, first.isLetter || first.isNumber else {
             throw ValueError(
-                "\(quoted(text)) cannot name a relay; a name has 1 to \(longestName) of A-Z a-z 0-9 . _ - "
-                    + "and begins with a letter or a digit")
+                "\(quoted(text)) is not a relay name; a name has 1 to \(longestName) of the characters A-Z a-z 0-9 . "
+                    + "_ - and begins with a letter or a digit")
         }
         return text
     }

@@ -10,7 +10,7 @@ extension SizeText {
         let bytes = try QuantityText.parse(text, kind)
         guard let size = Int(exactly: bytes), range.contains(size) else {
             let bounds = "\(Self.text(of: range.lowerBound)) to \(Self.text(of: range.upperBound))"
-            throw ValueError("\(quoted(text)) is out of range; it may be from \(bounds)")
+            throw ValueError("\(quoted(text)) is out of range; write a value from \(bounds)")
         }
         return size
     }

@@ -64,11 +64,12 @@ public enum ServerName: Hashable, Sendable {
         let written = String(isWildcard ? text.dropFirst(2) : text[...])
         guard !written.contains("*") else {
             throw ValueError(
-                "\(quoted(text)): `*` stands for the first part of a name and all before it, such as *.example.com; for "
-                    + "every name there is the relay's `upstream`")
+                "\(quoted(text)): `*` is allowed only as the first part of a name, such as *.example.com; clients of "
+                    + "other names go to the relay's `upstream`")
         }
         guard IPv4Address(written) == nil, !written.contains(":") else {
-            throw ValueError("\(quoted(text)) is an address, and TLS asks for names only (RFC 6066); write a host name")
+            throw ValueError(
+                "\(quoted(text)) is an address, but TLS server names are host names (RFC 6066); write a host name")
         }
         var name = try HostName.checked(written).lowercased()
         if name.last == "." { name.removeLast() }

@@ -27,7 +27,8 @@ public enum TokenText {
         } catch {
             // The message does not contain the value: more people read logs than may know secrets.
             throw ValueError(
-                "`\(AdminSettings.tokenVariable)` in the environment holds no token; \(rule); set a good one, or none")
+                "`\(AdminSettings.tokenVariable)` in the environment is not a token; \(rule); "
+                    + "set a valid one, or unset it")
         }
     }
 }

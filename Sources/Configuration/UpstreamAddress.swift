@@ -37,7 +37,7 @@ public enum UpstreamAddress: Hashable, Sendable {
         }
         let parts = try AddressText(text)
         if case .plain(Self.originalDestinationText) = parts.host {
-            throw ValueError("`\(Self.originalDestinationText)` takes no port: each client brings its own")
+            throw ValueError("`\(Self.originalDestinationText)` takes no port: each client has its own destination")
         }
         if case .plain(Self.requestedText) = parts.host {
             throw ValueError("`\(Self.requestedText)` takes no port: each client requests its own destination")

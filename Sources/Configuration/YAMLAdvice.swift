@@ -13,15 +13,14 @@ enum YAMLAdvice {
                 return (fault.mark, "a tab cannot indent in YAML; use spaces")
             }
             let text = token(at: fault.mark, in: bytes)
-            return (fault.mark, "\(quoted(text)): unquoted text cannot begin so in YAML; quote it: \"\(text)\"")
+            return (fault.mark, "\(quoted(text)): unquoted text cannot begin like this in YAML; quote it: \"\(text)\"")
         case "mapping values are not allowed in this context":
             return (
                 fault.mark,
-                "a `:` that YAML does not expect here; quote the value if the `:` belongs to it, "
-                    + "else look at the indentation"
+                "unexpected `:`; quote the value if the `:` is part of it, or check the indentation"
             )
         case "control characters are not allowed":
-            return (fault.mark, "a control character; a configuration is plain text")
+            return (fault.mark, "a control character is not allowed; a configuration is plain text")
         case "invalid leading UTF-8 octet", "incomplete UTF-8 octet sequence", "invalid trailing UTF-8 octet",
             "invalid length of a UTF-8 sequence", "invalid Unicode character":
             return (fault.mark, "not UTF-8 text (\(fault.problem))")
@@ -59,7 +58,7 @@ enum YAMLAdvice {
             let text = clipped(String(characters[index...end]))
             return (
                 Mark(line: fault.mark.line, column: index + 1),
-                "\(quoted(text)): inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"\(text)\""
+                "\(quoted(text)): inside `{ }` or `[ ]` YAML reads its brace as a mapping; quote it: \"\(text)\""
             )
         }
         return nil

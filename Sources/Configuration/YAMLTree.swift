@@ -78,7 +78,7 @@ struct YAMLTree {
             let written = tag.hasPrefix(standard) ? "!!" + tag.dropFirst(standard.count) : tag
             problems.report(
                 event.mark,
-                "the tag \(quoted(written)): tags are not allowed, values are read by their text; take it out")
+                "the tag \(quoted(written)): tags are not allowed; remove it")
         }
         switch event.kind {
         case .documentStart:

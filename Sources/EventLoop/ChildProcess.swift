@@ -23,7 +23,7 @@ public final class ChildProcess {
             switch self {
             case .exited(let status): "ended with status \(status)"
             case .killed(let signal): "was killed by signal \(signal)"
-            case .unknown: "ended, with a status that the system did not keep"
+            case .unknown: "ended with an unknown status"
             }
         }
     }

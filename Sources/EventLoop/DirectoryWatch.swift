@@ -21,9 +21,9 @@ public final class DirectoryWatch: Handle {
         /// The cause and, where possible, what to do about it.
         public var description: String {
             switch self {
-            case .watchLimit: "the limit of inotify watches is spent; raise the sysctl fs.inotify.max_user_watches"
+            case .watchLimit: "the limit of inotify watches is reached; raise the sysctl fs.inotify.max_user_watches"
             case .instanceLimit:
-                "the limit of inotify instances or of open files is spent; raise the sysctl "
+                "the limit of inotify instances or of open files is reached; raise the sysctl "
                     + "fs.inotify.max_user_instances, or `ulimit -n`"
             case .noDirectory: "there is no such directory"
             case .other(let error): "\(error) (\(error.name))"

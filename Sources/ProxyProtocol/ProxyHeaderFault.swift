@@ -26,22 +26,22 @@ public enum ProxyHeaderFault: Error, Hashable, Sendable {
 }
 
 extension ProxyHeaderFault: CustomStringConvertible {
-    /// Such as `begins with "GET / HTTP/1.1", and so neither with PROXY nor with the signature of version 2`.
+    /// Such as `begins with "GET / HTTP/1.1", which is neither PROXY nor the version 2 signature`.
     public var description: String {
         switch self {
         case .noHeader(let beginning):
-            "begins with \"\(Self.shown(beginning))\", and so neither with PROXY nor with the signature of version 2"
-        case .lineTooLong: "begins with PROXY and has no end of line within \(ProxyHeader.longestLine) bytes"
+            "begins with \"\(Self.shown(beginning))\", which is neither PROXY nor the version 2 signature"
+        case .lineTooLong: "begins with PROXY but has no end of line within \(ProxyHeader.longestLine) bytes"
         case .bareLineEnd: "begins with PROXY and has a CR without LF, or an LF without CR"
-        case .line: "begins with PROXY and goes on otherwise than a line of version 1 does"
-        case .version(let number): "has the signature of version 2 and the version \(number)"
-        case .command(let number): "is of version 2 with the unassigned command \(number)"
-        case .family(let byte): "is of version 2 with the unassigned family 0x\(Self.hexadecimal(byte))"
+        case .line: "begins with PROXY but is not a valid version 1 line"
+        case .version(let number): "has the version 2 signature but the version number \(number)"
+        case .command(let number): "is a version 2 header with the unassigned command \(number)"
+        case .family(let byte): "is a version 2 header with the unassigned family 0x\(Self.hexadecimal(byte))"
         case .tooLong(let count):
-            "is of version 2 and \(count) bytes long; \(ProxyHeader.longest) are read at most"
-        case .addresses: "is of version 2 and too short for its addresses"
-        case .extensions: "is of version 2 with an extension that goes past its end or its bound"
-        case .checksum: "is of version 2 with a CRC32C that is wrong"
+            "is a version 2 header of \(count) bytes; the limit is \(ProxyHeader.longest)"
+        case .addresses: "is a version 2 header that is too short for its addresses"
+        case .extensions: "is a version 2 header with an extension beyond its end or its maximum length"
+        case .checksum: "is a version 2 header with a wrong CRC32C"
         }
     }
 

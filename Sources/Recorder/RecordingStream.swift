@@ -109,10 +109,10 @@ final class RecordingStream {
     @inline(__always)
     func prepare(for count: Int, at time: Int64) -> Bool {
         if case .writing = state, !needsSection, !isClosed, !isFull(with: count) { return true }
-        return prepareAnew(for: count, at: time)
+        return prepareSlowly(for: count, at: time)
     }
 
-    private func prepareAnew(for count: Int, at time: Int64) -> Bool {
+    private func prepareSlowly(for count: Int, at time: Int64) -> Bool {
         switch state {
         case .gone: return false
         case .dropping(let until):
@@ -206,7 +206,8 @@ final class RecordingStream {
         do {
             try file.cut(to: length + end - taken)
         } catch {
-            logger.error("a recording cannot be cut back to its last whole block", metadata: ["error": "\(error.name)"])
+            logger.error(
+                "a recording cannot be truncated to its last complete block", metadata: ["error": "\(error.name)"])
         }
         length += end - taken
         batch.taken = end
@@ -294,7 +295,7 @@ final class RecordingStream {
         progress.update { $0.trouble = "\(error) (\(error.name))" }
         let rest =
             plan.whenFull == .block
-            ? "recorded connections wait until it can be written" : "relaying goes on, what is not recorded is counted"
+            ? "recorded connections wait until it can be written" : "relaying continues, and lost bytes are counted"
         logger.error(
             "the recording cannot be written: \(rest)",
             metadata: ["recording": "\(plan.name)", "file": "\(path)", "error": "\(error) (\(error.name))"])
@@ -306,7 +307,7 @@ final class RecordingStream {
         guard progress.now.trouble != nil else { return }
         progress.update { $0.trouble = nil }
         logger.notice(
-            "the recording is written again",
+            "the recording can be written again",
             metadata: ["recording": "\(plan.name)", "dropped_bytes": .stringConvertible(lostBytes)])
         lostBytes = 0
     }
@@ -334,7 +335,7 @@ final class RecordingStream {
     func close() {
         if lostBytes > 0, plan.hasRecords {
             logger.warning(
-                "a recording ends with bytes missing that could not be written",
+                "a recording ends without bytes that could not be written",
                 metadata: ["recording": "\(plan.name)", "dropped_bytes": .stringConvertible(lostBytes)])
         }
         switch sink {

@@ -73,11 +73,11 @@ package final class RingProducer: TurnObserver {
             if !isTurnEndAwaited { awaitTurnEnd() }
             return true
         }
-        return appendAnew(event, bytes, note, least)
+        return appendUnstaged(event, bytes, note, least)
     }
 
     @inline(never)
-    private func appendAnew(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, _ least: Int) -> Bool {
+    private func appendUnstaged(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, _ least: Int) -> Bool {
         // Staged events go first. Flushing also renews the stage's reservation, even if nothing is staged.
         let isSmall = bytes.byteCount <= Self.largestStaged
         if isSmall { flush() } else { flushIfAny() }

@@ -43,10 +43,10 @@ final class RingReservation {
     /// Reserves room for `count` bytes of a flow. If it fails, the ring reports later that there is room.
     @inline(__always)
     func reserve(_ count: Int) -> Bool {
-        reserved >= sizeOfRead && count <= ordinaryRead || reserveAnew(count)
+        reserved >= sizeOfRead && count <= ordinaryRead || reserveMore(count)
     }
 
-    private func reserveAnew(_ count: Int) -> Bool {
+    private func reserveMore(_ count: Int) -> Bool {
         let needed = Self.size(of: min(count, mostAtOnce), in: ring)
         if reserved >= needed { return true }
         let granted = ring.reserve(needed - reserved, preferring: portion)

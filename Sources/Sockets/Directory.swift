@@ -17,7 +17,9 @@ public final class Directory: Sendable {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 let error = Errno.current
                 throw SystemError(
-                    "make the folder \(path)", error, advice: error.code == ENOENT ? "make the one above it first" : nil
+                    "create the folder \(path)", error,
+                    advice: error.code == ENOENT
+                        ? "create its parent folder first" : nil
                 )
             }
             fd = open()

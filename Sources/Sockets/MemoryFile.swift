@@ -15,10 +15,10 @@ public final class MemoryFile {
         let error = Errno.current
         if made >= 0 { _ = Glibc.close(made) }
         fd = copy
-        guard fd >= 0 else { throw SystemError("make a file in memory", error) }
+        guard fd >= 0 else { throw SystemError("create a memory file", error) }
         let bytes = Array(text.utf8)
         let written = Errno.retrying { pwrite(fd, bytes, bytes.count, 0) }
-        guard written == bytes.count else { throw SystemError("write a file in memory", .current) }
+        guard written == bytes.count else { throw SystemError("write a memory file", .current) }
     }
 
     /// Adopts an inherited descriptor.
@@ -39,7 +39,7 @@ public final class MemoryFile {
             if result < 0 { failure = .current }
             count = max(0, result)
         }
-        if let failure { throw SystemError("read what the process before has written", failure) }
+        if let failure { throw SystemError("read the previous process's message", failure) }
         return String(decoding: bytes, as: UTF8.self)
     }
 }

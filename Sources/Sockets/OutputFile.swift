@@ -56,8 +56,8 @@ public final class OutputFile: Sendable {
 
     private static func advice(for error: Errno, _ path: String) -> String? {
         switch error.code {
-        case ENOENT: "make its folder first"
-        case ENXIO: isSocket(path) ? "it is a socket; name a file or a FIFO" : "start what reads it first"
+        case ENOENT: "create its folder first"
+        case ENXIO: isSocket(path) ? "it is a socket; name a file or a FIFO" : "start its reader first"
         case EISDIR: "name a file in it"
         default: nil
         }

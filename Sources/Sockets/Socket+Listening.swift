@@ -70,8 +70,8 @@ public enum InheritanceFault: Error, Hashable, Sendable, CustomStringConvertible
     public var description: String {
         switch self {
         case .notOpen: "not open"
-        case .notASocket: "no socket"
-        case .notAStream: "no stream socket"
+        case .notASocket: "not a socket"
+        case .notAStream: "not a stream socket"
         case .otherFamily: "neither a TCP nor a Unix socket"
         case .notListening: "a socket that does not listen"
         }

@@ -12,7 +12,7 @@ extension SystemError {
         case (EADDRINUSE, .unix):
             advice = "another process listens on this socket; stop it or choose another path"
         case (EEXIST, .unix):
-            advice = "the file is there and is not a socket; remove it or choose another path"
+            advice = "a file that is not a socket exists there; remove it or choose another path"
         case (ENOENT, .unix):
             advice = "its folder does not exist"
         case (EADDRINUSE, _):
@@ -24,11 +24,11 @@ extension SystemError {
                     + "`setcap cap_net_bind_service=+ep` the binary, or choose a higher port"
             }
         case (EACCES, .unix):
-            advice = "its folder cannot be written to"
+            advice = "its folder is not writable"
         case (EADDRNOTAVAIL, _):
             advice = "no interface of this machine has that address"
         case (EMFILE, _):
-            advice = "the limit of open files is spent: raise `ulimit -n`"
+            advice = "the limit of open files is reached: raise `ulimit -n`"
         default:
             break
         }

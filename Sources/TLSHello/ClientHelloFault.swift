@@ -14,14 +14,14 @@ public enum ClientHelloFault: Error, Hashable, Sendable {
 }
 
 extension ClientHelloFault: CustomStringConvertible {
-    /// Such as `is no TLS: it begins with "SSH-2.0-OpenSSH_"`.
+    /// Such as `is not TLS: it begins with "SSH-2.0-OpenSSH_"`.
     public var description: String {
         switch self {
-        case .noTLS(let beginning): "is no TLS: it begins with \"\(Hello.harmless(beginning))\""
-        case .noClientHello: "is TLS, but no ClientHello"
-        case .malformed: "is a TLS ClientHello that is malformed"
-        case .tooLong: "is a TLS ClientHello of more than \(ClientHelloReader.longest) bytes, which is not read"
-        case .cut: "is the beginning of a TLS ClientHello, and ended there"
+        case .noTLS(let beginning): "is not TLS: it begins with \"\(Hello.harmless(beginning))\""
+        case .noClientHello: "is TLS, but not a ClientHello"
+        case .malformed: "is a malformed TLS ClientHello"
+        case .tooLong: "is a TLS ClientHello of more than \(ClientHelloReader.longest) bytes, the limit"
+        case .cut: "is an incomplete TLS ClientHello"
         }
     }
 }

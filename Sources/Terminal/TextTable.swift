@@ -9,7 +9,7 @@ package struct TextTable {
         var title: String
         /// Aligned to the right.
         var isNumber = false
-        /// The least width, so that changing values do not move the columns beside them.
+        /// The least width, so that changing values do not move the columns next to them.
         var atLeast = 0
         /// The order in which columns are left out, highest first; 0: never.
         var dispensable = 0

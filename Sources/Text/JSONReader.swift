@@ -6,7 +6,7 @@ public struct JSONReader {
         public let offset: Int
 
         /// The position, in words.
-        public var description: String { "no JSON at byte \(offset)" }
+        public var description: String { "invalid JSON at byte \(offset)" }
     }
 
     private static let deepest = 64

@@ -43,7 +43,7 @@ struct StoryTests {
         .internalError: ["internal error of Tapline", "connection 7"],
     ]
 
-    @Test(arguments: EndReason.allCases) func everyEnd_isToldWithItsTime_andWhatToDo(_ reason: EndReason) throws {
+    @Test(arguments: EndReason.allCases) func everyEnd_isExplainedWithItsTime_andWhatToDo(_ reason: EndReason) throws {
         let wanted = try #require(Self.expected[reason])
         let sentences = Story.of(
             record(connected: !reason.isOfConnecting, reason: reason, errno: nil), timeouts: Timeouts())
@@ -61,7 +61,7 @@ struct StoryTests {
         }
     }
 
-    @Test func upstreamThatDidNotComeUp_isToldWithTheWait() {
+    @Test func upstreamThatDidNotComeUp_isExplainedWithTheWait() {
         let refused = record(connected: false, reason: .connectRefused, errno: nil)
         let sentence = "Tapline had tried again for timeouts.wait (now 3s): the upstream did not come up in that time."
         #expect(Story.of(refused, timeouts: Timeouts(wait: .seconds(3))).contains(sentence))
@@ -85,7 +85,7 @@ struct StoryTests {
         #expect(story[2].contains("Health checks"))
     }
 
-    @Test func whatCameInPlaceOfAHeader_isTold() {
+    @Test func whatCameInPlaceOfAHeader_isNamed() {
         var ended = record(connected: false, reason: .proxyHeaderInvalid)
         ended.proxy = ProxyFacts(fault: "begins with \"GET /\"")
         #expect(
@@ -108,7 +108,7 @@ struct StoryTests {
             (.requestNotAllowed, ["requested.allow of relay web does not allow it", "add its name or its network"]),
             (.ownTraffic, ["Tapline's own connection to 127.0.0.1:5432", "meta mark", "meta skuid"]),
         ] as [(DestinationRefusal, [String])])
-    func refusedDestination_isToldWithWhatToDo(_ refusal: DestinationRefusal, _ wanted: [String]) {
+    func refusedDestination_isExplainedWithWhatToDo(_ refusal: DestinationRefusal, _ wanted: [String]) {
         var ended = record(connected: false, reason: refusal == .ownTraffic ? .loop : .destinationRefused)
         ended.upstream = "original-destination"
         ended.refusal = refusal
@@ -130,7 +130,7 @@ struct StoryTests {
             story[1].hasPrefix("The client's request uses SOCKS 4; only SOCKS 5 is supported, so Tapline refused it"))
     }
 
-    @Test func proxysReply_isTold_andTheProxyIsNamed() {
+    @Test func proxysReply_isShown_andTheProxyIsNamed() {
         var ended = record(connected: false, reason: .upstreamProxyFailed)
         ended.upstreamProxy = UpstreamProxyFacts(proxy: "proxy.example:1080", fault: "replied 05, connection refused")
         #expect(
@@ -167,14 +167,14 @@ struct StoryTests {
                 "The client requested that name; check it for a typo, and run `getent ahosts db.example`"))
     }
 
-    @Test func interceptedConnection_isToldByItsDestination() {
+    @Test func interceptedConnection_isExplainedByItsDestination() {
         var ended = record(reason: .clientClosed)
         ended.upstream = "original-destination"
         #expect(
             Story.of(ended, timeouts: nil)[1] == "The original destination 127.0.0.1:5432 accepted after 12 ms.")
     }
 
-    @Test func proxiedClient_isToldWithWhoSpeaksForIt() {
+    @Test func proxiedClient_isExplainedWithItsProxy() {
         var ended = record(reason: .clientClosed)
         ended.proxy = ProxyFacts(peer: .ipv4(IPv4Address(bits: 0x0A00_0001), port: 4444), version: "v2")
         #expect(
@@ -194,23 +194,23 @@ struct StoryTests {
             ),
             (TLSFacts(), "Its TLS ClientHello has no server name. Upstream: db.example:5432."),
             (
-                TLSFacts(fault: "is no TLS: it begins with \"SSH-\""),
-                "Its first data is no TLS: it begins with \"SSH-\". Upstream: db.example:5432."
+                TLSFacts(fault: "is not TLS: it begins with \"SSH-\""),
+                "Its first data is not TLS: it begins with \"SSH-\". Upstream: db.example:5432."
             ),
         ])
-    func routedClient_isToldWithWhatItAskedFor(facts: TLSFacts, words: String) {
+    func routedClient_isExplainedWithItsRequest(facts: TLSFacts, words: String) {
         var ended = record(reason: .clientClosed)
         ended.hello = facts
         #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". " + words))
     }
 
     /// A refused client had no upstream.
-    @Test func refusedClient_isToldWithoutAnUpstream() {
+    @Test func refusedClient_isExplainedWithoutAnUpstream() {
         var ended = record(connected: false, reason: .tlsNotRouted)
         ended.hello = TLSFacts(serverName: "a.example")
         #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". Its TLS ClientHello has server name a.example."))
-        ended.hello = TLSFacts(fault: "is TLS, but no ClientHello")
-        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". Its first data is TLS, but no ClientHello."))
+        ended.hello = TLSFacts(fault: "is TLS, but not a ClientHello")
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(". Its first data is TLS, but not a ClientHello."))
     }
 
     /// The advice does not suggest a route that could not match.
@@ -219,7 +219,7 @@ struct StoryTests {
             (TLSFacts(serverName: "a.example"), "add a route for it, or set"),
             (TLSFacts(applications: "h2"), "add a route for it, or set"),
             (TLSFacts(), "send a server name (SNI)"),
-            (TLSFacts(fault: "is no TLS: it begins with \"GET /\""), "use a relay without tls_routing"),
+            (TLSFacts(fault: "is not TLS: it begins with \"GET /\""), "use a relay without tls_routing"),
         ])
     func refusedClient_isAdvisedByWhatItSent(facts: TLSFacts, words: String) {
         var ended = record(connected: false, reason: .tlsNotRouted)
@@ -372,7 +372,7 @@ struct WaitsTests {
         #expect(waits.subject == .clientReads && waits.milliseconds == 60_000)
     }
 
-    @Test func silentNetwork_isTold() {
+    @Test func silentNetwork_isExplained() {
         let story = Story.of(
             live {
                 $0.client?.kernel = kernel(retransmits: 3)
@@ -383,7 +383,7 @@ struct WaitsTests {
         #expect(story.contains("The upstream's machine was probed 1 time without an answer."))
     }
 
-    @Test func timeoutsAhead_areTold() {
+    @Test func pendingTimeouts_areExplained() {
         let story = Story.of(
             live(), timeouts: Timeouts(idle: .seconds(61), lifetime: .seconds(3600))
         ).joined(separator: " ")

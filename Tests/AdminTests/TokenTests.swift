@@ -6,7 +6,7 @@ import Testing
 
 @testable import Admin
 
-/// Where the bearer token comes from.
+/// The source of the bearer token.
 struct TokenTests {
     private static let local = AdminSettings(listen: AdminSettings.defaultListen)
 
@@ -21,8 +21,8 @@ struct TokenTests {
         #expect(
             error?.description
                 == "cannot take the admin API's token from TAPLINE_ADMIN_TOKEN: Invalid argument (EINVAL); "
-                + "`TAPLINE_ADMIN_TOKEN` in the environment holds no token; a token is 8 to 1024 printable ASCII "
-                + "characters without spaces; set a good one, or none")
+                + "`TAPLINE_ADMIN_TOKEN` in the environment is not a token; a token is 8 to 1024 printable ASCII "
+                + "characters without spaces; set a valid one, or unset it")
     }
 
     @Test func file_countsBeforeTheVariable() async throws {
@@ -40,7 +40,7 @@ struct TokenTests {
         }
     }
 
-    /// Opened in the usual way it would wait for a writer, for ever.
+    /// An ordinary open would block until a writer opens the FIFO.
     @Test func fileThatIsAFIFO_isRefusedAtOnce() async throws {
         try await TemporaryFolder.run { folder in
             var settings = Self.local
@@ -54,7 +54,7 @@ struct TokenTests {
         }
     }
 
-    @Test func fileThatEverybodyCanRead_isWarnedOf() async throws {
+    @Test func fileThatEveryUserCanRead_isWarnedOf() async throws {
         try await TemporaryFolder.run { folder in
             var settings = Self.local
             #expect(AdminToken.warning(settings) == nil)

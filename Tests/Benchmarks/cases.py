@@ -63,7 +63,7 @@ class Run:
         self.upstream = setting.first_port + 101 + number
         self.target = self.upstream if peer.name == "direct" else f"{self.port}+{case.relays}"
         self.relay = None
-        self.beside = None
+        self.companion = None
         self.passed = 0  # bytes, both ways
         self.others = 0.0  # cores busy with other things while we measured
 
@@ -78,9 +78,9 @@ class Run:
                 if self.server.read_line(10) != "ready":
                     raise Failed("the server did not start")
                 if with_relay and self.peer.name != "direct":
-                    # More than any case opens: nobody is slowed by a limit that is near.
+                    # More than any case opens, so that no relay is slowed by its limit.
                     arguments = self.command(max(self.setting.connections, 1000) + 500)
-                    self.start_beside()
+                    self.start_companion()
                     self.relay = Process(arguments, self.directory / "relay.log", self.setting.relay_cpus)
                     self.wait_until_it_serves()
                 yield self
@@ -91,16 +91,16 @@ class Run:
         if self.setting.namespace:
             time.sleep(0.2)  # the kernel takes the old namespace with its sockets apart in the background
 
-    def start_beside(self):
-        wanted = self.peer.beside(self.port, self.directory)
+    def start_companion(self):
+        wanted = self.peer.companion(self.port, self.directory)
         if not wanted:
             return
         arguments, sign = wanted
-        self.beside = Process(arguments, self.directory / "beside.log", self.setting.relay_cpus)
+        self.companion = Process(arguments, self.directory / "companion.log", self.setting.relay_cpus)
         deadline = time.monotonic() + 10
-        while sign not in self.beside.log.read_text(errors="replace"):
-            if not self.beside.running() or time.monotonic() > deadline:
-                raise Failed(f"{self.beside.name} does not start: {self.beside.complaint()}")
+        while sign not in self.companion.log.read_text(errors="replace"):
+            if not self.companion.running() or time.monotonic() > deadline:
+                raise Failed(f"{self.companion.name} does not start: {self.companion.complaint()}")
             time.sleep(0.02)
 
     def lost(self):
@@ -109,10 +109,10 @@ class Run:
             return {}
         if not self.relay.running():
             raise Failed(f"{self.peer.name} ended by itself: {self.relay.complaint()}")
-        for process in (self.relay, self.beside):
+        for process in (self.relay, self.companion):
             if process:
                 process.end()
-        self.relay = self.beside = None
+        self.relay = self.companion = None
         lost = self.peer.lost(self.directory, self.passed)
         return {} if lost is None else {"lost": lost * 100}
 
@@ -143,8 +143,8 @@ class Run:
         time.sleep(0.1)
 
     def cpu(self):
-        """Seconds of the relay, and of what records beside it."""
-        return sum(cpu_seconds(process.pid) for process in (self.relay, self.beside) if process)
+        """Seconds of the relay and of the program that records its traffic."""
+        return sum(cpu_seconds(process.pid) for process in (self.relay, self.companion) if process)
 
     def client(self, *arguments):
         """Runs a client; returns its result, what the server says, and the relay's CPU seconds in between.

@@ -58,10 +58,10 @@ def write_setting(name, value):
 
 
 def use_memory(size):
-    """Writes a file of so many bytes where the runs write theirs, a quarter of what is free at most, and removes it.
+    """Writes a file of this size in the folder of the runs, at most a quarter of the free space, and removes it.
 
-    A virtual machine gets its memory when it first touches it: a page that a file takes then costs 13 times as much
-    (measured on Firecracker: 2.4 s a GiB, then 0.17). Whoever records first would pay for all after it.
+    A virtual machine gets a page of memory when it first uses it: writing a file then costs 13 times as much (measured on
+    Firecracker: 2.4 s a GiB, then 0.17). The first recording would pay for all later ones.
     """
     piece = bytes(1 << 20)
     with tempfile.TemporaryFile(prefix="tapline-bench.") as file:
@@ -162,7 +162,7 @@ class Process:
         if self.child.returncode is None:
             self._signal(signal.SIGTERM)
             deadline = time.monotonic() + timeout
-            # It is not waited for yet: while it is a zombie, nobody else can have its number.
+            # It has not been reaped: while it is a zombie, no other process can have its ID.
             flags = os.WEXITED | os.WNOWAIT | os.WNOHANG
             while os.waitid(os.P_PID, self.pid, flags) is None and time.monotonic() < deadline:
                 time.sleep(0.005)

@@ -9,7 +9,7 @@ import lineup
 
 def parse(arguments, root):
     parser = argparse.ArgumentParser(
-        prog="Tests/Benchmarks/run", description="Measures Tapline beside HAProxy, nginx and no relay at all."
+        prog="Tests/Benchmarks/run", description="Compares Tapline with HAProxy, nginx and no relay at all."
     )
     parser.add_argument("path", nargs="?", help="the tapline to measure (default: .build/release/tapline)")
     parser.add_argument("--tapline", help="the same, as an option")

@@ -46,12 +46,12 @@ class Peer:
         """The command that does what is wanted."""
         raise NotImplementedError
 
-    def beside(self, port, directory):
-        """The command of what runs beside it on the same core, and what its log says once it works; or None."""
+    def companion(self, port, directory):
+        """The command of a second program on the same core, and the text in its log once it works; or None."""
         return None
 
     def lost(self, directory, passed):
-        """What share of so many bytes it was to record and did not, after it has ended; None: it records nothing."""
+        """The share of this many bytes that it should have recorded and did not, after its end; None if it does not record."""
         return None
 
 

@@ -57,12 +57,12 @@ class HAProxyTcpdump(HAProxy):
     def available(self):
         return super().available() and output("tcpdump", "--version") is not None
 
-    def beside(self, port, directory):
+    def companion(self, port, directory):
         words = f"tcpdump -i lo -n -s 0 -B 16384 -Z root -w {directory}/capture.pcap -C 256 -W 2 tcp port {port}"
         return words.split(), "listening on lo"
 
     def lost(self, directory, passed):
-        log = pathlib.Path(directory, "beside.log").read_text(errors="replace")
+        log = pathlib.Path(directory, "companion.log").read_text(errors="replace")
         counts = [re.search(rf"(\d+) packets? {word}", log) for word in ("received by filter", "dropped by kernel")]
         if None in counts:
             raise Failed(f"tcpdump gave no statistics: {log[-200:]}")

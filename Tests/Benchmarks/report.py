@@ -56,13 +56,13 @@ class Results:
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Cases that are told together: one table, and one picture of the metrics that stand in `pictured`, row by row."""
+    """Cases in one table, with one picture of the metrics in `pictured`, row by row."""
 
     key: str
     title: str
     cases: list
     pictured: list
-    peers: list = None  # None: whoever does not record
+    peers: list = None  # None: the peers that do not record
 
     def taken(self, results, peers):
         """Those of the peers, in their order, that have figures here, or failed."""
@@ -121,7 +121,7 @@ groups = [
 
 
 def told(results, peers):
-    """The groups that have figures; recording only when somebody recorded."""
+    """The groups that have figures; recording only if a peer recorded."""
     recorders = {peer.name for peer in peers if peer.records}
     for group in groups:
         taken = group.taken(results, peers)
@@ -174,7 +174,7 @@ def table(results, group, peers):
         title = case.title
         for metric in case.metrics:
             if not any(results.of(case.name, peer.name, metric.key) for peer in peers):
-                # A row of failures stands once, and a metric that nobody has here, never.
+                # A row of failures is shown once, and a metric without figures is not shown.
                 if metric is not case.metrics[0] or not any(results.failed(case.name, peer.name) for peer in peers):
                     continue
             row, title = [title, metric.title], ""
@@ -226,7 +226,7 @@ def verdict(results, peers):
                 against.append((value[0], f"{case.name} {metric.title} {value[0]:.2f} of {value[1]}"))
     kept = bounds(results)
     if not against and not kept:
-        return "Verdict: none, for tapline was not measured beside another relay."
+        return "Verdict: none, because Tapline was not measured with another relay."
     behind = [text for value, text in sorted(against) if value < least]
     ahead = sum(1 for value, _ in against if value >= 1)
     parts = []

@@ -21,10 +21,10 @@ def build(folder=here / "flows"):
         program.parent.mkdir(exist_ok=True)
         compiler = os.environ.get("CC", "cc").split()
         flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
-        # Beside it and then over it: several may build at once.
-        beside = program.with_suffix(f".{os.getpid()}")
-        subprocess.run([*compiler, *flags, "-o", str(beside), *map(str, sources)], check=True)
-        beside.rename(program)
+        # Written under another name and renamed: several may build at once.
+        temporary = program.with_suffix(f".{os.getpid()}")
+        subprocess.run([*compiler, *flags, "-o", str(temporary), *map(str, sources)], check=True)
+        temporary.rename(program)
     return str(program)
 
 

@@ -42,7 +42,7 @@ def check(tapline, contents, folders, recorded, sample=12):
                 where.setdefault(piece["id"], set()).add(path)
                 take(found, troubles, contents, by_id.get(piece["id"]), path, piece)
             complaint = show.stderr.read().decode(errors="replace").strip()
-        # What is missing is told there, and is compared below.
+        # Standard error reports missing bytes, which are compared below.
         if show.returncode != 0 and path.exists():  # one that nothing was recorded in is removed
             troubles.append(f"show {path.name}: {show.returncode}: {complaint[-300:]}")
     bytes_right = 0

@@ -38,12 +38,12 @@ class Relays:
         if lane in ("plain", "from-unix") and number % 2 == 1:
             entry["max_connections"] = 1000 + number % 100
         if lane == "recorded":
-            # A recording that is set up anew while it runs.
+            # A recording whose settings change while it runs.
             entry["record"]["buffer"] = f"{1 + number // 5 % 3}MiB"
         return entry
 
     def text(self, number=0):
-        """The configuration of so many changes later."""
+        """The configuration after a number of changes."""
         relays = [self.relay(slot, number) for slot in self.slots] + self.more
         if number % 4 == 1:
             relays.append({"name": f"guest-{number // 4}", "listen": "127.0.0.1:0", "upstream": "127.0.0.1:1"})
@@ -69,10 +69,10 @@ class Relays:
         return json.dumps(whole, indent=1)
 
     def write(self, text):
-        """As an editor does: beside it, and then over it."""
-        beside = self.path.with_suffix(".new")
-        beside.write_text(text)
-        beside.rename(self.path)
+        """As an editor does: writes another file, and renames it."""
+        temporary = self.path.with_suffix(".new")
+        temporary.write_text(text)
+        temporary.rename(self.path)
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -141,7 +141,7 @@ class Tapline:
             raise Failed(f"tapline ended with {status}: {self.process.complaint()}")
 
     def complaints(self):
-        """What it logged that nobody wants to see: errors, but for those of refused reloads."""
+        """The errors in its log, without those of refused reloads."""
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
         others = [line for line in self.log.read_text().splitlines() if not line.startswith("{")]
         wrong = [line for line in lines if line["level"] in ("error", "critical")]

@@ -46,7 +46,7 @@ import Testing
         ("::1", "`::1`: more than one `:`; put an IPv6 address in brackets, such as [::1]:PORT"),
         ("[::1]", "`[::1]` has no port; write [IPv6]:PORT, such as [::1]:8080"),
         ("[::1", "`[::1` has no closing `]`; write [IPv6]:PORT, such as [::1]:8080"),
-        ("[127.0.0.1]:80", "`127.0.0.1` is not an IPv6 address; only those stand in brackets"),
+        ("[127.0.0.1]:80", "`127.0.0.1` is not an IPv6 address; brackets are only for IPv6 addresses"),
         ("[fe80::1%no0such]:80", "`fe80::1%no0such`: this system has no interface `no0such`"),
         (
             "[fe80::1]:80",
@@ -66,7 +66,7 @@ import Testing
         ("unix:/run/", "`unix:/run/` is a folder; name the socket in it, such as unix:/run/app.sock"),
         ("unix:/run/..", "`unix:/run/..` is a folder; name the socket in it, such as unix:/run/app.sock"),
         ("unix:.", "`unix:.` is a folder; name the socket in it, such as unix:/run/app.sock"),
-        ("unix:/a\0b", "`/a\\0b`: a path cannot hold a NUL"),
+        ("unix:/a\0b", "`/a\\0b`: a path cannot contain a NUL"),
         ("unix:~/a", "`~/a`: `~` is not expanded; write `${HOME}` or the whole path"),
     ])
     func listen_isRefused(_ text: String, _ message: String) {
@@ -87,7 +87,7 @@ import Testing
         let longest = String(repeating: "x", count: SocketAddress.longestUnixPath - "/etc/t/".count)
         #expect(throws: Never.self) { try ListenAddress(parsing: "unix:\(longest)", directory: "/etc/t") }
         let shown = "/etc/t/" + String(repeating: "x", count: 73)
-        #expect(throws: ValueError("the path `\(shown)…` is 108 bytes long; a Unix socket's may have 107")) {
+        #expect(throws: ValueError("the path `\(shown)…` is 108 bytes long; the limit for a Unix socket is 107")) {
             try ListenAddress(parsing: "unix:\(longest)x", directory: "/etc/t")
         }
     }
@@ -114,7 +114,7 @@ import Testing
             ("unix:a.sock", .address(.unix(path: "/etc/t/a.sock")), "unix:/etc/t/a.sock"),
             ("unix:@abstract", .address(.unix(path: "@abstract")), "unix:@abstract"),
             ("[fe80::1%lo]:80", .linkLocal(linkLocal, zone: "lo", port: 80), "[fe80::1%lo]:80"),
-            // The system does not look at the zone of another address: two spellings of one address become one.
+            // The system ignores the zone of other addresses: two spellings of one address become one.
             ("[2001:db8::1%lo]:80", .address(.ipv6(v6, port: 80)), "[2001:db8::1]:80"),
         ] as [(String, UpstreamAddress, String)])
     func upstream_isRead_andItsTextReadsTheSame(_ text: String, _ address: UpstreamAddress, _ shown: String) throws {

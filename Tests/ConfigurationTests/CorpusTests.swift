@@ -4,7 +4,7 @@ import Sockets
 import Testing
 import Text
 
-/// What the fuzzer has found worth keeping: mistakes of every kind, and what once made a reader fail.
+/// The fuzzer's corpus: mistakes of every kind, and inputs on which a reader once failed.
 struct CorpusTests {
     @Test func configurations_areReadInOneWay_orRefusedWithAReason() throws {
         var good = 0
@@ -21,7 +21,7 @@ struct CorpusTests {
             case .success: good += 1
             case .failure(let errors):
                 #expect(!errors.problems.isEmpty && errors.problems.allSatisfy { !$0.message.isEmpty }, "\(name)")
-                // Each is a line of its own, whatever stands in the text.
+                // Each problem is one line, whatever the text contains.
                 #expect(errors.description.split(separator: "\n").count == errors.problems.count, "\(name)")
             }
             _ = try? RecordSettings.parse(bytes, changing: nil, directory: "/fuzz")

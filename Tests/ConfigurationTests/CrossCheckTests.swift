@@ -61,7 +61,7 @@ import Testing
 
     @Test func names_areRefused_whereTheyRepeat() {
         let text = relays([("80", "a:1"), ("81", "a:1")]).replacing("r2", with: "r1")
-        #expect(mistakes(text) == ["5:11: `name`: there is a relay `r1` already, in line 2"])
+        #expect(mistakes(text) == ["5:11: `name`: duplicate relay name `r1`, first used in line 2"])
     }
 
     @Test(arguments: [

@@ -38,12 +38,12 @@ import Testing
             [entry("a", "1", "a:1", "max_connections: 5")], [entry("b", "1")],
             "renamed relay a to b; changed b: max_connections 5 → 10000"
         ),
-        // Another upstream makes it another relay, on the address of the old one.
+        // With another upstream it is another relay, on the address of the old one.
         (
             [entry("a", "127.0.0.1:1", "a:1")], [entry("b", "127.0.0.1:1", "b:1")],
             "added relay b; removed relay a; moved 127.0.0.1:1 from a to b"
         ),
-        // Names that change places are no renaming: either name goes on.
+        // Two relays that swap names are not renamed: each name stays with its settings compared.
         (
             [entry("a", "127.0.0.1:1", "x:1"), entry("b", "127.0.0.1:2", "y:1")],
             [entry("a", "127.0.0.1:2", "y:1"), entry("b", "127.0.0.1:1", "x:1")],
@@ -79,7 +79,7 @@ import Testing
 
     // MARK: Settings
 
-    /// One row for each key that a configuration has: lines of the old file, of the new one, and the setting.
+    /// One row for each key of the configuration: lines of the old file, of the new one, and the setting.
     static let settingTable: [(old: String, new: String, words: String)] = [
         ("log: { level: info }", "log: { level: debug }", "log.level info → debug"),
         ("", "log: { format: json }", "log.format text → json"),
@@ -198,12 +198,12 @@ import Testing
                 #expect(words.contains { $0 == prefix + key.rawValue }, "\(prefix)\(key.rawValue)")
             }
         }
-        // Where a relay stands is no setting of it.
+        // The position of a relay is not a setting.
         expect(RootKey.self, "", except: ["log", "shutdown", "include", "relays"])
         expect(LogKey.self, "log.")
         expect(ShutdownKey.self, "shutdown.")
         expect(AdminKey.self, "admin.")
-        // These are in the table of relays.
+        // These keys are in the table of relays.
         expect(RelayKey.self, "", except: ["name", "listen", "mode", "upstream", "timeouts"])
         expect(TimeoutsKey.self, "timeouts.")
         expect(ProxyProtocolKey.self, "proxy_protocol.")
@@ -214,7 +214,7 @@ import Testing
         expect(RotateKey.self, "record.rotate.")
     }
 
-    @Test func settingsThatNeedARestart_areToldTogether() throws {
+    @Test func settingsThatNeedARestart_areListedTogether() throws {
         let relays = [Self.entry("a", "1")]
         let words = try difference(
             Self.file(relays), Self.file(relays, "workers: 2\nloopback_congestion_control: system")

@@ -18,22 +18,22 @@ import Testing
     }
 
     @Test(arguments: [
-        ("${UNSET}", ["the environment has no `UNSET`; set it, or give a default: `${UNSET:-…}`"]),
+        ("${UNSET}", ["environment variable `UNSET` is not set; set it, or add a default: `${UNSET:-…}`"]),
         (
             "${A}${SET}${B}",
             [
-                "the environment has no `A`; set it, or give a default: `${A:-…}`",
-                "the environment has no `B`; set it, or give a default: `${B:-…}`",
+                "environment variable `A` is not set; set it, or add a default: `${A:-…}`",
+                "environment variable `B` is not set; set it, or add a default: `${B:-…}`",
             ]
         ),
-        ("$", ["a `$` by itself; write `${NAME}` for a value of the environment, `$$` for a dollar"]),
-        ("$SET", ["a `$` by itself; write `${NAME}` for a value of the environment, `$$` for a dollar"]),
+        ("$", ["a single `$`; write `${NAME}` for an environment variable, `$$` for a dollar sign"]),
+        ("$SET", ["a single `$`; write `${NAME}` for an environment variable, `$$` for a dollar sign"]),
         ("a${SET", ["`${SET` has no closing `}`"]),
         ("${}", ["`${}`: write `${NAME}` or `${NAME:-default}`"]),
         ("${1A}", ["`${1A}`: write `${NAME}` or `${NAME:-default}`"]),
         ("${SET-x}", ["`${SET-x}`: write `${NAME}` or `${NAME:-default}`"]),
         ("${Ä}", ["`${Ä}`: write `${NAME}` or `${NAME:-default}`"]),
-        ("${A:-${SET}}", ["`${A:-${SET}`: a default cannot hold a `$`"]),
+        ("${A:-${SET}}", ["`${A:-${SET}`: a default cannot contain `$`"]),
     ])
     func mistakes_areReported(_ text: String, _ expected: [String]) {
         var messages: [String] = []
@@ -49,7 +49,7 @@ import Testing
             mistakes(text, environment: ["PORT": "http"]) == ["3:13: `listen`: `http` has no port; write http:PORT"])
         #expect(
             mistakes(text) == [
-                "3:13: `listen`: the environment has no `PORT`; set it, or give a default: `${PORT:-…}`"
+                "3:13: `listen`: environment variable `PORT` is not set; set it, or add a default: `${PORT:-…}`"
             ])
     }
 

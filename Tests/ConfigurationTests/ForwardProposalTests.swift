@@ -1,7 +1,7 @@
 import Configuration
 import Testing
 
-/// What is proposed for SPECs that are wrong.
+/// The proposals for wrong SPECs.
 struct ForwardProposalTests {
     @Test(
         arguments: [
@@ -20,7 +20,7 @@ struct ForwardProposalTests {
         #expect(ForwardProposal(for: specs, directory: "/home")?.alternatives == expected)
     }
 
-    /// Whatever is proposed is accepted.
+    /// Every proposal is accepted.
     @Test(arguments: [
         "8080:8000", "x:1:2", ":1:2", "http://a", "tcp:1:a:2", "1:::1:2", "a:1", "1:/a", "1:2:a", "'1:a:2'", "1 a 2",
         "1：a：2",

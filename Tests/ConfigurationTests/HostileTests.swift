@@ -3,7 +3,7 @@ import Testing
 
 @testable import Configuration
 
-/// Texts that were made to hurt: none may crash, hang, or be answered without a reason.
+/// Malicious texts: none may crash, hang, or be refused without a reason.
 @Suite struct HostileTests {
     @Test func aliasBomb_isRefused_withoutBeingResolved() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
@@ -36,7 +36,7 @@ import Testing
 
     @Test func size_isBounded() {
         let comment = "#" + String(repeating: "x", count: Configuration.mostBytes)
-        #expect(mistakes(comment + "\n" + relay()) == [" larger than 1MiB; that is no configuration"])
+        #expect(mistakes(comment + "\n" + relay()) == [" larger than 1MiB, the limit for a configuration"])
         let most = String(comment.prefix(Configuration.mostBytes - relay().utf8.count - 1)) + "\n" + relay()
         #expect(most.utf8.count == Configuration.mostBytes)
         #expect(mistakes(most) == [])
@@ -44,13 +44,13 @@ import Testing
 
     @Test(
         arguments: [
-            ([0x00], "1:1: a control character; a configuration is plain text"),
-            (Array("a: b\nc: ü\0".utf8), "2:5: a control character; a configuration is plain text"),
+            ([0x00], "1:1: a control character is not allowed; a configuration is plain text"),
+            (Array("a: b\nc: ü\0".utf8), "2:5: a control character is not allowed; a configuration is plain text"),
             ([0x61, 0x3A, 0x20, 0xFF], "1:4: not UTF-8 text (invalid leading UTF-8 octet)"),
             ([0x61, 0x3A, 0x20, 0xC3], "1:4: not UTF-8 text (incomplete UTF-8 octet sequence)"),
             ([0xFF, 0xFE, 0x61, 0x00], "1:1: the file is UTF-16LE text; save it as UTF-8"),
             ([0x61, 0x3A, 0x20, 0xED, 0xA0, 0x80], "1:4: not UTF-8 text (invalid Unicode character)"),
-            (Array("a: \u{1B}[2J".utf8), "1:4: a control character; a configuration is plain text"),
+            (Array("a: \u{1B}[2J".utf8), "1:4: a control character is not allowed; a configuration is plain text"),
         ] as [([UInt8], String)])
     func bytes_areRefused_thatAreNoText(_ bytes: [UInt8], _ message: String) {
         #expect(mistakes(bytes) == [message])
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func listeners_inGreatNumber_areCheckedInLinearTime() {
-        // Quadratic, these would be 400 million comparisons.
+        // In quadratic time these would be 400 million comparisons.
         let ports = (0..<20_000).map { "127.\($0 / 250 % 250).\($0 % 250).1:80" }.joined(separator: ", ")
         #expect(mistakes(relay(listen: "[\(ports)]")) == [])
     }
@@ -120,7 +120,7 @@ import Testing
                 }
             }
             for mistake in mistakes(bytes, environment: ["HOST": "x"]) {
-                // Nothing in a message may steer a terminal or look like a second line of a log.
+                // A message must not control a terminal or look like a second line of a log.
                 let isPlain = mistake.unicodeScalars.allSatisfy {
                     $0.value >= 0x20 && !(0x7F..<0xA0).contains($0.value)
                 }
@@ -130,7 +130,8 @@ import Testing
     }
 }
 
-/// A small generator whose numbers follow from its seed (Steele, Lea and Flood, 2014), so that a failure can be had again.
+/// A small generator whose numbers follow from its seed (Steele, Lea and Flood, 2014), so that a failure can be
+/// repeated.
 struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 

@@ -7,13 +7,13 @@ import Testing
 
 /// `include`: a folder of files that are read as one configuration with the main file.
 @Suite struct IncludeTests {
-    /// A folder with a main file `t.yaml` and others, by their paths in it; a path that ends in a slash is a folder.
+    /// A folder with a main file `t.yaml` and others, by their relative paths; a path that ends in a slash is a folder.
     private struct Bench {
         let folder: String
         let files: [String: String]
         var environment: [String: String] = [:]
 
-        /// Writes the files, sorted, so that folders come before what is in them.
+        /// Writes the files in sorted order, so that folders come before their contents.
         func write() throws {
             for (path, text) in files.sorted(by: { $0.key < $1.key }) {
                 if path.hasSuffix("/") {
@@ -28,7 +28,7 @@ import Testing
             try Configuration.load(path: "\(folder)/t.yaml", environment: environment)
         }
 
-        /// The mistakes, with the folder left out of every path.
+        /// The mistakes, without the folder in their paths.
         func mistakes() -> [String] {
             do {
                 _ = try load()
@@ -95,8 +95,8 @@ import Testing
         try await bench("include: conf.d\nrelays: []\n") { bench throws in
             #expect(
                 bench.mistakes() == [
-                    "t.yaml:1:10: `include`: there is no relay: none here, and none in the files `*.yaml`, `*.yml`, "
-                        + "`*.json` of `conf.d`"
+                    "t.yaml:1:10: `include`: no relay is configured: none here, "
+                        + "and none in the files `*.yaml`, `*.yml`, `*.json` of `conf.d`"
                 ])
         }
     }
@@ -120,7 +120,7 @@ import Testing
 
     // MARK: Places
 
-    @Test func mistakes_areToldWithTheirFile_thoseOfTheMainFileFirst() async throws {
+    @Test func mistakes_areReportedWithTheirFile_thoseOfTheMainFileFirst() async throws {
         let files = [
             "conf.d/": "", "conf.d/b.yaml": file(relay("b", "0x50")), "conf.d/a.yaml": "relays:\n  - nme: a\n",
             "conf.d/c.yaml": "relays: [\n",
@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test func names_thatRepeatAcrossFiles_areToldWithBothPlaces() async throws {
+    @Test func names_thatRepeatAcrossFiles_areReportedWithBothPositions() async throws {
         let files = [
             "conf.d/": "", "conf.d/a.yaml": file(relay("web", "2")),
             "conf.d/b.yaml": file(relay("m", "3"), relay("web", "4")),
@@ -145,13 +145,13 @@ import Testing
             let mistakes = bench.mistakes()
             #expect(
                 mistakes == [
-                    "conf.d/b.yaml:2:11: `name`: there is a relay `m` already, at t.yaml:3:11",
-                    "conf.d/b.yaml:5:11: `name`: there is a relay `web` already, at conf.d/a.yaml:2:11",
+                    "conf.d/b.yaml:2:11: `name`: duplicate relay name `m`, first used at t.yaml:3:11",
+                    "conf.d/b.yaml:5:11: `name`: duplicate relay name `web`, first used at conf.d/a.yaml:2:11",
                 ], "in \(folder)")
         }
     }
 
-    @Test func listenersAndLoops_acrossFiles_areToldWithBothPlaces() async throws {
+    @Test func listenersAndLoops_acrossFiles_areReportedWithBothPositions() async throws {
         let files = [
             "conf.d/": "", "conf.d/a.yaml": file(relay("a", "1", "localhost:9")),
             "conf.d/b.yaml": file(relay("b", "'*:1'")),
@@ -159,8 +159,8 @@ import Testing
         try await bench("include: conf.d\nrelays:\n" + relay("m", "9"), files) { bench throws in
             #expect(
                 bench.mistakes() == [
-                    "conf.d/a.yaml:4:15: `upstream`: `localhost:9` is a loop: relay `m` at t.yaml:4:13 listens on "
-                        + "`127.0.0.1:9`",
+                    "conf.d/a.yaml:4:15: `upstream`: `localhost:9` is a loop: relay "
+                        + "`m` at t.yaml:4:13 listens on `127.0.0.1:9`",
                     "conf.d/b.yaml:3:13: `listen`: port 1 on every interface is already used by relay `a` "
                         + "(conf.d/a.yaml:3:13), which listens on 127.0.0.1:1",
                 ])
@@ -191,7 +191,7 @@ import Testing
     // MARK: What is refused
 
     @Test(arguments: [
-        ("include: none\n", "t.yaml:1:10: `include`: there is no folder `none`; make it, also if it is empty"),
+        ("include: none\n", "t.yaml:1:10: `include`: folder `none` does not exist; create it (it may be empty)"),
         ("include: [conf.d]\n", "t.yaml:1:10: `include`: must be one value, not a list"),
         ("include:\n", "t.yaml:1:9: `include`: has no value"),
         (
@@ -200,17 +200,16 @@ import Testing
         ),
         (
             "include: t.yaml\n",
-            "t.yaml:1:10: `include`: `t.yaml` is no folder; name the folder that the files are in, or a pattern such as "
-                + "conf.d/*.yaml"
+            "t.yaml:1:10: `include`: `t.yaml` is not a folder; write the folder of "
+                + "the files, or a pattern such as conf.d/*.yaml"
         ),
         (
             "include: .\n",
-            "t.yaml:1:10: `include`: `.` takes in this file itself; give the files that are included a folder of their own"
+            "t.yaml:1:10: `include`: `.` matches this file itself; put the included files into a separate folder"
         ),
         (
             "include: '*.yaml'\n",
-            "t.yaml:1:10: `include`: `*.yaml` takes in this file itself; give the files that are included a folder of "
-                + "their own"
+            "t.yaml:1:10: `include`: `*.yaml` matches this file itself; put the included files into a separate folder"
         ),
     ])
     func include_isRefused(_ main: String, _ message: String) async throws {
@@ -218,16 +217,16 @@ import Testing
     }
 
     @Test(arguments: [
-        ("", ":1:1: there is nothing in it; an included file has `relays`, `relays: []` for none"),
-        ("- name: a\n", ":1:1: an included file is no list; write `relays:` in a line above it"),
+        ("", ":1:1: the file is empty; an included file needs `relays`, or `relays: []` for none"),
+        ("- name: a\n", ":1:1: an included file is not a list; write `relays:` above the list"),
         (
             "include: more.d\nrelays: []\n",
-            ":1:1: an included file cannot include others; `include` stands in t.yaml only"
+            ":1:1: an included file cannot include others; only t.yaml may have `include`"
         ),
         ("admin: {}\nrelays: []\n", ":1:1: `admin` belongs in t.yaml; an included file has `relays` only"),
         ("workers: 2\n", ":1:1: `workers` belongs in t.yaml; an included file has `relays` only"),
         ("relay: []\n", ":1:1: unknown key `relay`; did you mean `relays`?"),
-        ("just text\n", ":1:1: an included file must be a mapping, of `relays`"),
+        ("just text\n", ":1:1: an included file must be a mapping of `relays`"),
         ("relays:\n", ":1:8: `relays`: at least one relay is needed"),
         ("relays: []\n---\nrelays: []\n", ":2:1: a second document begins here; a configuration is one document"),
         ("\u{FEFF}---\nrelay: []\n", ":2:1: unknown key `relay`; did you mean `relays`?"),
@@ -249,7 +248,7 @@ import Testing
             try Files.link("\(folder)/c.yaml", to: "nowhere")
             #expect(
                 bench.mistakes() == [
-                    "conf.d/a.yaml: is not a plain file, and cannot be read a second time",
+                    "conf.d/a.yaml: is not a regular file, so it cannot be read again",
                     "conf.d/b.yaml: cannot be read: Is a directory",
                     "conf.d/c.yaml: cannot be read: No such file or directory",
                 ])
@@ -261,19 +260,19 @@ import Testing
             let folder = "\(bench.folder)/conf.d"
             let comment = String(repeating: "# comment\n", count: 104_000)
             for number in 1...5 { try Files.write(comment + "relays: []\n", to: "\(folder)/\(number).yaml") }
-            #expect(bench.mistakes() == ["t.yaml:1:10: `include`: the files hold more than 4MiB together"])
+            #expect(bench.mistakes() == ["t.yaml:1:10: `include`: the files are larger than 4MiB in total"])
             try Files.write(comment + comment, to: "\(folder)/0.yaml")
             #expect(
                 bench.mistakes() == [
-                    "t.yaml:1:10: `include`: the files hold more than 4MiB together",
-                    "conf.d/0.yaml: larger than 1MiB; that is no configuration",
+                    "t.yaml:1:10: `include`: the files are larger than 4MiB in total",
+                    "conf.d/0.yaml: larger than 1MiB, the limit for a configuration",
                 ])
             for number in 0...IncludedFiles.mostFiles {
                 try Files.write("relays: []\n", to: "\(folder)/\(number).yaml")
             }
             #expect(
                 bench.mistakes() == [
-                    "t.yaml:1:10: `include`: `conf.d` has more than 1000 files that are to be included"
+                    "t.yaml:1:10: `include`: `conf.d` has more than 1000 files to include"
                 ])
         }
     }
@@ -290,7 +289,7 @@ import Testing
     @Test func aTextThatIsNoFile_includesNothing() {
         #expect(
             mistakes("include: conf.d\n") == [
-                "1:10: `include`: files are included only by a configuration that is a file itself"
+                "1:10: `include`: only a configuration in a file can include files"
             ])
     }
 

@@ -59,40 +59,39 @@ import Testing
     static let mistaken: [Mistaken] = [
         Mistaken(
             relay("interception: { mark: 1 }"),
-            "5:19: `interception`: only a relay with `upstream: original-destination` intercepts; write that, or take this "
-                + "out"),
+            "5:19: `interception`: only for a relay with `upstream: original-destination`; write that, or remove this"),
         Mistaken(
             intercepting("interception: {}"),
-            "5:19: `interception`: says nothing; write `allow: [10.0.0.0/8]` or `mark: 0x7a70`, or take it out"),
+            "5:19: `interception`: has no effect; write `allow: [10.0.0.0/8]` or `mark: 0x7a70`, or remove this"),
         Mistaken(
             intercepting("interception: { allow: [] }"),
-            "5:28: `allow`: no destination would be allowed; write networks such as [10.0.0.0/8, \"2001:db8::/32\"], or take it "
-                + "out"),
+            "5:28: `allow`: no destination would be allowed; write networks such as "
+                + "[10.0.0.0/8, \"2001:db8::/32\"], or remove this"),
         Mistaken(
             intercepting("interception: { allow: 10.0.0.1/8, mark: 0 }"),
-            "5:28: `allow`: `10.0.0.1/8` is no network; write 10.0.0.0/8, 2001:db8::/32 or one address, without bits "
-                + "beyond the length",
-            "5:46: `mark`: `0` is not a mark; write a number from 1 to 4294967295, or in hexadecimal as nft does, such as "
-                + "0x7a70"),
+            "5:28: `allow`: `10.0.0.1/8` is not a network; write 10.0.0.0/8, 2001:db8::/32 or one address, without "
+                + "bits beyond the prefix length",
+            "5:46: `mark`: `0` is not a mark; write a number from 1 to 4294967295, or in "
+                + "hexadecimal as nft does, such as 0x7a70"),
         Mistaken(
             intercepting("interception: { alow: 10.0.0.0/8, mark: 1 }"),
             "5:21: unknown key `alow`; did you mean `allow`?"),
         Mistaken(
             intercepting("proxy_protocol: { accept: true, trusted: 10.0.0.0/8 }"),
-            "5:21: `proxy_protocol`: `accept` cannot stand beside `upstream: original-destination`: who is redirected knows "
-                + "nothing of Tapline, and sends no header"),
+            "5:21: `proxy_protocol`: `accept` cannot be combined with `upstream: original-destination`: redirected "
+                + "clients send no PROXY header"),
         Mistaken(
             intercepting("tls_routing: { routes: [{ alpn: h2, upstream: original-destination }] }"),
-            "5:18: `tls_routing`: cannot stand beside `upstream: original-destination`: each client is taken to where it "
-                + "wanted to go; write a fixed `upstream`, or take this out",
-            "5:51: `upstream`: `original-destination` is for the relay's own `upstream`; a route goes to one address"),
+            "5:18: `tls_routing`: cannot be combined with `upstream: original-destination`: each client goes to its "
+                + "original destination; write a fixed `upstream`, or remove this",
+            "5:51: `upstream`: `original-destination` is only for the relay's `upstream`; a route needs an address"),
         Mistaken(
             relay(listen: "[15001, unix:/a]", upstream: "original-destination"),
-            "3:21: `listen`: no client is redirected to a Unix socket, so it cannot stand beside `upstream: "
-                + "original-destination`; write a port"),
+            "3:21: `listen`: clients cannot be redirected to a Unix socket, so it cannot be combined with `upstream: "
+                + "original-destination`; listen on a port"),
         Mistaken(
             relay(listen: "15001", upstream: "original-destination:443"),
-            "4:15: `upstream`: `original-destination` takes no port: each client brings its own"),
+            "4:15: `upstream`: `original-destination` takes no port: each client has its own destination"),
         Mistaken(
             relay(listen: "15001", upstream: "original_destination"),
             "4:15: `upstream`: `original_destination` has no port; did you mean `original-destination`?"),

@@ -51,7 +51,7 @@ import Testing
 
     @Test func folder_isAbsolute_whenThePathIsRelative() throws {
         let path = try write("log: { access: access.log }\n" + relay(), to: "t.yaml")
-        // More steps up than any working directory is deep.
+        // More parent steps than any working directory has levels.
         let relative = String(repeating: "../", count: 60) + path.dropFirst()
         guard case .file(let log) = try Configuration.load(path: relative, environment: [:]).log.access else {
             Issue.record("not a file")
@@ -82,11 +82,11 @@ import Testing
 
     @Test func file_isAnError_whenItIsTooLarge() throws {
         let path = try write(String(repeating: "# comment\n", count: 200_000), to: "t.yaml")
-        #expect(failure(path) == "\(path): larger than 1MiB; that is no configuration")
+        #expect(failure(path) == "\(path): larger than 1MiB, the limit for a configuration")
     }
 
     @Test func file_isAnError_whenItNeverEnds() {
-        #expect(failure("/dev/zero") == "/dev/zero: larger than 1MiB; that is no configuration")
+        #expect(failure("/dev/zero") == "/dev/zero: larger than 1MiB, the limit for a configuration")
     }
 
     @Test func mistakes_areNamedWithThePathAsItWasGiven() throws {

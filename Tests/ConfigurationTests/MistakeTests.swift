@@ -63,21 +63,22 @@ private let relayKeys =
     }
 
     static let shapes: [Mistaken] = [
-        Mistaken("", "1:1: there is nothing in it; at least `relays` is needed"),
-        Mistaken("# only a comment\n", "1:1: there is nothing in it; at least `relays` is needed"),
-        Mistaken("---\n", "1:1: there is nothing in it; at least `relays` is needed"),
-        Mistaken("just text\n", "1:1: a configuration must be a mapping, of \(rootKeys)"),
-        Mistaken("- a\n", "1:1: a configuration must be a mapping, of \(rootKeys)"),
+        Mistaken("", "1:1: the file is empty; `relays` is required"),
+        Mistaken("# only a comment\n", "1:1: the file is empty; `relays` is required"),
+        Mistaken("---\n", "1:1: the file is empty; `relays` is required"),
+        Mistaken("just text\n", "1:1: a configuration must be a mapping of \(rootKeys)"),
+        Mistaken("- a\n", "1:1: a configuration must be a mapping of \(rootKeys)"),
         Mistaken("workers: 2\n", "1:1: the configuration has no `relays`"),
         Mistaken("relays:\n", "1:8: `relays`: at least one relay is needed"),
         Mistaken("relays: []\n", "1:9: `relays`: at least one relay is needed"),
         Mistaken("relays: { a: b }\n", "1:9: `relays`: must be a list; begin each relay with `-`"),
         Mistaken("relays:\n  - listen: 80\n", "2:5: relay 1 has no `name`", "2:5: relay 1 has no `upstream`"),
-        Mistaken("relays:\n  - web\n", "2:5: relay 1 must be a mapping, of \(relayKeys)"),
-        Mistaken("log: none\n" + relay(), "1:6: `log` must be a mapping, of `level`, `format`, `access`"),
+        Mistaken("relays:\n  - web\n", "2:5: relay 1 must be a mapping of \(relayKeys)"),
+        Mistaken("log: none\n" + relay(), "1:6: `log` must be a mapping of `level`, `format`, `access`"),
         Mistaken(
             relay("timeouts:"),
-            "5:14: `timeouts` has no value; it is a mapping of `connect`, `idle`, `half_close`, `lifetime`, `wait`"),
+            "5:14: `timeouts` has no value; it must be a mapping of `connect`, "
+                + "`idle`, `half_close`, `lifetime`, `wait`"),
         Mistaken(relay("max_connections:"), "5:21: `max_connections`: has no value"),
         Mistaken(relay("max_connections: [1]"), "5:22: `max_connections`: must be one value, not a list"),
         Mistaken(relay("max_connections: { a: b }"), "5:22: `max_connections`: must be one value, not a mapping"),
@@ -94,9 +95,11 @@ private let relayKeys =
         Mistaken(relay("<<: { a: b }"), "5:5: unknown key `<<`; known here: \(relayKeys)"),
         Mistaken(relay("? { a: b }\n    : c"), "5:7: a key must be plain text; known here: \(relayKeys)"),
         Mistaken(
-            relay("name: b", "listen: 81"), "5:5: `name` is here twice; the first is in line 2",
-            "6:5: `listen` is here twice; the first is in line 3"),
-        Mistaken("a\u{1B}[31mb: 1\n" + relay(), "1:2: a control character; a configuration is plain text"),
+            relay("name: b", "listen: 81"), "5:5: duplicate key `name`; the first is in line 2",
+            "6:5: duplicate key `listen`; the first is in line 3"),
+        Mistaken(
+            "a\u{1B}[31mb: 1\n" + relay(),
+            "1:2: a control character is not allowed; a configuration is plain text"),
         Mistaken("\"a\\e[31m\\n\": 1\n" + relay(), "1:1: unknown key `a\\u{1B}[31m\\n`; known here: \(rootKeys)"),
     ]
 
@@ -116,7 +119,7 @@ private let relayKeys =
             "1:30: `loopback_congestion_control`: `reno` is not one of auto, system"),
         Mistaken(
             relay(listen: "8080\n    mode: 0660"),
-            "4:11: `mode`: only a Unix socket has a mode, and relay `web` listens on none"),
+            "4:11: `mode`: only Unix sockets have a mode, and relay `web` has none"),
         Mistaken(
             relay(listen: "unix:a\n    mode: 888"),
             "4:11: `mode`: `888` is not a mode; write three octal digits after a 0, such as 0660"),
@@ -125,12 +128,13 @@ private let relayKeys =
             "4:11: `mode`: `07777` is not a mode; write three octal digits after a 0, such as 0660"),
         Mistaken(
             "relays:\n  - name: ..\n    listen: 80\n    upstream: a:1\n",
-            "2:11: `name`: `..` cannot name a relay; a name has 1 to 64 of A-Z a-z 0-9 . _ - and begins with a letter or a digit"
+            "2:11: `name`: `..` is not a relay name; a name has 1 to 64 of the characters A-Z a-z 0-9 . _ - and "
+                + "begins with a letter or a digit"
         ),
     ]
 
     static let yaml: [Mistaken] = [
-        // The three that everybody makes.
+        // The three most common mistakes.
         Mistaken(
             relay(listen: "*:8080"), "3:13: `*:8080`: an unquoted `*` begins a YAML alias; quote it: \"*:8080\""),
         Mistaken(
@@ -144,27 +148,27 @@ private let relayKeys =
             "3:13: `[2001:db8::1]:80`: an unquoted `[` begins a YAML list; quote it: \"[2001:db8::1]:80\""),
         Mistaken(
             "shutdown: { drain: ${D:-30s} }\n" + relay(),
-            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"${D:-30s}\""),
+            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML reads its brace as a mapping; quote it: \"${D:-30s}\""),
         Mistaken(
             relay(listen: "'unix:@name'\n    mode: 0600"),
             "4:11: `mode`: `unix:@name` is an abstract name, which has no file and no mode: every user who shares its "
-                + "network namespace can connect; choose a path, or leave `mode` out"),
+                + "network namespace can connect; choose a path, or remove `mode`"),
         Mistaken(
             relay(listen: "[unix:/run/a, 'unix:@name']\n    mode: 0600"),
             "4:11: `mode`: `unix:@name` is an abstract name, which has no file and no mode: every user who shares its "
-                + "network namespace can connect; choose a path, or leave `mode` out"),
+                + "network namespace can connect; choose a path, or remove `mode`"),
         Mistaken(
             relay(listen: "\"[fe80::1]:80\""),
             "3:13: `listen`: `fe80::1` is a link-local address and needs the interface, such as [fe80::1%eth0]:80; "
                 + "`ip -br link` lists the interfaces"),
-        // What is refused on purpose.
+        // Features that are refused on purpose.
         Mistaken(relay(listen: "&web 80"), "3:13: the anchor `&web`: anchors are not allowed; write it out"),
         Mistaken(
             relay(listen: "*web"),
             "3:13: the alias `*web`: aliases are not allowed; write it out, or quote it if it is text: \"*web\""),
         Mistaken(
             relay(listen: "!!int 80"),
-            "3:13: the tag `!!int`: tags are not allowed, values are read by their text; take it out"),
+            "3:13: the tag `!!int`: tags are not allowed; remove it"),
         Mistaken(
             relay() + "---\n" + relay(), "5:1: a second document begins here; a configuration is one document"),
         Mistaken(
@@ -172,19 +176,21 @@ private let relayKeys =
         Mistaken(
             "\u{FEFF}---\n" + relay() + "---\n",
             "6:1: a second document begins here; a configuration is one document"),
-        // A byte order mark is no character of the first line.
+        // A byte order mark is not a character of the first line.
         Mistaken(
             "\u{FEFF}log: { level: loud }\n" + relay(),
             "1:15: `level`: `loud` is not one of trace, debug, info, notice, warning, error"),
         Mistaken(
             "\u{FEFF}shutdown: { drain: ${D:-30s} }\n" + relay(),
-            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML takes its brace for a mapping; quote it: \"${D:-30s}\""),
-        // The rest of YAML's stumbling blocks.
-        Mistaken(relay(listen: "@8080"), "3:13: `@8080`: unquoted text cannot begin so in YAML; quote it: \"@8080\""),
+            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML reads its brace as a mapping; quote it: \"${D:-30s}\""),
+        // Other common YAML mistakes.
+        Mistaken(
+            relay(listen: "@8080"),
+            "3:13: `@8080`: unquoted text cannot begin like this in YAML; quote it: \"@8080\""),
         Mistaken("shutdown:\n\tdrain: 5s\n" + relay(), "2:1: a tab cannot indent in YAML; use spaces"),
         Mistaken(
             "shutdown: drain: 5s\n" + relay(),
-            "1:16: a `:` that YAML does not expect here; quote the value if the `:` belongs to it, else look at the indentation"
+            "1:16: unexpected `:`; quote the value if the `:` is part of it, or check the indentation"
         ),
         Mistaken(
             "shutdown: {drain: 5s\n" + relay(),

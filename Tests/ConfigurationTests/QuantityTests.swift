@@ -53,9 +53,9 @@ import Text
         ("64", "`64` has no unit; write 64KiB, 64MiB, 64GiB"),
         ("64k", "`64k` is not a size; write 64KiB, 16MiB or 100MB"),
         ("-1B", "`-1B` is not a size; write 64KiB, 16MiB or 100MB"),
-        ("0", "`0` is out of range; it may be from 1B to 1MiB"),
-        ("1025KiB", "`1025KiB` is out of range; it may be from 1B to 1MiB"),
-        ("9223372036854775807TiB", "`9223372036854775807TiB` is out of range; it may be from 1B to 1MiB"),
+        ("0", "`0` is out of range; write a value from 1B to 1MiB"),
+        ("1025KiB", "`1025KiB` is out of range; write a value from 1B to 1MiB"),
+        ("9223372036854775807TiB", "`9223372036854775807TiB` is out of range; write a value from 1B to 1MiB"),
     ])
     func size_isRefused(_ text: String, _ message: String) {
         #expect(throws: ValueError(message)) { try SizeText.parse(text, in: 1...1 << 20) }

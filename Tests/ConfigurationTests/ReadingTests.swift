@@ -99,8 +99,8 @@ import Text
     @Test(arguments: [
         Mistaken(
             "admin: { listen: '*:9180' }\n" + relay(),
-            "1:18: `listen`: `*:9180` can be reached from other machines; it needs a `token_file` beside it, "
-                + "or TAPLINE_ADMIN_TOKEN in the environment"),
+            "1:18: `listen`: `*:9180` can be reached from other machines; set "
+                + "`token_file`, or TAPLINE_ADMIN_TOKEN in the environment"),
         Mistaken(
             "admin: { listen: x }\n" + relay(listen: "9180"), "1:18: `listen`: `x` has no port; write x:PORT"),
         Mistaken(
@@ -109,14 +109,14 @@ import Text
         Mistaken(
             relay("record: { rotate: { size: 1, every: 1ms, keep: -1 }, max_bytes: 0, buffer: 2GiB, when_full: wait }"),
             "5:31: `size`: `1` has no unit; write 1KiB, 1MiB, 1GiB",
-            "5:41: `every`: a new file every 1ms is too often; at least 1s",
+            "5:41: `every`: a new file every 1ms is too often; write at least 1s",
             "5:52: `keep`: `-1` is not a whole number from 0 to 1000000",
-            "5:69: `max_bytes`: `0` is out of range; it may be from 1B to 1024TiB",
-            "5:80: `buffer`: `2GiB` is out of range; it may be from 64KiB to 1GiB",
+            "5:69: `max_bytes`: `0` is out of range; write a value from 1B to 1024TiB",
+            "5:80: `buffer`: `2GiB` is out of range; write a value from 64KiB to 1GiB",
             "5:97: `when_full`: `wait` is not one of drop, block"),
         Mistaken(
             relay("record: { rotate: { size: 1KiB } }"),
-            "5:31: `size`: files of 1KiB are too many; at least 64KiB, or 0 for no bound"),
+            "5:31: `size`: files of 1KiB are too small; write at least 64KiB, or 0 for no limit"),
     ])
     func adminAndRecord_areChecked_beforeTheyWork(_ mistaken: Mistaken) {
         #expect(mistakes(mistaken.text) == mistaken.mistakes)
@@ -131,7 +131,7 @@ import Text
         #expect(try read(relay("record: { fraction: 0.000001 }")).relays[0].record?.perMillion == 1)
         let complaints = mistakes(relay("record: { clients: 10.0.0.1/8, fraction: 0 }"))
         #expect(complaints.count == 2)
-        #expect(complaints[0].contains("`10.0.0.1/8` is no network"), "\(complaints)")
+        #expect(complaints[0].contains("`10.0.0.1/8` is not a network"), "\(complaints)")
         #expect(complaints[1].contains("`0` is out of range"), "\(complaints)")
         for bad in ["101%", "1.1", "-1", "half", "0.0000001", "%", "1.", ".5", "99999999999999999999"] {
             #expect(mistakes(relay("record: { fraction: '\(bad)' }")).count == 1, "\(bad)")
@@ -182,8 +182,8 @@ import Text
         #expect(
             found == [
                 "1:18: `listen`: `*:9180` can be reached from other machines and needs a token, but "
-                    + "`TAPLINE_ADMIN_TOKEN` in the environment holds no token; a token is 8 to 1024 printable ASCII "
-                    + "characters without spaces; set a good one, or none"
+                    + "`TAPLINE_ADMIN_TOKEN` in the environment is not a token; a token is 8 to 1024 printable ASCII "
+                    + "characters without spaces; set a valid one, or unset it"
             ])
     }
 }

@@ -112,13 +112,13 @@ import Testing
             requested("requested: { allow: ['a:b'], timeout: 10ms }"),
             "5:26: `allow`: `a:b` is not a destination; write a network such as 10.0.0.0/8 or \"[2001:db8::/32]:443\", or a "
                 + "name such as db.example.com:5432 or \"*.example.com:443\"; a port is from 1 to 65535",
-            "5:43: `timeout`: 10ms is too short for a packet that is lost and sent again; at least 1s, or 0 for no limit"
+            "5:43: `timeout`: 10ms is too short to retransmit a lost packet; write at least 1s, or 0 for no limit"
         ),
         Mistaken(
             requested("tls_routing: { routes: [{ alpn: h2, upstream: requested }] }"),
             "5:18: `tls_routing`: cannot be combined with `upstream: requested`: each client requests its destination; "
                 + "write a fixed `upstream`, or remove this",
-            "5:51: `upstream`: `requested` is for the relay's own `upstream`; a route goes to one address"),
+            "5:51: `upstream`: `requested` is only for the relay's `upstream`; a route needs an address"),
         Mistaken(
             requested(listen: "[1080, \"*:1081\", unix:/a]"),
             "3:20: `listen`: `*:1081` can be reached from other machines, and every client of a relay with `upstream: "

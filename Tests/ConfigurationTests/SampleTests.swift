@@ -4,7 +4,7 @@ import Text
 
 @testable import Configuration
 
-/// The files of `config/` are documentation: they must be true.
+/// The files of `config/` are documentation, so they must be correct.
 @Suite struct SampleTests {
     @Test func sample_runsAsItIs_andShowsTheDefaults() throws {
         let text = try Repository.text("config/tapline.yaml")
@@ -35,14 +35,14 @@ import Text
     @Test func examples_areValid() throws {
         let examples = try Repository.files(in: "config/examples", ending: ".yaml")
         #expect(examples.count >= 6)
-        // Those of a folder of their own, and what packages and images begin with.
+        // Also those in folders of their own, and the configurations of packages and images.
         let others = [
             "config/examples/include/tapline.yaml", "config/debian/tapline.yaml", "config/container/tapline.yaml",
         ]
         for example in examples + others {
             let configuration = try Configuration.load(path: "\(Repository.root)/\(example)", environment: [:])
             #expect(!configuration.relays.isEmpty, "\(example)")
-            // Each says at its top what it is for.
+            // Each begins with a comment that states its purpose.
             #expect(try Repository.text(example).hasPrefix("# "), "\(example)")
         }
     }
@@ -52,7 +52,7 @@ import Text
         #expect(try Configuration.load(path: path, environment: [:]).relays.map(\.name) == ["web", "smtp", "imap"])
     }
 
-    /// A package must not open anything to other machines, or take a port that something else may have.
+    /// A package must not open anything to other machines, or use a port that another program may have.
     @Test func packagedConfiguration_listensOnUnixSocketsOnly() throws {
         let path = "\(Repository.root)/config/debian/tapline.yaml"
         let configuration = try Configuration.load(path: path, environment: [:])

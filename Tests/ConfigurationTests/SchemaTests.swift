@@ -4,7 +4,7 @@ import Text
 
 @testable import Configuration
 
-/// The JSON Schema and the parser are written separately; here they are held equal.
+/// The JSON Schema and the parser are written separately; these tests compare them.
 @Suite struct SchemaTests {
     private let schema: Schema
 
@@ -41,7 +41,7 @@ import Text
     }
 
     @Test func requiredKeys_areTheParsers() {
-        // `relays` may stand in other files where `include` says so.
+        // `relays` may be in other files if there is an `include`.
         #expect(schema.alternatives("required") == [["relays"], ["include"]])
         #expect(mistakes("workers: 2\n") == ["1:1: the configuration has no `relays`"])
         let included = try? Schema(reading: "config/tapline.include.schema.json")
@@ -71,7 +71,7 @@ import Text
         #expect(relay["record"]["rotate"]["keep"].bounds == ["0", "\(RecordSettings.keeps.upperBound)"])
     }
 
-    /// Every default of the schema, written out, makes the configuration that leaving it out makes.
+    /// Writing out any default of the schema does not change the configuration.
     @Test func defaults_areTheModels() throws {
         func expect(_ part: Schema, _ count: Int, _ text: (String) -> String) throws {
             let defaults = part.keys.compactMap { key in part[key].defaultText.map { "\(key): \($0)" } }
@@ -104,8 +104,8 @@ import Text
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }
 
-    /// A schema may know less than the parser, never more: what the parser takes the schema takes, and what is of the
-    /// wrong form to both is refused by both.
+    /// The schema may be less strict than the parser, but not stricter: it accepts what the parser accepts, and both
+    /// refuse values of the wrong form.
     @Test(arguments: [
         (
             "duration", ["0", "00", "250ms", "5s", "10m", "1h", "0005s"],
@@ -175,7 +175,7 @@ import Text
     }
 }
 
-/// A part of a JSON Schema, read by our own reader, for JSON is YAML.
+/// A part of a JSON Schema, parsed by Tapline's YAML reader, because JSON is YAML.
 private struct Schema {
     private let root: YAMLNode?
     private let node: YAMLNode?
@@ -202,7 +202,7 @@ private struct Schema {
         Schema(Self.value(key, of: Self.value("properties", of: node)), of: root)
     }
 
-    /// What its elements are.
+    /// The schema of its elements.
     var items: Schema { Schema(Self.value("items", of: node), of: root) }
 
     func definition(_ name: String) -> Schema {
@@ -234,7 +234,7 @@ private struct Schema {
         }
     }
 
-    /// Its patterns, those of the environment aside.
+    /// Its patterns, without those of environment variables.
     var patterns: [String] {
         alternatives.compactMap { Self.text(Self.value("pattern", of: $0)) }
     }

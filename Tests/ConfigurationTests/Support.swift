@@ -13,7 +13,7 @@ func mistakes(_ text: String, environment: [String: String] = [:]) -> [String] {
     mistakes(Array(text.utf8), environment: environment)
 }
 
-/// The mistakes in bytes that need not be a text.
+/// The mistakes in bytes, which need not be valid text.
 func mistakes(_ bytes: [UInt8], environment: [String: String] = [:]) -> [String] {
     do {
         let text = ConfigurationText(path: "t.yaml", directory: "/etc/t", bytes: bytes)
@@ -30,7 +30,7 @@ func relay(_ lines: String...) -> String {
         .joined(separator: "\n") + "\n"
 }
 
-/// The same, with other text for `listen` and `upstream`.
+/// The same with other text for `listen` and `upstream`.
 func relay(listen: String, upstream: String = "example.com:80") -> String {
     "relays:\n  - name: web\n    listen: \(listen)\n    upstream: \(upstream)\n"
 }

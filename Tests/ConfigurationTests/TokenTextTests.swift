@@ -1,7 +1,7 @@
 import Configuration
 import Testing
 
-/// The admin API's token as it is written.
+/// The text form of the admin API's token.
 struct TokenTextTests {
     @Test(arguments: [
         ("good-token-1234", "good-token-1234"), ("good-token-1234\n", "good-token-1234"),

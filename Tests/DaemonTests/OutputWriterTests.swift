@@ -45,11 +45,12 @@ import Text
         ("", "cannot open FOLDER for writing: Is a directory (EISDIR); name a file in it"),
         (
             "/missing/access.log",
-            "cannot open FOLDER/missing/access.log for writing: No such file or directory (ENOENT); make its folder first"
+            "cannot open FOLDER/missing/access.log for writing: No such file or "
+                + "directory (ENOENT); create its folder first"
         ),
         (
             "/fifo",
-            "cannot open FOLDER/fifo for writing: No such device or address (ENXIO); start what reads it first"
+            "cannot open FOLDER/fifo for writing: No such device or address (ENXIO); start its reader first"
         ),
     ])
     func aFileThatCannotBeOpened_isAnErrorThatSaysWhatToDo(name: String, message: String) throws {
@@ -59,7 +60,7 @@ import Text
         #expect(error.description == message.replacing("FOLDER", with: file.folder))
     }
 
-    @Test func aFullDisk_isToldOnce_andWhatIsLeftAtTheEndIsCounted() throws {
+    @Test func aFullDisk_isReportedOnce_andWhatIsLeftAtTheEndIsCounted() throws {
         let troubles = Troubles()
         let writer = try lines(to: OutputFile(appendingTo: "/dev/full"), limit: 1000, troubles)
         for number in 0..<100 { writer.post("line \(number)\n") }
@@ -67,7 +68,7 @@ import Text
         #expect(troubles.all == [.failed(Errno(ENOSPC), mayRecover: true), .ended(lost: 100)])
     }
 
-    @Test func aReaderThatIsGone_isToldOnce_andTheWriterGoesOnCounting() throws {
+    @Test func aReaderThatIsGone_isReportedOnce_andTheWriterStillCounts() throws {
         let fifo = try TemporaryFIFO()
         let output = try OutputFile(appendingTo: fifo.path)
         fifo.closeReader()
@@ -78,7 +79,7 @@ import Text
         #expect(troubles.all == [.failed(Errno(EPIPE), mayRecover: false), .ended(lost: 100)])
     }
 
-    @Test func aReaderThatStalls_losesOnlyWhatDoesNotFit_andIsToldHowMuch() throws {
+    @Test func aReaderThatStalls_losesOnlyWhatDoesNotFit_andTheLossIsReported() throws {
         let fifo = try TemporaryFIFO()
         let troubles = Troubles()
         let writer = try lines(to: OutputFile(appendingTo: fifo.path), limit: 50, troubles)
@@ -97,7 +98,7 @@ import Text
         #expect(troubles.all == [.full, .recovered(lost: 80 - accepted)])
     }
 
-    @Test func atroublesOwnLine_standsInTheOutput() throws {
+    @Test func aMessageAboutTheOutput_isInTheOutput() throws {
         let fifo = try TemporaryFIFO()
         let line = String(repeating: "x", count: 200_000) + "\n"
         let writer = try OutputWriter<String>(

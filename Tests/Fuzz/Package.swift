@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own, because its flags must not reach the programs that people use: every target, the modules under
-// test among them (links to the ones of the house), is compiled with libFuzzer's instrumentation.
+// A separate package, because its flags must not reach released programs: every target, including the modules under
+// test (symbolic links to Sources), is compiled with libFuzzer's instrumentation.
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -12,7 +12,7 @@ let settings: [SwiftSetting] = [
     .unsafeFlags(["-sanitize=fuzzer,address"]),
 ]
 
-/// A program that libFuzzer drives.
+/// A program with libFuzzer's driver.
 func fuzzer(_ name: String, _ modules: Target.Dependency...) -> Target {
     .executableTarget(
         name: name, dependencies: ["CFuzzer"] + modules, swiftSettings: settings,

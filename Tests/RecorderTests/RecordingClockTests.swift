@@ -37,7 +37,7 @@ import Text
         #expect(clock.time(at: 1_000_000_300) == 5_000_000_300 + jump)
     }
 
-    /// A thread that lost its core between reading the two clocks has no better reading than before.
+    /// A thread that was preempted between reading the two clocks does not replace a better earlier reading.
     @Test func readingInDoubt_changesNothing_whereTheClockMayBeRight() {
         let clocks = Clocks()
         var clock = RecordingClock { clocks.reading }
@@ -114,8 +114,8 @@ import Text
         #expect(reading.doubt < 60_000_000_000 && reading.ticks <= EventLoop.nanoseconds)
     }
 
-    /// Two workers: one gathers the accept and the first bytes of a connection, and is delayed before it hands them
-    /// over.
+    /// Two workers: one stages the accept and the first bytes of a connection, and is delayed before it appends them to
+    /// the ring.
     @Test func eventsOfTwoWorkers_outOfOrder_areInOrderInTheFile() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in

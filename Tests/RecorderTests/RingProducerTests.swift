@@ -27,7 +27,7 @@ import Testing
             event(number), [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: count).span.bytes, nil)
     }
 
-    /// Takes what is in the ring: numbers of events.
+    /// Consumes the ring's events; returns their numbers.
     private static func take(_ ring: TapRing) -> [UInt64] {
         var numbers: [UInt64] = []
         _ = ring.consume { event, bytes, _ in
@@ -61,7 +61,7 @@ import Testing
             let ring = try TapRing(capacity: 16 << 20)
             let producer = Self.producer(ring, loop: harness.loop)
             for number in UInt64(0)..<5000 { #expect(Self.append(number, 64, to: producer)) }
-            #expect(ring.used > 400_000, "what is gathered does not wait for the end of a long turn")
+            #expect(ring.used > 400_000, "staged events are flushed before the end of a long turn")
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == Array(0..<5000))
         }
@@ -95,7 +95,7 @@ import Testing
             let ring = try TapRing(capacity: 16 << 20)
             let producer = Self.producer(ring, loop: harness.loop)
             #expect(Self.append(0, 64, to: producer))
-            // Others leave it nothing but what it was promised.
+            // Other producers leave it only its reservation.
             while ring.append(Self.event(1), [UInt8](repeating: 1, count: 60_000).span.bytes) != .full {}
             while ring.append(Self.event(1), RawSpan()) != .full {}
             producer.appendLast(TapEvent(kind: .stopped, connection: 2, ticks: 0), TapNote(.stopped, TapAccount()))
@@ -104,14 +104,14 @@ import Testing
         }
     }
 
-    @Test func whoGivesBackInTheMiddleOfATurn_losesNothing_andGoesOn() async throws {
+    @Test func releaseInTheMiddleOfATurn_losesNothing_andTheNextEventIsTaken() async throws {
         try await LoopHarness.run { harness in
             let ring = try TapRing(capacity: 16 << 20)
             let producer = Self.producer(ring, isWhole: true, loop: harness.loop)
             #expect(Self.append(0, 64, to: producer))
             producer.releaseReservation()
             #expect(Self.take(ring) == [0])
-            // A connection that was recorded stays so.
+            // A connection that was recorded continues to be recorded.
             #expect(Self.append(1, 64, to: producer))
             harness.loop.turn(wait: false)
             #expect(Self.take(ring) == [1])

@@ -7,7 +7,7 @@ import Testing
     private let data = TapEvent(kind: .data, connection: 1, ticks: 0)
     private static let message = TapRing.size(ofPayload: 64)
 
-    /// Fills a ring with records of 1 KiB until it refuses; returns how many bytes it took.
+    /// Fills a ring with records of 1 KiB until it refuses; returns the number of bytes appended.
     private func fill(_ ring: TapRing) -> Int {
         let kilobyte = [UInt8](repeating: 1, count: 1024)
         while ring.append(data, kilobyte.span.bytes) != .full {}
@@ -20,10 +20,10 @@ import Testing
         #expect(room.reserve(64))
         #expect(room.use(Self.message) == Self.message)
         #expect(!room.releaseUnused())
-        // What is kept of it is refused to others.
+        // The reservation is refused to others.
         let taken = fill(ring)
         #expect(taken < ring.capacity - (512 << 10) + Self.message)
-        // And serves the next events without asking, though the ring has no room left.
+        // It serves the next events without another reservation, although the ring has no room left.
         for _ in 0..<1000 {
             #expect(room.reserve(64))
             let used = room.use(Self.message)
@@ -39,7 +39,7 @@ import Testing
             #expect(room.reserve(32 << 10))
             _ = room.releaseUnused()
         }
-        // Two records' length is kept free besides, for the end of the memory may have to be skipped.
+        // The length of two records is also kept free, because the end of the memory may have to be skipped.
         let slack = 3 * TapRing.size(ofPayload: ring.largestPayload)
         #expect(fill(ring) >= ring.capacity * 7 / 8 - slack)
     }
@@ -51,11 +51,11 @@ import Testing
         #expect(room.use(Self.message) == Self.message)
         #expect(!room.releaseUnused(), "no worker waits for room")
         #expect(room.use(Self.message) == 0, "nothing is kept")
-        #expect(room.reserve(ring.capacity), "no more than it says is made sure of at once")
+        #expect(room.reserve(ring.capacity), "more than the maximum cannot be reserved at once")
         _ = room.releaseUnused()
     }
 
-    @Test func ringWithoutRoom_promisesNothing_andTellsWhoGivesBack() throws {
+    @Test func ringWithoutRoom_reservesNothing_andReportsAReleaseToAWaiter() throws {
         let ring = try TapRing(capacity: 1 << 20)
         let (one, other) = (
             RingReservation(ring: ring, workers: 2, ordinaryRead: 32 << 10),
@@ -69,7 +69,7 @@ import Testing
         }
         #expect(rooms.count < 64)
         #expect(!other.reserve(other.mostAtOnce))
-        #expect(!one.releaseAll(), "it was promised nothing")
+        #expect(!one.releaseAll(), "it had no reservation")
         #expect(rooms.map { $0.releaseAll() }.contains(true), "a worker waits for room, and is notified")
         #expect(other.reserve(other.mostAtOnce))
     }

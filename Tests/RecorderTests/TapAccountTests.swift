@@ -13,7 +13,7 @@ struct TapAccountTests {
         #expect(account.willNotWrite(3))
         #expect(account.lost == 23)
 
-        // Of 150 bytes 100 are written, and of the other 50 23 are counted already.
+        // Of 150 bytes, 100 are written, and 23 of the other 50 are already counted.
         let (lost, uncounted) = account.close(taken: 150)
         #expect(lost == 50 && uncounted == 27)
         #expect(!account.willWrite(27))
@@ -21,7 +21,7 @@ struct TapAccountTests {
         #expect(account.lost == 50)
     }
 
-    /// The worker counts what it handed over, and the recorder what it wrote: a disagreement does not trap.
+    /// The worker counts what it passed on, the recorder what it wrote: a disagreement does not trap.
     @Test func closed_withLessThanWasWritten_hasLostNothing() {
         let account = TapAccount()
         #expect(account.willWrite(100))
@@ -34,7 +34,7 @@ struct TapAccountTests {
         #expect(more == 2 && rest == 0)
     }
 
-    /// Whichever comes first, no byte is both in the recording and counted as dropped, and none is neither.
+    /// Whichever comes first, no byte is both recorded and counted as dropped, and none is neither.
     @Test func closedWhileItIsWritten_countsEveryByteOnce() async {
         for _ in 0..<50 {
             let account = TapAccount()
@@ -46,7 +46,7 @@ struct TapAccountTests {
         }
     }
 
-    /// Returns how much the account let it write.
+    /// Returns the number of bytes that the account allowed to be written.
     private static func write(_ count: UInt64, to account: TapAccount) async -> UInt64 {
         var written: UInt64 = 0
         for _ in 0..<count / 7 where account.willWrite(7) { written += 7 }

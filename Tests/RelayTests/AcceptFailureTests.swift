@@ -6,13 +6,13 @@ import Testing
 
 @testable import Relay
 
-/// What a failing accept(2) and a refusing epoll_ctl(2) do to a listener and to the connections of its worker.
+/// The effect of a failing accept(2) and a refusing epoll_ctl(2) on a listener and on its worker's connections.
 @Suite struct AcceptFailureTests {
     private static func errors(_ worker: OneWorker) -> [String] {
         worker.log.all.filter { $0.hasPrefix("error ") }
     }
 
-    /// Another process that has the socket too may shut it down: accept answers EINVAL from then on, at once.
+    /// Another process that has the socket too may shut it down: from then on accept fails with EINVAL at once.
     @Test func listenerIsShutDown_itPauses_reportsOnce_andAcceptsAgainWhenItCan() async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()
@@ -24,7 +24,7 @@ import Testing
                 try #require(shutdown(worker.listenerCopy.fd, CInt(SHUT_RD)) == 0)
                 try worker.turn(until: "the failure is reported") { !Self.errors(worker).isEmpty }
                 let start = Deadline.now
-                // Each of these turns ends by the harness's own timer: nothing else is ready.
+                // Each of these turns ends with the harness's timer, because nothing else is ready.
                 for _ in 0..<20 { harness.loop.turn(wait: true) }
                 let stats = try worker.stats()
                 let seconds = (Deadline.now - start) / 1_000_000_000
@@ -36,10 +36,10 @@ import Testing
                 )
                 #expect(Self.errors(worker)[0].contains("(EINVAL)"))
 
-                // The open connection goes on, and so does the listener once the socket listens again.
+                // The open connection continues, and so does the listener once the socket listens again.
                 try first.send(upBytes, 0..<message)
                 try worker.result(of: Background("upstream") { try upstream.receive(upBytes, 0..<message) })
-                // Linux gave the port back, which it had chosen itself.
+                // Linux has released the port, which it had chosen itself.
                 try #require(worker.address.withSockaddr { bind(worker.listenerCopy.fd, $0, $1) } == 0)
                 try #require(listen(worker.listenerCopy.fd, 16) == 0)
                 try worker.turn(until: "it accepts again") { worker.log.contains("a listener accepts clients again") }
@@ -61,8 +61,8 @@ import Testing
         #expect(AcceptError(Errno(code)) == expected)
     }
 
-    /// The user's watches are used up (ENOSPC), or the kernel has no memory for one: that client is reset, and others go
-    /// on.
+    /// If the user's watches are used up (ENOSPC), or the kernel has no memory for one (ENOMEM), that client is reset
+    /// and the others continue.
     @Test(arguments: [ENOSPC, ENOMEM])
     func epollRefusesANewSocket_onlyThatConnectionEnds(code: CInt) async throws {
         try await LoopHarness.run { harness in
@@ -95,8 +95,7 @@ import Testing
         }
     }
 
-    /// A change of what a socket is watched for needs no memory; should the kernel refuse one all the same, that
-    /// connection is reset rather than left to hang.
+    /// Changing a watch needs no memory. If the kernel refuses it anyway, that connection is reset instead of hanging.
     @Test func epollRefusesAChange_onlyThatConnectionEnds() async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()

@@ -6,13 +6,13 @@ import Testing
 
 @testable import Relay
 
-/// Addresses that change hands in one reload: between relays, and between a relay and another part of the process.
+/// Addresses that move in one reload: between relays, and between a relay and another part of the process.
 @Suite struct AddressExchangeTests {
     private static func relay(_ name: String, _ listen: ListenAddress, to upstream: PeerListener) -> RelaySettings {
         RelaySettings(name: name, listen: [listen], upstream: .address(upstream.address))
     }
 
-    /// Which of two upstreams a client of an address reaches.
+    /// The upstream that a client of an address reaches.
     private func expect(_ address: SocketAddress, reaches listener: PeerListener) throws {
         let client = try Peer.connect(to: address)
         let upstream = try listener.accept()
@@ -22,7 +22,7 @@ import Testing
         upstream.close()
     }
 
-    /// An address of loopback and one of every interface, with the same port, that are free.
+    /// A free loopback address, and the wildcard address with the same port.
     private func free() throws -> (loopback: SocketAddress, wildcard: SocketAddress, port: UInt16) {
         let listener = try PeerListener(.ipv4(.any, port: 0))
         defer { listener.close() }
@@ -34,7 +34,7 @@ import Testing
         try relay.service.apply(Configuration(relays: relays), generation: generation, drain: .seconds(10))
     }
 
-    /// One relay on every interface and one on loopback, with two ports, that exchange them.
+    /// One relay on every interface and one on loopback, which exchange their two ports.
     @Test func wildcardAndLoopback_exchangePorts() async throws {
         try await Exclusive.run {
             let (first, second) = (try PeerListener(), try PeerListener())
@@ -59,9 +59,9 @@ import Testing
         }
     }
 
-    /// What another part of the process gives up is bound while it still listens there; and given back when the change
-    /// is abandoned.
-    @Test func heldAddress_isBoundBesideItsHolder_orLeftToIt() async throws {
+    /// An address that another part of the process is about to release is bound while that part still listens, and is
+    /// left to it if the change is abandoned.
+    @Test func heldAddress_isBoundWhileItsHolderListens_orLeftToIt() async throws {
         try await Exclusive.run {
             let (upstream, holder) = (try PeerListener(), try SharedListener())
             let old = Self.relay("relay", .address(try free().loopback), to: upstream)
@@ -106,7 +106,7 @@ import Testing
                         relay.service.abandon(change)
                         #expect(try names(in: folder) == ["one.sock"])
                         #expect(try mode(of: path) == 0o600)
-                        // The file is the holder's again: it removes what it made.
+                        // The file belongs to the holder again, which removes it.
                         file.remove()
                         #expect(try names(in: folder) == [])
                         return
@@ -114,7 +114,7 @@ import Testing
                     relay.service.commit(change, generation: 2, drain: .zero)
                     #expect(try names(in: folder) == ["one.sock"])
                     #expect(try mode(of: path) == 0o640)
-                    // Its former holder finds that the file is not its own any more.
+                    // The previous holder finds that the file is no longer its own.
                     file.remove()
                     try expect(.unix(path: path), reaches: upstream)
                 }
@@ -123,7 +123,7 @@ import Testing
         }
     }
 
-    /// A later listener of the same reload fails: the path leads to its holder again.
+    /// If a later listener of the same reload fails, the path leads to its holder again.
     @Test func heldPath_isRestored_whenALaterAddressIsInUse() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    /// A start that fails because of a later address leaves no file of an earlier one.
+    /// A failed start leaves no socket file of an earlier address.
     @Test func startThatFails_leavesNoSocketFile() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {
@@ -177,7 +177,7 @@ import Testing
         }
     }
 
-    /// The socket is bound, and then there is no descriptor for the second worker's.
+    /// The socket is bound, and then no descriptor is left for the second worker's socket.
     @Test func listenerThatFailsAfterItsBind_leavesNoSocketFile() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {

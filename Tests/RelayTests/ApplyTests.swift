@@ -5,12 +5,12 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A configuration put in force while connections are open.
+/// A configuration is applied while connections are open.
 @Suite struct ApplyTests {
     private static let given = Monitor<Set<SocketAddress>>([])
 
-    /// The address of a free port, a different one each time, for the caller to bind. No client that connects meanwhile
-    /// gets it: their sockets have another loopback address.
+    /// The address of a free port, a different one each time, which the caller binds. No client that connects meanwhile
+    /// gets it, because clients use another loopback address.
     private static func freeAddress() throws -> SocketAddress {
         while true {
             let listener = try PeerListener(.ipv4(IPv4Address(bits: 0x7F0C_2238), port: 0))
@@ -34,7 +34,7 @@ import Testing
         try relay.service.apply(Configuration(relays: relays), generation: generation, drain: drain)
     }
 
-    /// One message up and an orderly end: a connection that must not fail.
+    /// One message up and both ends in order: a connection that must not fail.
     private func converse(_ address: SocketAddress, _ listener: PeerListener) throws {
         let client = try Peer.connect(to: address)
         let upstream = try listener.accept()
@@ -53,8 +53,8 @@ import Testing
             let listener = try PeerListener()
             let (first, second) = (try Self.freeAddress(), try Self.freeAddress())
             let old = Self.relay("old", [.address(first)], to: listener)
-            // Another upstream, or it would be a renamed relay; and who asks whether the old one still listens gets
-            // through to the old upstream.
+            // With another upstream, because otherwise it would be a renamed relay; and a probe for the old listener
+            // reaches the old upstream.
             let other = try PeerListener()
             let new = Self.relay("new", [.address(second)], to: other)
             try await RelayHarness.runAlone([old], workers: 2) { relay in
@@ -72,7 +72,7 @@ import Testing
                 endingUpstream.close()
                 #expect(try relay.end(of: ending).end?.reason == .clientClosed)
                 #expect(try relay.end(of: ending).generation == 1)
-                // The other one goes on.
+                // The other one continues.
                 try staying.send(upBytes, 0..<message)
                 try stayingUpstream.receive(upBytes, 0..<message)
             }
@@ -96,14 +96,14 @@ import Testing
         }
     }
 
-    @Test func unchangedListener_keepsWhoWaitsInItsQueue() async throws {
+    @Test func unchangedListener_keepsTheClientsInItsQueue() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
             let address = try Self.freeAddress()
             let one = Self.relay("relay", [.address(address)], to: listener, maxConnections: 1)
             try await RelayHarness.runAlone([one]) { relay in
                 let (first, firstUpstream) = try relay.pair(listener)
-                // Connected by the kernel, not accepted: the relay has one place.
+                // Connected by the kernel but not accepted, because the relay is at its limit of one connection.
                 let waiting = try Peer.connect(to: address)
                 try waiting.send(upBytes, 0..<message)
                 try apply([Self.relay("relay", [.address(address)], to: listener, maxConnections: 2)], to: relay)
@@ -138,8 +138,8 @@ import Testing
         }
     }
 
-    /// The difference calls it a rename, so nothing else may cut its connections: also where the addresses stand in another
-    /// order, an upstream name or a limit changed with the name, and after a second rename.
+    /// The difference reports a rename, so nothing else may cut its connections: also if the addresses are in another
+    /// order, if an upstream name or a limit changed with the name, and after a second rename.
     @Test func renamedRelay_withItsAddressesInAnotherOrder_keepsItsConnections() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
@@ -157,13 +157,13 @@ import Testing
                 try client.send(upBytes, 0..<message)
                 try upstream.receive(upBytes, 0..<message)
                 try apply([Self.relay("third", [.address(a), .address(b)], to: listener)], to: relay, generation: 3)
-                // A change of something else looks at every connection again.
+                // A change of another setting examines every connection again.
                 try apply(
                     [Self.relay("third", [.address(a), .address(b)], to: listener, maxConnections: 1)], to: relay,
                     generation: 4, drain: .zero)
                 try client.send(upBytes, message..<2 * message)
                 try upstream.receive(upBytes, message..<2 * message)
-                // It holds the only place: the limit is the relay's, whatever its name.
+                // It uses the only slot: the limit applies to the relay, whatever its name is.
                 let waiting = try Peer.connect(to: b)
                 try Deadline.poll("accepting pauses") {
                     relay.log.all.contains { $0.contains("accepting pauses") }
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    @Test func stats_goOnOverReloadsByName_andCountWhatIsOpen() async throws {
+    @Test func stats_continueOverReloadsByName_andCountOpenConnections() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
             let address = try Self.freeAddress()
@@ -221,7 +221,7 @@ import Testing
                 #expect(await relay.service.stats().mapValues(\.withoutTimes) == ["relay": wanted])
                 #expect(wanted.open == 1)
 
-                // Gone and there again: it is the same relay.
+                // Removed and added again: it is the same relay.
                 try apply([Self.relay("other", [.address(address)], to: listener)], to: relay, generation: 3)
                 try apply(relays, to: relay, generation: 4)
                 client.close()
@@ -248,7 +248,7 @@ import Testing
                     let swapped = generation % 2 == 0
                     try apply(
                         relays(left: swapped ? b : a, right: swapped ? a : b), to: relay, generation: generation)
-                    // An upstream must answer, whichever relay the client reaches.
+                    // Either upstream must answer, whichever relay the client reaches.
                     try converse(a, listener)
                     try converse(b, listener)
                 }
@@ -360,7 +360,7 @@ import Testing
 }
 
 extension RelayStats {
-    /// Without what depends on the machine.
+    /// Without the values that depend on the machine.
     fileprivate var withoutTimes: RelayStats {
         var stats = self
         stats.connectTimes = DurationHistogram(.connect)

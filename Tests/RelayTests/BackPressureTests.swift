@@ -5,12 +5,12 @@ import Testing
 
 /// `FAULTS.md`, "Back-pressure and fairness": no peer reads, and nothing may grow or spin.
 @Suite struct BackPressureTests {
-    /// The hundred sources offer as much as anybody takes.
+    /// The hundred sources send as much as they can.
     @Test(arguments: RelayHarness.Pump.allCases)
     func hundredStalledReaders_eachConnectionKeepsUnder64KiB(pump: RelayHarness.Pump) async throws {
         let count = 100
         try await RelayHarness.run(pump: pump, receiveBuffer: 64 << 10) { relay, listener in
-            // What the first connection brings in stays: the scratch buffer, code, the runtime's caches.
+            // What the first connection allocates stays: the scratch buffer, code, the runtime's caches.
             let (client, upstream) = try relay.streamingPair(listener)
             client.close()
             upstream.close()
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    /// Sends on all in turn until none of them takes anything any more.
+    /// Sends on all of them in turn until none accepts more.
     private func sendUntilAllStall(_ peers: [Peer]) throws -> [Int] {
         var sent = peers.map { _ in 0 }
         var progress = true
@@ -68,8 +68,8 @@ import Testing
         }
     }
 
-    /// Segments of ten bytes fill a pipe's slots long before its bytes. Then the source "would block" though it is not
-    /// empty; a relay that believes it leaves the tail where it is.
+    /// Segments of ten bytes fill a pipe's slots long before its bytes. Then splice returns EAGAIN although the source
+    /// is not empty; a relay that takes this for an empty source leaves the tail there.
     @Test(arguments: RelayHarness.Pump.allCases)
     func tinySegmentsBehindAFullDestination_fillTheSlots_noTailIsStuck(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
@@ -77,7 +77,7 @@ import Testing
             let reader = try Background("reader") { try upstream.receive(upBytes, 0..<stream) }
             try client.send(upBytes, 0..<stream)
             try reader.value()
-            // Streaming, and now the reader sleeps: step by step until the relay's own socket is full.
+            // The flow streams; now the reader sleeps: send step by step until the relay's own socket is full.
             var position = stream
             while try await hasDelivered(relay, position), position < 4 * stream {
                 try client.send(upBytes, position..<position + 64 << 10)
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    /// Whether everything sent so far gets through to the destination's socket within a moment.
+    /// Whether everything sent so far reaches the destination's socket soon.
     private func hasDelivered(_ relay: RelayHarness, _ position: Int) async throws -> Bool {
         let moment = Deadline(in: .milliseconds(100))
         while !moment.isOver {
@@ -137,7 +137,7 @@ import Testing
                 try pair.upstream.receive(upBytes, 0..<message)
             }
             let growth = (try ProcessStats.privateMemory() - before) / count
-            // The peers of the test are in it too; the figure proper is taken of the built program.
+            // It includes the test's own peers; the exact figure is measured with the built program.
             #expect(growth < 4 << 10 || ProcessStats.isSanitized, "\(growth) bytes a connection")
             #expect(relay.idleShare() < idle)
             for pair in pairs {

@@ -14,11 +14,11 @@ import Testing
         budget.give(2)
         #expect(wakes.withLock { $0 } == 1)
         budget.give(0)
-        #expect(wakes.withLock { $0 } == 1, "nobody waits any more")
+        #expect(wakes.withLock { $0 } == 1, "no caller waits any more")
         #expect(budget.left == 3)
     }
 
-    @Test func budget_unitsThatNobodyWaitsFor_wakeNobody() {
+    @Test func budget_releaseWithoutWaiters_wakesNone() {
         let wakes = Monitor(0)
         let budget = Budget(1) { wakes.withLock { $0 += 1 } }
         #expect(budget.takeIfAvailable(1))
@@ -27,13 +27,14 @@ import Testing
         #expect(wakes.withLock { $0 } == 0)
     }
 
-    @Test func budget_ofNothing_servesNobody() {
+    @Test func budget_ofZero_refusesEveryRequest() {
         let budget = Budget(0) {}
         #expect(!budget.take(1))
         #expect(budget.take(0))
     }
 
-    /// Threads that take, and wait to be woken when there is nothing: if one wake were lost, they would wait for ever.
+    /// Threads that acquire units, and wait to be woken when there are none: if one wake-up were lost, a thread would
+    /// hang.
     @Test func budget_manyThreads_noWakeIsLostAndNoUnitEither() async throws {
         try await Exclusive.run {
             for round in 0..<20 {
@@ -44,7 +45,7 @@ import Testing
                     try Background("taker \(number)") {
                         for _ in 0..<300 {
                             while true {
-                                // As a listener does it: what was heard before the look does not count.
+                                // As a listener does it: wake-ups before the attempt do not count.
                                 let heard = woken.withLock { $0 }
                                 if budget.take(1) { break }
                                 _ = try woken.wait(for: "a wake in round \(round)") { $0 > heard ? true : nil }
@@ -62,7 +63,7 @@ import Testing
         }
     }
 
-    /// How many hold a unit at once.
+    /// The number of threads that hold a unit at the same time.
     private final class Counts: Sendable {
         private let state = Mutex((now: 0, most: 0))
         func enter() {

@@ -3,8 +3,8 @@ import Relay
 import TestSupport
 import Testing
 
-/// Stopping, draining and killing while connections stand everywhere that a connection can stand. The harness counts
-/// what is left: descriptors, threads, records.
+/// Stopping, draining and killing while connections are in every possible state. The harness checks for leaked
+/// descriptors and threads, and for missing records.
 @Suite struct ChaosTests {
     @Test(arguments: RelayHarness.Pump.allCases)
     func stopAmongConnectionsOfEveryKind_endsEachOnce(pump: RelayHarness.Pump) async throws {
@@ -41,11 +41,11 @@ import Testing
             relay.service.stop()
             try relay.join()
         }
-        // What they were told is another test's matter: here they only have to come to an end.
+        // Other tests check what these connections receive; here they only have to end.
         for thread in background { try? thread.value() }
     }
 
-    /// A connection in a state by chance, and the threads that keep it there.
+    /// A connection in a random state, and the threads that keep it there.
     private func connection(
         _ relay: RelayHarness, _ listener: PeerListener, _ random: inout SeededRandom
     ) throws -> [Background<Void>] {

@@ -5,7 +5,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Resources and upstream trouble": the upstream that cannot be connected. Whatever the reason, the client
+/// `FAULTS.md`, "Resources and upstream trouble": an upstream that cannot be connected. Whatever the reason, the client
 /// gets a reset.
 @Suite struct ConnectTests {
     /// Connects a client that sends nothing; the record of its connection.
@@ -24,15 +24,15 @@ import Testing
 
     @Test func refused_isPassedOnAtOnce() async throws {
         try await Exclusive.run {
-            let nobody = try PeerListener.refusingAddress()
+            let refusing = try PeerListener.refusingAddress()
             var shortest = Int64.max
-            // The machine may hold up one or the other; a relay that waits before its reset does so each time.
+            // The machine may delay some attempts; a relay that waits before its reset would delay all of them.
             for _ in 0..<5 where shortest >= 1_000_000_000 {
-                let record = try await attempt(.address(nobody))
+                let record = try await attempt(.address(refusing))
                 #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
                 #expect(record.end?.reason.closedBy == .upstream)
-                #expect(record.upstreamAddress == nobody)
-                #expect(record.upstream == "\(nobody)")
+                #expect(record.upstreamAddress == refusing)
+                #expect(record.upstream == "\(refusing)")
                 #expect(record.connectDuration == nil)
                 shortest = min(shortest, record.end?.duration ?? .max)
             }
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    /// A name answered once is answered from the cache, and many who wait share one lookup.
+    /// A cached name needs no lookup, and waiting clients share one lookup.
     @Test func name_manyClientsAtOnce_allAreServed() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
@@ -110,7 +110,7 @@ import Testing
         }
     }
 
-    /// A client that goes while its name is looked up leaves nothing behind, and the others get their answer.
+    /// A client that leaves during its lookup leaves nothing behind, and the others get their answer.
     @Test func clientResetsDuringTheLookup_othersAreServed() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()
@@ -120,7 +120,7 @@ import Testing
                 let stays = try relay.connect()
                 gone.resetNow()
                 stays.endWriting()
-                // Whether the one that went was connected before that is the lookup's luck.
+                // Whether the first client was connected before that depends on the lookup.
                 try Deadline.poll("both have ended") {
                     if listener.isAwaited {
                         let upstream = try listener.accept()
@@ -192,7 +192,7 @@ import Testing
         }
     }
 
-    /// An upstream that means no address is this machine itself.
+    /// An upstream with an unspecified address is this machine.
     @Test(arguments: [(false, false), (false, true), (true, true)])
     func upstreamIsNoAddressAndItsOwnPort_endsAsALoop(listensOnAll: Bool, asksIPv6: Bool) async throws {
         try await Exclusive.run {
@@ -221,7 +221,7 @@ import Testing
         }
     }
 
-    @Test func unixUpstream_nobodyListensOnTheFile_isRefused() async throws {
+    @Test func unixUpstream_withoutAListener_isRefused() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {
                 let address = SocketAddress.unix(path: folder + "/stale")
@@ -232,7 +232,7 @@ import Testing
         }
     }
 
-    /// A Unix listener with a full queue gives no event when there is room: it is tried again.
+    /// A Unix listener with a full queue causes no event when there is room, so connecting is tried again.
     @Test func unixUpstream_fullQueue_isConnectedOnceThereIsRoom() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {
@@ -251,7 +251,7 @@ import Testing
         }
     }
 
-    @Test func unixUpstream_fullQueueForEver_endsAtTheConnectTimeout() async throws {
+    @Test func unixUpstream_fullQueueThatStaysFull_endsAtTheConnectTimeout() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {
                 let listener = try PeerListener(.unix(path: folder + "/full"), backlog: 0)

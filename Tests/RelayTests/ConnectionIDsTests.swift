@@ -3,7 +3,7 @@ import Testing
 
 @testable import Relay
 
-/// Connection numbers in a lineage of processes.
+/// Connection IDs in a sequence of upgraded processes.
 struct ConnectionIDsTests {
     @Test func numbers_ofAProcess_areInOrder() {
         let ids = ConnectionIDs()
@@ -26,8 +26,8 @@ struct ConnectionIDsTests {
         #expect(ConnectionIDs(first: 2_000_001).take() == 2_000_001)
     }
 
-    /// The younger process failed, and may have accepted clients: its block is left out.
-    @Test func olderProcess_thatGoesOn_leavesOutTheBlocksOfFailedOnes() {
+    /// The younger process failed and may have accepted clients, so its block of IDs is skipped.
+    @Test func olderProcess_thatContinues_leavesOutTheBlocksOfFailedOnes() {
         let ids = ConnectionIDs(first: 999_998)
         #expect(ids.reserve() == 2_000_001)
         #expect(ids.reserve() == 3_000_001)

@@ -5,8 +5,8 @@ import Testing
 
 @testable import Relay
 
-/// What a connection does in each of its phases with each event. An event that cannot come in a phase traps there, and
-/// stands in no table.
+/// The reaction of a connection in each phase to each event. An event that cannot occur in a phase traps there, and is
+/// in no table.
 @Suite struct ConnectionStateTests {
     typealias Event = ConnectionState.Event
     typealias Action = ConnectionState.Action
@@ -15,7 +15,7 @@ import Testing
     static let silent = Errno(ETIMEDOUT)
     static let full = Errno(ENOSPC)
 
-    /// A phase is told by the events that lead to it.
+    /// A phase, identified by the events that lead to it.
     struct Row: CustomTestStringConvertible, Sendable {
         var situation: String
         var before: [Event]
@@ -166,7 +166,7 @@ import Testing
         #expect(state.phase == row.2 && !state.isStaging)
     }
 
-    /// What it sent before it reset can still be read; there is no one to greet.
+    /// The bytes that it sent before its reset can still be read; a greeting cannot be sent.
     @Test func upstreamThatHasResetAlready_isNotGreeted() {
         var state = ConnectionState(greets: true)
         #expect(state.handle(.connected(failed: true)) == .relay)

@@ -17,7 +17,7 @@ import Text
     private static let seed: UInt64 = getenv("TAPLINE_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_130
     private static let runs: UInt64 = 40
 
-    /// What is between accept and the first byte, and what the bytes pass.
+    /// The stages before the first byte, and the pump that the bytes take.
     enum Kind: CaseIterable, Sendable {
         case plain, headerIn, headerOut, hello, headerAndHello, requested, recordedWhole
     }
@@ -33,7 +33,7 @@ import Text
                     throw TestFailure("TAPLINE_TEST_SEED=\(seed), \(kind): \(error)")
                 }
             }
-            // The events reach what they are meant to reach.
+            // The random events must cover what they are meant to cover.
             #expect(reasons.isSuperset(of: [.clientReset, .upstreamReset, .killed]))
             #expect(!reasons.isDisjoint(with: [.clientClosed, .upstreamClosed]))
         }
@@ -69,9 +69,9 @@ import Text
     }
 }
 
-/// One connection and its random events, on the loop's own thread, so that nothing moves between two of them.
+/// One connection and its random events, on the loop's own thread, so that nothing changes between two of them.
 private final class Run {
-    /// A peer's end: non-blocking, and with the content of what it sends and receives.
+    /// A peer's end: non-blocking, with the content of what it sends and receives.
     private final class End {
         var socket: Socket
         let pattern: UInt8
@@ -87,7 +87,7 @@ private final class Run {
             self.pattern = pattern
         }
 
-        /// A part of the content, which repeats after 64 KiB, but not with the size of any buffer.
+        /// A part of the content. The content repeats after 64 KiB, which is not a multiple of any buffer's size.
         func content(_ range: Range<Int>) -> ArraySlice<UInt8> {
             let start = range.lowerBound % Self.period
             return content[start..<start + range.count]
@@ -99,7 +99,7 @@ private final class Run {
             return UInt8(truncatingIfNeeded: position &* 31 &+ (position >> 8)) ^ pattern
         }
 
-        /// The first position at which bytes are not the content.
+        /// The first position at which bytes differ from the content.
         func difference(_ bytes: ArraySlice<UInt8>) -> Int? {
             var position = 0
             while position < bytes.count {
@@ -135,7 +135,7 @@ private final class Run {
             }
         }
 
-        /// Everything that is there.
+        /// Everything that is available.
         func drain() {
             guard isOpen else { return }
             let buffer = ByteBuffer(capacity: 1 << 16)
@@ -193,7 +193,7 @@ private final class Run {
             consumed = client.preface.count
         }
         let wholePreface = client.preface
-        // Some runs end before the upstream is there.
+        // Some runs end before the upstream is connected.
         while !client.preface.isEmpty, worker.endedCount == 0 {
             if Int.random(in: 0..<40, using: &random) == 0 { fault() }
             client.send(Int.random(in: 1...max(1, client.preface.count), using: &random))
@@ -237,7 +237,7 @@ private final class Run {
         return Socket(adopting: fd)
     }
 
-    /// A recording that must be whole, whose ring is emptied only now and then.
+    /// A recording that must be complete, whose ring is emptied only now and then.
     private func recordWhole() throws {
         guard let connection, let exchange = connection.exchange else { return }
         let ring = try TapRing(capacity: 1 << 20)
@@ -297,7 +297,7 @@ private final class Run {
         }
     }
 
-    /// Something that ends the connection, or one side of it.
+    /// An event that ends the connection, or one side of it.
     private func fault() {
         switch Int.random(in: 0..<6, using: &random) {
         case 0, 1: client?.close(reset: true)
@@ -309,7 +309,7 @@ private final class Run {
         }
     }
 
-    /// Both ends in order, if nothing has ended the connection before.
+    /// Both sides end in order, if nothing has ended the connection before.
     private func finish() throws {
         let deadline = Deadline(in: .seconds(60))
         while worker.endedCount == 0 {

@@ -3,10 +3,10 @@ import Relay
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Resources and upstream trouble": a peer that is gone, and one that only does not read.
+/// `FAULTS.md`, "Resources and upstream trouble": a peer that has vanished, and one that only does not read.
 @Suite(.enabled(if: Peer.canVanish, "the system refuses a filter to ordinary users")) struct DeadPeerFaultTests {
-    /// The peers' own sockets drop every segment: to the relay they have vanished. Another peer answers probes with a
-    /// closed window all that time, and must stay.
+    /// The peers' own sockets drop every segment, so to the relay they have vanished. Another peer answers window
+    /// probes during that time, and its connection must stay.
     @Test func peersVanishWithDataUnsent_areTimedOut_andOneThatDoesNotReadStays() async throws {
         var tuning = RelayService.Tuning()
         tuning.deadPeerAfter = .seconds(1)
@@ -26,7 +26,7 @@ import Testing
             #expect((clientsEnd.end?.duration ?? 0) >= 1_000_000_000)
             #expect(try clientsUpstream.receiveToEnd(upBytes) == .reset(0))
             #expect(try upstreamsClient.receiveToEnd(downBytes) == .reset(0))
-            // The sleeper has waited as long as they did, several times the limit.
+            // The sleeping peer has waited as long as the others, several times the limit.
             #expect(relay.endedCount == 2)
             reads.endWriting()
             #expect(try sleeps.receiveToEnd(upBytes, piece: 64 << 10) == .fin(size))

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct DeadPeerTests {
     private func info(retransmits: Int = 0, probes: Int = 0) -> Socket.Info {
-        // No public initializer: the counters of a real socket, changed.
+        // There is no public initializer, so the counters of a real socket are changed.
         var info = Self.blank
         info.retransmits = retransmits
         info.probes = probes

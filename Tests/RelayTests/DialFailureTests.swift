@@ -30,7 +30,7 @@ import Testing
         #expect(failure == DialFailure(reason: reason, errno: Errno(code), address: Self.four))
     }
 
-    /// The system says the same when every port is taken and when there is no address of the family to begin from.
+    /// The system reports the same error when every port is in use and when the machine has no address of the family.
     @Test func connecting_noLocalAddress_dependsOnTheInterfaces() {
         let loopback4 = SocketAddress.ipv4(.loopback, port: 80)
         let loopback6 = SocketAddress.ipv6(.loopback, port: 80)
@@ -48,7 +48,7 @@ import Testing
         #expect(reason(Self.four, []) == .connectUnreachable)
     }
 
-    @Test func severalFailures_theOneThatSaysMostIsTold() {
+    @Test func severalFailures_theMostInformativeOneIsReported() {
         func failure(_ reason: EndReason, _ address: SocketAddress? = Self.four) -> DialFailure {
             DialFailure(reason: reason, errno: nil, address: address)
         }

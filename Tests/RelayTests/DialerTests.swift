@@ -7,9 +7,10 @@ import Testing
 
 @testable import Relay
 
-/// A name with several addresses: each 250 ms after the one before, or as soon as that has failed (RFC 8305).
+/// A name with several addresses: each is tried 250 ms after the previous one, or as soon as that has failed (RFC
+/// 8305).
 @Suite struct DialerTests {
-    /// 127.0.0.`last`, as good a loopback address as any.
+    /// 127.0.0.`last`, another loopback address.
     private static func loopback(_ last: Int, _ port: UInt16 = 0) -> SocketAddress {
         .ipv4(IPv4Address(bits: 0x7F00_0000 | UInt32(last)), port: port)
     }
@@ -29,7 +30,7 @@ import Testing
         _ = try Peer.connect(to: hole.address)
     }
 
-    @Test func firstIsABlackHole_theSecondIsTriedBesideItAndWins() async throws {
+    @Test func firstIsABlackHole_theSecondIsTriedInParallelAndWins() async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener(Self.loopback(3))
             let port = try #require(listener.address.port)
@@ -39,7 +40,7 @@ import Testing
                 let client = try worker.clients(1)[0]
                 try worker.lookup(1).answer(.success([Self.loopback(2), Self.loopback(3)]))
                 let upstream = try worker.accept(listener)
-                // The client's two ends, and the upstream's two: the loser's is closed.
+                // Both ends of the client's connection and of the upstream's; the loser's socket is closed.
                 try worker.turn(until: "the loser's socket is closed") { Self.sockets() == before + 4 }
                 #expect(worker.shared.descriptors.left == 64 - 2)
                 let record = try worker.finish(client, upstream)
@@ -63,8 +64,8 @@ import Testing
         }
     }
 
-    /// 224.0.0.1 is for groups: a stream cannot be connected to it (RFC 1112).
-    @Test func firstIsRefusedAndTheSecondUnreachable_theRefusalIsTold() async throws {
+    /// 224.0.0.1 is a multicast address, to which a stream cannot be connected (RFC 1112).
+    @Test func firstIsRefusedAndTheSecondUnreachable_theRefusalIsReported() async throws {
         try await LoopHarness.run { harness in
             let port = try #require(try PeerListener.refusingAddress().port)
             try OneWorker.run(port: port, harness) { worker in
@@ -79,7 +80,7 @@ import Testing
         }
     }
 
-    /// With few descriptors there are fewer attempts, never a debt.
+    /// With few descriptors there are fewer attempts, and the budget is never exceeded.
     @Test(arguments: [(64, 4), (4, 3), (2, 1)])
     func manyDeadAddresses_aFewAreTriedAtOnce(descriptors: Int, attempts: Int) async throws {
         try await LoopHarness.run { harness in
@@ -101,7 +102,7 @@ import Testing
                     look()
                     return most >= attempts
                 }
-                // Long enough for two more.
+                // Long enough for two more attempts.
                 let end = Deadline(in: .milliseconds(600))
                 try worker.turn(until: "more attempts would have begun") {
                     look()
@@ -120,7 +121,7 @@ import Testing
         }
     }
 
-    /// The attempts' descriptors come back when the client goes, too.
+    /// The attempts' descriptors are also released when the client leaves.
     @Test func clientResetsWhileSeveralAreTried_allAreGivenUp() async throws {
         try await LoopHarness.run { harness in
             let port = try #require(try PeerListener.freePort().port)
@@ -138,7 +139,7 @@ import Testing
         }
     }
 
-    /// What a health check would do: a dialer without a connection.
+    /// A dialer without a connection, as a health check would use it.
     private final class Caller: DialerDelegate {
         var isConnected = false
         var failure: DialFailure?

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Relay
 
-/// Durations by buckets.
+/// Durations in buckets.
 struct DurationHistogramTests {
     @Test func bound_belongsToTheBucketBelow() {
         var histogram = DurationHistogram(.connect)

@@ -3,7 +3,7 @@ import Relay
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Ends of streams": the ends that come in order.
+/// `FAULTS.md`, "Ends of streams": orderly ends.
 @Suite struct EndOfStreamTests {
     @Test(arguments: RelayHarness.Pump.allCases, [message, stream])
     func clientHalfCloses_theAnswerComesMuchLater_arrivesWhole(pump: RelayHarness.Pump, size: Int) async throws {
@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test(arguments: RelayHarness.Pump.allCases, [message, stream])
-    func upstreamHalfClosesFirst_clientGoesOnSending_arrivesWhole(pump: RelayHarness.Pump, size: Int) async throws {
+    func upstreamHalfClosesFirst_clientContinuesSending_arrivesWhole(pump: RelayHarness.Pump, size: Int) async throws {
         try await RelayHarness.run(pump: pump) { relay, listener in
             let (client, upstream) = try relay.pair(listener)
             try upstream.send(downBytes, 0..<message)
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    /// Every buffer on the way is full when the end of stream is sent: it must wait its turn behind them.
+    /// Every buffer on the path is full when the FIN is sent, so the FIN has to wait behind them.
     @Test(arguments: RelayHarness.Pump.allCases)
     func endOfStream_behindEightMegabytesAndASleepingReader_comesAfterThem(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 64 << 10) { relay, listener in
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    /// The end of stream stands behind what fits the buffers: it has been read while the destination is still blocked.
+    /// The FIN follows what fits into the buffers: it has been read while the destination is still blocked.
     @Test(arguments: RelayHarness.Pump.allCases)
     func endOfStream_readWhileTheDestinationIsBlocked_comesAfterWhatIsKept(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
@@ -92,12 +92,12 @@ import Testing
         }
     }
 
-    /// The half-close timeout counts from the last byte, and rests while the open flow waits for its reader.
+    /// The half-close timeout counts from the last byte, and pauses while the open flow waits for its reader.
     @Test func halfClosed_openFlowWaitsForItsReader_isNotCut() async throws {
         let timeouts = Timeouts(halfClose: .milliseconds(400))
         try await RelayHarness.run(timeouts: timeouts) { relay, listener in
             let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
-            // Before the client ends its half, for from then on the time for the open one counts.
+            // Before the client ends its half, because from then on the timeout for the open half counts.
             let size = try upstream.sendUntilStalled(downBytes)
             client.endWriting()
             #expect(try upstream.receiveToEnd(upBytes) == .fin(0))
@@ -166,7 +166,7 @@ import Testing
         }
     }
 
-    /// Bytes and end of stream that came before the upstream was connected are kept for it.
+    /// Bytes and a FIN that arrived before the upstream was connected are kept for it.
     @Test func clientSendsAndEndsWhileTheUpstreamConnects_isPassedOnThen() async throws {
         try await Exclusive.run {
             let hole = try PeerListener.blackHole()
@@ -175,7 +175,7 @@ import Testing
                 try client.send(upBytes, 0..<message)
                 client.endWriting()
                 try relay.awaitOpen(1)
-                // Room in the queue: the system tries again by itself, after a second.
+                // Room in the queue: the system retries by itself after a second.
                 try hole.accept().close()
                 let upstream = try hole.accept()
                 #expect(try upstream.receiveToEnd(upBytes) == .fin(message))

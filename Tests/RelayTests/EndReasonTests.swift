@@ -2,7 +2,7 @@ import Relay
 import Testing
 
 @Suite struct EndReasonTests {
-    /// The contract's list: a name that changes here breaks dashboards.
+    /// The closed list of reasons: a renamed reason breaks dashboards.
     @Test func reasons_areTheContractsAndNoOthers() {
         let client = ["client_closed", "client_reset", "client_timed_out"]
         let upstream = [

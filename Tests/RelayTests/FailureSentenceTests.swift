@@ -3,7 +3,7 @@ import Testing
 
 @testable import Relay
 
-/// The sentence of every end that was not in order.
+/// The sentence for every end that was not orderly.
 struct FailureSentenceTests {
     /// By reason; nil: an orderly end needs none.
     private static let sentences: [EndReason: String?] = [

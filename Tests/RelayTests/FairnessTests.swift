@@ -5,8 +5,8 @@ import Testing
 
 /// `FAULTS.md`, "Back-pressure and fairness": small messages are not delayed.
 @Suite struct FairnessTests {
-    /// Nagle's algorithm or `SPLICE_F_MORE` would hold back each of them for 40 or 200 ms; most rounds may be slow on a
-    /// loaded machine, the quickest quarter is not.
+    /// Nagle's algorithm or `SPLICE_F_MORE` would delay each message by 40 or 200 ms. On a loaded machine most rounds
+    /// may be slow, but the fastest quarter is not.
     @Test(arguments: RelayHarness.Pump.allCases)
     func pingPong_ofTwoSmallMessagesEachWay_doesNotStall(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump) { relay, listener in
@@ -34,9 +34,9 @@ import Testing
         }
     }
 
-    /// One stream that never rests, on the loop that the talkers share with it.
+    /// One stream at full speed, on the loop that it shares with the connections that exchange messages.
     @Test(arguments: RelayHarness.Pump.allCases)
-    func firehoseBesideTalkers_talkersAreServed(pump: RelayHarness.Pump) async throws {
+    func firehoseWithTalkers_talkersAreServed(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump) { relay, listener in
             let (source, sink) = try relay.pair(listener)
             let isOver = Flag()
@@ -65,7 +65,7 @@ import Testing
             let sent = try firehose.value()
             #expect(try drain.value() == .fin(sent))
             #expect(sent > 1 << 20)
-            // The bound of the design is for the release build; here only a starved loop is to be found.
+            // The bound of the design is for the release build; this test only detects a starved loop.
             #expect(times.sorted()[times.count / 2] < 200_000_000)
         }
     }

@@ -7,16 +7,16 @@ import Testing
 @Suite struct HalfCloseTimeoutTests {
     private static let timeouts = Timeouts(halfClose: .milliseconds(700))
 
-    /// The answer waits in the relay's socket, or behind it, for more than two timeouts; then it is all there. The
-    /// upstream keeps its half open, and only when the reader has everything does its time begin.
+    /// The answer waits in the relay's socket, or behind it, for more than two timeouts, and is then complete. The
+    /// upstream keeps its half open, and its timeout begins only when the reader has everything.
     @Test(arguments: RelayHarness.Pump.allCases, [true, false])
     func readerTakesItsTime_getsEverythingAndOnlyThenTheTimeoutCounts(
         pump: RelayHarness.Pump, fitsTheSocket: Bool
     ) async throws {
         try await RelayHarness.run(pump: pump, timeouts: Self.timeouts) { relay, listener in
             let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
-            // All of the answer is under way when the client ends its half, for from then on the timeout counts; and it
-            // is more than the reader's system takes.
+            // All of the answer is in transit when the client ends its half, because from then on the timeout counts;
+            // it is more than the reader's system accepts.
             let few = 16 << 10
             let size = try fitsTheSocket ? few : upstream.sendUntilStalled(downBytes)
             if fitsTheSocket { try upstream.send(downBytes, 0..<few) }
@@ -32,7 +32,7 @@ import Testing
             let begun = Deadline.now
             try client.receive(downBytes, 0..<size)
             let record = try relay.end()
-            // The reader is looked at every 200 ms.
+            // The reader is polled every 200 ms.
             #expect(Deadline.now - begun >= 400_000_000)
             #expect(record.summary == .init(.halfCloseTimeout, up: message, down: size))
             #expect(try client.receiveToEnd(downBytes, from: size) == .reset(size))
@@ -46,7 +46,7 @@ import Testing
             try await relay.live("the answer is on its way") { $0.bytesDown == UInt64(message) }
             client.endWriting()
             #expect(try upstream.receiveToEnd(upBytes) == .fin(0))
-            // Unread, but in the reader's socket: it can no longer be lost.
+            // Not read, but in the reader's socket, so it can no longer be lost.
             try relay.ended(1)
             #expect(try relay.end().summary == .init(.halfCloseTimeout, up: 0, down: message))
         }

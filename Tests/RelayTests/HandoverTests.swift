@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// Connects often enough that a socket without a worker would show, and waits until all are through.
+    /// Connects often enough to find a socket that no worker accepts from, and waits until all clients are served.
     private func connectMany(_ address: SocketAddress, _ upstream: PeerListener) throws {
         var clients: [Peer] = []
         for _ in 0..<64 { clients.append(try Peer.connect(to: address)) }
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    /// Every socket is served: of four, by one worker; of one, by four; and each is handed on once.
+    /// Every socket is served: of four, by one worker; of one, by four; and each is passed on once.
     @Test(arguments: [(4, 1), (1, 4), (3, 3), (2, 3), (3, 2)])
     func everySocket_isServed_whateverTheNumberOfWorkers(before: Int, after: Int) async throws {
         try await Exclusive.run {
@@ -52,21 +52,21 @@ import Testing
             #expect(handed.count == before)
             #expect(handed.allSatisfy { $0.address == address && ($0.parcel.descriptor ?? 0) >= 100 })
             let new = try start(settings([relay], workers: after), handed)
-            // A free port is the one that this relay had.
+            // A free port is the one that this relay had before.
             #expect(new.listeners == old.listeners)
             old.leave(within: .seconds(5))
             try Background("join") { old.join() }.value()
             try connectMany(address, upstream)
-            // In turn: what was handed over, and what was bound in addition.
+            // In this order: the sockets that were passed on, and those that were bound in addition.
             #expect(try await new.copyListeners(from: 100).count == max(before, after))
-            // The descriptors of the copies begin behind as many: with too few, the next upgrade fails.
+            // The copies are numbered above the descriptors of all sockets; with too few, the next upgrade fails.
             #expect(new.mostListeningSockets >= max(before, after))
             try end(new)
             upstream.close()
         }
     }
 
-    /// Who waits in the queue, and was accepted by neither, is served by the new one.
+    /// Clients in the queue that neither process has accepted are served by the new one.
     @Test func clientsThatWait_areServedByTheNewOne() async throws {
         try await Exclusive.run {
             let upstream = try PeerListener()
@@ -83,7 +83,7 @@ import Testing
             let waitingUpstream = try upstream.accept()
             try waitingUpstream.receive(upBytes, 0..<message)
             old.leave(within: .seconds(60))
-            // What was open stays where it is.
+            // Open connections stay in the old process.
             try first.send(upBytes, 0..<message)
             try firstUpstream.receive(upBytes, 0..<message)
             for peer in [first, firstUpstream, waiting, waitingUpstream] { peer.close() }
@@ -93,8 +93,8 @@ import Testing
         }
     }
 
-    /// The file of a Unix socket goes along, and its last owner removes it.
-    @Test func socketFile_belongsToTheNewOne_onceItIsToldSo() async throws {
+    /// The file of a Unix socket is passed on too, and its last owner removes it.
+    @Test func socketFile_belongsToTheNewOne_onceItIsNotified() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
                 let upstream = try PeerListener()
@@ -103,10 +103,10 @@ import Testing
                     name: "relay", listen: [.unix(path: path, mode: 0o600)], upstream: .address(upstream.address))
                 let old = try start(settings([relay], workers: 2))
                 let handed = try await old.copyListeners(from: 100)
-                // One queue, however many workers.
+                // One queue, whatever the number of workers.
                 #expect(handed.count == 1 && handed[0].file?.path == path)
 
-                // One that fails before it is told leaves the file alone.
+                // A process that fails before it owns the file leaves the file alone.
                 let failing = try start(settings([relay], workers: 3), try await old.copyListeners(from: 100))
                 try end(failing)
                 #expect(access(path, F_OK) == 0)
@@ -124,8 +124,8 @@ import Testing
         }
     }
 
-    /// A new address may overlap one that the old process is about to close: both are bound, as at a reload.
-    @Test func addressThatOverlapsOneThatGoes_isBoundBesideIt() async throws {
+    /// A new address may overlap one that the old process is about to close: both are bound, as in a reload.
+    @Test func addressThatOverlapsOneThatGoes_isBoundWhileItListens() async throws {
         try await Exclusive.run {
             let upstream = try PeerListener()
             let port = try #require(PeerListener.freePort().port)
@@ -143,7 +143,7 @@ import Testing
         }
     }
 
-    /// The modes are those of the new one's configuration, from the moment on that the files are its own.
+    /// The files get the modes of the new configuration as soon as they belong to the new process.
     @Test func socketFile_getsTheModeOfTheNewConfiguration() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
@@ -169,13 +169,13 @@ import Testing
         }
     }
 
-    /// Ways to come to an end.
+    /// Ways to end.
     enum Ending: CaseIterable {
         case drained, stopped, replaced
     }
 
-    /// A client in a queue of the service manager's when the service ends is still there for the next one: it is not
-    /// accepted, and the socket is not shut down.
+    /// A client in the queue of the service manager's socket when the service ends is still there for the next one: it
+    /// is not accepted, and the socket is not shut down.
     @Test(arguments: Ending.allCases) func managersQueue_isLeftAlone_atTheEnd(_ ending: Ending) async throws {
         try await Exclusive.run {
             let upstream = try PeerListener()
@@ -189,7 +189,7 @@ import Testing
                     self.settings([relay], workers: 1), [try #require(handed)], isSuccessor: false)
             }
             let first = try activated()
-            // Its worker is held up, so that its end comes before it can see the client.
+            // Its worker is blocked, so that it ends before it can see the client.
             let (isHeld, mayGoOn) = (Monitor(false), Monitor(false))
             first.state.post(
                 .list { _ in
@@ -220,7 +220,7 @@ import Testing
         }
     }
 
-    /// An address that the new one's configuration does not have is closed there; the files that are left over go.
+    /// An address that the new configuration does not have is closed, and its file is removed.
     @Test func addressThatIsNotWanted_isClosed() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
@@ -246,8 +246,8 @@ import Testing
         }
     }
 
-    /// The service manager's sockets: an error where no relay wants them, unless a reload could have come to that.
-    @Test func managersSocket_thatNobodyWants_isRefused() async throws {
+    /// A socket of the service manager that no relay uses is an error, unless a reload could have caused it.
+    @Test func managersSocket_thatNoRelayUses_isRefused() async throws {
         try await Exclusive.run {
             let upstream = try PeerListener()
             let stray = try PeerListener()
@@ -264,7 +264,7 @@ import Testing
             let log = LogCapture()
             let successor = try start(configuration, [handed], log)
             #expect(log.all.contains { $0.contains("no relay listens on \(stray.address) any more, but the service") })
-            // It goes along to the next process all the same.
+            // It is still passed on to the next process.
             #expect(try await successor.copyListeners(from: 100).contains { $0.origin == .manager })
             try end(successor)
             _ = handed.parcel.takeSocket()

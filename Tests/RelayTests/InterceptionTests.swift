@@ -5,12 +5,12 @@ import Testing
 
 @testable import Relay
 
-/// Relays that take each client to where it wanted to go, as far as that needs no rules of the system.
+/// Relays that forward each client to its original destination, as far as that needs no firewall rules.
 @Suite struct InterceptionTests {
     private static let near = SocketAddress.ipv4(IPv4Address(bits: 0x0A4D_0001), port: 40_000)
     private static let far = SocketAddress.ipv4(IPv4Address(bits: 0x0A4D_0002), port: 80)
 
-    /// Nothing redirects here: the system knows of no destination, or says that it is the listener's own.
+    /// Nothing redirects here: the system knows no original destination, or reports the listener's own address.
     @Test(arguments: [SocketAddress.ipv4(.loopback, port: 0), .ipv6(.loopback, port: 0)])
     func clientThatComesStraightToTheListener_isRefused(listen: SocketAddress) async throws {
         try await Exclusive.run {
@@ -31,13 +31,13 @@ import Testing
         }
     }
 
-    /// What one connection opens, another accepts: whichever is noted second finds it.
+    /// A connection that one side opens and the other accepts is found from whichever side is noted second.
     @Test func connectionThatComesBack_isFoundFromEitherEnd() {
         let paths = InterceptedPaths()
         let (opener, acceptor) = (Interception(to: Self.far, paths), Interception(to: Self.far, paths))
         #expect(!opener.comesBack(Self.near, 0))
         #expect(acceptor.isOwn(Self.near, 0))
-        // It has not taken what the other holds.
+        // It has not taken the other's entry.
         acceptor.end(wasAnswered: false, 0)
         #expect(Interception(to: Self.far, paths).isOwn(Self.near, 0))
         opener.end(wasAnswered: true, 0)
@@ -47,7 +47,7 @@ import Testing
         #expect(!opener.comesBack(Self.near, 0))
     }
 
-    /// It is still in the queue of those to be accepted when its opener has ended: nothing has come from it.
+    /// It may still be in the accept queue when its opener has ended, and has sent nothing yet.
     @Test func connectionThatComesBackLate_isFoundForSomeSeconds() {
         let paths = InterceptedPaths()
         let opener = Interception(to: Self.far, paths)
@@ -58,13 +58,14 @@ import Testing
         #expect(!Interception(to: Self.far, paths).isOwn(Self.near, 5 * period))
     }
 
-    /// A client that comes again from its port before its former connection is forgotten is no connection of ours.
+    /// A client that reuses its port before its previous connection is forgotten is not one of Tapline's own
+    /// connections.
     @Test func samePort_again_isNoLoop() {
         let paths = InterceptedPaths()
         let (former, latter) = (Interception(to: Self.far, paths), Interception(to: Self.far, paths))
         #expect(!former.isOwn(Self.near, 0) && !latter.isOwn(Self.near, 0))
         former.end(wasAnswered: false, 0)
-        // The latter's pair is still there.
+        // The other connection's pair is still present.
         #expect(Interception(to: Self.far, paths).comesBack(Self.near, 0))
         latter.end(wasAnswered: false, 0)
         #expect(!former.comesBack(Self.near, 0) && !latter.comesBack(Self.near, 0))

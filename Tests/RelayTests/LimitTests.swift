@@ -4,9 +4,9 @@ import Sockets
 import TestSupport
 import Testing
 
-/// Ends that Tapline decides: timeouts, `max_connections`, a kill. Each is a reset on both legs.
+/// Ends that Tapline decides: timeouts, `max_connections`, a kill. Each resets both legs.
 @Suite struct LimitTests {
-    /// What passes bytes before its time is up is in `LongWaitTests`: there the clock waits for the test.
+    /// Tests in which bytes pass before the timeout are in `LongWaitTests`, which has its own clock.
     private func endsByItself(
         _ timeouts: Timeouts, _ reason: EndReason, after milliseconds: Int64
     ) async throws {
@@ -90,7 +90,7 @@ import Testing
                     relay.log.contains("accepting pauses", "reason=max_connections")
                 }
                 #expect(relay.idleShare() < idle, "a paused listener does not spin")
-                #expect(!listener.isAwaited, "nobody was let in beyond the limit")
+                #expect(!listener.isAwaited, "no client was accepted beyond the limit")
                 #expect(relay.service.openConnections == 3)
                 var served = 0
                 while served < clients.count {
@@ -122,7 +122,7 @@ import Testing
                 if round == count / 3 { before = try ProcessStats.privateMemory() }
             }
             try relay.ended(count)
-            // The records and peers that the test keeps are in it.
+            // It includes the records and peers that the test keeps.
             let growth = try ProcessStats.privateMemory() - before
             #expect(growth < 4 << 20 || ProcessStats.isSanitized)
         }

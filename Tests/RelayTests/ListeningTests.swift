@@ -5,7 +5,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// Where a relay listens, and what a person reads when it cannot.
+/// Where a relay listens, and the messages when it cannot.
 @Suite struct ListeningTests {
     private static let hasIPv6 = LocalAddresses.read().contains(.ipv6(.loopback, port: 0))
 
@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    /// The kernel spreads clients over the workers' sockets; none of them may be deaf.
+    /// The kernel distributes clients over the workers' sockets; every socket must be served.
     @Test func severalWorkers_everyClientIsServed() async throws {
         try await run([.address(.ipv4(.loopback, port: 0))], workers: 4) { relay, listener in
             #expect(ProcessStats.threads(named: "worker-").count == 4)
@@ -119,7 +119,7 @@ import Testing
         }
     }
 
-    /// A Unix socket has no reset: the other leg is closed, and the record says what happened.
+    /// A Unix socket has no reset: the other leg is closed, and the record has the reason.
     @Test func unixUpstream_clientResets_isClosedAndRecorded() async throws {
         try await TemporaryFolder.run { folder in
             try await RelayHarness.run(upstream: .unix(path: folder + "/upstream")) { relay, listener in
@@ -150,7 +150,7 @@ import Testing
 
     // MARK: Refusals
 
-    /// Starts a service that must not start, and hands over what it says.
+    /// Starts a service that must fail, and returns its message.
     private func refusal(_ listen: [ListenAddress], workers: Int = 1) async -> String? {
         let relay = RelaySettings(name: "web", listen: listen, upstream: .address(.ipv4(.loopback, port: 1)))
         do {
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 2]) func portInUse_saysSoAndWhoToAsk(workers: Int) async throws {
+    @Test(arguments: [1, 2]) func portInUse_saysSoAndHowToFindTheOwner(workers: Int) async throws {
         try await Exclusive.run {
             let other = try PeerListener()
             let port = try #require(other.address.port)
@@ -184,7 +184,7 @@ import Testing
         try socket.bind(to: address, sharing: false)
     }
 
-    @Test func foreignAddress_saysThatNobodyHasIt() async throws {
+    @Test func foreignAddress_saysThatNoInterfaceHasIt() async throws {
         try await Exclusive.run {
             // 192.0.2.0/24 is for documentation (RFC 5737).
             let text = await refusal([.address(.ipv4(IPv4Address(bits: 0xC000_0201), port: 8080))])
@@ -201,7 +201,7 @@ import Testing
                 let inUse = await refusal([.unix(path: folder + "/answers", mode: 0o600)])
                 #expect(inUse?.contains("another process listens on this socket") == true)
                 let file = await refusal([.unix(path: folder + "/file", mode: 0o600)])
-                #expect(file?.contains("the file is there and is not a socket") == true)
+                #expect(file?.contains("a file that is not a socket exists there") == true)
                 let missing = await refusal([.unix(path: folder + "/missing/socket", mode: 0o600)])
                 #expect(missing?.contains("its folder does not exist") == true)
                 answering.close()
@@ -209,7 +209,7 @@ import Testing
         }
     }
 
-    /// What was bound before the address that is refused is given back, files too.
+    /// Addresses that were bound before the refused one are released, including their files.
     @Test func secondListenerRefused_leavesNothingOfTheFirst() async throws {
         try await TemporaryFolder.run { folder in
             try await Exclusive.run {

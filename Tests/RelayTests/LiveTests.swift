@@ -39,7 +39,7 @@ import Testing
             let (client, upstream) = try relay.pair(listener)
             let sent = try client.sendUntilStalled(upBytes)
             var live = try #require(await relay.service.liveConnections(kernel: true).first)
-            // Nothing is taken either while the relay's thread is held up: then it has yet to come to what was sent.
+            // The relay accepts nothing either while its thread is delayed: then it has yet to read what was sent.
             let deadline = Deadline()
             while live.up.held == 0 || (live.upstream?.kernel?.sendQueue ?? 0) == 0, !deadline.isOver {
                 Deadline.letPass(.milliseconds(2))
@@ -67,7 +67,7 @@ import Testing
             }
             try relay.ended(12)
             let (client, upstream) = try relay.pair(listener)
-            // Until it is relaying, one more connect time is to come.
+            // Until it relays, one more connect time is to be counted.
             try client.send(upBytes, 0..<1)
             try upstream.receive(upBytes, 0..<1)
             let before = try #require(await relay.service.stats()["relay"])

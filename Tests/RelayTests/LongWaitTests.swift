@@ -6,11 +6,11 @@ import Testing
 
 @testable import Relay
 
-/// What time does to a connection that only waits. The clock is the test's, so that an hour takes milliseconds.
+/// The effect of time on a connection that only waits. The clock is the test's, so that an hour takes milliseconds.
 @Suite struct LongWaitTests {
-    /// A client half-closes and does not read; the upstream answers more than the client's sockets hold, and closes. The
-    /// upstream's leg has hung up then, without an error, and is polled every 3.2 s. A counter of 8 bits ended the process
-    /// after 256 of them.
+    /// A client half-closes and does not read; the upstream answers with more than the client's sockets hold, and
+    /// closes. Then the upstream's leg has hung up without an error, and is polled every 3.2 s. An 8-bit counter ended
+    /// the process after 256 polls.
     @Test func clientHalfCloses_upstreamAnswersAndCloses_clientDoesNotReadForAnHour_survives() async throws {
         let answer = 96 << 10
         let timeouts = Timeouts(idle: .zero, halfClose: .seconds(55))
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    /// The idle timeout counts from the last byte, and nothing before it.
+    /// The idle timeout counts from the last byte.
     @Test func connectionThatIsIdle_endsAtItsTimeout_andNotBefore() async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()
@@ -59,7 +59,7 @@ import Testing
                 try worker.lookup(1).answer(.success([.ipv4(.loopback, port: 0)]))
                 let upstream = try worker.accept(listener)
                 while try worker.live().upstream == nil { harness.loop.turn(wait: true) }
-                // Half a minute is left for what the machine takes meanwhile.
+                // Half a minute is left for the time that the machine takes meanwhile.
                 worker.letPass(3_570_000)
                 #expect(worker.endedCount == 0)
                 worker.letPass(32_000)
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    /// A byte in either direction is a sign of life.
+    /// A byte in either direction restarts the timeout.
     @Test func bytesNowAndThen_keepTheConnection() async throws {
         try await LoopHarness.run { harness in
             let listener = try PeerListener()
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    /// A client that has exchanged something is reset behind it.
+    /// A client that has exchanged bytes is reset after them.
     @Test(
         arguments: [
             (Timeouts(idle: .seconds(600)), .idleTimeout), (Timeouts(lifetime: .seconds(600)), .lifetime),

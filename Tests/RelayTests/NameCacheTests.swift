@@ -6,11 +6,11 @@ import Testing
 
 @testable import Relay
 
-/// What is remembered of names, and what happens when the name service fails or is silent.
+/// What the cache keeps, and what happens when the name service fails or is silent.
 @Suite struct NameCacheTests {
     private static let here = SocketAddress.ipv4(.loopback, port: 0)
 
-    /// Answers serve for no time, so that each client that may ask does.
+    /// Answers expire at once, so that every client that may start a lookup does.
     private func run(
         _ terms: NameCache.Terms = .init(goodFor: 0, badFor: 0), _ body: (OneWorker, PeerListener) throws -> Void
     ) async throws {
@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    /// A first client, whose lookup is answered well.
+    /// A first client, whose lookup succeeds.
     private func learn(_ worker: OneWorker, _ listener: PeerListener) throws {
         let count = worker.lookupCount + 1
         let client = try worker.clients(1)[0]
@@ -75,7 +75,7 @@ import Testing
             let gone = try #require(try worker.ended(1).first)
             #expect(gone.end?.reason == .clientReset)
             #expect(gone.connectDuration == nil)
-            #expect(!lookup.wasCancelled, "it goes on for the other")
+            #expect(!lookup.wasCancelled, "it continues for the other")
             lookup.answer(.success([Self.here]))
             try worker.finish(clients[1], worker.accept(listener))
         }
@@ -101,12 +101,12 @@ import Testing
         #expect(lookup?.wasCancelled == true)
     }
 
-    /// Callers that wait when the service falls silent get the last good answer after a second, later ones at once.
+    /// Callers that wait when the service becomes silent get the last good answer after a second, later ones at once.
     @Test func silentNameService_lastGoodAnswerServesUntilItSpeaks() async throws {
         try await run { worker, listener in
             try learn(worker, listener)
             #expect(!worker.log.contains("last good answer"))
-            // By a clock of the test's own: a client that is accepted a moment after the first waits for as much less.
+            // By the test's own clock: a client that is accepted a moment after the first one waits that much less.
             let start = Deadline.now
             let waiting = try worker.clients(3)
             let silent = try worker.lookup(2)
@@ -125,11 +125,11 @@ import Testing
                 let record = try worker.finish(client, worker.accept(listener))
                 times.append(record.connectDuration ?? .max)
             }
-            // The machine may hold up one or two.
+            // The machine may delay one or two.
             #expect(times.sorted()[2] < 900_000_000, "none of them waits")
             #expect(worker.lookupCount == 2, "the silent lookup is still the one under way")
             #expect(worker.log.all.filter { $0.contains("last good answer") }.count == 1, "said once")
-            // It speaks: the next to come waits for a lookup again.
+            // The service answers: the next client waits for a lookup again.
             silent.answer(.success([Self.here]))
             let asked = Deadline.now
             let client = try worker.clients(1)[0]
@@ -170,7 +170,7 @@ import Testing
         }
     }
 
-    /// That there is no such name is an answer, and no failure to answer.
+    /// "No such name" is an answer, and not a failure of the name service.
     @Test func nameIsGone_theLastGoodAnswerServesNoMore() async throws {
         try await run { worker, listener in
             try learn(worker, listener)
@@ -189,7 +189,7 @@ import Testing
         }
     }
 
-    /// A cache alone, whose lookups the body answers.
+    /// A cache by itself, whose lookups the body answers.
     private func alone(
         _ body: (NameCache, EventLoop, _ answer: (String, NameCache.Answer) -> Void) throws -> Void
     ) async throws {
@@ -253,7 +253,7 @@ import Testing
         }
     }
 
-    /// A caller that is served may end another one that waits, or want the name again.
+    /// A caller that gets its answer may cancel another one that waits, or request the name again.
     @Test func callerThatIsServed_cancelsAnother() async throws {
         try await alone { names, loop, answer in
             var served: [Int] = []

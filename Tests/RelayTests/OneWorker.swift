@@ -7,10 +7,10 @@ import Testing
 
 @testable import Relay
 
-/// One worker on the test's own loop, with one relay to a name that the test itself answers for: the clock, the
-/// lookups and the budget of descriptors are then within reach between any two turns.
+/// One worker on the test's own loop, with one relay to a name that the test resolves itself: the clock, the lookups
+/// and the budget of descriptors can be accessed between any two turns.
 final class OneWorker {
-    /// A lookup that the worker asked for.
+    /// A lookup that the worker started.
     final class Lookup {
         fileprivate(set) var wasCancelled = false
         fileprivate var completion: ((Result<[SocketAddress], NameLookup.Failure>) -> Void)?
@@ -50,7 +50,7 @@ final class OneWorker {
         self.records = records
         self.hasStopped = hasStopped
         self.lookups = lookups
-        // A limit from which the reserve is taken, as `ServiceState` does it.
+        // A limit from which the reserve is subtracted, as `ServiceState` does it.
         shared = ServiceState(
             observer: Observer(
                 ended: { record in records.withLock { $0.append(record) } },
@@ -96,8 +96,8 @@ final class OneWorker {
                     workers: 1)))
     }
 
-    /// Runs a body with a worker whose connections may take a number of descriptors, up to 72; stops it afterwards.
-    /// `sendBuffer` is the size of the buffers in which the system keeps what a client has yet to take.
+    /// Runs a body with a worker whose connections may use a number of descriptors, up to 72; stops it afterwards.
+    /// `sendBuffer` is the size of the socket buffers for bytes that a client has not received.
     static func run(
         port: UInt16, descriptors: Int = 64, timeouts: Timeouts = Timeouts(connect: .seconds(60)),
         terms: NameCache.Terms = .init(), sendBuffer: CInt? = nil, _ harness: LoopHarness,
@@ -134,45 +134,45 @@ final class OneWorker {
     /// A second descriptor of the listening socket, as another process may have it. The caller closes it.
     let listenerCopy: Socket
 
-    /// Gives the worker a command, as the service does.
+    /// Sends the worker a command, as the service does.
     func post(_ command: WorkerCommand) {
         mailbox.post(command)
     }
 
     // MARK: Asking
 
-    /// Turns the loop until something is true.
+    /// Turns the loop until a condition is true.
     func turn(until what: String, _ isTrue: () -> Bool) throws {
         try harness.turn(until: what, isTrue)
     }
 
-    /// Turns the loop until a thread of the test is done; what it returned.
+    /// Turns the loop until a thread of the test has finished; returns its result.
     @discardableResult
     func result<Value: Sendable>(of thread: Background<Value>) throws -> Value {
         try turn(until: "a thread of the test is done") { thread.isDone }
         return try thread.value()
     }
 
-    /// Turns the loop until `count` connections have ended; their records.
+    /// Turns the loop until `count` connections have ended; returns their records.
     @discardableResult
     func ended(_ count: Int = 1) throws -> [ConnectionRecord] {
         try turn(until: "\(count) ended connections") { records.withLock { $0.count >= count } }
         return records.withLock { $0 }
     }
 
-    /// How many connections have ended.
+    /// The number of ended connections.
     var endedCount: Int { records.withLock { $0.count } }
 
-    /// Turns the loop until `count` lookups have started; the last of them.
+    /// Turns the loop until `count` lookups have started; returns the last one.
     func lookup(_ count: Int) throws -> Lookup {
         try turn(until: "\(count) lookups") { lookups.all.count >= count }
         return try #require(lookups.all.last)
     }
 
-    /// How many lookups have been asked for.
+    /// The number of lookups so far.
     var lookupCount: Int { lookups.all.count }
 
-    /// What the relay has done so far.
+    /// The relay's counters.
     func stats() throws -> RelayStats {
         let answer = Monitor<[RelayStats]?>(nil)
         mailbox.post(.stats { _, stats in answer.withLock { $0 = Array(stats.values) } })
@@ -180,7 +180,7 @@ final class OneWorker {
         return try #require(answer.withLock { $0 }?.first)
     }
 
-    /// How the only open connection stands.
+    /// The state of the only open connection.
     func live() throws -> LiveConnection {
         let answer = Monitor<[LiveConnection]?>(nil)
         mailbox.post(.look(only: nil, kernel: true) { all in answer.withLock { $0 = all } })
@@ -200,7 +200,7 @@ final class OneWorker {
         return clients
     }
 
-    /// Turns the loop until the upstream is connected; its end.
+    /// Turns the loop until the upstream is connected; returns its end.
     func accept(_ listener: PeerListener) throws -> Peer {
         try turn(until: "the upstream is connected") { listener.isAwaited }
         return try listener.accept()

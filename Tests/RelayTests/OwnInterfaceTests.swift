@@ -4,12 +4,12 @@ import Sockets
 import TestSupport
 import Testing
 
-/// An upstream at an address of this machine's own that is not loopback: no shortcut is taken for it, so connecting
-/// takes a turn of the loop, as to any other machine.
+/// An upstream at an address of this machine that is not loopback: there is no shortcut for it, so connecting takes a
+/// turn of the loop, as for any other machine.
 @Suite struct OwnInterfaceTests {
     private static let address = LocalAddresses.read().filter { address in
         guard case .ipv6(let ip, _, _) = address else { return !address.isLoopback }
-        // A link-local address needs its zone, which is left out here.
+        // A link-local address needs its zone, which is not set here.
         return !address.isLoopback && ip.high >> 54 != 0x3FA
     }.min { $0.description < $1.description }
 
@@ -36,7 +36,7 @@ import Testing
     }
 
     @Test(.enabled(if: address != nil, "this machine has addresses of loopback only"))
-    func nobodyListensOnTheInterface_isRefused() async throws {
+    func noListenerOnTheInterface_isRefused() async throws {
         let address = try #require(Self.address)
         try await Exclusive.run {
             let listener = try PeerListener(address)

@@ -38,7 +38,8 @@ import Testing
         #expect(!contains([six], .ipv4(.loopback, port: 80)))
     }
 
-    /// Connecting to no address reaches this machine itself: by `0.0.0.0` its IPv4, by `::` either family's loopback.
+    /// Connecting to an unspecified address reaches this machine: `0.0.0.0` its IPv4, `::` the loopback of either
+    /// family.
     @Test func noAddress_isThisMachineItself() {
         let none4 = SocketAddress.ipv4(.any, port: 80)
         let none6 = SocketAddress.ipv6(.any, port: 80)
@@ -55,7 +56,7 @@ import Testing
         #expect(contains([none6], .ipv6(.any, port: 80, scope: 1)))
     }
 
-    /// A zone says which interface, not which machine; but link-local addresses of two zones are two addresses.
+    /// A zone names the interface, not the machine; but link-local addresses of two zones are two addresses.
     @Test func zone_ofOurOwnAddress_isOurs() throws {
         let global = IPv6Address(high: 0xFD00_0000_0000_0000, low: 7)
         let linkLocal = IPv6Address(high: 0xFE80_0000_0000_0000, low: 7)

@@ -5,13 +5,13 @@ import Sockets
 import TestSupport
 import Testing
 
-/// Transfers by chance, both ways at once: sizes, pieces, slow readers, half-closes, resets, urgent bytes. Every byte is
-/// checked and every record. A failure names its seed; `TAPLINE_TEST_SEED` runs it again.
+/// Random transfers in both directions at once: sizes, pieces, slow readers, half-closes, resets, urgent bytes. Every
+/// byte and every record is checked. A failure names its seed; `TAPLINE_TEST_SEED` runs it again.
 @Suite struct RandomTransferTests {
     private static let transfersPerLane = 250
     private static let seed: UInt64 = getenv("TAPLINE_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 20_261_122
 
-    /// What lies on both sides of a relay.
+    /// The addresses on both sides of a relay.
     private struct Lane: Sendable {
         let name: String
         let listen: ListenAddress
@@ -123,7 +123,7 @@ import Testing
         if upstream.ending == .finAfterTheOther { reasons = [.clientClosed] }
         if client.ending == .reset { reasons = [.clientReset] }
         if upstream.ending == .reset { reasons = [.upstreamReset] }
-        // Bytes towards a side that reset may have been cut anywhere.
+        // Bytes to a side that reset may be cut anywhere.
         guard let reason = record.end?.reason, reasons.contains(reason),
             upstream.ending == .reset || record.bytesUp == UInt64(client.count),
             client.ending == .reset || record.bytesDown == UInt64(upstream.count)
@@ -132,7 +132,7 @@ import Testing
 }
 
 extension RelayHarness {
-    /// The address families that a relay listens in.
+    /// The address families in which a relay listens.
     func families(_ relay: String) -> [CInt] {
         service.listeners.filter { $0.relay == relay }.map(\.address.family)
     }

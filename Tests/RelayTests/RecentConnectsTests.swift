@@ -75,7 +75,7 @@ struct RecentConnectsTests {
         record.end = .init(time: 0, duration: 0, reason: .connectRefused, errno: nil)
         stats.count(record, startedAt: 1_000_000, now: 1_000_000)
         #expect(stats.recentConnects.summary(at: 1_000_000).isFailing)
-        // A connection that was connected before, and ends only now, is not a later success.
+        // A connection that was connected earlier and ends only now is not a later success.
         record.connectDuration = 1_000_000
         record.end?.reason = .clientClosed
         stats.count(record, startedAt: 999_000, now: 1_001_000)

@@ -58,8 +58,8 @@ import Testing
             #expect(first >= connected + 30_000_000)
             #expect(end.duration >= first)
             #expect(end.errno == nil)
-            // The time of day and the monotonic clock tell of the same span; one may be set in between, and
-            // the machine may hold the relay up between the two.
+            // The wall clock and the monotonic clock measure the same time; one may be set in between, and the machine
+            // may delay the relay between the two readings.
             #expect(abs(end.time - record.accepted - end.duration) < 60_000_000_000)
         }
     }
@@ -67,7 +67,7 @@ import Testing
     @Test func names_areTheRelaysAndThePeers() async throws {
         try await RelayHarness.run { relay, listener in
             let (client, _) = try relay.pair(listener)
-            // The upstream accepts before the relay has seen it.
+            // The upstream accepts before the relay has noticed it.
             let record = try await relay.live("connected") { $0.connectDuration != nil }
             #expect(record.relay == "relay")
             #expect(record.generation == 1)
@@ -100,13 +100,13 @@ import Testing
         }
     }
 
-    /// What the destination did not take before the cut is not counted.
+    /// Bytes that the destination did not receive before the cut are not counted.
     @Test func cutConnection_countsWhatTheDestinationTook() async throws {
         try await RelayHarness.run(receiveBuffer: 4 << 10) { relay, listener in
             let (client, _) = try relay.pair(listener)
             let sent = try client.sendUntilStalled(upBytes)
-            // Nothing is taken either while the relay's thread is held up: everything is full when the relay holds some
-            // back and has not moved since.
+            // The relay accepts nothing either while its thread is delayed: everything is full when the relay holds
+            // some bytes and has not moved since.
             var live = try await relay.live()
             let deadline = Deadline()
             while true {
@@ -115,7 +115,7 @@ import Testing
                 let isStill = later.up.held > 0 && later.record.bytesUp == live.bytesUp
                 live = later.record
                 if isStill { break }
-                guard !deadline.isOver else { throw TestFailure("the destination goes on taking") }
+                guard !deadline.isOver else { throw TestFailure("the destination still receives") }
             }
             #expect(live.bytesUp < UInt64(sent))
             #expect(await relay.service.kill(live.id))

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Relay
 
-/// What is recorded is a relay, not a name.
+/// A recording follows a relay, not a name.
 @Suite struct RecordedIdentityTests {
     private let message = 10_000
 
@@ -72,7 +72,7 @@ import Testing
                 service.commit(change, generation: 3, drain: .zero)
                 #expect(service.recordings["renamed"]?.isRecording == false)
                 try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
-                // The file that was made for the new name is gone.
+                // The file that was created for the new name is removed.
                 #expect(try Directory(path: folder + "/a").files().allSatisfy { !$0.contains("renamed") })
                 #expect(try exchange(relay, listener).recordedBytes == nil)
                 // The configured settings have the new name.
@@ -94,7 +94,7 @@ import Testing
                 let state = try #require(service.recordings["renamed"])
                 #expect(state.isRecording && state.since != nil)
                 #expect(try exchange(relay, listener).recordedBytes == UInt64(message))
-                // And it can be stopped by the new name.
+                // It can also be stopped by the new name.
                 let stopped = await service.stopRecording("renamed")
                 #expect(stopped?.isRecording == false)
                 try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
@@ -108,11 +108,11 @@ import Testing
         Configuration(workers: .exactly(1), relays: relays)
     }
 
-    /// A reload that gives the relay another name, prepared.
+    /// A prepared reload that renames the relay.
     private static func prepareRename(
         _ service: RelayService, _ settings: RelaySettings
     ) throws -> RelayService.Change {
-        // With its port, which is free no more, so that the rename is seen as one.
+        // With its port, which is no longer a free port, so that the change counts as a rename.
         try service.apply(configuration(settings), generation: 2, drain: .zero)
         var renamed = settings
         renamed.name = "renamed"
@@ -131,7 +131,7 @@ import Testing
         return try relay.end(of: client)
     }
 
-    /// A relay that is recorded, and its settings with the address that it listens on.
+    /// A recorded relay, and its settings with the address on which it listens.
     private func run(
         _ record: RecordSettings, _ body: (RelayHarness, PeerListener, RelaySettings) async throws -> Void
     ) async throws {

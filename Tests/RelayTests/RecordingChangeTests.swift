@@ -6,18 +6,18 @@ import Testing
 
 @testable import Recorder
 
-/// Recordings that begin, end and are read along with while other things change.
+/// Recordings and live taps that begin and end while other things change.
 @Suite struct RecordingChangeTests {
     private let message = 10_000
 
-    /// A live reader has its own account of lost bytes.
+    /// A live tap has its own count of lost bytes.
     @Test func readersThatGo_changeNoRecord() async throws {
         try await TemporaryFolder.run { folder in
             try await recorded(RecordSettings(directory: folder, maxBytes: 1)) { relay, listener in
                 var ended = 0
                 for _ in 1...5 {
                     var tap: LiveTap? = try relay.service.liveTap()
-                    // More than waits for a reader: what comes then is still in the ring when the reader goes.
+                    // More than the reader's queue: the rest is still in the ring when the reader leaves.
                     var pairs = [try relay.streamingPair(listener, bytes: 4 << 20)]
                     for _ in 1...40 {
                         let (client, upstream) = try relay.pair(listener)
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    /// Whatever comes first, what is said of the recording afterwards is so.
+    /// Whatever comes first, the reported state of the recording is correct afterwards.
     @Test func startsAndStops_whileConfigurationsCome_areAllHeeded() async throws {
         try await TemporaryFolder.run { folder in
             let settings = RecordSettings(directory: folder, buffer: 64 << 10, whenFull: .block)
@@ -94,7 +94,7 @@ import Testing
                     if round == 3 { before = try ProcessStats.privateMemory() }
                 }
                 let growth = try ProcessStats.privateMemory() - before
-                // Twenty rings that were filled with 2 MiB, or a good part of them.
+                // Twenty rings that were filled with up to 2 MiB.
                 #expect(growth < 16 << 20 || ProcessStats.isSanitized, "\(growth >> 10) KiB")
                 client.close()
                 upstream.close()
@@ -104,7 +104,7 @@ import Testing
         }
     }
 
-    /// They wait for their last connection without looking for it.
+    /// They wait for their last connection without polling.
     @Test func recordersThatAreNotWantedAnyMore_rest() async throws {
         try await TemporaryFolder.run { folder in
             try await recorded(RecordSettings(directory: folder + "/0")) { relay, listener in

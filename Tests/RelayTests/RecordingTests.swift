@@ -8,7 +8,8 @@ import Testing
 
 @testable import Recorder
 
-/// What recordings do to the relay, and to the records of connections. What stands in the files is tested elsewhere.
+/// The effect of recordings on the relay and on the records of connections. The contents of the files are tested
+/// elsewhere.
 @Suite struct RecordingTests {
     @Test(arguments: [RecordSettings.WhenFull.drop, .block])
     func everyByte_isRecordedOrCounted(whenFull: RecordSettings.WhenFull) async throws {
@@ -71,8 +72,8 @@ import Testing
 
     @Test func aConnectionThatFails_isRecordedToo_withoutBytes() async throws {
         try await TemporaryFolder.run { folder in
-            let nobody = UpstreamAddress.address(.ipv4(.loopback, port: 1))
-            var settings = RelaySettings.to(nobody)
+            let refusing = UpstreamAddress.address(.ipv4(.loopback, port: 1))
+            var settings = RelaySettings.to(refusing)
             settings.record = RecordSettings(directory: folder)
             try await RelayHarness.run([settings]) { relay in
                 _ = try relay.connect()
@@ -105,7 +106,7 @@ import Testing
                 try relay.ended(round)
             }
             let recorded = try relay.ended(100).count { $0.recordedBytes != nil }
-            // The numbers of connections follow from each other, so it is always the same.
+            // Connection IDs are consecutive, so the result is always the same.
             #expect((15...45).contains(recorded), "\(recorded) of 100")
         }
     }
@@ -124,7 +125,7 @@ import Testing
                 let state = try relay.service.startRecording("relay", settings)
                 #expect(state.isRecording)
                 #expect(state.file?.hasPrefix(folder + "/relay.") == true)
-                // Starting again changes nothing.
+                // Starting again has no effect.
                 #expect(try relay.service.startRecording("relay", settings).file == state.file)
                 try await relay.live("recorded") { $0.recordedBytes != nil }
                 try client.send(upBytes, stream..<stream + message)
@@ -159,7 +160,7 @@ import Testing
                 Issue.record("\(String(describing: refusal))")
                 return
             }
-            #expect(error.description.hasPrefix("cannot make the folder /proc/no"))
+            #expect(error.description.hasPrefix("cannot create the folder /proc/no"))
         }
     }
 
@@ -232,7 +233,7 @@ import Testing
                     guard let piece = await pieces.next() else { break }
                     seen += piece.count
                 }
-                // The rest of the stream goes on where the pattern is.
+                // The rest of the stream continues the pattern.
                 try client.send(upBytes, position..<position + message)
                 try upstream.receive(upBytes, position..<position + message)
             }
@@ -246,7 +247,7 @@ import Testing
             client.close()
             upstream.close()
             let record = try relay.end()
-            #expect(record.recordedBytes == nil, "who reads along is no recording")
+            #expect(record.recordedBytes == nil, "a live tap is not a recording")
         }
     }
 
@@ -264,7 +265,7 @@ import Testing
     @Test func aLiveTapOfAConnectionThatIsGone_endsAtOnce() async throws {
         try await RelayHarness.run { relay, _ in
             let tap = try relay.service.liveTap(connection: 4711)
-            #expect(try await toTheEnd(tap) > 0, "a capture without a packet is one still")
+            #expect(try await toTheEnd(tap) > 0, "a capture without a packet is valid")
             try Deadline.poll("the reader's thread is gone") { ProcessStats.threads(named: "record-").isEmpty }
         }
     }
@@ -272,7 +273,7 @@ import Testing
     @Test func aLiveReaderThatDoesNotRead_slowsNothing() async throws {
         try await RelayHarness.run { relay, listener in
             let tap = try relay.service.liveTap(relay: "relay")
-            // More than the ring and what waits for the reader hold.
+            // More than the ring and the reader's queue hold.
             let (client, upstream) = try relay.streamingPair(listener, bytes: 4 * stream)
             client.close()
             upstream.close()
@@ -297,7 +298,7 @@ import Testing
 
     // MARK: Support
 
-    /// Reads a live tap to its end, which must come soon; returns how many bytes it was.
+    /// Reads a live tap to its end, which must come soon; returns the number of bytes.
     private func toTheEnd(_ tap: LiveTap) async throws -> Int {
         let end = Mutex<Int?>(nil)
         let reader = Task {
@@ -309,7 +310,7 @@ import Testing
         let deadline = Deadline()
         while end.withLock({ $0 == nil }) {
             guard !deadline.isOver else { throw TestFailure("deadline passed: the live tap ends") }
-            // The thread is let go in between: the reader needs one, and a small machine has few for all tests.
+            // Yields in between: the reader needs a thread, and a small machine has few threads for all tests.
             Deadline.letPass(.milliseconds(2))
             await Task.yield()
         }
@@ -333,7 +334,7 @@ import Testing
         }
     }
 
-    /// Of all files of a folder.
+    /// The total size of the files in a folder.
     private func size(of folder: String) throws -> UInt64 {
         try Directory(path: folder).files().reduce(0) { sum, name in
             var facts = stat()

@@ -6,7 +6,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// `FAULTS.md`, "Ends of streams": a stream that was cut must not look complete.
+/// `FAULTS.md`, "Ends of streams": a truncated stream must not look complete.
 @Suite struct ResetTests {
     static let sizes = [0, 1, message, 100_000, stream]
 
@@ -38,7 +38,8 @@ import Testing
         }
     }
 
-    /// The reset comes while the reader sleeps and everything before it is still in the kernel, the pipe and the relay.
+    /// The reset arrives while the reader sleeps and everything before it is still in the kernel, the pipe and the
+    /// relay.
     @Test(arguments: RelayHarness.Pump.allCases)
     func upstreamResets_readerAsleep_getsEverythingLaterAndThenAReset(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump) { relay, listener in
@@ -53,8 +54,8 @@ import Testing
         }
     }
 
-    /// As above with every buffer full: what the sender's own system still held goes with the reset, but everything
-    /// that the relay has taken arrives.
+    /// As above with every buffer full: bytes in the sender's own system are discarded with the reset, but everything
+    /// that the relay has received arrives.
     @Test(arguments: RelayHarness.Pump.allCases)
     func clientResets_everyBufferFull_everythingTakenArrives(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
@@ -71,7 +72,7 @@ import Testing
         }
     }
 
-    /// The bytes before the reset are never read: the half-close timeout bounds the wait.
+    /// The bytes before the reset are never read: the half-close timeout limits the wait.
     @Test func upstreamResets_readerNeverReads_isResetAtTheBound() async throws {
         let timeouts = Timeouts(halfClose: .milliseconds(400))
         try await RelayHarness.run(timeouts: timeouts) { relay, listener in
@@ -85,7 +86,7 @@ import Testing
         }
     }
 
-    /// Both flows stream when one side is gone: writing to it must neither raise a signal nor hide the reason.
+    /// Both flows stream when one side vanishes: writing to it must neither raise a signal nor hide the reason.
     @Test(arguments: RelayHarness.Pump.allCases, [Side.client, .upstream])
     func oneSideResets_whileBothFlowsStream_isItsReset(pump: RelayHarness.Pump, side: Side) async throws {
         try await RelayHarness.run(pump: pump) { relay, listener in
@@ -117,7 +118,7 @@ import Testing
         }
     }
 
-    /// `close` with unread bytes is a reset of the system's own making.
+    /// `close` with unread bytes makes the system send a reset.
     @Test func clientClosesWithoutReadingTheAnswer_isItsReset() async throws {
         try await RelayHarness.run { relay, listener in
             let (client, upstream) = try relay.pair(listener)
@@ -131,7 +132,7 @@ import Testing
         }
     }
 
-    /// The upstream may be gone before the relay has seen that it accepted. It was no refusal, and what it said counts.
+    /// The upstream may be gone before the relay notices that it accepted. That was not a refusal, and its bytes count.
     @Test func upstreamGreetsAndResetsAtOnce_clientGetsTheGreetingAndThenAReset() async throws {
         try await RelayHarness.run { relay, listener in
             for round in 1...200 {
@@ -148,16 +149,16 @@ import Testing
         }
     }
 
-    /// A reset waits until the upstream has the bytes before it. The upstream has ended, so its leg is no longer watched;
-    /// then it resets too, and nothing is left to wait for.
+    /// A reset waits until the upstream has the bytes before it. The upstream has ended, so its leg is no longer
+    /// watched; then it resets too, and there is nothing left to wait for.
     @Test(arguments: RelayHarness.Pump.allCases)
     func clientResets_andTheUpstreamToo_afterBothHaveEnded_isOverAtOnce(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
             let (client, upstream) = try relay.pair(listener, receiveBuffer: 4 << 10)
             try client.send(upBytes, 0..<100_000)
             client.endWriting()
-            // The upstream's end reaches the relay's system, behind bytes that the client, which reads nothing, has yet to
-            // take: the relay holds some of them. Piece by piece, for which its system has room in any case.
+            // The upstream's FIN reaches the relay's system after bytes that the client, which does not read, has yet
+            // to receive: the relay holds some of them. Piece by piece, for which its system always has room.
             var sent = 0
             repeat {
                 try upstream.send(downBytes, sent..<sent + 16 << 10)
@@ -176,8 +177,8 @@ import Testing
         }
     }
 
-    /// A Unix socket whose peer closed with bytes unread says EPIPE to who sends, and ECONNRESET to who reads after that:
-    /// whichever is met first, what came before arrives, and then the end is passed on at once.
+    /// A Unix socket whose peer closed with unread bytes returns EPIPE to a writer, and ECONNRESET to a reader after
+    /// that. Whichever comes first, earlier bytes arrive, and then the end is passed on at once.
     @Test(arguments: RelayHarness.Pump.allCases)
     func unixUpstreamCloses_whileTheClientSends_isPassedOnAtOnce(pump: RelayHarness.Pump) async throws {
         try await TemporaryFolder.run { folder in
@@ -190,7 +191,7 @@ import Testing
                         try upstream.receive(upBytes, 0..<(round % 5 * 100_000 + message))
                         try upstream.send(downBytes, 0..<message)
                         upstream.close()
-                        // Reset or not: the sender may have met the error first.
+                        // The end may be a reset or not: the sender may have met the error first.
                         #expect(try client.receiveToEnd(downBytes).count == message, "round \(round)")
                         #expect(throws: TestFailure.self) { try sender.value() }
                         client.close()

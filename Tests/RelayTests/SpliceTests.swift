@@ -2,11 +2,11 @@ import Relay
 import TestSupport
 import Testing
 
-/// When a flow splices, and when it goes on doing so.
+/// When a flow splices, and when it continues to splice.
 @Suite struct SpliceTests {
-    /// Each burst fills everything on the way; then the reader empties it. That the source has nothing more at that
-    /// moment is no sign of a stream that is over: a flow that went back to copying would copy a quarter of a MiB of
-    /// each burst before it spliced again.
+    /// Each burst fills everything on the path, then the reader empties it. An empty source at that moment does not
+    /// mean that the stream is over: a flow that returned to copying would copy a quarter of a MiB of each burst before
+    /// it splices again.
     @Test func burstsToASlowReader_keepThePipe() async throws {
         let bursts = 8
         try await RelayHarness.run { relay, listener in

@@ -34,7 +34,7 @@ import Testing
             sent += message
         }
 
-        /// How long the files of a folder are.
+        /// The sizes of the files in a folder.
         func size(_ name: String) throws -> UInt64 {
             let path = "\(folder)/\(name)"
             guard access(path, F_OK) == 0 else { return 0 }
@@ -60,7 +60,7 @@ import Testing
                 settings.record = first.map { RecordSettings(directory: "\(folder)/\($0)") }
                 try await RelayHarness.runAlone([settings]) { relay in
                     settings.listen = [.address(try relay.listener())]
-                    // The first generation again, by its address.
+                    // The first generation's configuration again, with its address.
                     let (client, upstream) = try relay.pair(listener)
                     var bench = Bench(
                         relay: relay, folder: folder, client: client, upstream: upstream, message: message,
@@ -114,7 +114,7 @@ import Testing
             #expect(a > 2 * UInt64(message))
             try bench.exchange()
             #expect(try await bench.relay.live().recordedBytes == 2 * UInt64(message))
-            // The files are closed: nothing can come into them any more.
+            // The files are closed, so nothing more can be written to them.
             try Deadline.poll("the recorders end") { ProcessStats.threads(named: "record-").isEmpty }
             #expect(try bench.size("a") == a && bench.size("b") == b)
 
@@ -133,7 +133,7 @@ import Testing
             try bench.exchange()
             try bench.apply(nil)
             _ = try bench.relay.service.startRecording("relay", RecordSettings(directory: "\(bench.folder)/b"))
-            // The connection was the last of the first recorder: its file is closed.
+            // The connection was the last one of the first recorder, so its file is closed.
             try Deadline.poll("one recorder") { ProcessStats.threads(named: "record-").count == 1 }
             let a = try bench.size("a")
             try bench.exchange()
@@ -141,7 +141,7 @@ import Testing
             #expect(record.recordedBytes == 2 * UInt64(message) && record.droppedBytes == 0)
             #expect(try bench.size("a") == a)
             #expect(try bench.size("b") > UInt64(message))
-            // And the relay's counter has each byte once.
+            // The relay's counter also has each byte once.
             #expect(bench.relay.service.recordings["relay"]?.recordedBytes == 2 * UInt64(message))
         }
     }
@@ -160,7 +160,7 @@ import Testing
 
     @Test func renamedRelay_isStoppedAndStartedByItsNewName() async throws {
         try await run("a") { bench in
-            // Its address is no longer a free port's from here on.
+            // From here on its address is no longer that of a free port.
             try bench.apply(RecordSettings(directory: "\(bench.folder)/a"))
             try bench.exchange()
             try bench.apply(RecordSettings(directory: "\(bench.folder)/a"), name: "renamed")
@@ -171,7 +171,7 @@ import Testing
             try bench.exchange()
             #expect(try await bench.relay.live().recordedBytes == 2 * UInt64(message))
 
-            // It stays stopped under a third name, and starts with the connection of the first.
+            // It stays stopped under a third name, and starts with the connection of the first one.
             try bench.apply(RecordSettings(directory: "\(bench.folder)/a"), name: "again")
             #expect(bench.relay.service.recordings["again"]?.isRecording == false)
             try bench.exchange()

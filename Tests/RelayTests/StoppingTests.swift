@@ -21,7 +21,7 @@ import Testing
             }
             #expect(await relay.service.connections() == [])
             #expect(await !relay.service.kill(1))
-            #expect(throws: TestFailure.self, "nobody listens any more") { _ = try relay.connect() }
+            #expect(throws: TestFailure.self, "no listener is left") { _ = try relay.connect() }
         }
     }
 
@@ -54,7 +54,7 @@ import Testing
         try await RelayHarness.run(workers: 2) { relay, listener in
             let pairs = try (0..<6).map { _ in try relay.pair(listener) }
             relay.service.drain(within: .seconds(60))
-            try Deadline.poll("nobody is accepted any more") { (try? relay.connect())?.close() == nil }
+            try Deadline.poll("no client is accepted any more") { (try? relay.connect())?.close() == nil }
             for (number, pair) in pairs.enumerated() where number < 3 {
                 try pair.client.send(upBytes, 0..<message)
                 if number == 0 {
@@ -67,7 +67,7 @@ import Testing
                 }
             }
             for pair in pairs[..<3] { _ = try relay.end(of: pair.client) }
-            // Now the rest: of two bounds the one that passes first counts.
+            // Now the others: the shorter of the two limits counts.
             relay.service.drain(within: .milliseconds(300))
             try relay.join()
             for pair in pairs[3...] {
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    /// Who waits in the queue when draining begins is let in first: closing the listener would reset them.
+    /// Clients in the queue when draining begins are accepted first, because closing the listener would reset them.
     @Test func drain_clientsInTheQueue_areServed() async throws {
         try await RelayHarness.run { relay, listener in
             let clients = try (0..<50).map { _ in try relay.connect() }
@@ -126,7 +126,8 @@ import Testing
         }
     }
 
-    /// Threads that connect one client after the other while the body runs, enough to keep the listeners' queues filled.
+    /// Threads that connect clients one after the other while the body runs, enough to keep the listeners' queues
+    /// filled.
     private func withNewcomers(_ address: SocketAddress, _ body: () throws -> Void) throws {
         let atWork = Monitor(0)
         let isOver = Flag()
@@ -134,7 +135,7 @@ import Testing
             try Background("newcomer \(number)") {
                 var count = 0
                 while !isOver.isSet {
-                    // Not waited for: the system connects them by itself.
+                    // Not awaited: the system connects them by itself.
                     (try? Peer.start(to: address))?.close()
                     count += 1
                     if count == 10 { atWork.withLock { $0 += 1 } }
@@ -156,26 +157,26 @@ import Testing
         func set() { value.store(true, ordering: .relaxed) }
     }
 
-    /// Each is refused at once by its upstream, so that there is always a place for the next.
-    @Test(arguments: [1, 2]) func drain_clientsGoOnComing_endsByItsBound(workers: Int) async throws {
+    /// The upstream refuses each client at once, so that there is always a free slot for the next one.
+    @Test(arguments: [1, 2]) func drain_clientsKeepComing_endsByItsBound(workers: Int) async throws {
         try await Exclusive.run {
-            let nobody = try PeerListener.refusingAddress()
-            try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
+            let refusing = try PeerListener.refusingAddress()
+            try await RelayHarness.runAlone([.to(.address(refusing))], workers: workers) { relay in
                 try withNewcomers(relay.listener()) {
                     let start = Deadline.now
                     relay.service.drain(within: .milliseconds(300))
                     try relay.join()
-                    // Not only when no more clients come. The rest is for a loaded machine.
+                    // It ends even though clients still come. The margin is for a loaded machine.
                     #expect(Deadline.now - start < 20_000_000_000)
                 }
             }
         }
     }
 
-    @Test(arguments: [1, 2]) func stop_clientsGoOnComing_endsAtOnce(workers: Int) async throws {
+    @Test(arguments: [1, 2]) func stop_clientsKeepComing_endsAtOnce(workers: Int) async throws {
         try await Exclusive.run {
-            let nobody = try PeerListener.refusingAddress()
-            try await RelayHarness.runAlone([.to(.address(nobody))], workers: workers) { relay in
+            let refusing = try PeerListener.refusingAddress()
+            try await RelayHarness.runAlone([.to(.address(refusing))], workers: workers) { relay in
                 try withNewcomers(relay.listener()) {
                     let start = Deadline.now
                     relay.service.stop()
@@ -186,7 +187,7 @@ import Testing
         }
     }
 
-    /// The relay ended these itself, so its addresses linger in TIME_WAIT.
+    /// The relay ended these connections itself, so its addresses are in TIME_WAIT.
     @Test func restart_atOnce_bindsTheSameAddress() async throws {
         try await Exclusive.run {
             let listener = try PeerListener()

@@ -4,11 +4,11 @@ import Sockets
 import TestSupport
 import Testing
 
-/// What goes up and what comes down, in every test of a service.
+/// The patterns of both directions, in every test of a service.
 let upBytes = Pattern(seed: 1)
 let downBytes = Pattern(seed: 2)
 
-/// One piece of a few bytes, and a stream long enough that a flow changes over to splicing.
+/// One small piece, and a stream long enough that a flow switches to splicing.
 let message = 14
 let stream = 6 << 20
 
@@ -16,7 +16,7 @@ let stream = 6 << 20
 let idle = ProcessStats.isSanitized ? 0.1 : 0.02
 
 extension ConnectionRecord {
-    /// Why it ended, who closed, and how many bytes passed: what most tests ask of a record.
+    /// The reason, the side that closed, and the byte counts: what most tests check in a record.
     var summary: Summary {
         Summary(end?.reason, up: bytesUp, down: bytesDown, errno: end?.errno?.name)
     }
@@ -44,8 +44,8 @@ extension Peer.Received {
 }
 
 extension RelaySettings {
-    /// A relay on a free loopback port. A minute for connecting: what waits for its upstream must still do so when a
-    /// loaded machine has held the test up.
+    /// A relay on a free loopback port. A minute for connecting: a connection that waits for its upstream must still
+    /// wait after a loaded machine has delayed the test.
     static func to(
         _ upstream: UpstreamAddress, name: String = "relay", timeouts: Timeouts = Timeouts(connect: .seconds(60)),
         maxConnections: Int = RelaySettings.defaultMaxConnections
@@ -57,8 +57,8 @@ extension RelaySettings {
 }
 
 extension RelayHarness {
-    /// Waits until this number of connections has ended; their records in the order in which they were accepted. Several
-    /// workers tell of ends in any order.
+    /// Waits until this number of connections has ended; their records in the order in which they were accepted.
+    /// Several workers report ends in any order.
     func endedInOrder(_ count: Int) throws -> [ConnectionRecord] {
         try ended(count).sorted { $0.id < $1.id }
     }
@@ -70,7 +70,7 @@ extension RelayHarness {
             try Background("up") { try client.send(upBytes, 0..<bytes) },
             try Background("down") { try upstream.send(downBytes, 0..<bytes) },
         ]
-        // Much at once is what makes a flow stream; a sender that is held up must not be what decides.
+        // A flow streams if it finds much at once, and that must not depend on a delayed sender.
         for receiver in [client, upstream] { try receiver.awaitBacklog() }
         let receiver = try Background("received up") { try upstream.receive(upBytes, 0..<bytes) }
         try client.receive(downBytes, 0..<bytes)

@@ -47,8 +47,8 @@ import Testing
 
     // MARK: Connections
 
-    /// Runs a body with a worker whose relay forwards to an address and holds clients. The address is made when the test
-    /// has the process to itself: peers of before are closed by then.
+    /// Runs a body with a worker whose relay forwards to an address and holds clients. The address is chosen when the
+    /// test is alone in the process, after the peers of earlier tests are closed.
     private func hold(
         _ makeUpstream: @autoclosure () throws -> SocketAddress, timeouts: Timeouts, _ body: (OneWorker) throws -> Void
     ) async throws {
@@ -59,7 +59,7 @@ import Testing
         }
     }
 
-    /// Lets time pass on the test's clock, and lets attempts that take a turn of the loop end.
+    /// Lets time pass on the test's clock, and lets attempts that take a turn of the loop finish.
     private func letPass(_ milliseconds: UInt64, _ worker: OneWorker) {
         for _ in 0..<milliseconds / Worker.sweepPeriod {
             worker.letPass(Worker.sweepPeriod)
@@ -121,7 +121,7 @@ import Testing
             try awaitHeld(worker)
             let hold = try worker.live().hold
             #expect(hold?.reason == .connectTimeout, "\(String(describing: hold))")
-            // 300 s, three further attempts, and their pauses.
+            // 300 s: three further attempts, and their pauses.
             worker.letPass(660_000)
             #expect(worker.endedCount == 0)
             worker.letPass(340_000)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Relay
 
-/// `FAULTS.md`: one byte sent out of band in mid-stream. `splice` stops at its mark, and says "would block" for ever.
+/// `FAULTS.md`: one byte sent out of band in mid-stream. `splice` stops at its mark and returns EAGAIN indefinitely.
 @Suite struct UrgentByteTests {
     @Test(arguments: RelayHarness.Pump.allCases)
     func urgentByte_amongMessages_arrivesInline(pump: RelayHarness.Pump) async throws {
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    /// The byte is the last thing sent: it must not wait for something after it.
+    /// The urgent byte is the last one: it must not wait for a byte after it.
     @Test(arguments: RelayHarness.Pump.allCases)
     func urgentByte_isTheLast_arrivesAndNothingSpins(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump) { relay, listener in
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    /// While reading rests, the only thing that a leg can be watched for is the mark itself.
+    /// While reads are paused, the mark is the only event of a leg that could be watched.
     @Test(arguments: RelayHarness.Pump.allCases)
     func urgentByte_whileReadingIsPaused_doesNotSpinAndArrivesLater(pump: RelayHarness.Pump) async throws {
         try await RelayHarness.run(pump: pump, receiveBuffer: 4 << 10) { relay, listener in
@@ -76,7 +76,7 @@ import Testing
                 try client.send(upBytes, size + 1..<size + 100_000)
                 client.endWriting()
             }
-            #expect(relay.idleShare() < idle, "the mark waits in the source, nobody reads")
+            #expect(relay.idleShare() < idle, "the mark waits in the source while reads are paused")
             let received = try upstream.receiveToEnd(upBytes, piece: 64 << 10)
             #expect(received == .fin(size + 100_000))
             try sender.value()
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    /// Something that happens in the middle of a turn: after the loop has asked what is ready, and before it tells.
+    /// An action in the middle of a turn: after the loop has queried what is ready, and before it calls the watches.
     private final class Bell: Poll {
         private let listener: PeerListener
         private let rung: () throws -> Void
@@ -97,7 +97,7 @@ import Testing
             try super.init(loop: loop, fd: listener.fd, for: .readable)
         }
 
-        /// To be called before anything else of the next turn is ready.
+        /// Must be called before another event of the next turn is ready.
         func pull() throws {
             _ = try Peer.connect(to: listener.address)
             try Deadline.poll("the bell can be heard") { listener.isAwaited }
@@ -109,8 +109,8 @@ import Testing
         }
     }
 
-    /// The client's reset comes when the loop already knows that there are bytes, and not yet of the reset: then it is
-    /// `splice` that meets the error, at the mark, with bytes behind that.
+    /// The client's reset arrives when the loop already knows that there are bytes, but not yet of the reset: `splice`
+    /// meets the error, at the mark, with bytes after it.
     @Test(arguments: [false, true])
     func urgentByte_thenAResetInTheSameTurn_whatIsBehindTheMarkArrives(whileBlocked: Bool) async throws {
         try await LoopHarness.run { harness in

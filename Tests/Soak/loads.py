@@ -1,5 +1,4 @@
-"""The loads beside the flows: connections that stand (`flows hold`), and ones that come and go (the benchmarks' load
-generator)."""
+"""The loads other than flows: held connections (`flows hold`), and short ones (the benchmarks' load generator)."""
 
 import pathlib
 import socket
@@ -11,7 +10,7 @@ LOADGEN = pathlib.Path(__file__).resolve().parent.parent / "Benchmarks" / "loadg
 
 
 class Holder:
-    """Both ends of connections that stand."""
+    """Both ends of held connections."""
 
     def __init__(self, folder):
         self.process = Process([build(), "hold"], pathlib.Path(folder, "hold.log"), piped=True)
@@ -23,7 +22,7 @@ class Holder:
         return self.process.read_json(patience)
 
     def open(self, count):
-        """So many more."""
+        """Opens this many more."""
         if self.ask(f"open {self.address} {count}")["wrong"]:
             raise Failed("a message did not come back as it was")
 
@@ -31,17 +30,17 @@ class Holder:
         self.process.tell(f"stream {size} {milliseconds}")
 
     def rest(self):
-        """Ends the streams; how many bytes came, and how many reads had wrong ones."""
+        """Ends the streams; returns the number of bytes, and of reads with wrong ones."""
         answer = self.ask("rest")
         return answer["bytes"], answer["wrong"]
 
     def close(self):
-        """Ends all connections; how many of them went wrong."""
+        """Ends all connections; returns how many of them failed."""
         return self.ask("close")["wrong"]
 
 
 class Churn:
-    """Connections that come and go, 32 at once, and the upstream that answers them."""
+    """Short connections, 32 at once, and the upstream that answers them."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)

@@ -1,4 +1,4 @@
-"""The phases of the soak: each puts one load on the same tapline, and says what came of it beside what it must be."""
+"""The phases of the soak: each puts one load on the same Tapline, and reports each result with its bound."""
 
 import collections
 import os
@@ -40,7 +40,7 @@ class Soak:
         self.say(f"  {'ok ' if is_good else 'NOT'} {what}: {value} ({bound})")
 
     def sockets(self):
-        """How many are open, without one by which somebody asks for metrics at the moment."""
+        """The number of open connections, without one for a metrics request in progress."""
         counts = []
         for _ in range(8):
             counts.append(samples.descriptors(self.pid)["sockets"])
@@ -48,7 +48,7 @@ class Soak:
         return min(counts)
 
     def settle(self, sockets, what, patience=60):
-        """Waits until so many sockets are open, and no connection; returns how many there are."""
+        """Waits until this many sockets are open, and no connection; returns the number of sockets."""
         deadline = time.monotonic() + patience
         while self.tapline.total("tapline_connections_open") or (now := self.sockets()) != sockets:
             if time.monotonic() > deadline:
@@ -63,7 +63,7 @@ class Soak:
         self.row(phase, "sockets afterwards", now, f"{sockets} as before", now == sockets)
 
     def idle_share(self, seconds=5):
-        """The share of a core that it takes while nothing moves and nobody asks, in percent."""
+        """The share of a core that it uses while nothing moves and there are no requests, in percent."""
         # A last sample with the metrics, and one without that may be under way.
         time.sleep(2 * self.sampler.period)
         self.sampler.is_quiet = True
@@ -78,14 +78,14 @@ class Soak:
     # Phases
 
     def warm_up(self):
-        """What is made once is made here: flows of every kind, recorders, the threads that serve the admin API."""
+        """One-time allocations happen here: flows of every kind, recorders, the threads that serve the admin API."""
         name = next(slot["relay"] for slot in self.generator.slots if slot["lane"] == "tapped")
         for method in ("POST", "DELETE"):
             self.tapline.ask(method, f"/v1/relays/{name}/recording")
         self.play(300, pause=0.2)
 
     def held(self):
-        """Connections that stand and do nothing."""
+        """Idle connections."""
         count, sockets = self.sizes["held"], self.sockets()
         self.holder.open(100)
         memory = samples.private_bytes(self.pid)

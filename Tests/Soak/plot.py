@@ -3,7 +3,7 @@
 import html
 import math
 
-# Told apart also by who does not see all colours (Okabe and Ito), and on paper by the dashes.
+# Distinguishable with colour blindness (Okabe and Ito), and on paper by the dashes.
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"]
 DASHES = ["", "6 3", "2 2", "8 3 2 3", "1 3"]
 WIDTH, LEFT, RIGHT, TOP, PANEL, GAP, BOTTOM = 1080, 84, 24, 118, 168, 40, 56

@@ -3,14 +3,14 @@ import Sockets
 import TestSupport
 import Testing
 
-/// The faults that the test harness must find.
+/// Faults that the test harness must detect.
 @Suite struct HarnessTests {
     @Test func descriptorLeftOver_failsTheTest() async throws {
         var left: CInt = -1
         let error = await #expect(throws: TestFailure.self) {
             try await Exclusive.run(patience: .seconds(1)) { left = dup(1) }
         }
-        // Other tests may hold some for a moment too.
+        // Other tests may also hold some for a moment.
         let description = error?.description ?? ""
         #expect(description.hasPrefix("descriptors left over: ") && description.contains(" \(left) "))
         close(left)

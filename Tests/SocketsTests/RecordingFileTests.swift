@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func file_cutBack_goesOnFromThere_andHasNothingAhead() async throws {
+    @Test func file_cutBack_continuesFromThere_andHasNothingAhead() async throws {
         try await TemporaryFolder.run { folder in
             let file = try Directory(path: folder).create("a")
             for _ in 1...4 { _ = file.append(Self.bytes(Self.mebibyte), from: 0) }

@@ -115,6 +115,6 @@ import Testing
             #expect("\(fault)".hasPrefix("is "))
             #expect("\(fault)".utf8.allSatisfy { (0x20..<0x7F).contains($0) })
         }
-        #expect("\(faults[0])" == "is no TLS: it begins with \"SSH-2.0-\\x0d\\x0a\\x01\"")
+        #expect("\(faults[0])" == "is not TLS: it begins with \"SSH-2.0-\\x0d\\x0a\\x01\"")
     }
 }

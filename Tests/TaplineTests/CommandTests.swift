@@ -49,7 +49,7 @@ struct CommandTests {
         #expect(try forward("1:a:1").relays.first?.proxyProtocol == nil)
     }
 
-    @Test func forward_withExec_holdsClientsFor30Seconds_ifNotToldOtherwise() throws {
+    @Test func forward_withExec_holdsClientsFor30Seconds_byDefault() throws {
         func waits(_ arguments: String...) throws -> [Duration] {
             try #require(Tapline.parseAsRoot(["forward"] + arguments) as? Forward).relayConfiguration().relays
                 .map(\.timeouts.wait)
@@ -83,7 +83,7 @@ struct CommandTests {
             (["forward", "1:a:1", "--connect-timeout", "soon"], ["--connect-timeout", "`soon`"]),
             (["forward", "1:a:1", "--workers", "0"], ["--workers", "`0`"]),
             (["forward", "1:a:1", "--log-format", "xml"], ["--log-format", "text or json"]),
-            (["forward", "1:a:1", "--accept-proxy", "10.0.0.1/8"], ["--accept-proxy", "is no network"]),
+            (["forward", "1:a:1", "--accept-proxy", "10.0.0.1/8"], ["--accept-proxy", "is not a network"]),
             (["forward", "1:a:1", "--send-proxy", "v3"], ["--send-proxy", "v1", "v2"]),
             (["forward", "1:a:1", "--print", "octal"], ["--print", "`text`", "`hex`"]),
             (["forward", "1:a:1", "--colour"], ["--colour"]),
@@ -99,7 +99,7 @@ struct CommandTests {
             (["forward", "-j", "--log-format", "text", "1:a:1"], ["--json is --log-format json"]),
             (["relay"], ["relay"]),
         ] as [([String], [String])])
-    func wrongUsage_isToldAndEndsWith64(arguments: [String], holds: [String]) throws {
+    func wrongUsage_isReportedAndEndsWith64(arguments: [String], holds: [String]) throws {
         let error = try #require(throws: (any Error).self) {
             try (Tapline.parsed(arguments) as? Forward)?.check()
         }

@@ -1,7 +1,7 @@
 internal import CLinux
 internal import Glibc
 
-/// A thread of a test that runs one closure to its end, so that both ends of a connection can block at once.
+/// A thread that runs one closure, so that both ends of a connection can block at once in a test.
 public final class Background<Value: Sendable>: Sendable {
     private struct State: Sendable {
         var thread: pthread_t?
@@ -22,14 +22,14 @@ public final class Background<Value: Sendable>: Sendable {
         state.withLock { $0.thread = thread }
     }
 
-    /// Whether it has come to its end.
+    /// Whether the closure has returned or thrown.
     public var isDone: Bool { state.withLock { $0.outcome != nil } }
 
-    /// Waits for the end: what the closure returned, or threw.
+    /// Waits for the closure, and returns its result or throws its error.
     @discardableResult
     public func value(within: Duration = Deadline.usual) throws -> Value {
         guard let outcome = state.waitIfInTime(within: within, { $0.outcome }) else {
-            throw TestFailure("deadline passed: the thread \(name) goes on")
+            throw TestFailure("deadline passed: the thread \(name) has not finished")
         }
         if let thread = state.withLock({ $0.thread.take() }) { pthread_join(thread, nil) }
         return try outcome.get()
@@ -40,7 +40,7 @@ public final class Background<Value: Sendable>: Sendable {
     }
 }
 
-/// What a new thread is given.
+/// The argument of a new thread.
 private final class ThreadStart {
     private let body: @Sendable () -> Void
 
@@ -61,7 +61,7 @@ private final class ThreadStart {
             }, argument.toOpaque())
         guard result == 0 else {
             argument.release()
-            throw TestFailure("no thread to be had: errno \(result)")
+            throw TestFailure("cannot start a thread: errno \(result)")
         }
         return thread
     }

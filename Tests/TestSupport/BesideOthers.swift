@@ -1,7 +1,7 @@
 public import Testing
 
-/// For tests that hold descriptors open without being alone in the process: they do not run while another test counts
-/// the descriptors that are left over.
+/// For tests that open descriptors while other tests run in the process: they do not run while another test checks for
+/// leaked descriptors.
 public struct BesideOthers: SuiteTrait, TestTrait, TestScoping {
     /// Also the tests of a suite.
     public var isRecursive: Bool { true }
@@ -17,6 +17,6 @@ public struct BesideOthers: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == BesideOthers {
-    /// Not while another test counts descriptors.
+    /// Does not run while another test checks for leaked descriptors.
     public static var besideOthers: Self { Self() }
 }

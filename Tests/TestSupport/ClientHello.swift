@@ -1,4 +1,4 @@
-/// A ClientHello of the test's own making, also one that no program would send (RFC 8446, section 4.1.2).
+/// A ClientHello built by the test, also one that no real client would send (RFC 8446, section 4.1.2).
 public struct ClientHello: Sendable {
     /// `server_name`; empty: none.
     public var name: [UInt8]
@@ -6,9 +6,9 @@ public struct ClientHello: Sendable {
     public var applications: [[UInt8]]
     /// `supported_versions`; empty: none.
     public var versions: [UInt16]
-    /// How many bytes of a key share stand before the rest, as those for after quantum computers do.
+    /// The number of key share bytes before the other extensions; post-quantum key shares are long.
     public var keyShare: Int
-    /// Further extensions, at the end.
+    /// Additional extensions, at the end.
     public var more: [(type: UInt16, value: [UInt8])] = []
 
     /// A hello.
@@ -29,19 +29,19 @@ public struct ClientHello: Sendable {
         return [1, UInt8(body.count >> 16), UInt8(body.count >> 8 & 0xFF), UInt8(body.count & 0xFF)] + body
     }
 
-    /// The message in records of at most so many bytes of it.
+    /// The message in records with at most this many message bytes each.
     public func bytes(record: Int = 16_384) -> [UInt8] {
         Self.records(message, record)
     }
 
-    /// A handshake message in records of at most so many bytes of it.
+    /// A handshake message in records with at most this many message bytes each.
     public static func records(_ message: [UInt8], _ size: Int) -> [UInt8] {
         stride(from: 0, to: message.count, by: size).reduce(into: []) { wire, start in
             wire += [22, 3, 1] + vector(Array(message[start..<min(message.count, start + size)]))
         }
     }
 
-    /// The value of `server_name` for one name.
+    /// The value of `server_name` with one name.
     public static func serverName(_ name: [UInt8], kind: UInt8 = 0) -> [UInt8] {
         vector([kind] + vector(name))
     }
@@ -61,6 +61,6 @@ public struct ClientHello: Sendable {
 
     private static func two(_ number: UInt16) -> [UInt8] { [UInt8(number >> 8), UInt8(number & 0xFF)] }
 
-    /// Bytes behind their number in two.
+    /// Bytes after their 16-bit length.
     private static func vector(_ bytes: [UInt8]) -> [UInt8] { two(UInt16(bytes.count)) + bytes }
 }

@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// A moment of the monotonic clock that no wait of a test goes past.
+/// A moment of the monotonic clock after which a wait fails.
 public struct Deadline: Sendable {
     /// Long enough for a loaded machine.
     public static let usual: Duration = .seconds(60)
 
     let nanoseconds: UInt64
 
-    /// So long from now.
+    /// A deadline this far from now.
     public init(in duration: Duration = Deadline.usual) {
         let (seconds, attoseconds) = duration.components
         nanoseconds = Self.now + UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
@@ -33,8 +33,8 @@ public struct Deadline: Sendable {
         Glibc.timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
     }
 
-    /// Lets a window of time pass, for what is measured over it: CPU time while nothing moves, a quiet flow. Never to
-    /// wait for something that happens.
+    /// Lets a window of time pass, for measurements over it: CPU time while nothing moves, a quiet flow. Never for
+    /// waiting until something happens.
     public static func letPass(_ window: Duration) {
         let end = Deadline(in: window)
         while !end.isOver {
@@ -43,8 +43,8 @@ public struct Deadline: Sendable {
         }
     }
 
-    /// Asks again and again for what no event tells of (a counter of the system, an answer of another process), every
-    /// few milliseconds, until it is true.
+    /// Polls every few milliseconds until the condition is true, for conditions without an event (a counter of the
+    /// system, an answer of another process).
     public static func poll(_ what: String, within: Duration = usual, until isTrue: () throws -> Bool) throws {
         let deadline = Deadline(in: within)
         while try !isTrue() {

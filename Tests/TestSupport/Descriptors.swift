@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// Which descriptors the process holds, by what they are.
+/// The open descriptors of this process, with their targets.
 enum Descriptors {
-    /// Every descriptor and what it leads to, as /proc says; its own look is left out.
+    /// Every descriptor and its target from /proc, without the one used for reading the list.
     static func now() -> [CInt: String] {
         guard let directory = opendir("/proc/self/fd") else { return [:] }
         defer { closedir(directory) }
@@ -21,7 +21,7 @@ enum Descriptors {
         return found
     }
 
-    /// Fails when there are others than before. A thread that is just ending gets some time to close its own.
+    /// Fails if other descriptors are open than before. A thread that is about to end gets some time to close its own.
     static func expect(_ before: [CInt: String], within patience: Duration) throws {
         let deadline = Deadline(in: patience)
         while true {

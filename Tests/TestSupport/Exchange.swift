@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// What one end of a randomised transfer does: how much it sends, in what pieces, how it reads, how it ends.
+/// What one end of a randomised transfer does: how much it sends, in pieces of which size, how it reads, how it ends.
 public struct Script: Hashable, Sendable {
     /// How this end ends its half.
     public enum Ending: Hashable, Sendable {
-        /// An end of stream behind its last byte.
+        /// A FIN after its last byte.
         case fin
-        /// An end of stream once the other end's has come.
+        /// A FIN after the other end's FIN has arrived.
         case finAfterTheOther
         /// A reset once everything sent has been acknowledged.
         case reset
@@ -22,10 +22,10 @@ public struct Script: Hashable, Sendable {
     public var urgent: Int?
     /// How it ends.
     public var ending: Ending
-    /// Decides the pieces.
+    /// The source of random sizes.
     public var seed: UInt64
 
-    /// A script by chance.
+    /// A random script.
     public static func random(_ random: inout SeededRandom, isTCP: Bool) -> Script {
         let most = [0, 2000, 2000, 2000, 200_000, 200_000, 200_000, 200_000, 3_000_000].randomElement(using: &random)
         let count = Int.random(in: 0...(most ?? 0), using: &random)
@@ -38,7 +38,7 @@ public struct Script: Hashable, Sendable {
     }
 }
 
-/// One end of a randomised transfer, sending and receiving at once.
+/// One end of a randomised transfer, which sends and receives at the same time.
 public struct Exchange: Sendable {
     private let peer: Peer
     private let script: Script
@@ -49,10 +49,10 @@ public struct Exchange: Sendable {
     private var received = 0
     private var hasEnded = false
     private var ending: Peer.Ending?
-    /// A send was told of the other end's reset; reading will not say it again.
+    /// A send failed because of the other end's reset; reads do not report the reset again.
     private var wasReset = false
 
-    /// What the script says, over a connected peer.
+    /// The script for a connected peer.
     public init(_ peer: Peer, _ script: Script, outgoing: Pattern, incoming: Pattern) {
         self.peer = peer
         self.script = script
@@ -61,7 +61,8 @@ public struct Exchange: Sendable {
         random = SeededRandom(seed: script.seed)
     }
 
-    /// Carries it out: what came, and how it ended; nil for an end that resets before the other has ended.
+    /// Runs the script. Returns what was received and how it ended; nil for an end that resets before the other has
+    /// ended.
     public mutating func run() throws -> (count: Int, ending: Peer.Ending?) {
         let deadline = Deadline()
         while ending == nil || !hasEnded {
@@ -106,7 +107,7 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// Whoever has been reset by the other end sends no more, and reads what came before the reset.
+    /// After a reset by the other end, nothing more is sent, and the bytes before the reset are read.
     private mutating func giveUpSendingIfReset() {
         guard errno != EAGAIN else { return }
         hasEnded = true
@@ -126,14 +127,14 @@ public struct Exchange: Sendable {
 }
 
 extension Peer {
-    /// Sends one byte with a flag; false with the reason in `errno`.
+    /// Sends one byte with a flag. False on failure; `errno` has the reason.
     fileprivate func trySend(_ pattern: Pattern, at position: Int, limit: Int, flags: Int) -> Bool {
         pattern.withBytes(at: position, limit: limit) {
             Glibc.send(fd, $0.baseAddress, $0.count, CInt(flags) | CInt(MSG_NOSIGNAL))
         } == limit
     }
 
-    /// Sends what there is room for; nil with the reason in `errno`.
+    /// Sends as many bytes as there is room for. Nil on failure; `errno` has the reason.
     fileprivate func trySendSome(_ pattern: Pattern, at position: Int, limit: Int) -> Int? {
         let sent = pattern.withBytes(at: position, limit: limit) {
             Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))

@@ -2,10 +2,11 @@ internal import EventLoop
 internal import Sockets
 internal import Synchronization
 
-/// One test at a time, of all suites of the process: whoever counts descriptors or CPU time must be alone with them.
+/// Runs one test at a time across all suites of the process, so that a test that counts descriptors or CPU time is
+/// alone.
 ///
-/// Swift Testing runs suites side by side, and `.serialized` holds only within one. Every harness here goes through
-/// this; a test of its own that opens descriptors beside them should too.
+/// Swift Testing runs suites in parallel, and `.serialized` applies only within one. Every harness here uses this; a
+/// test that opens descriptors without a harness should use it too.
 public enum Exclusive {
     private struct State {
         var isTaken = false
@@ -17,8 +18,8 @@ public enum Exclusive {
 
     private static let state = Mutex(State())
 
-    /// Runs the body when its turn comes, and fails when a descriptor is left over `patience` after it. Peers that the
-    /// body left open are closed for it.
+    /// Runs the body when its turn comes, and fails if it leaves a descriptor open for longer than `patience`. Peers
+    /// that the body left open are closed first.
     public static func run<Result>(
         patience: Duration = .seconds(30), _ body: () async throws -> Result
     ) async throws -> Result {
@@ -64,8 +65,8 @@ public enum Exclusive {
         for continuation in next { continuation.resume() }
     }
 
-    /// Waits until nobody is alone. For tests whose descriptors come and go beside each other, such as those of programs
-    /// that they start; they go first. `leaveShared` follows.
+    /// Waits until no test is alone. For tests whose descriptors may change while they run together, such as those of
+    /// programs that they start; they take precedence. `leaveShared` must follow.
     public static func enterShared() async {
         await withCheckedContinuation { continuation in
             let isMine = state.withLock { state in
@@ -80,7 +81,7 @@ public enum Exclusive {
         }
     }
 
-    /// Ends what `enterShared` began: from here on the caller's descriptors stay as they are.
+    /// Ends what `enterShared` began: from now on the caller's descriptors do not change.
     public static func leaveShared() {
         let next = state.withLock { state in
             state.sharers -= 1
@@ -89,7 +90,7 @@ public enum Exclusive {
         for continuation in next { continuation.resume() }
     }
 
-    /// Whoever is alone next, if anybody waits for that.
+    /// The next test that is to run alone, if one waits.
     private static func nextAlone(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
         guard !state.waiting.isEmpty else { return [] }
         state.isTaken = true
@@ -98,8 +99,8 @@ public enum Exclusive {
 
     // MARK: The first time
 
-    /// What the process opens once and keeps: libuv's pipe for signals and its pool of threads, which would else have the
-    /// name of the worker that looks something up first, and the runtime's timers.
+    /// Opens what the process opens once and keeps: libuv's signal pipe and thread pool, whose threads would otherwise
+    /// inherit the name of the first worker that looks a name up, and the runtime's timers.
     private static func warmUp() async throws {
         let isFirst = state.withLock { state in
             defer { state.isWarm = true }
@@ -111,8 +112,8 @@ public enum Exclusive {
         try oneLoop()
     }
 
-    /// The runtime keeps a descriptor for the timers of each clock. It makes one when a time is still to come as it looks:
-    /// on a machine that is busy a short one is over by then.
+    /// The runtime keeps a descriptor for the timers of each clock. It opens one only if a time is still ahead when it
+    /// looks; on a busy machine a short time has already passed by then.
     private static func startTimers() async throws {
         var pause = Duration.milliseconds(1)
         while pause < .seconds(10), Descriptors.now().values.count(where: { $0 == "anon_inode:[timerfd]" }) < 2 {

@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// What programs do to files, so that tests can do it the same way.
+/// Changes files in the ways in which programs change them.
 public enum Files {
-    /// Writes a file in place: the same file, emptied and written anew; or a new one.
+    /// Writes a file in place: truncates an existing one and writes it again, or creates it.
     public static func write(_ text: String, to path: String) throws {
         guard let file = fopen(path, "we") else { throw TestFailure("\(path): errno \(errno)") }
         fputs(text, file)
@@ -16,13 +16,13 @@ public enum Files {
         guard fclose(file) == 0 else { throw TestFailure("\(path): errno \(errno)") }
     }
 
-    /// Writes another file beside it and renames that over it, as careful programs do.
+    /// Writes a temporary file and renames it over the target.
     public static func replace(_ path: String, with text: String) throws {
         try write(text, to: path + ".new")
         try move(path + ".new", to: path)
     }
 
-    /// Everything in a file.
+    /// The content of a file.
     public static func bytes(of path: String) throws -> [UInt8] {
         guard let file = fopen(path, "re") else { throw TestFailure("\(path): errno \(errno)") }
         defer { fclose(file) }
@@ -37,13 +37,13 @@ public enum Files {
         guard rename(path, target) == 0 else { throw TestFailure("rename \(path): errno \(errno)") }
     }
 
-    /// Makes a link, over one that is there in one step.
+    /// Creates a link, and replaces an existing one in one step.
     public static func link(_ path: String, to target: String) throws {
         guard symlink(target, path + ".tmp") == 0 else { throw TestFailure("link \(path): errno \(errno)") }
         try move(path + ".tmp", to: path)
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     public static func makeDirectory(_ path: String) throws {
         guard mkdir(path, 0o755) == 0 else { throw TestFailure("mkdir \(path): errno \(errno)") }
     }
@@ -53,7 +53,7 @@ public enum Files {
         guard Glibc.remove(path) == 0 else { throw TestFailure("remove \(path): errno \(errno)") }
     }
 
-    /// What stands in a file; nil when it is not there.
+    /// The content of a file; nil if it does not exist.
     public static func read(_ path: String) -> String? {
         guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }

@@ -1,23 +1,23 @@
 public import Logging
 
-/// Keeps what is logged, so that a test can ask whether something was said.
+/// Keeps log lines for assertions.
 public final class LogCapture: Sendable {
     private let lines = Monitor<[String]>([])
 
-    /// Nothing is logged yet.
+    /// An empty capture.
     public init() {}
 
-    /// A logger whose lines end here: level, message, metadata in order of their keys.
+    /// A logger that adds its lines here: level, message, metadata sorted by key.
     public var logger: Logger {
         Logger(label: "test") { _ in Handler(lines: self.lines) }
     }
 
-    /// Whether a line holds all of these words.
+    /// Whether one line contains all of these words.
     public func contains(_ words: String...) -> Bool {
         lines.withLock { lines in lines.contains { line in words.allSatisfy { line.contains($0) } } }
     }
 
-    /// Everything logged so far.
+    /// All lines so far.
     public var all: [String] { lines.withLock { $0 } }
 
     private struct Handler: LogHandler {

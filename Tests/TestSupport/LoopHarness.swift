@@ -1,7 +1,7 @@
 public import EventLoop
 
-/// A loop for one test, on the test's own thread. The test fails when a handle is left open, when a callback never
-/// came or came too often, or when a deadline passes.
+/// A loop for one test, on the test's own thread. The test fails if a handle is left open, if a callback is called too
+/// rarely or too often, or if a deadline passes.
 public final class LoopHarness {
     /// The loop.
     public let loop: EventLoop
@@ -33,7 +33,7 @@ public final class LoopHarness {
         let harness = try LoopHarness()
         var failure: (any Error)?
         do {
-            // A loop that waits for nothing must still see the deadline.
+            // A loop without other handles must still notice the deadline.
             harness.watchdog = Timer(loop: harness.loop) {}
             harness.watchdog?.start(after: 20, every: 20)
             try body(harness)
@@ -49,25 +49,25 @@ public final class LoopHarness {
         if left > 0 { throw TestFailure("\(left) watches were left open") }
     }
 
-    /// Owns a watch for the length of the test, which must close it.
+    /// Owns a watch for the duration of the test, which must close it.
     public func keep<Watch: Poll>(_ watch: Watch) -> Watch {
         watches.append(watch)
         return watch
     }
 
-    /// A callback that must be called so often by the end of the test.
+    /// A callback that must be called this many times by the end of the test.
     public func mustCall(_ name: String, times: Int = 1) -> () -> Void {
         let expectation = Expectation(name, times)
         expected.append(expectation)
         return { expectation.calls += 1 }
     }
 
-    /// Turns the loop until every expected callback has come as often as it must.
+    /// Turns the loop until every expected callback was called as often as required.
     public func turnUntilCalled() throws {
         try turn(until: "callbacks: " + missing().joined(separator: ", ")) { missing().isEmpty }
     }
 
-    /// Turns the loop until something is true.
+    /// Turns the loop until a condition is true.
     public func turn(until what: String, _ isTrue: () -> Bool) throws {
         let deadline = Deadline()
         while !isTrue() {
@@ -76,7 +76,7 @@ public final class LoopHarness {
         }
     }
 
-    /// Turns the loop a few times more: what must not come has its chance to.
+    /// Turns the loop a few more times, so that an unexpected callback would be called.
     public func turnAFewTimes() {
         for _ in 0..<3 { loop.turn(wait: true) }
     }

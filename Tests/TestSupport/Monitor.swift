@@ -1,14 +1,14 @@
 internal import Glibc
 
-/// A value behind a lock, and the means to wait until it is as wanted.
+/// A value behind a lock, with a wait for a condition on it.
 ///
-/// `@unchecked Sendable`: `state` is touched only between locking and unlocking `mutex`.
+/// `@unchecked Sendable`: `state` is accessed only while `mutex` is locked.
 public final class Monitor<State: Sendable>: @unchecked Sendable {
     private var state: State
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    /// Takes the first value.
+    /// A monitor with an initial value.
     public init(_ state: State) {
         self.state = state
         pthread_mutex_init(mutex, nil)
@@ -26,7 +26,7 @@ public final class Monitor<State: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Looks at the value, or changes it and wakes who waits.
+    /// Reads or changes the value, and wakes waiting threads.
     public func withLock<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
@@ -36,7 +36,7 @@ public final class Monitor<State: Sendable>: @unchecked Sendable {
         return try body(&state)
     }
 
-    /// Waits until `body` finds what it wants. Nil when the deadline has passed.
+    /// Waits until `body` returns a value. Nil when the deadline has passed.
     public func waitIfInTime<Result>(within: Duration, _ body: (inout State) -> Result?) -> Result? {
         var until = Deadline(in: within).timespec
         pthread_mutex_lock(mutex)
@@ -47,7 +47,7 @@ public final class Monitor<State: Sendable>: @unchecked Sendable {
         }
     }
 
-    /// Waits until `body` finds what it wants, or fails with what was waited for and what there was instead.
+    /// Waits until `body` returns a value; a failure names what was expected and the value that was there.
     public func wait<Result>(
         for what: String, within: Duration = Deadline.usual, _ body: (inout State) -> Result?
     ) throws -> Result {

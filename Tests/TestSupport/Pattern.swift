@@ -1,11 +1,11 @@
 internal import Glibc
 
-/// An endless sequence of bytes that follows from a seed, so that whoever receives it can check every byte, and its
-/// place, without having seen it sent.
+/// An endless sequence of bytes that follows from a seed, so that a receiver can check every byte and its position
+/// without having seen it sent.
 ///
-/// It is a window into one block of random bytes that repeats. The length of the block is a prime, so bytes that are
-/// lost, doubled or out of order by any amount that sockets deal in do not match. Comparing is `memcmp`: quick in debug
-/// builds.
+/// It is a window into one block of random bytes that repeats. The block's length is a prime, so bytes that are lost,
+/// duplicated or reordered by any realistic amount do not match. Comparing uses `memcmp`, which is fast in debug builds
+/// too.
 public struct Pattern: Hashable, Sendable {
     private static let period = 1_000_003
     private static let block: [UInt8] = {
@@ -27,13 +27,13 @@ public struct Pattern: Hashable, Sendable {
         start = Int(random.next() % UInt64(Self.period))
     }
 
-    /// The first bytes of it.
+    /// Its first bytes.
     public func bytes(_ count: Int) -> [UInt8] {
         precondition(count < Self.period)
         return (0..<count).map { Self.block[(start + $0) % Self.period] }
     }
 
-    /// Lends as many bytes as lie together from a position on, `limit` at most.
+    /// Lends the contiguous bytes from a position on, at most `limit`.
     func withBytes<Result>(
         at position: Int, limit: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
@@ -44,7 +44,7 @@ public struct Pattern: Hashable, Sendable {
         }
     }
 
-    /// Where bytes that claim to stand at a position first differ; nil when they do not.
+    /// The first difference of bytes that should be at a position; nil if there is none.
     func firstDifference(_ bytes: UnsafeRawBufferPointer, at position: Int) -> Int? {
         var done = 0
         while done < bytes.count {
@@ -65,11 +65,11 @@ public struct Pattern: Hashable, Sendable {
     }
 }
 
-/// SplitMix64: a small generator that gives the same numbers for the same seed everywhere.
+/// SplitMix64: a small generator that returns the same numbers for the same seed everywhere.
 public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    /// Starts from a seed.
+    /// A generator with a seed.
     public init(seed: UInt64) {
         state = seed
     }

@@ -1,9 +1,9 @@
 internal import Glibc
 internal import Sockets
 
-/// Bytes to and from the other end, every one of them checked.
+/// Sending and receiving, with every byte checked.
 extension Peer {
-    /// Sends a range of a pattern, `piece` bytes a call at most.
+    /// Sends a range of a pattern, at most `piece` bytes per call.
     public func send(
         _ pattern: Pattern, _ range: Range<Int>, piece: Int = 256 << 10, within: Duration = Deadline.usual
     ) throws {
@@ -18,7 +18,7 @@ extension Peer {
         }
     }
 
-    /// Sends bytes that are no pattern's, `piece` bytes a call at most.
+    /// Sends bytes that are not from a pattern, at most `piece` bytes per call.
     public func send(_ bytes: [UInt8], piece: Int = .max, within: Duration = Deadline.usual) throws {
         let deadline = Deadline(in: within)
         var position = 0
@@ -36,7 +36,7 @@ extension Peer {
         }
     }
 
-    /// Reads exactly so many bytes, whatever they are.
+    /// Reads exactly `count` bytes without checking them.
     public func receive(count: Int, within: Duration = Deadline.usual) throws -> [UInt8] {
         let deadline = Deadline(in: within)
         var bytes = [UInt8](repeating: 0, count: count)
@@ -57,7 +57,7 @@ extension Peer {
         return bytes
     }
 
-    /// Sends as much as there is room for at this moment. Nil when there is no room at all.
+    /// Sends as much as there is room for now. Nil if there is no room.
     func sendSome(_ pattern: Pattern, at position: Int, limit: Int) throws -> Int? {
         let sent = pattern.withBytes(at: position, limit: limit) {
             Glibc.send(fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
@@ -67,7 +67,7 @@ extension Peer {
         return nil
     }
 
-    /// Sends from a position on until nobody has taken any for `quiet`: every buffer on the way is full. Returns the
+    /// Sends from a position on until nothing was accepted for `quiet`: every buffer on the path is full. Returns the
     /// position reached.
     public func sendUntilStalled(
         _ pattern: Pattern, from start: Int = 0, piece: Int = 256 << 10, most: Int = 256 << 20,
@@ -88,8 +88,8 @@ extension Peer {
         throw TestFailure("nothing held back \(most) bytes")
     }
 
-    /// Waits until something has come for it and no more comes for a while: a stream of more than that waits in every
-    /// buffer on the way, and the relay finds much of it at once, however slow its sender is.
+    /// Waits until bytes have arrived and no more arrive for a while. A stream that is longer then fills every buffer
+    /// on the path, and the relay reads much of it at once, even from a slow sender.
     public func awaitBacklog(quiet: Duration = .milliseconds(30), within: Duration = Deadline.usual) throws {
         let deadline = Deadline(in: within)
         try self.await(POLLIN, "the first byte of a stream", deadline)
@@ -102,7 +102,7 @@ extension Peer {
         }
     }
 
-    /// Sends the byte of a position out of band (`MSG_OOB`).
+    /// Sends the byte at a position out of band (`MSG_OOB`).
     public func sendUrgent(_ pattern: Pattern, at position: Int) throws {
         let deadline = Deadline()
         while true {
@@ -130,8 +130,8 @@ extension Peer {
         }
     }
 
-    /// Reads everything until the other end ends its half. Returns how many bytes there were in all, the `from` that
-    /// were read before counted in, and how it ended.
+    /// Reads until the other end ends its half. Returns the number of bytes, including the `from` bytes that were read
+    /// before, and how the stream ended.
     public func receiveToEnd(
         _ pattern: Pattern, from start: Int = 0, piece: Int = 256 << 10, within: Duration = Deadline.usual
     ) throws -> Received {
@@ -146,8 +146,8 @@ extension Peer {
         }
     }
 
-    /// Reads bytes that are not a pattern until the other end ends its half; at most `most`. How it ended is nil if there
-    /// was more.
+    /// Reads bytes that are not from a pattern until the other end ends its half; at most `most`. The ending is nil if
+    /// there were more.
     public func receiveAll(
         most: Int = 1 << 16, within: Duration = Deadline.usual
     ) throws -> (bytes: [UInt8], ending: Ending?) {
@@ -170,14 +170,14 @@ extension Peer {
         return (bytes, nil)
     }
 
-    /// What came until the end.
+    /// The result of reading to the end.
     public struct Received: Hashable, Sendable {
-        /// How many bytes, all of them right.
+        /// The number of bytes, all of which matched.
         public var count: Int
-        /// How it ended.
+        /// How the stream ended.
         public var ending: Ending
 
-        /// So many bytes, and then an end.
+        /// A number of bytes and an ending.
         public init(count: Int, ending: Ending) {
             self.count = count
             self.ending = ending
@@ -188,7 +188,7 @@ extension Peer {
         case bytes(Int), nothing, ended(Ending)
     }
 
-    /// Reads what is there and compares it.
+    /// Reads the available bytes and compares them.
     func receiveSome(_ pattern: Pattern, at position: Int, limit: Int) throws -> Some {
         try withUnsafeTemporaryAllocation(byteCount: min(limit, 256 << 10), alignment: 16) { buffer in
             let count = recv(fd, buffer.baseAddress, buffer.count, 0)
@@ -208,7 +208,7 @@ extension Peer {
 }
 
 extension Peer {
-    /// Whether bytes, or an end, wait to be read at this moment.
+    /// Whether bytes or an ending can be read now.
     public var hasBytes: Bool {
         (try? self.await(POLLIN, "", Deadline(in: .zero))) != nil
     }

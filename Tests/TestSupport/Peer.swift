@@ -3,14 +3,14 @@ internal import Glibc
 public import Sockets
 internal import Synchronization
 
-/// One end of a connection as a test holds it: client or upstream, TCP or Unix. Every wait has a deadline.
+/// One end of a connection in a test: client or upstream, TCP or Unix. Every wait has a deadline.
 ///
-/// It stays open until it is closed, at the latest when the test ends: letting go of it closes nothing, because a test
-/// that only forgets a variable must not send an end of stream. Any thread; one reads and one writes at a time.
+/// It stays open until it is closed, at the latest when the test ends. Releasing the object does not close it, because
+/// a test whose variable goes out of scope must not send a FIN. Any thread; one reads and one writes at a time.
 public final class Peer: Sendable {
     /// How the other end ended its half.
     public enum Ending: Hashable, Sendable {
-        /// In order: every byte that was sent had come before.
+        /// By a FIN, after every byte that was sent.
         case fin
         /// By a reset.
         case reset
@@ -20,12 +20,12 @@ public final class Peer: Sendable {
     public let address: SocketAddress
     let fd: CInt
     private let isOpen = Atomic(true)
-    /// The other end had reset before the connect was seen to have succeeded; the system says so only once.
+    /// The other end reset before the connect was seen to succeed; the system reports that only once.
     private let wasResetEarly = Atomic(false)
 
     private static let all = Mutex<[Peer]>([])
 
-    /// Takes over a non-blocking descriptor.
+    /// Adopts a non-blocking descriptor.
     init(adopting fd: CInt) {
         self.fd = fd
         address =
@@ -33,7 +33,7 @@ public final class Peer: Sendable {
         Self.all.withLock { $0.append(self) }
     }
 
-    /// Connects. The receive buffer can only be made small before that (tcp(7)).
+    /// Connects. A small receive buffer must be set before that (tcp(7)).
     public static func connect(to address: SocketAddress, receiveBuffer: Int? = nil) throws -> Peer {
         let peer = try start(to: address, receiveBuffer: receiveBuffer)
         try peer.await(POLLOUT, "connected to \(address)", Deadline())
@@ -46,7 +46,7 @@ public final class Peer: Sendable {
         return peer
     }
 
-    /// Starts to connect and does not wait for it.
+    /// Starts to connect and does not wait.
     public static func start(to address: SocketAddress, receiveBuffer: Int? = nil) throws -> Peer {
         let fd = try make(address.family)
         let peer = Peer(adopting: fd)
@@ -63,7 +63,7 @@ public final class Peer: Sendable {
         }
     }
 
-    /// The same descriptor, now that it has an address.
+    /// The same descriptor, after it has got an address.
     private convenience init(replacing other: Peer) {
         other.isOpen.store(false, ordering: .relaxed)
         self.init(adopting: other.fd)
@@ -87,7 +87,7 @@ public final class Peer: Sendable {
         for peer in left { peer.close() }
     }
 
-    /// What a read of nothing means.
+    /// The meaning of an empty read.
     var endingRead: Ending { wasResetEarly.load(ordering: .relaxed) ? .reset : .fin }
 
     // MARK: Waiting
@@ -112,19 +112,20 @@ public final class Peer: Sendable {
 
     // MARK: Options
 
-    /// Bounds what the kernel takes in for this end while nobody reads.
+    /// Limits what the kernel receives for this end while the test does not read.
     public func setReceiveBuffer(_ bytes: Int) {
         var value = CInt(bytes)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, 4)
     }
 
-    /// From now on no segment of the other end is heard or answered: to it this end has vanished. A filter of the
-    /// socket drops them (socket(7), `SO_ATTACH_FILTER`), which some systems grant to root only: see `canVanish`.
+    /// From now on no segment of the other end is received or acknowledged: to the other end, this one has vanished. A
+    /// socket filter drops the segments (socket(7), `SO_ATTACH_FILTER`); some systems allow that to root only: see
+    /// `canVanish`.
     public func vanish() throws {
         guard Self.dropEverything(fd) else { throw TestFailure("no filter: \(Errno.current.name)") }
     }
 
-    /// Whether the system grants what `vanish` needs.
+    /// Whether the system allows `vanish`.
     public static let canVanish: Bool = {
         guard let fd = try? make(AF_INET) else { return false }
         defer { Glibc.close(fd) }
@@ -132,7 +133,7 @@ public final class Peer: Sendable {
     }()
 
     private static func dropEverything(_ fd: CInt) -> Bool {
-        // struct sock_filter { BPF_RET | BPF_K, 0, 0, 0 }: take nothing of any packet.
+        // struct sock_filter { BPF_RET | BPF_K, 0, 0, 0 }: accept no byte of any packet.
         withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { filter in
             filter.storeBytes(of: 0x06, as: UInt64.self)
             // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
@@ -153,13 +154,13 @@ public final class Peer: Sendable {
         if isOpen.exchange(false, ordering: .relaxed) { Glibc.close(fd) }
     }
 
-    /// Closes by a reset, once the other end's system has everything that was sent: a reset throws the rest away.
+    /// Closes with a reset after the other end's system has everything that was sent; the reset would discard the rest.
     public func reset() throws {
         try awaitSent()
         resetNow()
     }
 
-    /// Closes by a reset, whatever is unsent.
+    /// Closes with a reset and discards unsent bytes.
     public func resetNow() {
         var value = linger(l_onoff: 1, l_linger: 0)
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, socklen_t(MemoryLayout<linger>.size))
@@ -176,7 +177,7 @@ public final class Peer: Sendable {
 }
 
 extension SocketAddress {
-    /// Reads the address that a call of the system fills in.
+    /// Returns the address that a system call fills in.
     static func reported(
         by call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> CInt
     ) -> SocketAddress? {

@@ -4,13 +4,13 @@ public import Sockets
 
 /// A listening socket of a test: the upstream of a relay.
 public final class PeerListener: Sendable {
-    /// Where it listens.
+    /// The address it listens on.
     public var address: SocketAddress { socket.address }
     private let socket: Peer
-    /// Its descriptor, for whoever makes a copy.
+    /// Its descriptor, for duplicates.
     public var fd: CInt { socket.fd }
 
-    /// Listens; port 0 becomes a free one.
+    /// Listens on an address; port 0 becomes a free port.
     public init(
         _ address: SocketAddress = .ipv4(.loopback, port: 0), backlog: CInt = 1024, receiveBuffer: Int? = nil
     ) throws {
@@ -26,7 +26,7 @@ public final class PeerListener: Sendable {
         socket = Peer(adopting: fd)
     }
 
-    /// The next that connects.
+    /// The next client.
     public func accept(within: Duration = Deadline.usual) throws -> Peer {
         let deadline = Deadline(in: within)
         while true {
@@ -37,40 +37,39 @@ public final class PeerListener: Sendable {
                 return Peer(adopting: fd)
             }
             guard errno == EAGAIN else { throw TestFailure("accept: \(Errno.current.name)") }
-            try socket.await(POLLIN, "somebody connects to \(address)", deadline)
+            try socket.await(POLLIN, "a client connects to \(address)", deadline)
         }
     }
 
-    /// Whether somebody waits to be accepted at this moment.
+    /// Whether a client waits to be accepted now.
     public var isAwaited: Bool {
         (try? socket.await(POLLIN, "", Deadline(in: .zero))) != nil
     }
 
-    /// Listens no more.
+    /// Stops listening.
     public func close() {
         socket.close()
     }
 
-    /// A listener whose queue is full: whoever connects gets no answer, as from a black hole. It answers again once
-    /// somebody was accepted.
+    /// A listener with a full queue: further clients get no answer, as from a black hole, until a client is accepted.
     public static func blackHole() throws -> PeerListener {
         let listener = try PeerListener(backlog: 0)
         _ = try Peer.connect(to: listener.address)
         return listener
     }
 
-    /// A port of loopback that was free a moment ago, in IPv4 and in IPv6.
+    /// A loopback port that was free a moment ago, in IPv4 and in IPv6.
     public static func freePort() throws -> SocketAddress {
         let listener = try PeerListener()
         defer { listener.close() }
         return listener.address
     }
 
-    /// An address of loopback that refuses connections, and that the system does not give out while the test runs.
+    /// A loopback address that refuses connections and that the system does not assign while the test runs.
     public static func refusingAddress() throws -> SocketAddress {
         let fd = try Peer.make(AF_INET)
         let address = SocketAddress.ipv4(.loopback, port: 0)
-        // Bound and never listening: a connect is refused.
+        // Bound but not listening: a connect is refused.
         guard address.withSockaddr({ bind(fd, $0, $1) }) == 0 else {
             Glibc.close(fd)
             throw TestFailure("no free port: \(Errno.current.name)")

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import Sockets
 
-/// What the system counts of this process.
+/// The system's statistics of this process.
 public enum ProcessStats {
-    /// Whether a sanitizer is built in: figures of memory and time are then its own.
+    /// Whether a sanitizer is built in, which makes memory and time figures meaningless.
     public static let isSanitized = dlsym(nil, "__asan_init") != nil || dlsym(nil, "__tsan_init") != nil
 
-    /// Threads of this process by the beginning of their name, with the CPU time each has used, in nanoseconds
-    /// (`schedstat`): exact, and blind to what other threads of the test do.
+    /// Threads whose names have a prefix, with the CPU time of each in nanoseconds (`schedstat`): exact, and
+    /// independent of the test's other threads.
     public static func threads(named prefix: String) -> [String: UInt64] {
         guard let directory = opendir("/proc/self/task") else { return [:] }
         defer { closedir(directory) }
@@ -24,8 +24,8 @@ public enum ProcessStats {
         return found
     }
 
-    /// What share of one core those threads use over a window in which nothing is to move. The best of three windows:
-    /// work that is just ending is not a loop that spins.
+    /// The share of one core that those threads use in a window in which nothing should move. The best of three
+    /// windows, because work that is just ending is not a spinning loop.
     public static func busyShare(ofThreads prefix: String, window: Duration = .seconds(1)) -> Double {
         var best = Double.infinity
         for _ in 0..<3 {
@@ -39,7 +39,7 @@ public enum ProcessStats {
         return best
     }
 
-    /// The memory that belongs to this process alone and was written to, in bytes (`Private_Dirty`).
+    /// Memory that belongs to this process alone and was written to, bytes (`Private_Dirty`).
     public static func privateMemory() throws -> Int {
         guard let text = SmallFile.read("/proc/self/smaps_rollup"),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Private_Dirty:") }),

@@ -5,17 +5,17 @@ import Recording
 public import Relay
 public import Sockets
 
-/// A running `RelayService` between peers of the test, and everything that it said.
+/// A running `RelayService` between peers of the test, with everything that it reported.
 ///
-/// When the body is done the service is stopped and joined, and the test fails when a descriptor, a thread, a
-/// connection or a record is left over or missing, when two records have one id, or when the tap saw other bytes than
-/// were counted.
+/// After the body the service is stopped and joined. The test fails if a descriptor, a thread, a connection or a record
+/// is left over or missing, if two records have the same ID, or if the tap saw a different number of bytes than was
+/// counted.
 public final class RelayHarness: Sendable {
-    /// Which pump the flows may take.
+    /// The pump that the flows may use.
     public enum Pump: String, CaseIterable, Sendable {
-        /// A tap watches, so everything is copied.
+        /// A live tap reads along, so everything is copied.
         case copy
-        /// As the flow thinks best: copied, and spliced when it streams.
+        /// The flow chooses: it copies messages and splices streams.
         case splice
     }
 
@@ -31,7 +31,7 @@ public final class RelayHarness: Sendable {
 
     /// The running service.
     public let service: RelayService
-    /// What it logged.
+    /// Its log.
     public let log: LogCapture
     private let heard: Monitor<Heard>
     private let tapped: Monitor<[FlowID: UInt64]>
@@ -66,7 +66,7 @@ public final class RelayHarness: Sendable {
         }
     }
 
-    /// The same for a body that has the process to itself already.
+    /// The same for a body that is already alone in the process.
     public static func runAlone(
         _ relays: [RelaySettings], pump: Pump = .splice, workers: Int = 1, tuning: RelayService.Tuning = .init(),
         _ body: (RelayHarness) async throws -> Void
@@ -76,7 +76,7 @@ public final class RelayHarness: Sendable {
         do {
             try await body(harness)
         } catch {
-            // The peers must not keep anything open that the check would then blame on the relay.
+            // Peers must not keep descriptors open that the check would attribute to the relay.
             try? harness.end()
             throw error
         }
@@ -100,7 +100,7 @@ public final class RelayHarness: Sendable {
 
     // MARK: Peers
 
-    /// Where a relay listens: its first listener, or the first of a family.
+    /// The address of a relay: its first listener, or the first one of a family.
     public func listener(_ relay: String = "relay", family: CInt? = nil) throws -> SocketAddress {
         guard
             let found = service.listeners.first(where: {
@@ -115,7 +115,7 @@ public final class RelayHarness: Sendable {
         try Peer.connect(to: listener(relay), receiveBuffer: receiveBuffer)
     }
 
-    /// A client, and the upstream's end of its connection. One at a time, or nobody knows whose is whose.
+    /// A client, and the upstream's end of its connection. One at a time, so that both ends belong together.
     public func pair(
         _ upstream: PeerListener, receiveBuffer: Int? = nil
     ) throws -> (client: Peer, upstream: Peer) {
@@ -125,7 +125,8 @@ public final class RelayHarness: Sendable {
 
     // MARK: Records
 
-    /// Waits until so many connections have ended since the start; their records, in the order of their ends.
+    /// Waits until this many connections have ended since the start, and returns their records in the order of their
+    /// ends.
     @discardableResult
     public func ended(_ count: Int = 1, within: Duration = Deadline.usual) throws -> [ConnectionRecord] {
         try heard.wait(for: "\(count) ended connections", within: within) {
@@ -133,7 +134,7 @@ public final class RelayHarness: Sendable {
         }
     }
 
-    /// Waits until so many connections of a relay have ended; the record of the last of them.
+    /// Waits until this many connections of a relay have ended, and returns the record of the last one.
     public func lastEnded(_ count: Int, of relay: String) throws -> ConnectionRecord {
         try heard.wait(for: "\(count) ended connections of \(relay)") { heard in
             let records = heard.records.filter { $0.relay == relay }
@@ -141,38 +142,38 @@ public final class RelayHarness: Sendable {
         }
     }
 
-    /// Waits for the end of the one connection there was.
+    /// Waits for the end of the only connection.
     public func end(within: Duration = Deadline.usual) throws -> ConnectionRecord {
         let records = try ended(1, within: within)
         guard records.count == 1 else { throw TestFailure("\(records.count) records, not one") }
         return records[0]
     }
 
-    /// Waits for the end of a client's connection. TCP clients only: their addresses tell them apart.
+    /// Waits for the end of a client's connection. TCP clients only, because the record is found by their address.
     public func end(of client: Peer, within: Duration = Deadline.usual) throws -> ConnectionRecord {
         try heard.wait(for: "the end of \(client.address)'s connection", within: within) { heard in
             heard.records.last { $0.client == client.address }
         }
     }
 
-    /// How many connections have ended.
+    /// The number of ended connections.
     public var endedCount: Int { heard.withLock { $0.records.count } }
 
-    /// Waits until so many connections are open.
+    /// Waits until this many connections are open.
     public func awaitOpen(_ count: Int) throws {
         try Deadline.poll("\(count) connections open, not \(service.openConnections)") {
             service.openConnections == count
         }
     }
 
-    /// The one open connection's record as it is now.
+    /// The current record of the only open connection.
     public func live() async throws -> ConnectionRecord {
         let open = await service.connections()
         guard open.count == 1 else { throw TestFailure("\(open.count) connections open, not one") }
         return open[0]
     }
 
-    /// Waits until the open connection's record is as wanted: its counters are asked for, no event tells of them.
+    /// Waits until the record of the open connection satisfies a condition. It polls, because counters cause no event.
     @discardableResult
     public func live(_ what: String, _ isWanted: (ConnectionRecord) -> Bool) async throws -> ConnectionRecord {
         let deadline = Deadline()
@@ -184,7 +185,7 @@ public final class RelayHarness: Sendable {
         }
     }
 
-    /// What share of a core the workers use while nothing moves.
+    /// The share of a core that the workers use while nothing moves.
     public func idleShare() -> Double {
         ProcessStats.busyShare(ofThreads: "worker-")
     }
@@ -203,7 +204,7 @@ public final class RelayHarness: Sendable {
             try join()
         }
         _ = try heard.wait(for: "the workers say that they stopped") { $0.stops == 1 ? true : nil }
-        // They say so a moment before they end, and the system lists them a moment longer.
+        // They report the end a moment before it, and the system lists them a moment longer.
         try Deadline.poll("the workers' threads end") { ProcessStats.threads(named: "worker-").isEmpty }
         guard service.openConnections == 0 else { throw TestFailure("\(service.openConnections) connections left") }
         try checkRecords()

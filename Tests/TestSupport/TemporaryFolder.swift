@@ -1,8 +1,8 @@
 internal import Glibc
 
-/// A folder of a test's own, removed with what is in it when the body returns.
+/// A temporary folder for one test, removed with its contents when the body returns.
 public enum TemporaryFolder {
-    /// Makes one, lends its path, removes it.
+    /// Creates a folder, passes its path to the body, and removes it.
     public static func run<Result>(_ body: (String) async throws -> Result) async throws -> Result {
         let path = try make()
         defer { remove(path) }

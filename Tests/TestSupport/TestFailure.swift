@@ -1,6 +1,6 @@
-/// Why a test cannot go on, in words: a deadline that passed, a call that failed, something left over.
+/// Why a test cannot continue: a deadline that passed, a call that failed, something left over.
 public struct TestFailure: Error, Hashable, CustomStringConvertible {
-    /// One sentence for whoever reads the failed run.
+    /// One sentence for the report of the failed run.
     public let description: String
 
     /// Wraps the sentence.

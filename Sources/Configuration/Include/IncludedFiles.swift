@@ -43,7 +43,7 @@ struct IncludedFiles: Hashable, Sendable {
                 files.append(file)
                 bytes += (try? file.content.get().count) ?? 0
                 guard bytes <= Self.mostBytes else {
-                    throw ValueError("the files hold more than \(SizeText.text(of: Self.mostBytes)) together")
+                    throw ValueError("the files are larger than \(SizeText.text(of: Self.mostBytes)) in total")
                 }
             }
         } catch {
@@ -71,11 +71,11 @@ struct IncludedFiles: Hashable, Sendable {
             let error = Errno.current
             switch error.code {
             case ENOENT:
-                throw ValueError("there is no folder \(quoted(inclusion.folder)); make it, also if it is empty")
+                throw ValueError("folder \(quoted(inclusion.folder)) does not exist; create it (it may be empty)")
             case ENOTDIR:
                 throw ValueError(
-                    "\(quoted(inclusion.folder)) is no folder; name the folder that the files are in, or a pattern such "
-                        + "as conf.d/*.yaml")
+                    "\(quoted(inclusion.folder)) is not a folder; write the folder of the files, or a pattern such as "
+                        + "conf.d/*.yaml")
             default: throw ValueError("the folder \(quoted(inclusion.folder)) cannot be read: \(error)")
             }
         }
@@ -92,7 +92,7 @@ struct IncludedFiles: Hashable, Sendable {
                 throw ValueError(
                     "\(quoted(inclusion.folder)) has more than "
                         + (names.count > mostFiles
-                            ? "\(mostFiles) files that are to be included" : "\(mostNames) entries"))
+                            ? "\(mostFiles) files to include" : "\(mostNames) entries"))
             }
         }
         return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }

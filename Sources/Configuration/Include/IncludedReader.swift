@@ -31,13 +31,13 @@ struct IncludedReader {
         let before = problems.count
         guard let root = YAMLTree.read(bytes, problems), !root.isEmpty else {
             if problems.count == before {
-                problems.report(.start, "there is nothing in it; an included file has `relays`, `relays: []` for none")
+                problems.report(.start, "the file is empty; an included file needs `relays`, or `relays: []` for none")
             }
             return []
         }
         switch root.content {
         case .sequence:
-            problems.report(root.mark, "an included file is no list; write `relays:` in a line above it")
+            problems.report(root.mark, "an included file is not a list; write `relays:` above the list")
             return []
         case .mapping(let entries):
             let own = entries.filter { !isForTheMainFile($0.key, problems) }
@@ -61,7 +61,7 @@ struct IncludedReader {
         problems.report(
             key.mark,
             known == .include
-                ? "an included file cannot include others; `include` stands in \(reading.problems.path) only"
+                ? "an included file cannot include others; only \(reading.problems.path) may have `include`"
                 : "`\(name)` belongs in \(reading.problems.path); an included file has `relays` only")
         return true
     }

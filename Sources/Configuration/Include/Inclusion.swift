@@ -30,13 +30,13 @@ public struct Inclusion: Hashable, Sendable {
             shownFolder = folder
         } else {
             // Up to and including the last slash.
-            let beside = path.lastIndex(of: "/").map { path[...$0] } ?? ""
-            shownFolder = beside + shown.filter { $0 != "." }.joined(separator: "/")
+            let prefix = path.lastIndex(of: "/").map { path[...$0] } ?? ""
+            shownFolder = prefix + shown.filter { $0 != "." }.joined(separator: "/")
         }
         let ownName = path.split(separator: "/").last.map(String.init) ?? ""
         guard try PathText.absolute(".", in: directory) != folder || !names.matches(ownName) else {
             throw ValueError(
-                "\(quoted(text)) takes in this file itself; give the files that are included a folder of their own")
+                "\(quoted(text)) matches this file itself; put the included files into a separate folder")
         }
     }
 

@@ -30,16 +30,16 @@ struct WatchedPath: Hashable, Sendable {
         var rest = Self.components(path)
         var directory = "/"
         var links = 0
-        var isBeside = true
+        var isInGivenPath = true
         while let name = rest.popLast() {
             guard name != ".." else {
                 directory = String(directory[..<(directory.lastIndex(of: "/") ?? directory.startIndex)])
                 if directory.isEmpty { directory = "/" }
                 continue
             }
-            if rest.isEmpty, isBeside {
+            if rest.isEmpty, isInGivenPath {
                 // The last component of the given path; components of link targets come later.
-                isBeside = false
+                isInGivenPath = false
                 self.directory = directory
                 entries[directory, default: []].insert(Self.configMapLink)
             }

@@ -97,7 +97,8 @@ final class ServiceManager {
             hasFailed = false
         } catch {
             if !hasFailed {
-                logger.warning("the service manager cannot be told", metadata: ["error": "\(error) (\(error.name))"])
+                logger.warning(
+                    "the service manager cannot be notified", metadata: ["error": "\(error) (\(error.name))"])
             }
             hasFailed = true
         }

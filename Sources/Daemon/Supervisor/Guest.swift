@@ -1,6 +1,6 @@
 package import Relay
 
-/// What runs beside the relays on the main thread: the demo.
+/// What runs in addition to the relays on the main thread: the demo.
 package struct Guest {
     /// The relays accept clients.
     var started: (Supervisor) throws -> Void

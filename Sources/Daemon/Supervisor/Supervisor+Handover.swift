@@ -26,7 +26,7 @@ extension Supervisor {
         do {
             try beginService()
         } catch {
-            outputs.logger.error("the service manager is told nothing more", metadata: ["error": "\(error)"])
+            outputs.logger.error("the service manager is no longer notified", metadata: ["error": "\(error)"])
         }
     }
 

@@ -44,12 +44,12 @@ public struct RecordingFiles: Sendable {
                     continue
                 }
                 guard error == .exists else {
-                    throw SystemError("make the recording \(directory.path)/\(text)", error)
+                    throw SystemError("create the recording \(directory.path)/\(text)", error)
                 }
                 name = name.next
             }
         }
-        throw SystemError("make the recording \(directory.path)/\(name)", .exists)
+        throw SystemError("create the recording \(directory.path)/\(name)", .exists)
     }
 
     /// Removes the latest file because it is not needed.

@@ -33,14 +33,15 @@ extension CaptureError: CustomStringConvertible {
         case .empty: "is empty"
         case .notACapture(let kind?): "is not a capture (pcapng or pcap): it looks like \(kind)"
         case .notACapture(nil): "is not a capture (pcapng or pcap)"
-        case .unknownVersion(let offset, let version): "has version \(version) at byte \(offset), which is not known"
+        case .unknownVersion(let offset, let version):
+            "has version \(version) at byte \(offset), which is not supported"
         case .impossibleLength(let offset, let length):
             "is damaged at byte \(offset): a block cannot have a length of \(length)"
         case .tooLong(let offset, let length):
-            "is damaged at byte \(offset): a block of \(length) bytes, the longest that is read has "
+            "is damaged at byte \(offset): a block of \(length) bytes exceeds the limit of "
                 + "\(CaptureReader.longestBlock)"
         case .lengthsDiffer(let offset, let first, let last):
-            "is damaged at byte \(offset): a block says \(first) as its length at its start and \(last) at its end"
+            "is damaged at byte \(offset): a block has the length \(first) at its start and \(last) at its end"
         case .noByteOrder(let offset):
             "is damaged at byte \(offset): a section without its byte-order mark"
         }
@@ -57,10 +58,10 @@ enum FileKind {
         ([0x04, 0x22, 0x4D, 0x18], "lz4, so unpack it first: lz4 -dc FILE | tapline show -"),
         (Array("PK\u{3}\u{4}".utf8), "a zip archive"),
         ([0x7F, 0x45, 0x4C, 0x46], "a program"),
-        (Array("snoop\0".utf8), "a capture of Solaris snoop, which editcap -F pcapng turns into one of these"),
-        ([0xA1, 0xB2, 0xCD, 0x34], "a capture in modified pcap, which editcap -F pcapng turns into one of these"),
-        ([0x34, 0xCD, 0xB2, 0xA1], "a capture in modified pcap, which editcap -F pcapng turns into one of these"),
-        ([0x89, 0x50, 0x4E, 0x47], "a PNG picture"),
+        (Array("snoop\0".utf8), "a capture of Solaris snoop, which editcap -F pcapng converts"),
+        ([0xA1, 0xB2, 0xCD, 0x34], "a capture in modified pcap, which editcap -F pcapng converts"),
+        ([0x34, 0xCD, 0xB2, 0xA1], "a capture in modified pcap, which editcap -F pcapng converts"),
+        ([0x89, 0x50, 0x4E, 0x47], "a PNG image"),
     ]
 
     /// The kind of file that the bytes look like; nil if unknown.

@@ -189,7 +189,7 @@ final class RecorderRegistry: Sendable {
                     error == .exists
                     ? "recordings are never overwritten: remove it, choose another name, or write --record DIR/ for a "
                         + "new file at each start" : nil
-                throw SystemError("make the recording \(path)", error, advice: advice)
+                throw SystemError("create the recording \(path)", error, advice: advice)
             }
             let made = name
             // If another process removed it, the result is the same.
@@ -208,7 +208,7 @@ final class RecorderRegistry: Sendable {
         } catch {
             let name = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
             throw SystemError(
-                "make the recording \(path)", error.errno,
+                "create the recording \(path)", error.errno,
                 advice: error.errno == .missing ? "there is no folder \(name); make it first, or correct the path" : nil
             )
         }

@@ -27,7 +27,7 @@ final class Dialer {
 
     private var remaining: ArraySlice<SocketAddress> = []
     private var attempts: [Attempt] = []
-    /// Descriptors taken for attempts beside the first.
+    /// Descriptors taken for attempts other than the first.
     private var furtherDescriptors = 0
     private var delay: Timer?
     private var failure = DialFailure.nothingTried
@@ -114,7 +114,7 @@ final class Dialer {
         if !isDone && !remaining.isEmpty { later(Self.attemptDelay) { $0.tryNext() } }
     }
 
-    /// The delegate has one descriptor for its socket; every attempt beside the first needs its own.
+    /// The delegate has one descriptor for its socket; every attempt after the first needs its own.
     private func takeDescriptor() -> Bool {
         guard !remaining.isEmpty, attempts.count < Self.mostAttempts else { return false }
         guard !attempts.isEmpty else { return true }

@@ -6,7 +6,7 @@ internal import Sockets
 final class DialerResources {
     let loop: EventLoop
     let names: NameCache
-    /// The process's descriptors: every attempt beside a dialer's first takes one.
+    /// The process's descriptors: every attempt after a dialer's first takes one.
     let descriptors: Budget
     let system: SystemFacts
     private let logger: Logger

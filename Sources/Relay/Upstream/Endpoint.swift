@@ -3,7 +3,7 @@ internal import Sockets
 /// One address, or one name with a port, that connections are made to. Immutable; any thread.
 enum Endpoint: Hashable, Sendable {
     case address(SocketAddress)
-    /// The interface's number is looked up for each connection, because it changes when the interface is made anew.
+    /// The interface's number is looked up for each connection, because it changes when the interface is created again.
     case linkLocal(IPv6Address, zone: String, port: UInt16)
     /// Every address of the name, tried by RFC 8305.
     case name(String, port: UInt16)

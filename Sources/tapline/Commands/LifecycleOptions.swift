@@ -41,7 +41,7 @@ struct LifecycleOptions: ParsableArguments {
     /// How long clients are held.
     var holdTime: Duration { wait ?? (exec == nil ? .zero : Self.waitForCommand) }
 
-    /// What to do beside relaying.
+    /// What to do in addition to relaying.
     var plan: LifecyclePlan {
         LifecyclePlan(
             command: exec, idleStop: idleStop ?? .zero, isOnce: once, exitIdle: exitIdle ?? .zero)

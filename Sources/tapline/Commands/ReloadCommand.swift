@@ -9,7 +9,7 @@ struct ReloadCommand: ParsableCommand {
         commandName: "reload",
         abstract: "Have a running tapline read its configuration again.",
         discussion: """
-            Says what has changed. A configuration with a mistake changes nothing: every mistake is told as \
+            Says what has changed. A configuration with a mistake changes nothing: every error is reported as \
             path:line:column: message on standard error, and the exit status is 78.
             """)
 

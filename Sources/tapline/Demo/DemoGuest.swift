@@ -3,7 +3,7 @@ import EventLoop
 import Relay
 import Sockets
 
-/// Runs the conversation beside the relay, waits for its end record, and explains it. On the main thread.
+/// Runs the conversation while the relay runs, waits for its end record, and explains it. On the main thread.
 final class DemoGuest {
     /// The bound for the conversation and its record, in milliseconds.
     private static let timeout: UInt64 = 10_000

@@ -43,7 +43,7 @@ class Pair:
         self.upstream.close()
 
     def stream(self, mebibytes):
-        """So many to the client, as fast as it goes; the upstream ends first."""
+        """This many MiB to the client, as fast as possible; the upstream ends first."""
 
         def send():
             block = bytes(MEBIBYTE // 4)
@@ -61,7 +61,7 @@ class Pair:
             raise Failed(f"{got} of {mebibytes * MEBIBYTE} bytes arrived")
         self.client.shutdown(socket.SHUT_WR)
         if self.upstream.recv(1) != b"":
-            raise Failed("bytes that nobody sent")
+            raise Failed("bytes that were not sent")
         self.client.close()
         self.upstream.close()
 

@@ -14,7 +14,7 @@ static const char usage[] =
     "       loadgen churn HOST PORT SLOTS SECONDS\n"
     "       loadgen idle HOST PORT CONNECTIONS\n"
     "       loadgen start HOST PORT COMMAND...\n"
-    "PORT+COUNT instead of PORT: so many relays, one port after the other, which take turns\n";
+    "PORT+COUNT instead of PORT: COUNT relays on consecutive ports, which take turns\n";
 
 static long number(const char *text, long least, long most) {
     char *end;

@@ -119,7 +119,7 @@ static void on_event(struct connection *connection) {
         got = recv(fd, (uint8_t *)&connection->request + connection->request_bytes,
                    request_size - connection->request_bytes, 0);
         if (got < 0 && errno == EAGAIN) return;
-        // An end before the first byte is somebody asking whether we listen; within a request it is an error.
+        // An end before the first byte is a probe for the listener; within a request it is an error.
         if (got <= 0) return end(connection, got < 0 || connection->request_bytes > 0);
         connection->request_bytes += (size_t)got;
         if (connection->request_bytes == request_size && !begin(connection)) end(connection, true);

@@ -14,7 +14,7 @@
 #include "loadgen.h"
 
 // From exec to the first connection that is taken, and to the first message that came back through it. Listening is
-// not yet serving: the kernel completes connections for a process that has not called accept, so both are told.
+// not yet serving: the kernel completes connections for a process that has not called accept, so both times are reported.
 
 enum { poll_every_ns = 50 * 1000, give_up_ms = 10000, end_bound_ms = 5000 };
 
@@ -22,7 +22,7 @@ static void pause_ns(long ns) { nanosleep(&(struct timespec){.tv_nsec = ns}, NUL
 
 static bool try_connect(struct target target) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    // Whoever has many relays binds them in order: it accepts when the last one does.
+    // A program with many relays binds them in order: it accepts when the last one does.
     struct sockaddr_in address = target_address(target, target.ports - 1u);
     bool taken = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     close(fd);

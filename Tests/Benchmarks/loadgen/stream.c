@@ -8,7 +8,7 @@ enum {
     send_size = pattern_period,
     read_size = 1024 * 1024,
     sample_size = 64 * 1024,
-    sample_every = 64,  // one read in so many is copied out and compared
+    sample_every = 64,  // one read in 64 is copied out and compared
     calls_per_event = 8 // several streams in one process take turns
 };
 

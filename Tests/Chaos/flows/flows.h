@@ -23,7 +23,7 @@ struct chance chance_of(uint64_t seed, uint64_t number);
 uint64_t chance_next(struct chance *chance);
 /// From 0 to `count - 1`.
 uint64_t chance_below(struct chance *chance, uint64_t count);
-/// True once in so many times.
+/// True with the probability 1 / `count`.
 bool chance_once_in(struct chance *chance, uint64_t count);
 /// From `least` to `most`, as often of each order of magnitude.
 uint64_t chance_size(struct chance *chance, uint64_t least, uint64_t most);
@@ -45,7 +45,7 @@ enum lane {
     lane_tapped,    // recorded now and then: the driver starts and ends it
     lane_hunted,    // the driver kills connections
     lane_bounded,   // the time of a half that is left open is short
-    lane_refused,   // nobody listens there
+    lane_refused,   // no process listens there
     lane_count,
 };
 extern const char *const lane_names[lane_count];
@@ -53,8 +53,8 @@ extern const char *const lane_names[lane_count];
 enum ending {
     end_fin,             // the end of stream, once all is sent
     end_fin_after_other, // the same, once the other side's has come; the rest of the bytes after that too
-    end_reset_sent,      // a reset, once so many bytes are sent
-    end_reset_received,  // a reset, once so many bytes have come
+    end_reset_sent,      // a reset, once a number of bytes was sent
+    end_reset_received,  // a reset, once a number of bytes has come
     end_reset_timed,     // a reset, after a while
     end_reset_at_once,   // a reset, as soon as it is connected
     end_reset_after_fin, // the end of stream, and a reset after a while
@@ -93,7 +93,7 @@ struct plan {
 };
 
 struct plan plan_make(uint64_t seed, uint64_t number);
-/// Without chance: so many bytes one way, as fast as they go, and both ends in order.
+/// Not random: a number of bytes one way, as fast as possible, and both ends in order.
 struct plan plan_volume(uint64_t seed, uint64_t up, uint64_t down);
 void plan_print(const struct plan *plan, FILE *file);
 

@@ -13,11 +13,11 @@
 
 #include "flows.h"
 
-// Connections that stand: idle, or each carrying a stream that never rests for long. One process is both of their ends.
+// Held connections: idle, or each with a stream that pauses only briefly. One process is both of their ends.
 // It says where it listens as the upstream, and then takes lines of standard input:
 //
-//     open ADDRESS COUNT   so many more, each with a message there and back
-//     stream BYTES MS      every so many milliseconds so many bytes down on each, until `rest`
+//     open ADDRESS COUNT   opens COUNT more, each with a message there and back
+//     stream BYTES MS      every MS milliseconds, BYTES bytes down on each, until `rest`
 //     rest                 no more of that; answers when all of it has arrived
 //     close                ends them in order, after one more message there and back on each
 

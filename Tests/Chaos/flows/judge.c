@@ -34,7 +34,7 @@ static void judge_side(struct slot *slot, int who) {
     // A Unix socket has no reset: towards it a reset is a close.
     if (side->fin_seen && (is_tcp || !(is_cut || is_abrupt(other)))) {
         if (!other->fin_sent && !(other->did_reset && !other_is_tcp))
-            slot_trouble(slot, "the %s saw an end of stream that nobody sent", name);
+            slot_trouble(slot, "the %s saw an end of stream that was not sent", name);
         else if (side->received != other->sent)
             slot_trouble(slot, "the %s saw an end of stream after %" PRIu64 " of %" PRIu64 " bytes", name,
                          side->received, other->sent);
@@ -46,7 +46,7 @@ static void judge_side(struct slot *slot, int who) {
             slot_trouble(slot, "the %s saw no reset though %s", name, slot->record.reason);
         return;
     }
-    if (side->reset_seen && !is_abrupt(other)) slot_trouble(slot, "the %s was reset though nobody did", name);
+    if (side->reset_seen && !is_abrupt(other)) slot_trouble(slot, "the %s was reset, but the other side did not reset", name);
     if (!is_abrupt(other) && !side->fin_seen) slot_trouble(slot, "the %s saw no end of stream", name);
     // What its system had acknowledged before the reset has to arrive; a Unix socket hands over at once.
     bool is_sure = !other_is_tcp || (other->did_reset && slot->plan.sides[!who].is_flushed &&
@@ -106,8 +106,8 @@ static void judge_count(struct slot *slot, int destination, uint64_t counted) {
     if (counted > from->sent || counted < to->received)
         slot_trouble(slot, "%s is %" PRIu64 ", but %" PRIu64 " were sent and %" PRIu64 " came", name, counted,
                      from->sent, to->received);
-    // Whoever read to the end got all that its socket took, unless Tapline threw it away by a reset of its own: also
-    // when it was told to while it waited to pass on somebody's.
+    // A side that read to the end received everything that its socket accepted, unless Tapline discarded it with its own
+    // reset: also if that was requested while another reset was being passed on.
     if (!is_abrupt(to) && !is_decided(slot) && slot->lane != lane_hunted && counted != to->received)
         slot_trouble(slot, "%s is %" PRIu64 ", but %" PRIu64 " came", name, counted, to->received);
 }

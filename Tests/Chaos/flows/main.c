@@ -24,7 +24,7 @@ static const char usage[] =
     "       at RELAY ADDRESS       where a relay listens\n"
     "       play FIRST COUNT       plays those flows\n"
     "       only FLOW TIMES        plays one flow so often\n"
-    "       volume UP DOWN         plays one flow with so many bytes each way\n"
+    "       volume UP DOWN         plays one flow with UP and DOWN bytes\n"
     "       stop                   begins no more\n"
     "What it says are objects, one a line: `trouble` for each fault, `recorded` for each recorded flow, `played` once\n"
     "a second, `done` at the end of each job. End records come through the FIFO, as Tapline writes them (JSON).\n";

@@ -85,7 +85,7 @@ static void reset_draw(struct chance *chance, struct side_plan *side, const stru
     }
 }
 
-/// Who waits for whom before it sends: nobody, one for some of the other's bytes, or each for its turn.
+/// Which side waits before it sends: none, one for some of the other's bytes, or each for its turn.
 static void order_draw(struct chance *chance, struct side_plan *sides) {
     int waits = (int)chance_below(chance, 2);
     switch (chance_below(chance, 8)) {
@@ -135,14 +135,14 @@ static void endings_draw(struct chance *chance, struct plan *plan) {
     if (place >= 17) one->ending = end_leave;
     if (place >= 11 && place < 17) reset_draw(chance, one, other);
     if (place == 16) reset_draw(chance, other, one);
-    // Nobody may wait for what is not sure to come.
+    // No side may wait for bytes that may not come.
     for (int who = 0; who < 2; who++) {
         struct side_plan *side = &sides[who], *peer = &sides[!who];
         if (side->begin_after > sure(peer)) side->begin_after = sure(peer);
         if (side->reading == read_never) side->begin_after = 0;
         if (side->ending == end_reset_received && side->ending_at > sure(peer)) side->ending_at = sure(peer);
     }
-    // Two that begin after each other would wait for ever: one may, and what ends by receipt is a wait too.
+    // Two sides that begin after each other would hang: only one may, and an end after received bytes is a wait too.
     if (sides[client].ending == end_reset_received && sides[upstream].begin_after > 0) sides[upstream].begin_after = 0;
     if (sides[upstream].ending == end_reset_received && sides[client].begin_after > 0) sides[client].begin_after = 0;
 }

@@ -15,7 +15,7 @@
 
 /// How much one step does, so that one fast flow does not starve the others.
 enum { most_rounds = 32 };
-/// So many writes of a side may have an urgent one among them: each is a segment of one byte.
+/// A side with more writes has no urgent ones: each is a segment of one byte.
 enum { most_urgent_writes = 300 };
 static const int64_t ms = 1000000;
 static uint8_t buffer[content_piece];
@@ -260,7 +260,7 @@ void side_step(struct side *side, int64_t now) {
             side->reset_seen = true;
             return finish(side);
         }
-        // Nobody sends an urgent mark here; errors are told in any case.
+        // No urgent mark is sent here; errors are reported in any case.
         return watch(side, EPOLLPRI);
     }
     uint32_t events = 0;

@@ -15,7 +15,7 @@
 #include "flows.h"
 
 // Slots play flows one after the other, all of them at once. A slot's flow is over when both its sides are and its end
-// record has come: so every record belongs to one flow, and one that nobody waits for is a fault.
+// record has come: so every record belongs to one flow, and an unexpected record is a fault.
 
 /// How many of a hundred slots each lane has; one at least.
 static const unsigned slot_shares[lane_count] = {36, 8, 8, 8, 14, 8, 6, 4, 5, 3};
@@ -117,14 +117,14 @@ static void slot_begin(struct slot *slot, struct plan plan, int64_t now) {
     if (fd < 0) die("socket: %s", strerror(errno));
     set_buffer(fd, &plan.sides[client]);
     if (endpoint_family(&relay) == AF_INET) {
-        // A source address for each slot: whoever ends first rests in TIME_WAIT, and ports must not run out.
+        // A source address for each slot: the side that ends first is in TIME_WAIT, and ports must not run out.
         struct sockaddr_in source = {
             .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000200 + (uint32_t)(slot - run.slots))};
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
         if (bind(fd, (struct sockaddr *)&source, sizeof source) < 0) die("bind: %s", strerror(errno));
     }
     int result;
-    // A Unix socket whose queue is full says so at once; nobody tells when there is room.
+    // A Unix socket whose queue is full says so at once; no event tells when there is room.
     while ((result = connect(fd, (struct sockaddr *)relay.bytes, relay.length)) < 0 && errno == EAGAIN)
         poll(NULL, 0, 1);
     if (result < 0 && errno != EINPROGRESS) {
@@ -185,7 +185,7 @@ static void slot_end(struct slot *slot) {
 static bool slot_check(struct slot *slot, int64_t now) {
     struct side *sides = slot->sides;
     if (slot->record.is_there && sides[client].is_done && !slot->was_accepted && slot->lane != lane_refused)
-        slot_accept(slot, now); // with the record made, whoever is in the queue is all there will be
+        slot_accept(slot, now); // after the record no further client comes
     bool is_over = sides[client].is_done && (!slot->was_accepted || sides[upstream].is_done);
     if (is_over && slot->record.is_there) return true;
     if (now < slot->gives_up_at) return false;

@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func aListenerInUse_isToldWithItsPlace_andChangesNothing() async throws {
+    @Test func aListenerInUse_isReportedWithItsPosition_andChangesNothing() async throws {
         try await bench { bench throws in
             bench.refusal = SystemError(
                 "listen on 127.0.0.1:9 for relay two", Errno(EADDRINUSE), advice: "look there",
@@ -287,18 +287,18 @@ import Testing
         }
     }
 
-    @Test func aPipeInTheFilesPlace_isRejected_andHoldsNobodyUp() async throws {
+    @Test func aPipeInTheFilesPlace_isRejected_andBlocksNothing() async throws {
         try await bench { bench throws in
             try Files.remove(bench.path)
             #expect(mkfifo(bench.path, 0o600) == 0)
             #expect(bench.reloader.reload(.signal).word == "rejected")
             for _ in 0..<3 { bench.reloader.look() }
-            #expect(bench.lastLine.contains("is not a plain file"))
+            #expect(bench.lastLine.contains("is not a regular file"))
             #expect(bench.log.all.count == 2)
         }
     }
 
-    @Test func aSignal_opensTheAccessLogAnew_alsoWhenNothingChanged() async throws {
+    @Test func aSignal_reopensTheAccessLog_alsoWhenNothingChanged() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
                 let bench = try Bench(folder, Self.file(access: "\(folder)/access.log"))
@@ -320,7 +320,7 @@ import Testing
         }
     }
 
-    @Test func anAccessLogThatCannotBeOpenedAnew_goesOn() async throws {
+    @Test func anAccessLogThatCannotBeReopened_continues() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
                 try Files.makeDirectory("\(folder)/logs")

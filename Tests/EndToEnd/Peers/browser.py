@@ -1,5 +1,5 @@
-"""A headless Chromium that does what it is told, by lines of JSON: one command a line, one answer a line. It ends with
-its standard input. It speaks the DevTools protocol over a pipe: messages that end with a zero byte, on descriptors 3
+"""A headless Chromium that is driven by lines of JSON: one command per line, one answer per line. It ends with its
+standard input. It speaks the DevTools protocol over a pipe: messages that end with a zero byte, on descriptors 3
 and 4 of the browser (https://chromedevtools.github.io/devtools-protocol/, `--remote-debugging-pipe`)."""
 
 import base64
@@ -116,7 +116,7 @@ class Browser:
             raise RuntimeError(details.get("exception", {}).get("description") or details["text"])
         return result["result"].get("value")
 
-    # MARK: What it is told
+    # MARK: Commands
 
     def open(self, url):
         self.call("Page.navigate", url=url)
@@ -137,7 +137,7 @@ class Browser:
         self.call("Fetch.fulfillRequest", requestId=request, responseCode=200, body=body)
 
     def wait(self, script):
-        """Until a script's value is true; the page changes without a word to us."""
+        """Polls until a script's value is true, because the page reports no changes."""
         end = time.monotonic() + LIMIT
         while not self.evaluate(f"!!({script})"):
             if time.monotonic() > end:
@@ -170,7 +170,7 @@ class Browser:
             file.write(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
 
     def seen(self):
-        """Everything that it asked for, and everything that it complained of."""
+        """All requests, and all errors and warnings."""
         violations = self.evaluate("window.violations || []")
         return {"requests": list(collections.Counter(self.requests)), "messages": self.messages + violations}
 

@@ -1,8 +1,8 @@
 """Short connections, one after the other in several processes, and abrupt ones.
 
-It listens as the upstream and says where. Each line of standard input, `ADDRESS SHORT ABRUPT`, is a round: so many short
-conversations through the relay, so many connections that are reset at different moments; then one line with how many
-went well. The side that ends a short one changes from one to the next.
+It listens as the upstream and says where. Each line of standard input, `ADDRESS SHORT ABRUPT`, is a round: SHORT
+conversations through the relay, and ABRUPT connections that are reset at different moments; then one line with the number
+of successes. The side that ends a short one changes from one to the next.
 """
 
 import ctypes

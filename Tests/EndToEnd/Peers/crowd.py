@@ -3,7 +3,7 @@
 It listens as the upstream and says where. Lines of standard input:
     open ADDRESS COUNT   that many clients connect, and stay silent (each is accepted by the upstream before the next)
     close                they close, and so does the upstream
-    ask ADDRESS COUNT    that many clients connect and send; nobody waits for an answer yet
+    ask ADDRESS COUNT    that many clients connect and send, without waiting for answers
     finish               each of those takes its answer and closes; says how many were answered
 """
 
@@ -43,7 +43,7 @@ def serve(listener):
 
 
 def take_answers():
-    """Whoever is answered leaves, which makes room for the next: in what order, the relay decides."""
+    """A client that is answered leaves, which makes room for the next one; the relay decides the order."""
     waiting, answered = selectors.DefaultSelector(), 0
     for client in asking:
         waiting.register(client, selectors.EVENT_READ)

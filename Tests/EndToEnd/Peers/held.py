@@ -1,8 +1,8 @@
 """Connections that stream first, and are then held.
 
 It listens as the upstream and says where. Lines of standard input:
-    hold ADDRESS COUNT BYTES   that many clients connect; each is sent so many bytes by its upstream, eight at a time, and
-                               sends as many back as fit a message; all stay open. Says how many got what was sent
+    hold ADDRESS COUNT BYTES   that many clients connect; each receives BYTES from its upstream, eight at a time, and
+                               sends a message back; all stay open. Says how many received what was sent
     close                      all of them end in order, the upstream first; says how many ends came
 """
 
@@ -20,7 +20,7 @@ accepting = threading.Lock()
 
 
 def take(address, listener):
-    """A client and its upstream's end: one at a time, or nobody knows whose is whose."""
+    """A client and its upstream's end: one at a time, so that both belong together."""
     with accepting:
         client = peer.connect(address)
         upstream, _ = listener.accept()

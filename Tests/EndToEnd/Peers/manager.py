@@ -1,5 +1,5 @@
 """A service manager, as far as a service sees it: a datagram socket under the name that is given (a path, or @ and a name
-that is no path), which says what it is told, message by message, and by which process."""
+that is no path), which prints each message with its sender's process ID."""
 
 import socket
 import struct

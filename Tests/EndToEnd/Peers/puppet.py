@@ -1,5 +1,5 @@
-"""A peer that does with its sockets what it is told, by lines of JSON: one command a line, one answer a line, several
-commands at once. It ends with its standard input."""
+"""A peer whose sockets are driven by lines of JSON: one command per line, one answer per line, several commands at once.
+It ends with its standard input."""
 
 import errno
 import fcntl
@@ -77,7 +77,7 @@ def await_refusal(name, command):
         if not any(row[1] == local and row[3] == "0A" for row in rows):
             return {}
         if time.monotonic() > end:
-            raise TimeoutError("somebody still listens")
+            raise TimeoutError("a process still listens")
         time.sleep(0.01)
 
 
@@ -94,7 +94,7 @@ def send(name, command):
 
 
 def fill(name, command):
-    """Sends until nothing has been taken for so many seconds, two by default."""
+    """Sends until nothing was accepted for a number of seconds, two by default."""
     connection, count, digest = sockets[name], 0, hashlib.sha256()
     connection.settimeout(float(command.get("quiet", 2)))
     try:

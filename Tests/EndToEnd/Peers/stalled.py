@@ -1,8 +1,8 @@
-"""Pairs whose readers sleep while their sources offer far more than anybody takes.
+"""Pairs whose readers sleep while their sources offer far more than the relay accepts.
 
 It listens as the upstream and says where. Lines of standard input:
-    start ADDRESS PAIRS OFFERED   that many clients connect, and each sends OFFERED bytes, until nobody has taken any of
-                                  them for two seconds; says how many it was in all, and of the one that sent most
+    start ADDRESS PAIRS OFFERED   that many clients connect, and each sends up to OFFERED bytes, until none was
+                                  accepted for two seconds; says the total, and the most that one of them sent
     read                          the clients end, the upstreams read everything; says how many pairs agree by their hashes
 """
 

@@ -1,8 +1,8 @@
 """Clients that never pause while something else happens: short conversations one after the other, long transfers, and
 one connection from the beginning to the end.
 
-It listens as the upstream and says where. The first line of standard input, `ADDRESS CLIENTS`, starts so many clients
-of the relay; the second ends them, once each has finished what it is at. Then one line with what came of it. Every byte
+It listens as the upstream and says where. The first line of standard input, `ADDRESS CLIENTS`, starts CLIENTS
+clients of the relay; the second ends them, once each has finished its conversation. Then one line with the result. Every byte
 comes back from the upstream and is compared.
 """
 

@@ -1,7 +1,7 @@
-"""Talkers beside a firehose: how long a short message there and back takes while one stream never rests.
+"""Short messages while one stream runs at full speed: how long a message there and back takes.
 
 It listens as the upstream and says where. Each line of standard input, `ADDRESS TALKERS SECONDS`, is a round: a stream at
-full speed through the relay, and so many clients that each say 64 bytes four times a second and wait for the same to come
+full speed through the relay, and TALKERS clients that each send 64 bytes four times a second and wait for the same to come
 back; then one line with how many there were, their median and 99th percentile in milliseconds, and what the stream
 carried. Source and sink of the stream, and the upstream, are processes of their own; the stream's have the lowest
 priority, so that it is the relay's loop that the talkers share with it, and not their turn on a core.
@@ -29,7 +29,7 @@ def end_with_parent():
 
 
 def echo(listener):
-    """The talkers' upstream. Whoever begins with an `s` is the stream, and goes to a sink of its own."""
+    """The talkers' upstream. A connection that begins with an `s` is the stream, and goes to its own sink."""
     end_with_parent()
     ready = selectors.DefaultSelector()
     listener.setblocking(False)

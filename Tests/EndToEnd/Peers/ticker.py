@@ -1,5 +1,5 @@
-"""A stream that goes on until it is cut, down a relay: it says every tenth of a second, at which time the client had how
-many bytes. They follow from their place, as everywhere here: `ticker.py prefix COUNT` says their hash.
+"""A stream down a relay until it is cut: every tenth of a second it prints the time and the number of bytes that the client
+has received. The bytes follow from their position: `ticker.py prefix COUNT` prints their hash.
 
 ticker.py        listens as the upstream, says where, and takes the relay's address by standard input
 """
@@ -11,7 +11,7 @@ import time
 
 import peer
 
-# So many bytes at most; about 20 MB a second.
+# The maximum number of bytes; about 20 MB a second.
 MOST, RATE = 1 << 30, 20_000_000
 
 

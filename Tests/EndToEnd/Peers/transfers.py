@@ -67,7 +67,7 @@ async def receive(loop, connection, slow):
 
 
 async def side(loop, connection, plan, me):
-    """One side's part. Whoever ends first sends all and ends; the other sends half of its bytes before it has seen
+    """One side's part. The side that ends first sends all and ends; the other sends half of its bytes before it has seen
     that end, and half after."""
     count = plan.up if me == "client" else plan.down
     salt = 2 * plan.number + (me == "client")

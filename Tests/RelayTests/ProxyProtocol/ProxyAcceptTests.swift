@@ -41,7 +41,8 @@ import Testing
         let (bytes, ends) = Self.headers[index]
         try await RelayHarness.run(Self.accepting, pump: pump) { relay, listener in
             let client = try relay.connect()
-            // One segment each, for the peer does not wait with small ones; a long header in pieces that take less time.
+            // One segment each, because the peer sends small pieces at once; a long header in pieces that take less
+            // time.
             try client.send(bytes, piece: bytes.count > 1000 ? 701 : 1)
             let sender = try Background("up") {
                 try client.send(upBytes, 0..<stream)
@@ -83,7 +84,7 @@ import Testing
             try client.send(Array(bytes.dropLast()))
             try await relay.awaitsHeader()
             #expect(!listener.isAwaited)
-            #expect(relay.idleShare() < idle, "what is left of a header must not be told of again and again")
+            #expect(relay.idleShare() < idle, "an incomplete header must not cause repeated events")
             #expect(!listener.isAwaited)
             try client.send(Array(bytes.suffix(1)))
             let upstream = try listener.accept()
@@ -97,7 +98,7 @@ import Testing
     }
 
     @Test func connectTimeout_countsFromTheHeader() async throws {
-        // Long enough for a loaded machine to see that the upstream is connected.
+        // Long enough for a loaded machine to notice that the upstream is connected.
         try await RelayHarness.run(Self.accepting, timeouts: Timeouts(connect: .seconds(6))) { relay, listener in
             let client = try relay.connect()
             try relay.awaitOpen(1)
@@ -111,7 +112,7 @@ import Testing
         }
     }
 
-    /// The same without an answer: the wait for the header does not shorten the timeout.
+    /// The same with a silent upstream: the wait for the header does not shorten the timeout.
     @Test func connectTimeout_isWhole_afterALateHeader() async throws {
         try await Exclusive.run {
             let hole = try PeerListener.blackHole()
@@ -159,7 +160,8 @@ import Testing
         let settings = ProxyProtocolSettings(accept: .loopback(.milliseconds(300)))
         try await RelayHarness.run(settings) { relay, listener in
             let client = try relay.connect()
-            // On a loaded machine the time may be over before this; then sending fails, and reading does not say why.
+            // On a loaded machine the timeout may pass before this; then sending fails, and reading does not report
+            // why.
             let isInTime = (try? client.send(Array(farHeader().prefix(count)))) != nil
             let received = try client.receiveToEnd(downBytes)
             #expect(received == .reset(0) || !isInTime)
@@ -170,7 +172,7 @@ import Testing
         }
     }
 
-    @Test func zeroTimeout_waitsForEver() async throws {
+    @Test func zeroTimeout_waitsIndefinitely() async throws {
         try await RelayHarness.run(ProxyProtocolSettings(accept: .loopback(.zero))) { relay, listener in
             let client = try relay.connect()
             try await relay.awaitsHeader()
@@ -216,7 +218,7 @@ import Testing
         }
     }
 
-    // MARK: Whose it is
+    // MARK: The client's address
 
     @Test(
         arguments: [
@@ -224,7 +226,7 @@ import Testing
             // LOCAL, with an address that must not count, and UNSPEC.
             farHeader().enumerated().map { $0.offset == 12 ? 0x20 : $0.element }, farHeader(.v2, nil),
         ] as [[UInt8]])
-    func headerThatNamesNobody_leavesTheConnectionsOwnEnds(_ bytes: [UInt8]) async throws {
+    func headerWithoutAddresses_leavesTheConnectionsOwnEnds(_ bytes: [UInt8]) async throws {
         try await RelayHarness.run(Self.accepting) { relay, listener in
             let client = try relay.connect()
             try client.send(bytes)
@@ -260,7 +262,7 @@ import Testing
         }
     }
 
-    /// Who can open the file may speak for others: no network is asked for.
+    /// A client that can open the file may send a header for others: no network is required.
     @Test func unixListener_isTrustedByItsFile() async throws {
         let settings = ProxyProtocolSettings(accept: .init(trusted: [], timeout: .seconds(60)))
         try await TemporaryFolder.run { folder in
@@ -281,7 +283,7 @@ import Testing
         }
     }
 
-    /// Without `accept` a header is what the client says, and passes like everything else.
+    /// Without `accept`, a header is data of the client and is forwarded.
     @Test func withoutAccept_aHeaderIsData() async throws {
         try await RelayHarness.run { relay, listener in
             let client = try relay.connect()

@@ -25,7 +25,7 @@ import Testing
             #expect(String(decoding: try upstream.receive(count: line.utf8.count), as: UTF8.self) == line)
             try upstream.receive(upBytes, 0..<message)
             let record = try finish(relay, client, upstream)
-            #expect(record.bytesUp == UInt64(message), "the header is nobody's bytes")
+            #expect(record.bytesUp == UInt64(message), "the header is not counted")
             #expect(record.proxy == nil)
         }
     }
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    /// A listener of every interface has no address; what the client reached has one.
+    /// A wildcard listener has no address; the record has the one that the client reached.
     @Test func wildcardListener_saysWhatTheClientReached() async throws {
         try await RelayHarness.run(
             ProxyProtocolSettings(send: .v2), listen: .address(.ipv4(.any, port: 0))
@@ -153,7 +153,7 @@ import Testing
             let upstream = try listener.accept()
             let header = try upstream.receiveHeader()
             #expect(header.endpoints == farEnds && header.version == (sent == .v1 ? .v1 : .v2))
-            // One of its own where none came.
+            // Tapline's own ID if none was received.
             #expect((header.uniqueID == nil) == (sent == .v1))
             let record = try finish(relay, client, upstream)
             #expect(record.proxy?.uniqueID == header.uniqueID.map { String(decoding: $0, as: UTF8.self) })
@@ -161,8 +161,8 @@ import Testing
         }
     }
 
-    /// A load balancer's own connection, such as a health check, is the load balancer's to the upstream, too.
-    @Test func headerThatNamesNobody_becomesTheConnectionsOwnEnds() async throws {
+    /// A load balancer's own connection, such as a health check, is also the load balancer's for the upstream.
+    @Test func headerWithoutAddresses_becomesTheConnectionsOwnEnds() async throws {
         try await RelayHarness.run(ProxyProtocolSettings(accept: .ofLoopback, send: .v2)) { relay, listener in
             let client = try relay.connect()
             try client.send(Array("PROXY UNKNOWN\r\n".utf8))
@@ -196,7 +196,7 @@ import Testing
                 try new.send(farHeader())
                 let newUpstream = try listener.accept()
                 #expect(try newUpstream.receiveHeader().endpoints == farEnds)
-                // The one that was open has neither to send a header nor gets one.
+                // The open connection neither has to send a header nor gets one.
                 try old.client.send(upBytes, 0..<message)
                 try old.upstream.receive(upBytes, 0..<message)
                 try apply(nil, 3)

@@ -5,7 +5,7 @@ import Sockets
 import TestSupport
 
 extension ProxyProtocolSettings.Acceptance {
-    /// Headers of every program of this machine are believed.
+    /// Headers from every program on this machine are trusted.
     static let ofLoopback = loopback(.seconds(60))
 
     static func loopback(_ timeout: Duration) -> Self {
@@ -13,7 +13,7 @@ extension ProxyProtocolSettings.Acceptance {
     }
 }
 
-/// A client elsewhere, and the address that it reached there.
+/// A remote client, and the address that it reached there.
 let farEnds = ProxyHeader.Endpoints(
     source: .ipv4(IPv4Address(bits: 0xC000_0207), port: 4711),
     destination: .ipv4(IPv4Address(bits: 0xC633_6401), port: 443))
@@ -23,7 +23,7 @@ let farEnds6 = ProxyHeader.Endpoints(
     source: .ipv6(IPv6Address(high: 0x2001_0DB8_0000_0000, low: 7), port: 4711),
     destination: .ipv6(IPv6Address(high: 0x2001_0DB8_0000_0000, low: 1), port: 443))
 
-/// A header on behalf of the one elsewhere.
+/// A header for the remote client.
 func farHeader(
     _ version: ProxyHeader.Version = .v2, _ endpoints: ProxyHeader.Endpoints? = farEnds,
     _ extensions: [ProxyHeader.Extension] = []
@@ -48,7 +48,7 @@ extension RelayHarness {
         }
     }
 
-    /// Waits until the one connection that is open waits for its header.
+    /// Waits until the only open connection waits for its header.
     func awaitsHeader() async throws {
         let deadline = Deadline()
         while true {
@@ -61,7 +61,7 @@ extension RelayHarness {
 }
 
 extension Peer {
-    /// Reads a PROXY header, and not a byte behind it.
+    /// Reads a PROXY header, and no byte after it.
     func receiveHeader() throws -> ProxyHeader {
         var bytes: [UInt8] = []
         while true {

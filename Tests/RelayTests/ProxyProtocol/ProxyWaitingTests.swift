@@ -8,7 +8,7 @@ import Testing
 
 @testable import Recorder
 
-/// What else happens while a header is awaited.
+/// Other events while a header is awaited.
 @Suite struct ProxyWaitingTests {
     private let accepting = ProxyProtocolSettings(accept: .ofLoopback)
 
@@ -51,8 +51,9 @@ import Testing
         }
     }
 
-    /// The relay is gone when the header comes: it is served as those that were open before, or ends with the drain.
-    @Test(arguments: [true, false]) func removedRelay_keepsWhomItAccepted(isInTime: Bool) async throws {
+    /// The relay has been removed when the header arrives: the client is served like those that were open before, or
+    /// ends with the drain.
+    @Test(arguments: [true, false]) func removedRelay_keepsItsClients(isInTime: Bool) async throws {
         try await RelayHarness.run(accepting) { relay, listener in
             let client = try relay.connect()
             try await relay.awaitsHeader()
@@ -79,7 +80,7 @@ import Testing
                 try await relay.awaitsHeader()
                 let second = try relay.connect()
                 try second.send(farHeader())
-                // epoll reports the second one in a turn of its own.
+                // epoll reports the second one in another turn.
                 var stats = try #require(await relay.service.stats()["relay"])
                 for _ in 0..<10_000 where stats.acceptPauses == 0 {
                     Deadline.letPass(.milliseconds(1))
@@ -121,7 +122,7 @@ import Testing
 
     // MARK: Reading along
 
-    /// What a live tap held, read to its end.
+    /// The content of a live tap, read to its end.
     private func conversations(_ tap: LiveTap) async throws -> [RecordedConversation] {
         let reader = RecordingReader()
         for await piece in tap { reader.append(piece) }
@@ -133,20 +134,20 @@ import Testing
         return ended
     }
 
-    /// A live recording of this one connection waits with it, and has the header's client from its first packet on.
-    /// The limit counts the wait for this test's turn in, too.
+    /// A live recording of this connection waits with it, and has the header's client from its first packet on. The
+    /// time limit includes the wait for this test's turn.
     @Test(.timeLimit(.minutes(60))) func liveTapOfTheConnection_waitsForItsHeader() async throws {
         try await RelayHarness.run(accepting) { relay, listener in
             let client = try relay.connect()
             try await relay.awaitsHeader()
             let one = try relay.service.liveTap(connection: 1)
             let all = try relay.service.liveTap()
-            // Behind both.
+            // After both.
             await relay.service.pulse()
             try serve(client, listener)
             try relay.ended()
             var seen = try await conversations(one)
-            // The other ends with the service, when that is joined.
+            // The other one ends with the service, when that is joined.
             relay.service.stop()
             try relay.join()
             seen += try await conversations(all)

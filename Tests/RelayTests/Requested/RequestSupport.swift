@@ -7,7 +7,7 @@ import TestSupport
 enum Dialect: CaseIterable, Sendable {
     case socks, http
 
-    /// The client's bytes up to the tunnel's first.
+    /// The client's bytes before the tunnel.
     func request(_ host: String, _ port: UInt16) -> [UInt8] {
         switch self {
         case .socks:
@@ -28,7 +28,7 @@ enum Dialect: CaseIterable, Sendable {
         return request("\(ip)", port)
     }
 
-    /// Everything that the client gets before the tunnel's first byte.
+    /// Everything that the client receives before the tunnel's first byte.
     var success: [UInt8] {
         switch self {
         case .socks: [5, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0]
@@ -36,12 +36,12 @@ enum Dialect: CaseIterable, Sendable {
         }
     }
 
-    /// What the client gets, without the reply to its request.
+    /// What the client receives, without the reply to its request.
     func withoutReply(_ bytes: [UInt8]) -> [UInt8] {
         bytes.starts(with: success) ? Array(bytes.dropFirst(success.count)) : []
     }
 
-    /// The beginning of everything that the client gets for a request that failed.
+    /// The beginning of the reply to a request that failed.
     func failure(_ code: UInt8, _ status: Int) -> [UInt8] {
         switch self {
         case .socks: [5, 0, 5, code, 0, 1, 0, 0, 0, 0, 0, 0]
@@ -51,7 +51,7 @@ enum Dialect: CaseIterable, Sendable {
 }
 
 extension Peer {
-    /// What comes up to the end, which is in order.
+    /// The bytes up to the end, which is orderly.
     func receiveReply() throws -> [UInt8] {
         let (bytes, ending) = try receiveAll()
         guard ending == .fin else { throw TestFailure("\(String(describing: ending)) after \(bytes)") }

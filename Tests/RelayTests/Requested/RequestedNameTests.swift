@@ -6,7 +6,7 @@ import Testing
 
 @testable import Relay
 
-/// Names that clients request: their lookups, and addresses that are not allowed. And how long a refusal may take.
+/// Requested names: their lookups, addresses that are not allowed, and the duration of a refusal.
 @Suite struct RequestedNameTests {
     /// 127.0.0.`last`.
     private static func loopback(_ last: UInt32, _ port: UInt16 = 0) -> SocketAddress {
@@ -53,12 +53,12 @@ import Testing
             client.close()
             let record = try #require(try worker.ended().last)
             #expect(record.end?.reason == failure.3 && record.upstream == "a.test:80")
-            // A destination that a client chooses is no label of a metric.
+            // A destination that a client chooses is not a metric label.
             #expect(try worker.stats().connectFailures.keys.map(\.endpoint) == ["requested"])
         }
     }
 
-    /// DNS rebinding: a name may have an address that is not allowed, beside one that is, or alone.
+    /// DNS rebinding: a name may have an address that is not allowed, alone or together with one that is.
     @Test func addressThatIsNotAllowed_isNotConnected_andTheNextIs() async throws {
         try await Self.run(allow: ["127.0.0.3"]) { worker, client in
             let (near, far) = (try PeerListener(Self.loopback(2)), Self.loopback(3))

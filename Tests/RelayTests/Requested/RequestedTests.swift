@@ -90,7 +90,7 @@ import Testing
 
     // MARK: Refused
 
-    /// A request that fails, and what the client is told.
+    /// A request that fails, and the reply to the client.
     struct Failing: Sendable, CustomTestStringConvertible {
         var words: String
         var allow: [String]?
@@ -169,7 +169,7 @@ import Testing
         }
     }
 
-    /// A TLS client, for instance: there is no reply that it would understand.
+    /// A TLS client, for instance: no reply would be understood.
     @Test func unknownProtocol_isReset() async throws {
         try await RelayHarness.requested { relay in
             let client = try relay.connect()
@@ -212,8 +212,8 @@ import Testing
 
     // MARK: The end of a refusal
 
-    /// What a client has sent behind its request must not turn the end into a reset, which would discard the reply.
-    @Test func reply_reachesAClientThatGoesOnSending() async throws {
+    /// Bytes that a client sends after its request must not turn the end into a reset, which would discard the reply.
+    @Test func reply_reachesAClientThatKeepsSending() async throws {
         try await RelayHarness.requested { relay in
             let client = try relay.connect()
             let request = Dialect.http.request(try PeerListener.refusingAddress())

@@ -5,7 +5,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A relay that connects through another proxy, which the test plays.
+/// A relay that connects through a proxy, which the test simulates.
 @Suite struct UpstreamProxyTests {
     private static func run(
         _ url: (SocketAddress) -> String, timeouts: Timeouts = Timeouts(), pump: RelayHarness.Pump = .splice,
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    /// A proxy behind a proxy: the client gets a reply for what the second one says.
+    /// A proxy behind a proxy: the client gets a reply for the second proxy's failure.
     @Test(arguments: Dialect.allCases) func requestedDestination_throughAProxy(dialect: Dialect) async throws {
         try await Self.run({ "socks5://\($0)" }, upstream: .requested) { relay, listener in
             let client = try relay.connect()

@@ -3,15 +3,15 @@ import Relay
 import Sockets
 import TestSupport
 
-/// A relay by server names, and the upstreams that it leads to.
+/// A relay that routes by server names, and its upstreams.
 struct RoutedPeers {
     let relay: RelayHarness
-    /// Of `a.example`, of `*.example` with h2, and of the relay itself.
+    /// The upstreams of `a.example`, of `*.example` with h2, and of the relay itself.
     let first: PeerListener
     let second: PeerListener
     let own: PeerListener
 
-    /// Runs a body with them; `hole`: the first does not answer.
+    /// Runs a body with them; with `hole`, the first one does not answer.
     static func run(
         otherwise: TLSRoutingSettings.Otherwise = .upstream, timeout: Duration = .seconds(60),
         pump: RelayHarness.Pump = .splice, timeouts: Timeouts = Timeouts(),
@@ -40,7 +40,7 @@ struct RoutedPeers {
     /// Whether no upstream was connected.
     var noUpstreamIsConnected: Bool { !first.isAwaited && !second.isAwaited && !own.isAwaited }
 
-    /// Waits until the one connection that is open waits for its hello.
+    /// Waits until the only open connection waits for its hello.
     func awaitsHello() async throws {
         let deadline = Deadline()
         while true {
@@ -51,8 +51,8 @@ struct RoutedPeers {
         }
     }
 
-    /// The upstream's end of a connection gets these bytes and then a pattern to its end, the client a pattern and an end;
-    /// its record.
+    /// The upstream's end of a connection receives these bytes and then a pattern to its end, the client receives a
+    /// pattern and an end; returns the record.
     func finish(
         _ client: Peer, _ listener: PeerListener, _ bytes: [UInt8], up: Int = message
     ) throws -> ConnectionRecord {

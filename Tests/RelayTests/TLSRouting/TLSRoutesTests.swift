@@ -6,7 +6,7 @@ import Testing
 
 @testable import Relay
 
-/// Which route takes which hello.
+/// The route that matches a hello.
 @Suite struct TLSRoutesTests {
     private static let settings = TLSRoutingSettings(routes: [
         route(["a.example"], [], 1), route(["a.example"], ["h2", "h3"], 2), route(["a.example"], ["http/1.1"], 3),
@@ -30,20 +30,21 @@ import Testing
 
     @Test(
         arguments: [
-            // The name itself, in any case, with or without the root's dot.
+            // The name itself, in any case, with or without the root dot.
             ("a.example", [], "to:1", "a.example"), ("A.EXAMPLE", [], "to:1", "a.example"),
             ("a.example.", [], "to:1", "a.example"),
-            // The client's own order, and a protocol before none.
+            // The client's own order; a route with a protocol precedes one without.
             ("a.example", ["h2", "http/1.1"], "to:2", "a.example with ALPN h2"),
             ("a.example", ["http/1.1", "h2"], "to:3", "a.example with ALPN http/1.1"),
             ("a.example", ["x", "h3"], "to:2", "a.example with ALPN h3"), ("a.example", ["x"], "to:1", "a.example"),
-            // A name before a protocol alone.
+            // A name precedes a protocol alone.
             ("a.example", ["acme-tls/1"], "to:1", "a.example"),
-            // However deep, the longest that fits; but for the name itself, and names that only end alike.
+            // At any depth the longest matching wildcard wins, but not for the name itself or for names that only end
+            // alike.
             ("x.example", [], "to:4", "*.example"), ("y.x.example", ["h2"], "to:4", "*.example"),
             ("x.b.example", ["h2"], "to:5", "*.b.example with ALPN h2"),
             ("z.y.x.b.example", ["h2"], "to:5", "*.b.example with ALPN h2"),
-            // Its protocol does not fit, so the next one is asked.
+            // Its protocol does not match, so the next route is tried.
             ("x.b.example", ["h3"], "to:4", "*.example"), ("b.example", ["h2"], "to:4", "*.example"),
             ("x.notexample", ["h2"], "to:7", "ALPN h2"), ("example", [], nil, nil), (".example", [], nil, nil),
             ("..example", [], nil, nil), ("a..example", [], nil, nil),
@@ -70,7 +71,7 @@ import Testing
         #expect(route?.destination.text == "to:5")
     }
 
-    /// The record's facts about it are harmless and short.
+    /// The record's facts about it are escaped and short.
     @Test func facts_areBoundedAndHarmless() throws {
         var hello = ClientHello(applications: ["a,b", "\u{1B}[2J"] + Array(repeating: "protocol", count: 200))
         hello.name = Array(repeating: 0x0A, count: 255)

@@ -5,7 +5,7 @@ import Sockets
 import TestSupport
 import Testing
 
-/// A relay whose clients say in a ClientHello where they go.
+/// A relay whose clients name their destination in a ClientHello.
 @Suite struct TLSRoutingTests {
     private static let toFirst = ClientHello(name: "A.example", keyShare: 1200)
 
@@ -29,14 +29,14 @@ import Testing
         try await RoutedPeers.run(pump: pump) { peers in
             let client = try peers.relay.connect()
             let bytes = ClientHello(name: "x.y.example", applications: ["h2"]).bytes(record: record)
-            // One segment each, for the peer does not wait with small ones.
+            // One segment each, because the peer sends small pieces at once.
             try client.send(bytes, piece: 1)
             let ended = try peers.finish(client, peers.second, bytes, up: stream)
             #expect(ended.hello?.route == "*.example with ALPN h2" && ended.hello?.applications == "h2")
         }
     }
 
-    /// What is held of a hello is as much as there may be, and its upstream takes nothing for a while.
+    /// A hello of the maximum length is held, and its upstream receives nothing for a while.
     @Test func longHello_toAnUpstreamThatReadsLate_isWhole() async throws {
         try await RoutedPeers.run { peers in
             let client = try peers.relay.connect()
@@ -71,7 +71,7 @@ import Testing
             let bytes = Self.toFirst.bytes()
             try client.send(Array(bytes.dropLast()))
             try await peers.awaitsHello()
-            #expect(peers.relay.idleShare() < idle, "what is left of a hello must not be told of again and again")
+            #expect(peers.relay.idleShare() < idle, "an incomplete hello must not cause repeated events")
             #expect(peers.noUpstreamIsConnected)
             try client.send(Array(bytes.suffix(1)))
             _ = try peers.finish(client, peers.first, bytes)
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    /// Also where the hello took longer than connecting may.
+    /// Also if the hello took longer than the connect timeout.
     @Test func connectTimeout_countsFromTheHello() async throws {
         let timeouts = Timeouts(connect: .milliseconds(700))
         try await RoutedPeers.run(timeouts: timeouts, hole: true) { peers in
@@ -98,16 +98,17 @@ import Testing
 
     static let others: [(bytes: [UInt8], fault: String?)] = [
         (ClientHello(name: "b.example", applications: ["http/1.1"]).bytes(), nil), (ClientHello().bytes(), nil),
-        (Array("SSH-2.0-OpenSSH\r\n".utf8), "is no TLS: it begins with \"SSH-2.0-OpenSSH\\x0d\""),
-        (Array("G".utf8), "is no TLS: it begins with \"G\""), ([0x16, 2], "is no TLS: it begins with \"\\x16\\x02\""),
-        ([22, 3, 1, 0, 1, 2], "is TLS, but no ClientHello"),
+        (Array("SSH-2.0-OpenSSH\r\n".utf8), "is not TLS: it begins with \"SSH-2.0-OpenSSH\\x0d\""),
+        (Array("G".utf8), "is not TLS: it begins with \"G\""),
+        ([0x16, 2], "is not TLS: it begins with \"\\x16\\x02\""),
+        ([22, 3, 1, 0, 1, 2], "is TLS, but not a ClientHello"),
         (
             ClientHello.records([1, 0, 0, 4, 3, 3, 1, 1], 100) + Array("more".utf8),
-            "is a TLS ClientHello that is malformed"
+            "is a malformed TLS ClientHello"
         ),
         (
             ClientHello(name: "a.example", keyShare: 12_000).bytes(record: 1),
-            "is a TLS ClientHello of more than 65536 bytes, which is not read"
+            "is a TLS ClientHello of more than 65536 bytes, the limit"
         ),
     ]
 
@@ -125,7 +126,7 @@ import Testing
         }
     }
 
-    @Test(arguments: others.indices) func whomNoRouteTakes_isRefused_whereThatIsWanted(_ index: Int) async throws {
+    @Test(arguments: others.indices) func clientWithoutARoute_isRefused_whereThatIsWanted(_ index: Int) async throws {
         try await RoutedPeers.run(otherwise: .refuse) { peers in
             let (bytes, fault) = Self.others[index]
             let client = try peers.relay.connect()
@@ -139,7 +140,7 @@ import Testing
         }
     }
 
-    @Test func whomARouteTakes_isNotRefused() async throws {
+    @Test func clientWithARoute_isNotRefused() async throws {
         try await RoutedPeers.run(otherwise: .refuse) { peers in
             let client = try peers.relay.connect()
             let bytes = Self.toFirst.bytes()
@@ -156,7 +157,8 @@ import Testing
     ) async throws {
         try await RoutedPeers.run(otherwise: otherwise, timeout: .milliseconds(300)) { peers in
             let client = try peers.relay.connect()
-            // On a loaded machine the time may be over before this; then sending fails, and reading does not say why.
+            // On a loaded machine the timeout may pass before this; then sending fails, and reading does not report
+            // why.
             let isInTime = (try? client.send(Array(Self.toFirst.bytes().prefix(count)))) != nil
             let received = try client.receiveToEnd(downBytes)
             #expect(received == .reset(0) || !isInTime)
@@ -167,7 +169,7 @@ import Testing
         }
     }
 
-    @Test func zeroTimeout_waitsForEver() async throws {
+    @Test func zeroTimeout_waitsIndefinitely() async throws {
         try await RoutedPeers.run(timeout: .zero) { peers in
             let client = try peers.relay.connect()
             try await peers.awaitsHello()
@@ -195,7 +197,7 @@ import Testing
             let bytes = Array(Self.toFirst.bytes().prefix(count))
             try client.send(bytes)
             let record = try peers.finish(client, peers.own, bytes, up: 0)
-            #expect(record.hello?.fault == "is the beginning of a TLS ClientHello, and ended there")
+            #expect(record.hello?.fault == "is an incomplete TLS ClientHello")
         }
     }
 
@@ -235,7 +237,7 @@ import Testing
         }
     }
 
-    // MARK: With the rest
+    // MARK: With other features
 
     /// First the header, then the hello, in one segment or byte by byte; the upstream gets a header of its own, then the
     /// hello.

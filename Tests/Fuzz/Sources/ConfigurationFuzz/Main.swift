@@ -1,9 +1,10 @@
 import CFuzzer
 import Configuration
 
-/// Feeds the reader of configurations, and that of requests to record, with what libFuzzer makes up.
+/// Passes libFuzzer's input to the readers of configurations and of requests to record.
 ///
-/// What is found is that it traps, never ends, reads one text in two ways, or refuses it without saying why and where.
+/// Fails if a reader traps or never ends, if one text has two meanings, or if a text is refused without a reason and a
+/// position.
 @main
 enum ConfigurationFuzz {
     static func main() {
@@ -17,7 +18,7 @@ enum ConfigurationFuzz {
 
     private static func read(_ bytes: [UInt8]) {
         let first = outcome(bytes)
-        precondition(first == outcome(bytes), "one text, two configurations")
+        precondition(first == outcome(bytes), "one text gave two configurations")
         if case .failure(let errors) = first { check(errors, bytes) }
         do {
             _ = try RecordSettings.parse(bytes, changing: nil, directory: "/fuzz")
@@ -35,9 +36,9 @@ enum ConfigurationFuzz {
 
     private static func check(_ errors: ConfigurationErrors, _ bytes: [UInt8]) {
         precondition(!errors.problems.isEmpty, "refused without a reason")
-        // YAML's line breaks are also CR, NEL, LS and PS: no more lines than bytes, and the one behind the last.
+        // YAML's line breaks include CR, NEL, LS and PS: at most one line more than bytes.
         for problem in errors.problems {
-            precondition(!problem.message.isEmpty, "a reason without words")
+            precondition(!problem.message.isEmpty, "an empty message")
             guard let mark = problem.mark else { continue }
             precondition(mark.line >= 1 && mark.column >= 1 && mark.line <= bytes.count + 1, "\(problem)")
         }

@@ -1,10 +1,10 @@
 import CFuzzer
 import TLSHello
 
-/// Feeds the reader of ClientHellos with what libFuzzer makes up.
+/// Passes libFuzzer's input to the reader of ClientHellos.
 ///
-/// What is found is that it traps, that bytes mean something else when they come in pieces, that it waits for more than it
-/// may, or that it tells of a client what could do harm.
+/// Fails if the reader traps, if its result depends on the segmentation, if it waits beyond its limit, or if a
+/// description contains a client's control characters.
 @main
 enum HelloFuzz {
     static func main() {
@@ -21,7 +21,7 @@ enum HelloFuzz {
         let whole = reader.read(bytes)
         check(whole, of: bytes)
         for piece in [1, 3, 97] { check(read(bytes, piece: piece), is: whole) }
-        // What a recording has of it, cut wherever it is: it is the same hello as far as it goes.
+        // A recording has the hello as far as it was captured: the fields that are present are the same.
         if let seen = Hello(beginningOf: bytes[...]), case .complete(let hello) = whole {
             precondition(seen == hello, "\(seen) is not \(hello)")
         }
@@ -31,7 +31,7 @@ enum HelloFuzz {
     private static func check(_ reading: ClientHelloReader.Reading, of bytes: [UInt8]) {
         switch reading {
         case .incomplete:
-            precondition(bytes.count < ClientHelloReader.longest, "waits for more than it may")
+            precondition(bytes.count < ClientHelloReader.longest, "waits beyond the limit")
         case .faulty(let fault):
             precondition("\(fault)".utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "\(fault)")
         case .complete(let hello):
@@ -43,7 +43,7 @@ enum HelloFuzz {
         }
     }
 
-    /// Reads as much as it takes, in pieces.
+    /// The result for bytes in pieces of `piece` bytes.
     private static func read(_ bytes: [UInt8], piece: Int) -> ClientHelloReader.Reading {
         var reader = ClientHelloReader()
         var count = 0
@@ -54,7 +54,7 @@ enum HelloFuzz {
         }
     }
 
-    /// In pieces it comes to the same, but that less of what is no TLS may be there to be shown.
+    /// The result does not depend on the segmentation, except that a fault may show fewer of the first bytes.
     private static func check(_ reading: ClientHelloReader.Reading, is whole: ClientHelloReader.Reading) {
         if case .faulty(.noTLS) = reading, case .faulty(.noTLS) = whole { return }
         precondition(reading == whole, "in pieces \(reading), and \(whole) at once")

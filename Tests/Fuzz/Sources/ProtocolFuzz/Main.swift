@@ -1,10 +1,10 @@
 import CFuzzer
 import Recording
 
-/// Feeds the recognition of protocols with what libFuzzer makes up: the first two bytes say where the client's bytes end
-/// and the server's begin.
+/// Passes libFuzzer's input to the recognition of protocols. The first two bytes are the length of the client's part;
+/// the rest is the server's.
 ///
-/// What is found is that it traps, never ends, or tells more than its bound.
+/// Fails if it traps or never ends, or if its result exceeds its limit.
 @main
 enum ProtocolFuzz {
     static func main() {

@@ -2,10 +2,10 @@ import CFuzzer
 import ProxyProtocol
 import Sockets
 
-/// Feeds the reader of PROXY protocol headers with what libFuzzer makes up.
+/// Passes libFuzzer's input to the reader of PROXY protocol headers.
 ///
-/// What is found is that it traps, that bytes mean something else when they come in pieces, or that a header does not say
-/// the same when it is written and read again.
+/// Fails if the reader traps, if its result depends on the segmentation, or if a header changes when it is written and
+/// read again.
 @main
 enum ProxyFuzz {
     static func main() {
@@ -21,17 +21,18 @@ enum ProxyFuzz {
         let whole = ProxyHeader.read(bytes)
         switch whole {
         case .incomplete:
-            precondition(bytes.count < ProxyHeader.longest, "waits for more than it may")
+            precondition(bytes.count < ProxyHeader.longest, "waits beyond the limit")
             expectIncomplete(bytes, upTo: bytes.count)
         case .faulty(let fault):
             precondition("\(fault)".utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "\(fault)")
-            // Bytes in pieces are never taken for a header first.
+            // A prefix of the bytes must not be read as a header.
             for count in cuts(bytes.count) {
                 if case .complete = ProxyHeader.read(Array(bytes.prefix(count))) { preconditionFailure("\(fault)") }
             }
         case .complete(let header, let length):
             precondition(length > 0 && length <= min(bytes.count, ProxyHeader.longest))
-            precondition(ProxyHeader.read(Array(bytes.prefix(length))) == whole, "what follows counts")
+            precondition(
+                ProxyHeader.read(Array(bytes.prefix(length))) == whole, "the bytes after the header changed it")
             expectIncomplete(bytes, upTo: length)
             _ = (header.uniqueID, header.authority, header.tlsVersion)
             write(header)
@@ -56,7 +57,7 @@ enum ProxyFuzz {
         }
     }
 
-    /// Where bytes are cut: everywhere at the beginning, and here and there behind it.
+    /// Where to cut the bytes: after each of the first ones, and at some positions behind them.
     private static func cuts(_ count: Int) -> [Int] {
         Array(0..<min(count, 128)) + Array(stride(from: 128, to: max(count, 128), by: 97))
     }

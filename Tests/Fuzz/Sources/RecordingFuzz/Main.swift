@@ -1,10 +1,9 @@
 import CFuzzer
 import Recording
 
-/// Feeds the reader of recordings with what libFuzzer makes up.
+/// Passes libFuzzer's input to the reader of recordings. The first byte sets the size of the pieces of the rest.
 ///
-/// The first byte says in what pieces the rest arrives; what is found is that the reader traps, never ends, or gives back
-/// more bytes than a capture can hold.
+/// Fails if the reader traps or never ends, or returns more bytes than the capture has.
 @main
 enum RecordingFuzz {
     static func main() {
@@ -30,11 +29,11 @@ enum RecordingFuzz {
                 while let event = try reader.next() { bytes += look(at: event) }
             }
         } catch {
-            // An error is a good answer to nonsense.
+            // An error is a valid result for an invalid capture.
         }
         try? reader.finish()
         while let event = try? reader.next() { bytes += look(at: event) }
-        precondition(bytes <= capture.count, "the reader made up bytes")
+        precondition(bytes <= capture.count, "the reader returned more bytes than the capture has")
     }
 
     private static func look(at event: RecordingEvent) -> Int {

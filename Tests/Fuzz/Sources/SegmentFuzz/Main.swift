@@ -1,9 +1,9 @@
 import CFuzzer
 import Recording
 
-/// Feeds the reader of recordings with sequences of segments and of comments about gaps (`SegmentScript`).
+/// Passes sequences of segments and gap comments (`SegmentScript`) to the reader of recordings.
 ///
-/// It finds that the reader traps, gives back more bytes than the segments have, or loses a conversation.
+/// Fails if the reader traps, returns more bytes than the segments have, or loses a conversation.
 @main
 enum SegmentFuzz {
     static func main() {
@@ -22,7 +22,7 @@ enum SegmentFuzz {
             switch event {
             case .opened: opened += 1
             case .bytes(let piece): bytes += piece.bytes.count
-            case .missing(let gap): precondition(gap.count > 0, "a gap of nothing")
+            case .missing(let gap): precondition(gap.count > 0, "an empty gap")
             case .ended: ended += 1
             }
         }
@@ -34,7 +34,7 @@ enum SegmentFuzz {
         } catch {
             preconditionFailure("\(error)")
         }
-        precondition(bytes <= script.payloadBytes, "the reader made up bytes")
+        precondition(bytes <= script.payloadBytes, "the reader returned more bytes than the segments have")
         precondition(opened == ended, "a conversation is lost")
     }
 }

@@ -1,10 +1,10 @@
 import CFuzzer
 import Tunnel
 
-/// Feeds the readers of SOCKS 5 and HTTP CONNECT, as a server and as a client, with what libFuzzer makes up.
+/// Passes libFuzzer's input to the readers of SOCKS 5 and HTTP CONNECT, as a server and as a client.
 ///
-/// What is found is that they trap, that bytes mean something else in pieces, or that a text for people contains a peer's
-/// control characters.
+/// Fails if a reader traps, if its result depends on the segmentation, or if a description contains a peer's control
+/// characters.
 @main
 enum TunnelFuzz {
     static func main() {
@@ -12,10 +12,10 @@ enum TunnelFuzz {
         var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
         _ = LLVMFuzzerRunDriver(&count, &arguments) { data, size in
             let bytes = Array(UnsafeBufferPointer(start: data, count: size))
-            serve(bytes)
+            TunnelFuzz.serve(bytes)
             for kind in [TunnelDialogue.Kind.socks5, .http] {
                 for login in [nil, TunnelDialogue.Credentials(user: "user", password: "password")] {
-                    dial(bytes, kind, login)
+                    TunnelFuzz.dial(bytes, kind, login)
                 }
             }
             return 0
@@ -49,7 +49,9 @@ enum TunnelFuzz {
     private static func serve(_ bytes: [UInt8]) {
         let whole = request(bytes, piece: max(1, bytes.count))
         let byByte = request(bytes, piece: 1)
-        precondition(whole.target == byByte.target && whole.isFaulty == byByte.isFaulty, "it depends on the pieces")
+        precondition(
+            whole.target == byByte.target && whole.isFaulty == byByte.isFaulty, "the result depends on the segmentation"
+        )
     }
 
     private static func dial(_ bytes: [UInt8], _ kind: TunnelDialogue.Kind, _ login: TunnelDialogue.Credentials?) {

@@ -3,10 +3,9 @@ import Configuration
 import Sockets
 import Text
 
-/// Feeds the readers of single values, those of addresses and of `forward`'s SPECs among them, with what libFuzzer makes
-/// up.
+/// Passes libFuzzer's input to the readers of single values, including addresses and the SPECs of `forward`.
 ///
-/// What is found is that one traps, or that what it accepts reads as something else when it is written out again.
+/// Fails if a reader traps, or if an accepted value reads differently after it is written.
 @main
 enum ValueFuzz {
     static func main() {

@@ -2,15 +2,15 @@ import Foundation
 import Synchronization
 import ThreadSanitizerLocks
 
-/// Two threads that count to the same place: `Planted guarded` under a lock, `Planted bare` beside it. The thread sanitizer
-/// must be silent about the first, however often the threads wait for each other, and report the second.
+/// Two threads that increment one counter: `Planted guarded` with a lock, `Planted bare` without. The thread sanitizer must
+/// not report the first, however often the threads wait for each other, and must report the second.
 
 /// What both threads count up. The bare count is unguarded on purpose, which is why this is an unchecked Sendable.
 final class Counts: @unchecked Sendable {
     let guarded = Mutex([0])
     var bare = 0
 
-    /// Holds the lock for as long as it takes that others wait for it: an array that grows allocates and frees.
+    /// Holds the lock long enough that other threads wait for it: an array that grows allocates and frees.
     func count(bare isBare: Bool) {
         guarded.withLock { values in
             values.append(values[0])

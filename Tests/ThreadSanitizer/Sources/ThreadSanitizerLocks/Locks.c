@@ -1,14 +1,14 @@
 // Lets the thread sanitizer see the locks of Swift's Synchronization module.
 //
-// A `Mutex` on Linux is a word. Who finds it free takes it with an atomic operation that is inlined into our code, and so
-// instrumented: the sanitizer sees it. Who has to wait, or leaves one that somebody waits for, calls the standard library
-// (stdlib/public/Synchronization/Mutex/LinuxImpl.swift of Swift: `_lockSlow`, `_unlockSlow`), where the kernel hands the
-// word over (FUTEX_LOCK_PI) and nothing is instrumented: the sanitizer misses that the one happened before the other, and
-// calls everything that the lock guards a race.
+// A `Mutex` on Linux is a word. Locking a free one is an atomic operation that is inlined into our code and instrumented, so
+// the sanitizer sees it. Waiting for a lock, and unlocking one with waiters, are calls into the standard library
+// (stdlib/public/Synchronization/Mutex/LinuxImpl.swift of Swift: `_lockSlow`, `_unlockSlow`), where the kernel passes the
+// word on (FUTEX_LOCK_PI) and nothing is instrumented: the sanitizer misses that one happened before the other, and reports
+// a race for everything that the lock guards.
 //
-// So these two functions stand in front of the library's, call them, and tell the sanitizer what they do. An executable's
-// symbols go before a library's, so that linking this file is all it takes, and the product has nothing of it. They say
-// no more than is true, an acquire of this lock and a release of it: what a lock does not guard is still found.
+// These two functions replace the library's, call them, and report them to the sanitizer. An executable's symbols precede a
+// library's, so linking this file is enough, and the product does not contain it. They report only an acquire and a release
+// of this lock, so unguarded accesses are still found.
 //
 // The names are the compiler's for
 //     Synchronization._MutexHandle._lockSlow(Swift.UInt32) -> ()
@@ -40,7 +40,7 @@ static SWIFT_METHOD void (*real_lock)(uint32_t thread, SELF uint32_t *word);
 static SWIFT_METHOD void (*real_unlock)(SELF uint32_t *word);
 static unsigned long waits;
 
-/// Before any other thread is there.
+/// Runs before any other thread exists.
 __attribute__((constructor)) static void find_real_ones(void) {
     *(void **)&real_lock = dlsym(RTLD_NEXT, LOCK_SLOW);
     *(void **)&real_unlock = dlsym(RTLD_NEXT, UNLOCK_SLOW);

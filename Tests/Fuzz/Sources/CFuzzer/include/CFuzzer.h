@@ -1,4 +1,4 @@
-// libFuzzer's way in for a program that has a main of its own (compiler-rt, FuzzerDriver.cpp).
+// libFuzzer's entry point for a program with its own main (compiler-rt, FuzzerDriver.cpp).
 #ifndef TAPLINE_CFUZZER_H
 #define TAPLINE_CFUZZER_H
 
