@@ -55,14 +55,14 @@ struct RecordedStory {
     // MARK: Sentences
 
     /// The sentences about a connection that has ended, or whose recording has.
-    mutating func sentences(_ ended: RecordedConversation, times: TimeStyle) -> [String] {
+    mutating func sentences(_ ended: RecordedConversation, times: TimeText) -> [String] {
         addPause(until: elapsed(ended.ended), after: nil)
         return [Self.opening(ended, times), bytes(ended), pause, Self.end(ended), Self.missing(ended)].compactMap(
             \.self)
     }
 
-    private static func opening(_ ended: RecordedConversation, _ times: TimeStyle) -> String {
-        let time = ended.started.text(as: times)
+    private static func opening(_ ended: RecordedConversation, _ times: TimeText) -> String {
+        let time = times.text(ended.started)
         let relay = ended.relay.map { "relay \($0) (\(ended.listener))" } ?? ended.listener
         let upstream = ended.upstream == nil ? "" : " Upstream: \(ended.destination)."
         return ended.hasStart

@@ -58,7 +58,7 @@ package struct ShowSession {
             follow: false, filter: ShowFilter(connection: connection), format: .summary)
     }
 
-    private static func times(utc: Bool) -> TimeStyle {
+    private static func times(utc: Bool) -> TimeText {
         OutputFile.standardOutput.isTerminal && !utc ? .local : .utc
     }
 

@@ -6,11 +6,11 @@ import Text
 struct StoryView: RecordingView {
     private let columns: Int
     private let terminal: TerminalTraits
-    private let times: TimeStyle
+    private let times: TimeText
     /// Stories of open conversations by id.
     private var stories: [UInt64: RecordedStory] = [:]
 
-    init(columns: Int, terminal: TerminalTraits, times: TimeStyle) {
+    init(columns: Int, terminal: TerminalTraits, times: TimeText) {
         self.columns = columns
         self.terminal = terminal
         self.times = times

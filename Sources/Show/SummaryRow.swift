@@ -27,7 +27,7 @@ struct SummaryRow {
         self.cells = cells
     }
 
-    init(_ conversation: RecordedConversation, _ sort: ShowSort, times: TimeStyle, showsUnicode: Bool) {
+    init(_ conversation: RecordedConversation, _ sort: ShowSort, times: TimeText, showsUnicode: Bool) {
         id = conversation.id
         relay = conversation.relay
         value = sort.value(of: conversation)
@@ -38,7 +38,7 @@ struct SummaryRow {
         ].compactMap { $0 }
         let remark = notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))"
         let cells = [
-            "\(conversation.id)", conversation.started.text(as: times), conversation.relay ?? "-", conversation.client,
+            "\(conversation.id)", times.text(conversation.started), conversation.relay ?? "-", conversation.client,
             conversation.destination, SizeText.short(conversation.up.passed),
             SizeText.short(conversation.down.passed), DurationText.short(nanoseconds: conversation.duration),
             conversation.reason ?? "-", "\(conversation.protocol)\(remark)",

@@ -19,7 +19,7 @@ struct SummaryView: RecordingView {
 
     private let columns: Int?
     private let terminal: TerminalTraits
-    private let times: TimeStyle
+    private let times: TimeText
     private let order: Order
     private var rows: [SummaryRow] = []
     private var widths: [Int]
@@ -30,7 +30,7 @@ struct SummaryView: RecordingView {
     private var leftOut: UInt64 = 0
 
     /// A table for a terminal of this width; nil: lines may be of any length.
-    init(columns: Int?, terminal: TerminalTraits, times: TimeStyle = .utc, order: Order = Order()) {
+    init(columns: Int?, terminal: TerminalTraits, times: TimeText = .utc, order: Order = Order()) {
         self.columns = columns
         self.terminal = terminal
         self.times = times

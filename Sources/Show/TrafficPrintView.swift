@@ -6,7 +6,7 @@ package import Text
 package struct TrafficPrintView: RecordingView {
     private var printer: TrafficPrinter
 
-    package init(_ view: TrafficView, _ terminal: TerminalTraits, times: TimeStyle) {
+    package init(_ view: TrafficView, _ terminal: TerminalTraits, times: TimeText) {
         printer = TrafficPrinter(view: view, terminal: terminal, times: times)
     }
 

@@ -5,12 +5,12 @@ package import Text
 package struct TrafficPrinter {
     private let view: TrafficView
     private let terminal: TerminalTraits
-    private let times: TimeStyle
+    private let times: TimeText
     /// The offset that each flow of an open connection has reached.
     private var offsets: [Traffic.Flow: UInt64] = [:]
 
     /// A printer for an output of the given traits.
-    package init(view: TrafficView, terminal: TerminalTraits, times: TimeStyle = .utc) {
+    package init(view: TrafficView, terminal: TerminalTraits, times: TimeText = .utc) {
         self.view = view
         self.terminal = terminal
         self.times = times
@@ -39,7 +39,7 @@ package struct TrafficPrinter {
             appendGap(count, "missing from the recording", of: flow, at: time, to: &lines)
         case .omitted(let omitted, let time):
             // `…, 123 bytes of 4 connections omitted, too much waited to be printed`
-            time.append(as: times, to: &lines)
+            times.append(time, to: &lines)
             lines.append(" ")
             lines.append(decimal: omitted.bytes)
             lines.append(omitted.bytes == 1 ? " byte of " : " bytes of ")
@@ -112,7 +112,7 @@ package struct TrafficPrinter {
     /// `2026-11-22T20:15:00.123Z #7`, in a colour of ECMA-48.
     private func begin(_ connection: UInt64, at time: Timestamp, color: String, to lines: inout [UInt8]) {
         if terminal.showsColor { lines.append("\u{1B}[\(color)m") }
-        time.append(as: times, to: &lines)
+        times.append(time, to: &lines)
         lines.append(" #")
         lines.append(decimal: connection)
     }

@@ -1,30 +1,62 @@
 internal import Glibc
 
-/// Times for people: in the system's time zone, or in UTC. A value; any thread.
-public enum TimeText: Hashable, Sendable {
-    /// UTC, written as RFC 3339.
-    case utc
-    /// The time zone of `TZ` or /etc/localtime.
-    case local
-    /// A fixed number of seconds east of UTC.
-    case offset(Int64)
+/// How moments are written: in UTC for programs, in the system's time zone for people. A value; any thread.
+public struct TimeText: Hashable, Sendable {
+    private enum Zone: Hashable {
+        case utc, local
+        /// A fixed number of seconds east of UTC.
+        case offset(Int64)
+    }
+
+    private let zone: Zone
+    /// Whether the date comes before the time of day; UTC always has it.
+    private let hasDate: Bool
+
+    private init(_ zone: Zone, hasDate: Bool = true) {
+        self.zone = zone
+        self.hasDate = hasDate
+    }
+
+    /// UTC, written as RFC 3339: `2026-11-22T20:15:00.123Z`.
+    public static let utc = TimeText(.utc)
+    /// The time zone of `TZ` or /etc/localtime: `2026-11-22 21:15:00.123`.
+    public static let local = TimeText(.local)
+    /// The same without the date, for live output: `21:15:00.123`.
+    public static let localClock = TimeText(.local, hasDate: false)
+
+    /// A fixed number of seconds east of UTC: `2026-11-22 21:15:00.123`.
+    public static func offset(_ seconds: Int64) -> TimeText { TimeText(.offset(seconds)) }
+
+    /// Appends the moment.
+    public func append(_ time: Timestamp, to bytes: inout [UInt8]) {
+        guard zone != .utc else { return time.append(to: &bytes) }
+        let start = bytes.count
+        // Its form has a fixed length: a Timestamp's year has four digits.
+        moved(time).append(to: &bytes)
+        bytes.removeLast()
+        if hasDate {
+            bytes[start + Self.dateLength] = UInt8(ascii: " ")
+        } else {
+            bytes.removeSubrange(start...start + Self.dateLength)
+        }
+    }
+
+    /// The moment as a text.
+    public func text(_ time: Timestamp) -> String {
+        var bytes: [UInt8] = []
+        append(time, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
 
     /// The time of day: `11:02:03`; in UTC `11:02:03Z` if `isMarked`.
     public func clock(_ time: Timestamp, isMarked: Bool = false) -> String {
-        let text = String(moved(time).description.dropFirst(11).prefix(8))
-        return self == .utc && isMarked ? text + "Z" : text
-    }
-
-    /// Date and time: `2026-11-22 21:15:00.123`; in UTC as RFC 3339.
-    public func text(_ time: Timestamp) -> String {
-        let text = moved(time).description
-        guard self != .utc else { return text }
-        return String(text.dropLast()).replacing("T", with: " ", maxReplacements: 1)
+        let text = String(moved(time).description.dropFirst(Self.dateLength + 1).prefix(8))
+        return zone == .utc && isMarked ? text + "Z" : text
     }
 
     /// A text with each of its times in RFC 3339, UTC, replaced.
     public func text(of sentence: String) -> String {
-        guard self != .utc else { return sentence }
+        guard zone != .utc else { return sentence }
         return sentence.split(separator: " ", omittingEmptySubsequences: false).map { word in
             guard let end = word.firstIndex(of: "Z"), let time = Timestamp(rfc3339: word[...end]) else {
                 return String(word)
@@ -32,6 +64,9 @@ public enum TimeText: Hashable, Sendable {
             return text(time) + word[word.index(after: end)...]
         }.joined(separator: " ")
     }
+
+    /// The length of `2026-11-22`.
+    private static let dateLength = 10
 
     /// The moment whose UTC date and time are the ones to show.
     private func moved(_ time: Timestamp) -> Timestamp {
@@ -41,7 +76,7 @@ public enum TimeText: Hashable, Sendable {
 
     /// Seconds east of UTC at a moment, at most a day.
     private func offset(at time: Timestamp) -> Int64 {
-        switch self {
+        switch zone {
         case .utc: return 0
         case .offset(let seconds): return min(max(seconds, -86_400), 86_400)
         case .local:

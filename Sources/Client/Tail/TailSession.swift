@@ -32,7 +32,7 @@ package final class TailSession {
         if let connection { query.append("connection=\(connection)") }
         path = "/v1/tap" + (query.isEmpty ? "" : "?\(query.joined(separator: "&"))")
         what = connection.map { "connection \($0)" } ?? relay.map { "relay \($0.harmless)" } ?? "every relay"
-        let times: TimeStyle = ClientOutput.isTerminal && !utc ? .localClock : .utc
+        let times: TimeText = ClientOutput.isTerminal && !utc ? .localClock : .utc
         view =
             switch format {
             case .text: TrafficPrintView(.text, output.terminal, times: times)

@@ -91,7 +91,7 @@ final class Outputs: Sendable {
 
     /// A writer that shows traffic, and the tap that feeds it.
     static func showTraffic(
-        _ view: TrafficView, to output: OutputFile, _ logger: Logger, times: TimeStyle? = nil,
+        _ view: TrafficView, to output: OutputFile, _ logger: Logger, times: TimeText? = nil,
         limit: Int = TrafficTap.limit
     ) throws -> (writer: OutputWriter<Traffic>, tap: TrafficTap) {
         let omitted = OmittedTraffic()

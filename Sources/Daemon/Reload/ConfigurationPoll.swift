@@ -30,7 +30,7 @@ final class ConfigurationPoll {
 
     private let thread: LoopThread
     private let mailbox: Mailbox<Message>
-    private let changes: Mailbox<Void>
+    private let changes: Mailbox<LookCause>
     private let gate: GateBox
     private var paths: [String] = []
     private var isClosed = false
@@ -41,10 +41,12 @@ final class ConfigurationPoll {
     }
 
     /// Starts the thread, which compares nothing until it has paths. `changed` is called on the loop's thread when a
-    /// file has changed, and once for every new list of paths, when their state has been read: a change after that call
-    /// cannot be missed.
-    init(loop: EventLoop, period: UInt64 = ConfigurationPoll.period, changed: @escaping () -> Void) throws {
-        let changes = try Mailbox<Void>(loop: loop) { _ in changed() }
+    /// file has changed, and as a precaution once for every new list of paths, when their state has been read: a change
+    /// after that call cannot be missed.
+    init(loop: EventLoop, period: UInt64 = ConfigurationPoll.period, changed: @escaping (LookCause) -> Void) throws {
+        let changes = try Mailbox<LookCause>(loop: loop) { causes in
+            changed(causes.contains(.report) ? .report : .precaution)
+        }
         let gate = GateBox()
         do {
             (thread, mailbox) = try LoopThread.start(name: "configuration") { loop in
@@ -91,14 +93,14 @@ final class ConfigurationPoll {
 
         private let loop: EventLoop
         private let period: UInt64
-        private let changes: Mailbox<Void>
+        private let changes: Mailbox<LookCause>
         private let gate: GateBox
         private var files: [File] = []
         private var nextToRead = 0
         private var timer: Timer?
         private var mailbox: Mailbox<Message>?
 
-        init(loop: EventLoop, period: UInt64, changes: Mailbox<Void>, gate: GateBox) {
+        init(loop: EventLoop, period: UInt64, changes: Mailbox<LookCause>, gate: GateBox) {
             self.loop = loop
             self.period = period
             self.changes = changes
@@ -124,7 +126,7 @@ final class ConfigurationPoll {
                 guard let known else { return }
                 files = known
                 nextToRead = 0
-                changes.post(())
+                changes.post(.precaution)
                 timer?.start(after: period, every: period)
             case .close:
                 timer?.close()
@@ -140,7 +142,7 @@ final class ConfigurationPoll {
                 let digests = updateDigests()
                 return signatures || digests
             }
-            if hasChanged == true { changes.post(()) }
+            if hasChanged == true { changes.post(.report) }
         }
 
         private func updateSignatures() -> Bool {

@@ -4,7 +4,7 @@ import Logging
 
 /// Watches the configuration file and the files that it includes, and calls `look` when they may have changed: soon
 /// after one is written or replaced, a link on its path is changed, or a new file matches `include`. `look` finds out
-/// whether the content has changed.
+/// whether the content has changed; it also gets the cause.
 ///
 /// It watches directories (see `DirectoryWatch`) and ignores other entries: a log in the same folder must neither
 /// trigger it nor delay it. A `ConfigurationPoll` finds the changes that directories do not report, and does all the
@@ -24,7 +24,7 @@ final class ConfigurationWatch {
         (EventLoop, String, @escaping (String?) -> Void) throws(DirectoryWatch.Failure) -> DirectoryWatch
 
     /// Starts the comparison.
-    typealias MakePoll = (EventLoop, UInt64, @escaping () -> Void) throws -> ConfigurationPoll
+    typealias MakePoll = (EventLoop, UInt64, @escaping (LookCause) -> Void) throws -> ConfigurationPoll
 
     private struct Watched {
         let watch: DirectoryWatch
@@ -37,7 +37,7 @@ final class ConfigurationWatch {
     private let path: String
     private let included: () -> IncludedPaths?
     private let logger: Logger
-    private let look: () -> Void
+    private let look: (LookCause) -> Void
     private let watchDirectory: WatchDirectory
 
     // MARK: The main thread only
@@ -47,6 +47,8 @@ final class ConfigurationWatch {
     private var watched: [String: Watched] = [:]
     private var others = 0
     private var quietTime = QuietTime()
+    /// Why the next `look` follows.
+    private var cause = LookCause.precaution
     private var timer: Timer?
     private var poll: ConfigurationPoll?
     private var isComparing = false
@@ -59,7 +61,7 @@ final class ConfigurationWatch {
         watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
             try DirectoryWatch(loop: loop, path: path, action: action)
         },
-        look: @escaping () -> Void
+        look: @escaping (LookCause) -> Void
     ) {
         self.loop = loop
         self.path = path
@@ -71,14 +73,14 @@ final class ConfigurationWatch {
         wanted = WatchedFiles(path, including: wantedIncluded)
         timer = Timer(loop: loop) { [unowned self] in timeIsUp() }
         do {
-            poll = try makePoll(loop, pollPeriod) { [unowned self] in noteChange() }
+            poll = try makePoll(loop, pollPeriod) { [unowned self] in noteChange($0) }
         } catch {
             // The relays are running, and the directories report most changes.
             logger.warning(
                 "changes that the configuration's folders do not report need a SIGHUP: no further thread: \(error)")
         }
         arm()
-        noteChange()
+        noteChange(.precaution)
     }
 
     /// Ends the watch; a second call does nothing.
@@ -109,7 +111,7 @@ final class ConfigurationWatch {
             if others >= Self.mostOthers { rest() }
             return
         }
-        noteChange()
+        noteChange(.report)
     }
 
     /// Closing the watches ends the stream of events; `look` follows and opens them again.
@@ -118,7 +120,8 @@ final class ConfigurationWatch {
         if !quietTime.isWaiting { timer?.start(after: Self.rest) }
     }
 
-    private func noteChange() {
+    private func noteChange(_ cause: LookCause) {
+        if cause == .report { self.cause = .report }
         timer?.start(after: quietTime.changed(at: loop.now))
     }
 
@@ -126,11 +129,13 @@ final class ConfigurationWatch {
         quietTime.looked()
         // The watches before `look`: later changes are reported, earlier ones are read.
         arm()
-        look()
+        let cause = cause
+        self.cause = .precaution
+        look(cause)
         guard included() != wantedIncluded else { return }
         // The included files are watched from now on; they may have changed since they were read.
         arm()
-        noteChange()
+        noteChange(.precaution)
     }
 
     private static func lastComponent(_ path: String) -> String {
@@ -173,7 +178,7 @@ final class ConfigurationWatch {
                 }
             }
         }
-        noteChange()
+        noteChange(.precaution)
     }
 
     private func compareInstead(_ directory: String, _ failure: DirectoryWatch.Failure) {

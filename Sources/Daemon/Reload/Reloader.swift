@@ -106,7 +106,7 @@ package final class Reloader {
     var includedPaths: IncludedPaths? { seen.includedPaths }
 
     /// The file or an included one may have changed: reloads if the content differs from the last read.
-    func look() {
+    func look(_ cause: LookCause) {
         let start = EventLoop.nanoseconds
         do {
             let text = try read()
@@ -114,7 +114,7 @@ package final class Reloader {
             isFileGone = false
             lookFailure = nil
             if text == seen {
-                logger.debug("\(path) was touched and holds what it held")
+                if cause == .report { logger.debug("\(path) was touched, its content is unchanged") }
             } else {
                 manager?.reloading()
                 _ = reload(text, .file, since: start)

@@ -28,7 +28,7 @@ extension Supervisor {
         }
         watch = ConfigurationWatch(
             loop: loop, path: path, included: { reloader.includedPaths }, logger: outputs.logger
-        ) { [unowned self] in look() }
+        ) { [unowned self] in look($0) }
     }
 
     private func commit(
@@ -44,9 +44,9 @@ extension Supervisor {
     }
 
     /// The file may have changed. While another process is about to take over, that one reads it.
-    private func look() {
+    private func look(_ cause: LookCause) {
         guard sequence.state == .running, upgrade?.isUnderWay != true else { return }
-        reloader?.look()
+        reloader?.look(cause)
     }
 
     func reload(_ source: ReloadSource) -> ReloadOutcome {
@@ -61,7 +61,7 @@ extension Supervisor {
     /// Requests that were deferred while another process was about to take over, which it did not.
     func catchUpWithReloads() {
         guard sequence.state == .running else { return }
-        if isReloadWanted { _ = reload(.signal) } else { look() }
+        if isReloadWanted { _ = reload(.signal) } else { look(.precaution) }
         isReloadWanted = false
     }
 

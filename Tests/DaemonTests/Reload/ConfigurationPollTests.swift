@@ -17,19 +17,23 @@ import Testing
             let path = "\(root)/conf/a.yaml"
             try Files.write("one", to: path)
             var contents: [String?] = []
+            var causes: [LookCause] = []
             let log = LogCapture()
             try await LoopHarness.run { harness in
                 let watch = ConfigurationWatch(
                     loop: harness.loop, path: path, logger: log.logger, pollPeriod: 20
                 ) {
                     contents.append(Files.read(path))
+                    causes.append($0)
                 }
                 defer { watch.close() }
                 let expect = { (content: String?) in
                     try harness.turn(until: "a look at \(content ?? "nothing")") { contents.last == content }
                 }
                 try expect("one")
+                #expect(Set(causes) == [.precaution])
                 try body(harness, path, expect)
+                #expect(causes.last == .report)
                 #expect(!watch.isSlow)
             }
             #expect(log.all == [])
@@ -91,7 +95,7 @@ import Testing
             try await LoopHarness.run { harness in
                 let watch = ConfigurationWatch(
                     loop: harness.loop, path: path, included: { paths }, logger: LogCapture().logger, pollPeriod: 20
-                ) {
+                ) { _ in
                     let text = try? ConfigurationText(reading: path, environment: [:])
                     paths = text?.includedPaths
                     texts.append(text)
@@ -116,7 +120,7 @@ import Testing
             try await LoopHarness.run { harness in
                 // Threads of earlier tests end by themselves.
                 try harness.turn(until: "no other thread of that name") { (try? threads()) == 0 }
-                let poll = try ConfigurationPoll(loop: harness.loop, period: 1) {}
+                let poll = try ConfigurationPoll(loop: harness.loop, period: 1) { _ in }
                 poll.compare(["\(folder)/a.yaml"])
                 #expect(try threads() == 1)
                 poll.close()

@@ -13,14 +13,16 @@ import Testing
     /// The content at each `look`.
     private final class Looks {
         var contents: [String?] = []
+        var causes: [LookCause] = []
         let path: String
 
         init(_ path: String) {
             self.path = path
         }
 
-        func look() {
+        func look(_ cause: LookCause) {
             contents.append(Files.read(path))
+            causes.append(cause)
         }
     }
 
@@ -50,6 +52,14 @@ import Testing
 
     private func expect(_ content: String?, _ looks: Looks, _ harness: LoopHarness) throws {
         try harness.turn(until: "a look at \(content ?? "nothing")") { looks.contents.last == content }
+    }
+
+    @Test func aLookWithoutAnEvent_isAPrecaution_andOneAfterAnEventIsNot() async throws {
+        try await watch { harness, looks, folder in
+            #expect(Set(looks.causes) == [.precaution])
+            try Files.replace("\(folder)/a.yaml", with: "one")
+            try harness.turn(until: "a reported change") { looks.causes.last == .report }
+        }
     }
 
     @Test func aFileWrittenInPlace_isLookedAt() async throws {

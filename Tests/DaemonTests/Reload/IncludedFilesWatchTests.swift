@@ -17,7 +17,7 @@ import Testing
             self.path = path
         }
 
-        func look() {
+        func look(_: LookCause) {
             let text = try? ConfigurationText(reading: path, environment: [:])
             texts.append(text)
             paths = text?.includedPaths

@@ -257,16 +257,18 @@ import Testing
 
     @Test func aLook_reloadsOnlyAnotherContent() async throws {
         try await bench { bench throws in
-            bench.reloader.look()
+            bench.reloader.look(.precaution)
+            #expect(bench.log.all == [])
+            bench.reloader.look(.report)
             #expect(bench.lastLine.hasPrefix("debug \(bench.path) was touched"))
             try Files.write(Self.file("5"), to: bench.path)
-            bench.reloader.look()
+            bench.reloader.look(.report)
             #expect(bench.lastLine.hasPrefix("error reload rejected"))
             // Read, rejected and reported; not repeated.
-            bench.reloader.look()
+            bench.reloader.look(.report)
             #expect(bench.lastLine.hasPrefix("debug \(bench.path) was touched"))
             try Files.write(Self.file("5s"), to: bench.path)
-            bench.reloader.look()
+            bench.reloader.look(.report)
             #expect(bench.lastLine.hasPrefix("notice reloaded"))
             #expect(bench.status.now.rejected == 1)
         }
@@ -275,13 +277,13 @@ import Testing
     @Test func aFileThatIsGone_isWaitedFor() async throws {
         try await bench { bench throws in
             try Files.remove(bench.path)
-            for _ in 0..<3 { bench.reloader.look() }
+            for _ in 0..<3 { bench.reloader.look(.report) }
             #expect(bench.log.all == ["warning \(bench.path) is gone; generation 1 stays in force"])
             // A request is answered all the same.
             #expect(bench.reloader.reload(.api).word == "rejected")
             #expect(bench.lastLine.contains("\(bench.path): cannot be read: No such file or directory"))
             try Files.write(Self.file("5s"), to: bench.path)
-            bench.reloader.look()
+            bench.reloader.look(.report)
             #expect(bench.log.contains("notice \(bench.path) is there again"))
             #expect(bench.lastLine.hasPrefix("notice reloaded"))
         }
@@ -292,7 +294,7 @@ import Testing
             try Files.remove(bench.path)
             #expect(mkfifo(bench.path, 0o600) == 0)
             #expect(bench.reloader.reload(.signal).word == "rejected")
-            for _ in 0..<3 { bench.reloader.look() }
+            for _ in 0..<3 { bench.reloader.look(.report) }
             #expect(bench.lastLine.contains("is not a regular file"))
             #expect(bench.log.all.count == 2)
         }

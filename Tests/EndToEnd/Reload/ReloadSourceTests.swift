@@ -74,7 +74,7 @@ struct ReloadSourceTests {
             try Files.write(debug, to: bench.path)
             let tapline = try await bench.run()
             try Files.replace(bench.path, with: debug)
-            try await tapline.program.errors.line(containing: "was touched and holds what it held")
+            try await tapline.program.errors.line(containing: "was touched, its content is unchanged")
             try Files.replace(bench.path, with: "# a comment\n" + debug)
             try await tapline.program.errors.line(containing: "nothing reloaded: the configuration is the one in force")
             try await tapline.program.send(SIGHUP)
