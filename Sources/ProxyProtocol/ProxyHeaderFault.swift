@@ -1,3 +1,5 @@
+internal import Text
+
 /// Why bytes are not a PROXY protocol header. The description is a phrase that follows "what came first", and contains
 /// a peer's bytes only as printable ASCII.
 public enum ProxyHeaderFault: Error, Hashable, Sendable {
@@ -33,7 +35,7 @@ extension ProxyHeaderFault: CustomStringConvertible {
             "begins with \"\(Self.shown(beginning))\", and so neither with PROXY nor with the signature of version 2"
         case .lineTooLong: "begins with PROXY and has no end of line within \(ProxyHeader.longestLine) bytes"
         case .bareLineEnd: "begins with PROXY and has a CR without LF, or an LF without CR"
-        case .line: "begins with PROXY and goes on otherwise than a line of version 1 does"
+        case .line: "begins with PROXY, but is not a line of version 1"
         case .version(let number): "has the signature of version 2 and the version \(number)"
         case .command(let number): "is of version 2 with the unassigned command \(number)"
         case .family(let byte): "is of version 2 with the unassigned family 0x\(Self.hexadecimal(byte))"
@@ -46,15 +48,7 @@ extension ProxyHeaderFault: CustomStringConvertible {
     }
 
     private static func shown(_ bytes: [UInt8]) -> String {
-        bytes.map { byte in
-            switch byte {
-            case 0x0A: "\\n"
-            case 0x0D: "\\r"
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): "\\\(Character(Unicode.Scalar(byte)))"
-            case 0x20..<0x7F: "\(Character(Unicode.Scalar(byte)))"
-            default: "\\x\(hexadecimal(byte))"
-            }
-        }.joined()
+        String(printableASCII: bytes, escapes: .backslashes)
     }
 
     private static func hexadecimal(_ byte: UInt8) -> String {

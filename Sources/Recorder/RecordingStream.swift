@@ -294,7 +294,8 @@ final class RecordingStream {
         progress.update { $0.trouble = "\(error) (\(error.name))" }
         let rest =
             plan.whenFull == .block
-            ? "recorded connections wait until it can be written" : "relaying goes on, what is not recorded is counted"
+            ? "recorded connections wait until it can be written"
+            : "relaying continues, what is not recorded is counted"
         logger.error(
             "the recording cannot be written: \(rest)",
             metadata: ["recording": "\(plan.name)", "file": "\(path)", "error": "\(error) (\(error.name))"])

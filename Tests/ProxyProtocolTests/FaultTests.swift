@@ -12,7 +12,7 @@ import Testing
             (.noHeader(beginning: [0x16, 0x03, 0x01, 0xFF]), "begins with \"\\x16\\x03\\x01\\xff\""),
             (.noHeader(beginning: Array("\"\\\u{1B}]0;".utf8)), "begins with \"\\\"\\\\\\x1b]0;\""),
             (.lineTooLong, "no end of line within 107 bytes"), (.bareLineEnd, "CR without LF"),
-            (.line, "otherwise than a line of version 1"), (.version(3), "the version 3"),
+            (.line, "but is not a line of version 1"), (.version(3), "the version 3"),
             (.command(9), "unassigned command 9"), (.family(0x0F), "unassigned family 0x0f"),
             (.tooLong(65_551), "65551 bytes long; 16384 are read at most"), (.addresses, "too short for its addresses"),
             (.extensions, "goes past its end or its bound"), (.checksum, "a CRC32C that is wrong"),
