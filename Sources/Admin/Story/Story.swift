@@ -9,6 +9,7 @@ enum Story {
     /// The story of an ended connection. `timeouts`: the relay's current ones, which may explain the end.
     static func of(_ record: ConnectionRecord, timeouts: Timeouts?) -> [String] {
         var sentences = [opening(record)]
+        if let held = held(record) { sentences.append(held) }
         sentences += connecting(record)
         sentences += volume(record)
         if let end = record.end { sentences += ending(record, end, timeouts) }
@@ -48,9 +49,9 @@ enum Story {
     static func connecting(_ record: ConnectionRecord) -> [String] {
         guard let duration = record.connectDuration else { return [] }
         if let proxy = record.upstreamProxy {
-            return ["\(record.upstream) accepted through the proxy \(proxy.proxy) after \(text(duration: duration))."]
+            return ["\(record.upstream) accepted through the proxy \(proxy.proxy) \(elapsed(duration))."]
         }
-        return ["\(endpoint(record)) accepted after \(text(duration: duration))."]
+        return ["\(endpoint(record)) accepted \(elapsed(duration))."]
     }
 
     static func volume(_ record: ConnectionRecord) -> [String] {
@@ -60,7 +61,7 @@ enum Story {
         }
         var sentence = "\(bytes(record.bytesUp)) went up and \(bytes(record.bytesDown)) came down"
         if let first = record.firstByteDuration {
-            sentence += "; the first byte reached the client after \(text(duration: first))"
+            sentence += "; the first byte reached the client \(elapsed(first))"
         }
         return [sentence + "."]
     }
@@ -96,6 +97,9 @@ enum Story {
 
     /// `1 byte`, `1,234 bytes`.
     static func bytes(_ count: UInt64) -> String { SizeText.sentence(count) }
+
+    /// `after` a duration in nanoseconds, or `within` the shortest.
+    static func elapsed(_ nanoseconds: Int64) -> String { DurationText.elapsed(nanoseconds: nanoseconds) }
 
     /// A duration in nanoseconds, rounded for reading.
     static func text(duration nanoseconds: Int64) -> String { DurationText.sentence(nanoseconds: nanoseconds) }
