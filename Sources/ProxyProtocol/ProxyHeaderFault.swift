@@ -1,3 +1,5 @@
+internal import Text
+
 /// Why bytes are not a PROXY protocol header. The description is a phrase that follows "what came first", and contains
 /// a peer's bytes only as printable ASCII.
 public enum ProxyHeaderFault: Error, Hashable, Sendable {
@@ -46,15 +48,7 @@ extension ProxyHeaderFault: CustomStringConvertible {
     }
 
     private static func shown(_ bytes: [UInt8]) -> String {
-        bytes.map { byte in
-            switch byte {
-            case 0x0A: "\\n"
-            case 0x0D: "\\r"
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): "\\\(Character(Unicode.Scalar(byte)))"
-            case 0x20..<0x7F: "\(Character(Unicode.Scalar(byte)))"
-            default: "\\x\(hexadecimal(byte))"
-            }
-        }.joined()
+        String(printableASCII: bytes, escapes: .backslashes)
     }
 
     private static func hexadecimal(_ byte: UInt8) -> String {

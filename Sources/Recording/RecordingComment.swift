@@ -58,6 +58,10 @@ public struct RecordingComment: Hashable, Sendable {
     public var heldBytes: UInt64?
     /// Since it last took bytes, milliseconds.
     public var waitedMilliseconds: UInt64?
+    /// How long the client was held until the upstream was up, milliseconds.
+    public var clientHeldMilliseconds: UInt64?
+    /// Attempts to connect the upstream.
+    public var attempts: UInt64?
 
     /// A comment with only its kind and connection.
     public init(_ kind: Kind, id: UInt64) {
@@ -120,6 +124,7 @@ extension RecordingComment {
         [
             ("bytes_up", \.bytesUp), ("bytes_down", \.bytesDown), ("recorded_bytes", \.recordedBytes),
             ("dropped_bytes", \.droppedBytes), ("held_bytes", \.heldBytes), ("waited_ms", \.waitedMilliseconds),
+            ("held_ms", \.clientHeldMilliseconds), ("attempts", \.attempts),
         ]
     }
 }

@@ -1,3 +1,5 @@
+internal import Text
+
 /// Why a client's first bytes cannot be routed by a ClientHello. The description is a phrase that follows "what came
 /// first", and contains a peer's bytes only as printable ASCII.
 public enum ClientHelloFault: Error, Hashable, Sendable {
@@ -30,11 +32,7 @@ extension Hello {
     /// A peer's bytes as text that is safe for terminals, logs and pages: printable ASCII is unchanged; other bytes,
     /// quotes and backslashes are escaped like `\x0a`.
     public static func harmless(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { byte in
-            let isPlain = (0x20..<0x7F).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
-            return isPlain
-                ? "\(Character(Unicode.Scalar(byte)))" : "\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }.joined()
+        String(printableASCII: bytes, escapes: .hexadecimal)
     }
 
     /// The name of a version; nil for an unknown one.

@@ -45,6 +45,11 @@ public enum DurationText {
         return tenths == 0 ? "under 0.1 ms" : "0.\(tenths) ms"
     }
 
+    /// When something happened, of nanoseconds since the beginning: `after 12 ms`, and `within 0.1 ms` for less.
+    public static func elapsed(nanoseconds: Int64) -> String {
+        nanoseconds < 100_000 ? "within 0.1 ms" : "after \(sentence(nanoseconds: nanoseconds))"
+    }
+
     /// For a sentence: `under 1 ms`, `12 ms`, `3.4 s`, `5 min 6 s`, `2 h 3 min`, `4 d 5 h`.
     public static func sentence(milliseconds: UInt64) -> String {
         let seconds = milliseconds / 1000

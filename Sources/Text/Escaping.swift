@@ -109,7 +109,7 @@ extension [UInt8] {
         return end - start
     }
 
-    private mutating func append(escapedByte byte: UInt8) {
+    fileprivate mutating func append(escapedByte byte: UInt8) {
         append(UInt8(ascii: "\\"))
         append(UInt8(ascii: "x"))
         append(hexByte: byte)
@@ -130,7 +130,35 @@ extension [UInt8] {
     }
 }
 
+/// How bytes that are not plain are written among printable ASCII.
+public enum ByteEscapes: Sendable {
+    /// All as `\x0a`, quotes and backslashes included.
+    case hexadecimal
+    /// Quotes and backslashes as `\"` and `\\`, the ends of lines as `\r\n`, all others as `\x1b`.
+    case backslashes
+}
+
 extension String {
+    /// A peer's bytes as printable ASCII, on one line, fit for double quotes.
+    public init(printableASCII bytes: some Sequence<UInt8>, escapes: ByteEscapes) {
+        var text: [UInt8] = []
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                guard escapes == .backslashes else {
+                    text.append(escapedByte: byte)
+                    continue
+                }
+                text += [UInt8(ascii: "\\"), byte]
+            case 0x20..<0x7F: text.append(byte)
+            case UInt8(ascii: "\r") where escapes == .backslashes: text.append("\\r")
+            case UInt8(ascii: "\n") where escapes == .backslashes: text.append("\\n")
+            default: text.append(escapedByte: byte)
+            }
+        }
+        self.init(decoding: text, as: UTF8.self)
+    }
+
     /// The text on one line, with control characters and marks that change the direction of writing escaped.
     public var harmless: String {
         if utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return self }

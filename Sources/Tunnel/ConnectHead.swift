@@ -6,17 +6,21 @@ enum ConnectHead {
     private static let method = Array("CONNECT".utf8)
     private static let space = UInt8(ascii: " ")
 
-    /// Reads the request's head; nil while it is incomplete. Another method is a fault once its name is complete.
-    static func request(_ bytes: [UInt8]) throws(TunnelFault) -> (target: TunnelTarget, length: Int)? {
-        let limit = TunnelRequestReader.longestHead
-        if let end = bytes.prefix(limit).firstIndex(where: { !isTokenByte($0) }) {
-            guard bytes[end] == space, end <= longestMethod else { throw .malformedHead }
+    /// Reads the request's head; nil while it is incomplete. `search` continues where it was with fewer of the same bytes.
+    /// Another method is a fault once its name is complete.
+    static func request(
+        _ bytes: [UInt8], _ search: inout HeadSearch
+    ) throws(TunnelFault) -> (target: TunnelTarget, length: Int)? {
+        if let end = bytes.prefix(longestMethod + 1).firstIndex(where: { !isTokenByte($0) }) {
+            guard bytes[end] == space else { throw .malformedHead }
             let name = bytes[..<end]
             guard Array(name) == method else { throw .method(String(decoding: name, as: UTF8.self)) }
         } else if bytes.count > longestMethod {
             throw .malformedHead
         }
-        guard let (lines, length) = try lines(bytes, limit: limit) else { return nil }
+        guard let (lines, length) = try search.head(in: bytes, limit: TunnelRequestReader.longestHead) else {
+            return nil
+        }
         guard let first = lines.first else { throw .malformedHead }
         let target = try target(ofLine: first)
         for line in lines.dropFirst() { try check(field: line) }
@@ -25,28 +29,6 @@ enum ConnectHead {
 
     /// The longest method name that is read; registered ones have at most 17 characters.
     private static let longestMethod = 32
-
-    /// The lines of a head up to its empty line, and its length; nil while it is incomplete.
-    static func lines(
-        _ bytes: [UInt8], limit: Int
-    ) throws(TunnelFault) -> (lines: [ArraySlice<UInt8>], length: Int)? {
-        var lines: [ArraySlice<UInt8>] = []
-        var start = 0
-        for position in 0..<min(bytes.count, limit) {
-            let isAfterCR = position > 0 && bytes[position - 1] == 0x0D
-            guard bytes[position] == 0x0A else {
-                if isAfterCR { throw .bareLineEnd }
-                continue
-            }
-            guard isAfterCR else { throw .bareLineEnd }
-            let line = bytes[start..<position - 1]
-            if line.isEmpty { return (lines, position + 1) }
-            lines.append(line)
-            start = position + 1
-        }
-        if bytes.count >= limit { throw .headTooLong }
-        return nil
-    }
 
     /// `CONNECT HOST:PORT HTTP/1.x`.
     private static func target(ofLine line: ArraySlice<UInt8>) throws(TunnelFault) -> TunnelTarget {

@@ -47,6 +47,8 @@ public struct TunnelDialogue: Sendable {
     private let target: TunnelTarget
     private let credentials: Credentials?
     private var phase: Phase
+    /// The end of the head of an HTTP response.
+    private var search = HeadSearch()
 
     /// A dialogue for one tunnel.
     public init(_ kind: Kind, to target: TunnelTarget, credentials: Credentials?) {
@@ -72,7 +74,7 @@ public struct TunnelDialogue: Sendable {
         do throws(TunnelProxyFault) {
             switch (kind, phase) {
             case (.http, _):
-                return try ConnectHead.response(bytes).map { .complete(length: $0) } ?? .incomplete
+                return try ConnectHead.response(bytes, &search).map { .complete(length: $0) } ?? .incomplete
             case (.socks5, .method):
                 guard let method = try Socks5.method(bytes) else { return .incomplete }
                 if method == Socks5.noAuthentication {
@@ -113,6 +115,10 @@ public enum TunnelProxyFault: Error, Hashable, Sendable {
     case headTooLong
     /// It closed the connection before its reply was complete.
     case closed
+    /// It reset the connection before its reply was complete.
+    case reset
+    /// Its machine stopped answering before its reply was complete.
+    case silent
     /// The target has no form in the proxy's protocol.
     case target
 }
@@ -129,6 +135,8 @@ extension TunnelProxyFault: CustomStringConvertible {
             "sent bytes that are no reply of its protocol, beginning with \"\(TunnelFault.shown(beginning))\""
         case .headTooLong: "sent a reply of more than \(TunnelRequestReader.longestHead) bytes"
         case .closed: "closed the connection before its reply"
+        case .reset: "reset the connection before its reply"
+        case .silent: "stopped answering before its reply"
         case .target: "cannot be asked for this destination"
         }
     }
@@ -223,12 +231,11 @@ extension ConnectHead {
 
     /// Reads the head of the proxy's response; nil while it is incomplete. Returns its length: a successful response to
     /// CONNECT has no content (RFC 9110, section 9.3.6).
-    static func response(_ bytes: [UInt8]) throws(TunnelProxyFault) -> Int? {
-        let start = Array("HTTP/1.".utf8)
-        guard zip(bytes, start).allSatisfy(==) else { throw .malformed(beginning: Array(bytes.prefix(16))) }
+    static func response(_ bytes: [UInt8], _ search: inout HeadSearch) throws(TunnelProxyFault) -> Int? {
+        guard zip(bytes, "HTTP/1.".utf8).allSatisfy(==) else { throw .malformed(beginning: Array(bytes.prefix(16))) }
         let head: (lines: [ArraySlice<UInt8>], length: Int)?
         do throws(TunnelFault) {
-            head = try lines(bytes, limit: TunnelRequestReader.longestHead)
+            head = try search.head(in: bytes, limit: TunnelRequestReader.longestHead)
         } catch {
             if error == .headTooLong { throw .headTooLong }
             throw .malformed(beginning: Array(bytes.prefix(16)))

@@ -57,16 +57,6 @@ extension TunnelFault: CustomStringConvertible {
 
     /// Bytes as printable ASCII.
     static func shown(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
-            case 0x20..<0x7F: text.append(byte)
-            default:
-                text.append("\\x")
-                text.append(hexadecimal: byte, width: 2)
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
+        String(printableASCII: bytes, escapes: .backslashes)
     }
 }

@@ -10,7 +10,7 @@ public struct TunnelRequestReader: Hashable, Sendable {
     public enum Step: Hashable, Sendable {
         /// A valid beginning of a message; every byte belongs to it.
         case incomplete
-        /// A whole message of `length` bytes that needs an answer before the client goes on.
+        /// A whole message of `length` bytes that needs an answer before the client continues.
         case answer([UInt8], length: Int)
         /// The request is complete with these `length` bytes.
         case complete(TunnelTarget, length: Int)
@@ -23,6 +23,9 @@ public struct TunnelRequestReader: Hashable, Sendable {
 
     /// The form of the reply that the client expects now; nil while its protocol is unknown.
     public private(set) var reply: TunnelReplyForm?
+
+    /// The end of the head of an HTTP request.
+    private var search = HeadSearch()
 
     /// Expects the first byte.
     public init() {}
@@ -50,7 +53,7 @@ public struct TunnelRequestReader: Hashable, Sendable {
                 guard let (target, length) = try Socks5.request(bytes) else { return .incomplete }
                 return .complete(target, length: length)
             case .http:
-                guard let (target, length) = try ConnectHead.request(bytes) else { return .incomplete }
+                guard let (target, length) = try ConnectHead.request(bytes, &search) else { return .incomplete }
                 return .complete(target, length: length)
             }
         } catch {

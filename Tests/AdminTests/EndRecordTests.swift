@@ -16,7 +16,7 @@ struct EndRecordTests {
                 listener=127.0.0.1:8080 upstream=example.com:80 upstream_address=198.51.100.1:80 bytes_up=14 \
                 bytes_down=14 duration_ms=1234 connect_ms=3 first_byte_ms=0 closed_by=client reason=client_closed \
                 errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null \
-                alpn=null waited_for=null held_bytes=null waited_ms=null
+                alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1
 
                 """)
     }
@@ -29,7 +29,7 @@ struct EndRecordTests {
                 "bytes_up":14,"bytes_down":14,"duration_ms":1234,"connect_ms":3,"first_byte_ms":0,\
                 "closed_by":"client","reason":"client_closed","errno":null,"recorded_bytes":null,\
                 "dropped_bytes":null,"proxied_by":null,"unique_id":null,"server_name":null,"alpn":null,\
-                "waited_for":null,"held_bytes":null,"waited_ms":null}
+                "waited_for":null,"held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1}
 
                 """)
     }
@@ -50,7 +50,7 @@ struct EndRecordTests {
         #expect(
             line.hasSuffix(
                 " errno=ECONNREFUSED recorded_bytes=0 dropped_bytes=0 proxied_by=null unique_id=null server_name=null "
-                    + "alpn=null waited_for=null held_bytes=null waited_ms=null\n"))
+                    + "alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1\n"))
     }
 
     @Test func aProxiedConnection_saysWhoSpokeForTheClient_andItsID() {
@@ -64,8 +64,8 @@ struct EndRecordTests {
         record.proxy = ProxyFacts(peer: .unix(path: "/run/haproxy"), version: "v1")
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null,"waited_for":null,"held_bytes":null,"waited_ms":null}"#
-                    + "\n"))
+                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null,"waited_for":null,"#
+                    + #""held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1}"# + "\n"))
     }
 
     @Test func aRoutedConnection_saysWhatItsClientAskedFor() {
@@ -81,7 +81,7 @@ struct EndRecordTests {
                 #" server_name="a\\x0areason=none b=\\x22" alpn=null"# + Self.noWait + "\n"))
     }
 
-    private static let noWait = " waited_for=null held_bytes=null waited_ms=null"
+    private static let noWait = " waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1"
 
     @Test func killedConnection_namesTheSideThatDidNotRead() {
         var record = Self.complete
@@ -89,10 +89,22 @@ struct EndRecordTests {
         record.flows = .init(up: .init(), down: .init(held: 65_536, queued: 1000, quiet: 2000))
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
-                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000\n"))
+                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000 held_ms=null attempts=1\n"))
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000}"# + "\n"))
+                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000,"held_ms":null,"attempts":1}"#
+                    + "\n"))
+    }
+
+    @Test func heldClient_hasTheTimeAndTheAttempts() {
+        var record = Self.complete
+        record.attempts = 26
+        record.hold = HoldFacts(
+            held: 12_000, limit: 30_000, failures: 25, reason: .connectRefused, errno: Errno(ECONNREFUSED),
+            isConnected: true)
+        #expect(text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(" held_ms=12000 attempts=26\n"))
+        let json = text { record.appendEndRecord(as: .json, to: &$0) }
+        #expect(json.hasSuffix(#","held_ms":12000,"attempts":26}"# + "\n"))
     }
 
     @Test func aConnectionThatFailedBeforeAnyAttempt_hasNoUpstreamAddress() {
@@ -126,6 +138,7 @@ struct EndRecordTests {
             accepted: 1_795_378_498_889_000_000)
         record.upstreamAddress = .ipv4(IPv4Address(bits: 0xC633_6401), port: 80)
         record.connectDuration = 3_999_999
+        record.attempts = 1
         record.firstByteDuration = 999_999
         record.bytesUp = 14
         record.bytesDown = 14

@@ -61,11 +61,39 @@ struct StoryTests {
         }
     }
 
-    @Test func upstreamThatDidNotComeUp_isExplainedWithTheWait() {
-        let refused = record(connected: false, reason: .connectRefused, errno: nil)
-        let sentence = "Tapline had tried again for timeouts.wait (now 3s): the upstream did not come up in that time."
-        #expect(Story.of(refused, timeouts: Timeouts(wait: .seconds(3))).contains(sentence))
-        #expect(!Story.of(refused, timeouts: Timeouts()).joined().contains("timeouts.wait"))
+    @Test func upstreamThatDidNotComeUp_isExplainedByTheRecord_whateverTheSettingsAreNow() {
+        var refused = record(connected: false, reason: .connectRefused, errno: nil)
+        #expect(!Story.of(refused, timeouts: Timeouts(wait: .seconds(3))).joined().contains("timeouts.wait"))
+        refused.hold = HoldFacts(
+            held: 3000, limit: 3000, failures: 9, reason: .connectRefused, errno: Errno(111))
+        let sentence =
+            "Tapline waited for \(refused.upstream) to come up, 3.0 s of 3.0 s (timeouts.wait). 9 attempts failed; the last: "
+            + "connection refused (ECONNREFUSED)."
+        for timeouts in [Timeouts(), Timeouts(wait: .seconds(60)), nil] {
+            #expect(Story.of(refused, timeouts: timeouts).contains(sentence))
+        }
+    }
+
+    @Test func upstreamThatCameUp_isExplainedWithTheWaitAndTheAttempts() {
+        var closed = record(connected: true, reason: .clientClosed, errno: nil)
+        closed.hold = HoldFacts(
+            held: 12_000, limit: 30_000, failures: 1, reason: .connectUnreachable, errno: Errno(2),
+            isConnected: true)
+        let sentence =
+            "Tapline held the client for 12.0 s until \(closed.upstream) was up (timeouts.wait). 1 attempt failed; the last: "
+            + "the socket file does not exist (ENOENT)."
+        #expect(Story.of(closed, timeouts: nil)[1] == sentence)
+        closed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+        #expect(Story.of(closed, timeouts: nil)[1].contains("until the upstream proxy proxy:1080 was up"))
+    }
+
+    @Test func time_thatIsTooShort_isWithinTheShortest() {
+        var closed = record(connected: true, reason: .clientClosed, errno: nil)
+        closed.connectDuration = 90_000
+        closed.firstByteDuration = 95_000
+        closed.end?.duration = 99_000
+        let story = Story.of(closed, timeouts: nil).joined(separator: " ")
+        #expect(story.contains("accepted within 0.1 ms.") && !story.contains("under 0.1 ms"), "\(story)")
     }
 
     @Test func errno_isNamed() {
@@ -302,11 +330,37 @@ struct WaitsTests {
         Case(
             live: live(state: .connecting) {
                 $0.wait = .upstreamUp
-                $0.hold = .init(
-                    waited: 12_000, limit: 30_000, attempts: 25, reason: .connectRefused, errno: Errno(111))
+                $0.record.hold = HoldFacts(
+                    held: 12_000, limit: 30_000, failures: 25, reason: .connectRefused, errno: Errno(111))
             }, subject: .upstreamUp, milliseconds: 12_000,
             words: "Tapline waits for db.example:5432 to come up, 12.0 s of 30.0 s (timeouts.wait). 25 attempts "
                 + "failed; the last: connection refused (ECONNREFUSED)."),
+        Case(
+            live: live(state: .connecting) {
+                $0.wait = .upstreamUp
+                $0.record.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+                $0.record.hold = HoldFacts(
+                    held: 12_000, limit: 30_000, failures: 1, reason: .connectRefused, errno: Errno(111))
+            }, subject: .upstreamUp, milliseconds: 12_000,
+            words: "Tapline waits for the upstream proxy proxy:1080 to come up"),
+        Case(
+            live: live(state: .connecting) {
+                $0.wait = .name
+                $0.record.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+            }, subject: .name, milliseconds: 90_000,
+            words: "It has waited 1 min 30 s for the name service to resolve proxy:1080; the limit"),
+        Case(
+            live: live(state: .connecting) {
+                $0.wait = .connect
+                $0.record.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+            }, subject: .connect, milliseconds: 90_000,
+            words: "It has waited 1 min 30 s for the upstream proxy proxy:1080"),
+        Case(
+            live: live(state: .connecting) {
+                $0.wait = .connect
+                $0.upstream = .init(address: .ipv4(.loopback, port: 1080))
+                $0.record.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
+            }, subject: .connect, milliseconds: 90_000, words: "to connect to db.example:5432; the limit"),
         Case(
             live: live(), subject: .clientSends, milliseconds: 60_000,
             words:

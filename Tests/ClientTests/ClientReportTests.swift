@@ -153,6 +153,18 @@ struct ClientReportTests {
         #expect(row.contains("01:26:07") && row.hasSuffix("killed  client reads 2s"))
     }
 
+    @Test func heldConnection_hasTheTimeAndTheAttempts() throws {
+        let ended = try json(
+            #"{"id":7,"state":"closed","connect_ms":12034,"first_byte_ms":12040,"age_ms":12050,"held_ms":12000,"attempts":26}"#
+        )
+        let took = ConnectionReport(ended).lines(within: 120, showsUnicode: true).first { $0.hasPrefix("took") }
+        let words = "12.0 s to connect in 26 attempts (the client was held for 12.0 s), "
+        #expect(took?.contains(words) == true, "\(took ?? "")")
+        let plain = try json(#"{"id":7,"state":"closed","connect_ms":34,"held_ms":null,"attempts":1}"#)
+        let line = ConnectionReport(plain).lines(within: 120, showsUnicode: true).first { $0.hasPrefix("took") }
+        #expect(line?.contains("34 ms to connect, ") == true, "\(line ?? "")")
+    }
+
     @Test func reload_tellsTheDifference() throws {
         let answer = try json(
             """

@@ -123,7 +123,7 @@ import Text
             ),
             (
                 .failed(Errno(EPIPE), mayRecover: false),
-                "cannot write end records to a.log: Broken pipe (EPIPE); the relay goes on without them"
+                "cannot write end records to a.log: Broken pipe (EPIPE); the relay continues without them"
             ),
             (.full, "a.log takes end records too slowly: too many wait, some are being lost"),
             (.recovered(lost: 0), "a.log takes end records again, none were lost"),

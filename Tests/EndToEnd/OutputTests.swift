@@ -52,7 +52,7 @@ struct OutputTests {
             #expect(
                 line.hasSuffix(
                     " errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null "
-                        + "alpn=null waited_for=null held_bytes=null waited_ms=null"))
+                        + "alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1"))
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
         }

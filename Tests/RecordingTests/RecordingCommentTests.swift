@@ -19,6 +19,8 @@ struct RecordingCommentTests {
         comment.waitedFor = "client"
         comment.heldBytes = 1 << 20
         comment.waitedMilliseconds = 2000
+        comment.clientHeldMilliseconds = 12_000
+        comment.attempts = 26
         return comment
     }
 

@@ -23,7 +23,7 @@ import Testing
             wait.retry()
         }
         #expect(pauses == [50, 100, 200, 400, 500, 500, 250])
-        #expect(now == 3000 && wait.attempts == 8)
+        #expect(now == 3000 && wait.failures == 8)
     }
 
     @Test func failure_thatDoesNotPass_isNotTriedAgain() {
@@ -43,6 +43,24 @@ import Testing
     func failure_mayPass_onlyIfTheUpstreamMayComeUp(reason: EndReason, code: CInt?, mayPass: Bool) {
         let failure = DialFailure(reason: reason, errno: code.map { Errno($0) }, address: nil)
         #expect(failure.mayPass == mayPass)
+    }
+
+    @Test func hold_endsWhenTheAttemptThatSucceededBegan() {
+        let wait = UpstreamWait(since: 1000, limit: 2000)
+        #expect(wait.hold(after: Self.refused, at: 1010) && wait.isHolding && wait.held(at: 1200) == 200)
+        wait.end(at: 1500, isConnected: true)
+        let facts = HoldFacts(
+            held: 500, limit: 2000, failures: 1, reason: .connectRefused, errno: Errno(ECONNREFUSED),
+            isConnected: true)
+        #expect(!wait.isHolding && wait.facts(at: 9000) == facts)
+    }
+
+    @Test func connectTime_isCountedWithoutTheHold() {
+        var stats = RelayStats()
+        stats.count(
+            bytesUp: 0, bytesDown: 0, splicedUp: 0, splicedDown: 0, connectDuration: 12_003_000_000, held: 12_000,
+            startedAt: 0, now: 0)
+        #expect(stats.connectTimes.sum == 3_000_000 && stats.connectTimes.count == 1)
     }
 
     // MARK: Connections
@@ -86,16 +104,27 @@ import Testing
             letPass(60_000, worker)
             let held = try worker.live()
             #expect(held.wait == .upstreamUp)
-            let hold = try #require(held.hold)
-            #expect(hold.limit == 3_600_000 && hold.waited >= 60_000 && hold.attempts > 100)
+            let hold = try #require(held.record.hold)
+            #expect(hold.limit == 3_600_000 && hold.held >= 60_000 && hold.failures > 100 && !hold.isConnected)
             #expect(hold.reason == .connectRefused && hold.errno?.code == ECONNREFUSED)
+            let kind = RelayStats.ConnectFailure(endpoint: held.record.upstream, reason: .connectRefused)
+            let stats = try worker.stats()
+            #expect(stats.connectFailures == [kind: hold.failures])
+            let recent = stats.recentConnects.summary(at: worker.harness.loop.now)
+            #expect(recent.failed == hold.failures && recent.isFailing)
 
             let listener = try PeerListener(try #require(address))
             worker.letPass(600)
             let upstream = try worker.accept(listener)
             try worker.result(of: Background("request") { try upstream.receive(upBytes, 0..<message) })
             #expect(worker.shared.heldClients == 0)
-            #expect(try worker.finish(client, upstream).bytesUp == UInt64(message))
+            let record = try worker.finish(client, upstream)
+            let facts = try #require(record.hold)
+            #expect(record.bytesUp == UInt64(message) && facts.isConnected && facts.reason == .connectRefused)
+            #expect(record.attempts == facts.failures + 1 && facts.held >= 60_000 && facts.held < 62_000)
+            // The end adds no failure, and the success is one connect.
+            #expect(try worker.stats().connectFailures == [kind: facts.failures])
+            #expect(!(try worker.stats().recentConnects.summary(at: worker.harness.loop.now).isFailing))
         }
     }
 
@@ -107,7 +136,12 @@ import Testing
             letPass(800_000, worker)
             #expect(worker.endedCount == 0)
             letPass(110_000, worker)
-            #expect(try worker.ended()[0].summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
+            let record = try worker.ended()[0]
+            #expect(record.summary == .init(.connectRefused, up: 0, down: 0, errno: "ECONNREFUSED"))
+            let hold = try #require(record.hold)
+            #expect(!hold.isConnected && hold.held >= 900_000 && hold.failures == record.attempts)
+            // Each attempt is counted once, the last one, too.
+            #expect(try worker.stats().connectFailures.values.reduce(0, +) == record.attempts)
             #expect(try client.receiveToEnd(downBytes) == .reset(0))
             #expect(worker.shared.heldClients == 0)
         }
@@ -119,7 +153,7 @@ import Testing
             let client = try worker.clients(1)[0]
             worker.letPass(310_000)
             try awaitHeld(worker)
-            let hold = try worker.live().hold
+            let hold = try worker.live().record.hold
             #expect(hold?.reason == .connectTimeout, "\(String(describing: hold))")
             // 300 s: three further attempts, and their pauses.
             worker.letPass(660_000)
@@ -136,7 +170,7 @@ import Testing
             try await hold(address, timeouts: Timeouts(wait: .seconds(3600))) { worker in
                 let client = try worker.clients(1)[0]
                 try awaitHeld(worker)
-                #expect(try worker.live().hold?.errno?.code == ENOENT)
+                #expect(try worker.live().record.hold?.errno?.code == ENOENT)
                 let listener = try PeerListener(address)
                 worker.letPass(600)
                 try worker.finish(client, try worker.accept(listener))
@@ -159,7 +193,11 @@ import Testing
             let clients = try worker.clients(3)
             try worker.turn(until: "all are held") { worker.shared.heldClients == 3 }
             worker.post(.refuseHeld)
-            for record in try worker.ended(3) { #expect(record.end?.reason == .connectRefused) }
+            let records = try worker.ended(3)
+            for record in records { #expect(record.end?.reason == .connectRefused && record.hold != nil) }
+            #expect(
+                try worker.stats().connectFailures.values.reduce(0, +)
+                    == records.reduce(0) { $0 + ($1.hold?.failures ?? 0) })
             for client in clients { #expect(try client.receiveToEnd(downBytes) == .reset(0)) }
             #expect(worker.shared.heldClients == 0)
         }
@@ -178,7 +216,9 @@ import Testing
     @Test func withoutWait_aFailedAttemptEndsTheConnection() async throws {
         try await hold(try PeerListener.refusingAddress(), timeouts: Timeouts()) { worker in
             _ = try worker.clients(1)
-            #expect(try worker.ended()[0].end?.reason == .connectRefused)
+            let record = try worker.ended()[0]
+            #expect(record.end?.reason == .connectRefused && record.hold == nil && record.attempts == 1)
+            #expect(try worker.stats().connectFailures.values.reduce(0, +) == 1)
         }
     }
 

@@ -45,6 +45,15 @@ struct DurationTextTests {
         #expect(DurationText.sentence(nanoseconds: nanoseconds) == expected)
     }
 
+    @Test(
+        arguments: [
+            (0, "within 0.1 ms"), (-5, "within 0.1 ms"), (99_999, "within 0.1 ms"), (100_000, "after 0.1 ms"),
+            (12_000_000, "after 12 ms"), (3_400_000_000, "after 3.4 s"),
+        ] as [(Int64, String)])
+    func elapsed_isAfterTheTime_orWithinTheShortest(nanoseconds: Int64, expected: String) {
+        #expect(DurationText.elapsed(nanoseconds: nanoseconds) == expected)
+    }
+
     @Test func text_ofAnyDuration_isExact() {
         #expect(DurationText.text(of: .seconds(90)) == "90s" && DurationText.text(of: .zero) == "0s")
         #expect(DurationText.text(of: .milliseconds(Int64.max) + .seconds(10)) == "9223372036854775807ms")

@@ -9,6 +9,20 @@ struct EscapingTests {
         #expect("plain".harmless(showsUnicode: true) == "plain")
     }
 
+    @Test func bytesOfAPeer_arePrintableASCII_inBothForms() {
+        let bytes = Array("a b\"\\\u{1B}\r\né\u{7F}".utf8) + [0]
+        #expect(
+            String(printableASCII: bytes, escapes: .hexadecimal)
+                == #"a b\x22\x5c\x1b\x0d\x0a\xc3\xa9\x7f\x00"#)
+        #expect(
+            String(printableASCII: bytes, escapes: .backslashes)
+                == #"a b\"\\\x1b\r\n\xc3\xa9\x7f\x00"#)
+        for escapes in [ByteEscapes.hexadecimal, .backslashes] {
+            let all = String(printableASCII: UInt8.min...UInt8.max, escapes: escapes)
+            #expect(all.utf8.allSatisfy { (0x20..<0x7F).contains($0) })
+        }
+    }
+
     @Test func printable_keepsLines_andShowsBytes() {
         var bytes: [UInt8] = []
         bytes.append(printable: Array("a\r\n\u{7}→".utf8), showsUnicode: true)

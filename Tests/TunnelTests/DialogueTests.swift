@@ -105,6 +105,8 @@ import Testing
         arguments: [
             (.replied(5), "replied 05, connection refused"),
             (.status("HTTP/1.1 407 No"), "replied \"HTTP/1.1 407 No\""),
+            (.closed, "closed the connection before its reply"), (.reset, "reset the connection before its reply"),
+            (.silent, "stopped answering before its reply"),
             (.credentialsRefused, "refused the user name and the password"),
             (
                 .malformed(beginning: [0, 0x41]),

@@ -38,5 +38,7 @@ extension ConnectionRecord {
         line.add("waited_for", backlog?.side.rawValue, to: &bytes)
         line.add("held_bytes", number: backlog?.bytes, to: &bytes)
         line.add("waited_ms", number: backlog?.milliseconds, to: &bytes)
+        line.add("held_ms", number: hold?.held, to: &bytes)
+        line.add("attempts", number: attempts, to: &bytes)
     }
 }

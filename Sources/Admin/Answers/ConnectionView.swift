@@ -34,9 +34,9 @@ struct ConnectionView {
                 json.object("waits") { json in
                     json.add("for", waits.subject.rawValue)
                     json.add("ms", number: waits.milliseconds)
-                    if let hold = live.hold {
+                    if live.wait == .upstreamUp, let hold = record.hold {
                         json.add("limit_ms", number: hold.limit)
-                        json.add("attempts", number: hold.attempts)
+                        json.add("attempts", number: hold.failures)
                         json.add("last", hold.reason.rawValue)
                     }
                 }

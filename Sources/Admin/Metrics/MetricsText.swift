@@ -103,10 +103,13 @@ enum MetricsText {
     private static func connects(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_connect_seconds", .histogram,
-            "From accept until the upstream was connected, name lookup included; of those that were.")
+            "From accept until the upstream was connected, name lookup included, without the time that the client was held "
+                + "(timeouts.wait); of those that were.")
         for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
-            "tapline_connect_failures_total", .counter, "Connects that failed, by why and by the configured upstream.")
+            "tapline_connect_failures_total", .counter,
+            "Connects that failed, by why and by the configured upstream, or its proxy; of a held client, each attempt."
+        )
         for (name, stats) in relays {
             let failures = stats.connectFailures.sorted {
                 ($0.key.endpoint, $0.key.reason.rawValue) < ($1.key.endpoint, $1.key.reason.rawValue)

@@ -5,7 +5,7 @@ internal import Sockets
 extension Story {
     /// Which side ended it, why, when, what the connection was doing, and what to do about it.
     static func ending(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ timeouts: Timeouts?) -> [String] {
-        let when = "after \(text(duration: end.duration)), at \(text(end.time))"
+        let when = "\(elapsed(end.duration)), at \(text(end.time))"
         let code = end.errno.map { " (\($0.name))" } ?? ""
         let flows = record.flows.map(FlowsStory.init)
         let facts = flows?.sentences ?? []
@@ -60,8 +60,7 @@ extension Story {
             ]
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
-            return failing(record, end.reason, code, endpoint(record), when, timeouts)
-                + [heldInVain(record, end, timeouts)].compactMap(\.self) + facts
+            return failing(record, end.reason, code, endpoint(record), when, timeouts) + facts
         }
     }
 
@@ -224,14 +223,14 @@ extension Story {
             ]
         case .noLocalPort:
             return [
-                "Every local port for \(record.upstreamAddress?.description ?? record.upstream) was in use\(code) "
+                "Every local port for \(record.upstreamAddress?.description ?? Self.dialled(record)) was in use\(code) "
                     + "\(when)\(reset).",
                 "`ss -s` counts them; net.ipv4.ip_local_port_range sets their range.",
             ]
         case .loop:
             return [
                 "\(target) is one of Tapline's own listeners, so it would have connected to itself; found \(when)\(reset).",
-                "Change the relay's `upstream`.",
+                "Change the relay's `\(record.upstreamProxy == nil ? "upstream" : "upstream_proxy")`.",
             ]
         case .overLimit:
             return [

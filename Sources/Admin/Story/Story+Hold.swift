@@ -1,23 +1,26 @@
-internal import Configuration
 internal import Relay
 internal import Sockets
 internal import Text
 
 extension Story {
-    /// A client that is held until its upstream is up.
-    static func holding(_ hold: LiveConnection.Hold, of record: ConnectionRecord) -> String {
-        let attempts = Quantity.number(hold.attempts, "attempt")
-        return "Tapline waits for \(record.upstream) to come up, \(text(milliseconds: hold.waited)) of "
-            + "\(text(milliseconds: hold.limit)) (timeouts.wait). \(attempts) failed; the last: "
-            + "\(failure(hold.reason, errno: hold.errno.map { "\($0.name)" }))."
+    /// How the client was held until its upstream was up, or in vain; nil if it was not held.
+    static func held(_ record: ConnectionRecord) -> String? {
+        guard let hold = record.hold else { return nil }
+        let upstream = dialled(record)
+        let beginning =
+            if hold.isConnected {
+                "Tapline held the client for \(text(milliseconds: hold.held)) until \(upstream) was up (timeouts.wait)."
+            } else {
+                "Tapline \(record.end == nil ? "waits" : "waited") for \(upstream) to come up, "
+                    + "\(text(milliseconds: hold.held)) of \(text(milliseconds: hold.limit)) (timeouts.wait)."
+            }
+        let failure = failure(hold.reason, errno: hold.errno.map { "\($0.name)" })
+        return "\(beginning) \(Quantity.number(hold.failures, "attempt")) failed; the last: \(failure)."
     }
 
-    /// What a connection whose upstream did not come up had waited for; nil if it did not wait.
-    static func heldInVain(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ timeouts: Timeouts?) -> String? {
-        guard let wait = timeouts?.wait, wait > .zero, end.reason.mayFollowHold,
-            Milliseconds.of(nanoseconds: end.duration) >= wait.milliseconds
-        else { return nil }
-        return "Tapline had tried again for timeouts.wait\(now(wait)): the upstream did not come up in that time."
+    /// What Tapline connects to: the upstream, or the proxy through which it is connected.
+    static func dialled(_ record: ConnectionRecord) -> String {
+        record.upstreamProxy.map { "the upstream proxy \($0.proxy)" } ?? record.upstream
     }
 
     private static func failure(_ reason: EndReason, errno: String?) -> String {
@@ -31,12 +34,5 @@ extension Story {
             default: reason.rawValue
             }
         return errno.map { "\(words) (\($0))" } ?? words
-    }
-}
-
-extension EndReason {
-    /// A failed attempt with this reason is followed by another one while the client is held.
-    var mayFollowHold: Bool {
-        [.connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed].contains(self)
     }
 }

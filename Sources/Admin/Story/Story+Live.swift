@@ -11,6 +11,8 @@ extension Story {
     ) -> [String] {
         let record = live.record
         var sentences = [opening(record)]
+        // While the client is held, the wait at the end says so.
+        if live.wait != .upstreamUp, let held = held(record) { sentences.append(held) }
         sentences += connecting(record)
         sentences += volume(record)
         sentences.append("It has been open for \(text(duration: live.age)).")
@@ -56,16 +58,16 @@ extension Story {
             ]
         case .name:
             return [
-                "It has waited \(span) for the name service to resolve \(live.record.upstream); the limit is "
+                "It has waited \(span) for the name service to resolve \(live.record.upstreamProxy?.proxy ?? live.record.upstream); "
+                    + "the limit is "
                     + "timeouts.connect\(now(timeouts?.connect))."
             ]
         case .connect:
             return [
-                "It has waited \(span) for \(live.record.upstreamAddress?.description ?? live.record.upstream) to accept; "
-                    + "the limit is timeouts.connect\(now(timeouts?.connect))."
+                "It has waited \(span) for \(answer(live)); the limit is timeouts.connect\(now(timeouts?.connect))."
             ]
         case .upstreamUp:
-            return live.hold.map { [holding($0, of: live.record)] } ?? []
+            return [held(live.record)].compactMap(\.self)
         case .clientReads:
             return [blocked("client", "upstream", live.down, span)]
         case .upstreamReads:
@@ -95,6 +97,17 @@ extension Story {
                     + "reset."
             ]
         }
+    }
+
+    /// The event that ends connecting.
+    private static func answer(_ live: LiveConnection) -> String {
+        let record = live.record
+        let address = record.upstreamAddress?.description
+        guard let proxy = record.upstreamProxy?.proxy else { return "\(address ?? record.upstream) to accept" }
+        let name = address.map { $0 == proxy ? proxy : "\(proxy) (\($0))" } ?? proxy
+        // The proxy is connected, and requests the upstream.
+        if live.upstream != nil { return "the upstream proxy \(name) to connect to \(record.upstream)" }
+        return "the upstream proxy \(name) to accept"
     }
 
     private static func blocked(

@@ -11,6 +11,7 @@ enum Story {
     static func of(_ record: ConnectionRecord, timeouts: Timeouts?, command history: CommandHistory? = nil) -> [String]
     {
         var sentences = [opening(record)]
+        if let held = held(record) { sentences.append(held) }
         sentences += connecting(record)
         sentences += volume(record)
         if let end = record.end {
@@ -56,9 +57,9 @@ enum Story {
     static func connecting(_ record: ConnectionRecord) -> [String] {
         guard let duration = record.connectDuration else { return [] }
         if let proxy = record.upstreamProxy {
-            return ["\(record.upstream) accepted through the proxy \(proxy.proxy) after \(text(duration: duration))."]
+            return ["\(record.upstream) accepted through the proxy \(proxy.proxy) \(elapsed(duration))."]
         }
-        return ["\(endpoint(record)) accepted after \(text(duration: duration))."]
+        return ["\(endpoint(record)) accepted \(elapsed(duration))."]
     }
 
     static func volume(_ record: ConnectionRecord) -> [String] {
@@ -68,7 +69,7 @@ enum Story {
         }
         var sentence = "\(bytes(record.bytesUp)) went up and \(bytes(record.bytesDown)) came down"
         if let first = record.firstByteDuration {
-            sentence += "; the first byte reached the client after \(text(duration: first))"
+            sentence += "; the first byte reached the client \(elapsed(first))"
         }
         return [sentence + "."]
     }
@@ -104,6 +105,9 @@ enum Story {
 
     /// `1 byte`, `1,234 bytes`.
     static func bytes(_ count: UInt64) -> String { SizeText.sentence(count) }
+
+    /// `after` a duration in nanoseconds, or `within` the shortest.
+    static func elapsed(_ nanoseconds: Int64) -> String { DurationText.elapsed(nanoseconds: nanoseconds) }
 
     /// A duration in nanoseconds, rounded for reading.
     static func text(duration nanoseconds: Int64) -> String { DurationText.sentence(nanoseconds: nanoseconds) }

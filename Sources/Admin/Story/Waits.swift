@@ -59,7 +59,8 @@ struct Waits: Hashable, Sendable {
                 case .upstreamUp: .upstreamUp
                 case .connect, nil: .connect
                 }
-            milliseconds = live.hold?.waited ?? Milliseconds.of(nanoseconds: live.age)
+            let hold = live.wait == .upstreamUp ? live.record.hold : nil
+            milliseconds = hold?.held ?? Milliseconds.of(nanoseconds: live.age)
             return
         case .resetting:
             subject = .sent

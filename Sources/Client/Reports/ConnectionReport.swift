@@ -40,7 +40,7 @@ package struct ConnectionReport {
             ("up", flow("up")), ("down", flow("down")),
             (
                 "took",
-                "\(Words.duration(connection["connect_ms"].count)) to connect, "
+                "\(Words.duration(connection["connect_ms"].count)) to connect\(held), "
                     + "\(Words.duration(connection["first_byte_ms"].count)) to the first byte down, "
                     + "\(Words.duration(connection["age_ms"].count)) in all"
             ),
@@ -50,6 +50,13 @@ package struct ConnectionReport {
             lines += zip([name] + pieces.dropFirst().map { _ in "" }, pieces).map { $0.padded(to: Self.indent) + $1 }
         }
         return lines
+    }
+
+    /// How long the client was held, and what was tried.
+    private var held: String {
+        guard let held = connection["held_ms"].count else { return "" }
+        let attempts = connection["attempts"].count.map { " in \(Quantity.number($0, "attempt"))" } ?? ""
+        return "\(attempts) (the client was held for \(Words.duration(held)))"
     }
 
     /// The part about the PROXY protocol.

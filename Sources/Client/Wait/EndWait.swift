@@ -63,9 +63,9 @@ package struct EndWait {
                 throw CommandFailure(
                     .failure,
                     "tapline: it has not ended within \(DurationText.text(of: bound)), "
-                        + "\(Quantity.number(reported, "connection")) left; it goes on ending")
+                        + "\(Quantity.number(reported, "connection")) left; it is still ending")
             }
-            try clock.pause(Self.pause, interrupted: "not waited for; it goes on ending")
+            try clock.pause(Self.pause, interrupted: "not waited for; it is still ending")
         }
     }
 

@@ -161,13 +161,13 @@ final class Upgrade {
             }
         case .goOn:
             logger.error(
-                "upgrade failed, this process goes on: \(reason)", metadata: particulars)
+                "upgrade failed, this process continues: \(reason)", metadata: particulars)
             closeChild()
             hooks.failed()
         case .terminate:
             logger.error(
                 """
-                upgrade failed, this process goes on: the other one was not ready within \(Self.readyTimeout / 1000) s \
+                upgrade failed, this process continues: the other one was not ready within \(Self.readyTimeout / 1000) s \
                 and is ended
                 """, metadata: particulars)
             terminate()
@@ -245,7 +245,7 @@ final class Upgrade {
             ) { [unowned self] ending in ended(ending) }
         }
         logger.notice(
-            "upgrade: started \(program.path) with \(sockets) listening sockets; this process goes on until it is ready",
+            "upgrade: started \(program.path) with \(sockets) listening sockets; this process continues until it is ready",
             metadata: particulars)
     }
 

@@ -19,7 +19,7 @@ enum OutputTrouble: Hashable, Sendable {
         case .failed(let error, mayRecover: true):
             "cannot write \(items) to \(output): \(error) (\(error.name)); they wait, and the write is tried again"
         case .failed(let error, mayRecover: false):
-            "cannot write \(items) to \(output): \(error) (\(error.name)); the relay goes on without them"
+            "cannot write \(items) to \(output): \(error) (\(error.name)); the relay continues without them"
         case .full: "\(output) takes \(items) too slowly: too many wait, some are being lost"
         case .recovered(lost: 0): "\(output) takes \(items) again, none were lost"
         case .recovered(let lost): "\(output) takes \(items) again, \(lost) were lost"

@@ -163,7 +163,7 @@ extension Supervisor {
                 let settings = try settings(of: recording)
                 let state = try service.startRecording(recording.relay, settings)
                 outputs.logger.notice(
-                    "recording of \(recording.relay) goes on after the upgrade, into a new file",
+                    "recording of \(recording.relay) continues after the upgrade, in a new file",
                     metadata: particulars.merging(["file": "\(state.file ?? settings.directory)"]) { $1 })
             } catch {
                 outputs.logger.warning(

@@ -56,7 +56,7 @@ package final class Supervisor {
     var watch: ConfigurationWatch?
     /// A reload was requested while another process was about to take over.
     var isReloadWanted = false
-    /// Whether the end is summarized: not after a failed start, nor where another process goes on.
+    /// Whether the end is summarized: not after a failed start, nor where another process continues.
     private var isSummarized = false
     var upgrade: Upgrade?
     var receiver: UpgradeReceiver?

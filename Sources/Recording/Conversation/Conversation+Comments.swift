@@ -51,7 +51,7 @@ extension Conversation {
     private var endComment: RecordingComment? {
         guard let end else { return nil }
         var comment = totals(.ended, up: end.bytesUp, down: end.bytesDown)
-        comment.upstream = origin.upstream
+        comment.upstream = end.upstream ?? origin.upstream
         comment.upstreamAddress = upstreamAddress?.description
         comment.reason = end.reason
         comment.closedBy = end.closedBy
@@ -61,6 +61,8 @@ extension Conversation {
         comment.waitedFor = end.waitedFor
         comment.heldBytes = end.heldBytes
         comment.waitedMilliseconds = end.waitedMilliseconds
+        comment.clientHeldMilliseconds = end.clientHeldMilliseconds
+        comment.attempts = end.attempts
         return comment
     }
 }

@@ -26,6 +26,12 @@ public struct ConversationEnd: Hashable, Sendable {
     public var heldBytes: UInt64?
     /// Since it last took bytes, milliseconds.
     public var waitedMilliseconds: UInt64?
+    /// The upstream as configured when the connection ended; nil if it is that of the beginning.
+    public var upstream: String?
+    /// How long the client was held until the upstream was up, milliseconds; nil if it was not.
+    public var clientHeldMilliseconds: UInt64?
+    /// Attempts to connect the upstream; nil if unknown.
+    public var attempts: UInt64?
 
     /// The end of a connection. Without `upEnd` and `downEnd` the flows were to be recorded in full.
     public init(

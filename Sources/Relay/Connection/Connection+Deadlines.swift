@@ -80,23 +80,48 @@ extension Connection {
         drainsUntil = drainsUntil ?? deadline
     }
 
+    func noteHalfEnded() {
+        halfEndedAt = worker.loop.now
+        let bound = relay.timeouts.halfClose
+        worker.note(deadline: bound > 0 ? bound : RelayRuntime.Timeouts.resetBound, from: halfEndedAt)
+    }
+
+    /// Resetting a socket discards what it has not sent, and no event reports an empty send queue: it is polled, often at
+    /// first.
+    func awaitSent(_ side: Side) {
+        guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.unsentBytes > 0 else {
+            return happened(.resetMayPass)
+        }
+        // epoll reports nothing for a leg that rests, and the queue of one that was reset never empties.
+        if leg.hasHungUp, let error = leg.takeError() { return fail(leg, error) }
+        let timer = resetTimer ?? Timer(loop: worker.loop) { [unowned self] in awaitSent(side) }
+        resetTimer = timer
+        timer.start(after: UInt64(resetDelay))
+        resetDelay = min(resetDelay * 2, 50)
+    }
+
     // MARK: Holding the client until the upstream is up
 
     /// Handles a failed attempt. Returns whether the client is held and the upstream is tried again.
     func isHeld(after failure: DialFailure) -> Bool {
         let limit = relay.timeouts.wait
         guard limit > 0, state.phase == .connecting else { return false }
-        // Names that clients request would keep the name service busy.
-        if stages?.context.request != nil, failure.isOfName { return false }
+        let settings = upstreamSettings
         let wait = upstreamWait ?? UpstreamWait(since: connectingSince, limit: limit)
         let now = worker.loop.now
-        guard wait.hold(after: failure, at: now), let retryAt = wait.retryAt else { return false }
+        // Names that clients request would keep the name service busy.
+        let isRequestedName = failure.isOfName && settings.proxy == nil && stages?.context.request != nil
+        let isHeld = wait.hold(after: failure, at: now) && !isRequestedName
+        guard isHeld || upstreamWait != nil else { return false }
+        // The record of a connection that was not held counts its only failure.
+        worker.countConnectFailure(failure.reason, of: self)
+        guard isHeld, let retryAt = wait.retryAt else { return false }
         worker.note(deadline: retryAt &- now, from: now)
         if upstreamWait == nil {
             upstreamWait = wait
             worker.shared.beginHolding(
                 HeldClient(
-                    relay: relay.name, upstream: (relay.proxy ?? destination).text, reason: failure.reason,
+                    relay: relay.name, upstream: (settings.proxy ?? destination).text, reason: failure.reason,
                     sentence: sentence(of: failure), limit: limit))
         }
         return true
@@ -129,10 +154,30 @@ extension Connection {
         happened(.connectFailed(failure.reason, failure.errno))
     }
 
-    /// The upstream is connected, or the connection ends.
-    func endHolding() {
-        upstreamWait = nil
+    /// The upstream is connected, or the connection ends, or its client gets a reply that there is no upstream.
+    func endHolding(isConnected: Bool) {
+        guard let upstreamWait, upstreamWait.isHolding else { return }
+        upstreamWait.end(at: isConnected ? connectingSince : worker.loop.now, isConnected: isConnected)
         worker.shared.endHolding()
+    }
+
+    /// A configuration with other settings of its relay has come into force. A held client has no upstream yet, so it gets
+    /// the new one, and an attempt begins at once if that differs. The connection may be over when this returns.
+    func takeUpstream(of settings: RelayRuntime) {
+        guard state.phase == .connecting, let upstreamWait else { return }
+        let (formerDestination, formerProxy) = (destination, upstreamSettings.proxy)
+        upstreamWait.relay = settings
+        state.greets = !settings.stages.greeting.isEmpty
+        if stages == nil, state.greets {
+            let context = StageContext(
+                id: id, worker: worker, relay: settings, listener: listenerAddress, peer: peerAddress, client: client)
+            stages = StageRun(settings.stages, context)
+        } else if let stages, !stages.takeUpstream(of: settings) {
+            return end(because: .tlsNotRouted)
+        }
+        guard destination != formerDestination || settings.proxy != formerProxy else { return }
+        upstreamWait.retry()
+        dial()
     }
 
     private func setUpstreamKeepalive() {

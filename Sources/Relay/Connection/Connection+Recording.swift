@@ -129,6 +129,9 @@ extension ConversationEnd {
             time: end.time, reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue,
             errno: end.errno?.name, bytesUp: record.bytesUp, bytesDown: record.bytesDown, recordedBytes: 0,
             droppedBytes: 0)
+        upstream = record.upstream
+        clientHeldMilliseconds = record.hold?.held
+        attempts = record.attempts
         guard let backlog = record.backlog else { return }
         waitedFor = backlog.side.rawValue
         heldBytes = backlog.bytes

@@ -29,15 +29,15 @@ final class Connection: DialerDelegate {
 
     /// The connection's index in the worker's list.
     var index = 0
-    private(set) var state: ConnectionState
+    var state: ConnectionState
     /// The stages before bytes flow, and their results; nil on a plain relay.
-    private(set) var stages: StageRun?
+    var stages: StageRun?
     /// The client's address and its upstream are known: at accept, or when the identifying stages are done.
     private(set) var isClientKnown = false
     /// The loop's clock when connecting began.
     private(set) var connectingSince: UInt64
     private(set) var dialer: Dialer?
-    /// The client is held until the upstream is up; nil on a plain relay, and before the first attempt has failed.
+    /// How the client is held, or was, until the upstream is up (`timeouts.wait`); nil before the first failed attempt.
     var upstreamWait: UpstreamWait?
     /// Set when the upstream is connected.
     private(set) var exchange: Exchange?
@@ -48,11 +48,13 @@ final class Connection: DialerDelegate {
     /// The upstream's socket gets its keepalive only when the connection has lasted a while: most never need it.
     var hasUpstreamKeepalive = false
     /// Milliseconds until the send queue is checked again.
-    private var resetDelay: UInt8 = 1
+    var resetDelay: UInt8 = 1
+    /// Attempts to connect the upstream.
+    private(set) var attempts: UInt32 = 0
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
     var halfEndedAt: UInt64 = 0
     /// Checks the send queue while a reset waits for it.
-    private var resetTimer: Timer?
+    var resetTimer: Timer?
     /// When the drain of the removed relay ends; nil while the relay exists.
     var drainsUntil: UInt64?
 
@@ -138,9 +140,10 @@ final class Connection: DialerDelegate {
     /// Starts an attempt to connect the upstream. The connection may be over when this returns.
     func dial() {
         connectingSince = worker.loop.now
+        attempts &+= 1
         upstreamAddress = nil
         dialer?.cancel()
-        let dialer = Dialer(to: relay.proxy ?? destination, resources: worker.dialing, delegate: self)
+        let dialer = Dialer(to: upstreamSettings.proxy ?? destination, resources: worker.dialing, delegate: self)
         self.dialer = dialer
         dialer.start()
         // A greeting has the connect timeout, too.
@@ -153,7 +156,7 @@ final class Connection: DialerDelegate {
     // MARK: The dialer
 
     func refusal(of address: SocketAddress) -> DialFailure? {
-        if relay.mayLoop, worker.shared.isOwnListener(address) {
+        if upstreamSettings.mayLoop, worker.shared.isOwnListener(address) {
             return DialFailure(reason: .loop, errno: nil, address: address)
         }
         return stages?.context.refusal(of: address)
@@ -176,8 +179,9 @@ final class Connection: DialerDelegate {
 
     func connected(_ socket: consuming Socket, to address: SocketAddress, failed error: Errno?) {
         upstreamAddress = address
-        if relay.proxy == nil { connectDuration = age }
-        if upstreamWait != nil { endHolding() }
+        let usesProxy = upstreamSettings.proxy != nil
+        if !usesProxy { connectDuration = age }
+        if upstreamWait != nil { endHolding(isConnected: true) }
         let upstream = Leg(loop: worker.loop, socket: socket, side: .upstream, isUnix: address.isUnix)
         upstream.belongs(to: self)
         exchange = Exchange(worker: worker, client: client, upstream: upstream)
@@ -185,8 +189,13 @@ final class Connection: DialerDelegate {
         setTaps()
         // Before any byte is sent to it: its own error is the reason, and not that of a later send.
         upstream.hasFailed = error != nil
-        // A proxy's bytes are not the upstream's, and the client may have no reply yet that the bytes could follow.
-        if let error, state.isReplyDue || relay.proxy != nil { return happened(.legFailed(.upstream, error)) }
+        if usesProxy {
+            // A proxy's bytes are not the upstream's: the greeting reads its reply, which may have come before the error.
+            stages?.context.upstreamFailure = error
+            return happened(.connected(failed: false))
+        }
+        // The client may have no reply yet that the upstream's bytes could follow.
+        if let error, state.isReplyDue { return happened(.legFailed(.upstream, error)) }
         happened(.connected(failed: error != nil))
         if let error { fail(upstream, error) }
     }
@@ -211,9 +220,12 @@ final class Connection: DialerDelegate {
 
     /// A leg's socket is ready, or has failed.
     func legReady(_ leg: Leg, _ events: Poll.Events) {
-        if events.contains(.error) { socketFailed(leg) }
+        guard state.isMoving, let exchange else { return readyBeforeBytes(leg, events) }
+        if events.contains(.error) {
+            socketFailed(leg)
+            guard state.isMoving else { return }
+        }
         if events == .hangup { leg.hasHungUp = true }
-        guard state.isMoving, let exchange else { return readyBeforeBytes(leg) }
         if events.contains(.readable) {
             exchange.withFlow(from: leg) { report($0.sourceReady(), of: $0) }
         }
@@ -227,8 +239,13 @@ final class Connection: DialerDelegate {
     }
 
     /// A leg is ready, or has failed, while no byte may flow yet.
-    private func readyBeforeBytes(_ leg: Leg) {
+    private func readyBeforeBytes(_ leg: Leg, _ events: Poll.Events) {
+        let isGreeting = state.phase == .greeting && leg.side == .upstream && stages?.current?.side == .upstream
+        // What the upstream sent before its error can still be read, and the stage's own read reports the error.
+        if events.contains(.error), !isGreeting { socketFailed(leg) }
+        if events == .hangup { leg.hasHungUp = true }
         if state.isStaging, stages?.current?.side == leg.side { runStages() }
+        if events.contains(.error), isGreeting, state.phase == .greeting, !leg.hasFailed { socketFailed(leg) }
         settle()
     }
 
@@ -313,7 +330,7 @@ final class Connection: DialerDelegate {
             runStages()
         case .refuse(let reason, let errno):
             upstreamAddress = upstreamAddress ?? dialer?.lastTried
-            if upstreamWait != nil { endHolding() }
+            if upstreamWait != nil { endHolding(isConnected: false) }
             dialer?.cancel()
             dialer = nil
             stages?.beginRefusing(reason, errno)
@@ -352,32 +369,12 @@ final class Connection: DialerDelegate {
         }
     }
 
-    private func noteHalfEnded() {
-        halfEndedAt = worker.loop.now
-        let bound = relay.timeouts.halfClose
-        worker.note(deadline: bound > 0 ? bound : RelayRuntime.Timeouts.resetBound, from: halfEndedAt)
-    }
-
-    /// Resetting a socket discards what it has not sent, and no event reports an empty send queue: it is polled, often at
-    /// first.
-    private func awaitSent(_ side: Side) {
-        guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.unsentBytes > 0 else {
-            return happened(.resetMayPass)
-        }
-        // epoll reports nothing for a leg that rests, and the queue of one that was reset never empties.
-        if leg.hasHungUp, let error = leg.takeError() { return fail(leg, error) }
-        let timer = resetTimer ?? Timer(loop: worker.loop) { [unowned self] in awaitSent(side) }
-        resetTimer = timer
-        timer.start(after: UInt64(resetDelay))
-        resetDelay = min(resetDelay * 2, 50)
-    }
-
     private func end(reset: Bool, _ reason: EndReason, _ errno: Errno?) {
         let record = ConnectionRecord(
             self, ended: .init(time: WallClock.now, duration: age, reason: reason, errno: errno))
         dialer?.cancel()
         dialer = nil
-        if upstreamWait != nil { endHolding() }
+        if upstreamWait != nil { endHolding(isConnected: false) }
         stages?.context.interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
         resetTimer?.close()
         resetTimer = nil
@@ -396,5 +393,7 @@ final class Connection: DialerDelegate {
     /// The client's address: the socket's peer, or the source in its PROXY header.
     var clientAddress: SocketAddress { stages?.context.clientAddress ?? peerAddress }
     /// The destination of the connect.
-    var destination: Destination { stages?.context.destination ?? relay.destination }
+    var destination: Destination { stages?.context.destination ?? upstreamSettings.destination }
+    /// The settings for its upstream: those that it started with, or later ones that a held client got by a reload.
+    var upstreamSettings: RelayRuntime { upstreamWait?.relay ?? relay }
 }

@@ -1,3 +1,4 @@
+internal import EventLoop
 internal import Sockets
 
 extension ConnectionRecord {
@@ -9,6 +10,8 @@ extension ConnectionRecord {
             upstream: connection.destination.text, accepted: connection.acceptedAt)
         upstreamAddress = connection.upstreamAddress ?? connection.dialer?.lastTried
         connectDuration = connection.connectDuration
+        attempts = UInt64(connection.attempts)
+        hold = connection.upstreamWait?.facts(at: connection.worker.loop.now)
         firstByteDuration = connection.firstByteDuration
         if let up = connection.up {
             bytesUp = up.delivered
@@ -23,7 +26,7 @@ extension ConnectionRecord {
             hello = context.hello
             refusal = context.refusal
             request = context.request?.facts
-            upstreamProxy = connection.relay.proxy.map {
+            upstreamProxy = connection.upstreamSettings.proxy.map {
                 UpstreamProxyFacts(proxy: $0.text, fault: context.upstreamProxyFault)
             }
         }

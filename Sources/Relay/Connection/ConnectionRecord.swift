@@ -81,11 +81,15 @@ public struct ConnectionRecord: Hashable, Sendable {
     /// The moment of accept, in nanoseconds since 1970 UTC.
     public var accepted: Int64
 
-    // MARK: As it goes on
+    // MARK: While it is open
     /// The address connected, or tried last; nil before the first attempt.
     public var upstreamAddress: SocketAddress?
     /// From accept to connected, in nanoseconds; nil until then.
     public var connectDuration: Int64?
+    /// Attempts to connect the upstream, or its proxy, so far; one attempt may try several addresses of a name.
+    public var attempts: UInt64 = 0
+    /// How the client was held until the upstream was up; nil if it was not.
+    public var hold: HoldFacts?
     /// From accept to the first byte that the client took, in nanoseconds; nil until then.
     public var firstByteDuration: Int64?
     /// Bytes that the upstream's socket has taken.

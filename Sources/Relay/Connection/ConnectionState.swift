@@ -87,8 +87,8 @@ struct ConnectionState: Hashable {
     private var refusal: EndReason?
     /// The client expects a reply to its request for a destination, whatever becomes of it. Set by the connection.
     var isReplyDue = false
-    /// Stages follow when the upstream is connected.
-    private let greets: Bool
+    /// Stages follow when the upstream is connected. Set by the connection when a reload changes that for a held client.
+    var greets: Bool
 
     init(prepares: Bool = false, greets: Bool = false) {
         self.greets = greets

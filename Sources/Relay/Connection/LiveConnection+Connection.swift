@@ -7,7 +7,6 @@ extension LiveConnection {
     init(_ connection: Connection, kernel: Bool) {
         self.init(record: ConnectionRecord(connection), state: State(connection), age: connection.age)
         wait = Wait(connection)
-        hold = connection.upstreamWait.map { Hold($0, connection.worker.loop.now) }
         isTapped = connection.up?.taps != nil
         client = LegState(connection.client, connection.peerAddress, kernel)
         if let leg = connection.upstream, let address = record.upstreamAddress {
@@ -46,14 +45,6 @@ extension LiveConnection.Wait {
         case .connecting: self = connection.isWaitingForName ? .name : .connect
         case .relaying, .passingReset, .ended: return nil
         }
-    }
-}
-
-extension LiveConnection.Hold {
-    fileprivate init(_ wait: UpstreamWait, _ now: UInt64) {
-        self.init(
-            waited: Monotonic.elapsed(from: wait.since, to: now), limit: wait.limit, attempts: wait.attempts,
-            reason: wait.failure.reason, errno: wait.failure.errno)
     }
 }
 

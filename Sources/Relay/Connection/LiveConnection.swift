@@ -30,31 +30,9 @@ public struct LiveConnection: Hashable, Sendable {
         case name
         /// The upstream's answer to the connect, or its socket's room for a PROXY header.
         case connect
-        /// The upstream to come up: an attempt has failed, and it is tried again (`timeouts.wait`).
+        /// The upstream to come up: an attempt has failed, and it is tried again (`timeouts.wait`); the
+        /// record's `hold` has more.
         case upstreamUp
-    }
-
-    /// The wait of a client that is held until its upstream is up.
-    public struct Hold: Hashable, Sendable {
-        /// Milliseconds since the first attempt.
-        public var waited: UInt64
-        /// The longest wait, milliseconds.
-        public var limit: UInt64
-        /// Failed attempts.
-        public var attempts: UInt64
-        /// Why the last attempt failed.
-        public var reason: EndReason
-        /// Its error number, if there was one.
-        public var errno: Errno?
-
-        /// A wait.
-        public init(waited: UInt64, limit: UInt64, attempts: UInt64, reason: EndReason, errno: Errno?) {
-            self.waited = waited
-            self.limit = limit
-            self.attempts = attempts
-            self.reason = reason
-            self.errno = errno
-        }
     }
 
     /// One direction.
@@ -114,8 +92,6 @@ public struct LiveConnection: Hashable, Sendable {
     public var age: Int64
     /// What it waits for while it is connecting; nil otherwise.
     public var wait: Wait?
-    /// More on `Wait.upstreamUp`; nil otherwise.
-    public var hold: Hold?
     /// A recording, a live reader or a view is attached.
     public var isTapped = false
     /// From the client to the upstream.

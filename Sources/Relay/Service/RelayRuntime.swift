@@ -61,6 +61,12 @@ final class RelayRuntime: Sendable {
         slots = identity.slots
     }
 
+    /// Whether the upstream of another generation's clients is found in the same way, so that a held one can get this
+    /// relay's.
+    func findsUpstreams(as other: RelayRuntime) -> Bool {
+        (requested == nil) == (other.requested == nil) && (interception == nil) == (other.interception == nil)
+    }
+
     /// Whether the PROXY header of a peer is trusted.
     func trusts(_ peer: SocketAddress) -> Bool {
         settings.proxyProtocol?.accept?.trusted.contains { $0.contains(peer) } ?? false

@@ -54,7 +54,8 @@ extension RelayService {
     private static let applyTimeout: UInt64 = 2000
 
     /// Puts a prepared configuration in force: posts it to the workers, and unbinds removed addresses. Open connections
-    /// keep the settings that they started with; those of a removed relay may continue for `drain`.
+    /// keep the settings that they started with, except that held clients get their relay's new upstream; those of a
+    /// removed relay may continue for `drain`.
     ///
     /// When it returns, every worker serves the configuration: clients that connect from then on get the new settings,
     /// and removed addresses refuse them. `workers` and `loopback_congestion_control` stay as they were at the start.
@@ -103,8 +104,8 @@ final class WorkerPlan: Sendable {
     let drain: UInt64
     /// Counted down by each worker that has applied the plan.
     let applied: Countdown
-    /// The identities of the configuration's relays.
-    private let identities: Set<RelayIdentity>
+    /// The configuration's relays.
+    private let relays: [RelayIdentity: RelayRuntime]
 
     init(
         listeners: [SocketAddress: RelayRuntime], opened: [BoundAddress], recordings: [RelayIdentity: RecorderChoice],
@@ -115,9 +116,15 @@ final class WorkerPlan: Sendable {
         self.recordings = recordings
         self.drain = drain
         applied = Countdown(workers)
-        identities = Set(relays.map(\.identity))
+        self.relays = Dictionary(relays.map { ($0.identity, $0) }) { _, last in last }
     }
 
     /// Whether the configuration has this relay, perhaps under another name.
-    func keeps(_ relay: RelayRuntime) -> Bool { identities.contains(relay.identity) }
+    func keeps(_ relay: RelayRuntime) -> Bool { relays[relay.identity] != nil }
+
+    /// The settings from which held clients of a relay get their upstream; nil if the relay is gone, or finds its
+    /// upstreams in another way.
+    func successor(of relay: RelayRuntime) -> RelayRuntime? {
+        relays[relay.identity].flatMap { $0.findsUpstreams(as: relay) ? $0 : nil }
+    }
 }

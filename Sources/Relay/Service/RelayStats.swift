@@ -29,11 +29,12 @@ public struct RelayStats: Hashable, Sendable {
     public var acceptPauses: UInt64 = 0
     /// Errors of accept(2) on its listeners.
     public var acceptErrors: UInt64 = 0
-    /// Failed connects, by reason and by the upstream as configured at that time.
+    /// Failed connects, by reason and by the upstream as configured at that time, or its proxy. Of a held client, each
+    /// failed attempt.
     public var connectFailures: [ConnectFailure: UInt64] = [:]
     /// The connects of the last minutes.
     public var recentConnects = RecentConnects()
-    /// From accept to connected, including the lookup; only of connections whose upstream was connected.
+    /// From accept to connected, including the lookup, without the time that the client was held; only of connections whose upstream was connected.
     public var connectTimes = DurationHistogram(.connect)
     /// From accept to the end, of ended connections.
     public var lifetimes = DurationHistogram(.connection)
@@ -64,18 +65,19 @@ public struct RelayStats: Hashable, Sendable {
     /// The number of open connections.
     public var open: UInt64 { accepted - min(accepted, ended.values.reduce(0, &+)) }
 
-    /// Counts a connection's bytes so far, and its connect. The last two are times of the monotonic clock, milliseconds:
-    /// of accept, and the current one.
+    /// Counts a connection's bytes so far, and its connect. `held` is how long its client was held, milliseconds. The last
+    /// two are times of the monotonic clock, milliseconds: of accept, and the current one.
     mutating func count(
         bytesUp: UInt64, bytesDown: UInt64, splicedUp: UInt64, splicedDown: UInt64, connectDuration: Int64?,
-        startedAt: UInt64, now: UInt64
+        held: UInt64? = nil, startedAt: UInt64, now: UInt64
     ) {
         self.bytesUp &+= bytesUp
         self.bytesDown &+= bytesDown
         self.splicedUp &+= splicedUp
         self.splicedDown &+= splicedDown
         guard let connectDuration else { return }
-        connectTimes.add(nanoseconds: connectDuration)
+        let wait = Int64(saturating: held ?? 0, times: 1_000_000)
+        connectTimes.add(nanoseconds: max(0, connectDuration - wait))
         let connectedAt = startedAt &+ Milliseconds.of(nanoseconds: connectDuration)
         // This runs ten times a second for every open connection, most of which connected long ago.
         if Monotonic.elapsed(from: connectedAt, to: now) < RecentConnects.span {
@@ -89,7 +91,8 @@ public struct RelayStats: Hashable, Sendable {
         count(
             bytesUp: connection.up?.delivered ?? 0, bytesDown: connection.down?.delivered ?? 0,
             splicedUp: connection.up?.spliced ?? 0, splicedDown: connection.down?.spliced ?? 0,
-            connectDuration: connection.connectDuration, startedAt: connection.startedAt, now: now)
+            connectDuration: connection.connectDuration, held: connection.upstreamWait?.held(at: now),
+            startedAt: connection.startedAt, now: now)
     }
 
     /// Counts a connection: its bytes so far, and its end if it has ended. The times are of the monotonic clock,
@@ -97,18 +100,29 @@ public struct RelayStats: Hashable, Sendable {
     mutating func count(_ record: ConnectionRecord, startedAt: UInt64, now: UInt64) {
         count(
             bytesUp: record.bytesUp, bytesDown: record.bytesDown, splicedUp: record.splicedUp,
-            splicedDown: record.splicedDown, connectDuration: record.connectDuration, startedAt: startedAt, now: now)
+            splicedDown: record.splicedDown, connectDuration: record.connectDuration, held: record.hold?.held,
+            startedAt: startedAt, now: now)
         guard let end = record.end else { return }
         ended[end.reason, default: 0] &+= 1
         lifetimes.add(nanoseconds: end.duration)
-        guard record.connectDuration == nil, end.reason.isOfConnecting else { return }
-        // A destination that a client chooses is never a label of a metric, and says nothing about the relay.
-        if record.request != nil {
-            countFailure(end.reason, at: UpstreamAddress.requested.description)
-        } else {
-            countFailure(end.reason, at: record.upstream)
-            recentConnects.add(end.reason, at: now)
+        // Each attempt of a held client was counted when it failed.
+        guard record.connectDuration == nil, end.reason.isOfConnecting, record.hold?.isConnected != false else {
+            return
         }
+        countFailure(
+            end.reason, at: record.upstream, proxy: record.upstreamProxy?.proxy, isRequested: record.request != nil,
+            now: now)
+    }
+
+    /// Counts a failed connect to an upstream, or to the proxy through which it is connected. `now`: of the monotonic
+    /// clock, milliseconds.
+    mutating func countFailure(
+        _ reason: EndReason, at upstream: String, proxy: String?, isRequested: Bool, now: UInt64
+    ) {
+        // A destination that a client chooses is never a label of a metric.
+        countFailure(reason, at: proxy ?? (isRequested ? UpstreamAddress.requested.description : upstream))
+        // Neither such a destination nor a proxy's refusal of it says anything about the relay.
+        if !isRequested || proxy != nil && reason != .upstreamProxyFailed { recentConnects.add(reason, at: now) }
     }
 
     private mutating func countFailure(_ reason: EndReason, at endpoint: String) {

@@ -161,9 +161,14 @@ final class Worker {
             return false
         }
         let deadline = deadline(after: plan.drain)
-        for connection in connections where !plan.keeps(connection.relay) {
-            connection.drain(until: deadline)
-            note(deadline: plan.drain, from: loop.now)
+        eachConnection { connection in
+            let isHeld = connection.upstreamWait?.isHolding ?? false
+            if isHeld, let settings = plan.successor(of: connection.relay) {
+                connection.takeUpstream(of: settings)
+            } else if isHeld || !plan.keeps(connection.relay) {
+                connection.drain(until: deadline)
+                note(deadline: plan.drain, from: loop.now)
+            }
         }
     }
 
@@ -291,6 +296,13 @@ final class Worker {
     /// Counts that a listener of a relay paused.
     func countAcceptPause(of relay: RelayRuntime) {
         stats[relay.name, default: RelayStats()].acceptPauses += 1
+    }
+
+    /// Counts a failed attempt to connect the upstream of a held client; at its end no attempt is counted again.
+    func countConnectFailure(_ reason: EndReason, of connection: Connection) {
+        stats[connection.relay.name, default: RelayStats()].countFailure(
+            reason, at: connection.destination.text, proxy: connection.upstreamSettings.proxy?.text,
+            isRequested: connection.stages?.context.request != nil, now: loop.now)
     }
 
     /// Counts that accept(2) failed on a listener of a relay.

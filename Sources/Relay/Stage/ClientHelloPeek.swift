@@ -38,6 +38,7 @@ final class ClientHelloPeek: Stage {
                 case .complete(let hello):
                     received.removeLast(count)
                     let route = routes.route(for: hello)
+                    context.clientHello = hello
                     return choose(route, TLSFacts(hello, route: route), leg, context)
                 case .faulty(let fault):
                     received.removeLast(count)

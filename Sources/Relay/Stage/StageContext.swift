@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Logging
 internal import ProxyProtocol
 internal import Sockets
+internal import TLSHello
 
 /// What the stages of one connection share, and what they have found. Connections without stages have none.
 ///
@@ -12,7 +13,6 @@ final class StageContext {
 
     /// The connection's id.
     let id: UInt64
-    let relay: RelayRuntime
     let listener: SocketAddress
     /// The client socket's peer.
     let peer: SocketAddress
@@ -22,6 +22,9 @@ final class StageContext {
     private unowned(unsafe) let worker: Worker
 
     // MARK: What stages have found
+
+    /// The settings that the connection started with; while its client is held, those of the configuration in force.
+    var relay: RelayRuntime
 
     /// The client's address: the peer, or the source in its PROXY header.
     var clientAddress: SocketAddress
@@ -38,10 +41,14 @@ final class StageContext {
     var proxy: ProxyFacts?
     /// For the record: what the ClientHello adds; nil until something is known.
     var hello: TLSFacts?
+    /// The ClientHello itself, by which a reload chooses a held client's upstream again; nil if it is unreadable.
+    var clientHello: Hello?
     /// The client's request for a destination; nil before it, and for relays with an upstream of their own.
     var request: DestinationRequest?
     /// Why the upstream proxy did not connect: a clause whose subject is the proxy.
     var upstreamProxyFault: String?
+    /// The proxy had failed when it was connected; what it sent before can still be read.
+    var upstreamFailure: Errno?
     /// Relays with `upstream: original-destination` only.
     var interception: Interception?
     /// Why the original or requested destination is not connected.

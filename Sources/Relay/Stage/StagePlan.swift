@@ -13,6 +13,8 @@ struct StagePlan: Sendable {
     let greeting: [Make]
     /// The first stages of `preparing`: when they are done, the client is known, and which upstream it is for.
     let identifying: Int
+    /// The routes by ClientHello; nil without `tls_routing`.
+    let routes: TLSRoutes?
 
     init(_ settings: RelaySettings) {
         var preparing: [Make] = []
@@ -20,8 +22,9 @@ struct StagePlan: Sendable {
             let limit = accept.timeout.millisecondsRoundedUp
             preparing.append { _ in ProxyHeaderIn(limit: limit) }
         }
-        if let routing = settings.tlsRouting {
-            let routes = TLSRoutes(routing, upstream: settings.upstream)
+        let routes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
+        self.routes = routes
+        if let routing = settings.tlsRouting, let routes {
             let limit = routing.timeout.millisecondsRoundedUp
             preparing.append { _ in ClientHelloPeek(routes, limit: limit) }
         }

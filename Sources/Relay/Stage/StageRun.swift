@@ -5,7 +5,7 @@ internal import Tunnel
 /// The progress of one connection through its stages. Owned by the connection, on the worker's thread.
 final class StageRun {
     let context: StageContext
-    private let plan: StagePlan
+    private var plan: StagePlan
     private var remaining: ArraySlice<StagePlan.Make>
     /// The stage that is running or waiting.
     private(set) var current: (any Stage)?
@@ -30,6 +30,22 @@ final class StageRun {
     func beginGreeting() {
         remaining = plan.greeting[...]
         since = context.now
+    }
+
+    /// A reload has changed the settings of a held client's relay: its destination is chosen again, from what earlier
+    /// stages have found. Returns whether it has one.
+    func takeUpstream(of settings: RelayRuntime) -> Bool {
+        plan = settings.stages
+        context.relay = settings
+        // A client that has requested its destination, or was redirected, has its own.
+        guard settings.requested == nil, settings.interception == nil else { return true }
+        context.destination = settings.destination
+        guard let routes = plan.routes, let facts = context.hello else { return true }
+        let route = context.clientHello.flatMap(routes.route)
+        context.hello = TLSFacts(facts, route: route)
+        guard let route else { return !routes.refusesOthers }
+        context.destination = route.destination
+        return true
     }
 
     /// The connection ends for this reason, and its client expects a reply to its request.

@@ -35,6 +35,13 @@ public final class TLSFacts: Hashable, Sendable {
             version: hello.version.flatMap(Hello.name), route: route?.pattern)
     }
 
+    /// The same hello with another route.
+    convenience init(_ facts: TLSFacts, route: TLSRoutes.Route?) {
+        self.init(
+            serverName: facts.serverName, applications: facts.applications, version: facts.version,
+            route: route?.pattern, fault: facts.fault)
+    }
+
     /// The names of application protocols take at most this many bytes.
     private static let longest = 255
 

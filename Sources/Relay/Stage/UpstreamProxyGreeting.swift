@@ -1,5 +1,6 @@
 internal import Configuration
 internal import EventLoop
+internal import Glibc
 internal import Logging
 internal import Sockets
 internal import Tunnel
@@ -14,12 +15,15 @@ final class UpstreamProxyGreeting: Stage {
     private var received: [UInt8] = []
     /// What the proxy's socket has not taken yet.
     private var unsent: ArraySlice<UInt8>
+    /// Nothing more can be sent to the proxy; what it sent before can still be read.
+    private var failure: Errno?
 
     init(_ proxy: UpstreamProxySettings, _ context: StageContext) {
         dialogue = TunnelDialogue(
             proxy.scheme == .socks5 ? .socks5 : .http, to: TunnelTarget(context.destination.endpoint),
             credentials: proxy.credentials.map { .init(user: $0.user, password: $0.password) })
         unsent = dialogue.start[...]
+        failure = context.upstreamFailure
     }
 
     var side: Side { .upstream }
@@ -27,24 +31,25 @@ final class UpstreamProxyGreeting: Stage {
     var waitsFor: LiveConnection.Wait { .connect }
     var deadline: StageDeadline? { nil }
 
-    /// Reads the proxy's messages and not a byte after them: what follows is the upstream's.
+    /// Reads the proxy's messages and not a byte after them: what follows is the upstream's. A proxy may reply and reset at
+    /// once, so a failed send ends nothing before the reply has been read.
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         while true {
-            if let outcome = leg.send(all: &unsent) {
+            if failure == nil, let outcome = leg.send(all: &unsent) {
                 guard case .end(.legFailed(let error)) = outcome else { return outcome }
-                return fail(.closed, error, context)
+                failure = error
             }
             switch leg.peek(into: context.scratch, limit: Self.piece) {
             case .moved(let count):
                 if let outcome = read(count, leg, context) { return outcome }
-            case .wouldBlock: return .wait(.readable)
-            case .endOfStream: return fail(.closed, nil, context)
-            case .failed(let error): return fail(.closed, error, context)
+            case .wouldBlock where failure == nil: return .wait(.readable)
+            case .wouldBlock, .endOfStream: return lost(failure, context)
+            case .failed(let error): return lost(failure ?? error, context)
             }
         }
     }
 
-    /// Reads `count` peeked bytes, at least one. Nil: the dialogue goes on.
+    /// Reads `count` peeked bytes, at least one. Nil: the dialogue continues.
     private func read(_ count: Int, _ leg: Leg, _ context: StageContext) -> StageOutcome? {
         let before = received.count
         context.scratch.append(count: count, to: &received)
@@ -55,11 +60,24 @@ final class UpstreamProxyGreeting: Stage {
         case .complete(let end): (length, next) = (end, [])
         case .failed(let fault): return fail(fault, nil, context)
         }
-        guard leg.consume(length - before, context.scratch) == nil else { return fail(.closed, nil, context) }
+        guard leg.consume(length - before, context.scratch) == nil else { return lost(failure, context) }
         guard let next else { return nil }
         received = []
         unsent = next[...]
-        return next.isEmpty ? .done : nil
+        guard let failure else { return next.isEmpty ? .done : nil }
+        // The tunnel was open, or the proxy expects one more message, which it cannot get.
+        return next.isEmpty ? .end(.legFailed(failure)) : lost(failure, context)
+    }
+
+    /// The proxy closed its half, or its socket failed, before its reply was complete.
+    private func lost(_ error: Errno?, _ context: StageContext) -> StageOutcome {
+        let fault: TunnelProxyFault =
+            switch error?.code {
+            case nil: .closed
+            case ECONNRESET, EPIPE: .reset
+            default: .silent
+            }
+        return fail(fault, error, context)
     }
 
     private func fail(_ fault: TunnelProxyFault, _ errno: Errno?, _ context: StageContext) -> StageOutcome {
@@ -68,7 +86,7 @@ final class UpstreamProxyGreeting: Stage {
             "the upstream proxy did not connect",
             metadata: [
                 "connection": "\(context.id)", "relay": "\(context.relay.name)",
-                "upstream": "\(context.destination.text)",
+                "upstream": "\(context.destination.text)", "proxy": "\(context.relay.proxy?.text ?? "-")",
                 "fault": "\(fault)",
             ])
         return .end(.unreachable(DialFailure(reason: .upstreamProxyFailed, errno: errno, address: nil)))

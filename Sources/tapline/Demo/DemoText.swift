@@ -55,7 +55,7 @@ enum DemoText {
     static func invitation(relay: [SocketAddress]) -> String {
         let port = relay.first?.port ?? 0
         return """
-            The relay goes on until Ctrl-C. From another terminal, try:
+            The relay continues until Ctrl-C. From another terminal, try:
 
               echo 'Hello again!' | nc -N 127.0.0.1 \(port)
               nc 127.0.0.1 \(port)                              (type lines; end with Ctrl-D or Ctrl-C)

@@ -78,7 +78,7 @@ struct EndingCommandTests {
             #expect(drained.ending == .exited(1))
             #expect(
                 drained.errors == [
-                    "tapline: it has not ended within 300ms, 1 connection left; it goes on ending"
+                    "tapline: it has not ended within 300ms, 1 connection left; it is still ending"
                 ])
             try await bench.puppet.send("client", "question")
             try await bench.puppet.receive("server", count: 8)

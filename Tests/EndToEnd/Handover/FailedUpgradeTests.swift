@@ -28,7 +28,7 @@ struct FailedUpgradeTests {
             try await bench.installScript("exit 3")
             try lineage.send(SIGUSR2)
             let said = try await lineage.errors.line(
-                containing: "upgrade failed, this process goes on: it ended with status 3")
+                containing: "upgrade failed, this process continues: it ended with status 3")
             #expect(said.contains("before it was ready") && said.contains("\"level\":\"error\""))
             try await expectUnharmed(bench, lineage)
 
@@ -40,7 +40,7 @@ struct FailedUpgradeTests {
 
             try await bench.installScript("kill -9 $$")
             try lineage.send(SIGUSR2)
-            try await lineage.errors.line(containing: "goes on: it was killed by signal 9 before it was ready")
+            try await lineage.errors.line(containing: "continues: it was killed by signal 9 before it was ready")
             try await expectUnharmed(bench, lineage)
 
             try await bench.installBinary()
@@ -57,7 +57,7 @@ struct FailedUpgradeTests {
             try Files.write(bench.start + "bogus: 1\n", to: bench.path)
             try await lineage.errors.line(containing: "reload rejected, generation 1 stays in force")
             try lineage.send(SIGUSR2)
-            try await lineage.errors.line(containing: "goes on: it ended with status 78 before it was ready")
+            try await lineage.errors.line(containing: "continues: it ended with status 78 before it was ready")
             let told = lineage.errors.all.filter { $0.contains("unknown key `bogus`") }
             #expect(told.contains { !$0.hasPrefix("{") }, "\(told)")
             try await expectUnharmed(bench, lineage)
@@ -76,7 +76,7 @@ struct FailedUpgradeTests {
                     more: "admin: { listen: '\(other)' }"))
             kill(lineage.current, SIGUSR2)
             kill(lineage.current, SIGCONT)
-            try await lineage.errors.line(containing: "goes on: it ended with status 71 before it was ready")
+            try await lineage.errors.line(containing: "continues: it ended with status 71 before it was ready")
             try await expectUnharmed(bench, lineage)
         }
     }
@@ -177,7 +177,7 @@ struct FailedUpgradeTests {
                 os._exit(3)'
                 """)
             try lineage.send(SIGUSR2)
-            try await lineage.errors.line(containing: "goes on: it ended with status 3 before it was ready")
+            try await lineage.errors.line(containing: "continues: it ended with status 3 before it was ready")
             try await expectUnharmed(bench, lineage)
             try await bench.installBinary()
             try await lineage.upgrade()

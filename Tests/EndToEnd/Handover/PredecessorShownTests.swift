@@ -262,7 +262,7 @@ struct PredecessorShownTests {
                 try await lineage.upgrade()
                 try await bench.installScript("exit 3")
                 try lineage.send(SIGUSR2)
-                try await lineage.errors.line(containing: "upgrade failed, this process goes on")
+                try await lineage.errors.line(containing: "upgrade failed, this process continues")
                 try await bench.installBinary()
                 try await lineage.upgrade()
                 // Of the third process, once what the second one had is over.
@@ -291,7 +291,7 @@ struct PredecessorShownTests {
                 "POST", "/v1/relays/web/recording", body: #"{"max_bytes":"100KB","when_full":"block"}"#)
             #expect(begun.status == 200)
             try await lineage.upgrade()
-            let line = try await lineage.errors.line(containing: "recording of web goes on after the upgrade")
+            let line = try await lineage.errors.line(containing: "recording of web continues after the upgrade")
             #expect(line.contains("\"relay\":\"web\"") && line.contains(folder))
             try await bench.begin(bench.first, "b")
             for name in ["a", "b"] {

@@ -23,7 +23,9 @@ struct WaitTests {
             try await puppet.close("client")
             let record = try await tapline.records()[0]
             #expect(record.reason == "upstream_closed" && record.bytesUp == 100_000 && record.bytesDown == 4)
-            #expect(record.upstreamAddress == upstream)
+            #expect(record.upstreamAddress == upstream && record.attempts > 1)
+            let held = try #require(record.heldMs)
+            #expect(try #require(record.connectMs) >= held)
         }
     }
 
@@ -37,6 +39,7 @@ struct WaitTests {
             let record = try await tapline.records()[0]
             #expect(record.reason == "connect_refused" && record.errno == "ECONNREFUSED")
             #expect(record.durationMs >= 300 && record.connectMs == nil)
+            #expect(record.heldMs ?? 0 >= 300 && record.attempts > 1)
         }
     }
 
@@ -67,6 +70,37 @@ struct WaitTests {
             _ = try scene.file("tapline.yaml", text.replacingOccurrences(of: "wait: 10m", with: "wait: 5m"))
             try await tapline.program.send(SIGHUP)
             try await tapline.program.errors.line(containing: "timeouts.wait 10m → 5m")
+        }
+    }
+
+    /// A typing error in `upstream`, corrected while a client is held: the client is served, and its story says so.
+    @Test(.needs("python3")) func heldClient_isServedByTheUpstreamOfAReload() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let wrong = "\(try PeerListener.refusingAddress())"
+            let upstream = try await puppet.listen("upstream")
+            let tapline = try await scene.run(
+                relays: "  - { name: web, listen: '127.0.0.1:0', upstream: '\(wrong)', timeouts: { wait: 10m } }",
+                more: "admin: { listen: 'unix:\(scene.path("admin"))' }")
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.send("client", "question")
+            try await tapline.program.errors.line(containing: "is not up")
+            let text = try String(contentsOfFile: scene.path("tapline.yaml"), encoding: .utf8)
+            _ = try scene.file("tapline.yaml", text.replacingOccurrences(of: wrong, with: upstream))
+            try await tapline.program.send(SIGHUP)
+            try await puppet.accept("server", from: "upstream")
+            #expect(try await puppet.receive("server", count: 8).text == "question")
+            try await puppet.close("server")
+            #expect(try await puppet.receiveToEnd("client").end == "fin")
+            try await puppet.close("client")
+            let record = try await tapline.records()[0]
+            #expect(record.upstream == upstream && record.generation == 1 && record.reason == "upstream_closed")
+            #expect(record.heldMs != nil && record.attempts > 1)
+            let story = try await scene.run(
+                TaplineProcess.binary, "why", "1", "--admin", "unix:\(scene.path("admin"))")
+            let words = story.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            #expect(words.contains("until \(upstream) was up (timeouts.wait)."), "\(story)")
+            #expect(words.contains("failed; the last: connection refused (ECONNREFUSED)."), "\(story)")
         }
     }
 

@@ -152,4 +152,28 @@ struct RequestedTests {
             #expect(words.contains("it replied 05, connection refused"), "\(story)")
         }
     }
+
+    /// A proxy that requires a login, replies and resets at once.
+    @Test func upstreamProxyThatRepliesAndResets_isNamedWithItsReply() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let proxy = try await puppet.listen("proxy")
+            let tapline = try await scene.forward(
+                "127.0.0.1:0:db.test:5432",
+                options: ["--upstream-proxy", "http://\(proxy)", "--admin", "unix:\(scene.path("admin"))"])
+            try await puppet.connect("client", to: tapline.address)
+            try await puppet.accept("server", from: "proxy")
+            try await puppet.receive("server", count: 10)
+            try await puppet.send("server", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            try await puppet.flush("server")
+            try await puppet.reset("server")
+            #expect(try await puppet.receiveToEnd("client").end == "reset")
+            let record = try await tapline.records()[0]
+            #expect(record.reason == "upstream_proxy_failed" && record.closedBy == "upstream")
+            let story = try await scene.run(
+                TaplineProcess.binary, "why", "1", "--admin", "unix:\(scene.path("admin"))")
+            let words = story.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            #expect(words.contains("it replied \"HTTP/1.1 407 Proxy Authentication Required\""), "\(story)")
+        }
+    }
 }

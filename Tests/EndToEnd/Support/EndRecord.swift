@@ -27,12 +27,15 @@ struct EndRecord: Decodable, Equatable {
     var waitedFor: String?
     var heldBytes: UInt64?
     var waitedMs: UInt64?
+    var heldMs: UInt64?
+    var attempts: UInt64
 
     /// The keys of the contract, in its order.
     static let keys = [
         "time", "id", "relay", "generation", "client", "listener", "upstream", "upstream_address", "bytes_up",
         "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
         "dropped_bytes", "proxied_by", "unique_id", "server_name", "alpn", "waited_for", "held_bytes", "waited_ms",
+        "held_ms", "attempts",
     ]
 
     init(json: String) throws {

@@ -84,6 +84,7 @@ class One {
       isClosed ? ['Lasted', duration(facts.duration_ms)] : ['Open for', elapsed(facts.age_ms)],
       ['Connected after', facts.connect_ms == null ? null : duration(facts.connect_ms)],
       ['First byte down after', facts.first_byte_ms == null ? null : duration(facts.first_byte_ms)],
+      ['Held until the upstream was up', facts.held_ms == null ? null : `${duration(facts.held_ms)}, ${plural(facts.attempts, 'attempt')}`],
       ['Closed by', facts.closed_by],
       ['Waited for', facts.waited_for && isClosed ? `${facts.waited_for}, ${bytes(facts.held_bytes)} held, for ${duration(facts.waited_ms)}` : null], ['System’s error', facts.errno, 'mono'],
       ['Up', exact(facts.bytes_up)], ['Down', exact(facts.bytes_down)],
