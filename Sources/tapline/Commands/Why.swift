@@ -11,13 +11,15 @@ struct Why: ParsableCommand {
         discussion: """
             In sentences: who connected to what, how many bytes moved, which side waits for the other or which side ended \
             it and why, and what to do about it. Then the numbers. For open connections and for the last 512 that ended; \
-            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline.
+            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline. With \
+            --json: one object, with the sentences in `story`.
 
             Without an id: the last connection that failed, or else the last one that ended. Times are local on a terminal.
 
               tapline why
               tapline why 7
               tapline why web.pcapng 7
+              tapline why web.pcapng 7 --json
             """)
 
     @Argument(
@@ -26,7 +28,7 @@ struct Why: ParsableCommand {
             The connection's id, as in the log and in `tapline connections`; before it, recordings or folders of them. \
             Default: the last one that failed.
             """, valueName: "id"),
-        completion: .file(extensions: ["pcapng", "pcap", "cap"]))
+        completion: .connections)
     var words: [String] = []
 
     @Flag(help: "Show times in UTC.")
@@ -36,20 +38,26 @@ struct Why: ParsableCommand {
 
     func validate() throws {
         if words.count == 1, id == nil {
-            throw ValidationError("`\(words[0])` is no connection's id; of a recording: tapline why FILE ID.")
+            throw ValidationError(
+                "`\(words[0])` is not a connection's id. About a recorded connection: tapline why FILE ID; "
+                    + "tapline show FILE lists the ids. Without any argument, tapline why explains the last connection of "
+                    + "a running tapline that failed")
         }
         if words.count > 1, RecordingArguments.split(words).connection == nil {
             throw ValidationError("The connection's id is missing at the end: tapline why FILE ID.")
         }
-        if words.count > 1, options.json { throw ValidationError("--json is for a running tapline.") }
     }
+
+    /// The recordings on the command line.
+    var recordings: [String] { words.count > 1 ? RecordingArguments.split(words).paths : [] }
 
     private var id: UInt64? { words.first.flatMap { UInt64($0.hasPrefix("#") ? $0.dropFirst() : Substring($0)) } }
 
     func run() throws {
         let (paths, recorded) = RecordingArguments.split(words)
         if let recorded, !paths.isEmpty {
-            var session = ShowSession(storyOf: recorded, in: try RecordingSet(paths), utc: utc)
+            var session = ShowSession(
+                storyOf: recorded, in: try RecordingSet(paths), utc: utc, isForPrograms: options.json)
             return try session.run()
         }
         let client = try options.client()
