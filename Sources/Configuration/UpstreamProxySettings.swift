@@ -55,7 +55,8 @@ public struct UpstreamProxySettings: Hashable, Sendable {
     }
 
     /// The message does not repeat the text, which may have the credentials where they do not belong.
-    private static let spaces = ValueError("a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT")
+    private static let spaces = ValueError(
+        "a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT")
 
     private static func credentials(_ text: Substring) throws(ValueError) -> Credentials {
         guard let colon = text.firstIndex(of: ":"), let user = decoded(text[..<colon]),

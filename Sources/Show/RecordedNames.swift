@@ -2,7 +2,7 @@ import EventLoop
 import Recording
 import Sockets
 
-/// The connections and relays in recordings, for a shell's completion.
+/// The connections and relays in recordings.
 package struct RecordedNames: Hashable, Sendable {
     /// The ids, in the order of the recordings.
     package private(set) var ids: [String] = []
@@ -14,12 +14,13 @@ package struct RecordedNames: Hashable, Sendable {
 
     /// Bytes per read.
     private static let chunk = 256 * 1024
-    /// The most ids: more are no help in a shell.
+    /// The most ids: more are no help to a person.
     private static let mostIDs = 1000
 
-    /// Reads files and folders for this time in milliseconds; what cannot be read, or is not a file, has no names.
-    package init(_ arguments: [String], within milliseconds: Int64) {
-        let end = EventLoop.nanoseconds + UInt64(max(0, milliseconds)) * 1_000_000
+    /// Reads files and folders; what cannot be read, or is not a file, has no names. `milliseconds`: the most time, nil:
+    /// no limit.
+    package init(_ arguments: [String], within milliseconds: Int64? = nil) {
+        let end = milliseconds.map { EventLoop.nanoseconds + UInt64(clamping: $0) * 1_000_000 } ?? .max
         guard !arguments.contains("-"), let recordings = try? RecordingSet(arguments) else { return }
         for group in recordings.groups {
             let reader = RecordingReader(keepsPrefixes: false)

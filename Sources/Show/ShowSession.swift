@@ -49,8 +49,8 @@ package struct ShowSession {
         self.init(recordings, view: view, follow: follow, filter: filter, format: format)
     }
 
-    /// Tells what happened to one connection, in sentences, or as an object in JSON.
-    package init(storyOf connection: UInt64, in recordings: RecordingSet, utc: Bool, isForPrograms: Bool = false) {
+    /// Tells what happened to one connection, or with nil to all, in sentences, or as objects in JSON.
+    package init(storyOf connection: UInt64?, in recordings: RecordingSet, utc: Bool, isForPrograms: Bool = false) {
         let terminal = TerminalTraits(of: .standardOutput)
         let columns = OutputFile.standardOutput.isTerminal ? TerminalWidth.current ?? 100 : 100
         let view: any RecordingView =

@@ -56,6 +56,8 @@ struct Tapline: ParsableCommand {
             var command = try parsed(words)
             try command.run()
         } catch {
+            // A shell that completes a line shows no errors: they would be in the middle of it.
+            if words.first == "---completion", !exitCode(for: error).isSuccess { EventLoop.leaveProcess(EXIT_FAILURE) }
             guard let failure = failure(error, words) else { return printHelp(error) }
             if !failure.message.isEmpty {
                 writeToStandardError(FailureText.painted(failure, TerminalTraits(of: .standardError)) + "\n")

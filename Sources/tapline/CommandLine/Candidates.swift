@@ -40,7 +40,8 @@ enum Candidates {
     /// The command of a command line that is being completed; nil where it is wrong.
     private static func command(_ words: [String], _ index: Int) -> (any ParsableCommand)? {
         let line = CompletedLine(
-            words, completing: index, splits: CompletionShell.requesting == .bash, home: ProcessEnvironment.value("HOME"))
+            words, completing: index, splits: CompletionShell.requesting == .bash,
+            home: ProcessEnvironment.value("HOME"))
         return line.flatMap { try? Tapline.parseAsRoot($0.words) }
     }
 

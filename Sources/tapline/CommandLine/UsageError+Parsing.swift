@@ -76,7 +76,8 @@ extension UsageError {
     /// The option on the command line of `kill` that chooses connections, with its value; nil if there is none.
     private static func filter(_ words: [String]) -> [String]? {
         let options = ["--relay", "-r", "--filter", "--closed"]
-        guard let place = words.firstIndex(where: { word in options.contains { word == $0 || word.hasPrefix($0 + "=") } })
+        guard
+            let place = words.firstIndex(where: { word in options.contains { word == $0 || word.hasPrefix($0 + "=") } })
         else { return nil }
         let takesValue = words[place] != "--closed" && !words[place].contains("=")
         return [words[place]] + (takesValue ? words[place...].dropFirst().prefix(1) : [])

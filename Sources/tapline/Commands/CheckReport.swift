@@ -16,7 +16,9 @@ enum CheckReport {
             let addresses = relay.listen.map(\.description).joined(separator: ", ")
             lines.append("  \(relay.name): \(addresses) \(arrow) \(relay.upstream)")
             guard let routing = relay.tlsRouting else { continue }
-            for route in routing.routes { lines.append("    TLS \(route) \(arrow) \(route.upstream ?? relay.upstream)") }
+            for route in routing.routes {
+                lines.append("    TLS \(route) \(arrow) \(route.upstream ?? relay.upstream)")
+            }
             lines.append("    otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")")
         }
         return lines.joined(separator: "\n") + "\n"

@@ -11,7 +11,8 @@ struct LifecycleOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Hold clients while the upstream is not up, and try again for this long; 0: fail at once. Default: 0, or "
-                + "\(DurationText.text(of: waitForCommand)) with --exec.", valueName: "duration"), transform: parseDuration)
+                + "\(DurationText.text(of: waitForCommand)) with --exec.", valueName: "duration"),
+        transform: parseDuration)
     var wait: Duration?
 
     @Option(

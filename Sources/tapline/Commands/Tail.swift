@@ -16,7 +16,8 @@ struct Tail: ParsableCommand {
             """)
 
     @Option(
-        name: [.customShort("r"), .long], help: ArgumentHelp("Only this relay.", valueName: "name"), completion: .relays)
+        name: [.customShort("r"), .long], help: ArgumentHelp("Only this relay.", valueName: "name"), completion: .relays
+    )
     var relay: String?
 
     @Option(
@@ -26,7 +27,8 @@ struct Tail: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "text: the bytes as text, with control characters escaped. hex: offset, bytes, characters. json: an object a line, "
-                + "the bytes in Base64. pcapng: a recording, for a file or Wireshark. Default: text.", valueName: "format"))
+                + "the bytes in Base64. pcapng: a recording, for a file or Wireshark. Default: text.",
+            valueName: "format"))
     var format: TailFormat?
 
     @Flag(help: "Times in UTC, also on a terminal.")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Show
+import Sockets
 import Terminal
 import Text
 
@@ -20,6 +21,7 @@ struct Why: ParsableCommand {
               tapline why 7
               tapline why web.pcapng 7
               tapline why web.pcapng 7 --json
+              tapline why one.pcapng    a recording of one connection
             """)
 
     @Argument(
@@ -37,29 +39,32 @@ struct Why: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
-        if words.count == 1, id == nil {
+        guard RecordingArguments.split(words).connection == nil, id == nil, !words.isEmpty else { return }
+        if let missing = words.first(where: { !Self.isReadTwice($0) }) {
             throw ValidationError(
-                "`\(words[0])` is not a connection's id. About a recorded connection: tapline why FILE ID; "
-                    + "tapline show FILE lists the ids. Without any argument, tapline why explains the last connection of "
-                    + "a running tapline that failed")
-        }
-        if words.count > 1, RecordingArguments.split(words).connection == nil {
-            throw ValidationError("The connection's id is missing at the end: tapline why FILE ID.")
+                words.count > 1
+                    ? "The connection's id is missing at the end: tapline why FILE ID."
+                    : "`\(missing)` is neither a connection's id nor a recording; write tapline why ID, or tapline why FILE ID"
+            )
         }
     }
 
-    /// The recordings on the command line.
-    var recordings: [String] { words.count > 1 ? RecordingArguments.split(words).paths : [] }
+    /// Whether it is a file or a folder: without an id it is read first for its connections, and then for their bytes.
+    private static func isReadTwice(_ path: String) -> Bool {
+        InputFile.identity(of: path).map { $0.isRegular || $0.isDirectory } ?? false
+    }
 
-    private var id: UInt64? { words.first.flatMap { UInt64($0.hasPrefix("#") ? $0.dropFirst() : Substring($0)) } }
+    /// The recordings on the command line.
+    var recordings: [String] { id == nil ? RecordingArguments.split(words).paths : [] }
+
+    /// The id, where there is nothing else.
+    private var id: UInt64? {
+        guard words.count == 1, let word = words.first else { return nil }
+        return UInt64(word.hasPrefix("#") ? word.dropFirst() : Substring(word))
+    }
 
     func run() throws {
-        let (paths, recorded) = RecordingArguments.split(words)
-        if let recorded, !paths.isEmpty {
-            var session = ShowSession(
-                storyOf: recorded, in: try RecordingSet(paths), utc: utc, isForPrograms: options.json)
-            return try session.run()
-        }
+        if !recordings.isEmpty { return try explain(RecordingArguments.split(words).connection) }
         let client = try options.client()
         let output = ClientOutput(showsUTC: utc)
         let id = try id ?? LastFailure.id(client)
@@ -68,5 +73,20 @@ struct Why: ParsableCommand {
         let report = ConnectionReport(connection, zone: output.zone)
         let lines = report.lines(within: output.columns ?? 100, showsUnicode: output.terminal.showsUnicode)
         try output.write(lines: [output.bold(lines[0])] + lines.dropFirst())
+    }
+
+    /// Explains a connection of the recordings; without an id the only one.
+    private func explain(_ connection: UInt64?) throws {
+        let set = try RecordingSet(recordings)
+        let ids = connection == nil ? RecordedNames(recordings).ids : []
+        guard ids.count < 2 else {
+            let paths = recordings.joined(separator: " ")
+            throw UsageError(
+                "\(set.name) has more than one connection; write tapline why \(paths) ID, with an id of tapline show \(paths)",
+                command: "why")
+        }
+        var session = ShowSession(storyOf: connection, in: set, utc: utc, isForPrograms: options.json)
+        try session.run()
+        if connection == nil, ids.isEmpty { throw CommandFailure(.failure, "tapline: \(set.name) has no connection") }
     }
 }
