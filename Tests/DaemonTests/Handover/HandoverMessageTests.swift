@@ -17,7 +17,7 @@ struct HandoverMessageTests {
             .init(relay: "a=b c\n%20", settings: "{}"),
         ])
 
-    @Test func letter_isReadAsItWasWritten() {
+    @Test func message_isReadAsItWasWritten() {
         #expect(HandoverMessage(parsing: message.text) == message)
     }
 
