@@ -53,7 +53,7 @@ struct EndRecordTests {
                     + "alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1\n"))
     }
 
-    @Test func aProxiedConnection_saysWhoSpokeForTheClient_andItsID() {
+    @Test func aProxiedConnection_namesTheSenderOfItsHeader_andItsID() {
         var record = Self.complete
         record.proxy = ProxyFacts(
             peer: .ipv4(IPv4Address(bits: 0x0A00_0001), port: 4444), version: "v2", uniqueID: "id with \"quotes\"")
@@ -68,13 +68,13 @@ struct EndRecordTests {
                     + #""held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1}"# + "\n"))
     }
 
-    @Test func aRoutedConnection_saysWhatItsClientAskedFor() {
+    @Test func aRoutedConnection_hasTheRequestedName() {
         var record = Self.complete
         record.hello = TLSFacts(serverName: "a.example", applications: "h2,http/1.1", version: "TLS 1.3")
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
                 " server_name=a.example alpn=h2,http/1.1" + Self.noWait + "\n"))
-        // What a client made up stays within its value: bytes that could do harm are text by now.
+        // Text from a client stays within its value: dangerous bytes are already escaped.
         record.hello = TLSFacts(serverName: "a\\x0areason=none b=\\x22")
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(

@@ -5,7 +5,7 @@ import Text
 
 @testable import Admin
 
-/// What happened of late.
+/// Recent end records and events.
 struct JournalTests {
     @Test func lastRecords_areKept_theLatestFirst() {
         let journal = Journal()
@@ -21,7 +21,7 @@ struct JournalTests {
         #expect(journal.closedRecords.isEmpty)
     }
 
-    @Test func events_areKeptOnlyForWhoFollows_andWhatHasNoRoomIsCounted() {
+    @Test func events_areKeptOnlyForFollowers_andThoseWithoutRoomAreCounted() {
         let journal = Journal()
         journal.opened(record(1))
         journal.follow(true)
@@ -36,7 +36,7 @@ struct JournalTests {
     }
 }
 
-/// Events on their way to those who follow.
+/// Events on their way to followers.
 struct EventHubTests {
     private func item(_ text: String, _ audience: EventHub.Item.Audience = .all) -> EventHub.Item {
         EventHub.Item(audience: audience, text: Array(text.utf8))
@@ -63,7 +63,7 @@ struct EventHubTests {
         #expect(!hub.isFollowed)
     }
 
-    @Test func whoeverWaits_isToldAtOnce() async {
+    @Test func waitingFollower_isNotifiedAtOnce() async {
         let hub = EventHub()
         let id = hub.follow(relay: nil)
         async let next = hub.next(id)
@@ -71,7 +71,7 @@ struct EventHubTests {
         #expect(await next == Array("x".utf8))
     }
 
-    @Test func whoeverWaits_andIsCancelled_followsNoMore() async {
+    @Test func waitingFollower_thatIsCancelled_isRemoved() async {
         let hub = EventHub()
         let id = hub.follow(relay: nil)
         let waiting = Task { await hub.next(id) }
@@ -80,7 +80,7 @@ struct EventHubTests {
         #expect(!hub.isFollowed)
     }
 
-    @Test func slowFollower_isToldHowMuchItMissed() async throws {
+    @Test func slowFollower_getsTheNumberOfMissedEvents() async throws {
         let hub = EventHub()
         let id = hub.follow(relay: nil)
         let piece = item(String(repeating: "x", count: EventHub.mostWaiting / 4))
@@ -94,9 +94,9 @@ struct EventHubTests {
     }
 }
 
-/// Rates from looks.
+/// Rates between two readings of a counter.
 struct RateMeterTests {
-    @Test func rate_isOfTheTimeBetweenTwoLooks() {
+    @Test func rate_isThatBetweenTwoReadings() {
         var meter = RateMeter<String>()
         let start = ContinuousClock.now
         #expect(!meter.isReady(at: start))
@@ -110,7 +110,7 @@ struct RateMeterTests {
         #expect(meter.rate(of: "c") == .init())
     }
 
-    /// A clock that goes back leaves a nanosecond between two looks, and a counter may wrap around.
+    /// A clock that goes back leaves a nanosecond between two readings, and a counter may wrap around.
     @Test func rates_ofAnySize_areWritten() {
         var meter = RateMeter<String>()
         let start = ContinuousClock.now
@@ -129,7 +129,7 @@ struct RateMeterTests {
         #expect(String(decoding: one.bytes, as: UTF8.self).contains(#""rate_up":18446744073709551615,"rate_down":0"#))
     }
 
-    @Test func looksCloseTogether_doNotReplaceThePointOfComparison() {
+    @Test func readingsCloseTogether_doNotReplaceThePointOfComparison() {
         var meter = RateMeter<Int>()
         let start = ContinuousClock.now
         meter.add([1: .init(up: 0)], at: start)
@@ -138,7 +138,7 @@ struct RateMeterTests {
         #expect(meter.rate(of: 1).up > 1990 && meter.rate(of: 1).up < 2000)
     }
 
-    @Test func anOldLook_saysNothingOfNow() {
+    @Test func anOldReading_givesNoCurrentRate() {
         var meter = RateMeter<Int>()
         let start = ContinuousClock.now
         meter.add([1: .init(up: 0)], at: start)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Admin
 
-/// Who may ask what.
+/// Which requests are admitted.
 struct GateTests {
     private func request(
         _ path: String = "/v1/status", _ method: String = "GET", host: String? = "127.0.0.1:9180",
@@ -43,7 +43,7 @@ struct GateTests {
         #expect(refusal(request("/healthz", host: host), hosts: ["tapline.internal"]) == "foreign_host")
     }
 
-    /// Clients write the socket's path, a word of their own, or nothing: no browser can be led to a Unix socket.
+    /// Clients send the socket's path, another word, or nothing: a browser cannot connect to a Unix socket.
     @Test(arguments: [nil, "", "d", "evil.example", "%2Frun%2Ftapline.sock", "/run/a.sock", "localhost"])
     func anyHost_isGoodOnAUnixSocket(_ host: String?) throws {
         let gate = Gate(hosts: [], token: nil, acceptsAnyHost: true)
@@ -145,7 +145,7 @@ struct GateTests {
     }
 }
 
-/// What stands behind the question mark.
+/// The part of a URL after the question mark.
 struct QueryTests {
     @Test func everyParameter_isRead() throws {
         let query = try Query(parsing: "relay=a%20b&sort=-rate_up&limit=5", of: .connections)
@@ -163,7 +163,7 @@ struct QueryTests {
         ("limit=1&limit=2", "`limit` is there twice"), ("x=1", "unknown parameter `x`; known here: relay, sort, limit"),
         ("relay=%zz", "broken % escape"), ("reason=killed", "unknown parameter `reason`"),
     ])
-    func mistakes_areTold(_ text: String, _ message: String) {
+    func mistakes_areReported(_ text: String, _ message: String) {
         let error = #expect(throws: AdminError.self) { try Query(parsing: text, of: .connections) }
         #expect(error?.status == 400 && error?.message.contains(message) == true, "\(String(describing: error))")
     }
@@ -174,7 +174,7 @@ struct QueryTests {
     }
 }
 
-/// Whom a request's target names.
+/// The route for a request's target.
 struct TargetAuthorityTests {
     @Test(arguments: [
         ("/v1/status", nil), ("*", nil), ("", nil), ("/http://a/", nil), ("ftp://a/", nil), ("localhost:80", nil),

@@ -12,7 +12,7 @@ struct ClientClockTests {
         arguments: [
             ([], 10), ([.head], 10), ([.head, .endOfRequest], 30),
             ([.head, .endOfRequest, .answerBegan, .answerEnded], 60),
-            // Answered before its body had come: the rest of that is still waited for, and for no second answer.
+            // Answered before the body arrived: the rest of the body is still read, and there is no second answer.
             ([.head, .answerBegan, .answerEnded], 10),
             ([.head, .answerBegan, .answerEnded, .endOfRequest], 60),
             ([.head, .endOfRequest, .answerBegan, .blocked], 30),
@@ -134,7 +134,7 @@ struct PageTests {
     }
 }
 
-/// JSON as it is written.
+/// JSON output.
 struct JSONTextTests {
     @Test func everyKindOfValue_standsInItsOrder() {
         var json = JSONText()

@@ -5,7 +5,7 @@ import Testing
 
 /// One answer for many.
 struct SharedAnswerTests {
-    @Test func manyWhoAskAtOnce_costOneQuestion() async {
+    @Test func manyRequestsAtOnce_costOneQuery() async {
         let asked = Mutex(0)
         let (gate, open) = AsyncStream.makeStream(of: Void.self)
         let answer = SharedAnswer(on: globalConcurrentExecutor, lifetime: { _ in .seconds(3600) }) {
@@ -25,7 +25,7 @@ struct SharedAnswerTests {
         #expect(asked.withLock { $0 } == 1)
     }
 
-    @Test func answerThatIsTooOld_isAskedForAnew() async {
+    @Test func answerThatIsTooOld_isRequestedAgain() async {
         let asked = Mutex(0)
         let answer = SharedAnswer(on: globalConcurrentExecutor, lifetime: { _ in .zero }) {
             asked.withLock { asked in
@@ -37,7 +37,7 @@ struct SharedAnswerTests {
         #expect(await answer.value() == 2)
     }
 
-    @Test func answerThatNobodyWants_isForgotten() async {
+    @Test func answerWithoutARequester_isForgotten() async {
         let answer = SharedAnswer(on: globalConcurrentExecutor) { 5 }
         #expect(await answer.value() == 5)
         #expect(!answer.forget(after: .seconds(3600)))

@@ -107,7 +107,7 @@ struct AdminTargetTests {
             let target = try find(config: path, readable: [secret])
             #expect("\(target.address)" == "[::1]:9999" && target.origin == .configuration(path))
             #expect(target.token == "a-secret-token")
-            // An unreadable token file may not be needed: the server reports it if it is.
+            // An unreadable token file may not be needed; the server reports it if it is.
             #expect(try find(config: path).token == nil)
             #expect(try find(config: path, variables: ["TAPLINE_ADMIN_TOKEN": "other-token"]).token == "other-token")
         }

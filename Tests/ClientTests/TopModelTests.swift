@@ -179,7 +179,7 @@ struct TopModelTests {
         #expect(model.snapshot?.connections.map(\.id) == [6])
     }
 
-    @Test func sort_goesThroughAllAndAsksAnew() throws {
+    @Test func sort_goesThroughAllAndAsksAgain() throws {
         var model = try model([5])
         var seen: [TopSort] = []
         for _ in TopSort.allCases {

@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Flows by chance through one running tapline, with and without recording, while it is reloaded: `Tests/Chaos`, whose
-/// README says what they do and what is held against what. `TAPLINE_SEED` plays a failed run again.
+/// Random flows through one Tapline, with and without recording, during reloads: `Tests/Chaos`, whose README describes
+/// the flows and the checks. `TAPLINE_SEED` repeats a failed run.
 struct ChaosTests {
     private static let seed =
         ProcessInfo.processInfo.environment["TAPLINE_SEED"].flatMap(UInt32.init) ?? .random(in: 0...UInt32.max)
@@ -16,7 +16,7 @@ struct ChaosTests {
             ]
             let run = try scene.start(words)
             run.finishInput()
-            // It gives up by itself before that, and says which flow was stuck.
+            // The run gives up before that and names the flow that was stuck.
             let status = try await run.exit(within: .seconds(480))
             #expect(status == .exited(0), Comment(rawValue: run.output.all.joined(separator: "\n")))
             #expect(run.output.all.last?.hasPrefix("Verdict: good: 2,000 flows") == true)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the commands say, and what they end with.
+/// The output and the exit statuses of the commands.
 struct CommandTests {
     private func tapline(_ words: String..., in scene: Scene) async throws -> Program {
         let program = try scene.start([TaplineProcess.binary] + words)
@@ -163,7 +163,7 @@ struct CommandTests {
         }
     }
 
-    /// A folder in its place is as bad.
+    /// A folder in its place is an error too.
     @Test func configuration_thatIsAFolder_endsWith78() async throws {
         try await scene { scene in
             let program = try await tapline("run", "--config", scene.folder, in: scene)
@@ -175,7 +175,7 @@ struct CommandTests {
     @Test func sampleConfiguration_runsAsItIs() async throws {
         try await scene { scene in
             let program = try await tapline("run", "--config", "\(Repository.root)/config/tapline.yaml", in: scene)
-            // The port of the sample may be taken here by something else: then that must be what it says.
+            // The sample's port may be in use on this machine; then the error must name it.
             let said = try await program.errors.first { $0.contains(" listens on ") || $0.contains("EADDRINUSE") }[0]
             if said.contains("EADDRINUSE") {
                 #expect(try await program.exit() == .exited(71))
@@ -187,7 +187,7 @@ struct CommandTests {
         }
     }
 
-    @Test(.needs("python3")) func port_inUse_endsWith71AndNamesWhoToAsk() async throws {
+    @Test(.needs("python3")) func port_inUse_endsWith71AndSaysHowToFindTheOwner() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let address = try await puppet.listen("taken")
@@ -200,7 +200,7 @@ struct CommandTests {
         }
     }
 
-    /// Found also when it is another Tapline's, whose sockets share their address with each other.
+    /// Also detected if the port is another Tapline's, whose sockets share their address with each other.
     @Test func port_ofAnotherTapline_endsWith71() async throws {
         try await scene { scene in
             let other = try await scene.forward("127.0.0.1:0:127.0.0.1:9")

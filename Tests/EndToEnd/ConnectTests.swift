@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// Upstreams that cannot be connected, each in a network of its own.
+/// Upstreams that cannot be connected, each in its own network namespace.
 @Suite(.needsNetworkNamespace, .needs("curl", "ip", "nft", "nsenter", "python3", "unshare"))
 struct ConnectTests {
-    /// Connects to a relay that will not get anywhere, and returns its record.
+    /// Connects to a relay whose upstream cannot be reached, and returns the record.
     private func fail(_ puppet: Puppet, _ tapline: TaplineProcess) async throws -> EndRecord {
         try await puppet.connect("client", to: tapline.address)
         #expect(try await puppet.receiveToEnd("client").end == "reset")
@@ -39,7 +39,7 @@ struct ConnectTests {
         }
     }
 
-    /// RFC 8305: the second address is tried a quarter of a second after the first, which says nothing.
+    /// RFC 8305: the second address is tried a quarter of a second after the first one, which does not answer.
     @Test func name_withADeadAddressFirst_isConnectedByTheOther() async throws {
         try await scene { scene in
             let network = try await scene.network(
@@ -61,7 +61,7 @@ struct ConnectTests {
 
     @Test func name_thatDoesNotExist_endsAsNotFound() async throws {
         try await scene { scene in
-            // Names come from the file alone.
+            // Names are resolved from the file only.
             let network = try await scene.network(
                 files: ["/etc/nsswitch.conf": "hosts: files\n", "/etc/hosts": "127.0.0.1 localhost\n"])
             let puppet = try scene.puppet(before: network.before)
@@ -83,9 +83,9 @@ struct ConnectTests {
         }
     }
 
-    /// More names than there are threads to look them up wait for an answer; whoever needs none is served at once, and so
-    /// is whoever asks the admin API.
-    @Test func nameService_thatDoesNotAnswer_holdsNobodyElseUp() async throws {
+    /// More names than there are lookup threads wait for an answer; clients that need no lookup are served at once, and
+    /// so are requests to the admin API.
+    @Test func nameService_thatDoesNotAnswer_delaysNoOtherClient() async throws {
         try await scene { scene in
             let network = try await scene.network(
                 files: [
@@ -113,12 +113,12 @@ struct ConnectTests {
                 try await puppet.close("client")
             }
             for path in ["/v1/status", "/v1/connections", "/metrics"] {
-                // Not checked against its document, which takes longer than the answer.
+                // Not validated against the document, which takes longer than the answer.
                 let start = ContinuousClock.now
                 let said = try await scene.run(["curl", "-sS", "--max-time", "30"] + admin.target(path))
                 #expect(!said.isEmpty && ContinuousClock.now - start < .seconds(10), "\(path) waited for a name")
             }
-            // They came last and ended first: the names are still waited for.
+            // They came last and ended first, while the names are still being looked up.
             #expect(try await tapline.records(5).allSatisfy { $0.relay == "good" })
             let records = try await tapline.records(25)
             for record in records where record.relay != "good" {
@@ -128,7 +128,7 @@ struct ConnectTests {
             let good = records.filter { $0.relay == "good" }
             #expect(good.count == 5 && good.allSatisfy { $0.connectMs ?? .max < 10_000 })
 
-            // Cancelled lookups, which have another 15 seconds, do not keep it from ending.
+            // Cancelled lookups, which take another 15 seconds, do not delay the exit.
             try await tapline.program.send(SIGTERM)
             #expect(try await tapline.program.exit(within: .seconds(12)) == .exited(0))
         }
@@ -139,7 +139,7 @@ struct ConnectTests {
             let network = try await scene.network("echo 40000 40003 > /proc/sys/net/ipv4/ip_local_port_range")
             let puppet = try scene.puppet(before: network.before)
             let upstream = try await puppet.listen("upstream", "127.0.0.1:7000")
-            // Clients come by a Unix socket, and take no ports.
+            // Clients connect by a Unix socket, so they use no ports.
             let tapline = try await scene.forward(
                 "unix:\(scene.path("front.sock"))=\(upstream)", before: network.before)
             for number in 0..<4 {
@@ -164,7 +164,7 @@ struct ConnectTests {
         }
     }
 
-    @Test func system_withoutIPv6_isListenedOnByIPv4_andToldOnce() async throws {
+    @Test func system_withoutIPv6_isListenedOnByIPv4_andReportedOnce() async throws {
         try await scene { scene in
             let network = try await scene.network("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")
             let puppet = try scene.puppet(before: network.before)
@@ -183,7 +183,7 @@ struct ConnectTests {
         }
     }
 
-    /// bbr paces loopback; the relay's own two sockets take something else, unless it is told not to.
+    /// bbr paces loopback; the relay's own two sockets use another algorithm, unless configured otherwise.
     @Test(
         .enabled(if: Host.hasCongestionControl("bbr"), "this kernel does not have bbr loaded"), .needs("ss"),
         arguments: ["auto", "system"])

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// The simplest things a client does, with the record that each leaves.
+/// The simplest actions of a client, with the record of each.
 struct ConversationTests {
     @Test(.needs("python3")) func client_thatConnectsByName_isEchoedAndRecorded() async throws {
         try await scene { scene in
@@ -43,7 +43,7 @@ struct ConversationTests {
         }
     }
 
-    /// The client ends its half at once, as `nc -N` does without input: what the upstream says still arrives.
+    /// The client ends its half at once, as `nc -N` does without input: bytes from the upstream still arrive.
     @Test(.needs("nc", "python3")) func nc_withoutInput_getsTheGreeting() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()

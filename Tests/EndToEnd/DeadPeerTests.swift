@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A peer that is gone while data waits for its acknowledgement, and one that only does not read.
+/// A peer that has vanished while data waits for its acknowledgement, and one that only does not read.
 @Suite(.needsNetworkNamespace, .needs("ip", "nft", "nsenter", "python3", "unshare"))
 struct DeadPeerTests {
     @Test(.ofMakeFaults) func deadPeers_endAfterAMinute_andASleepingOneStays() async throws {
@@ -25,10 +25,10 @@ struct DeadPeerTests {
                 try await puppet.send("client of \(name)", "question")
                 try await puppet.receive("server of \(name)", count: 8)
             }
-            // Full to the brim: the window of the sleeping client is closed, and it answers every probe.
+            // Everything is full: the window of the sleeping client is closed, and its system answers every probe.
             let sent = try await puppet.fill("server of upstream of a sleeping client")
 
-            // From now on nothing passes between the relay and the two that die, either way.
+            // From now on nothing passes between the relay and the two dead peers in either direction.
             for address in [upstreams[0], tapline.listeners[1]] {
                 let port = address.split(separator: ":")[1]
                 for end in ["dport", "sport"] {
@@ -37,7 +37,7 @@ struct DeadPeerTests {
             }
             try await puppet.send("client of dead upstream", "are you there?")
             try await puppet.send("server of upstream of a dead client", "are you there?")
-            // The connections are that old when the silence begins, and more where the machine is busy.
+            // The connections are at least that old when the silence begins.
             let age = Int((ContinuousClock.now - start) / Duration.milliseconds(1))
 
             let records = try await scene.rest { try await tapline.records(2, within: .seconds(180)) }
@@ -51,7 +51,7 @@ struct DeadPeerTests {
                 #expect(
                     (60_000..<age + 80_000).contains(record.durationMs), "\(record.reason): \(record.durationMs) ms")
             }
-            // Whoever is left hears of it by a reset.
+            // The other side gets a reset.
             #expect(try await puppet.receiveToEnd("client of dead upstream").end == "reset")
             #expect(try await puppet.receiveToEnd("server of upstream of a dead client").end == "reset")
 

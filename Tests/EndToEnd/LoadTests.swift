@@ -1,18 +1,18 @@
 import Foundation
 import Testing
 
-/// Many connections: nothing leaks, nothing grows, nobody is dropped, and nothing turns while nothing moves.
+/// Many connections: nothing leaks, nothing grows, no client is dropped, and no loop spins while nothing moves.
 struct LoadTests {
     @Test(.needs("python3")) func shortConnections_andAbruptOnes_leaveNothingBehind() async throws {
         try await scene(.heavy) { scene in
             let peers = try scene.start(Scene.peer("churn.py"))
             let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(peers))")
-            // What is made once is made in the first round.
+            // One-time allocations happen in the first round.
             try await churn(peers, tapline, round: 1, short: 2000, abrupt: 100, total: 2100)
             let descriptors = try ProcessFacts.descriptors(of: tapline.pid).count
 
-            // 100 bytes each. What records waited in stays with the allocator: where this process was held up and did
-            // not read them, that is much, and the next round tells. What leaks does so in every round.
+            // 100 bytes each. Memory for waiting records stays with the allocator: if this process was delayed and did
+            // not read them, that is much, and the next round decides. A leak repeats in every round.
             var (rounds, growth) = (0, Int.max)
             while growth >= 2 << 20, rounds < 3 {
                 let memory = try ProcessFacts.privateMemory(of: tapline.pid)
@@ -62,7 +62,7 @@ struct LoadTests {
             let growth = try ProcessFacts.privateMemory(of: tapline.pid) - memory
             let each = Double(growth) / Double(count) / 1024
             #expect(each <= 1.1, "\(each) KiB for each of \(count) idle connections")
-            // The best of three windows: what follows the opening of 4,000 is no loop that turns.
+            // The best of three windows, because work after opening 4,000 connections is not a spinning loop.
             var load = Double.infinity
             for _ in 0..<3 where load >= 0.02 {
                 load = min(load, try await ProcessFacts.load(of: tapline.pid, over: .seconds(4)))
@@ -85,7 +85,7 @@ struct LoadTests {
             try await peers.output.line(containing: "\"asking\": \(count)")
             let pause = try await tapline.program.errors.line(containing: "accepting pauses")
             #expect(pause.contains("\"reason\":\"descriptors\"") && pause.contains("\"level\":\"warning\""))
-            // The rest waits in the kernel's queue, and nothing turns meanwhile.
+            // The others wait in the kernel's queue, and no loop spins meanwhile.
             try await tapline.expectIdle("accepting pauses")
             #expect(try ProcessFacts.descriptors(of: tapline.pid).count < 256)
 
@@ -96,7 +96,7 @@ struct LoadTests {
         }
     }
 
-    /// `max_connections` lets clients wait likewise.
+    /// With `max_connections`, clients wait in the same way.
     @Test(.needs("python3")) func mostConnections_reached_letsClientsWaitAndServesAll() async throws {
         try await scene { scene in
             let peers = try scene.start(Scene.peer("crowd.py"))

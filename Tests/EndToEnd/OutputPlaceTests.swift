@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Outputs that cannot be opened by a path, and one that nothing reads.
+/// Outputs that cannot be opened by a path, and one without a reader.
 struct OutputPlaceTests {
-    /// Opening any of these gives ENXIO where the descriptor is a socket.
+    /// Opening any of these gives ENXIO if the descriptor is a socket.
     @Test(
         .needs("python3"),
         arguments: ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link", "/dev/fd/9", "/proc/thread-self/fd/9"])
@@ -19,7 +19,7 @@ struct OutputPlaceTests {
             let tapline = try await bench.run(before: Scene.peer("socket_output.py") + [number])
             try await bench.converse(bench.first)
             #expect(try await tapline.records(1).count == 1)
-            // As after a rotation: everything is opened again, also when nothing has changed, and when something has.
+            // As after a rotation: everything is opened again, whether or not something has changed.
             try await tapline.program.send(SIGHUP)
             try await bench.converse(bench.first)
             #expect(try await tapline.records(2).count == 2)
@@ -81,8 +81,8 @@ struct OutputPlaceTests {
         }
     }
 
-    /// A terminal after Ctrl-S: bytes and connections go on, memory does not grow with them, and what is left out is said
-    /// in its place when the terminal goes on.
+    /// A terminal after Ctrl-S: bytes and connections continue, memory does not grow with them, and omitted output is
+    /// reported in its place when the terminal continues.
     @Test(.needs("python3")) func print_thatIsNotRead_costsBoundedMemory_andSaysWhatItOmits() async throws {
         try await scene(.heavy) { scene in
             let fifo = scene.path("terminal")
@@ -95,11 +95,11 @@ struct OutputPlaceTests {
                 "127.0.0.1:0:\(try await scene.listening(peers))",
                 "127.0.0.1:0:\(try await puppet.listen("upstream"))",
                 options: ["--print", "hex"], before: ["sh", "-c", script, fifo])
-            // 16 MiB of copies and more: from here on next to nothing finds room.
+            // More than 16 MiB of copies: from here on hardly anything fits.
             try await puppet.connect("bulk", to: tapline.listeners[1])
             try await puppet.accept("sink", from: "upstream")
             try await puppet.pass(40_000_000, from: "bulk", to: "sink")
-            // End records are read, but where this process was held up they waited, too: then the next round tells.
+            // End records are read; if this process was delayed they waited too, and the next round decides.
             var (rounds, growth) = (0, Int.max)
             while growth >= 4 << 20, rounds < 3 {
                 let before = try ProcessFacts.privateMemory(of: tapline.pid)
@@ -114,7 +114,7 @@ struct OutputPlaceTests {
             let reader = try scene.start(["grep", "-a", "-m", "1", " omitted, too much", fifo])
             let words = try await reader.output.line(containing: " omitted, ", within: .seconds(180))
                 .split(separator: " ")
-            // 14 bytes each way of each connection; some of the first found room.
+            // 14 bytes each way for each connection; some of the first ones fit.
             let connections = try #require(Int(words[4]))
             #expect(connections > 8000 * rounds / 2 && connections <= 8000 * rounds)
             #expect(Int(words[1]) == connections * 28)

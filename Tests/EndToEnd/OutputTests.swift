@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// What a running relay writes, and that nothing it writes to can hold it up.
+/// The output of a running relay; no output can block it.
 struct OutputTests {
-    /// One conversation of 8 bytes up and as many down as the text has.
+    /// One conversation with 8 bytes up, and as many down as the text has.
     private func converse(_ puppet: Puppet, through address: String, answer: String = "answer") async throws {
         try await puppet.connect("client", to: address)
         try await puppet.accept("server", from: "upstream")
@@ -24,7 +24,7 @@ struct OutputTests {
             try await tapline.stop()
             let output = tapline.program.output.all
             #expect(output.count == 3)
-            // Python says what is JSON, and keeps the order.
+            // Python parses the JSON and keeps the order.
             for line in output {
                 let keys = try await scene.run("python3", "-c", "import json,sys;print(*json.loads(sys.argv[1]))", line)
                 #expect(keys.split(separator: " ").map(String.init) == EndRecord.keys)
@@ -68,7 +68,7 @@ struct OutputTests {
                 ], variables: ["LC_ALL": "C.UTF-8"])
             let address = try #require(
                 try await program.errors.line(containing: "listens on").firstMatch(of: /listens on (\S+),/))
-            // A terminal would obey these: colour, bell, a new title, and C1 controls in UTF-8.
+            // Control sequences for a terminal: colour, bell, a new title, and C1 controls in UTF-8.
             try await converse(
                 puppet, through: String(address.1), answer: "\u{1B}[31mred\u{7}\r\n\u{1B}]0;mine\u{9B}2Jtab\tä\n")
             // With traffic on standard output, end records go to standard error.
@@ -104,7 +104,7 @@ struct OutputTests {
             let puppet = try scene.puppet()
             let upstream = try await puppet.listen("upstream")
             let front = scene.path("front.sock")
-            // A Unix socket, for nothing tells of a port.
+            // A Unix socket, because no port is printed.
             let program = try scene.start([
                 TaplineProcess.binary, "forward", "--quiet", "unix:\(front)=\(upstream)", "127.0.0.1:0:\(upstream)",
             ])
@@ -119,7 +119,7 @@ struct OutputTests {
         }
     }
 
-    /// The reader of the end records goes away: one line says so, and the relay goes on.
+    /// The reader of the end records exits: one line reports it, and the relay continues.
     @Test(.needs("python3", "head", "bash")) func standardOutput_withoutAReader_doesNotEndTheRelay() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -127,9 +127,9 @@ struct OutputTests {
                 "127.0.0.1:0:\(try await puppet.listen("upstream"))",
                 before: ["bash", "-c", #"exec "$0" "$@" > >(exec head -n 1 >&2)"#])
             try await converse(puppet, through: tapline.address)
-            // The first record has gone through head, which has ended with it.
+            // The first record has gone through head, which has then exited.
             _ = try await tapline.program.errors.first(where: EndRecord.isRecord)
-            // head ends when it gets to it, and then it takes one more until the pipe is known to have no reader.
+            // head exits when it gets to it, and one more record is lost before the pipe is known to have no reader.
             try await scene.eventually("the missing reader is reported") {
                 try await converse(puppet, through: tapline.address)
                 return tapline.program.errors.all.contains { $0.contains("EPIPE") }
@@ -151,18 +151,18 @@ struct OutputTests {
             try await converse(puppet, through: tapline.address)
             try await tapline.program.send(SIGTERM)
             #expect(try await tapline.program.exit() == .exited(0))
-            // What was lost is said.
+            // Lost records are reported.
             #expect(tapline.program.errors.all.contains { $0.contains("2 end records were never written") })
         }
     }
 
-    /// Nobody reads the end records: they wait in the pipe, then in memory, and the relay goes on.
+    /// End records that are not read wait in the pipe, then in memory, and the relay continues.
     @Test(.needs("python3")) func standardOutput_thatIsNotRead_doesNotHoldTheRelayUp() async throws {
         try await scene { scene in
             let peers = try scene.start(Scene.peer("crowd.py"))
             let tapline = try await scene.forward(
                 "127.0.0.1:0:\(try await scene.listening(peers))",
-                // A pipe that the relay holds both ends of: it fills, and never breaks.
+                // A pipe whose both ends the relay holds: it fills, and never breaks.
                 before: ["sh", "-c", "mkfifo \(scene.path("pipe")) && exec \"$0\" \"$@\" 1<>\(scene.path("pipe"))"])
             // 400 bytes each: more than a pipe of 64 KiB holds.
             peers.write("ask \(tapline.address) 400\n")

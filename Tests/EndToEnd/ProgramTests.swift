@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Programs that people use, through the relay.
+/// Common programs through the relay.
 struct ProgramTests {
     @Test(.needs("curl", "python3")) func curl_of200MiB_getsTheSameBytes() async throws {
         try await scene(.heavy) { scene in
@@ -25,7 +25,7 @@ struct ProgramTests {
             #expect(counts.last == UInt64(size))
             let record = try await tapline.records()[0]
             #expect(record.bytesDown == counts.reduce(0, +))
-            // HTTP/1.0: the server closes after its answer, and curl when it has as many bytes as it was promised.
+            // HTTP/1.0: the server closes after its answer, and curl when it has the promised number of bytes.
             #expect(["client_closed", "upstream_closed"].contains(record.reason))
         }
     }
@@ -55,7 +55,8 @@ struct ProgramTests {
                 #expect(report.components(separatedBy: "requests per second").count == 3)
                 #expect(!report.lowercased().contains("error"))
             }
-            // A connection that is open when it stops is reset after two seconds, also if the client has closed by then.
+            // A connection that is open when it stops is reset after two seconds, also if the client has closed by
+            // then.
             try await scene.eventually("every connection has ended") {
                 try tapline.footing().descriptors["socket"] == idle
             }
@@ -87,7 +88,7 @@ struct ProgramTests {
             #expect(result.end?.sum_received.bytes ?? 0 > 0)
             try await server.exit()
             let streams = options.contains("-P") ? 4 : 1
-            // One connection more: what iperf3 steers by.
+            // One more connection: iperf3's control connection.
             let records = try await tapline.records(streams + 1)
             #expect(records.count == streams + 1)
             let moved = records.map { options.contains("-R") ? $0.bytesDown : $0.bytesUp }.reduce(0, +)

@@ -35,7 +35,7 @@ struct ShowSeveralTests {
             #expect(reversed.output.dropFirst().map { $0.prefix(2) } == [" 2", " 1"])
             let failed = try await run(["show", folder, "--closed-by", "upstream"])
             #expect(failed.output.count == 2 && failed.output[1].contains("connect_refused"))
-            // The bytes of connections that are chosen by their ends.
+            // The bytes of connections that are selected by their ends.
             let text = try await run(["show", folder, "--format", "text", "--filter", "client_closed"])
             #expect(text.output.map { $0.contains("#1 ") } == [true, true, false, true])
             #expect(text.output[2] == "question")

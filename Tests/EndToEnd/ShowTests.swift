@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `tapline show` over captures of real programs, made by tcpdump on loopback.
+/// `tapline show` with captures of real programs, made by tcpdump on loopback.
 struct ShowTests {
-    /// What tcpdump captured on the port while programs had this number of conversations. Its buffer of 64 MiB holds all
-    /// of them, so that nothing is lost however busy the machine is.
+    /// The packets that tcpdump captured on the port during this number of conversations. Its buffer of 64 MiB holds
+    /// all of them, so that nothing is lost on a busy machine.
     private func capture(
         _ name: String, port: Substring, conversations: Int, in scene: Scene, options: [String] = [],
         _ talk: () async throws -> Void
@@ -23,8 +23,7 @@ struct ShowTests {
         return path
     }
 
-    /// tcpdump writes what it has seen when the kernel hands it over: asks until every conversation is there and has
-    /// its end.
+    /// tcpdump writes packets when the kernel passes them on: repeats until every conversation and its end are there.
     private func whenQuiet(_ path: String, _ conversations: Int, in scene: Scene) async throws {
         let deadline = Deadline()
         while true {
@@ -47,7 +46,7 @@ struct ShowTests {
         try await scene.run("sh", "-c", command.replacingOccurrences(of: "TAPLINE", with: TaplineProcess.binary))
     }
 
-    /// Two requests of curl to Python's server, one for many bytes.
+    /// Two requests of curl to Python's server, one for a large file.
     private func http(in scene: Scene, options: [String] = []) async throws -> (path: String, port: Substring) {
         try await scene.run(
             "python3", "-c",
@@ -73,15 +72,15 @@ struct ShowTests {
             #expect(shown.errors == [])
             #expect(shown.output.count == 3)
             #expect(shown.output[0].hasPrefix("ID  TIME "))
-            // On a loaded machine the kernel may send segments again, which the summary counts.
+            // On a loaded machine the kernel may retransmit segments, which the summary counts.
             let lines = shown.output.map { $0.replacing(#/ \([^()]* repeated\)$/#, with: "") }
             #expect(lines[1].contains(" 127.0.0.1:\(port) ") && lines[1].hasSuffix(" HTTP GET /nothing-here 404"))
-            // The server closes after its answer and curl when it has the whole of it: the capture knows who was first.
+            // The server closes after its answer and curl when it has all of it: the capture shows which was first.
             let ends = try await scene.run(
                 "tshark", "-r", path, "-Y", "tcp.stream == 1 && tcp.flags.fin == 1", "-T", "fields", "-e", "tcp.srcport"
             )
             let end = ends.prefix { $0 != "\n" } == port ? "upstream_closed" : "client_closed"
-            // How wide the column is depends on the other conversation.
+            // The width of the column depends on the other conversation.
             #expect(lines[2].split(separator: " ").suffix(5) == [Substring(end), "HTTP", "GET", "/big", "200"])
             // The answer's head, an empty line, the file.
             let rest = try await shell(
@@ -105,7 +104,7 @@ struct ShowTests {
         try await scene(.heavy) { scene in
             let (path, _) = try await http(in: scene)
             let whole = try await shell("TAPLINE show \(path) --format raw | sha256sum", in: scene)
-            // Every packet twice, some far from where it was; nanoseconds; the other format.
+            // Every packet twice, some far from their place; nanoseconds; the other format.
             try await shuffle(path, to: scene.path("shuffled.pcap"), in: scene)
             try await scene.run("editcap", "-F", "pcapng", path, scene.path("other.pcapng"))
             try await scene.run("editcap", "-F", "nsecpcap", path, scene.path("nano.pcap"))
@@ -125,21 +124,21 @@ struct ShowTests {
             #expect(
                 try await shell("TAPLINE show \(scene.path("other.pcapng")) --format raw | sha256sum", in: scene)
                     == whole)
-            // Without some of its packets: what is missing is said, and the end is still there.
+            // Without some of its packets: the missing bytes are reported, and the end is still there.
             let numbers = try await largePackets(path, in: scene)
             try await scene.run(["editcap", path, scene.path("holes.pcap")] + numbers)
             let holes = try await show([scene.path("holes.pcap")], in: scene)
             #expect(holes.output.count == 3)
             #expect(holes.output.contains { $0.contains(" missing") })
-            // Packets cut at 100 bytes.
+            // Packets truncated to 100 bytes.
             try await scene.run("editcap", "-s", "100", path, scene.path("snapped.pcap"))
             #expect(
                 try await show([scene.path("snapped.pcap")], in: scene).output.last?.contains("MiB missing") == true)
         }
     }
 
-    /// The numbers of some large packets in the middle of the many bytes: how many small ones come before them, and in
-    /// between, depends on how busy the machine is.
+    /// The numbers of some large packets in the middle of the download; how many small ones precede them depends on the
+    /// load of the machine.
     private func largePackets(_ path: String, in scene: Scene) async throws -> [String] {
         let numbers = try await scene.run(
             "python3", "-c",
@@ -157,7 +156,7 @@ struct ShowTests {
         return numbers.split(separator: " ").map(String.init)
     }
 
-    /// Writes every packet of a pcap twice, in an order that is off by some places.
+    /// Writes every packet of a pcap twice, in a slightly shuffled order.
     private func shuffle(_ path: String, to target: String, in scene: Scene) async throws {
         try await scene.run(
             "python3", "-c",
@@ -270,9 +269,9 @@ struct ShowTests {
             try await program.output.line(containing: "hello")
             try append(packets("world", sequence: 6, isFirst: false), to: path)
             try await program.output.line(containing: "world")
-            // What comes before the name changes hands is still shown.
+            // Bytes before the rotation are still shown.
             try append(packets("again", sequence: 11, isFirst: false), to: path)
-            // In one step: a moment without a file of that name would be another end.
+            // In one step, because a moment without a file of that name would be another end.
             try FileManager.default.linkItem(atPath: path, toPath: path + ".1")
             try Files.replace(path, with: "")
             #expect(try await program.exit() == .exited(0))
@@ -298,7 +297,7 @@ struct ShowTests {
             let fifo = scene.path("fifo")
             mkfifo(fifo, 0o600)
             let program = try scene.start([TaplineProcess.binary, "show", fifo, "--format", "json"])
-            // For both, which does not wait for a reader: the thread that would wait may be wanted to start it.
+            // Opened for reading and writing, which does not wait for a reader: that thread may be needed to start it.
             let writer = try #require(FileHandle(forUpdatingAtPath: fifo))
             try writer.write(contentsOf: packets("hello", sequence: 1, isFirst: true))
             try await program.output.line(containing: "\"data\":\"aGVsbG8=\"")

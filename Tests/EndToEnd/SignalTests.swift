@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// How Tapline stops, and starts again.
+/// How Tapline stops, and restarts.
 struct SignalTests {
-    /// A conversation that is under way: the client has asked, the upstream has not answered.
+    /// A conversation in progress: the client has sent its request, the upstream has not answered.
     private func begin(_ puppet: Puppet, through address: String) async throws {
         try await puppet.connect("client", to: address)
         try await puppet.accept("server", from: "upstream")
@@ -22,7 +22,7 @@ struct SignalTests {
             try await tapline.program.send(signal)
             let said = try await tapline.program.errors.line(containing: "1 open, waiting")
             #expect(said.contains("1 open, waiting up to 25s; a second signal stops now"))
-            // It no longer listens, but what is open goes on.
+            // It no longer listens, but open connections continue.
             try await puppet.awaitRefusal(tapline.address)
             let hash = try await puppet.send("server", count: 100_000)
             try await puppet.finish("server")
@@ -82,7 +82,7 @@ struct SignalTests {
             try await begin(puppet, through: String(address.1))
             try await program.send(SIGINT)
             try await program.errors.line(containing: "tapline: 1 open, waiting; Ctrl-C again to stop now")
-            // Two seconds by itself.
+            // It ends by itself after two seconds.
             #expect(try await program.exit() == .exited(0))
             #expect(program.output.all.contains { $0.contains(" closed_by=tapline reason=drained ") })
         }
@@ -99,7 +99,7 @@ struct SignalTests {
             #expect(try await first.program.exit() == .signalled(SIGKILL))
             #expect(FileManager.default.fileExists(atPath: front))
 
-            // The same port, which connections of the dead one may still hold, and the file that it left.
+            // The same port, which connections of the killed process may still use, and the file that it left.
             let second = try await scene.forward("\(first.address):\(upstream)", "unix:\(front)=\(upstream)")
             #expect(second.listeners == first.listeners)
             for address in second.listeners {
@@ -149,7 +149,7 @@ struct SignalTests {
         }
     }
 
-    /// A relay that streams both ways holds what it needs and nothing else, all of it closed on exec.
+    /// A relay that streams in both directions has only the descriptors that it needs, all of them closed on exec.
     @Test(.needs("python3")) func descriptors_areFewAndClosedOnExec() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -159,8 +159,8 @@ struct SignalTests {
             _ = try await tapline.steadyFooting(in: scene)
             let idle = try ProcessFacts.descriptors(of: tapline.pid)
             try await begin(puppet, through: tapline.address)
-            // Both sockets, and a pipe that fills while the client sleeps: once what is sent comes in large pieces, which a
-            // loaded machine may not manage at the first go.
+            // Both sockets, and a pipe that fills while the client sleeps, once bytes arrive in large pieces, which a
+            // loaded machine may not achieve at the first attempt.
             var busy: [String] = []
             try await scene.eventually("a flow streams", within: .seconds(60)) {
                 let sent = try await puppet.fill("server", quiet: 0.3)

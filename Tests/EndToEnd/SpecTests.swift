@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// Every form of a SPEC, carrying a conversation.
+/// Every form of a SPEC, with a conversation.
 struct SpecTests {
-    /// Says something through the relay and has it answered.
+    /// Sends a message through the relay and gets an answer.
     private func converse(_ puppet: Puppet, through address: String) async throws {
         try await puppet.connect("client", to: address)
         try await puppet.accept("server", from: "upstream")
@@ -63,7 +63,7 @@ struct SpecTests {
         }
     }
 
-    /// Where localhost is ::1 too, nobody listens there, and the other address is taken.
+    /// If localhost is also ::1, nothing listens there, and the other address is used.
     @Test(.needs("python3")) func upstream_byName_isReached() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()

@@ -1,14 +1,14 @@
 import Foundation
 import Testing
 
-/// Transfers drawn from a seed where `ChaosTests` does not come: half-closes in every order, slow readers, tiny and huge
-/// writes. Every byte is hashed at both ends, and the counters equal what was sent.
+/// Random transfers that `ChaosTests` does not cover: half-closes in every order, slow readers, tiny and huge writes.
+/// Every byte is hashed at both ends, and the counters equal the bytes sent.
 struct TransferTests {
-    /// `TAPLINE_SEED` plays a failed run again.
+    /// `TAPLINE_SEED` repeats a failed run.
     private static let seed =
         ProcessInfo.processInfo.environment["TAPLINE_SEED"] ?? "\(UInt32.random(in: 0...UInt32.max))"
 
-    /// Shown traffic takes another way, by copy; and text shows every byte of it.
+    /// Shown traffic is copied instead of spliced; and text shows every byte of it.
     @Test(.needs("python3")) func randomisedTransfers_thatAreShown_allArriveWhole() async throws {
         try await scene(.heavy) { scene in
             let options = ["--count", "80", "--most", "200000", "--seed", Self.seed]
@@ -19,8 +19,9 @@ struct TransferTests {
         }
     }
 
-    /// Pipes run out for an ordinary user: somebody else of the same user holds nearly as many as the kernel grants in
-    /// full (1,024, pipe(7)), or more, so that the relay gets few and then small ones, or small ones alone, and copies.
+    /// Pipes run out for an ordinary user: another program of the same user holds about as many as the kernel grants in
+    /// full size (1,024, pipe(7)), or more, so that the relay gets few large and then small ones, or only small ones,
+    /// and copies.
     @Test(.needs("python3", "setpriv"), .needsRoot, arguments: [950, 1100])
     func ordinaryUser_whosePipesRunOut_losesNothing(held: Int) async throws {
         try await scene(.heavy) { scene in

@@ -1,6 +1,6 @@
 import Testing
 
-/// A stream that was cut must never look complete: everything that came before the cut arrives, then a reset.
+/// A truncated stream must never look complete: everything that came before the cut arrives, then a reset.
 struct TruncationTests {
     private static let size = 6 << 20
 
@@ -9,7 +9,7 @@ struct TruncationTests {
         try await scene(.heavy) { scene in
             let puppet = try scene.puppet()
             let spec = "127.0.0.1:0:\(try await puppet.listen("upstream"))"
-            // Shown traffic is copied; --print is quiet enough when nobody reads what it prints but the test.
+            // Shown traffic is copied; --print is fast enough if only the test reads its output.
             let tapline = try await scene.forward(spec, options: pump == "copy" ? ["--print", "hex"] : [])
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
@@ -34,14 +34,14 @@ struct TruncationTests {
         }
     }
 
-    /// A reader that sleeps until the reset has long come, with more on the way than any socket buffer holds.
+    /// A reader that sleeps until after the reset, with more in transit than any socket buffer holds.
     @Test(.needs("python3")) func reset_behindASleepingReader_staysBehindTheBytes() async throws {
         try await scene(.heavy) { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward("127.0.0.1:0:\(try await puppet.listen("upstream"))")
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
-            // Until nothing fits any more: both relay's buffers, its pipe and the client's are full.
+            // Until nothing fits any more: both of the relay's buffers, its pipe and the client's are full.
             let sent = try await puppet.fill("server")
             async let received = puppet.receiveToEnd("client")
             try await puppet.flush("server")
@@ -56,7 +56,7 @@ struct TruncationTests {
     private func cut(_ puppet: Puppet, from source: String, to destination: String) async throws {
         async let received = puppet.receiveToEnd(destination)
         let hash = try await puppet.send(source, count: Self.size)
-        // What a resetting socket has not sent is lost to everybody, also without a relay.
+        // Bytes that a resetting socket has not sent are lost, also without a relay.
         try await puppet.flush(source)
         try await puppet.reset(source)
         let answer = try await received

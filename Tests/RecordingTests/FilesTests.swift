@@ -135,7 +135,7 @@ struct RecordingFilesTests {
         }
     }
 
-    @Test func aFile_isCutBack_andGoesOnThere() async throws {
+    @Test func aFile_isTruncated_andContinuesThere() async throws {
         try await TemporaryFolder.run { path in
             let file = try Directory(path: path).create("file")
             let bytes = OutputBuffer()

@@ -56,7 +56,7 @@ struct RecordedStoryTests {
         ("connect_refused", "The upstream refused the connection: nothing was listening there"),
         ("unheard_of", "The connection ended"),
     ])
-    func end_isToldInWords(reason: String, words: String) {
+    func end_isExplained(reason: String, words: String) {
         let ended = conversation(reason: reason, errno: "ECONNRESET", ended: 2)
         var story = RecordedStory(ended)
         let sentences = story.sentences(ended, times: .utc)

@@ -5,7 +5,7 @@ import Text
 @testable import Recording
 @testable import Show
 
-/// What `tapline show` makes of what was read.
+/// The output of `tapline show`.
 struct ShowTests {
     private static let start = Timestamp(nanoseconds: 1_795_378_500_123_000_000)
 
@@ -64,7 +64,7 @@ struct ShowTests {
         }
         for showsUnicode in [true, false] {
             let lines = lines([long, try conversation(2)], columns: columns, showsUnicode: showsUnicode)
-            // Addresses are not cut: below 80 columns their line may be longer.
+            // Addresses are not truncated: below 80 columns their lines may be longer.
             let longest = lines.filter { !$0.contains("2026-") || columns >= 80 }.map(\.count).max() ?? 0
             #expect(longest <= columns)
             #expect(lines.count == (columns > 110 ? 3 : 4))
@@ -159,7 +159,7 @@ struct ShowTests {
         _ = filter.includes(.opened(reset))
         let isShown = filter.includes(.ended(reset))
         #expect(!isShown && filter.mismatch(in: "a.pcapng") == "no connection in a.pcapng matches --filter other")
-        // The second reading shows the conversations that the first one has chosen, by their order.
+        // The second pass shows the conversations that the first pass selected, by their order.
         var second = filter.choosing([2])
         let shown = [RecordingEvent.opened(reset), .ended(reset), .opened(reset), .ended(reset)].map {
             second.includes($0)
@@ -246,7 +246,7 @@ struct ShowTests {
     }
 }
 
-/// A conversation as a reader gives it, of a capture with one SYN.
+/// A conversation as a reader returns it, from a capture with one SYN.
 private enum Sample {
     static var conversation: RecordedConversation? {
         let reader = RecordingReader()

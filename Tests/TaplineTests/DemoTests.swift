@@ -27,8 +27,8 @@ import Testing
         #expect(steps[2...] == [.sent, .received, .closed])
     }
 
-    @Test func conversation_withNobody_failsAndSaysWhy() throws {
-        // A port that was free a moment ago, and is bound without listening: connecting to it is refused.
+    @Test func conversation_withoutAnUpstream_failsAndSaysWhy() throws {
+        // A port that was free a moment ago, and is bound without listening, so connecting to it is refused.
         let bound = try Socket(family: AF_INET)
         try bound.bind(to: .ipv4(.loopback, port: 0), sharing: false)
         let port = try #require(bound.localAddress?.port)

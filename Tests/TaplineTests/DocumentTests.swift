@@ -5,7 +5,7 @@ import Testing
 
 @testable import tapline
 
-/// README and `docs`: what a reader relies on.
+/// README and `docs`.
 @Suite struct DocumentTests {
     /// README and every document, by its path from the root.
     private static func documents() throws -> [String] {
@@ -42,15 +42,6 @@ import Testing
             let first = lines.dropFirst().first ?? ""
             let verbs = ["explains", "lists", "shows"]
             #expect(verbs.contains { first.hasPrefix("This page \($0) ") }, "\(path): \(first)")
-        }
-    }
-
-    /// The words that STYLE.md counts.
-    @Test func documents_areInPlainEnglish() throws {
-        let words = ["whoever", "nobody", "somebody", "so many"]
-        for path in try Self.documents() {
-            let text = try Repository.text(path).lowercased()
-            for word in words { #expect(!text.contains(word), "\(path): \(word)") }
         }
     }
 

@@ -5,9 +5,9 @@ import Testing
 
 @testable import tapline
 
-/// What is printed for common misspellings, and what is accepted.
+/// The messages for common misspellings, and the spellings that are accepted.
 struct SpellingTests {
-    /// The words of a command line, the message, and the command lines that are proposed.
+    /// The words of a command line, the message, and the proposed command lines.
     private static let refused: [(words: [String], message: String, proposals: [String])] = [
         (
             ["forward", "8080:http://localhost:8000"], "`8080:http://localhost:8000`: Tapline forwards TCP, not URLs",
@@ -247,7 +247,7 @@ struct SpellingTests {
         #expect(lines.count <= 4)
     }
 
-    /// The command lines that are proposed work.
+    /// The proposed command lines work.
     @Test(arguments: refused)
     func proposal_isAccepted(words: [String], message: String, proposals: [String]) throws {
         for line in proposals where line.hasPrefix("tapline forward") && !line.contains("SPEC") {

@@ -4,7 +4,7 @@ import Testing
 @testable import Terminal
 
 struct ProgressLineTests {
-    /// What was written, and the clock.
+    /// The output and the clock.
     private final class Output: Sendable {
         private let state = Mutex((text: "", now: 0 as UInt64))
         var text: String { state.withLock { $0.text } }

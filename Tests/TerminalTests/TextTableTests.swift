@@ -34,7 +34,7 @@ struct TextTableTests {
         #expect(lines == ["ID  CLIENT", " 1  ~.1:5000"])
     }
 
-    @Test func luxury_goesBeforeAnythingIsCut() {
+    @Test func optionalColumns_areLeftOutBeforeAnythingIsCut() {
         let columns: [TextTable.Column] = [
             .init(title: "CLIENT", shrinksTo: 6), .init(title: "BAR", dispensable: TextTable.luxury),
         ]

@@ -151,7 +151,7 @@ struct TrafficPrinterTests {
         #expect(printed.hasPrefix("\u{1B}[31m") && printed.hasSuffix("\u{1B}[0m\n"))
     }
 
-    /// What is printed below the header.
+    /// The output below the header.
     private func body(_ bytes: [UInt8], _ view: TrafficView, _ traits: TerminalTraits) -> String {
         var printer = TrafficPrinter(view: view, terminal: traits)
         let flow = Traffic.Flow(connection: 1, direction: .up)

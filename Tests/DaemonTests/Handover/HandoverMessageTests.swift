@@ -18,7 +18,7 @@ struct HandoverMessageTests {
         ],
         stoppedRecordings: [.init(relay: "db", settings: #"{"directory":"/var/lib"}"#)])
 
-    @Test func letter_isReadAsItWasWritten() {
+    @Test func message_isReadAsItWasWritten() {
         #expect(HandoverMessage(parsing: message.text) == message)
     }
 

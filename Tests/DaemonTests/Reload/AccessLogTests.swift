@@ -45,7 +45,7 @@ import Testing
         }
     }
 
-    @Test func off_takesNothing_andBackOn_goesOnInTheFile() async throws {
+    @Test func off_takesNothing_andBackOn_continuesInTheFile() async throws {
         try await Exclusive.run {
             try await TemporaryFolder.run { folder in
                 let path = "\(folder)/access.log"

@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test func aFileDeletedAndMadeAnew_isLookedAt() async throws {
+    @Test func aFileDeletedAndRecreated_isLookedAt() async throws {
         try await watch { harness, looks, folder in
             try Files.remove("\(folder)/a.yaml")
             try expect(nil, looks, harness)
@@ -90,7 +90,7 @@ import Testing
     }
 
     /// vim with `backupcopy=no`: the old file is renamed, and a new one gets its name.
-    @Test func aFileMovedAwayAndMadeAnew_isLookedAtOnce() async throws {
+    @Test func aFileMovedAwayAndRecreated_isLookedAtOnce() async throws {
         try await watch { harness, looks, folder in
             let before = looks.contents.count
             try Files.write("", to: "\(folder)/.a.yaml.swp")
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func aFolderDeletedAndMadeAnew_isFoundAgain() async throws {
+    @Test func aFolderDeletedAndRecreated_isFoundAgain() async throws {
         try await watch { harness, looks, folder in
             for text in ["two", "three"] {
                 try Files.remove("\(folder)/a.yaml")

@@ -27,7 +27,7 @@ struct StatusLineTests {
                 == "generation 1: 0 open, 0 accepted; 0 B/s up, 0 B/s down")
     }
 
-    @Test func rates_areThoseSinceTheLastLook() {
+    @Test func rates_areThoseSinceTheLastReading() {
         var line = StatusLine()
         #expect(
             line.next(sample(10, open: 1, accepted: 1, up: 100, down: 0), generation: 1, wasRejected: false)

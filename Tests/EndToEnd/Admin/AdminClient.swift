@@ -1,27 +1,27 @@
 import Foundation
 
-/// Asks the admin API of a tapline with curl.
+/// Sends requests to a Tapline's admin API with curl.
 struct AdminClient: Sendable {
-    /// What was answered.
+    /// An answer.
     struct Answer: Sendable {
         var status: Int
         var body: String
 
-        /// The body as JSON's objects and lists.
+        /// The body's JSON objects and lists.
         var json: [String: JSON] {
             get throws { try JSONDecoder().decode([String: JSON].self, from: Data(body.utf8)) }
         }
-        /// The code of an error; nil for another answer.
+        /// The code of an error; nil for other answers.
         var code: String? { try? json["error"]?["code"]?.text }
     }
 
     let scene: Scene
     /// `127.0.0.1:9180`, or `unix:/path`.
     let address: String
-    /// The token to send; nil: none.
+    /// The token to send; nil for none.
     var token: String?
 
-    /// Asks. What is answered in JSON is held against the API's document.
+    /// Sends a request. A JSON answer is validated against the API's document.
     @discardableResult
     func ask(
         _ method: String = "GET", _ path: String, body: String? = nil, headers: [String] = []
@@ -38,14 +38,14 @@ struct AdminClient: Sendable {
         return answer
     }
 
-    /// The words that end a curl command.
+    /// The words at the end of a curl command.
     func target(_ path: String) -> [String] {
         guard address.hasPrefix("unix:") else { return ["--path-as-is", "http://\(address)\(path)"] }
         return ["--unix-socket", String(address.dropFirst(5)), "--path-as-is", "http://localhost\(path)"]
     }
 
     private func check(_ answer: Answer, _ method: String, _ path: String) async throws {
-        // What is nowhere, or not a method, is not in the document.
+        // Unknown paths and methods are not in the document.
         guard ![404, 405, 401, 403].contains(answer.status) else {
             guard answer.code != nil else { throw Failure("\(method) \(path): no error in \(answer.body)") }
             return
@@ -61,7 +61,7 @@ struct AdminClient: Sendable {
     private static let document = URL(fileURLWithPath: Scene.peers).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("config/openapi.yaml").path
 
-    /// Asks until the answer is as wanted.
+    /// Repeats a request until the answer satisfies a condition.
     @discardableResult
     func await<Value>(_ what: String, _ path: String, _ find: (Answer) throws -> Value?) async throws -> Value {
         let deadline = ContinuousClock.now + .seconds(60)
@@ -72,9 +72,9 @@ struct AdminClient: Sendable {
         }
     }
 
-    /// Asks for its health until that is good: where a worker gets no turn for two seconds, the answer is another one.
+    /// Waits until it is healthy: if a worker gets no CPU time for two seconds, the answer is an error.
     func awaitHealth() async throws {
-        try await self.await("that it is healthy", "/healthz") { $0.status == 200 ? true : nil }
+        try await self.await("it is healthy", "/healthz") { $0.status == 200 ? true : nil }
     }
 }
 
@@ -111,7 +111,7 @@ enum JSON: Decodable, Equatable, Sendable {
 }
 
 extension Scene {
-    /// A client of the API that a tapline announced.
+    /// A client of the API that a Tapline announced.
     func admin(of tapline: TaplineProcess, token: String? = nil) async throws -> AdminClient {
         let line = try await tapline.program.errors.line(containing: "the admin API answers on ")
         let announced = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Reloads asked for by the API, and those that concern the API itself.
+/// Reloads through the API, and reloads that change the API.
 struct AdminReloadTests {
     @Test(.needs("python3", "curl")) func reload_answersWithTheDifference_orEveryMistake() async throws {
         try await reloadScene { bench in
@@ -29,7 +29,7 @@ struct AdminReloadTests {
 
             try Files.replace(
                 bench.path, with: bench.text([("web", bench.first), ("cache", bench.second)], more: admin))
-            // The watcher may have come first.
+            // The file watch may have reloaded first.
             _ = try await client.ask("POST", "/v1/reload")
             let status = try await client.await("generation 2", "/v1/status") { answer in
                 try answer.json["generation"]?.number == 2 ? answer.json : nil
@@ -40,7 +40,7 @@ struct AdminReloadTests {
             try await events.output.line(containing: "\"added\":[\"cache\"]")
             try await bench.converse(bench.second)
 
-            // A relay that goes keeps its counters.
+            // A removed relay keeps its counters.
             try Files.replace(bench.path, with: bench.text([("web", bench.first)], more: admin))
             _ = try await client.ask("POST", "/v1/reload")
             let relays = try await client.await("the relay that is gone", "/v1/relays") { answer in
@@ -72,7 +72,7 @@ struct AdminReloadTests {
             #expect(try await second.ask("/v1/connections").json["total"]?.number == 1)
             #expect(!FileManager.default.fileExists(atPath: one))
 
-            // A place that is taken: refused, and the one that runs stays.
+            // An address in use: the reload is refused, and the current server stays.
             let rival = try await bench.puppet.listen("rival", "127.0.77.3:0")
             try Files.replace(bench.path, with: text("admin: { listen: '\(rival)', hosts: [] }"))
             let refusal = try await tapline.program.errors.line(containing: "reload rejected")

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Who is let in, and what those can do who mean no good.
+/// Which requests are refused, and the limits for malicious clients.
 struct AdminSecurityTests {
     private static let options = ["--admin", "127.0.0.1:0"]
 
@@ -65,9 +65,9 @@ struct AdminSecurityTests {
             #expect(try await puppet.receive("client", count: interim.utf8.count).text == interim)
             try await puppet.send("client", "{}")
             #expect(try await puppet.receiveToEnd("client").text?.hasPrefix("HTTP/1.1 409 ") == true)
-            try await puppet.connect("nobody", to: admin.address)
-            try await puppet.send("nobody", "POST /nowhere HTTP/1.1\r\n" + head)
-            #expect(try await puppet.receive("nobody", count: 12).text == "HTTP/1.1 404")
+            try await puppet.connect("stranger", to: admin.address)
+            try await puppet.send("stranger", "POST /nowhere HTTP/1.1\r\n" + head)
+            #expect(try await puppet.receive("stranger", count: 12).text == "HTTP/1.1 404")
             try await tapline.stop()
         }
     }
@@ -87,7 +87,7 @@ struct AdminSecurityTests {
         }
     }
 
-    @Test(.needs("python3", "curl")) func token_isAskedFor_andTakenFromItsFileAnew() async throws {
+    @Test(.needs("python3", "curl")) func token_isAskedFor_andReadAgainFromItsFile() async throws {
         try await scene { scene in
             let token = try scene.file("token", "first-secret\n")
             chmod(token, 0o644)
@@ -130,7 +130,7 @@ struct AdminSecurityTests {
         }
     }
 
-    /// Somebody who set a token, and mistook it, must not be left with an API that asks for none.
+    /// An operator who set an invalid token must not get an API that requires none.
     @Test func variableThatIsNoToken_isRefused_whereverTheAPIListens() async throws {
         try await scene { scene in
             let relay = "relays:\n  - { name: web, listen: 127.0.0.1:0, upstream: 127.0.0.1:1 }\n"
@@ -182,7 +182,7 @@ struct AdminSecurityTests {
         }
     }
 
-    /// Nobody waits for the clients that do no good: neither the API's other clients, nor the relay's.
+    /// Malicious clients delay neither the API's other clients nor the relay's.
     @Test(.needs("python3", "curl")) func fiveHundredBadClients_areBounded_andOthersServed() async throws {
         try await scene(.heavy) { scene in
             let puppet = try scene.puppet()
@@ -194,7 +194,7 @@ struct AdminSecurityTests {
             #expect(try await admin.ask("/v1/status").status == 200)
             try await admin.awaitHealth()
             let open = try #require(try await admin.ask("/v1/status").json["descriptors"]?["open"]?.number)
-            // The process's own, and the server's 64 clients.
+            // The process's own descriptors, and the server's 64 clients.
             #expect(open < 64 + 64)
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
@@ -207,9 +207,9 @@ struct AdminSecurityTests {
         }
     }
 
-    /// More of them than there are places: refused before their body came, or let in and waited for.
+    /// More of them than the API has slots: refused before their bodies arrive, or accepted and awaited.
     @Test(.needs("python3", "curl"), arguments: [true, false])
-    func bodiesThatDoNotCome_keepNobodyOut(_ areRefused: Bool) async throws {
+    func bodiesThatDoNotArrive_keepNoClientOut(_ areRefused: Bool) async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(
@@ -234,7 +234,7 @@ struct AdminSecurityTests {
                 "127.0.0.1:0:\(try await puppet.listen("upstream"))", options: Self.options,
                 before: ["prlimit", "--nofile=128"])
             let admin = try await scene.admin(of: tapline)
-            // More than there is room for: the last of them wait in the system's queue.
+            // More clients than there are descriptors: the last of them wait in the kernel's queue.
             for number in 0..<80 { try await puppet.connect("client \(number)", to: tapline.address) }
             let paused = try Regex("tapline_accept_pauses_total\\{[^}]*\\} [1-9]")
             let metrics = try await admin.await("that accepting pauses", "/metrics") { answer in

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Answers that go on, and clients that leave them.
+/// Streams, and clients that leave them.
 struct AdminStreamTests {
     private static let options = ["--admin", "127.0.0.1:0"]
 
@@ -13,7 +13,7 @@ struct AdminStreamTests {
             let admin = try await scene.admin(of: tapline)
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
-            // Neither of the streams, nor of those of them that are taps.
+            // Neither slots for streams nor those for taps.
             let (tap, events) = ("/v1/tap?connection=1", "/v1/events")
             for (path, stream, places) in [(tap, events, 32), (events, events, 32), (tap, tap, 16)] {
                 let said = try await scene.run(
@@ -24,7 +24,7 @@ struct AdminStreamTests {
         }
     }
 
-    /// Whoever asks and ends its half waits for the answer: also for a list that comes in pieces.
+    /// A client that sends a request and ends its half gets the answer, also a list that comes in pieces.
     @Test(.needs("nc"), arguments: ["/v1/connections", "/v1/relays"])
     func answerToAClientThatEndsItsHalf_isWhole(_ path: String) async throws {
         try await scene { scene in
@@ -38,7 +38,7 @@ struct AdminStreamTests {
         }
     }
 
-    /// Nothing passes, so nothing is ever written that could fail.
+    /// No traffic passes, so no write could fail.
     @Test(.needs("python3", "curl"), arguments: ["/v1/tap", "/v1/events"])
     func streamWhoseClientEndsItsHalf_isClosed_alsoWhileNothingPasses(_ path: String) async throws {
         try await scene { scene in
@@ -46,7 +46,7 @@ struct AdminStreamTests {
             let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", options: Self.options)
             let admin = try await scene.admin(of: tapline)
             let request = "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"
-            // One more than there are places for taps.
+            // One more than there are slots for taps.
             for number in 0..<17 {
                 try await puppet.connect("client \(number)", to: admin.address)
                 try await puppet.send("client \(number)", request)
@@ -54,7 +54,7 @@ struct AdminStreamTests {
                 try await puppet.finish("client \(number)")
                 _ = try await puppet.receiveToEnd("client \(number)")
             }
-            // Who has ended its half before the answer began is no different.
+            // Ending its half before the answer begins makes no difference.
             try await puppet.connect("client", to: admin.address)
             try await puppet.send("client", request)
             try await puppet.finish("client")
@@ -84,14 +84,14 @@ struct AdminStreamTests {
             try await puppet.send("client", "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try await puppet.finish("client")
             let answer = try await puppet.receiveToEnd("client")
-            // Where a worker gets no turn for two seconds, the answer says so, and is whole, too.
+            // If a worker gets no CPU time for two seconds, the answer reports it; it is complete, too.
             let isWhole = answer.text.map { $0.hasPrefix("HTTP/1.1 200 ") || $0.hasPrefix("HTTP/1.1 503 ") } == true
             #expect(isWhole && answer.end == "fin", "\(answer)")
             try await tapline.stop()
         }
     }
 
-    /// A machine that vanishes sends no end of stream: the system's probes find out.
+    /// A machine that vanishes sends no FIN; the system's keepalive probes detect it.
     @Test(.needs("python3", "curl", "ss")) func clientsOfStreams_areProbed_whileNothingPasses() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Every endpoint of the admin API, asked with curl and held against its document.
+/// Every endpoint of the admin API, requested with curl and validated against its document.
 struct AdminTests {
     private static let options = ["--admin", "127.0.0.1:0"]
 
@@ -23,7 +23,7 @@ struct AdminTests {
             #expect(relay["limits"]?["connect_ms"]?.number == 5000)
             let name = try #require(relay["name"]?.text)
             #expect(try await admin.ask("/v1/relays?relay=\(name)").json["relays"]?.list.count == 1)
-            #expect(try await admin.ask("/v1/relays?relay=nobody").code == "not_found")
+            #expect(try await admin.ask("/v1/relays?relay=nosuch").code == "not_found")
             let page = try await admin.ask("/")
             #expect(page.status == 200 && page.body.contains("<title>Tapline</title>"))
             try await tapline.stop()
@@ -88,7 +88,7 @@ struct AdminTests {
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
             var live: [String: JSON] = [:]
-            // Filled again until it is full: a relay that gets no turn for a while looks full, too.
+            // Filled again until it is full: a relay that gets no CPU time for a while looks full, too.
             try await scene.eventually("the client's reading is waited for") {
                 _ = try await puppet.fill("server")
                 live = try await admin.ask("/v1/connections/1").json
@@ -142,8 +142,8 @@ struct AdminTests {
             try await events.output.line(containing: "\"reason\":\"client_closed\"")
             try await events.output.line(containing: "\"ended\":{\"client_closed\":1}")
             #expect(try await events.output.first(3) { $0 == "event: counters" }.count == 3)
-            // The stream ends with tapline, in order. At the very end an event has a tenth of a second to get out, so
-            // a connection is open until this one is there.
+            // The stream ends with the process, in order. At the very end an event has a tenth of a second to be sent,
+            // so a connection is open until this event has arrived.
             try await puppet.connect("last", to: tapline.address)
             try await puppet.accept("last server", from: "upstream")
             try await tapline.program.send(SIGTERM)
@@ -168,7 +168,7 @@ struct AdminTests {
             #expect(answer.status == 202)
             #expect(try answer.json["within_ms"]?.number == 600_000)
             try await admin.await("that it drains", "/readyz") { $0.code == "draining" ? true : nil }
-            // A second time changes nothing: the connection goes on.
+            // A second request changes nothing: the connection continues.
             #expect(try await admin.ask("POST", "/v1/drain").status == 202)
             #expect(try await admin.ask("POST", "/v1/reload").code == "draining")
             let status = try await admin.ask("/v1/status").json
@@ -222,7 +222,7 @@ struct AdminTests {
                 before: ["sh", "-c", "cd \"$0\" && exec \"$@\"", scene.folder])
             let admin = try await scene.admin(of: tapline)
             let name = try #require(try await admin.ask("/v1/relays").json["relays"]?.list.first?["name"]?.text)
-            #expect(try await admin.ask("POST", "/v1/relays/nobody/recording").code == "not_found")
+            #expect(try await admin.ask("POST", "/v1/relays/nosuch/recording").code == "not_found")
             #expect(try await admin.ask("POST", "/v1/reload").code == "no_configuration_file")
             let elsewhere = try await admin.ask(
                 "POST", "/v1/relays/\(name)/recording", body: #"{"directory": "/tmp"}"#)
@@ -251,7 +251,7 @@ struct AdminTests {
 }
 
 extension AdminClient {
-    /// Asks with GET.
+    /// Sends a GET request.
     func ask(_ path: String) async throws -> Answer {
         try await ask("GET", path)
     }

@@ -71,7 +71,7 @@ struct DefaultSocketTests {
             #expect(
                 choice.errors.contains("2 forwards are running") && choice.errors.contains("\(address) to b.example:80")
             )
-            // A killed process leaves its socket, which no client is sent to.
+            // A killed process leaves its socket file, which clients do not use.
             try await first.send(SIGKILL)
             _ = try await first.exit()
             #expect(try sockets(scene).count == 2)
@@ -92,7 +92,7 @@ struct DefaultSocketTests {
         }
     }
 
-    /// The socket goes on under the next process, which removes it at the end.
+    /// The next process serves the socket, and removes it at the end.
     @Test func upgrade_keepsTheSocket() async throws {
         try await scene { scene in
             let (program, _) = try await forward(scene, "127.0.0.1:0:a.example:80")

@@ -1,11 +1,11 @@
 import Foundation
 import Testing
 
-/// What health checks ask: HAProxy's `httpchk`, `wget --spider`, `curl -I`, kubelet, clients on a Unix socket.
+/// Health checks: HAProxy's `httpchk`, `wget --spider`, `curl -I`, the kubelet, clients on a Unix socket.
 @Suite(.needs("python3", "curl"))
 struct ProbeTests {
-    /// Everything that is answered, to the end of the stream, in lines. Where a worker gets no turn for two seconds,
-    /// `/healthz` says so, and is asked again.
+    /// The whole answer up to the end of the stream, in lines. If a worker gets no CPU time for two seconds, `/healthz`
+    /// reports it, and the request is repeated.
     private func raw(_ scene: Scene, _ address: String, _ request: String) async throws -> [String] {
         var lines: [String] = []
         try await scene.eventually("it is healthy") {
@@ -41,20 +41,20 @@ struct ProbeTests {
             for path in Self.shown + ["/metrics", "/v1/status", "/v1/tap", "/v1/events", "/nowhere"] + [
                 Self.noConnection
             ] {
-                // The next request on the same connection is understood only if there were no bytes behind the header.
+                // The next answer on the same connection can be parsed only if no bytes followed the header.
                 let request =
                     #"HEAD \#(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"#
                     + #"HEAD /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"#
                 let lines = try await raw(scene, admin.address, request)
                 let heads = lines.indices.filter { lines[$0].hasPrefix("HTTP/1.1 ") }
                 try #require(heads.count == 2, "\(path): \(lines)")
-                // The relay is named by its free port, so the path of its recording is nowhere.
+                // The relay is named after its free port, so the path of its recording does not exist.
                 let isKnown = ![Self.noConnection, "/nowhere"].contains(path) && !path.hasSuffix("/recording")
                 #expect(lines[heads[0]] == (isKnown ? "HTTP/1.1 200 OK" : "HTTP/1.1 404 Not Found"), "\(path)")
                 #expect(lines[heads[1]] == "HTTP/1.1 200 OK")
                 #expect(lines[heads[1] - 1].isEmpty, "\(path): \(lines)")
                 #expect(!lines[..<(heads[1] - 1)].contains(""), "\(path) has a body: \(lines)")
-                // Nothing but the empty line that ends the header.
+                // Only the empty line that ends the header.
                 #expect(lines.last == "" && lines[heads[1]...].count { $0.isEmpty } == 1, "\(path): \(lines)")
                 let type = lines[..<heads[1]].first { $0.lowercased().hasPrefix("content-type: ") }
                 let stream = ["/v1/tap": "application/x-pcapng", "/v1/events": "text/event-stream"][path]
@@ -68,7 +68,7 @@ struct ProbeTests {
         try await play { scene, _, admin in
             for path in ["/", "/healthz", "/readyz", "/v1/relays", "/nowhere"] {
                 var (head, body) = ("", "")
-                // Where a worker gets no turn for two seconds, one of the two answers may be another one.
+                // If a worker gets no CPU time for two seconds, one of the two answers may differ.
                 try await scene.eventually("it is healthy") {
                     head = try await scene.run(["curl", "-sI", "--max-time", "60"] + admin.target(path))
                     body = try await scene.run(
@@ -133,7 +133,7 @@ struct ProbeTests {
                     #expect(lines.first?.hasPrefix("HTTP/\(version) \(status) ") == true, "\(host): \(lines)")
                 }
             }
-            // The URL names the server; then Host does not count.
+            // If the URL names the server, Host does not count.
             for (target, status) in [("http://localhost/readyz", 200), ("http://evil.example/readyz", 403)] {
                 let lines = try await raw(
                     scene, admin.address, #"GET \#(target) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"#)

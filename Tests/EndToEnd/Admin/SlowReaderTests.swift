@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A client that never reads, and an upstream that floods it: the end says so, whatever ends it.
+/// A client that never reads, and an upstream that floods it: the end record says so, whatever ends the connection.
 struct SlowReaderTests {
     enum Cut: CaseIterable {
         case idle, lifetime, kill, drain
@@ -37,7 +37,7 @@ struct SlowReaderTests {
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
             var live: [String: JSON] = [:]
-            // Filled again until it is full: a relay that gets no turn for a while looks full, too.
+            // Filled again until it is full: a relay that gets no CPU time for a while looks full, too.
             try await scene.eventually("the client's reading is waited for") {
                 _ = try await puppet.fill("server")
                 live = try await admin.ask("/v1/connections/1").json

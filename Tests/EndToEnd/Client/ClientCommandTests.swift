@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The commands that ask a running tapline, and those that steer it.
+/// The commands that query and control a running Tapline.
 @Suite(.needs("python3", "curl"))
 struct ClientCommandTests {
-    // MARK: Looking
+    // MARK: Queries
 
     @Test func status_showsTheProcessAndItsRelays() async throws {
         try await CommandBench.play { bench in
@@ -29,8 +29,8 @@ struct ClientCommandTests {
             #expect(open.ending == .exited(0) && open.output.count == 2)
             #expect(open.output[0].contains("CLIENT") && open.output[1].contains("8 B"))
             #expect(try await bench.command("connections", "--filter", "WEB", "--json").objects.count == 1)
-            #expect(try await bench.command("connections", "--filter", "nobody", "--json").objects.isEmpty)
-            #expect(try await bench.command("connections", "--filter", "nobody").text == "none of 1 matches")
+            #expect(try await bench.command("connections", "--filter", "nosuch", "--json").objects.isEmpty)
+            #expect(try await bench.command("connections", "--filter", "nosuch").text == "none of 1 matches")
             try await bench.puppet.reset("client")
             _ = try await bench.tapline.records()
             let ended = try await bench.command("connections", "--closed")
@@ -85,7 +85,7 @@ struct ClientCommandTests {
         }
     }
 
-    // MARK: Steering
+    // MARK: Control
 
     @Test func kill_resetsTheConnection_andSaysWhatItWas() async throws {
         try await CommandBench.play { bench in
@@ -108,7 +108,7 @@ struct ClientCommandTests {
             let good = try String(contentsOfFile: bench.path, encoding: .utf8)
             let same = try await bench.command("reload")
             #expect(same.ending == .exited(0) && same.text == "nothing has changed; generation 1 stays in force")
-            // Renamed into place, as the watcher would see it too: whoever comes first, the second finds it in force.
+            // Renamed into place, so the file watch sees it too: one of the two reloads, the other finds it in force.
             try Files.replace(bench.path, with: good + "shutdown: { drain: 7s }\nwrong: 1\n")
             let bad = try await bench.command("reload")
             #expect(bad.ending == .exited(78) && bad.output.isEmpty)
@@ -157,7 +157,7 @@ struct ClientCommandTests {
 
     @Test func otherServer_isRecognised() async throws {
         try await CommandBench.play { bench in
-            // The relay's own address: behind it somebody talks, but not HTTP.
+            // The relay's own address: an upstream answers there, but not in HTTP.
             let program = try startAlone(bench, ["status", "--admin", bench.tapline.address])
             try await bench.puppet.accept("other", from: "upstream")
             try await bench.puppet.send("other", "220 mail ready\r\n")

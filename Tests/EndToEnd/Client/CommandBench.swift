@@ -1,6 +1,6 @@
 import Foundation
 
-/// A tapline with an admin API, one open connection through it, and the commands that talk to it.
+/// A Tapline with an admin API, one open connection, and the commands that use the API.
 struct CommandBench: Sendable {
     let scene: Scene
     let puppet: Puppet
@@ -12,7 +12,7 @@ struct CommandBench: Sendable {
     /// The configuration file.
     let path: String
 
-    /// Plays a test on it, with a client called `client` connected to an upstream's side called `server`.
+    /// Runs a test, with a client `client` connected to an upstream's end `server`.
     static func play(more: String = "", _ body: (CommandBench) async throws -> Void) async throws {
         try await EndToEnd.scene { scene in
             let puppet = try scene.puppet()
@@ -29,21 +29,21 @@ struct CommandBench: Sendable {
         }
     }
 
-    /// Starts a command that talks to it.
+    /// Starts a command for it.
     func start(_ words: [String]) throws -> Program {
         let program = try scene.start([TaplineProcess.binary] + words, variables: ["TAPLINE_ADMIN": admin])
         program.finishInput()
         return program
     }
 
-    /// Runs a command to its end: what it ended with and wrote.
+    /// Runs a command and returns its exit and output.
     func command(_ words: String...) async throws -> Outcome {
         let program = try start(words)
         let ending = try await program.exit()
         return Outcome(ending: ending, output: program.output.all, errors: program.errors.all)
     }
 
-    /// What a command came to.
+    /// The result of a command.
     struct Outcome {
         var ending: Program.Ending
         var output: [String]
@@ -52,7 +52,7 @@ struct CommandBench: Sendable {
         /// Everything on standard output.
         var text: String { output.joined(separator: "\n") }
 
-        /// The lines as JSON objects; throws where one is none.
+        /// The lines as JSON objects; throws if one is not an object.
         var objects: [[String: JSON]] {
             get throws { try output.map { try JSONDecoder().decode([String: JSON].self, from: Data($0.utf8)) } }
         }

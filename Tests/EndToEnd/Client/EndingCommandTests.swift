@@ -2,8 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The commands that wait for a tapline's beginning and bring about its end: what an image without a shell has for
-/// probes and hooks.
+/// The commands that wait for a Tapline's start and cause its end: the probes and hooks of an image without a shell.
 @Suite(.needs("python3", "curl"))
 struct EndingCommandTests {
     // MARK: Ready
@@ -30,7 +29,7 @@ struct EndingCommandTests {
     @Test func waitReady_endsWith1_whenTheTimeIsOver_orNothingCanCome() async throws {
         try await CommandBench.play(more: "shutdown: { drain: 10m }") { bench in
             _ = try await bench.command("drain")
-            // A busy machine may not answer in so short a time: then it is asked again.
+            // A busy machine may not answer in so short a time; then the command is repeated.
             try await bench.scene.eventually("an answer that came in time") {
                 let draining = try await bench.command("wait-ready", "--timeout", "300ms")
                 #expect(draining.ending == .exited(1) && draining.output.isEmpty)
@@ -39,8 +38,8 @@ struct EndingCommandTests {
                 #expect(reason.contains("is draining") || reason.contains("no answer in time"), "\(draining)")
                 return reason.contains("is draining")
             }
-            // A server answers there, but not in HTTP, and that will not change. It sends at once, because each question has
-            // a bound.
+            // A server answers there, but not in HTTP, and that will not change. It sends at once, because each request
+            // has a timeout.
             let script = """
                 import socket
                 listener, clients = socket.create_server(("127.0.0.1", 0)), []
@@ -57,9 +56,9 @@ struct EndingCommandTests {
         }
     }
 
-    @Test func waitReady_isBounded_whenNobodyAnswers() async throws {
+    @Test func waitReady_isBounded_whenThereIsNoAnswer() async throws {
         try await CommandBench.play { bench in
-            // Accepted by the kernel, and by nobody else.
+            // Accepted by the kernel only.
             let silent = try await bench.puppet.listen("silent")
             let program = try bench.scene.start([
                 TaplineProcess.binary, "wait-ready", "--admin", silent, "--timeout", "500ms",
@@ -72,7 +71,7 @@ struct EndingCommandTests {
 
     // MARK: Drain
 
-    @Test func drain_waitsNoLongerThanItIsTold() async throws {
+    @Test func drain_waitsNoLongerThanItsTimeout() async throws {
         try await CommandBench.play { bench in
             let drained = try await bench.command("drain", "--wait", "--timeout", "300ms")
             #expect(drained.ending == .exited(1))
@@ -88,7 +87,7 @@ struct EndingCommandTests {
         }
     }
 
-    /// A tapline that takes the other's place has its address, and may have its process number.
+    /// Another Tapline in its place has the same address, and may have the same process ID.
     @Test func drain_knowsAnotherTaplineInItsPlace() async throws {
         try await scene { scene in
             let socket = "unix:\(scene.path("admin.sock"))"
@@ -101,7 +100,7 @@ struct EndingCommandTests {
             try await puppet.accept("server", from: "upstream")
             let waiting = try scene.start([TaplineProcess.binary, "drain", "--wait", "--admin", socket])
             try await waiting.output.line(containing: "draining")
-            // Held while its end passes, as a process may be that waits for its turn.
+            // Stopped while its end passes, like a process that waits for CPU time.
             try await waiting.stopRunning()
             try await first.program.send(SIGTERM)
             try await first.program.exit()
@@ -124,7 +123,7 @@ struct EndingCommandTests {
                     "stopping: no more clients are accepted; 1 connection may finish within 25.0 s"
                 ])
             try await bench.puppet.awaitRefusal(bench.tapline.address)
-            // What is open goes on.
+            // Open connections continue.
             try await bench.puppet.send("client", "question")
             try await bench.puppet.receive("server", count: 8)
             let second = try await bench.command("shutdown", "--wait")
@@ -138,7 +137,7 @@ struct EndingCommandTests {
         }
     }
 
-    /// Nothing is open, so the answer has to leave before a process that ends at once.
+    /// Nothing is open, so the answer has to be sent before the process ends.
     @Test func shutdown_isAnswered_whenTheEndFollowsAtOnce() async throws {
         for command in ["shutdown", "drain", "shutdown", "drain"] {
             try await scene { scene in
@@ -165,7 +164,7 @@ struct EndingCommandTests {
             let foreign = "Origin: http://evil.example"
             #expect(try await admin.ask("POST", "/v1/shutdown", headers: [foreign]).code == "foreign_origin")
             #expect(try await admin.ask("GET", "/v1/shutdown").status == 405)
-            // Nothing of that has ended it.
+            // None of these requests has ended it.
             #expect(try await admin.ask("/readyz").status == 200)
             for isNow in [false, true] {
                 let answer = try await admin.ask("POST", "/v1/shutdown")

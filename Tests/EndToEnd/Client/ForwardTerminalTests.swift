@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `tapline forward` on a terminal, which is tmux's.
+/// `tapline forward` on a terminal, which tmux provides.
 @Suite(.needs("python3", "tmux"))
 struct ForwardTerminalTests {
     private static let variables = ["LC_ALL": "C.UTF-8", "TZ": "UTC", "NO_COLOR": "1", "PS1": "$ "]
@@ -79,7 +79,7 @@ struct ForwardTerminalTests {
         }
     }
 
-    /// A log at a terminal is what it is elsewhere.
+    /// A log on a terminal is the same as elsewhere.
     @Test func logFormat_onATerminal_writesEndRecords() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -106,7 +106,7 @@ struct ForwardTerminalTests {
             let targets = [
                 ("talk.pcapng", "Recording to talk.pcapng", "talk.pcapng"),
                 ("new/", "Recording to new/ (new folder)", "new/"),
-                // A folder that exists needs no slash.
+                // An existing folder needs no slash.
                 ("there", "Recording to there/", "there/"),
             ]
             for (target, announcement, shown) in targets {

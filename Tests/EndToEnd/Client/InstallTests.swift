@@ -17,7 +17,7 @@ struct InstallTests {
             let page = try String(contentsOfFile: "\(folder)/tapline-tail.1", encoding: .utf8)
             #expect(
                 page.contains(".SH SYNOPSIS") && page.contains("\\-\\-connection") && page.contains("wireshark \\-k"))
-            // No line begins as a request that the script does not write.
+            // No line begins with a troff request that the script does not write.
             for name in ["tapline-tail.1", "tapline-run.1", "tapline.yaml.5"] {
                 let page = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
                 let requests = Set(page.split(separator: "\n").filter { $0.hasPrefix(".") }.map { $0.prefix(3) })
@@ -55,7 +55,7 @@ struct InstallTests {
         }
     }
 
-    /// With an `apt-get` and a `swift` that only leave a trace, so that a call of one is found.
+    /// With an `apt-get` and a `swift` that only leave a trace, so that a call of either is detected.
     @Test(.needs("make", "python3")) func makeInstall_installsEverythingAndBuildsNothing() async throws {
         try await scene { scene in
             try Files.makeDirectory(scene.path("tools"))
@@ -84,7 +84,7 @@ struct InstallTests {
             let starts = unit.split(separator: "\n").filter { $0.hasPrefix("ExecStart=") }
             #expect(starts == ["ExecStart=/usr/local/bin/tapline run --config /etc/tapline/tapline.yaml"])
 
-            // The configuration is good, and a second installation keeps what was changed.
+            // The configuration is valid, and a second installation keeps changes.
             let configuration = scene.path("root/etc/tapline/tapline.yaml")
             try await scene.run("\(local)/bin/tapline", "check", configuration)
             try Files.append("# mine\n", to: configuration)

@@ -4,10 +4,10 @@ import Testing
 /// Live traffic.
 @Suite(.needs("python3", "curl"))
 struct TailTests {
-    /// Follows, and has something said once it does: what passed before nobody sees.
+    /// Starts `tail`, and sends traffic once it follows: earlier traffic is not shown.
     private func follow(_ bench: CommandBench, _ words: [String]) async throws -> Program {
         let program = try bench.start(["tail"] + words)
-        // A tapped connection tells so, and that is when it is followed.
+        // The API lists a tapped connection as such once it is followed.
         try await AdminClient(scene: bench.scene, address: bench.admin)
             .await("a tap", "/v1/connections") { answer -> Bool? in
                 try answer.json["connections"]?.list.first?["recording"] == .flag(true) ? true : nil
@@ -88,14 +88,14 @@ struct TailTests {
                 .await("a tap", "/v1/connections") { answer -> Bool? in
                     try answer.json["connections"]?.list.first?["recording"] == .flag(true) ? true : nil
                 }
-            // Whenever it writes after `head` has gone it must hear of that.
+            // A write after `head` has exited must report that.
             while program.output.all.isEmpty { try await converse(bench) }
             #expect(try await program.exit() == .exited(0))
             #expect(program.output.all == ["0"] && program.errors.all.count == 1)
         }
     }
 
-    @Test func tapline_thatEnds_isTold() async throws {
+    @Test func tapline_thatEnds_isReported() async throws {
         try await CommandBench.play { bench in
             let program = try await follow(bench, [])
             try await bench.tapline.program.send(SIGKILL)

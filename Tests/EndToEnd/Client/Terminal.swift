@@ -1,6 +1,6 @@
 import Foundation
 
-/// A terminal with a shell in it: a tmux of the test's own, whose screen can be read. It ends with the test's scene.
+/// A terminal with a shell: the test's own tmux, whose screen can be read. It ends with the test's scene.
 struct Terminal: Sendable {
     private let scene: Scene
     private let socket: String
@@ -11,7 +11,7 @@ struct Terminal: Sendable {
         let settings = try scene.file(
             "tmux.conf", "set -g status off\nset -g escape-time 0\n")
         let server = try scene.start(["tmux", "-S", socket, "-f", settings, "-D"])
-        // Asked until it answers; one that has ended never does.
+        // Repeated until it answers; a tmux that has exited never does.
         let deadline = ContinuousClock.now + .seconds(60)
         while !FileManager.default.fileExists(atPath: socket) {
             guard ContinuousClock.now < deadline else { throw Failure("tmux: \(server.errors.all)") }
@@ -32,17 +32,17 @@ struct Terminal: Sendable {
         for key in keys { try await tmux(["send-keys", key]) }
     }
 
-    /// Gives it another size.
+    /// Resizes it.
     func resize(columns: Int, rows: Int) async throws {
         try await tmux(["resize-window", "-x", "\(columns)", "-y", "\(rows)"])
     }
 
-    /// The screen's lines now.
+    /// The lines on the screen now.
     func screen() async throws -> [String] {
         try await tmux(["capture-pane", "-p"]).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
-    /// The screen's lines once they are as wanted.
+    /// The lines on the screen once they satisfy a condition.
     @discardableResult
     func await(_ what: String, _ isWanted: ([String]) -> Bool) async throws -> [String] {
         let deadline = ContinuousClock.now + .seconds(60)
@@ -68,7 +68,7 @@ struct Terminal: Sendable {
 }
 
 extension Scene {
-    /// Starts a terminal of a size, with these variables set in it.
+    /// Starts a terminal with a size and environment variables.
     func terminal(columns: Int, rows: Int, variables: [String: String]) async throws -> Terminal {
         try await Terminal(self, columns: columns, rows: rows, variables: variables)
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// `tapline top` on a terminal, which is tmux's.
+/// `tapline top` on a terminal, which tmux provides.
 @Suite(.needs("python3", "curl", "tmux"))
 struct TopTests {
     private func play(
@@ -21,7 +21,7 @@ struct TopTests {
         }
     }
 
-    /// The shell's screen is there again, with its lines, its modes and its cursor.
+    /// The shell's screen has been restored, with its lines, its modes and its cursor.
     private func expectRestored(_ terminal: Terminal, status: Int) async throws {
         let lines = try await terminal.await("the shell again") { $0.contains(" icanon") || $0.contains(" -icanon") }
         #expect(lines.contains("before") && lines.contains("ended \(status)") && lines.contains(" icanon"))
@@ -45,7 +45,7 @@ struct TopTests {
         }
     }
 
-    @Test func taplineGone_isSaid_andItGoesOn() async throws {
+    @Test func taplineGone_isReported_andTopContinues() async throws {
         try await play { bench, terminal in
             try await bench.tapline.program.send(SIGKILL)
             try await terminal.await("what has happened") { $0.last?.contains("nothing listens at") == true }
@@ -76,7 +76,7 @@ struct TopTests {
             try await terminal.await("the filter") {
                 $0.last == "filter: no_" && $0.contains { $0.contains("0 of 1 match") }
             }
-            // Alone: a key that is read together with an escape is part of a sequence.
+            // By itself, because a key that is read together with an escape is part of a sequence.
             try await terminal.type("Escape")
             try await terminal.await("no filter") { $0.last?.hasPrefix("q quit") == true }
             try await terminal.type("?")
@@ -109,7 +109,7 @@ struct TopTests {
             try await terminal.await("the shell") {
                 $0.contains { $0.contains("Stopped") } && $0.contains("before") && $0.contains(" icanon")
             }
-            // The shell went on with what stood behind it, and its modes were its own again.
+            // The shell continued with its next command, in its own terminal mode.
             try await terminal.type("fg; echo ended $?", "Enter")
             try await terminal.await("top again") { $0.last?.hasPrefix("q quit") == true }
             try await terminal.type("q")

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Every command of README and `docs/guide` works as it is written: `Tests/Documents/run`.
+/// Every command of README and `docs/guide` works as written: `Tests/Documents/run`.
 struct DocumentCommandTests {
     @Test(.needs("python3", "curl", "redis-server", "ip", "ss", "unshare"), .needsNetworkNamespace)
     func commandsOfReadmeAndGuide_workAsWritten() async throws {

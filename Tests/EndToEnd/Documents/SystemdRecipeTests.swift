@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The recipe of docs/guide/install.md for systemd.
+/// The systemd instructions of docs/guide/install.md.
 struct SystemdRecipeTests {
-    /// The commands of its section, as root types them.
+    /// The commands of that section, as root types them.
     private func recipe() throws -> [String] {
         let text = try Repository.text("docs/guide/install.md")
         let section = try #require(text.split(separator: "\n## ").first { $0.hasPrefix("Run it under systemd") })
         return section.split(separator: "\n").filter { $0.hasPrefix("# ") }.map { String($0.dropFirst(2)) }
     }
 
-    /// What a user's manager does not do, and mounts that a machine within a machine may refuse.
+    /// Without what a user's manager cannot do, and without mounts that a nested machine may refuse.
     private let dropIn = """
         [Service]
         DynamicUser=no

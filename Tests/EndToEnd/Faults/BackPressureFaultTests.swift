@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// `FAULTS.md`, "Back-pressure and fairness", of the built program.
+/// `FAULTS.md`, "Back-pressure and fairness", with the built program.
 struct BackPressureFaultTests {
-    /// What each source offers: nobody takes that much.
+    /// The bytes that each source offers: more than any reader receives.
     private static let offered = 1 << 30
 
     @Test(.needs("python3")) func hundredReadersStall_eachSourceHasAGigabyte_costsUnder64KiBEachAndNoTime() async throws
@@ -13,7 +13,7 @@ struct BackPressureFaultTests {
             let peers = try scene.start(Scene.peer("stalled.py"))
             let tapline = try await scene.forward("127.0.0.1:0:\(try await scene.listening(peers))")
             let bare = try ProcessFacts.privateMemory(of: tapline.pid)
-            // What is made once is made for the first of them, and what a hundred have waited in stays with the allocator.
+            // One-time allocations happen with the first of them, and the buffers of a hundred stay with the allocator.
             for first in [1, count - 1] {
                 peers.write("start \(tapline.address) \(first) \(Self.offered)\n")
                 try await peers.output.line(containing: "\"stalled\": \(first),", within: .seconds(120))
@@ -26,7 +26,7 @@ struct BackPressureFaultTests {
             peers.write("start \(tapline.address) \(count) \(Self.offered)\n")
             let said = try await peers.output.line(containing: "\"stalled\": \(count),", within: .seconds(120))
             let stalled = try JSONDecoder().decode([String: Int].self, from: Data(said.utf8))
-            #expect(stalled["most"] ?? .max < Self.offered, "reading went on for ever")
+            #expect(stalled["most"] ?? .max < Self.offered, "the relay read without a limit")
             let growth = try ProcessFacts.privateMemory(of: tapline.pid) - bare
             #expect(growth < count * 64 << 10, "\(growth / count >> 10) KiB for each of \(count)")
             try await tapline.expectIdle("\(count) readers sleep, and everything is full")
@@ -41,10 +41,10 @@ struct BackPressureFaultTests {
         }
     }
 
-    /// Whoever reads nothing is no busy connection either: bytes that wait in buffers are not traffic.
+    /// A reader that reads nothing does not count as traffic either: bytes in buffers do not move.
     @Test(.needs("python3", "curl"), arguments: ["client", "upstream"])
     func readerThatStalls_endsAtTheIdleTimeout(sleeper: String) async throws {
-        // Long enough for a busy machine, the first conversations of the bench included.
+        // Long enough for a busy machine, including the first conversations of the bench.
         try await faultScene(.heavy, settings: "timeouts: { idle: 12s }") { bench in
             try await bench.open("a")
             let sender = sleeper == "client" ? "a'" : "a"
@@ -58,9 +58,9 @@ struct BackPressureFaultTests {
         }
     }
 
-    /// The loop that 500 talkers share with a stream at full speed serves them in time. The best of five rounds: that the
-    /// machine is busy with something else is no fault of the loop's.
-    @Test(.ofMakeFaults, .needs("python3")) func firehoseBeside500Talkers_99InAHundredAnswersTakeUnder20Milliseconds()
+    /// The loop that 500 clients share with a stream at full speed serves their messages in time. The best of five
+    /// rounds, because the machine may be busy with something else.
+    @Test(.ofMakeFaults, .needs("python3")) func firehoseWith500Talkers_99InAHundredAnswersTakeUnder20Milliseconds()
         async throws
     {
         try await scene(.heavy) { scene in

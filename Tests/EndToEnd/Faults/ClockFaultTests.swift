@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `FAULTS.md`: the clock jumps by a day. faketime stands between the program and the system's wall clock, and leaves the
-/// monotonic one alone, as a machine does whose clock is set.
+/// `FAULTS.md`: the clock jumps by a day. faketime stands between the program and the system's wall clock and does not
+/// change the monotonic clock, like setting a machine's clock.
 struct ClockFaultTests {
     private static let day = 86_400.0
 
-    /// Where Debian has the library, whatever the architecture.
+    /// Where Debian installs the library, on any architecture.
     private static let library: String? = {
         let folders = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib")) ?? []
         return folders.map { "/usr/lib/\($0)/faketime/libfaketimeMT.so.1" }
@@ -35,11 +35,11 @@ struct ClockFaultTests {
                     "env", "LD_PRELOAD=\(Self.library ?? "")", "FAKETIME_TIMESTAMP_FILE=\(clock)",
                     "FAKETIME_NO_CACHE=1",
                     "FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1",
-                    // The first program that it is in gets another environment, and Swift looks for its arguments beside
-                    // the one that it began with: so the first is a shell.
+                    // faketime changes the environment of the first program that loads it, and Swift looks for its
+                    // arguments next to the original environment; so the first program is a shell.
                     "sh", "-c", "exec \"$@\"", "sh",
                 ])
-            // Which it leaves behind when the shell becomes another program.
+            // The shell's environment is final when it executes the next program.
             defer {
                 for name in ["faketime_shm_\(tapline.pid)", "sem.faketime_sem_\(tapline.pid)"] {
                     try? FileManager.default.removeItem(atPath: "/dev/shm/\(name)")
@@ -51,12 +51,12 @@ struct ClockFaultTests {
                 try await puppet.pass(40_000, from: name, to: name + "'")
             }
             try Files.replace(clock, with: jump > 0 ? "+1d\n" : "-1d\n")
-            // A second and a half: several sweeps for deadlines, and nothing that is due by the clock that goes on.
+            // A second and a half: several sweeps for deadlines, and nothing is due by the monotonic clock.
             try await tapline.expectIdle("the clock has jumped")
             #expect(try tapline.recordsSoFar.isEmpty)
             for name in ["steady", "quick"] { try await puppet.pass(40_000, from: name + "'", to: name) }
 
-            // Its time comes as if nothing had been, neither early nor a day late.
+            // Its timeout passes as if nothing had happened, neither early nor a day late.
             let quick = try await tapline.records(1)[0]
             #expect(quick.relay == "quick" && quick.reason == "idle_timeout")
             #expect((20_000..<80_000).contains(quick.durationMs), "after \(quick.durationMs) ms")
@@ -69,7 +69,7 @@ struct ClockFaultTests {
             #expect(steady.recordedBytes == 80_000 && (0..<120_000).contains(steady.durationMs))
             try await tapline.stop()
 
-            // What has a time of day has the clock's: a minute is for a busy machine.
+            // Wall-clock times follow the clock; a minute is for a busy machine.
             let now = Date().timeIntervalSince1970 + jump
             for record in [quick, steady] {
                 let time = try #require(ISO8601DateFormatter.withMilliseconds.date(from: record.time))

@@ -1,14 +1,14 @@
 import Foundation
 import Testing
 
-/// `FAULTS.md`, "Recording, reload, time": disks in trouble, besides those of `FullDiskTests` and `HungReaderTests`.
+/// `FAULTS.md`, "Recording, reload, time": disk faults, in addition to `FullDiskTests` and `HungReaderTests`.
 struct DiskFaultTests {
     private static let trouble = "the recording cannot be written"
 
-    /// A file system that finds itself damaged turns read-only under the file that is written (ext4, `errors=remount-ro`).
+    /// A file system with an error becomes read-only while a file on it is being written (ext4, `errors=remount-ro`).
     @Test(
         .needs("python3", "curl", "unshare", "nsenter", "mount", "mkfs.ext4"), .needsRoot, .mayMount, .hasLoopDevices)
-    func diskTurnsReadOnlyInMidRecording_stopsTheTapCleanly_andTheRelayGoesOn() async throws {
+    func diskTurnsReadOnlyInMidRecording_stopsTheTapCleanly_andTheRelayContinues() async throws {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
                 scene, try await scene.realDisk(mebibytes: 64),
@@ -33,18 +33,18 @@ struct DiskFaultTests {
             #expect(record.isBalanced && record.bytesUp == 1_000_000 + UInt64(up.count))
             #expect(record.recordedBytes ?? 0 >= 1_000_000 && record.droppedBytes ?? 0 > 0)
             try await bench.tapline.stop()
-            // Once, for all that it tried again.
+            // Once, although it has retried.
             #expect(bench.tapline.program.errors.all.count { $0.contains(Self.trouble) } == 1)
             let facts = try await bench.facts()
             #expect(facts.troubles == [] && facts.recorded >= 1_000_000)
         }
     }
 
-    /// Under `block` the flow that is recorded waits for the disk; a loop never does, and nothing is lost.
+    /// Under `block`, the recorded flow waits for the disk; a loop never does, and nothing is lost.
     @Test(
         .needs("python3", "unshare", "nsenter", "mount", "mkfs.ext4", "fsfreeze"), .needsRoot, .mayMount,
         .hasLoopDevices)
-    func block_onADiskThatHangs_waitsAndLosesNothing_andOthersGoOn() async throws {
+    func block_onADiskThatHangs_waitsAndLosesNothing_andOthersContinue() async throws {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
                 scene, try await scene.realDisk(mebibytes: 96), record: ", when_full: block, buffer: 1MiB")
@@ -52,7 +52,7 @@ struct DiskFaultTests {
             let first = try await bench.puppet.pass(1_000_000, from: "a", to: "a'")
             let ice = try await bench.disk.freeze()
             async let received = bench.puppet.receiveToEnd("a'")
-            // Until the relay takes no more: the buffer, the file's own, and the sockets are full.
+            // Until the relay accepts no more: the buffer, the file's own, and the sockets are full.
             let sent = try await bench.puppet.fill("a", quiet: 2)
             #expect(sent.count < 40_000_000)
             for _ in 0..<5 { try await bench.expectPlainUnharmed() }
@@ -64,7 +64,7 @@ struct DiskFaultTests {
             #expect(got.count == sent.count && got.sha256 == sent.sha256 && got.end == "fin")
             try await bench.puppet.finish("a'")
             #expect(try await bench.puppet.receiveToEnd("a").end == "fin")
-            // Beside the five that the plain relay has had.
+            // In addition to the five of the plain relay.
             let record = try #require(try await bench.tapline.records(6).first { $0.relay == "taped" })
             #expect(record.recordedBytes == UInt64(first.count + sent.count) && record.droppedBytes == 0)
             try await bench.tapline.stop()

@@ -1,19 +1,20 @@
 import Foundation
 import Testing
 
-/// A tapline with one relay, `faulty`, and the admin API on a Unix socket, between two hands of one puppet; for faults
-/// that are held against what `FAULTS.md` calls SUM, FLAT and IDLE.
+/// A Tapline with one relay, `faulty`, and the admin API on a Unix socket, between two ends of one puppet; for faults
+/// that are checked by SUM, FLAT and IDLE of `FAULTS.md`.
 struct FaultBench {
     let scene: Scene
     let puppet: Puppet
     let tapline: TaplineProcess
     let admin: AdminClient
-    /// What it held after the first conversation, when all that is made once was made.
+    /// Its resources after the first conversation, which includes all one-time allocations.
     let footing: Footing
-    /// How many connections it had had by then.
+    /// The number of connections up to then.
     private static let warmedBy = 2
 
-    /// Starts it. `settings` is more of the relay's: `timeouts: { idle: 1s }`; `more` of the configuration.
+    /// Starts it. `settings` are further settings of the relay, such as `timeouts: { idle: 1s }`; `more` is further
+    /// configuration.
     init(_ scene: Scene, settings: String = "", more: String = "", before: [String] = []) async throws {
         self.scene = scene
         puppet = try scene.puppet()
@@ -39,9 +40,9 @@ struct FaultBench {
         }
         _ = try await tapline.records(Self.warmedBy)
         _ = try await admin.ask("/metrics")
-        // A listener for each worker, and the API's, of which a copy is kept for an upgrade: those who came have gone.
+        // A listener for each worker, and the API's, with its copy for an upgrade: all clients have left.
         let tapline = tapline
-        try await scene.eventually("nobody is connected") { try tapline.footing().descriptors["socket"] == 4 }
+        try await scene.eventually("no client is connected") { try tapline.footing().descriptors["socket"] == 4 }
         footing = try await tapline.steadyFooting(in: scene)
     }
 
@@ -55,20 +56,20 @@ struct FaultBench {
         try await Self.open(name, puppet, tapline)
     }
 
-    /// Closes both ends' descriptors, which have nothing more to say.
+    /// Closes the descriptors of both ends, which have both ended.
     func close(_ name: String) async throws {
         for side in [name, name + "'"] { try await puppet.close(side) }
     }
 
-    /// The records since the start, of the first conversations left out.
+    /// The records since the start, without those of the first conversations.
     func records(_ count: Int, within limit: Duration = .seconds(60)) async throws -> [EndRecord] {
         Array(try await tapline.records(count + Self.warmedBy, within: limit).dropFirst(Self.warmedBy))
     }
 
-    /// How many connections have ended, of the first conversations left out.
+    /// The number of ended connections, without the first conversations.
     var endedSoFar: Int { get throws { try tapline.recordsSoFar.count - Self.warmedBy } }
 
-    /// The sum of a metric's samples that hold these words.
+    /// The sum of a metric's samples that contain these words.
     func metric(_ name: String, _ words: String...) async throws -> Int {
         try await admin.ask("/metrics").body.split(separator: "\n")
             .filter { line in line.hasPrefix(name) && words.allSatisfy { line.contains($0) } }
@@ -81,7 +82,7 @@ struct FaultBench {
     }
 }
 
-/// Plays a test with a bench.
+/// Runs a test with a bench.
 func faultScene(
     _ load: Scene.Load = .light, settings: String = "", more: String = "", _ play: (FaultBench) async throws -> Void
 ) async throws {

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// `FAULTS.md`, "Figures": what every run of the tests shows, besides `LoadTests`.
+/// `FAULTS.md`, "Figures": checks for every run of the tests, in addition to `LoadTests`.
 struct FigureFaultTests {
-    /// A thousand that have streamed are held: with pipes where those are to be had, which an ordinary user shares.
+    /// A thousand connections that have streamed are held, with pipes as far as an ordinary user can get them.
     @Test(.needs("python3", "curl"), .enabled(if: Host.mostDescriptors >= 4096, "needs 4,096 descriptors a process"))
     func thousandConnectionsThatSpliced_areHeld_forAKilobyteEachAndNoTime() async throws {
         try await scene(.heavy) { scene in
@@ -21,7 +21,7 @@ struct FigureFaultTests {
             peers.write("hold \(tapline.address) \(count) \(size)\n")
             try await peers.output.line(
                 containing: "\"held\": \(count + held), \"good\": \(count)}", within: .seconds(300))
-            // Nothing moves: the pipes go back, and the workers keep a few.
+            // Nothing moves: the pipes are released, and each worker keeps a few.
             var now = try tapline.footing()
             let sockets = (footing.descriptors["socket"] ?? 0) + 2 * count
             do {

@@ -3,8 +3,8 @@ import Testing
 
 /// `FAULTS.md`: a child process inherits no descriptor.
 struct InheritanceFaultTests {
-    /// A relay that streams, records, answers the API, follows its configuration and looks names up holds nothing that a
-    /// child of the process would inherit.
+    /// A relay that streams, records, serves the API, watches its configuration and looks names up has no descriptor
+    /// that a child process would inherit.
     @Test(.needs("python3", "curl")) func descriptors_ofEverythingAtOnce_areClosedOnExec() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -23,11 +23,11 @@ struct InheritanceFaultTests {
                 try await puppet.accept("\(number)'", from: "upstream")
                 try await puppet.fill("\(number)'", quiet: 0.3)
             }
-            // A stream of the API, which stays.
+            // A stream of the API, which stays open.
             try await puppet.connect("events", to: admin.address)
             try await puppet.send("events", "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try await puppet.receive("events", count: 12)
-            // A thread of its own opens the recording.
+            // The recorder's thread opens the file.
             try await scene.eventually("a recording is open") {
                 try tapline.footing().descriptors.keys.contains { $0.hasSuffix(".pcapng") }
             }
@@ -43,7 +43,7 @@ struct InheritanceFaultTests {
                 let flags = try #require(facts.firstMatch(of: /flags:\s*([0-7]+)/).flatMap { Int($0.1, radix: 8) })
                 #expect(flags & Int(O_CLOEXEC) != 0, "descriptor \(fd), \(kind), would be inherited")
             }
-            // What was to be looked at was there.
+            // All expected kinds were found.
             #expect(kinds.isSuperset(of: ["socket", "pipe", "anon_inode"]), "\(kinds)")
             #expect(kinds.contains { $0.hasSuffix(".pcapng") } && kinds.contains(scene.path("recordings")), "\(kinds)")
         }

@@ -1,10 +1,11 @@
 import Foundation
 import Testing
 
-/// Faults that are nothing but time: what a relay bears for a minute, and for ten.
+/// Faults that consist of waiting: what a relay survives for a minute, and for ten.
 struct PatienceFaultTests {
-    /// By default half a connection is waited for 55 seconds, which is less than connection tracking remembers it.
-    @Test(.ofMakeFaults, .needs("python3", "curl")) func halfThatNobodyCloses_endsAfter55Seconds_byDefault()
+    /// By default a half-closed connection may wait for 55 seconds, which is less than connection tracking remembers
+    /// it.
+    @Test(.ofMakeFaults, .needs("python3", "curl")) func halfThatStaysOpen_endsAfter55Seconds_byDefault()
         async throws
     {
         try await faultScene(.waiting) { bench in
@@ -26,8 +27,8 @@ struct PatienceFaultTests {
         }
     }
 
-    /// A debugger has stopped a client, and another one an upstream: their systems answer for them, with a closed window.
-    /// Ten minutes are ten times what a dead peer is given.
+    /// A debugger has stopped a client and an upstream: their systems answer probes, with a closed window. Ten minutes
+    /// are ten times the limit for a dead peer.
     @Test(.ofMakeFaults, .needs("python3")) func peersAtABreakpointForTenMinutes_stay_andGetEverything() async throws {
         try await scene(.waiting) { scene in
             let awake = try scene.puppet()
@@ -47,7 +48,7 @@ struct PatienceFaultTests {
             for name in ["of the client", "of the upstream"] { sent.append(try await awake.fill(name, quiet: 2)) }
             try await tapline.expectIdle("two peers are at a breakpoint")
 
-            // The fault itself, and not a wait for something to happen.
+            // The wait is the fault itself, and not a wait for an event.
             try await scene.rest { try await Task.sleep(for: .seconds(600)) }
             #expect(try tapline.recordsSoFar.isEmpty)
             try await tapline.expectIdle("two peers have been at a breakpoint for ten minutes")

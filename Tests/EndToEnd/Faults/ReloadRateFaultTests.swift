@@ -10,9 +10,10 @@ struct ReloadRateFaultTests {
         var connections: Int
     }
 
-    /// Each changes the relay that everybody uses, and every second one adds or removes another. Nobody waits for one
-    /// to be in force before the next is asked for, three and a third a second.
-    @Test(.ofMakeFaults, .needs("python3")) func twoHundredReloadsInAMinute_refuseNobodyAndBreakNothing() async throws {
+    /// Each reload changes the relay that all clients use, and every second one adds or removes another relay. The next
+    /// one is requested without waiting for the previous one, 3.3 per second.
+    @Test(.ofMakeFaults, .needs("python3")) func twoHundredReloadsInAMinute_refuseNoClientAndBreakNothing() async throws
+    {
         try await reloadScene(.heavy) { bench in
             let crowd = try bench.scene.start(Scene.peer("storm.py"))
             let upstream = try await bench.scene.listening(crowd)
@@ -35,7 +36,7 @@ struct ReloadRateFaultTests {
             for number in 1...count {
                 try Files.replace(bench.path, with: text(number))
                 try await tapline.program.send(SIGHUP)
-                // The pace is the fault: not a wait for something to happen.
+                // The rate is the fault itself, and not a wait for an event.
                 try await clock.sleep(until: start + .milliseconds(300) * number)
             }
             let elapsed = clock.now - start
@@ -47,12 +48,12 @@ struct ReloadRateFaultTests {
             #expect(report.troubles == [])
             #expect(report.short > 100)
             let applied = tapline.program.errors.all.count { $0.contains("\"message\":\"reloaded: ") }
-            // Those that come while the process is not let run are one: on a busy machine a few seconds' worth.
+            // Requests while the process gets no CPU time become one reload: on a busy machine a few seconds' worth.
             #expect(applied > count * 3 / 4, "\(applied) were applied")
             #expect(!tapline.program.errors.all.contains { $0.contains("reload rejected") })
             let records = try await tapline.records(report.connections)
             #expect(records.allSatisfy { $0.reason == "client_closed" && $0.relay == "web" })
-            // The last configuration has the listeners of the first.
+            // The last configuration has the listeners of the first one.
             try await tapline.expectFlat(since: footing, in: bench.scene)
             try await tapline.stop()
         }

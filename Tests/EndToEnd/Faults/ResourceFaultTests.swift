@@ -1,12 +1,12 @@
 import Foundation
 import Testing
 
-/// `FAULTS.md`, "Resources and upstream trouble", of the built program.
+/// `FAULTS.md`, "Resources and upstream trouble", with the built program.
 struct ResourceFaultTests {
-    /// Pipes of flows that stream, and recordings, count against the same limit: open connections continue, and none is
+    /// Pipes of streaming flows and recordings count against the same limit: open connections continue, and none is
     /// dropped.
     @Test(.needs("python3", "curl", "prlimit"))
-    func descriptorLimit_withStreamsAndRecordings_isNeverMet_andWhatIsOpenGoesOn() async throws {
+    func descriptorLimit_withStreamsAndRecordings_isNeverReached_andOpenConnectionsContinue() async throws {
         try await scene(.heavy) { scene in
             let limit = 256
             let crowd = try scene.start(Scene.peer("crowd.py"))
@@ -42,7 +42,7 @@ struct ResourceFaultTests {
             let held = try tapline.footing().descriptors
             #expect(held.values.reduce(0, +) < limit && held["pipe"] ?? 0 >= 2)
 
-            // What is open goes on, to its last byte.
+            // Open connections continue to their last byte.
             for name in streams {
                 try await puppet.finish(name)
                 let got = try await puppet.receiveToEnd(name + "'")
@@ -55,13 +55,13 @@ struct ResourceFaultTests {
             #expect(records.allSatisfy { ["client_closed", "upstream_closed"].contains($0.reason) })
             #expect(records.filter { $0.relay == "taped" }.allSatisfy { $0.bytesUp == 14 && $0.bytesDown == 14 })
             #expect(records.filter { $0.relay == "taped" }.allSatisfy { $0.recordedBytes == 28 })
-            // No client was refused for want of a descriptor.
+            // No client was refused for lack of a descriptor.
             #expect(!tapline.program.errors.all.contains { $0.contains("EMFILE") })
             try await tapline.stop()
         }
     }
 
-    /// The system refuses to accept for a while, as it does when the whole machine is short of descriptors or memory.
+    /// The system refuses to accept for a while, as it does when the whole machine lacks descriptors or memory.
     @Test(
         .needs("python3", "curl", "gcc"),
         arguments: [("ENFILE", ENFILE), ("EMFILE", EMFILE), ("ENOBUFS", ENOBUFS), ("ENOMEM", ENOMEM)])
@@ -75,7 +75,7 @@ struct ResourceFaultTests {
             #expect(line.contains("\"reason\":\"system\"") && line.contains("(\(name))"))
             let before = try bench.left
             try await bench.tapline.expectIdle("the system refuses")
-            // Ten times a second, a worker; a loop that turns tries thousands of times.
+            // A worker tries ten times a second; a spinning loop would try thousands of times.
             let tries = before - (try bench.left)
             #expect(tries < 500, "it has tried \(tries) times")
             let counted = try Regex("tapline_accept_pauses_total\\{relay=\"web\"\\} [1-9]")
@@ -96,7 +96,7 @@ struct ResourceFaultTests {
                 #expect(try await bench.admin.ask("/v1/status").status == 200)
                 #expect(try bench.left == 0)
             }
-            // At its end everything that it said is read.
+            // After its end all of its output is read.
             try await bench.tapline.stop()
             let words = "cannot accept clients at 127.0.0.1:"
             let lines = bench.tapline.program.errors.all.filter { $0.contains(words) }
@@ -105,8 +105,8 @@ struct ResourceFaultTests {
         }
     }
 
-    /// A client that is gone before it was accepted is nothing to rest for.
-    @Test(.needs("python3", "curl", "gcc")) func accept_ofAClientThatIsGone_goesOnToTheNext() async throws {
+    /// A client that left before it was accepted causes no pause.
+    @Test(.needs("python3", "curl", "gcc")) func accept_ofAClientThatIsGone_continuesWithTheNext() async throws {
         try await scene { scene in
             let bench = try await RefusalBench(scene, ECONNABORTED)
             try bench.refuse(3)
@@ -118,21 +118,21 @@ struct ResourceFaultTests {
     }
 }
 
-/// A tapline whose system refuses to accept as often as the test says: `Peers/refuse.c`.
+/// A Tapline whose accept4(2) fails as often as the test says: `Peers/refuse.c`.
 private struct RefusalBench {
     let puppet: Puppet
     let tapline: TaplineProcess
     let admin: AdminClient
     private let file: String
 
-    /// `ofAPI`: the API's accepting is refused, and not the relay's.
+    /// `ofAPI`: accepting fails for the API, and not for the relay.
     init(_ scene: Scene, _ code: CInt, ofAPI: Bool = false) async throws {
         let library = scene.path("refuse.so")
         try await scene.run("gcc", "-shared", "-fPIC", "-O2", "-o", library, "\(Scene.peers)/refuse.c")
         file = scene.path("refusals")
         try Data(count: 4).write(to: URL(fileURLWithPath: file))
         puppet = try scene.puppet()
-        // The other one has a socket of another family, which is not refused.
+        // The other one has a socket of another family, for which accepting does not fail.
         let (refused, other) = ("127.0.0.1:0", "unix:\(scene.path("other.sock"))")
         let upstream = try await puppet.listen("upstream")
         tapline = try await scene.run(
@@ -142,15 +142,15 @@ private struct RefusalBench {
         admin = try await scene.admin(of: tapline)
     }
 
-    /// This many times from now on.
+    /// Fails this many times from now on.
     func refuse(_ count: Int32) throws {
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
-        // The same file, and its first four bytes at once: the process has it in its memory.
+        // Written into the same file, its first four bytes at once, because the process has mapped it.
         try handle.write(contentsOf: withUnsafeBytes(of: count) { Data($0) })
         try handle.close()
     }
 
-    /// How many refusals are left.
+    /// How many failures are left.
     var left: Int32 {
         get throws {
             try Data(contentsOf: URL(fileURLWithPath: file)).withUnsafeBytes { $0.loadUnaligned(as: Int32.self) }
@@ -163,7 +163,7 @@ private struct RefusalBench {
             if name != first { try await puppet.connect(name, to: tapline.address) }
             try await puppet.accept(name + "'", from: "upstream")
             try await puppet.pass(14, from: name, to: name + "'")
-            // The client first: its end has come before the upstream ends its half.
+            // The client first: its FIN has arrived before the upstream ends its half.
             for (side, other) in [(name, name + "'"), (name + "'", name)] {
                 try await puppet.finish(side)
                 #expect(try await puppet.receiveToEnd(other).end == "fin")

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// `FAULTS.md`, "Security", where it takes the built program.
+/// `FAULTS.md`, "Security", where the built program is needed.
 struct SecurityFaultTests {
-    /// A system of a user without rights, on which nothing can be written.
+    /// An unprivileged user on a system on which nothing can be written.
     @Test(.needs("python3", "curl", "setpriv", "unshare", "mount"), .needsRoot, .mayMount, .needsNetworkNamespace)
     func ordinaryUser_onAReadOnlyFileSystem_isServed() async throws {
         try await scene { scene in
@@ -39,7 +39,7 @@ struct SecurityFaultTests {
             #expect(try await admin.ask("/v1/connections").json["total"]?.number == 1)
             // A reload needs no file of its own either.
             #expect(try await admin.ask("POST", "/v1/reload").status == 200)
-            // The client first: its end has come before the upstream ends its half.
+            // The client first: its FIN has arrived before the upstream ends its half.
             for (side, other) in [("a", "a'"), ("a'", "a")] {
                 try await puppet.finish(side)
                 #expect(try await puppet.receiveToEnd(other).end == "fin")
@@ -48,7 +48,7 @@ struct SecurityFaultTests {
         }
     }
 
-    /// Peers by the hundred, from as many addresses: the metrics have the lines that they had, and memory does not grow.
+    /// Hundreds of peers from as many addresses: the metrics have no additional lines, and memory does not grow.
     @Test(.needs("python3", "curl")) func metrics_ofManyPeers_haveNoLineMore_andMemoryIsFlat() async throws {
         try await faultScene { bench in
             let converse = { (number: Int) in
@@ -73,8 +73,8 @@ struct SecurityFaultTests {
         }
     }
 
-    /// Nobody records who was not asked to: no file, no thread for it, no byte counted as recorded.
-    @Test(.needs("python3", "curl")) func recording_thatNobodyAskedFor_isNotMade() async throws {
+    /// Nothing is recorded without a request: no file, no recorder thread, no byte counted as recorded.
+    @Test(.needs("python3", "curl")) func recording_thatWasNotRequested_isNotMade() async throws {
         try await faultScene { bench in
             try await bench.open("a")
             try await bench.puppet.pass(100_000, from: "a", to: "a'")
@@ -87,8 +87,7 @@ struct SecurityFaultTests {
         }
     }
 
-    /// What changes something takes POST or DELETE; whatever else is asked of it changes nothing, and no answer lets
-    /// another site read it.
+    /// Changes require POST or DELETE; other methods change nothing, and no answer can be read by another site.
     @Test(.needs("python3", "curl")) func changes_byOtherMethods_areRefused_andChangeNothing() async throws {
         try await faultScene(settings: "record: { directory: recordings }") { bench in
             try await bench.open("a")
@@ -98,7 +97,7 @@ struct SecurityFaultTests {
             let before = try await bench.admin.ask("/v1/status").json["generation"]
             for path in ["/v1/reload", "/v1/drain", "/v1/relays/faulty/recording", "/v1/connections/\(id)"] {
                 for method in ["GET", "HEAD", "PUT", "PATCH", "OPTIONS", "PROPFIND"] {
-                    // Looking at a connection or a recording is no change.
+                    // Reading a connection or a recording is not a change.
                     let isShown = path.hasSuffix("/\(id)") || path.hasSuffix("/recording")
                     if isShown, ["GET", "HEAD"].contains(method) { continue }
                     let words = ["curl", "-si", "--max-time", "30"] + (method == "HEAD" ? ["-I"] : ["-X", method])

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// `FAULTS.md`, "Ends of streams", of the built program: every byte, every counter, and nothing left over.
+/// `FAULTS.md`, "Ends of streams", with the built program: every byte, every counter, and nothing left over.
 struct StreamEndFaultTests {
-    /// The end of one half goes on behind all data; the answer comes a second and a half later, over the other half.
+    /// The FIN of one half passes after all data; the answer comes a second and a half later, over the other half.
     @Test(.needs("python3", "curl"), arguments: ["client", "upstream"], [14, 8 << 20])
     func oneSideHalfCloses_theOtherAnswers1500msLater_arrivesWhole(first: String, size: Int) async throws {
         try await faultScene(.heavy) { bench in
@@ -33,7 +33,7 @@ struct StreamEndFaultTests {
 
     @Test(.needs("python3", "curl"))
     func oneSideNeverClosesItsHalf_endsByTheTimeout_andIsCountedByItsReason() async throws {
-        // Long enough for a busy machine, the first conversations of the bench included.
+        // Long enough for a busy machine, including the first conversations of the bench.
         try await faultScene(settings: "timeouts: { half_close: 12s }") { bench in
             // Both wait at once.
             for (name, first) in [("a", "a"), ("b", "b'")] {
@@ -46,7 +46,7 @@ struct StreamEndFaultTests {
                 #expect(record.reason == "half_close_timeout" && record.closedBy == "tapline")
                 #expect(record.durationMs >= 12_000)
             }
-            // It is the process's own end, and so a reset for who waits.
+            // It is Tapline's own end, and therefore a reset for both sides.
             for first in ["a", "b'"] { #expect(try await bench.puppet.receiveToEnd(first).end == "reset") }
             for name in ["a", "b"] { try await bench.close(name) }
             #expect(try await bench.metric("tapline_connections_ended_total", "half_close_timeout") == 2)
@@ -54,7 +54,7 @@ struct StreamEndFaultTests {
         }
     }
 
-    /// A hundred times at the same moment, as near as two threads come to it.
+    /// A hundred times at the same moment, as precisely as two threads can.
     @Test(.needs("python3", "curl")) func bothSidesCloseAtOnce_isOneEndCountedOnce() async throws {
         try await faultScene { bench in
             let rounds = 100
@@ -75,7 +75,7 @@ struct StreamEndFaultTests {
         }
     }
 
-    /// The reset of either side comes behind every byte, and neither descriptors nor memory stay.
+    /// The reset of either side arrives after every byte, and neither descriptors nor memory are left over.
     @Test(.needs("python3", "curl"), arguments: ["client", "upstream"])
     func oneSideResetsInMidStream_theOtherGetsAllAndAReset_andNothingStays(side: String) async throws {
         try await faultScene(.heavy) { bench in
@@ -86,7 +86,7 @@ struct StreamEndFaultTests {
                 let (one, other) = side == "client" ? (name, name + "'") : (name + "'", name)
                 async let received = bench.puppet.receiveToEnd(other)
                 let hash = try await bench.puppet.send(one, count: size)
-                // What a resetting socket has not sent is lost to everybody, also without a relay.
+                // Bytes that a resetting socket has not sent are lost, also without a relay.
                 try await bench.puppet.flush(one)
                 try await bench.puppet.reset(one)
                 let got = try await received
@@ -100,7 +100,7 @@ struct StreamEndFaultTests {
         }
     }
 
-    /// Writing to somebody who is gone raises SIGPIPE, through splice too, and a file that is too large SIGXFSZ: the
+    /// Writing to a closed peer raises SIGPIPE, also through splice, and a file that is too large raises SIGXFSZ: the
     /// process ignores both, and the end has its reason.
     @Test(.needs("python3", "curl")) func closedPeer_isWrittenTo_andNoSignalIsRaised() async throws {
         try await faultScene(.heavy) { bench in
@@ -110,9 +110,9 @@ struct StreamEndFaultTests {
             for number in 0..<10 {
                 let name = "\(number)"
                 try await bench.open(name)
-                // Full buffers: what the relay writes next meets a socket that is closed.
+                // Full buffers: the relay's next write meets a closed socket.
                 _ = try await bench.puppet.fill(name + "'", quiet: 0.3)
-                // Some of it has come, and what is closed over unread bytes is reset.
+                // Some bytes have arrived, and closing a socket with unread bytes resets the connection.
                 try await bench.puppet.receive(name, count: 1)
                 try await bench.puppet.close(name)
                 #expect(try await bench.puppet.receiveToEnd(name + "'").end == "reset")

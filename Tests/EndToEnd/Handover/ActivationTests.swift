@@ -2,14 +2,14 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Sockets that a service manager has opened: `systemd-socket-activate`, which hands them over as systemd does.
+/// Sockets that a service manager has opened: `systemd-socket-activate` passes them on as systemd does.
 struct ActivationTests {
-    /// A configuration with so many workers.
+    /// A configuration with a number of workers.
     private func configuration(_ bench: ReloadBench, _ relays: [(String, String)], workers: Int = 3) throws {
         try Files.write(bench.text(relays, more: "workers: \(workers)"), to: bench.path)
     }
 
-    /// Starts tapline as soon as a client comes, with these sockets.
+    /// Starts Tapline when a client connects, with these sockets.
     private func activate(_ bench: ReloadBench, _ sockets: [String], options: [String] = []) throws -> Program {
         let listen = sockets.flatMap { ["--listen", $0] }
         return try bench.scene.start(
@@ -23,26 +23,26 @@ struct ActivationTests {
             try configuration(bench, [("web", bench.first), ("local", "unix:\(path)"), ("own", bench.second)])
             let program = try activate(bench, [bench.first, path])
             try await program.errors.line(containing: "Listening on \(path) as 4")
-            // The client that it is started for waits in the queue.
+            // The client that causes the start waits in the queue.
             try await bench.begin(bench.first, "first")
             try await program.errors.line(containing: "own listens on \(bench.second)")
             try await bench.end("first")
             for _ in 0..<20 {
                 for address in [bench.first, "unix:\(path)", bench.second] { try await bench.converse(address) }
             }
-            // A reload leaves them alone, whoever's they are by then.
+            // A reload does not change them, whatever relay they belong to by then.
             try configuration(bench, [("site", bench.first), ("local", "unix:\(path)"), ("own", bench.second)])
             try await program.errors.line(containing: "reloaded: renamed")
             for address in [bench.first, "unix:\(path)"] { try await bench.converse(address) }
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
-            // Its file is the manager's.
+            // Its file belongs to the manager.
             #expect(FileManager.default.fileExists(atPath: path))
         }
     }
 
     @Test(.needs("python3", "systemd-socket-activate"))
-    func socket_isKnownByItsName_besideWhatTheRelayAsksFor() async throws {
+    func socket_isAssignedByItsName_inAdditionToTheRelaysOwn() async throws {
         try await reloadScene { bench in
             let third = bench.first.replacingOccurrences(of: "127.0.77.1", with: "127.0.77.3")
             try configuration(bench, [("web", bench.first), ("other", bench.second)])
@@ -83,7 +83,7 @@ struct ActivationTests {
         .needs("python3", "systemd-socket-activate"),
         arguments: [
             ([], "no relay listens there; give a relay that address in `listen`"),
-            (["--seqpacket"], "was handed over and is no stream socket"),
+            (["--seqpacket"], "was handed over and is not a stream socket"),
             (["--accept"], "was handed over and is a socket that does not listen"),
         ])
     func socket_thatCannotBeServed_isAnError(options: [String], message: String) async throws {
@@ -92,7 +92,7 @@ struct ActivationTests {
             let path = bench.scene.path("stray.sock")
             let program = try activate(bench, [path], options: options)
             try await program.errors.line(containing: "Listening on \(path) as 3")
-            // SOCK_SEQPACKET is not what the puppet speaks.
+            // The puppet does not support SOCK_SEQPACKET.
             let kind = options == ["--seqpacket"] ? "SOCK_SEQPACKET" : "SOCK_STREAM"
             _ = try await bench.scene.run(
                 "python3", "-c",
@@ -104,8 +104,8 @@ struct ActivationTests {
         }
     }
 
-    /// Not shut down, and the queue left alone: who connects while no tapline runs is served by the next one.
-    @Test(.needs("python3")) func socket_outlivesTapline_withWhoWaitsInIt() async throws {
+    /// The socket is not shut down, and clients that connect while no Tapline runs are served by the next one.
+    @Test(.needs("python3")) func socket_outlivesTapline_withTheClientsInItsQueue() async throws {
         try await reloadScene { bench in
             try configuration(bench, [("web", bench.first)])
             let manager = try bench.scene.start(
@@ -131,8 +131,8 @@ struct ActivationTests {
         }
     }
 
-    /// Also who waits while it runs, because it takes no more at once, is no client of one that stops.
-    @Test(.needs("python3")) func client_whoWaitsAtAStop_isServedByTheNextOne() async throws {
+    /// A client that waits because the relay is at its limit does not belong to the Tapline that stops.
+    @Test(.needs("python3")) func client_thatWaitsAtAStop_isServedByTheNextOne() async throws {
         try await reloadScene { bench in
             try Files.write(
                 """
@@ -159,7 +159,7 @@ struct ActivationTests {
             try await bench.end("open")
             let ended = try await manager.output.line(containing: "\"ended\"")
             #expect(ended.contains("\"status\": 0"))
-            // Nobody serves now, and it goes on waiting.
+            // No process serves now, and the client still waits.
             try await bench.puppet.connect("later", to: bench.first)
             manager.write("\n")
             try await bench.puppet.accept("waiting'", from: "upstream")
@@ -172,8 +172,8 @@ struct ActivationTests {
         }
     }
 
-    /// What the service manager said of the first process is not said to the one that takes its place, and the sockets
-    /// stay the manager's.
+    /// The service manager's variables for the first process are not passed to the one that replaces it, and the
+    /// sockets remain the manager's.
     @Test(.needs("python3")) func upgrade_ofAnActivatedTapline_leavesTheVariablesBehind() async throws {
         try await reloadScene { bench in
             try configuration(bench, [("web", bench.first)])
@@ -208,7 +208,7 @@ struct ActivationTests {
         }
     }
 
-    /// A relay that comes back gets the socket that the manager has kept.
+    /// A relay that is added again gets the socket that the manager has kept.
     @Test(.needs("python3")) func relay_thatComesBack_getsItsSocketAgain() async throws {
         try await reloadScene { bench in
             try configuration(bench, [("web", bench.first), ("other", bench.second)])

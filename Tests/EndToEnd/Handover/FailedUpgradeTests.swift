@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Upgrades that come to nothing: the old process goes on and says why.
+/// Upgrades that fail: the old process continues and reports why.
 struct FailedUpgradeTests {
     private func play(
         _ load: Scene.Load = .light, more: String = "", _ play: (ReloadBench, Lineage) async throws -> Void
@@ -51,20 +51,20 @@ struct FailedUpgradeTests {
         }
     }
 
-    /// The new process says itself what is wrong, on the same output.
-    @Test(.needs("python3")) func configurationThatIsWrong_isToldByTheNewProcess() async throws {
+    /// The new process reports the error itself, on the same output.
+    @Test(.needs("python3")) func configurationThatIsWrong_isReportedByTheNewProcess() async throws {
         try await play { bench, lineage in
             try Files.write(bench.start + "bogus: 1\n", to: bench.path)
             try await lineage.errors.line(containing: "reload rejected, generation 1 stays in force")
             try lineage.send(SIGUSR2)
             try await lineage.errors.line(containing: "continues: it ended with status 78 before it was ready")
-            let told = lineage.errors.all.filter { $0.contains("unknown key `bogus`") }
-            #expect(told.contains { !$0.hasPrefix("{") }, "\(told)")
+            let reports = lineage.errors.all.filter { $0.contains("unknown key `bogus`") }
+            #expect(reports.contains { !$0.hasPrefix("{") }, "\(reports)")
             try await expectUnharmed(bench, lineage)
         }
     }
 
-    /// Also one that has bound everything, and then finds that the admin API's address is somebody else's.
+    /// Also a process that has bound everything, and then finds that the admin API's address is in use.
     @Test(.needs("python3")) func processThatFailsLate_leavesTheFilesAlone() async throws {
         try await play { bench, lineage in
             try await StoppedProcess.stop(lineage.current)
@@ -89,7 +89,7 @@ struct FailedUpgradeTests {
             let sleeper = try #require(started.firstMatch(of: /"process":(\d+)/).flatMap { pid_t($0.1) })
             try lineage.send(SIGUSR2)
             try await lineage.errors.line(containing: "no further upgrade: one is under way")
-            // A reload waits: the other process may have read the file already.
+            // A reload waits, because the other process may have read the file already.
             try Files.replace(bench.path, with: bench.added)
             try await expectUnharmed(bench, lineage)
             try await lineage.errors.line(containing: "was not ready within 30 s and is ended", within: .seconds(90))
@@ -112,12 +112,13 @@ struct FailedUpgradeTests {
         }
     }
 
-    /// What the new process has accepted before it was told to end may finish, as long as the old one's may.
-    @Test(.needs("python3")) func connections_ofAProcessThatIsToldToEnd_finish() async throws {
+    /// Connections that the new process has accepted before it is terminated may finish, within the limit of the old
+    /// one.
+    @Test(.needs("python3")) func connections_ofAProcessThatIsTerminated_finish() async throws {
         // Twice the usual time, for a busy machine.
         try await play(.waiting, more: "shutdown: { drain: 50s }") { bench, lineage in
             try await bench.begin(bench.first, "of the old one")
-            // What it says reaches nobody, so it is never known to be ready.
+            // Its messages are discarded, so the old process never learns that it is ready.
             try await bench.installScript(
                 """
                 exec python3 -c '
@@ -140,7 +141,7 @@ struct FailedUpgradeTests {
             kill(old, SIGCONT)
             try lineage.send(SIGTERM)
             _ = try await lineage.errors.first(2) { $0.contains("1 open, waiting up to 50s") }
-            // Longer than whoever has nothing to finish gets.
+            // Longer than a process without connections would get.
             try await bench.scene.rest { try await Task.sleep(for: .seconds(7)) }
             for name in ["of the new one", "of the old one"] {
                 try await bench.exchange(name)
@@ -152,11 +153,11 @@ struct FailedUpgradeTests {
         }
     }
 
-    /// It says that it is ready and is gone before anybody has heard it: nobody else would be left to serve.
+    /// It reports that it is ready and exits before the report is read: no process would be left to serve.
     @Test(.needs("python3")) func processThatEndsWithTheWordReady_leavesTheOldOne() async throws {
         try await play { bench, lineage in
-            // The old one rests until the system has told it of the end, too, and then hears of both at once. The word came
-            // first, and must not count.
+            // The old process is stopped until the system has also reported the exit, and then gets both at once. The
+            // report came first, and must not count.
             try await bench.installScript(
                 """
                 exec python3 -c '
@@ -185,16 +186,16 @@ struct FailedUpgradeTests {
         }
     }
 
-    /// A process that is asked for an upgrade before the one before it has let go.
+    /// A process that is asked for an upgrade before it has taken over completely.
     @Test(.needs("python3")) func upgrade_ofAProcessThatHasNotTakenOver_isRefused() async throws {
         try await play { bench, lineage in
             let old = lineage.current
             try await bench.installScript("kill -STOP $PPID; exec \(TaplineProcess.binary) \"$@\"")
             try lineage.send(SIGUSR2)
-            // Both relays of it listen: it is ready, and the old one does not hear it.
+            // Both of its relays listen: it is ready, and the old process does not notice.
             _ = try await lineage.errors.first(4) { $0.contains(" listens on ") }
             let started = try #require(try children(of: old).first)
-            // Once: a second signal that it hears only when it has taken over would be for an upgrade of its own.
+            // Once: a second signal after it has taken over would start another upgrade.
             #expect(kill(started, SIGUSR2) == 0)
             try await lineage.errors.line(containing: "has not handed everything over yet")
             kill(old, SIGCONT)
@@ -208,14 +209,14 @@ struct FailedUpgradeTests {
             .compactMap { pid_t($0) }
     }
 
-    /// Whoever asks for an upgrade means a process that runs; one that is starting must not end by it.
+    /// The signal is for a process that runs; one that is starting must not be ended by it.
     @Test(.needs("python3", "mkfifo")) func signalForAnUpgrade_whileItStarts_isPassedOver() async throws {
         try await reloadScene { bench in
             let fifo = bench.scene.path("fifo")
             try await bench.scene.run("mkfifo", fifo)
             let program = try bench.scene.start([TaplineProcess.binary, "run", "--config", fifo])
             let pid = try await program.pid()
-            // It can be opened once it is being read, and is read to its end.
+            // A FIFO can be opened for writing once it is being read, and its reader reads to the end of the stream.
             let writer = try bench.scene.start(["sh", "-c", "exec 3>$0; echo opened; cat >&3", fifo])
             try await writer.output.line(containing: "opened")
             _ = kill(pid, SIGUSR2)

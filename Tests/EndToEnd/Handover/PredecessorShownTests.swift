@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the API, and the commands that use it, show of the processes before an upgrade.
+/// The API and the client commands show the processes before an upgrade.
 struct PredecessorShownTests {
     private func play(
         more: String = "", _ play: (ReloadBench, Lineage, AdminClient) async throws -> Void
@@ -18,7 +18,7 @@ struct PredecessorShownTests {
         }
     }
 
-    /// Has the program take over, and waits until it answers: the old one may do so for a moment longer.
+    /// Upgrades, and waits until the new process answers: the old one may do so for a moment longer.
     private func upgrade(_ lineage: Lineage, _ admin: AdminClient, isAsked: Bool = false) async throws {
         try await lineage.upgrade(isAsked: isAsked)
         try await admin.await("the new one answers", "/v1/status") {
@@ -26,7 +26,7 @@ struct PredecessorShownTests {
         }
     }
 
-    /// The id of the only connection of a process, null for the current one.
+    /// The ID of the only connection of a process; null is the current one.
     private func id(_ admin: AdminClient, in process: pid_t?) async throws -> Int {
         try await admin.await("a connection of \(process.map(String.init) ?? "the current process")", "/v1/connections")
         {
@@ -38,7 +38,7 @@ struct PredecessorShownTests {
         try await admin.scene.run([TaplineProcess.binary] + words + ["--admin", admin.address])
     }
 
-    /// Of the process before, and of the one before that: listed, explained and killed like others.
+    /// Connections of the previous process and of the one before it are listed, explained and killed like others.
     @Test(.needs("python3", "curl")) func connections_ofBothPredecessors_areListedExplainedAndKilled() async throws {
         try await play { bench, lineage, admin in
             try await bench.begin(bench.first, "a")
@@ -68,7 +68,7 @@ struct PredecessorShownTests {
                 #expect(try await tapline(admin, "kill", "\(ids[number])").hasPrefix("killed \(ids[number]) of web"))
                 #expect(try await bench.puppet.receiveToEnd(name).end == "reset")
             }
-            // Their last records outlive them, with the story; and the lines are gone.
+            // Their last records remain, with the story; and the lines are gone.
             try await lineage.awaitEndOfPast(bench.scene)
             try await admin.await("no predecessor is left", "/v1/status") {
                 try $0.json["predecessors"]?.list.isEmpty == true ? true : nil
@@ -89,7 +89,7 @@ struct PredecessorShownTests {
         }
     }
 
-    /// The one in between has no connection, and ends first.
+    /// The process in between has no connection, and ends first.
     @Test(.needs("python3", "curl")) func connections_ofAPredecessor_areReachedAfterTheNextOneHasEnded() async throws {
         try await play { bench, lineage, admin in
             try await bench.begin(bench.first, "a")
@@ -248,7 +248,7 @@ struct PredecessorShownTests {
         }
     }
 
-    /// Clients that never stop coming, during two upgrades and one that fails.
+    /// Clients connect without a pause during two upgrades and one that fails.
     @Test(.needs("python3", "curl")) func ids_riseOverUpgrades_andNoneOccursTwice() async throws {
         try await reloadScene(.heavy) { bench in
             let crowd = try bench.scene.start(Scene.peer("storm.py"))
@@ -265,7 +265,7 @@ struct PredecessorShownTests {
                 try await lineage.errors.line(containing: "upgrade failed, this process continues")
                 try await bench.installBinary()
                 try await lineage.upgrade()
-                // Of the third process, once what the second one had is over.
+                // A client of the third process, once those of the second have ended.
                 try await bench.scene.eventually("the third one has clients") {
                     try lineage.first.recordsSoFar.contains { $0.id > 3_000_000 }
                 }
@@ -275,15 +275,15 @@ struct PredecessorShownTests {
                 #expect(try await lineage.finish(bench.scene) == "status 0")
                 let ids = try lineage.first.recordsSoFar.map(\.id)
                 #expect(Set(ids).count == ids.count)
-                // Numbers of each of the three processes.
+                // IDs of each of the three processes.
                 #expect(ids.contains { $0 < 1_000_000 } && ids.contains { (1_000_001..<2_000_000).contains($0) })
                 #expect(ids.contains { $0 > 3_000_000 } && ids.allSatisfy { $0 < 1 << 52 })
             }
         }
     }
 
-    /// It goes on in a new file, with the same settings, and the old process still records what it has open.
-    @Test(.needs("python3", "curl")) func recording_startedAtRunTime_goesOnAfterTheUpgrade() async throws {
+    /// It continues in a new file with the same settings, and the old process still records its open connections.
+    @Test(.needs("python3", "curl")) func recording_startedAtRunTime_continuesAfterTheUpgrade() async throws {
         try await play { bench, lineage, admin in
             let folder = bench.folder + "/recordings"
             try await bench.begin(bench.first, "a")
@@ -301,7 +301,7 @@ struct PredecessorShownTests {
             try await lineage.awaitEndOfPast(bench.scene)
             let state = try await admin.ask("GET", "/v1/relays/web/recording").json
             #expect(state["recording"] == .flag(true))
-            // The old one's connection from its start on, and the new one's up to the bound of each flow.
+            // The old process's connection from its start on, and the new one's up to the limit of each flow.
             let records = try await lineage.first.records(2)
             #expect(records.map(\.recordedBytes) == [100_000, 140_000])
             #expect(records.allSatisfy { $0.bytesUp == 240_000 })
@@ -318,7 +318,7 @@ struct PredecessorShownTests {
         }
     }
 
-    @Test(.needs("python3", "curl")) func recording_thatCannotGoOn_isAWarning() async throws {
+    @Test(.needs("python3", "curl")) func recording_thatCannotContinue_isAWarning() async throws {
         try await play { bench, lineage, admin in
             #expect(try await admin.ask("POST", "/v1/relays/web/recording").status == 200)
             try await StoppedProcess.stop(lineage.current)

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the service manager is told (`Peers/manager.py`), and the units.
+/// Messages to the service manager (`Peers/manager.py`), and the units.
 struct ServiceTests {
     private struct Message: Decodable {
         var process: pid_t
@@ -14,7 +14,7 @@ struct ServiceTests {
             .map { try JSONDecoder().decode(Message.self, from: Data($0.utf8)) }
     }
 
-    /// The words that start a service as its manager does: with a number that is the process's own.
+    /// The words that start a service as its manager does: with the process's own ID in the variables.
     private static let asService = ["sh", "-c", #"WATCHDOG_PID=$$ exec "$0" "$@""#]
 
     private func manager(_ bench: ReloadBench, _ name: String) async throws -> Program {
@@ -23,9 +23,10 @@ struct ServiceTests {
         return manager
     }
 
-    /// Ready, alive, reloading, replaced by another process, stopping: each told once, by the process whose word counts.
+    /// Ready, alive, reloading, replaced by another process, stopping: each is reported once, by the process that is
+    /// the main one.
     @Test(.needs("python3"), arguments: [true, false])
-    func life_ofAService_isToldToItsManager(isAbstract: Bool) async throws {
+    func life_ofAService_isReportedToItsManager(isAbstract: Bool) async throws {
         try await reloadScene { bench in
             let name = isAbstract ? "@tapline-\(UUID().uuidString)" : bench.scene.path("notify")
             let manager = try await manager(bench, name)
@@ -34,12 +35,12 @@ struct ServiceTests {
             try await bench.lineage(variables: variables, before: Self.asService) { lineage in
                 let first = lineage.current
                 try await manager.output.line(containing: "READY=1")
-                // Its listeners were announced before, or the lineage would not be here; and it goes on being alive.
+                // Its listeners were announced before; it continues to report that it is alive.
                 _ = try await manager.output.first(3) { $0.contains("WATCHDOG=1") }
                 try await bench.begin(bench.first, "open")
                 try await manager.output.line(containing: "STATUS=generation 1: 1 open, 1 accepted; ")
 
-                // At once: a file that is seen half-written would be a reload more.
+                // In one step: a file that is seen half-written would cause another reload.
                 try Files.replace(bench.path, with: bench.text([("web", bench.first)], more: "shutdown: { drain: 9s }"))
                 let reloading = try await manager.output.line(containing: "RELOADING=1")
                 #expect(reloading.contains(/RELOADING=1\\nMONOTONIC_USEC=\d+/))
@@ -64,15 +65,15 @@ struct ServiceTests {
                 let after = said[(handover + 1)...]
                 #expect(after.allSatisfy { $0.process == second })
                 #expect(after.first?.message == "READY=1")
-                // The watchdog was the first process's by its variable, and is the second one's.
+                // The watchdog's variable named the first process; the second one has taken it over.
                 #expect(after.contains { $0.message == "WATCHDOG=1" })
                 #expect(said.count { $0.message.hasPrefix("STOPPING=1") } == 1)
             }
         }
     }
 
-    /// A rejected reload is over too, and the status tells of it.
-    @Test(.needs("python3")) func rejectedReload_isToldAsOver() async throws {
+    /// A rejected reload also ends, and the status shows it.
+    @Test(.needs("python3")) func rejectedReload_isReportedAsOver() async throws {
         try await reloadScene { bench in
             let manager = try await manager(bench, bench.scene.path("notify"))
             try Files.write(bench.start, to: bench.path)
@@ -84,31 +85,31 @@ struct ServiceTests {
             try await manager.output.line(containing: "RELOADING=1")
             _ = try await manager.output.first(2) { $0.contains("READY=1") }
             try await manager.output.line(containing: "the last reload was rejected, see the log")
-            // Nobody asked for a watchdog.
+            // No watchdog was requested.
             #expect(!manager.output.all.contains { $0.contains("WATCHDOG") })
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
         }
     }
 
-    /// A manager that is not there any more is complained of once, and changes nothing else.
+    /// A manager that is gone is reported once, and changes nothing else.
     @Test(.needs("python3")) func managerThatIsGone_isSaidOnce() async throws {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             let program = try bench.scene.start(
                 [TaplineProcess.binary, "run", "--config", bench.path],
-                variables: ["NOTIFY_SOCKET": bench.scene.path("nobody")])
-            try await program.errors.line(containing: "the service manager cannot be told")
+                variables: ["NOTIFY_SOCKET": bench.scene.path("nosuch")])
+            try await program.errors.line(containing: "the service manager cannot be notified")
             try await bench.converse(bench.first)
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
-            #expect(program.errors.all.count { $0.contains("cannot be told") } == 1)
+            #expect(program.errors.all.count { $0.contains("cannot be notified") } == 1)
         }
     }
 
     // MARK: Units
 
-    /// The units as they lie in the repository, with the program where it is here.
+    /// The units of the repository, with the path of the program here.
     private func units(_ scene: Scene) throws -> [String] {
         try Files.makeDirectory(scene.path("tapline.service.d"))
         var paths: [String] = []
@@ -118,7 +119,7 @@ struct ServiceTests {
                 try scene.file(name, text.replacingOccurrences(of: "/usr/bin/tapline", with: TaplineProcess.binary)))
         }
         let dropIn = try UnitFiles.text("tapline.service.d/notify-reload.conf")
-        // 252 does not know the type, and says so; the rest of the file is held against it all the same.
+        // systemd 252 does not know the type, and reports it; the rest of the file is checked anyway.
         _ = try scene.file("tapline.service.d/notify-reload.conf", dropIn)
         return paths
     }
@@ -138,8 +139,8 @@ struct ServiceTests {
         }
     }
 
-    /// 0 is nothing at all, 10 everything that root may do. What is left is the network, which is what it is for, and the
-    /// one capability for ports under 1024.
+    /// 0 is no exposure, 10 everything that root may do. What remains is the network, which is its purpose, and the
+    /// capability for ports under 1024.
     @Test(.needs("systemd-analyze")) func sandbox_isTight() async throws {
         try await scene { scene in
             let unit = try units(scene)[0]

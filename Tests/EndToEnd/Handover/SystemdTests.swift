@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The units under a systemd: activated, reloaded, upgraded, watched and stopped.
+/// The units under systemd: activated, reloaded, upgraded, watched and stopped.
 struct SystemdTests {
-    /// What the clients of `Peers/storm.py` say in the end.
+    /// The final report of the clients of `Peers/storm.py`.
     private struct Report: Decodable {
         var troubles: [String]
         var connections: Int
     }
 
-    /// The unit as it lies in the repository, but for what a user's manager does not do, what would hide the test's files,
-    /// and mounts that a machine within a machine may refuse.
+    /// The unit of the repository, without what a user's manager cannot do, what would hide the test's files, and
+    /// mounts that a nested machine may refuse.
     private func service(_ bench: ReloadBench) throws -> String {
         let absent = [
             "DynamicUser=", "User=", "PrivateTmp=", "ProtectHome=", "ProtectKernelTunables=", "ProtectKernelLogs=",
@@ -21,7 +21,7 @@ struct SystemdTests {
         return kept.joined(separator: "\n")
             .replacingOccurrences(of: "/usr/bin/tapline", with: bench.binaryPath)
             .replacingOccurrences(of: "/etc/tapline/tapline.yaml", with: bench.path)
-            // On a busy machine a process that is well may be silent for seconds.
+            // On a busy machine a healthy process may be silent for seconds.
             .replacingOccurrences(of: "WatchdogSec=30s", with: "WatchdogSec=20s")
             .replacingOccurrences(
                 of: "Type=notify",
@@ -72,7 +72,7 @@ struct SystemdTests {
         }
     }
 
-    /// Relays on the socket that systemd opens, and on one of Tapline's own; a number that a reload changes.
+    /// Relays on the socket that systemd opens and on one of Tapline's own; a number that a reload changes.
     private func text(_ bench: ReloadBench, _ upstream: String, _ number: Int) -> String {
         """
         log: { format: json }
@@ -121,7 +121,7 @@ struct SystemdTests {
                     try await bench.scene.eventually("another process is the service") {
                         try await process(manager) != old
                     }
-                    // The manager is told first. Until the process itself is, it refuses to be replaced.
+                    // The manager is notified first. Until the process itself is, it refuses another upgrade.
                     try await bench.scene.eventually("it has taken over") {
                         try log.contains(" took over from process \(old), which lets")
                     }
@@ -131,12 +131,12 @@ struct SystemdTests {
                 let said = try await crowd.output.line(containing: "\"done\"", within: .seconds(120))
                 let report = try JSONDecoder().decode(Report.self, from: Data(said.utf8))
                 #expect(report.troubles == [])
-                // A process that is ended by the watchdog writes nothing more.
+                // A process that is killed by the watchdog writes nothing more.
                 try await bench.scene.eventually("every record is written") {
                     try log.ofCrowd().count >= report.connections
                 }
 
-                // It hangs, and is ended and started anew, with the same socket.
+                // It hangs, and is killed and restarted, with the same socket.
                 let hanging = try await process(manager)
                 #expect(hanging > 1 && kill(hanging, SIGSTOP) == 0)
                 try await bench.scene.eventually("the watchdog bites", within: .seconds(120)) {
@@ -151,7 +151,7 @@ struct SystemdTests {
                 #expect(try await manager.property("Result", of: "tapline.service") == "success")
                 try await bench.puppet.awaitRefusal(bench.first)
 
-                // Every line is whole, whichever of two processes wrote it, and every connection of the crowd has one.
+                // Every line is complete, whichever process wrote it, and every connection of the crowd has one.
                 let own = try log.ofCrowd()
                 #expect(own.count == report.connections && report.connections > 100)
                 #expect(own.allSatisfy { $0.reason == "client_closed" })

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Another process takes the place of the one that runs.
+/// Another process replaces the running one.
 struct UpgradeTests {
-    /// What the clients of `Peers/storm.py` say in the end.
+    /// The final report of the clients of `Peers/storm.py`.
     private struct Report: Decodable {
         var troubles: [String]
         var short: Int
@@ -29,14 +29,14 @@ struct UpgradeTests {
         try #require(FileManager.default.attributesOfItem(atPath: path)[.systemFileNumber] as? UInt64)
     }
 
-    /// The address of relay `free`, as the process of this number announced it.
+    /// The address of relay `free`, as announced by the process with this number.
     private func freeAddress(_ lineage: Lineage, _ process: Int) async throws -> String {
         let lines = try await lineage.errors.first(process) { $0.contains("free listens on ") }
         return String(try #require(lines[process - 1].firstMatch(of: /free listens on ([\d.:]+),/)).1)
     }
 
-    /// Three of them, with more and with fewer workers, while clients never stop coming.
-    @Test(.needs("python3", "curl")) func threeUpgrades_underLoad_refuseAndResetNobody() async throws {
+    /// Three upgrades, with more and with fewer workers, while clients connect without a pause.
+    @Test(.needs("python3", "curl")) func threeUpgrades_underLoad_refuseAndResetNoClient() async throws {
         try await reloadScene(.heavy) { bench in
             let crowd = try bench.scene.start(Scene.peer("storm.py"))
             let upstream = try await bench.scene.listening(crowd)
@@ -51,14 +51,14 @@ struct UpgradeTests {
                 let adminFile = try inode(bench.scene.path("admin.sock"))
                 let free = try await freeAddress(lineage, 1)
                 for (round, workers) in [4, 1, 3].enumerated() {
-                    // Something of each process is open when the next one takes over.
+                    // Each process has an open connection when the next one takes over.
                     try await bench.begin("unix:\(front)", "of \(round)")
                     try Files.write(text(bench, upstream, workers: workers), to: bench.path)
                     try await lineage.upgrade()
                     #expect(try await freeAddress(lineage, round + 2) == free)
                     try await bench.converse("unix:\(front)")
                     try await bench.converse(free)
-                    // The old one says that it lets go, and then does: it may answer for a moment longer.
+                    // The old process logs the handover before it closes its API, so it may answer for a moment longer.
                     let status: [String: JSON] = try await admin.await("the new one answers", "/v1/status") { answer in
                         let facts = try answer.json
                         return facts["pid"]?.number == Int(lineage.current) ? facts : nil
@@ -75,7 +75,7 @@ struct UpgradeTests {
                 #expect(report.troubles == [])
                 #expect(report.short > 0 && report.long > 0)
                 try await lineage.awaitEndOfPast(bench.scene)
-                // Those that are gone left the files alone.
+                // The ended processes left the files alone.
                 #expect(try inode(front) == file && inode(bench.scene.path("admin.sock")) == adminFile)
                 try await bench.converse("unix:\(front)")
 
@@ -112,7 +112,7 @@ struct UpgradeTests {
         }
     }
 
-    /// Its bound is `shutdown.upgrade`; and stopping the service signals both processes, which is no second signal.
+    /// Its limit is `shutdown.upgrade`; stopping the service signals both processes, which is not a second signal.
     @Test(.needs("python3")) func connections_ofTheOldProcess_haveTheirOwnBound() async throws {
         try await reloadScene { bench in
             try Files.write(
@@ -140,8 +140,8 @@ struct UpgradeTests {
         }
     }
 
-    /// What the configuration wants otherwise by then: an address that is gone is closed, its file removed, and a new one
-    /// is bound.
+    /// The configuration has changed by then: an address that is gone is closed and its file removed, and a new one is
+    /// bound.
     @Test(.needs("python3")) func configuration_thatChangedInTheMeantime_isThatOfTheNewProcess() async throws {
         try await reloadScene { bench in
             let gone = bench.scene.path("gone.sock")
@@ -161,7 +161,7 @@ struct UpgradeTests {
         }
     }
 
-    /// Both record the same relay for a while, and each removes old files: none that the other still writes.
+    /// Both record the same relay for a while, and each removes old files, but none that the other still writes.
     @Test(.needs("python3")) func recording_ofTheOldProcess_outlivesTheRotationsOfTheNewOne() async throws {
         try await reloadScene { bench in
             let folder = bench.scene.path("recordings")
@@ -177,13 +177,14 @@ struct UpgradeTests {
                 """, to: bench.path)
             try await bench.lineage { lineage in
                 try await bench.begin(bench.first, "old")
-                // A thread of its own opens it, and the names are in the order of the files' times.
+                // The recorder's thread opens the file, and the names are in the order of the files' times.
                 try await bench.scene.eventually("the old one records") {
                     (try? bench.scene.recordings(in: folder))?.isEmpty == false
                 }
                 let old = lineage.current
                 try await lineage.upgrade()
-                // It may accept for a moment longer, and the ten are to be the new one's. Its file stays open.
+                // The old process may accept for a moment longer, and the ten connections should be the new one's. Its
+                // file stays open.
                 try await StoppedProcess.stop(old)
                 for number in 1...10 {
                     try await bench.begin(bench.first, "\(number)")
@@ -198,7 +199,7 @@ struct UpgradeTests {
                 try lineage.send(SIGTERM)
                 #expect(try await lineage.finish(bench.scene) == "status 0")
 
-                // The old one's, and of the new one's the last: one that was closed, and the one that was written.
+                // The old process's file, and the last two of the new one: one that was closed, and the current one.
                 let files = try bench.scene.recordings(in: folder)
                 #expect((2...3).contains(files.count), "\(files)")
                 let recorded = try await bench.scene.facts(of: [files[0]]).conversations

@@ -2,19 +2,19 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A systemd of a test's own: its manager of a user's services, which starts, watches and stops them as the system's does.
-/// It ends with all that it has started.
+/// A user's systemd manager for one test, which starts, watches and stops services as the system's does. It ends with
+/// everything that it has started.
 struct UserManager: Sendable {
     let scene: Scene
     fileprivate let variables: [String]
 
-    /// Carries out a command of systemctl and returns what it says.
+    /// Runs a systemctl command and returns its output.
     @discardableResult
     func ctl(_ words: String...) async throws -> String {
         try await scene.run(["env"] + variables + ["systemctl", "--user"] + words)
     }
 
-    /// Runs a line of the documents as root's shell would, in the repository; `systemctl` is this manager's.
+    /// Runs a line of the documents as root's shell would, in the repository; `systemctl` uses this manager.
     func paste(_ line: String, variables: [String]) async throws {
         let script = "systemctl() { command systemctl --user \"$@\"; }; cd '\(Repository.root)'; \(line)"
         try await scene.run(["env"] + self.variables + variables + ["bash", "-euc", script])
@@ -25,21 +25,21 @@ struct UserManager: Sendable {
         try await ctl("show", "--value", "--property", name, unit)
     }
 
-    /// Puts a unit where it is looked for.
+    /// Installs a unit.
     func install(_ unit: String, _ text: String) throws {
         try Files.write(text, to: scene.path("home/.config/systemd/user/\(unit)"))
     }
 }
 
 extension Scene {
-    /// Plays a test with a manager.
+    /// Runs a test with a manager.
     func userManager(_ play: (UserManager) async throws -> Void) async throws {
         for folder in ["run", "home", "home/.config", "home/.config/systemd", "home/.config/systemd/user"] {
             try Files.makeDirectory(path(folder))
         }
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path("run"))
         let variables = ["XDG_RUNTIME_DIR=\(path("run"))", "HOME=\(path("home"))", "LC_ALL=C"]
-        // It wants to be told that the machine was booted with systemd; nobody else sees this /run.
+        // It checks whether the machine was booted with systemd; no other process sees this /run.
         let script = """
             mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system &&
             exec \(Programs.systemd) --user --log-target=console --unit=basic.target
@@ -61,12 +61,12 @@ extension Scene {
 }
 
 extension Programs {
-    /// The manager itself, which is in nobody's path.
+    /// The manager's binary, which is not in PATH.
     static let systemd = "/usr/lib/systemd/systemd"
 }
 
 extension Trait where Self == ConditionTrait {
-    /// Skips a test where systemd's manager of a user's services cannot run: it keeps them in control groups.
+    /// Skips a test if a user's manager of systemd cannot run: it needs control groups.
     static var needsSystemd: Self {
         let groups = ["/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/systemd/cgroup.procs"]
         let canRun =

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// An application whose connections rules of the system redirect through tapline, which it knows nothing of.
+/// An application whose connections firewall rules redirect through Tapline without its knowledge.
 @Suite(.needsNetworkNamespace, .needs("curl", "ip", "nft", "nginx", "nsenter", "python3", "unshare"))
 struct InterceptionTests {
     private static func relays(_ recordings: String, mark: Bool) -> String {
@@ -20,10 +20,10 @@ struct InterceptionTests {
         """
     }
 
-    /// An nginx that asks another nginx for what it is asked for: what comes to it and what it asks for both go through
-    /// tapline, over both families, and nobody but tapline's records knows.
+    /// An nginx that requests from another nginx what its clients request: both its clients' connections and its own
+    /// pass through Tapline, over both families, and only Tapline's records show it.
     @Test(.needs("setpriv", "tshark"), .needsRoot, arguments: ["mark", "user"])
-    func application_withAllItsTrafficRedirected_isServedAndRecorded(told: String) async throws {
+    func application_withAllItsTrafficRedirected_isServedAndRecorded(exclusion: String) async throws {
         try await neighbourhood { neighbours in
             let scene = neighbours.scene
             let (here, there) = (neighbours.here, neighbours.there)
@@ -44,18 +44,18 @@ struct InterceptionTests {
             try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: recordings)
             let configuration = try scene.file(
                 "tapline.yaml",
-                "log: { format: json }\nrelays:\n" + Self.relays(recordings, mark: told == "mark") + "\n")
+                "log: { format: json }\nrelays:\n" + Self.relays(recordings, mark: exclusion == "mark") + "\n")
             let binary = try scene.publicBinary()
-            let user = told == "mark" ? [] : Scene.ordinaryUser
+            let user = exclusion == "mark" ? [] : Scene.ordinaryUser
             let program = try scene.start(here.before + user + [binary, "run", "--config", configuration])
             _ = try await program.errors.first(4) { $0.contains(" listens on ") }
             let tapline = TaplineProcess(program: program, pid: try await program.pid(), listeners: [])
 
-            // What is open before the rules are there stays as it is.
+            // Connections that were open before the rules stay as they are.
             let port = try await far.listen("old", "10.77.0.2:0")
             try await near.connect("old", to: port)
             try await far.accept("old'", from: "old")
-            try await neighbours.load(told == "mark" ? "outgoing.nft" : "outgoing-by-user.nft", user: "65534")
+            try await neighbours.load(exclusion == "mark" ? "outgoing.nft" : "outgoing-by-user.nft", user: "65534")
             try await neighbours.load("incoming.nft")
             try await near.send("old", "still here?")
             #expect(try await far.receive("old'", count: 11).text == "still here?")
@@ -65,7 +65,7 @@ struct InterceptionTests {
                 #expect(try await neighbours.curl(from: there, url, to: copy) == ip)
                 try await scene.run("cmp", book, copy)
             }
-            // By itself: for the application it is the server that it is connected to.
+            // For the application it is connected to the server itself.
             #expect(try await neighbours.curl(from: here, "http://10.77.0.2/book", to: copy) == "10.77.0.2 80")
             try await scene.run("cmp", book, copy)
 
@@ -88,7 +88,7 @@ struct InterceptionTests {
             #expect(try await far.receiveToEnd("old'").end == "fin")
             #expect(try await tapline.stop().count == 5, "Tapline's own connections do not come back to it")
 
-            // The recording is what the application did, to the server's own address.
+            // The recording has the application's connections, with the server's own address.
             let files = try FileManager.default.contentsOfDirectory(atPath: recordings).sorted()
             #expect(files.count == 2)
             let outgoing = try #require(files.first { $0.hasPrefix("outgoing.") }).description
@@ -96,7 +96,7 @@ struct InterceptionTests {
             #expect(try await dissection.faults() == [])
             let requests = try await dissection.fields(
                 ["ip.dst", "ipv6.dst", "tcp.dstport", "http.request.uri"], where: "http.request")
-            // Workers hand over what they have seen in any order.
+            // Workers report connections in any order.
             #expect(
                 requests.sorted { $0[0] < $1[0] } == [
                     ["", "fd77::2", "80", "/book"], ["10.77.0.2", "", "80", "/book"], ["10.77.0.2", "", "80", "/book"],
@@ -107,8 +107,8 @@ struct InterceptionTests {
         }
     }
 
-    /// Whoever takes over gets the listeners, and knows where clients want to go.
-    @Test func upgrade_goesOnIntercepting() async throws {
+    /// The new process gets the listeners, and knows the original destinations of clients.
+    @Test func upgrade_continuesIntercepting() async throws {
         try await neighbourhood { neighbours in
             let bench = try await ReloadBench(neighbours.scene)
             let (near, far) = (
@@ -144,8 +144,8 @@ struct InterceptionTests {
         }
     }
 
-    /// An ordinary relay marks nothing: what it opens is redirected like anybody's, once, and gets there.
-    @Test func ordinaryRelay_besideAnInterceptingOne_getsThereThroughIt() async throws {
+    /// An ordinary relay marks nothing: its connections are redirected once, like others, and reach the upstream.
+    @Test func ordinaryRelay_nextToAnInterceptingOne_getsThereThroughIt() async throws {
         try await neighbourhood { neighbours in
             let scene = neighbours.scene
             let (near, far) = (
@@ -172,7 +172,7 @@ struct InterceptionTests {
         }
     }
 
-    /// A socket of both families, as a service manager makes it: an IPv4 client is tracked as IPv4.
+    /// A socket of both families, as a service manager creates it: an IPv4 client is tracked as IPv4.
     @Test(.needs("systemd-socket-activate"))
     func socketOfBothFamilies_knowsWhereEitherWantedToGo() async throws {
         try await neighbourhood { neighbours in
@@ -214,7 +214,7 @@ struct InterceptionTests {
         }
     }
 
-    /// The header of the PROXY protocol tells the service whom the connection is of, and what the client asked for.
+    /// The PROXY header names the client and the client's original destination.
     @Test func proxyHeader_namesTheClientAndWhereItWantedToGo() async throws {
         try await neighbourhood { neighbours in
             let scene = neighbours.scene

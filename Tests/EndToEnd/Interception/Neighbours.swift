@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Two networks with a wire between them: `here`, where tapline and the application are, and `there`, with a server and
-/// clients. They end with the test's scene.
+/// Two network namespaces with a wire between them: `here`, with Tapline and the application, and `there`, with a
+/// server and clients. They end with the test's scene.
 struct Neighbours: Sendable {
     let scene: Scene
     let here: Network
@@ -32,7 +32,7 @@ struct Neighbours: Sendable {
         }
     }
 
-    /// Loads one of the files of `config/interception` here, as it is or with another user in it.
+    /// Loads one of the files of `config/interception` here, unchanged or with another user.
     func load(_ rules: String, user: String? = nil) async throws {
         var text = try String(contentsOfFile: "\(Repository.root)/config/interception/\(rules)", encoding: .utf8)
         if let user { text = text.replacingOccurrences(of: "\"tapline\"", with: user) }
@@ -42,7 +42,8 @@ struct Neighbours: Sendable {
     /// Changes the rules here.
     func nft(_ words: String...) async throws { try await scene.run(here.before + ["nft"] + words) }
 
-    /// Starts an nginx in a network: `servers` are blocks of its HTTP part. Waits until it listens on port 80 of an address.
+    /// Starts an nginx in a network; `servers` are blocks of its HTTP part. Waits until it listens on port 80 of an
+    /// address.
     func nginx(_ name: String, in network: Network, at address: String, _ servers: String, _ puppet: Puppet)
         async throws
     {
@@ -67,7 +68,7 @@ struct Neighbours: Sendable {
         try await puppet.awaitListener("\(address):80")
     }
 
-    /// Fetches from a network what an address has of a path, into a file; whom curl took itself to be connected to.
+    /// Fetches a path of an address from a network into a file; returns the remote address that curl saw.
     func curl(from network: Network, _ url: String, to file: String) async throws -> String {
         try await scene.run(
             network.before + [
@@ -76,7 +77,7 @@ struct Neighbours: Sendable {
             ])
     }
 
-    /// Somebody whose connection is refused by a reset, which comes while it connects or after.
+    /// A client whose connection is refused by a reset, while it connects or after.
     func expectReset(
         _ puppet: Puppet, to address: String, sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
@@ -90,7 +91,7 @@ struct Neighbours: Sendable {
     }
 }
 
-/// Plays a test between two neighbours.
+/// Runs a test with both namespaces.
 func neighbourhood(_ play: (Neighbours) async throws -> Void) async throws {
     try await scene { scene in try await play(try await Neighbours(scene)) }
 }

@@ -2,14 +2,15 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Clients that an intercepting relay must not, or cannot, take to where they wanted to go. Each gets a reset, and a reason.
+/// Clients that an intercepting relay must not, or cannot, forward to their original destination. Each gets a reset,
+/// and the record has a reason.
 @Suite(.needsNetworkNamespace, .needs("curl", "ip", "nft", "nsenter", "python3", "unshare"))
 struct RefusedDestinationTests {
     private static func relay(_ interception: String, more: String = "") -> String {
         "  - { name: out, listen: 15001, upstream: original-destination\(interception) }\n\(more)"
     }
 
-    /// Without a rule nothing is tracked; with one the system says that it wanted to go to the listener itself.
+    /// Without a rule nothing is tracked; with one the system reports the listener itself as the destination.
     @Test func clientThatWasNotRedirected_isRefused_withAndWithoutRules() async throws {
         try await neighbourhood { neighbours in
             let scene = neighbours.scene
@@ -17,7 +18,7 @@ struct RefusedDestinationTests {
             let tapline = try await scene.run(
                 relays: Self.relay(", interception: { mark: 0x7a70, allow: [\"0.0.0.0/0\", \"::/0\"] }"),
                 more: "admin: { listen: 'unix:\(scene.path("admin"))' }", listeners: 2, before: neighbours.here.before)
-            // Which keeps the stories of those that end from now on.
+            // It keeps the stories of connections that end from now on.
             let admin = try await scene.admin(of: tapline)
             let addresses = ["127.0.0.1:15001", "[::1]:15001"]
             for address in addresses { try await neighbours.expectReset(puppet, to: address) }
@@ -56,7 +57,7 @@ struct RefusedDestinationTests {
             try await neighbours.load("outgoing.nft")
             try await neighbours.nft(
                 "insert rule inet tapline_outgoing output meta mark 0 tcp dport 8099 redirect to :15001")
-            // Nobody is there, and the other machine's system says of one port that it cannot be reached.
+            // No process listens there, and the other machine's system reports one port as unreachable.
             try await scene.run(
                 neighbours.there.before
                     + ["nft", "add rule inet test in tcp dport 82 reject with icmp type host-unreachable"])
@@ -77,7 +78,7 @@ struct RefusedDestinationTests {
                 }
                 #expect(story.contains(words), "\(story)")
             }
-            // What clients ask for makes no label.
+            // Requested destinations are not metric labels.
             let metrics = try await admin.ask("/metrics").body
             #expect(metrics.contains("reason=\"destination_refused\",closed_by=\"tapline\"} 2\n"))
             #expect(metrics.contains("endpoint=\"original-destination\"") && !metrics.contains("10.77.0.2"))
@@ -85,7 +86,7 @@ struct RefusedDestinationTests {
         }
     }
 
-    @Test func loopback_isNobodysDestination_unlessItIsAllowed() async throws {
+    @Test func loopback_isRefused_unlessItIsAllowed() async throws {
         try await neighbourhood { neighbours in
             let scene = neighbours.scene
             let puppet = try scene.puppet(before: neighbours.here.before)
@@ -110,7 +111,7 @@ struct RefusedDestinationTests {
         }
     }
 
-    /// Rules that leave nothing out: what tapline opens comes back to it. It ends at the first turn.
+    /// Rules without exceptions: Tapline's own connections come back to it. The loop ends at the first turn.
     @Test(arguments: ["\(Neighbours.there4):80", "\(Neighbours.there6):80"])
     func ownTraffic_thatRulesBringBack_isFoundAtOnce(address: String) async throws {
         try await neighbourhood { neighbours in
@@ -126,21 +127,21 @@ struct RefusedDestinationTests {
                 try tapline.recordsSoFar.filter { $0.reason == "loop" }.count >= 20
             }
             try await tapline.expectFlat(since: before, in: scene)
-            // Said at once, and then at most once in ten seconds.
+            // Reported at once, and then at most once in ten seconds.
             try await tapline.program.errors.line(containing: "leave out its mark")
             let warnings = tapline.program.errors.all.filter { $0.contains("leave out its mark") }
             let most = 1 + Int((ContinuousClock.now - start) / Duration.seconds(10))
             #expect(warnings.count <= most, "\(warnings)")
             let records = try await tapline.stop()
             #expect(records.allSatisfy { $0.upstreamAddress == address })
-            // Each client's own connection and what came back of it; where another worker accepts that before its opener has
-            // noted it, the opener is what is found, and another turn may follow.
+            // Each client's own connection and the one that came back from it; if another worker accepts that one
+            // before its opener has noted it, the opener is found instead, and another turn may follow.
             #expect((20...200).contains(records.count), "\(records.count)")
         }
     }
 
-    /// Clients that are gone at once: what was opened for one may be accepted when that has ended, and must be known all the
-    /// same.
+    /// Clients that leave at once: the connection that was opened for one may be accepted when that client has left,
+    /// and must be recognised anyway.
     @Test(.needs("python3")) func ownTraffic_ofClientsThatReset_dies() async throws {
         try await neighbourhood { neighbours in
             let scene = neighbours.scene
@@ -168,7 +169,7 @@ struct RefusedDestinationTests {
                 try await Task.sleep(for: .seconds(1))
                 return count >= 300 && count == before
             }
-            // What was opened for a client, and at the most what that had opened in turn.
+            // The connection that was opened for a client, and at most the one that it opened in turn.
             #expect(count <= 1500, "\(count)")
             try await tapline.stop()
         }
@@ -198,7 +199,7 @@ struct RefusedDestinationTests {
             let program = try scene.start(words)
             try await program.errors.line(containing: " listens on ")
             _ = try scene.file("tapline.yaml", text("mark: 1"))
-            // The file may have been looked at between its emptying and its writing, and rejected for that.
+            // The file may have been read between truncation and writing, and rejected because of that.
             _ = try await program.errors.first { $0.contains("reload rejected") && $0.contains(said) }
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))

@@ -17,7 +17,7 @@ struct ExecTests {
             }
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             #expect(StartedCommand.isAlive(group: process))
-            // What it writes is passed on as it is.
+            // Its output is passed on unchanged.
             try await tapline.program.errors.line(containing: "\"GET /answer HTTP/1.1\" 200 -")
             let records = try await tapline.stop()
             #expect(records.count == 20 && records.allSatisfy { $0.bytesDown > 0 })
@@ -26,7 +26,7 @@ struct ExecTests {
         }
     }
 
-    /// Standard output belongs to the records, and no descriptor of Tapline reaches the command.
+    /// Standard output is for the records, and the command inherits no descriptor of Tapline.
     @Test(.needs("python3")) func command_hasNoInput_writesToStandardError_andInheritsNothing() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -94,7 +94,7 @@ struct ExecTests {
         }
     }
 
-    /// A leader that ignores SIGTERM, and a process in the background that does, too.
+    /// The leader ignores SIGTERM, and so does a process in the background.
     @Test(.needs("python3")) func command_thatIgnoresSIGTERM_isKilled_withItsGroup() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -144,7 +144,7 @@ struct ExecTests {
         }
     }
 
-    @Test(.needs("python3")) func upgrade_isRefused_andTheCommandGoesOn() async throws {
+    @Test(.needs("python3")) func upgrade_isRefused_andTheCommandContinues() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let tapline = try await scene.forward(

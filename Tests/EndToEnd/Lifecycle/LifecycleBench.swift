@@ -1,12 +1,12 @@
 import Foundation
 
 extension Scene {
-    /// The words of an HTTP server that serves the scene's folder on a port, for a shell.
+    /// A shell command for an HTTP server that serves the scene's folder on a port.
     func httpServer(on port: Int) -> String {
         "exec \(Programs.path("python3") ?? "python3") -m http.server \(port) --bind 127.0.0.1 --directory '\(folder)'"
     }
 
-    /// What a relay's HTTP server has in a file.
+    /// The content of a file that a relay's HTTP server returns.
     func fetch(_ name: String, through tapline: TaplineProcess) async throws -> String {
         try await run("curl", "-sS", "--fail", "http://\(tapline.address)/\(name)")
     }
@@ -18,7 +18,7 @@ enum StartedCommand {
         var process: pid_t
     }
 
-    /// The process IDs of the first `count` commands, waited for if need be.
+    /// The process IDs of the first `count` commands; waits for them.
     static func processes(_ count: Int, of tapline: TaplineProcess) async throws -> [pid_t] {
         try await tapline.program.errors.first(count) { $0.contains("started: ") }
             .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)).process }
@@ -29,12 +29,12 @@ enum StartedCommand {
         _ = try await tapline.program.errors.first { $0 == line }
     }
 
-    /// How many have been started so far.
+    /// The number of commands started so far.
     static func count(of tapline: TaplineProcess) -> Int {
         tapline.program.errors.all.count { $0.contains("started: ") }
     }
 
-    /// Whether a process of the group is left, other than one that has ended and is not reaped.
+    /// Whether a process of the group is left that is not a zombie.
     static func isAlive(group: pid_t) -> Bool {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.contains { name in

@@ -1,18 +1,18 @@
 import Foundation
 import Testing
 
-/// A tapline with an admin API, a browser on its page, and peers to talk through it.
+/// A Tapline with an admin API, a browser on its page, and peers that talk through it.
 struct PageBench {
     let scene: Scene
     let puppet: Puppet
     let tapline: TaplineProcess
     let browser: Browser
-    /// Where the page comes from, such as `http://127.0.0.1:41234`.
+    /// The page's origin, such as `http://127.0.0.1:41234`.
     let origin: String
     /// The configuration file.
     let configuration: String
 
-    /// Starts all of it. Each relay has an upstream of its own: the puppet's listener of the relay's name.
+    /// Starts all of it. Each relay has its own upstream: the puppet's listener with the relay's name.
     init(_ scene: Scene, relays names: [String] = ["web"], admin more: String = "", opens: Bool = true) async throws {
         self.scene = scene
         puppet = try scene.puppet()
@@ -32,7 +32,8 @@ struct PageBench {
         if opens { try await browser.wait("document.querySelectorAll('#relays article').length === \(names.count)") }
     }
 
-    /// A conversation through a relay: a client `NAME` and, at the upstream, `NAME-upstream`. Returns the client's address.
+    /// Opens a connection through a relay: a client `NAME` and, at the upstream, `NAME-upstream`. Returns the client's
+    /// address.
     @discardableResult
     func connect(_ name: String, relay: String = "web", listener: Int = 0) async throws -> String {
         let address = try await puppet.connect(name, to: tapline.listeners[listener])
@@ -40,7 +41,7 @@ struct PageBench {
         return address
     }
 
-    /// The selector of the row of the client with that address.
+    /// The selector of the row of a client.
     func row(_ client: String, in table: String = "open") async throws -> String {
         let cells = "[...document.querySelectorAll('#\(table) td[data-at=client]')]"
         let found = "\(cells).find(cell => cell.textContent === '\(client)')"
@@ -48,18 +49,19 @@ struct PageBench {
         return "#\(table) tr[data-id=\"\(try await browser.text("\(found).parentNode.dataset.id"))\"]"
     }
 
-    /// Waits until a cell of a row has a text; digits alone where it is a number of bytes, which stands in the title.
+    /// Waits until a cell of a row has a text; a number of bytes is compared with the digits in the title.
     func wait(_ row: String, _ cell: String, is text: String) async throws {
         try await browser.wait("document.querySelector('\(row) td[data-at=\(cell)]')?.textContent === '\(text)'")
     }
 
-    /// Waits until a row counts so many bytes.
+    /// Waits until a row counts this many bytes.
     func wait(_ row: String, _ cell: String, counts bytes: Int) async throws {
         let title = "document.querySelector('\(row) td[data-at=\(cell)]')?.title"
         try await browser.wait("\(title)?.replace(/\\D/g, '') === '\(bytes)'")
     }
 
-    /// The page has kept to its policy, asked nobody but its own server, and made no error but the refusals named.
+    /// The page has respected its policy, requested nothing from other servers, and caused no error but the given
+    /// refusals.
     func expectClean(refusals: [Int] = []) async throws {
         let seen = try await browser.seen()
         #expect(
@@ -72,7 +74,7 @@ struct PageBench {
     }
 }
 
-/// The line that tells where the admin API is.
+/// The line with the address of the admin API.
 private struct Announcement: Decodable {
     var admin: String
 }

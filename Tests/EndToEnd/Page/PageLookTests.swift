@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// How the page looks where there is little room or light.
+/// The page on small screens and in dark mode.
 @Suite(.needs(Browser.program, "python3", "curl"))
 struct PageLookTests {
     @Test(arguments: [400, 1280]) func page_hasNoHorizontalScroll_andFollowsTheSystemsLight(width: Int) async throws {
@@ -26,7 +26,7 @@ struct PageLookTests {
                 try await page.browser.wait("document.querySelector('#one').hidden")
             }
             #expect(grounds[0] != grounds[1])
-            // The switch goes the other way than the system.
+            // The switch selects the opposite of the system's setting.
             try await page.browser.click("#theme")
             #expect(try await page.browser.text("getComputedStyle(document.body).backgroundColor") == grounds[0])
             try await page.expectClean()

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The page of the admin API, in a headless Chromium: what is shown, and what can be done with it.
+/// The page of the admin API in a headless Chromium: what it shows, and what it can do.
 @Suite(.needs(Browser.program, "python3", "curl"))
 struct PageTests {
     @Test func transfer_growsInTheTable_andIsAmongTheEndedAfterwards() async throws {
@@ -22,7 +22,7 @@ struct PageTests {
             try await page.puppet.receive("client", count: 70_000)
             try await page.wait(row, "bytes_down", counts: 70_000)
             try await page.browser.wait("\(card).includes('293\\u202fKiB')")
-            // Something has been drawn off the axis.
+            // Something is drawn above the axis.
             try await page.browser.wait(
                 "/\\d (?!30)\\d+\\.\\d/.test(document.querySelector('[data-relay=web] .u').getAttribute('d').replaceAll('V', ' '))"
             )
@@ -44,10 +44,10 @@ struct PageTests {
             let page = try await PageBench(scene)
             let client = try await page.connect("client")
             let row = try await page.row(client)
-            // Once without meaning it.
+            // First cancelled.
             try await page.browser.click("\(row) .kill")
             try await page.browser.wait("document.querySelector('#ask').open")
-            // The words of every line: nothing else says what is lost.
+            // The text of every line, because nothing else says what is lost.
             let asked = try await page.browser.text("document.querySelector('#ask').innerText")
             #expect(asked.contains("Kill connection ") && asked.contains("\(client) → "), "\(asked)")
             #expect(asked.contains("bytes in transit are lost") && !asked.contains("[object"), "\(asked)")
@@ -56,7 +56,7 @@ struct PageTests {
             try await page.puppet.send("client", "still there")
             try await page.puppet.receive("client-upstream", count: 11)
 
-            // It is shown for some seconds only, so what it said is kept.
+            // It is shown for some seconds only, so its text is kept.
             let toast = "document.querySelector('#toast')"
             _ = try await page.browser.text(
                 "window.said = [], new MutationObserver(() => window.said.push(\(toast).textContent))"
@@ -84,7 +84,7 @@ struct PageTests {
             try await page.browser.wait("\(card).classList.contains('failing')")
             try await page.browser.wait("document.querySelector('#state').textContent === 'running, 1 relay failing'")
             try await page.browser.wait("\(card).innerText.includes('upstream refuses connections')")
-            // The number of failed connects and the chip's are of one update.
+            // The number of failed connects and the chip's number are from one update.
             let text = "\(card).innerText.replace(/\\s+/g, ' ')"
             try await page.browser.wait(
                 "\(text).includes('4 failed connects') && \(text).includes('connect_refused 4')")
@@ -97,7 +97,7 @@ struct PageTests {
             try await page.browser.click("#ended tbody tr")
             try await page.browser.wait(
                 "[...document.querySelectorAll('.leg')].pop()?.textContent.includes('refused the connection')")
-            // What is between back-ticks is an element.
+            // Text between back-ticks becomes an element.
             try await page.browser.wait("document.querySelector('#story code')?.textContent.startsWith('ss -ltn')")
             #expect(try await page.browser.text("document.querySelector('#story').textContent").contains("`") == false)
             try await page.expectClean()
@@ -147,7 +147,7 @@ struct PageTests {
             try await page.browser.press("/")
             try await page.browser.type("cache")
             try await page.browser.wait("\(clients) === '\(other)'")
-            // What comes in the meantime takes neither the focus nor what was typed.
+            // New rows take neither the focus nor the typed text.
             try await page.connect("late")
             try await page.browser.wait("document.querySelector('#n-open').textContent === '4'")
             #expect(
@@ -170,7 +170,7 @@ struct PageTests {
             try await page.browser.press("Enter")
             try await page.browser.wait("document.querySelector('#story')?.textContent.includes('\(client)')")
             #expect(try await page.browser.text("document.activeElement.id") == "one-title")
-            // While it is open the connection ends; its story is told to the end.
+            // The connection ends while it is open; its story is shown to the end.
             try await page.puppet.reset("client-upstream")
             try await page.browser.wait("document.querySelector('#one-state').textContent === 'upstream_reset'")
             try await page.browser.press("Escape")
@@ -213,7 +213,7 @@ struct PageTests {
             try await page.browser.type("correct-horse-battery-staple")
             try await page.browser.press("Enter")
             try await page.browser.wait("document.querySelector('[data-relay=web]')")
-            // Events carry it too: a connection is seen to come.
+            // Events use the token too: a new connection appears.
             let client = try await page.connect("client")
             _ = try await page.row(client)
             try await page.browser.wait("document.querySelector('#state').title.startsWith('Live')")

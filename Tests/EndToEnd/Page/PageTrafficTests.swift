@@ -1,28 +1,28 @@
 import Foundation
 import Testing
 
-/// Live traffic on the page: as text, as hex, and never as anything else.
+/// Live traffic on the page: as text, as hex, and never as markup.
 @Suite(.needs(Browser.program, "python3", "curl"))
 struct PageTrafficTests {
     private static let hostile =
         "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
     private static let pieces = "[...document.querySelectorAll('#traffic .seg pre')].map(pre => pre.textContent)"
 
-    /// Nothing of what peers sent has become an element.
+    /// No bytes of peers have become an element.
     private func expectNoMarkup(_ page: PageBench) async throws {
         #expect(try await page.browser.text("document.querySelectorAll('#traffic :is(script, img, b)').length") == "0")
         #expect(try await page.browser.text("document.querySelectorAll('script').length") == "1")
         #expect(try await page.browser.text("document.title.includes('taken')") == "false")
     }
 
-    /// The stream is one that Wireshark's own tool has made, over both versions of IP, so that reader and writer do not
-    /// share a mistake.
+    /// The stream is made by Wireshark's own tool, over both versions of IP, so that reader and writer do not share a
+    /// mistake.
     @Test(.needs("text2pcap"), arguments: ["-4 192.0.2.9,192.0.2.1", "-6 2001:db8::9,2001:db8::1"])
     func foreignCapture_isShownAsTextAndHex(addresses: String) async throws {
         try await scene { scene in
             let page = try await PageBench(scene)
             let client = try await page.connect("client")
-            // A packet a line: its direction (I is inbound, from the client), an offset, its bytes.
+            // One line per packet: its direction (I is inbound, from the client), an offset, its bytes.
             let packets: [(String, [UInt8])] = [
                 ("I", Array("\(Self.hostile)\r\n".utf8)),
                 ("O", [0, 1, 0xC3, 0xA4, 0xFF, 0x3C, 0x62, 0x3E, 0xE2, 0x80, 0xAE]),
@@ -43,7 +43,7 @@ struct PageTrafficTests {
             let ways = "[...document.querySelectorAll('#traffic .seg')].map(seg => seg.classList[1])"
             #expect(try await page.browser.text(ways) == "up,down")
             #expect(try await page.browser.text("\(Self.pieces)[0]") == "\(Self.hostile)\n")
-            // Control characters are pictures of themselves, and nothing turns the writing round.
+            // Control characters are shown as symbols, and marks of the writing direction have no effect.
             #expect(try await page.browser.text("\(Self.pieces)[1]") == "\u{2400}\u{2401}ä\u{FFFD}<b>\u{FFFD}")
             try await page.browser.click(".segments button:last-child")
             let hex = try await page.browser.text("\(Self.pieces)[1]")
@@ -54,7 +54,7 @@ struct PageTrafficTests {
         }
     }
 
-    /// A relay's name has no room for markup, but a path has, and so has a mistake in the configuration.
+    /// A relay's name cannot contain markup, but a path can, and so can a mistake in the configuration.
     @Test func configuration_withMarkupInIt_staysText() async throws {
         try await scene { scene in
             let page = try await PageBench(scene)
@@ -78,7 +78,7 @@ struct PageTrafficTests {
             let client = try await page.connect("client")
             try await page.browser.click("\(try await page.row(client)) td")
             try await page.browser.click("#wire button.strong")
-            // Bytes that pass before the tap is in place are not its own: say them until one is seen.
+            // Bytes before the tap are not shown: send some until they appear.
             try await scene.eventually("the page shows bytes") {
                 try await page.puppet.send("client", Self.hostile)
                 try await page.puppet.receive("client-upstream", count: Self.hostile.utf8.count)
@@ -92,7 +92,7 @@ struct PageTrafficTests {
             try await page.browser.click(".segments button:last-child")
             try await page.browser.wait("\(Self.pieces).at(-1).includes('3c 62 3e 61 6e 73 77 65')")
             try await expectNoMarkup(page)
-            // Paused, what passes is kept and not shown.
+            // While paused, traffic is kept and not shown.
             try await page.browser.press("p")
             let count = try await page.browser.text("\(Self.pieces).length")
             try await page.puppet.send("client-upstream", "later")

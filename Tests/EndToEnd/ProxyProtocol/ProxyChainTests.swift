@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// The PROXY protocol with those who have spoken it for longest, as sender and as receiver.
+/// The PROXY protocol with its common implementations, as senders and as receivers.
 @Suite(.needs("curl", "haproxy", "nginx", "python3"))
 struct ProxyChainTests {
-    /// A tapline that accepts headers, and has the patience that a busy sender needs: 3 s are few.
+    /// A Tapline that accepts headers, with a long timeout, because 3 s are too short for a busy sender.
     private static func accepting(_ scene: Scene, upstream: String) async throws -> TaplineProcess {
         try await scene.run(
             relays: """
@@ -15,7 +15,7 @@ struct ProxyChainTests {
                 """)
     }
 
-    /// The record of the client that asked: the probes for a listener came through as well.
+    /// The record of the client's request; the probes for a listener also came through.
     private static func record(of tapline: TaplineProcess) async throws -> EndRecord {
         let lines = try await tapline.program.output.first(1, within: .seconds(60)) {
             $0.contains("\"client\":\"127.0.0.7:")
@@ -23,9 +23,9 @@ struct ProxyChainTests {
         return try EndRecord(json: lines[0])
     }
 
-    // MARK: All the way
+    // MARK: End to end
 
-    /// HAProxy → tapline → nginx, version 2 on both ways: who the client is comes through to the end.
+    /// HAProxy → tapline → nginx, version 2 on both legs: the client's address reaches the end.
     @Test func haproxyAndNginx_withTaplineBetween_knowTheClient() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -67,15 +67,15 @@ struct ProxyChainTests {
                 sender == "nginx"
                 ? try await scene.forwardingNginx(to: tapline.port, puppet)
                 : try await scene.haproxy(to: tapline.port, options: sender, puppet)
-            // Without a header of its own the answer is about tapline.
+            // Without another header the answer is about Tapline.
             #expect(try await scene.ask(front).first == "127.0.0.1")
             let record = try await Self.record(of: tapline)
             #expect(record.client.hasPrefix("127.0.0.7:") && record.proxiedBy?.hasPrefix("127.0.0.1:") == true)
         }
     }
 
-    /// nginx's realip module takes the client's address from a header, and nginx writes it beside its own address, of
-    /// another family.
+    /// nginx's realip module takes the client's address from a header, and nginx writes it together with its own
+    /// address, of another family.
     @Test func nginx_thatTookAnIPv6ClientFromAHeader_isBelieved() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -103,7 +103,7 @@ struct ProxyChainTests {
             let answers = try await scene.answeringHAProxy(puppet)
             let tapline = try await scene.forward(
                 "127.0.0.1:0:127.0.0.1:\(answers)", options: ["--accept-proxy", "127.0.0.7"])
-            // A curl that is held up between connecting and sending loses its connection after 3 s.
+            // A curl that is delayed between connecting and sending loses its connection after 3 s.
             var answer: [String] = []
             try await scene.eventually("curl is answered") {
                 answer = (try? await scene.ask(tapline.port, "--haproxy-protocol")) ?? []
@@ -118,7 +118,7 @@ struct ProxyChainTests {
         }
     }
 
-    /// A health check of a load balancer speaks for itself (LOCAL); who only connects asks for nothing.
+    /// A health check of a load balancer is its own connection (LOCAL); one that only connects requests nothing.
     @Test func healthChecks_areTheLoadBalancersOwn() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -134,8 +134,8 @@ struct ProxyChainTests {
                     bind 127.0.0.1:\(front)
                     server local 127.0.0.1:\(tapline.port) check inter 1s send-proxy-v2 check-send-proxy
                 """, port: front, puppet)
-            // It looks again and again, and waits for an answer: one that only connects may reset before an upstream is
-            // asked.
+            // It checks repeatedly and waits for an answer: a check that only connects may reset before an upstream is
+            // connected.
             try await scene.eventually("it was looked at") {
                 try tapline.recordsSoFar.contains { record in
                     record.client == record.proxiedBy && record.upstreamAddress == "127.0.0.1:\(answers)"
@@ -182,8 +182,8 @@ struct ProxyChainTests {
         }
     }
 
-    /// Neither knows Unix clients; both must take the connection all the same, as the specification has it.
-    @Test(arguments: ["v1", "v2"]) func unixClient_isTakenByEverybody(version: String) async throws {
+    /// Neither supports Unix clients; both must accept the connection anyway, as the specification requires.
+    @Test(arguments: ["v1", "v2"]) func unixClient_isAcceptedByEveryReceiver(version: String) async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let answers = try await scene.answeringHAProxy(bind: "accept-proxy", puppet)

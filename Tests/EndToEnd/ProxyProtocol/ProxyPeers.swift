@@ -2,12 +2,12 @@ import Foundation
 import Sockets
 import TestSupport
 
-/// HAProxy and nginx, who speak the PROXY protocol, on either side of a tapline.
+/// HAProxy and nginx, which implement the PROXY protocol, on either side of a Tapline.
 extension Scene {
-    /// A port of loopback that was free a moment ago.
+    /// A loopback port that was free a moment ago.
     func freePort() throws -> Int { Int(try PeerListener.freePort().port ?? 0) }
 
-    /// Starts HAProxy with these sections behind the defaults, and waits until a port of it answers.
+    /// Starts HAProxy with these sections after the defaults, and waits until a port answers.
     @discardableResult
     func haproxy(_ sections: String, port: Int, _ puppet: Puppet) async throws -> Program {
         let path = try file(
@@ -39,8 +39,8 @@ extension Scene {
         return port
     }
 
-    /// A HAProxy that answers every request with the client's address and port and the unique id of its header;
-    /// `bind` are options of its listener.
+    /// A HAProxy that answers every request with the client's address and port and the unique ID of its header; `bind`
+    /// are options of its listener.
     func answeringHAProxy(bind: String = "", _ puppet: Puppet) async throws -> Int {
         let port = try freePort()
         try await haproxy(
@@ -53,7 +53,7 @@ extension Scene {
         return port
     }
 
-    /// Starts nginx with these blocks, and waits until a port of it answers.
+    /// Starts nginx with these blocks, and waits until a port answers.
     func nginx(_ name: String, _ blocks: String, port: Int, _ puppet: Puppet) async throws {
         let path = try file(
             "\(name).conf",
@@ -69,14 +69,14 @@ extension Scene {
         try await puppet.awaitListener("127.0.0.1:\(port)")
     }
 
-    /// Where nginx keeps what is too large for its memory: in the folder of the test.
+    /// nginx's temporary files: in the folder of the test.
     var nginxFolders: String {
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map { "\($0)_temp_path \(path("nginx-\($0)"));" }
             .joined(separator: "\n")
     }
 
-    /// An nginx that expects a header, and answers every request with the client's address and port as the header has
-    /// them. Its log says the same.
+    /// An nginx that expects a header, and answers every request with the client's address and port from the header.
+    /// Its log has the same.
     func answeringNginx(_ puppet: Puppet) async throws -> (port: Int, log: String) {
         let port = try freePort()
         let log = path("nginx-\(port).log")
@@ -124,7 +124,7 @@ extension Scene {
             .map { "\($0)/ngx_stream_module.so" }.first { FileManager.default.fileExists(atPath: $0) }
     }
 
-    /// Asks over HTTP, from another address of this machine; the answer's words.
+    /// Sends an HTTP request from another address of this machine; returns the words of the answer.
     func ask(_ port: Int, from client: String = "127.0.0.7", _ options: String...) async throws -> [String] {
         let words = ["curl", "-sS", "--max-time", "60", "--noproxy", "*", "--interface", client]
         let answer = try await run(words + options + ["http://127.0.0.1:\(port)/"], within: .seconds(90))

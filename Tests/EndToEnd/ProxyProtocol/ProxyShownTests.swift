@@ -3,12 +3,12 @@ import ProxyProtocol
 import Sockets
 import Testing
 
-/// Where the client of a PROXY header is shown, and what is told of those without one.
+/// Where the client in a PROXY header is shown, and what is reported for clients without a header.
 @Suite(.needs("python3"))
 struct ProxyShownTests {
     private static let line = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 443\r\n"
 
-    @Test(.needs("curl")) func client_isShownLive_andWhoIsWaitedFor() async throws {
+    @Test(.needs("curl")) func client_isShownLive_andSoIsTheWaitForItsHeader() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let upstream = try await puppet.listen("upstream")
@@ -41,7 +41,7 @@ struct ProxyShownTests {
             try await puppet.receiveToEnd("server")
             try await puppet.close("server")
 
-            // What is no header.
+            // Bytes that are not a header.
             try await puppet.connect("stranger", to: tapline.address)
             try await puppet.send("stranger", "GET / HTTP/1.1\r\n\r\n")
             #expect(try await puppet.receiveToEnd("stranger").end == "reset")
@@ -86,11 +86,11 @@ struct ProxyShownTests {
             let summary = try await scene.run(TaplineProcess.binary, "show", file)
             #expect(summary.contains("192.0.2.7:4711"), "\(summary)")
             let bytes = try await scene.run(TaplineProcess.binary, "show", file, "--format", "raw", "--flow", "up")
-            #expect(bytes == "question", "the header is nobody's bytes")
+            #expect(bytes == "question", "the header is not recorded")
         }
     }
 
-    /// A header that the upstream's socket does not take at once: buffers of a page, and one that reads late.
+    /// A header that the upstream's socket does not accept at once: buffers of a page, and an upstream that reads late.
     @Test(.needsNetworkNamespace, .needs("curl", "nsenter", "unshare"))
     func header_thatDoesNotFit_isSentAsThereIsRoom() async throws {
         try await scene { scene in
@@ -99,7 +99,7 @@ struct ProxyShownTests {
                 "echo '4096 4096 4096' > /proc/sys/net/ipv4/tcp_rmem")
             let puppet = try scene.puppet(before: network.before)
             let upstream = try await puppet.listen("upstream")
-            // Waiting for room is part of connecting, and there is none before the test has seen it wait.
+            // Waiting for room is part of connecting, and there is no room before the test has seen the wait.
             let tapline = try await scene.run(
                 relays: """
                       - name: web

@@ -1,28 +1,28 @@
 import Foundation
 import Testing
 
-/// A small disk of a test's own, mounted where only what is started in its view of the file system sees it. It ends with
-/// the test's scene.
+/// A small disk for one test, mounted in a mount namespace, which only programs started with `before` share. It ends
+/// with the test's scene.
 struct Disk: Sendable {
     fileprivate let scene: Scene
-    /// The words that start a program that sees it.
+    /// The words that start a program in that namespace.
     let before: [String]
-    /// Its folder, as such programs see it.
+    /// Its folder in that namespace.
     let folder: String
-    /// The same, as everybody sees it.
+    /// The same folder, as seen by all processes.
     let outside: String
 
-    /// Runs a program that sees it.
+    /// Runs a program in that namespace.
     @discardableResult
     func run(_ words: String...) async throws -> String { try await scene.run(before + words) }
 
-    /// Mounts it anew with other options, such as a size.
+    /// Remounts it with other options, such as a size.
     func remount(_ options: String) async throws {
         try await run("mount", "-o", "remount,\(options)", folder)
     }
 
-    /// Stops it: whoever writes waits in the kernel, where no signal reaches. Whatever becomes of the test, it goes on
-    /// when the program that is returned has lost its input.
+    /// Freezes it: writers wait in the kernel, where signals have no effect. It is thawed when the returned program
+    /// loses its input, whatever the outcome of the test.
     func freeze() async throws -> Program {
         // A shell's background job would have no input of its own.
         let script = "exec 3<&0; (cat <&3 >&2; fsfreeze -u \(folder)) & fsfreeze -f \(folder) && echo frozen; wait"
@@ -33,12 +33,12 @@ struct Disk: Sendable {
 }
 
 extension Scene {
-    /// Makes a disk in memory, with mount's options: `size=1m`.
+    /// Creates a disk in memory with mount options, such as `size=1m`.
     func memoryDisk(_ options: String) async throws -> Disk {
         try await disk("mount -t tmpfs -o \(options) test \(path("disk"))")
     }
 
-    /// Makes a disk of so many MiB that can be stopped.
+    /// Creates a disk of this many MiB that can be frozen.
     func realDisk(mebibytes: Int) async throws -> Disk {
         let image = path("image")
         try await run("truncate", "-s", "\(mebibytes)M", image)
@@ -48,7 +48,7 @@ extension Scene {
 
     private func disk(_ mount: String) async throws -> Disk {
         try FileManager.default.createDirectory(atPath: path("disk"), withIntermediateDirectories: false)
-        // It lives for as long as this process in it.
+        // It lives as long as this process.
         let holder = try start(["unshare", "--mount", "sh", "-e", "-c", "\(mount)\necho ready\nexec cat"])
         do {
             try await holder.output.line(containing: "ready")
@@ -63,10 +63,10 @@ extension Scene {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// Skips a test that mounts something.
+    /// Skips a test that needs to mount something.
     static var mayMount: Self { .enabled(if: Host.mayMakeNetworks, "needs CAP_SYS_ADMIN, to mount a disk of its own") }
 
-    /// Skips a test that needs a block device made of a file.
+    /// Skips a test that needs a block device backed by a file.
     static var hasLoopDevices: Self {
         .enabled(if: access("/dev/loop-control", R_OK | W_OK) == 0, "needs loop devices (/dev/loop-control)")
     }

@@ -1,19 +1,18 @@
 import Foundation
 import Testing
 
-/// A tapline with two relays to one upstream: `taped` records onto a disk that will be in trouble, `plain` must not
-/// notice.
+/// A Tapline with two relays to one upstream: `taped` records to a faulty disk, and `plain` must not be affected.
 struct DiskBench {
     let scene: Scene
     let disk: Disk
     let puppet: Puppet
     let tapline: TaplineProcess
     private let plainAddress: String
-    /// Where the recordings are, as everybody sees it.
+    /// The folder of the recordings, as seen by all processes.
     var folder: String { "\(disk.outside)/recordings" }
 
-    /// Starts it, and opens the plain connection. `record` is more of the settings: `, when_full: block`; `more` of the
-    /// configuration.
+    /// Starts it, and opens the plain connection. `record` are further recording settings, such as `, when_full:
+    /// block`; `more` is further configuration.
     init(
         _ scene: Scene, _ disk: Disk, record: String = "", more: String = "shutdown: { drain: 1s }",
         timeouts: String = "{}", before: [String] = []
@@ -38,13 +37,13 @@ struct DiskBench {
         try await puppet.accept("plain'", from: "upstream")
     }
 
-    /// Opens a connection that is recorded: the client's end is `name`, the upstream's `name'`.
+    /// Opens a recorded connection: the client's end is `name`, the upstream's `name'`.
     func open(_ name: String) async throws {
         try await puppet.connect(name, to: tapline.listeners[0])
         try await puppet.accept(name + "'", from: "upstream")
     }
 
-    /// The plain connection goes on, and so does its relay: bytes there and back, and a new connection.
+    /// The plain connection and its relay continue: bytes in both directions, and a new connection.
     func expectPlainUnharmed() async throws {
         try await puppet.pass(50_000, from: "plain", to: "plain'")
         try await puppet.pass(50_000, from: "plain'", to: "plain")
@@ -55,7 +54,7 @@ struct DiskBench {
         for side in ["new", "new'"] { try await puppet.receiveToEnd(side) }
     }
 
-    /// Ends a recorded connection, and returns its record. The records of those that ended before must be there.
+    /// Ends a recorded connection and returns its record. The records of earlier connections must be there.
     func end(_ name: String) async throws -> EndRecord {
         let before = try tapline.recordsSoFar.count { $0.relay == "taped" }
         for side in [name, name + "'"] { try await puppet.finish(side) }
@@ -68,7 +67,7 @@ struct DiskBench {
         return try EndRecord(json: lines[before])
     }
 
-    /// What log lines say was dropped, of these words.
+    /// The dropped bytes according to log lines with these words.
     func logged(_ words: String) throws -> UInt64 {
         try tapline.program.errors.all.filter { $0.contains(words) }.reduce(0) { sum, line in
             let fields = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]

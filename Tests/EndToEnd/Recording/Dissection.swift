@@ -1,26 +1,26 @@
 import Foundation
 import Testing
 
-/// A recording as Wireshark sees it: the real tshark and capinfos.
+/// A recording as Wireshark shows it, with the real tshark and capinfos.
 struct Dissection {
     let scene: Scene
     let path: String
-    /// More of tshark's options, such as a port whose protocol it cannot know.
+    /// Further options of tshark, such as a port whose protocol it cannot know.
     var options: [String] = []
 
-    /// What every run checks, beside what Wireshark checks by itself.
+    /// The checks of every run, in addition to Wireshark's own.
     private static let checks =
         ["-n", "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"]
         + claimedPorts.flatMap { ["-d", "tcp.port==\($0),data"] }
-    /// The ports from which Linux may choose, and by which Wireshark takes whatever passes for a protocol: IRC, CBSP,
-    /// EtherCAT and others (tshark -G decodes). A client that is given one of them is no fault.
+    /// Ports that Linux may choose for a client and that Wireshark interprets as those of a protocol: IRC, CBSP,
+    /// EtherCAT and others (tshark -G decodes). Such a port is not a fault.
     private static let claimedPorts = [34980, 44321, 44322, 44818, 48049, 48898, 57000]
-    /// Whatever Wireshark finds fault with: malformed packets, wrong checksums, marks of the TCP analysis.
+    /// Everything that Wireshark reports: malformed packets, wrong checksums, marks of the TCP analysis.
     private static let faulty =
         "_ws.malformed or tcp.analysis.flags or tcp.checksum.status == 0 or tcp.checksum.status == 2"
         + " or ip.checksum.status == 0"
 
-    /// These fields of every packet that a filter lets through.
+    /// Fields of every packet that matches a filter.
     func fields(
         _ names: [String], where filter: String? = nil, within limit: Duration = .seconds(90)
     ) async throws -> [[String]] {
@@ -31,17 +31,17 @@ struct Dissection {
         return text.components(separatedBy: "\n").map { $0.components(separatedBy: "\t") }
     }
 
-    /// How many packets a filter lets through.
+    /// The number of packets that match a filter.
     func count(where filter: String) async throws -> Int {
         try await fields(["frame.number"], where: filter).count
     }
 
-    /// What is wrong with it, packet by packet.
+    /// The faults, packet by packet.
     func faults(within limit: Duration = .seconds(90)) async throws -> [[String]] {
         try await fields(["frame.number", "tcp.stream", "_ws.expert.message"], where: Self.faulty, within: limit)
     }
 
-    /// How complete every stream is at its last packet: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32.
+    /// The completeness of every stream at its last packet: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32.
     func completeness(within limit: Duration = .seconds(90)) async throws -> [Int: Int] {
         var values: [Int: Int] = [:]
         // In two passes: in a single one a packet shows what was known before it.
@@ -53,7 +53,7 @@ struct Dissection {
         return values
     }
 
-    /// What capinfos says, by its names.
+    /// The output of capinfos, by its names.
     func summary() async throws -> [String: String] {
         var facts: [String: String] = [:]
         for line in try await scene.run("capinfos", "-M", path).components(separatedBy: "\n") {
@@ -66,7 +66,7 @@ struct Dissection {
         return facts
     }
 
-    /// Fails unless Wireshark finds no fault, and every stream is as complete as these say.
+    /// Fails unless Wireshark finds no fault, and every stream has the given completeness.
     func expectWhole(_ streams: [Int: Int], sourceLocation: SourceLocation = #_sourceLocation) async throws {
         let (faults, completeness) = (try await faults(), try await completeness())
         #expect(faults == [], sourceLocation: sourceLocation)
@@ -80,11 +80,11 @@ struct Dissection {
 }
 
 extension Int {
-    /// The completeness of a connection that carried bytes and ended in order, and of one that carried none.
+    /// The completeness of a connection that carried bytes and ended in order, and of one without bytes.
     static var whole: Int { 31 }
     static var wholeWithoutData: Int { 23 }
-    /// RST in the place of the FINs.
+    /// RST in place of the FINs.
     static var resetAfterData: Int { 1 + 2 + 4 + 8 + 32 }
-    /// A SYN that an RST answers, which acknowledges it.
+    /// A SYN that an RST answers and acknowledges.
     static var refused: Int { 1 + 4 + 32 }
 }

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Disks that take no more: the relay goes on, what is lost is stated everywhere alike, and the recording resumes.
+/// Full disks: the relay continues, lost bytes are reported consistently, and the recording resumes.
 struct FullDiskTests {
     private static let trouble = "the recording cannot be written"
-    private static let recovery = "the recording is written again"
+    private static let recovery = "the recording can be written again"
     private static let noBuffer = "the recording's buffer was full"
 
     @Test(.needs("python3", "curl", "tshark", "unshare", "nsenter", "mount"), .mayMount)
@@ -22,12 +22,12 @@ struct FullDiskTests {
             #expect(line.contains("ENOSPC") && line.contains("\"level\":\"error\""))
             let troubled = "tapline_recording_trouble{relay=\"taped\"} "
             try await admin.await("the trouble", "/metrics") { $0.body.contains(troubled + "1\n") ? true : nil }
-            // All but what the disk has room for, before it has more.
+            // All but what fits on the disk, before it has more room.
             let lost = try Regex("tapline_recording_dropped_bytes_total\\{relay=\"taped\"\\} 2[0-9]{7}\n")
             try await admin.await("what is lost", "/metrics") { $0.body.contains(lost) ? true : nil }
             try await bench.expectPlainUnharmed()
             try await bench.disk.remount("size=100m")
-            // It tries again when something comes.
+            // It retries with the next event.
             try await scene.eventually("it is written again") {
                 try await bench.puppet.pass(10_000, from: "a", to: "a'")
                 return bench.tapline.program.errors.all.contains { $0.contains(Self.recovery) }
@@ -52,10 +52,10 @@ struct FullDiskTests {
             #expect(one.gaps == record.droppedBytes)
             #expect(one.down.count >= last.count && one.up.missing > 10_000_000)
             #expect(facts.files.reduce(0) { $0 + $1.droppedSegments } > 0)
-            // The log: once that it stopped, once that it goes on, with the same number.
+            // The log: once that it stopped, once that it continues, with the same number.
             #expect(bench.tapline.program.errors.all.count { $0.contains(Self.trouble) } == 1)
             #expect(try bench.logged(Self.recovery) + bench.logged(Self.noBuffer) == record.droppedBytes)
-            // Nothing is wrong but the gaps.
+            // The only faults are the gaps.
             let wireshark = Dissection(scene: scene, path: facts.files[0].path)
             let wrong = try await wireshark.faults().map { $0[2] }
             #expect(wrong.allSatisfy { $0.contains("not captured") || $0.contains("wasn't captured") }, "\(wrong)")
@@ -73,7 +73,7 @@ struct FullDiskTests {
             async let passed = bench.puppet.pass(30_000_000, from: "a", to: "a'", within: .seconds(300))
             let line = try await bench.tapline.program.errors.line(containing: Self.trouble)
             #expect(line.contains("ENOSPC"))
-            // Whoever asks is told what it waits for, and what to look at.
+            // `why` and `status` show what it waits for, and what to check.
             try await scene.eventually("`why` names the recording") {
                 try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
                     .contains("It waits for its recording")
@@ -96,8 +96,8 @@ struct FullDiskTests {
         }
     }
 
-    /// A recording that must be whole is, also when nobody wants it any more and its last connection is over; and nothing is
-    /// said to be recorded before it is.
+    /// A recording that must be complete is, also if it was removed and its last connection has ended; and nothing is
+    /// counted as recorded before it is.
     @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount, arguments: [true, false])
     func block_onAFullDisk_outlivesItsConnections_andAReload(isReloaded: Bool) async throws {
         try await scene(.heavy) { scene in
@@ -106,7 +106,7 @@ struct FullDiskTests {
                 more: "shutdown: { drain: 1s }\nadmin: { listen: '127.0.0.1:0' }")
             let admin = try await scene.admin(of: bench.tapline).address
             try await bench.open("a")
-            // It fits the buffer, and not the disk.
+            // It fits into the buffer, and not on the disk.
             try await bench.puppet.pass(2_000_000, from: "a", to: "a'")
             try await bench.tapline.program.errors.line(containing: Self.trouble)
             if isReloaded {
@@ -116,7 +116,7 @@ struct FullDiskTests {
                 try await bench.tapline.program.errors.line(containing: "generation\":2,")
             }
             async let record = bench.end("a")
-            // Whatever passes meanwhile has its record.
+            // Connections that end meanwhile have their records.
             try await bench.puppet.connect("late", to: bench.tapline.listeners[1])
             try await bench.puppet.accept("late'", from: "upstream")
             for side in ["late", "late'"] { try await bench.puppet.finish(side) }
@@ -136,7 +136,7 @@ struct FullDiskTests {
         }
     }
 
-    /// What is not written when the process ends is lost, and said so everywhere.
+    /// Bytes that are not written when the process ends are lost, and reported as lost.
     @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
     func block_onADiskThatStaysFull_tellsTheTruthAtTheEnd() async throws {
         try await scene(.heavy) { scene in
@@ -153,7 +153,7 @@ struct FullDiskTests {
             #expect(record.isBalanced && record.reason == "client_closed" && record.droppedBytes ?? 0 > 900_000)
             let facts = try await bench.facts()
             #expect(facts.troubles == [] && facts.recorded == record.recordedBytes)
-            #expect(try bench.logged("ends with bytes missing") == record.droppedBytes)
+            #expect(try bench.logged("ends without bytes that could not be written") == record.droppedBytes)
         }
     }
 
@@ -172,7 +172,7 @@ struct FullDiskTests {
                 try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
                     .contains("It waits for its recording")
             }
-            // Another one, that begins only now and is idle, ends meanwhile.
+            // Another connection, which begins only now and is idle, ends meanwhile.
             try await bench.open("b")
             #expect(try await bench.puppet.receiveToEnd("b").end == "reset")
             try await bench.disk.remount("size=100m")
@@ -195,10 +195,10 @@ struct FullDiskTests {
                 scene, try await scene.memoryDisk("size=1m"), record: ", when_full: block, buffer: 1MiB")
             try await bench.open("a")
             async let received = bench.puppet.receiveToEnd("a'")
-            // Until the relay takes no more.
+            // Until the relay accepts no more.
             var sent = try await bench.puppet.fill("a")
             try await bench.tapline.program.errors.line(containing: Self.trouble)
-            // Once more: one that gets no turn for a while takes nothing, either.
+            // Once more: a relay that gets no CPU time for a while accepts nothing, either.
             sent += try await bench.puppet.fill("a")
             try await bench.tapline.program.send(SIGTERM)
             #expect(try await bench.tapline.program.exit() == .exited(0))
@@ -211,7 +211,7 @@ struct FullDiskTests {
         }
     }
 
-    /// The next file cannot be made, for the disk has no inode left.
+    /// The next file cannot be created, because the disk has no inode left.
     @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount, arguments: ["drop", "block"])
     func inodes_thatAreUsedUp_stopTheRecordingUntilThereAreMore(policy: String) async throws {
         try await scene(.heavy) { scene in
@@ -223,7 +223,7 @@ struct FullDiskTests {
             async let passed = bench.puppet.pass(10_000_000, from: "a", to: "a'")
             if policy == "drop" {
                 _ = try await passed
-                // Only what finds room in the buffer needs a file: on a busy machine, that may be less than two files of it.
+                // Only bytes that fit into the buffer need a file: on a busy machine, that may be less than two files.
                 try await scene.eventually("a third file is needed") {
                     try await bench.puppet.pass(500_000, from: "a", to: "a'")
                     return bench.tapline.program.errors.all.contains { $0.contains(Self.trouble) }
@@ -275,13 +275,13 @@ struct FullDiskTests {
     }
 
     @Test(.needs("python3", "unshare", "nsenter", "mount"), .mayMount)
-    func folder_thatIsRemoved_isMadeAnewForTheNextFile() async throws {
+    func folder_thatIsRemoved_isRecreatedForTheNextFile() async throws {
         try await scene(.heavy) { scene in
             let bench = try await DiskBench(
                 scene, try await scene.memoryDisk("size=100m"), record: ", rotate: { size: 1MiB, keep: 0 }")
             try await bench.open("a")
             try await bench.puppet.pass(3_000_000, from: "a", to: "a'")
-            // No file is made in it while it is removed.
+            // No file is created in it while it is removed.
             try await scene.eventually("all is in the files") { try await bench.facts().recorded == 3_000_000 }
             try await bench.disk.run("rm", "-r", "\(bench.disk.folder)/recordings")
             try await bench.puppet.pass(10_000_000, from: "a", to: "a'")
@@ -291,13 +291,13 @@ struct FullDiskTests {
             try await bench.tapline.stop()
             let facts = try await bench.facts()
             #expect(facts.troubles == [] && facts.missing == record.droppedBytes)
-            // All but what was on its way into the file that went with the folder.
+            // All except bytes in transit to the file that was removed with the folder.
             #expect(facts.recorded + facts.missing > 8_000_000)
             #expect(bench.tapline.program.errors.all.allSatisfy { !$0.contains(Self.trouble) })
         }
     }
 
-    /// What a retry cannot mend is an error at the start, before anybody is served.
+    /// An error that a retry cannot fix is an error at the start, before a client is served.
     @Test(.needs("unshare", "nsenter", "mount"), .mayMount, arguments: ["forward", "run"])
     func readOnlyFolder_isAnErrorAtTheStart(command: String) async throws {
         try await scene { scene in

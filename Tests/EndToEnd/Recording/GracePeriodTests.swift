@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// How a recording sidecar ends by Kubernetes' rules: SIGTERM, a grace period, and SIGKILL for what is left after it.
+/// How a recording sidecar ends by Kubernetes' rules: SIGTERM, a grace period, then SIGKILL.
 struct GracePeriodTests {
     private static let names = ["first", "second", "third", "fourth"]
     private static let size = 300_000
 
-    /// Plays a test with a relay that is recorded and four transfers under way, of which each has a half; `wait` is the
-    /// bound that its configuration gives them. SIGTERM has come.
+    /// Runs a test with a recorded relay and four transfers of which each is half done; `wait` is the drain limit in
+    /// its configuration. SIGTERM has been sent.
     private func play(
         wait: String, _ play: (Scene, Puppet, TaplineProcess) async throws -> Void
     ) async throws {
@@ -65,13 +65,13 @@ struct GracePeriodTests {
         }
     }
 
-    /// The bound of the configuration is no help here, so what counts is there before.
+    /// The drain limit does not help here, so only what is recorded before SIGKILL counts.
     @Test(.needs("python3", "tshark"), arguments: [0, 120_000])
     func transfer_thatHangs_isCutBySIGKILL_andWhatWasBeforeIsThere(more: Int) async throws {
         try await play(wait: "10m") { scene, puppet, tapline in
             for name in Self.names.dropLast() { try await finish(name, puppet) }
             expectFinished(try await tapline.records(3), 3)
-            // The fourth goes on for a while, and then hangs. What passed is in the file within a second.
+            // The fourth continues for a while, and then hangs. Its bytes are in the file within a second.
             let hanging = Self.names[3]
             if more > 0 { try await puppet.pass(more, from: hanging + "'", to: hanging) }
             let path = try #require(try scene.recordings(in: scene.path("recordings"), of: "web.").first)
@@ -90,7 +90,7 @@ struct GracePeriodTests {
             #expect(cut.up.isWhole(UInt64(Self.size)) && cut.down.isWhole(UInt64(more)) && cut.ends == 0)
             #expect(!cut.isReset)
 
-            // Wireshark and Tapline itself read it to its last whole block.
+            // Wireshark and Tapline itself read it to its last complete block.
             let wireshark = try await Dissection(scene: scene, path: path).completeness()
             #expect(wireshark.values.sorted() == [15, .whole, .whole, .whole])
             let summary = try await scene.run(TaplineProcess.binary, "show", path)

@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// A disk, or a reader, that neither takes bytes nor refuses them.
+/// A disk, or a reader, that neither accepts bytes nor fails.
 struct HungReaderTests {
     private static let gibibyte = 1 << 30
-    /// The default of `buffer`, in the configuration and of `forward`, and what else a recorder may take.
+    /// The default of `buffer`, in the configuration and of `forward`, and the other memory of a recorder.
     private static let (mostMemory, mostForwardMemory) = ((16 + 8) << 20, (64 + 8) << 20)
 
     @Test(
@@ -28,7 +28,7 @@ struct HungReaderTests {
 
             ice.finishInput()
             try await ice.exit()
-            // When what had gathered is written, connections are recorded whole again.
+            // When the backlog is written, connections are recorded completely again.
             var late: RecordingBench.Sent?
             var whole: EndRecord?
             try await scene.eventually("a connection is recorded whole") {
@@ -47,8 +47,8 @@ struct HungReaderTests {
         }
     }
 
-    /// A thread that waits for such a disk cannot be ended before the disk goes on: the kernel has it. All the rest of
-    /// the process has to have ended.
+    /// A thread that waits for such a disk cannot be ended before the disk continues, because it waits in the kernel.
+    /// Everything else in the process has to have ended.
     @Test(
         .needs("python3", "unshare", "nsenter", "mount", "mkfs.ext4", "fsfreeze"), .needsRoot, .mayMount,
         .hasLoopDevices)
@@ -89,7 +89,7 @@ struct HungReaderTests {
             let record = try await pipe.end("a", "a'")
             #expect(record.isBalanced && record.droppedBytes ?? 0 > 100_000_000)
             try await pipe.reader.goOn()
-            // When the reader has had what had gathered, connections are recorded whole again.
+            // When the reader has received the backlog, connections are recorded completely again.
             var late: RecordingBench.Sent?
             var whole: EndRecord?
             try await scene.eventually("a connection is recorded whole") {

@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-/// What a recording is worth after a SIGKILL in the middle of a transfer.
+/// The state of a recording after a SIGKILL in the middle of a transfer.
 struct KilledRecordingTests {
     private struct Mark: Decodable {
         var count: UInt64
     }
 
-    /// Twenty times, five at a time.
+    /// Twenty times, five in parallel.
     @Test(.needs("python3", "tshark"), arguments: 0..<4)
     func kill_inMidTransfer_leavesWhatPassedASecondBefore(round: Int) async throws {
         try await scene(.heavy) { scene in
@@ -21,7 +21,7 @@ struct KilledRecordingTests {
     private func kill(_ scene: Scene, _ number: Int) async throws {
         let ticker = try scene.start(Scene.peer("ticker.py"))
         let folder = scene.path("killed-\(number)")
-        // Where nothing may be lost: a busy machine can be behind by more than a buffer.
+        // With `block`, because a busy machine can be behind by more than a buffer.
         let configuration = try scene.file(
             "killed-\(number).yaml",
             """
@@ -37,10 +37,10 @@ struct KilledRecordingTests {
         let announced = try JSONDecoder().decode([String: String].self, from: Data(line.utf8))
         let path = try #require(try scene.recordings(in: folder).first)
         ticker.write("\(announced["listener"] ?? "")\n")
-        // At another moment each time, and not before something may be wanted.
+        // At another moment each time, but not before bytes must be in the file.
         let marks = try await ticker.output.first(12 + number % 7) { $0.contains("\"time\"") }
         let mark = try JSONDecoder().decode(Mark.self, from: Data(marks[marks.count - 1].utf8))
-        // In the file within a second, on a machine that has one to spare. The rest of the file is less than a tenth.
+        // Within a second, on a machine that is not overloaded. The rest of the file is less than a tenth.
         try await scene.eventually("what passed is in the file") {
             var file = stat()
             return stat(path, &file) == 0 && UInt64(file.st_size) >= mark.count + mark.count / 10
@@ -56,7 +56,7 @@ struct KilledRecordingTests {
         let hash = try await scene.run(Scene.peer("ticker.py") + ["prefix", "\(conversation.down.count)"])
         #expect(hash.contains(conversation.down.sha256))
 
-        // tshark reads it without an error but this one, at the very end, for which it exits with 2.
+        // tshark reads it with only this error, at the very end, for which it exits with 2.
         let tshark = try scene.start(["tshark", "-n", "-r", path, "-T", "fields", "-e", "frame.number"])
         tshark.finishInput()
         let status = try await tshark.exit()

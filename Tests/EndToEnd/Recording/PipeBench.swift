@@ -1,15 +1,15 @@
 import Foundation
 
-/// A tapline that records to its standard output, and a reader of that.
+/// A Tapline that records to its standard output, and a reader of that.
 struct PipeBench {
     let scene: Scene
     let puppet: Puppet
     let tapline: TaplineProcess
     let reader: Program
-    /// What the reader has read.
+    /// The file with the bytes that the reader has read.
     let path: String
 
-    /// Starts both. The reader's process is the reader itself.
+    /// Starts both.
     init(_ scene: Scene) async throws {
         self.scene = scene
         let pipe = scene.path("pipe")
@@ -28,7 +28,7 @@ struct PipeBench {
         try await puppet.accept(name + "'", from: "upstream")
     }
 
-    /// Ends a connection, the only one that is open, and returns its record. It comes also while the reader is stopped.
+    /// Ends the only open connection and returns its record, which also comes while the reader is stopped.
     @discardableResult
     func end(_ one: String, _ other: String) async throws -> EndRecord {
         let before = try tapline.recordsSoFar.count

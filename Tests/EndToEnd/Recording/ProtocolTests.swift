@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Recordings of programs that people use, as Wireshark shows them: every protocol under its own port.
+/// Recordings of common programs as Wireshark shows them: every protocol under its own port.
 struct ProtocolTests {
     @Test(.needs("curl", "python3", "tshark", "unshare", "nft"), .needsNetworkNamespace)
     func http_overAConnectionThatIsKept_isDissected() async throws {
@@ -36,7 +36,7 @@ struct ProtocolTests {
             #expect(answers == names.map { _ in ["200"] })
             let followed = try await scene.follow(path)
             #expect(followed.first.isWhole(record.bytesUp) && followed.second.isWhole(record.bytesDown))
-            // The files themselves come out of it as they went in.
+            // The extracted files are the original ones.
             try await scene.run("tshark", "-r", path, "-q", "--export-objects", "http,\(scene.path("out"))")
             for name in sizes.keys {
                 try await scene.run("cmp", scene.path("files/\(name)"), scene.path("out/\(name)"))
@@ -86,7 +86,7 @@ struct ProtocolTests {
         }
     }
 
-    /// How complete Wireshark has to find each stream: they are numbered as they begin.
+    /// The completeness that Wireshark must find for each stream, in the order in which they begin.
     private func expected(_ facts: RecordingFacts) -> [Int: Int] {
         var streams: [Int: Int] = [:]
         for (number, one) in facts.conversations.enumerated() {

@@ -31,7 +31,8 @@ struct RecordReloadTests {
                 try await bench.begin(bench.first, "\(number)")
                 for open in 0...number { try await bench.exchange("\(open)") }
             }
-            // First all that is recorded: a record waits a second for it, and a busy machine may take longer.
+            // First everything is recorded: a record waits for it for a second only, and a busy machine may take
+            // longer.
             let recorded = 5 * 80_000 + 2 * 50 * 1024 + 3 * 80_000
             try await bench.scene.eventually("all is in the files") {
                 let paths = try bench.scene.recordings(in: one) + bench.scene.recordings(in: two)
@@ -46,7 +47,7 @@ struct RecordReloadTests {
             let records = try await tapline.stop().sorted { $0.id < $1.id }
             #expect(records.map(\.reason) == Array(repeating: "client_closed", count: steps.count))
             for (number, record) in records.enumerated() {
-                // One exchange when it began, and one at each step from then on.
+                // One exchange when it began, and one at each later step.
                 let passed = UInt64(80_000 * (1 + steps.count - number))
                 #expect(record.bytesUp + record.bytesDown == passed)
                 switch number {
@@ -68,7 +69,7 @@ struct RecordReloadTests {
         }
     }
 
-    /// Through the API, for connections of every generation; what is recorded afterwards is recorded once.
+    /// Through the API, for connections of every generation; later bytes are recorded once.
     @Test(.needs("python3", "curl")) func recording_stoppedAfterAReload_writesNothingMore() async throws {
         try await reloadScene { bench in
             let (one, two) = (bench.scene.path("one"), bench.scene.path("two"))
@@ -131,7 +132,7 @@ struct RecordReloadTests {
             #expect(records.count == 2 && records.allSatisfy { $0.isBalanced && $0.recordedBytes ?? 0 > 0 })
         }
     }
-    /// A gibibyte of room for the whole program: its relays go on, and no file is left behind.
+    /// A gibibyte of memory for the whole program: its relays continue, and no file is left behind.
     @Test(.needs("python3", "prlimit")) func buffer_thatThereIsNoMemoryFor_rejectsTheReload() async throws {
         try await reloadScene { bench in
             try Files.write(text(bench, record: "directory: good, when_full: block"), to: bench.path)

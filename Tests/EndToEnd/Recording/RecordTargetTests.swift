@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// `--record`: what it takes, what it refuses, and to whom.
+/// The targets of `--record`, their errors, and the permissions of the files.
 struct RecordTargetTests {
     private static let spec = "127.0.0.1:0:127.0.0.1:1"
 
@@ -62,7 +62,7 @@ struct RecordTargetTests {
         }
     }
 
-    /// Starts `forward --record TARGET` that must fail, and returns what it says.
+    /// Starts `forward --record TARGET`, which must fail, and returns its message.
     private func refusal(
         _ scene: Scene, _ target: String, before: [String] = [], binary: String = TaplineProcess.binary
     ) async throws -> String {
@@ -78,7 +78,7 @@ struct RecordTargetTests {
             let said = try await refusal(scene, path)
             #expect(said.contains(path) && said.contains("EEXIST") && said.contains("DIR/"), "\(said)")
             #expect(try String(contentsOfFile: path, encoding: .utf8) == "precious")
-            // A link is such a file, wherever it leads.
+            // A link counts as a file that exists, wherever it leads.
             for (name, target) in [("dangling.pcapng", scene.path("nothing")), ("link.pcapng", path)] {
                 try FileManager.default.createSymbolicLink(atPath: scene.path(name), withDestinationPath: target)
                 #expect(try await refusal(scene, scene.path(name)).contains("EEXIST"))
@@ -90,7 +90,7 @@ struct RecordTargetTests {
 
     @Test func folder_thatIsMissing_isNamed() async throws {
         try await scene { scene in
-            // The last folder of a path that is a folder is made; nothing above it, and none for a file.
+            // Only the last folder of a path is created, and none for a file.
             for target in ["missing/deep/", "missing/deep/file.pcapng"] {
                 let said = try await refusal(scene, scene.path(target))
                 #expect(said.contains(scene.path("missing/deep")) && said.contains("ENOENT"), "\(said)")
@@ -99,7 +99,7 @@ struct RecordTargetTests {
         }
     }
 
-    @Test(.needs("setpriv"), .needsRoot) func folder_ofSomebodyElse_isRefused() async throws {
+    @Test(.needs("setpriv"), .needsRoot) func folder_ofAnotherUser_isRefused() async throws {
         try await scene { scene in
             let binary = try scene.publicBinary()
             try FileManager.default.createDirectory(atPath: scene.path("mine"), withIntermediateDirectories: false)
@@ -118,7 +118,7 @@ struct RecordTargetTests {
                 let tapline = try await scene.forward(
                     Self.spec, options: ["--record", scene.path(target)],
                     before: ["sh", "-c", "umask \(mask); exec \"$@\"", "sh"])
-                // A file without a conversation in it is taken away at the end.
+                // A file without a conversation is removed at the end.
                 _ = try? await scene.run("curl", "-s", "http://\(tapline.address)/")
                 _ = try await tapline.program.errors.first(where: EndRecord.isRecord)
                 try await tapline.stop()

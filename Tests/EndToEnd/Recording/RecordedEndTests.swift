@@ -1,6 +1,6 @@
 import Testing
 
-/// How connections end, and between what kinds of sockets, as their recordings show it.
+/// How connections of all kinds of sockets end, as their recordings show it.
 struct RecordedEndTests {
     @Test(.needs("python3", "tshark"), arguments: ["client", "upstream"])
     func halfClose_ofEitherSide_isAFINOfItsOwn(first: String) async throws {
@@ -24,14 +24,14 @@ struct RecordedEndTests {
             #expect(conversation.up.isWhole(up) && conversation.down.isWhole(down))
             let followed = try await scene.follow(bench.path)
             #expect(followed.first.isWhole(up) && followed.second.isWhole(down))
-            // The second FIN comes after the bytes that came after the first.
+            // The second FIN follows the bytes that came after the first.
             let flags = try await wireshark.fields(["tcp.flags.fin", "tcp.len"]).map { ($0[0], Int($0[1]) ?? 0) }
             let firstEnd = try #require(flags.firstIndex { $0.0 == "1" })
             #expect(flags[firstEnd...].reduce(0) { $0 + $1.1 } == 500_000)
         }
     }
 
-    /// What is past `max_bytes` is not missing, however the connection ends.
+    /// Bytes beyond `max_bytes` are not missing, however the connection ends.
     @Test(.needs("python3"), arguments: ["fin", "reset"])
     func bytesPastTheMost_areNoGap(end: String) async throws {
         try await scene { scene in
@@ -111,7 +111,7 @@ struct RecordedEndTests {
         }
     }
 
-    /// Addresses of either family and Unix sockets, on either side.
+    /// IPv4, IPv6 and Unix sockets on either side.
     @Test(
         .needs("python3", "tshark"),
         arguments: [
@@ -134,7 +134,7 @@ struct RecordedEndTests {
             let followed = try await scene.follow(bench.path)
             #expect(followed.first.isWhole(up) && followed.second.isWhole(down))
             let conversation = try #require(facts.conversations.first)
-            // Stand-ins where a Unix socket has no address.
+            // Substitutes if a Unix socket has no address.
             #expect(conversation.client == (listen == "unix" ? "127.85.0.0:\(49152 + record.id)" : client))
             let host = listen == "unix" ? "127.0.0.1" : bench.tapline.address.split(at: ":").host
             let port =

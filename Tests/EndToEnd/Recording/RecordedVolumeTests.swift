@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Many connections at once, and one that carries much.
+/// Many connections at once, and one with a large volume.
 struct RecordedVolumeTests {
     private static let seed =
         ProcessInfo.processInfo.environment["TAPLINE_SEED"] ?? "\(UInt32.random(in: 0...UInt32.max))"
@@ -11,7 +11,7 @@ struct RecordedVolumeTests {
             let options = ["--count", "50", "--at-once", "50", "--most", "300000", "--seed", Self.seed, "--hashes"]
             let transfers = try Transfers(in: scene, options)
             let folder = scene.path("fifty")
-            // Where nothing must be lost, for otherwise a record waits a second for its recording, and not longer.
+            // With `block`, because otherwise a record waits for its recording for only a second.
             let tapline = try await scene.run(
                 relays: """
                       - name: fifty
@@ -33,7 +33,7 @@ struct RecordedVolumeTests {
                 #expect(one.down.isWhole(outcome.down) && one.down.sha256 == outcome.downHash, place)
                 #expect(record.recordedBytes == outcome.up + outcome.down && record.droppedBytes == 0, place)
             }
-            // Every transfer begins with a header, so there is data in each.
+            // Every transfer begins with a header, so each has data.
             try await Dissection(scene: scene, path: path)
                 .expectWhole(Dictionary(uniqueKeysWithValues: (0..<50).map { ($0, .whole) }))
         }
@@ -46,7 +46,7 @@ struct RecordedVolumeTests {
         return statvfs("/dev/shm", &facts) == 0 && Int(facts.f_bavail) * Int(facts.f_bsize) > gibibyte * 5 / 4
     }
 
-    /// Over five files, none of which holds more than it may.
+    /// Over five files, each within its size limit.
     @Test(.needs("python3", "tshark"), .enabled(if: hasRoom, "needs 1.25 GiB of room in /dev/shm"))
     func gibibyte_underBlock_isRecordedWholeInFilesThatAreWhole() async throws {
         try await scene(.heavy) { scene in
@@ -77,7 +77,7 @@ struct RecordedVolumeTests {
             for (number, path) in paths.enumerated() {
                 let wireshark = Dissection(scene: scene, path: path)
                 #expect(try await wireshark.faults(within: .seconds(300)) == [])
-                // The handshake stands in the first file, the FINs in the last.
+                // The handshake is in the first file, the FINs are in the last.
                 let expected = 8 + (number == 0 ? 7 : 4) + (number == paths.count - 1 ? 16 : 0)
                 #expect(try await wireshark.completeness(within: .seconds(300))[0] == expected, "file \(number)")
             }

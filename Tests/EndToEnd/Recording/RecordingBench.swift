@@ -1,6 +1,6 @@
 import Testing
 
-/// A recording tapline between two puppets, or rather between two hands of one.
+/// A recording Tapline between two ends of one puppet.
 struct RecordingBench {
     let scene: Scene
     let puppet: Puppet
@@ -8,10 +8,10 @@ struct RecordingBench {
     /// The file that is written.
     let path: String
 
-    /// What a flow carried: how many bytes, and their hash.
+    /// The bytes of a flow: their number and their hash.
     typealias Sent = (count: Int, sha256: String)
 
-    /// Starts `tapline forward --record FILE` between these addresses; `upstream` is listened on.
+    /// Starts `tapline forward --record FILE` between these addresses; the puppet listens on `upstream`.
     init(
         _ scene: Scene, listen: String = "127.0.0.1:0", upstream: String = "127.0.0.1:0", before: [String] = []
     ) async throws {
@@ -30,19 +30,19 @@ struct RecordingBench {
         return address
     }
 
-    /// Sends so many bytes from one end to the other.
+    /// Sends this many bytes from one end to the other.
     @discardableResult
     func send(_ count: Int, from source: String, to destination: String) async throws -> Sent {
         try await puppet.pass(count, from: source, to: destination)
     }
 
-    /// Ends one half and sees the end arrive.
+    /// Ends one half, and waits for the end at the other side.
     func finish(_ source: String, to destination: String) async throws {
         try await puppet.finish(source)
         guard try await puppet.receiveToEnd(destination).end == "fin" else { throw Failure("\(destination) was cut") }
     }
 
-    /// Waits until this number of bytes is in the file. The record of a connection that ends before waits for them for a
+    /// Waits until this number of bytes is in the file. The record of a connection that ends before that waits for a
     /// second only, and a busy machine may take longer.
     func awaitRecorded(_ count: Int) async throws {
         try await scene.eventually("\(count) bytes are in the file") {
@@ -50,7 +50,7 @@ struct RecordingBench {
         }
     }
 
-    /// Ends the recording, of a connection that has ended, and has Wireshark look at it.
+    /// Ends the recording of a connection that has ended, and checks it with Wireshark.
     func dissection() async throws -> (record: EndRecord, wireshark: Dissection, facts: RecordingFacts) {
         let record = try await tapline.records()[0]
         try await tapline.stop()
@@ -59,7 +59,7 @@ struct RecordingBench {
 }
 
 extension Puppet {
-    /// Sends so many bytes from one end to the other, and sees that they arrive as they are.
+    /// Sends this many bytes from one end to the other, and checks that they arrive unchanged.
     @discardableResult
     func pass(
         _ count: Int, from source: String, to destination: String, within limit: Duration = .seconds(90)
@@ -72,11 +72,11 @@ extension Puppet {
 }
 
 extension RecordingFacts.Flow {
-    /// Whether it is all of that, and nothing else.
+    /// Whether the flow has exactly these bytes.
     func isWhole(_ sent: RecordingBench.Sent) -> Bool {
         count == sent.count && missing == 0 && sha256 == sent.sha256
     }
 
-    /// Whether it is that much, and nothing else.
+    /// Whether the flow has exactly this many bytes.
     func isWhole(_ bytes: UInt64) -> Bool { count == bytes && missing == 0 }
 }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What is in a recording, read by `Peers/recording.py`: without Tapline's code, and without Wireshark's.
+/// The contents of a recording, read by `Peers/recording.py`, which uses neither Tapline's code nor Wireshark.
 struct RecordingFacts: Decodable {
-    /// One flow's bytes that are there, and how many the sequence numbers say are not.
+    /// The bytes of one flow that are present, and the number missing by the sequence numbers.
     struct Flow: Decodable, Equatable {
         var count: UInt64
         var missing: UInt64
@@ -15,12 +15,12 @@ struct RecordingFacts: Decodable {
         var server: String
         var up: Flow
         var down: Flow
-        /// How many FINs there are, and whether there is an RST.
+        /// The number of FINs, and whether there is an RST.
         var ends: Int
         var isReset: Bool
-        /// Bytes that comments of gaps count.
+        /// The bytes that comments report as gaps.
         var gaps: UInt64
-        /// What the comment of the end says, where there is one.
+        /// The comment at the end, if any.
         var recorded: UInt64
         var dropped: UInt64
         var reason: String?
@@ -46,9 +46,9 @@ struct RecordingFacts: Decodable {
         var interfaces: [String]
         var sections: Int
         var statistics: [Statistics]
-        /// The file ends in the middle of a block.
+        /// Whether the file ends in the middle of a block.
         var cut: Bool
-        /// What makes it no pcapng file.
+        /// Why it is not a valid pcapng file.
         var trouble: String?
         var application: String?
         var names: [String]
@@ -57,22 +57,22 @@ struct RecordingFacts: Decodable {
     var conversations: [Conversation]
     var files: [File]
 
-    /// What is wrong with files that should be whole, and with blocks and packets that should fit together.
+    /// The faults of files that should be complete, with consistent blocks and packets.
     var troubles: [String] {
         files.filter(\.cut).map { "\($0.path) is cut" } + files.compactMap(\.trouble)
             + conversations.compactMap(\.trouble)
     }
 
-    /// The bytes that are there, of all conversations.
+    /// The present bytes of all conversations.
     var recorded: UInt64 { conversations.reduce(0) { $0 + $1.up.count + $1.down.count } }
-    /// The bytes that the sequence numbers leave out.
+    /// The bytes missing by the sequence numbers.
     var missing: UInt64 { conversations.reduce(0) { $0 + $1.up.missing + $1.down.missing } }
 }
 
-/// One stream of a recording as Wireshark puts it together.
+/// One stream of a recording as Wireshark reassembles it.
 struct FollowedStream: Decodable {
     var status: Int
-    /// The flow of whoever spoke first, and the other one.
+    /// The flow of the side that sent first, and the other one.
     var first: RecordingFacts.Flow
     var second: RecordingFacts.Flow
 }
@@ -83,7 +83,7 @@ extension Scene {
         try decode(try await run(Self.peer("recording.py") + ["read"] + paths, within: limit))
     }
 
-    /// Has Wireshark follow a stream.
+    /// Follows a stream with Wireshark.
     func follow(_ path: String, stream: Int = 0, options: [String] = []) async throws -> FollowedStream {
         try decode(try await run(Self.peer("recording.py") + ["follow", path, "\(stream)"] + options))
     }

@@ -3,7 +3,7 @@ import Testing
 
 /// Recordings over several files.
 struct RotationTests {
-    /// Nothing may be lost: otherwise a record waits a second for its recording, and not longer.
+    /// Nothing may be lost: with `drop`, a record would wait for its recording for only a second.
     private func tapline(_ scene: Scene, _ puppet: Puppet, rotate: String) async throws -> TaplineProcess {
         try await scene.run(
             relays: """
@@ -77,7 +77,7 @@ struct RotationTests {
             let left = Set(try FileManager.default.contentsOfDirectory(atPath: folder))
             #expect(left.isSuperset(of: others + [link]) && !left.contains(old))
             #expect(access(scene.path("elsewhere"), F_OK) == 0)
-            // Two that were closed, and the one that was written at the end.
+            // Two closed files and the last one.
             let own = left.subtracting(others + [link])
             #expect(own.count == 3)
             let facts = try await scene.facts(of: own.sorted().map { "\(folder)/\($0)" })
@@ -86,7 +86,7 @@ struct RotationTests {
         }
     }
 
-    /// A file's time comes whether or not something passes.
+    /// A file is closed at its age limit, whether or not bytes pass.
     @Test(.needs("python3", "tshark")) func age_closesAFileAndBeginsTheNextWithWhatComes() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -110,7 +110,7 @@ struct RotationTests {
         }
     }
 
-    /// While nothing passes and nothing is open there is nothing to do, however old a file may get.
+    /// Without traffic and open connections nothing happens, however old a file gets.
     @Test(.needs("python3"), arguments: ["size: 0, every: 1s, keep: 0"])
     func recorder_withNothingToDo_takesNoProcessorTime(rotate: String) async throws {
         try await scene(.waiting) { scene in

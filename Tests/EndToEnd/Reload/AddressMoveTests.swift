@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Addresses that change hands between the admin API and relays in one reload.
+/// Addresses that move between the admin API and relays in one reload.
 struct AddressMoveTests {
-    /// A tapline whose admin API and relays exchange addresses.
+    /// A Tapline whose admin API and relays exchange addresses.
     private struct Bench {
         let reload: ReloadBench
         let tapline: TaplineProcess
@@ -15,7 +15,7 @@ struct AddressMoveTests {
             return bench.text(named, more: admin.map { "admin: { listen: '\($0)' }" } ?? "")
         }
 
-        /// One reload, after which the API and the relays answer where they should.
+        /// One reload, after which the API and the relays answer at their new addresses.
         mutating func move(admin: String?, relays: [String], asked: String? = nil) async throws {
             generation += 1
             try Files.replace(reload.path, with: Self.text(reload, admin: admin, relays: relays))
@@ -50,7 +50,7 @@ struct AddressMoveTests {
         #expect(records.allSatisfy { $0.reason == "client_closed" })
     }
 
-    @Test(.needs("python3", "curl")) func ports_moveBetweenTheAPIAndRelays_andEverythingGoesOn() async throws {
+    @Test(.needs("python3", "curl")) func ports_moveBetweenTheAPIAndRelays_andEverythingContinues() async throws {
         try await reloadScene { bench in
             let third = bench.first.replacingOccurrences(of: "127.0.77.1", with: "127.0.77.3")
             try await run(admin: bench.first, relays: [bench.second], bench) { bench in
@@ -61,14 +61,14 @@ struct AddressMoveTests {
                 let events = try bench.reload.scene.start(["curl", "-sN"] + client.target("/v1/events"))
                 try await events.output.line(containing: "event: counters")
 
-                // Both change places; then the relay takes the API's, the API takes a relay's, and it goes altogether.
+                // Both swap; then the relay takes the API's address, the API takes a relay's, and the API is removed.
                 try await bench.move(admin: second, relays: [first])
                 let moved = AdminClient(scene: bench.reload.scene, address: second)
                 let generations = try await moved.await("both ends", "/v1/closed") { answer in
                     let closed = try answer.json["closed"]?.list ?? []
                     return closed.count == 2 ? closed.compactMap { $0["generation"]?.number } : nil
                 }
-                // Two workers may have had them, and tell of their ends in any order.
+                // Two workers may have had them, and report their ends in any order.
                 #expect(generations.sorted() == [1, 2])
                 try await events.output.line(containing: "\"result\":\"applied\",\"generation\":2")
                 try await bench.move(admin: third, relays: [first, second])
@@ -135,7 +135,7 @@ struct AddressMoveTests {
         }
     }
 
-    /// A start that fails after relays have bound leaves no socket file, of theirs or of the API.
+    /// A start that fails after relays have bound their addresses leaves no socket file of a relay or the API.
     @Test(.needs("python3")) func startThatFails_leavesNothingBehind() async throws {
         try await reloadScene { bench in
             let folder = bench.scene.path("sockets")

@@ -5,7 +5,8 @@ import Testing
 /// A configuration that includes a folder of relay files, while they change.
 @Suite(.needs("python3"))
 struct IncludeReloadTests {
-    /// A bench whose file includes `conf.d` beside it, with `web` on the first address in `conf.d/web.yaml`.
+    /// A bench whose file includes the folder `conf.d` in its own folder, with `web` on the first address in
+    /// `conf.d/web.yaml`.
     private func play(_ body: (ReloadBench, TaplineProcess, String) async throws -> Void) async throws {
         try await reloadScene { bench in
             let folder = "\(bench.folder)/conf.d"
@@ -23,7 +24,7 @@ struct IncludeReloadTests {
             .joined()
     }
 
-    @Test func aFileThatComes_changesAndGoes_isInForce_andWhatIsOpenGoesOn() async throws {
+    @Test func aFileThatComes_changesAndGoes_isInForce_andOpenConnectionsContinue() async throws {
         try await play { bench, tapline, folder in
             try await bench.begin(bench.first, "old")
             try Files.write(relays(bench, [("cache", bench.second)]), to: "\(folder)/cache.yaml")
@@ -43,15 +44,15 @@ struct IncludeReloadTests {
         }
     }
 
-    @Test func aMistakeInAnIncludedFile_changesNothing_andIsToldWithItsPlace() async throws {
+    @Test func aMistakeInAnIncludedFile_changesNothing_andIsReportedWithItsPosition() async throws {
         try await play { bench, tapline, folder in
-            // At once: a file that is seen while it is empty would be another mistake.
+            // In one step: a file that is seen while it is empty would be another mistake.
             try Files.replace("\(folder)/a.yaml", with: relays(bench, [("web", bench.second)]))
             let twice = try await tapline.program.errors.line(containing: "reload rejected")
             // The files are read in the order of their names: the later one names the earlier.
             #expect(
                 twice.contains(
-                    "\(folder)/web.yaml:2:13: `name`: there is a relay `web` already, at \(folder)/a.yaml:2:13"))
+                    "\(folder)/web.yaml:2:13: `name`: duplicate relay name `web`, first used at \(folder)/a.yaml:2:13"))
             try await bench.converse(bench.first)
             try Files.write("admin: {}\n", to: "\(folder)/a.yaml")
             try await tapline.program.errors.line(containing: "\(folder)/a.yaml:1:1: `admin` belongs in \(bench.path)")
@@ -62,7 +63,7 @@ struct IncludeReloadTests {
         }
     }
 
-    @Test func anAddressInUse_isToldWithThePlaceInTheIncludedFile() async throws {
+    @Test func anAddressInUse_isReportedWithItsPositionInTheIncludedFile() async throws {
         try await play { bench, tapline, folder in
             let taken = try await bench.puppet.listen("taken")
             try Files.replace("\(folder)/cache.yaml", with: relays(bench, [("cache", taken)]))

@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// A tapline that runs from a file, an upstream for its relays, and the means to change the file.
+/// A Tapline with a configuration file, an upstream for its relays, and ways to change the file.
 struct ReloadBench {
     let scene: Scene
     let puppet: Puppet
@@ -11,15 +11,15 @@ struct ReloadBench {
     let path: String
     /// The folder.
     var folder: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) }
-    /// An address of loopback that is free for a relay, and one for another.
+    /// A free loopback address for a relay, and one for another.
     let (first, second): (String, String)
 
-    /// Finds addresses and makes the folder; nothing runs yet.
+    /// Chooses addresses and creates the folder; nothing runs yet.
     init(_ scene: Scene) async throws {
         self.scene = scene
         puppet = try scene.puppet()
         upstream = try await puppet.listen("upstream")
-        // A port that was free a moment ago, on addresses of loopback that nothing else uses.
+        // A port that was free a moment ago, on loopback addresses that nothing else uses.
         let free = try await puppet.listen("free", "127.0.77.1:0")
         try await puppet.close("free")
         first = free
@@ -34,19 +34,19 @@ struct ReloadBench {
         return "log: { \(log) }\n\(more)\nrelays:\n" + entries.joined()
     }
 
-    /// The configuration that each test starts with: a relay `web` on the first address.
+    /// The configuration at the start of each test: a relay `web` on the first address.
     var start: String { text([("web", first)]) }
     /// With a second relay, `cache`.
     var added: String { text([("web", first), ("cache", second)]) }
 
-    /// Starts tapline with the file as it is.
+    /// Starts Tapline with the current file.
     func run(_ relays: Int = 1, before: [String] = []) async throws -> TaplineProcess {
         let program = try scene.start(before + [TaplineProcess.binary, "run", "--config", path])
         let lines = try await program.errors.first(relays) { $0.contains(" listens on ") }
         return TaplineProcess(program: program, pid: try await program.pid(), listeners: lines)
     }
 
-    /// The line about the reload that led to a generation, in either format.
+    /// The log line of the reload that led to a generation, in either format.
     @discardableResult
     func reloaded(_ tapline: TaplineProcess, _ generation: Int) async throws -> String {
         try await tapline.program.errors.first {
@@ -55,7 +55,7 @@ struct ReloadBench {
         }[0]
     }
 
-    /// A conversation from one end to the other, over a relay's address.
+    /// A conversation through a relay's address.
     func converse(_ address: String, _ name: String = UUID().uuidString) async throws {
         try await begin(address, name)
         try await end(name)
@@ -77,7 +77,7 @@ struct ReloadBench {
         }
     }
 
-    /// Ends it in order, the client first: its end has come before the upstream ends its half.
+    /// Ends it in order, the client first: its FIN has arrived before the upstream ends its half.
     func end(_ name: String) async throws {
         for (side, other) in [(name, name + "'"), (name + "'", name)] {
             try await puppet.finish(side)
@@ -90,7 +90,7 @@ struct ReloadBench {
 
     /// Ways in which programs change a file.
     enum Change: CaseIterable, Sendable {
-        case renamedOver, writtenInPlace, deletedAndMadeAnew, savedByAnEditor, swappedAsAConfigMap, writtenInHalves
+        case renamedOver, writtenInPlace, deletedAndRecreated, savedByAnEditor, swappedAsAConfigMap, writtenInHalves
         case signalled
     }
 
@@ -99,7 +99,7 @@ struct ReloadBench {
         switch change {
         case .renamedOver: try Files.replace(path, with: text)
         case .writtenInPlace: try Files.write(text, to: path)
-        case .deletedAndMadeAnew:
+        case .deletedAndRecreated:
             try Files.remove(path)
             try Files.write(text, to: path)
         case .savedByAnEditor:
@@ -110,7 +110,7 @@ struct ReloadBench {
             try Files.remove("\(folder)/.tapline.yaml.swp")
         case .swappedAsAConfigMap: try publish(text)
         case .writtenInHalves:
-            // It ends within the first relay, so that it is no configuration whenever it is read.
+            // It is cut within the first relay, so that the first half is never a valid configuration.
             let half = text.dropLast(text.count / 2)
             try Files.write(String(half), to: path)
             try Files.append(String(text.dropFirst(half.count)), to: path)
@@ -120,7 +120,7 @@ struct ReloadBench {
         }
     }
 
-    /// Swaps a folder as Kubernetes swaps that of a ConfigMap; the path becomes a link into it if it is none yet.
+    /// Swaps a folder as Kubernetes swaps that of a ConfigMap; the path becomes a link into it if it is not one yet.
     func publish(_ text: String) throws {
         let name = "..\(UUID().uuidString)"
         try Files.makeDirectory("\(folder)/\(name)")
@@ -134,7 +134,7 @@ struct ReloadBench {
     }
 }
 
-/// Plays a test with a bench.
+/// Runs a test with a bench.
 func reloadScene(_ load: Scene.Load = .light, _ play: (ReloadBench) async throws -> Void) async throws {
     try await scene(load) { scene in try await play(try await ReloadBench(scene)) }
 }

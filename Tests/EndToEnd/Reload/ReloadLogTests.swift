@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The log changes while it is written.
+/// The log settings change while lines are written.
 struct ReloadLogTests {
     @Test(.needs("python3", "curl")) func anotherLog_closesNothing_andLosesNoRecord() async throws {
         try await reloadScene { bench in
@@ -19,7 +19,7 @@ struct ReloadLogTests {
             ]
             for (place, log) in logs.enumerated() {
                 try await bench.converse(bench.first)
-                // Its worker answers when it has handed the record to the log that is in force until now.
+                // The worker answers when it has passed the record to the log that is in force until now.
                 let ended = "{relay=\"web\",reason=\"client_closed\",closed_by=\"client\"} \(place + 1)\n"
                 try await admin.await("its end", "/metrics") { answer in
                     answer.body.contains("tapline_connections_ended_total" + ended) ? true : nil
@@ -29,7 +29,7 @@ struct ReloadLogTests {
                 try await bench.exchange("old")
             }
             try await bench.end("old")
-            // On standard output: before the first change, and after the last.
+            // On standard output: before the first change, and after the last one.
             #expect(try await tapline.stop().map(\.generation) == [1, 1])
             let written = try #require(Files.read(file)).split(separator: "\n")
             #expect(written.count == 2)
@@ -48,14 +48,14 @@ struct ReloadLogTests {
             let relays = [(name: "web", address: bench.first)]
             try Files.replace(bench.path, with: bench.text(relays, log: "format: json, level: error"))
             #expect(try await bench.reloaded(tapline, 2).contains("log.level info → error"))
-            // Unheard of, and in force by the time that the next one is.
+            // Not logged, and in force by the time of the next reload.
             try Files.replace(bench.path, with: bench.added)
             #expect(try await bench.reloaded(tapline, 3).contains("log.level error → info"))
             try await tapline.stop()
         }
     }
 
-    @Test(.needs("python3")) func aSignal_opensTheAccessLogAnew() async throws {
+    @Test(.needs("python3")) func aSignal_reopensTheAccessLog() async throws {
         try await reloadScene { bench in
             let file = bench.scene.path("access.log")
             let log = "format: json, level: debug, access: '\(file)'"

@@ -2,15 +2,15 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Who and what asks for a reload.
+/// The sources of reloads.
 struct ReloadSourceTests {
     @Test(.needs("python3"), arguments: ReloadBench.Change.allCases)
-    func aChangedFile_isInForce_andWhatIsOpenGoesOn(_ change: ReloadBench.Change) async throws {
+    func aChangedFile_isInForce_andOpenConnectionsContinue(_ change: ReloadBench.Change) async throws {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             let tapline = try await bench.run()
             try await bench.begin(bench.first, "old")
-            // Or the watch would find the change first, where the signal is late by a moment.
+            // Otherwise the watch would find the change first if the signal is a moment late.
             if change == .signalled { try await StoppedProcess.stop(tapline.pid) }
             try await bench.change(change, to: bench.added, tapline)
             if change == .signalled { kill(tapline.pid, SIGCONT) }
@@ -55,7 +55,7 @@ struct ReloadSourceTests {
         }
     }
 
-    @Test(.needs("python3")) func aFolderDeletedAndMadeAnew_isFoundAgain() async throws {
+    @Test(.needs("python3")) func aFolderDeletedAndRecreated_isFoundAgain() async throws {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             let tapline = try await bench.run()
@@ -89,7 +89,7 @@ struct ReloadSourceTests {
     func withoutAWatch_theFileIsCompared_andThatIsSaidOnce() async throws {
         try await reloadScene(.waiting) { bench in
             try Files.write(bench.start, to: bench.path)
-            // No inotify instance is left to the user of this namespace.
+            // No inotify instance is left for the user of this namespace.
             let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\""
             let tapline = try await bench.run(
                 before: ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"])
@@ -105,7 +105,7 @@ struct ReloadSourceTests {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// Skips a test that needs limits of its own.
+    /// Skips a test that needs its own limits.
     fileprivate static var needsUserNamespace: Self {
         .enabled("needs a user namespace whose limits can be set") {
             let script = "echo 0 > /proc/sys/user/max_inotify_instances"

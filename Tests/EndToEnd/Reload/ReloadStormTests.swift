@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Many changes, good and bad, while clients come and go.
+/// Many valid and invalid changes while clients come and go.
 struct ReloadStormTests {
-    /// What the clients of `Peers/storm.py` say in the end.
+    /// The final report of the clients of `Peers/storm.py`.
     private struct Report: Decodable {
         var troubles: [String]
         var short: Int
@@ -13,17 +13,17 @@ struct ReloadStormTests {
         var connections: Int
     }
 
-    /// One configuration of the storm. Each good one differs from the last by its number, at least.
+    /// One configuration of the storm. Each valid one differs from the last by its number, at least.
     private struct Plan {
         let number: Int
         let bench: ReloadBench
         let upstream: String
 
-        /// Every fourth is invalid, in one way or another.
+        /// Every fourth one is invalid, in one way or another.
         var isGood: Bool { number % 4 != 2 }
-        /// What the line about it holds, and no other line.
+        /// Text that only the log line about it contains.
         var mark: String { isGood ? "→ \(1000 + number)" : "_\(number)_" }
-        /// The one address that stays, under a name that does not always.
+        /// The one address that stays, under a name that changes sometimes.
         var name: String { number % 40 < 20 ? "web" : "site" }
         var log: String { number % 30 < 15 ? "format: json" : "format: json, access: stderr" }
 
@@ -56,7 +56,7 @@ struct ReloadStormTests {
     }
 
     @Test(.needs("python3"))
-    func twoHundredChanges_cutNobody_andLeaveTheRightConfiguration() async throws {
+    func twoHundredChanges_cutNoConnection_andLeaveTheRightConfiguration() async throws {
         try await reloadScene(.heavy) { bench in
             let crowd = try bench.scene.start(Scene.peer("storm.py"))
             let upstream = try await bench.scene.listening(crowd)
@@ -87,7 +87,7 @@ struct ReloadStormTests {
                 guest = plan.guest
                 delays.append(delay)
             }
-            // The same address still answers, and its connections carry the last number.
+            // The same address still answers, and its connections have the last number.
             crowd.write("over\n")
             let said = try await crowd.output.line(containing: "\"done\"", within: .seconds(120))
             let report = try JSONDecoder().decode(Report.self, from: Data(said.utf8))
@@ -97,13 +97,13 @@ struct ReloadStormTests {
             try await tapline.program.errors.line(containing: "generation \(good + 1) stays in force")
             try await tapline.stop()
             try check(tapline, report, guests: guests, generation: good + 1)
-            // From the change of the file to the line that tells of it, and not to the peers' answers, which take their
-            // time on a busy machine. The median is what is promised; single ones may have met such a moment.
+            // From the change of the file to its log line, without the peers' answers, which take long on a busy
+            // machine. The median is the promise; single reloads may be delayed.
             #expect(delays.sorted()[delays.count / 2] < .seconds(1), "\(delays.sorted())")
         }
     }
 
-    /// Every connection has one record, wherever the records went at the time, and none was cut.
+    /// Every connection has one record, wherever records went at the time, and none was cut.
     private func check(_ tapline: TaplineProcess, _ report: Report, guests: Int, generation: Int) throws {
         let lines = tapline.program.output.all + tapline.program.errors.all
         let records = try lines.filter(EndRecord.isRecord).map(EndRecord.init(json:))
@@ -113,7 +113,7 @@ struct ReloadStormTests {
         #expect(own.allSatisfy { $0.reason == "client_closed" })
         #expect(own.reduce(0) { $0 + $1.bytesDown } >= UInt64(report.bytes))
         #expect(own.allSatisfy { (1...generation).contains($0.generation) })
-        // Besides, those who only asked whether it still listens.
+        // Plus the probes that only checked the listener.
         #expect(records.count { $0.relay == "guest" && $0.bytesUp == 40_000 } == guests)
     }
 }

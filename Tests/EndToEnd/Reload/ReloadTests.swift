@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What a reload changes, and what it leaves alone.
+/// The effects of a reload, and what it does not change.
 struct ReloadTests {
-    @Test(.needs("python3")) func mistakes_areToldWithTheirPlaces_andChangeNothing() async throws {
+    @Test(.needs("python3")) func mistakes_areReportedWithTheirPositions_andChangeNothing() async throws {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             let tapline = try await bench.run()
@@ -23,7 +23,7 @@ struct ReloadTests {
         }
     }
 
-    @Test(.needs("python3")) func aPortInUse_isToldWithItsPlace_andWorksOnceItIsFree() async throws {
+    @Test(.needs("python3")) func aPortInUse_isReportedWithItsPosition_andWorksOnceItIsFree() async throws {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             let tapline = try await bench.run()
@@ -46,7 +46,7 @@ struct ReloadTests {
             let tapline = try await bench.run(2)
             try await bench.begin(bench.second, "patient")
             try await bench.begin(bench.second, "endless")
-            // Long enough for a patient one who is late on a busy machine.
+            // Long enough for a slow client on a busy machine.
             try Files.replace(bench.path, with: bench.start + "shutdown: { drain: 12s }\n")
             #expect(try await bench.reloaded(tapline, 2).contains("removed relay cache; shutdown.drain 25s → 12s"))
             try await bench.puppet.awaitRefusal(bench.second)
@@ -116,7 +116,7 @@ struct ReloadTests {
         }
     }
 
-    /// Without IPv6 a bare port is 127.0.0.1 alone, also for a reload.
+    /// Without IPv6 a bare port is 127.0.0.1 only, also for a reload.
     @Test(.needs("python3", "unshare", "ip"), .needsNetworkNamespace) func systemWithoutIPv6_reloadsAllTheSame()
         async throws
     {

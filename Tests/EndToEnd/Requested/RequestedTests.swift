@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A relay whose clients request their destinations, with the programs that people use.
+/// A relay whose clients request their destinations, with common programs.
 @Suite(.needs("curl", "nginx", "openssl", "python3"))
 struct RequestedTests {
     /// How curl uses the relay as a proxy.
@@ -12,8 +12,7 @@ struct RequestedTests {
         ]
     }
 
-    /// A TLS service by a name that only the proxy can look up, or that curl looks up: the certificate is verified, so it is
-    /// the service itself.
+    /// A TLS service whose name the proxy looks up, or curl: the certificate is verified, so it is the right service.
     @Test func curl_throughSOCKSAndCONNECT_getsTheServiceItRequests() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -49,8 +48,8 @@ struct RequestedTests {
         }
     }
 
-    /// What curl says of each failure: it reads the reply, and no reset comes before it.
-    @Test func curl_isToldWhyItsRequestFailed() async throws {
+    /// curl's message for each failure: it reads the reply, and no reset comes before it.
+    @Test func curl_getsTheReasonOfItsFailedRequest() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
             let port = try await puppet.listen("upstream").split(separator: ":")[1]
@@ -106,7 +105,8 @@ struct RequestedTests {
         }
     }
 
-    /// redis-cli knows no proxy: one Tapline connects it through another, with a login that appears nowhere.
+    /// redis-cli does not support proxies: one Tapline connects it through another, with credentials that are shown
+    /// nowhere.
     @Test(.needs("redis-server", "redis-cli"), arguments: ["socks5", "http"])
     func redis_throughTwoTaplines(scheme: String) async throws {
         try await scene { scene in

@@ -1,24 +1,24 @@
 import Foundation
 import Synchronization
 
-/// A headless Chromium that does what it is told: `Peers/browser.py`.
+/// A headless Chromium that is driven by commands: `Peers/browser.py`.
 final class Browser: Sendable {
-    /// What it says about a command it has carried out.
+    /// The result of a command.
     private struct Answer<Value: Decodable>: Decodable {
         var error: String?
         var value: Value?
     }
 
-    /// Everything that it asked for, and every error, warning and violation of the page's policy.
+    /// Every request, and every error, warning and policy violation of the page.
     struct Seen: Decodable, Sendable {
         var requests: [String]
         var messages: [String]
     }
 
-    /// What a command that answers nothing answers.
+    /// The answer of a command without a result.
     private struct Nothing: Decodable {}
 
-    /// A command as a line of JSON; what is nil is left out.
+    /// A command as a line of JSON, without nil values.
     private struct Command: Encodable {
         var id = 0
         let `do`: String
@@ -54,12 +54,12 @@ final class Browser: Sendable {
         return answer.value
     }
 
-    /// Goes to a page and waits until it is loaded.
+    /// Opens a page and waits until it is loaded.
     func open(_ url: String) async throws {
         _ = try await tell(Command(do: "open", url: url))
     }
 
-    /// Gives the window a size, and the system a preference of light or dark.
+    /// Sets the size of the window, and the system's preference of light or dark.
     func view(_ width: Int, _ height: Int = 900, isDark: Bool = false) async throws {
         _ = try await tell(Command(do: "view", width: width, height: height, dark: isDark))
     }
@@ -74,7 +74,7 @@ final class Browser: Sendable {
         try await tell(Command(do: "evaluate", script: "String(\(script))"), String.self) ?? ""
     }
 
-    /// Clicks with the pointer where an element is; what lies over it gets the click instead.
+    /// Clicks the pointer on an element; an element that covers it gets the click instead.
     func click(_ selector: String) async throws {
         _ = try await tell(Command(do: "click", selector: selector))
     }
@@ -84,22 +84,22 @@ final class Browser: Sendable {
         _ = try await tell(Command(do: "press", key: key))
     }
 
-    /// Types where the focus is.
+    /// Types text into the focused element.
     func type(_ text: String) async throws {
         _ = try await tell(Command(do: "type", text: text))
     }
 
-    /// From now on requests that match get a file as their answer.
+    /// From now on requests that match are answered with a file.
     func answer(_ pattern: String, with path: String) async throws {
         _ = try await tell(Command(do: "answer", pattern: pattern, path: path))
     }
 
-    /// Writes what it shows into a PNG file.
+    /// Writes a screenshot to a PNG file.
     func screenshot(_ path: String) async throws {
         _ = try await tell(Command(do: "screenshot", path: path))
     }
 
-    /// Everything so far.
+    /// All requests and messages so far.
     func seen() async throws -> Seen {
         try await tell(Command(do: "seen"), Seen.self) ?? Seen(requests: [], messages: [])
     }

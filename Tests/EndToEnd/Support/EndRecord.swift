@@ -1,6 +1,6 @@
 import Foundation
 
-/// An end record as its JSON line says it.
+/// An end record, parsed from its JSON line.
 struct EndRecord: Decodable, Equatable {
     var time: String
     var id: UInt64
@@ -30,7 +30,7 @@ struct EndRecord: Decodable, Equatable {
     var heldMs: UInt64?
     var attempts: UInt64
 
-    /// The keys of the contract, in its order.
+    /// The keys of the contract, in order.
     static let keys = [
         "time", "id", "relay", "generation", "client", "listener", "upstream", "upstream_address", "bytes_up",
         "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
@@ -44,7 +44,7 @@ struct EndRecord: Decodable, Equatable {
         self = try decoder.decode(EndRecord.self, from: Data(json.utf8))
     }
 
-    /// Whether a line of the output is an end record at all.
+    /// Whether a line of the output is an end record.
     @Sendable
     static func isRecord(_ line: String) -> Bool { line.contains("\"closed_by\":") }
 }

@@ -1,28 +1,28 @@
 import Foundation
 import Testing
 
-/// What a process holds while nothing moves, to be held against what it holds after a fault: what `FAULTS.md` calls FLAT.
+/// The resources of a process while nothing moves, for comparison with those after a fault: FLAT of `FAULTS.md`.
 struct Footing {
-    /// How many descriptors of each kind: sockets, files by their path, what the kernel calls anonymous.
+    /// The number of descriptors of each kind: sockets, files by their path, anonymous ones by the kernel's name.
     var descriptors: [String: Int]
-    /// Private memory that no file stands behind, in bytes.
+    /// Private anonymous memory, bytes.
     var memory: Int
 
-    /// The kind of a pipe that connections lend each other.
+    /// The kind of pooled pipes.
     fileprivate static let pipe = "pipe"
-    /// The kind of the descriptor that reports changes of folders.
+    /// The kind of the descriptor that watches folders.
     fileprivate static let watch = "anon_inode:inotify"
 
-    /// How many descriptors of pipes are open at most while nothing streams: its own (standard streams, signals, what wakes
-    /// threads), and two for each of the sixteen empty pipes that a worker keeps for the next flow.
+    /// The largest number of pipe descriptors while nothing streams: the process's own (standard streams, signals,
+    /// wake-ups), and two for each of the sixteen empty pipes that a worker keeps for the next flow.
     static var mostPipes: Int { 20 + 32 * ProcessInfo.processInfo.activeProcessorCount }
 
-    /// Of this process, as it is now.
+    /// The current resources of this process.
     init(of pid: pid_t) throws {
         descriptors = [:]
         for fd in try ProcessFacts.descriptors(of: pid) {
             let link = "/proc/\(pid)/fd/\(fd)"
-            // One that was closed between the two looks is gone.
+            // One that was closed between the two system calls is gone.
             guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: link) else { continue }
             // `socket:[4711]` and `pipe:[4711]` have a number each; `anon_inode:[eventfd]` and `/dev/null` have none.
             let isNumbered = target.hasPrefix("socket:") || target.hasPrefix("pipe:")
@@ -33,11 +33,11 @@ struct Footing {
 }
 
 extension TaplineProcess {
-    /// What it holds now.
+    /// The current resources.
     func footing() throws -> Footing { try Footing(of: pid) }
 
-    /// Its descriptors once two consecutive readings agree, so that connections that have just ended are closed. The watch
-    /// of a configuration file is opened last, after the listeners are announced.
+    /// Its descriptors once two consecutive readings agree, so that connections that have just ended are closed. The
+    /// watch of a configuration file is opened last, after the listeners are announced.
     func steadyFooting(in scene: Scene) async throws -> Footing {
         let words = try String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8).split(separator: "\0")
         let isWatching = words.contains("run")
@@ -50,8 +50,8 @@ extension TaplineProcess {
         return last
     }
 
-    /// FLAT: waits until it holds what it held, the workers' empty pipes left out. What a burst waited in stays with the
-    /// allocator, 2 MiB of it at most.
+    /// FLAT: waits until it has the same resources as before, except for the workers' empty pipes. Memory for a burst
+    /// stays with the allocator, at most 2 MiB.
     func expectFlat(since before: Footing, in scene: Scene, sourceLocation: SourceLocation = #_sourceLocation)
         async throws
     {
@@ -72,8 +72,8 @@ extension TaplineProcess {
         #expect(growth < 2 << 20, "grown by \(growth) bytes", sourceLocation: sourceLocation)
     }
 
-    /// IDLE: it takes under 2 % of a core while nothing moves. The best of three windows: work that is just ending is not
-    /// a loop that turns.
+    /// IDLE: it uses less than 2 % of a core while nothing moves. The best of three windows, because work that is just
+    /// ending is not a spinning loop.
     func expectIdle(_ why: String, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         var best = Double.infinity
         for _ in 0..<3 where best >= 0.02 {

@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// The lines that a program writes, all of them, as they come. Any thread.
+/// All lines that a program writes, as they come. Any thread.
 final class Lines: Sendable {
     typealias Predicate = @Sendable (String) -> Bool
 
@@ -21,13 +21,13 @@ final class Lines: Sendable {
 
     private let state = Mutex(State())
 
-    /// Every whole line so far.
+    /// Every complete line so far.
     var all: [String] { state.withLock(\.lines) }
 
-    /// Takes what was read.
+    /// Adds bytes that were read.
     func append(_ bytes: [UInt8]) {
         state.withLock { state in
-            // memchr(3), for a debug build goes through an array at walking pace.
+            // memchr(3), because a debug build iterates over an array slowly.
             bytes.withUnsafeBytes { bytes in
                 var rest = bytes[...]
                 while let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress,
@@ -44,7 +44,7 @@ final class Lines: Sendable {
         }
     }
 
-    /// Nothing more comes.
+    /// The output has ended.
     func end() {
         state.withLock { state in
             if !state.unfinished.isEmpty { add(String(decoding: state.unfinished, as: UTF8.self), to: &state) }
@@ -69,7 +69,7 @@ final class Lines: Sendable {
         }
     }
 
-    /// The first so many lines that match, past ones counted, waited for if need be.
+    /// The first `count` lines that match, including earlier ones; waits for them.
     func first(
         _ count: Int = 1, within limit: Duration = .seconds(60), where matches: @escaping Predicate
     ) async throws -> [String] {
@@ -90,7 +90,7 @@ final class Lines: Sendable {
         }
     }
 
-    /// The first line that contains the text, waited for if need be.
+    /// The first line that contains the text; waits for it.
     @discardableResult
     func line(containing text: String, within limit: Duration = .seconds(60)) async throws -> String {
         try await first(within: limit) { $0.contains(text) }[0]

@@ -1,16 +1,16 @@
 import Foundation
 
-/// A network of a test's own, with nothing in it but loopback and a link that leads nowhere; and a view of the file
-/// system of its own. It ends with the test's scene.
+/// A network namespace for one test, with loopback and a link that leads nowhere, and its own mount namespace. It ends
+/// with the test's scene.
 struct Network: Sendable {
     /// The words that start a program in it.
     let before: [String]
 
-    /// The link's own address is 192.0.2.1 (RFC 5737). What goes to this one is never answered.
+    /// The link's own address is 192.0.2.1 (RFC 5737). Packets to this one are never answered.
     static let blackHole = "192.0.2.2"
-    /// There is a route to it that says: unreachable.
+    /// Its route reports it as unreachable.
     static let unreachable = "198.51.100.1"
-    /// There is no route to it at all.
+    /// There is no route to it.
     static let nowhere = "203.0.113.1"
 
     fileprivate static let setUp = [
@@ -19,7 +19,7 @@ struct Network: Sendable {
         "ip address add 192.0.2.1/24 dev front",
         "ip link set front up",
         "ip link set back up",
-        // Whoever has this link address, nobody does.
+        // No host has this link address.
         "ip neighbour add \(blackHole) lladdr 02:00:00:00:00:02 dev front nud permanent",
         "ip route add unreachable 198.51.100.0/24",
         "nft add table inet test",
@@ -28,13 +28,13 @@ struct Network: Sendable {
 }
 
 extension Scene {
-    /// Makes a network, runs these shell commands in it, and puts these texts in the place of files.
+    /// Creates a network, runs these shell commands in it, and mounts these texts over files.
     func network(_ commands: String..., files: [String: String] = [:]) async throws -> Network {
         var script = Network.setUp + commands
         for (number, (path, text)) in files.enumerated() {
             script.append("mount --bind \(try file("file-\(number)", text)) \(path)")
         }
-        // It lives for as long as this process in it.
+        // It lives as long as this process.
         script += ["echo ready", "exec cat"]
         let holder = try start(["unshare", "--net", "--mount", "sh", "-e", "-c", script.joined(separator: "\n")])
         do {

@@ -1,13 +1,13 @@
 import Foundation
 
-/// What the kernel knows of a process.
+/// The kernel's facts about a process.
 enum ProcessFacts {
-    /// The descriptors that are open.
+    /// The open descriptors.
     static func descriptors(of pid: pid_t) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").sorted()
     }
 
-    /// Its private memory that no file stands behind, in bytes.
+    /// Private anonymous memory, bytes.
     static func privateMemory(of pid: pid_t) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
         let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
@@ -16,7 +16,7 @@ enum ProcessFacts {
         return kilobytes * 1024
     }
 
-    /// The processor time it has taken, of all threads.
+    /// The CPU time of all threads.
     static func processorTime(of pid: pid_t) throws -> Duration {
         let stat = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
         // The second field, the name, may contain spaces; the 14th and 15th are user and system time (proc(5)).
@@ -27,11 +27,11 @@ enum ProcessFacts {
         return .milliseconds((user + system) * 1000 / sysconf(CInt(_SC_CLK_TCK)))
     }
 
-    /// What part of one core it takes while so much time passes.
+    /// The share of one core that it uses in a window of time.
     static func load(of pid: pid_t, over window: Duration) async throws -> Double {
         let clock = ContinuousClock()
         let (before, start) = (try processorTime(of: pid), clock.now)
-        // Not a wait for something to happen: the window of a measurement.
+        // The window of a measurement, and not a wait for an event.
         try await Task.sleep(for: window)
         return (try processorTime(of: pid) - before) / (clock.now - start)
     }

@@ -3,30 +3,30 @@ import Subprocess
 import Synchronization
 import SystemPackage
 
-/// A program that runs, with its lines as they come and a way in. Started and ended by a `Scene`.
+/// A running program with its output lines and its standard input. Started and ended by a `Scene`.
 final class Program: Sendable {
     /// How a program ended.
     enum Ending: Equatable {
-        /// By itself, with this status.
+        /// It exited with this status.
         case exited(CInt)
-        /// By this signal.
+        /// This signal terminated it.
         case signalled(CInt)
     }
 
-    /// What it was started as, for messages.
+    /// The command, for messages.
     let name: String
-    /// What it writes to standard output.
+    /// The lines of standard output.
     let output = Lines()
-    /// What it writes to standard error.
+    /// The lines of standard error.
     let errors = Lines()
 
     private let started = Promise<Execution<CustomWriteInput, SequenceOutput, SequenceOutput>>()
     private let ended = Promise<Ending>()
     private let input: AsyncStream<String>.Continuation
 
-    /// Starts it, with these variables set beside those of the test.
+    /// Starts it, with these variables in addition to those of the test.
     init(_ words: [String], variables: [String: String]) throws {
-        // A program that is gone must not take the tests with it.
+        // A program that has exited must not end the tests with SIGPIPE.
         signal(SIGPIPE, SIG_IGN)
         name = words.joined(separator: " ")
         guard let path = Programs.path(words[0]) else { throw Failure("\(words[0]) is not installed") }
@@ -62,7 +62,7 @@ final class Program: Sendable {
         await withTaskGroup { group in
             group.addTask {
                 for await text in texts {
-                    // Whether it still listens shows in what it answers.
+                    // Whether it still listens shows in its answers.
                     _ = try? await execution.standardInputWriter.write(text)
                 }
                 try? await execution.standardInputWriter.finish()
@@ -82,7 +82,7 @@ final class Program: Sendable {
         lines.end()
     }
 
-    /// Its process, once it runs.
+    /// Its process ID, once it runs.
     func pid() async throws -> pid_t {
         try await running().processIdentifier.value
     }
@@ -101,7 +101,7 @@ final class Program: Sendable {
         input.finish()
     }
 
-    /// Signals it, if it still runs.
+    /// Sends a signal, if it still runs.
     func send(_ signal: CInt) async throws {
         guard ended.settled == nil else { return }
         try await running().send(signal: Signal(rawValue: signal))
@@ -112,12 +112,12 @@ final class Program: Sendable {
         try await StoppedProcess.stop(pid())
     }
 
-    /// Lets it go on.
+    /// Continues it.
     func goOn() async throws {
         try await send(SIGCONT)
     }
 
-    /// Waits until it has ended and all it wrote is read.
+    /// Waits until it has ended and all of its output is read.
     @discardableResult
     func exit(within limit: Duration = .seconds(60)) async throws -> Ending {
         try await ended.value(within: limit) { [name, errors] in
@@ -125,7 +125,7 @@ final class Program: Sendable {
         }
     }
 
-    /// Ends it, whatever it does, and waits for that.
+    /// Kills it, and waits for its end.
     func kill() async {
         input.finish()
         try? await send(SIGKILL)

@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// The programs that tests talk to, and the Debian packages that they come from.
+/// The programs that tests use, and their Debian packages.
 enum Programs {
     static let packages = [
         "capinfos": "wireshark-common", "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
@@ -19,8 +19,8 @@ enum Programs {
         "text2pcap": "tshark", "tmux": "tmux", "tshark": "tshark", "unshare": "util-linux",
     ]
 
-    /// Where a program is: the system's own before others of that name, such as a Python of somebody's home, which
-    /// another user could not start.
+    /// The path of a program: the system's own is preferred to others of that name, such as a Python in a home folder,
+    /// which another user could not start.
     static func path(_ name: String) -> String? {
         if name.contains("/") { return name }
         let own = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"]
@@ -30,17 +30,17 @@ enum Programs {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// Skips a test where a program is missing, and says which package has it.
+    /// Skips a test if a program is missing, and names the package that has it.
     static func needs(_ programs: String...) -> Self {
         let missing = programs.filter { Programs.path($0) == nil }
         let packages = Set(missing.map { Programs.packages[$0] ?? $0 }).sorted().joined(separator: ", ")
         return .disabled(if: !missing.isEmpty, "not installed (Debian packages: \(packages))")
     }
 
-    /// Skips a test that only root can do: change its user.
+    /// Skips a test that needs root to start a program as another user.
     static var needsRoot: Self { .enabled(if: geteuid() == 0, "only root can start a program as another user") }
 
-    /// Skips a test that needs a network of its own.
+    /// Skips a test that needs a network namespace.
     static var needsNetworkNamespace: Self {
         .enabled(if: Host.mayMakeNetworks, "needs CAP_SYS_ADMIN and CAP_NET_ADMIN, for a network namespace")
     }
@@ -48,7 +48,7 @@ extension Trait where Self == ConditionTrait {
 
 /// What this machine allows.
 enum Host {
-    /// Whether network namespaces can be made: CAP_NET_ADMIN is capability 12, CAP_SYS_ADMIN 21 (capabilities(7)).
+    /// Whether network namespaces can be created: CAP_NET_ADMIN is capability 12, CAP_SYS_ADMIN 21 (capabilities(7)).
     static var mayMakeNetworks: Bool {
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix("CapEff:") }),
@@ -57,13 +57,13 @@ enum Host {
         return effective & (1 << 12) != 0 && effective & (1 << 21) != 0
     }
 
-    /// Whether sockets may use a congestion control, without a module to be loaded first.
+    /// Whether sockets may use a congestion control without loading a module.
     static func hasCongestionControl(_ name: String) -> Bool {
         let all = try? String(contentsOfFile: "/proc/sys/net/ipv4/tcp_available_congestion_control", encoding: .utf8)
         return all?.split(whereSeparator: \.isWhitespace).contains(Substring(name)) ?? false
     }
 
-    /// How many descriptors a process here may have at most.
+    /// The largest number of descriptors that a process here may have.
     static var mostDescriptors: Int {
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 0 }

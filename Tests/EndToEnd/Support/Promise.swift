@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A value that comes once. Any thread; whoever waits does so with a deadline.
+/// A value that is set once. Any thread; waits have a deadline.
 final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, any Error>?
@@ -10,7 +10,7 @@ final class Promise<Value: Sendable>: Sendable {
 
     private let state = Mutex(State())
 
-    /// Settles it; only the first time counts.
+    /// Sets the value; only the first call counts.
     func settle(_ result: Result<Value, any Error>) {
         let waiters = state.withLock { state in
             guard state.result == nil else { return [CheckedContinuation<Value, any Error>]() }
@@ -21,10 +21,10 @@ final class Promise<Value: Sendable>: Sendable {
         for waiter in waiters { waiter.resume(with: result) }
     }
 
-    /// The value if it is there.
+    /// The value if it is set.
     var settled: Result<Value, any Error>? { state.withLock(\.result) }
 
-    /// Waits for it. When it is late, the error says what was waited for.
+    /// Waits for the value. After the deadline, the error names what was expected.
     func value(within limit: Duration, _ failure: @escaping @Sendable () -> Failure) async throws -> Value {
         let number = state.withLock { state in
             state.nextWaiter += 1
@@ -45,7 +45,7 @@ final class Promise<Value: Sendable>: Sendable {
     }
 }
 
-/// What went wrong in a test's own machinery, or came too late.
+/// A failure of the test's own machinery, or a deadline that has passed.
 struct Failure: Error, CustomStringConvertible {
     let description: String
 

@@ -1,16 +1,16 @@
 import Foundation
 import Synchronization
 
-/// A peer that does with its sockets what it is told: `Peers/puppet.py`.
+/// A peer that runs socket commands: `Peers/puppet.py`.
 final class Puppet: Sendable {
-    /// What it says about a command it has carried out.
+    /// The result of a command.
     struct Answer: Decodable, Sendable {
         var id: Int
         var error: String?
         var address: String?
         var count: Int?
         var sha256: String?
-        /// How a stream ended: `fin`, `reset`, or what the system calls the error.
+        /// How a stream ended: `fin`, `reset`, or the name of the error.
         var end: String?
         var text: String?
     }
@@ -22,7 +22,7 @@ final class Puppet: Sendable {
         self.program = program
     }
 
-    /// Carries a command out. Several may be under way at once.
+    /// Runs a command. Several may run at once.
     @discardableResult
     private func tell(
         _ verb: String, _ name: String, _ more: [String: String] = [:], within limit: Duration = .seconds(90)
@@ -47,12 +47,12 @@ final class Puppet: Sendable {
         try await tell("listen", name, ["address": address]).address ?? ""
     }
 
-    /// Takes the next client of a listener.
+    /// Accepts the next client of a listener.
     func accept(_ name: String, from listener: String) async throws {
         try await tell("accept", name, ["from": listener])
     }
 
-    /// Connects, from an address of its own if one is named; returns its address.
+    /// Connects, from a given address if named; returns its own address.
     @discardableResult
     func connect(_ name: String, to address: String, from host: String? = nil) async throws -> String {
         var more = ["address": address]
@@ -60,12 +60,12 @@ final class Puppet: Sendable {
         return try await tell("connect", name, more).address ?? ""
     }
 
-    /// Waits until somebody listens there, by connecting and closing.
+    /// Waits until a process listens there, by connecting and closing.
     func awaitListener(_ address: String) async throws {
         try await tell("await", address, ["address": address])
     }
 
-    /// Waits until nobody listens on that port of IPv4 any more.
+    /// Waits until no process listens on that IPv4 port.
     func awaitRefusal(_ address: String) async throws {
         try await tell("refused", address, ["address": address])
     }
@@ -75,46 +75,45 @@ final class Puppet: Sendable {
         try await tell("send", name, ["text": text])
     }
 
-    /// Sends bytes that are no text, given in hexadecimal.
+    /// Sends bytes given in hexadecimal.
     func send(_ name: String, hex: String) async throws {
         try await tell("send", name, ["hex": hex])
     }
 
-    /// Sends so many bytes that only their number decides; returns their hash.
+    /// Sends this many bytes of the content for their number; returns their hash.
     func send(_ name: String, count: Int, within limit: Duration = .seconds(90)) async throws -> String {
         try await tell("send", name, ["count": "\(count)"], within: limit).sha256 ?? ""
     }
 
-    /// Sends as much as there is room for until the socket takes no more for a while, two seconds by default; returns how
-    /// much.
+    /// Sends until the socket accepts nothing for a while, two seconds by default; returns the number of bytes.
     func fill(_ name: String) async throws -> Int {
         try await fill(name, quiet: 2).count
     }
 
-    /// The same, with the hash of what was taken.
+    /// The same, with the hash of the sent bytes.
     @discardableResult
     func fill(_ name: String, quiet: Double) async throws -> RecordingBench.Sent {
         let answer = try await tell("fill", name, ["quiet": "\(quiet)"])
         return (answer.count ?? 0, answer.sha256 ?? "")
     }
 
-    /// Stops its process, as a debugger does at a breakpoint: its system answers for it, and nobody reads.
+    /// Stops its process, as a debugger does at a breakpoint: its system still acknowledges, and nothing is read.
     func stop() async throws {
         try await program.stopRunning()
     }
 
-    /// Lets it go on.
+    /// Continues it.
     func goOn() async throws {
         try await program.goOn()
     }
 
-    /// Receives exactly so many bytes.
+    /// Receives exactly this many bytes.
     @discardableResult
     func receive(_ name: String, count: Int, within limit: Duration = .seconds(90)) async throws -> Answer {
         try await tell("receive", name, ["count": "\(count)"], within: limit)
     }
 
-    /// Receives until the stream ends, one way or another.
+    /// Receives until the stream ends in any way.
     @discardableResult
     func receiveToEnd(_ name: String, within limit: Duration = .seconds(90)) async throws -> Answer {
         try await tell("receive", name, within: limit)
@@ -140,7 +139,7 @@ final class Puppet: Sendable {
         try await tell("close", name)
     }
 
-    /// Opens so many pipes and keeps them.
+    /// Opens this many pipes and keeps them.
     func holdPipes(_ count: Int) async throws -> Int {
         try await tell("pipes", "pipes", ["count": "\(count)"]).count ?? 0
     }
@@ -149,7 +148,7 @@ final class Puppet: Sendable {
 extension Scene {
     /// The words that start a script of `Peers`.
     static func peer(_ script: String) -> [String] {
-        // -B: no compiled files among the sources.
+        // -B: no compiled files in the source folders.
         [Programs.path("python3") ?? "python3", "-B", "\(peers)/\(script)"]
     }
 
@@ -157,7 +156,7 @@ extension Scene {
     static let peers = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Peers").path
 
-    /// Where the upstream of a script of `Peers` listens, which it says first.
+    /// The address on which a script of `Peers` listens as the upstream, from its first line.
     func listening(_ peers: Program) async throws -> String {
         let line = try await peers.output.line(containing: "\"listening\"")
         return try JSONDecoder().decode([String: String].self, from: Data(line.utf8))["listening"] ?? ""
@@ -168,7 +167,7 @@ extension Scene {
         Puppet(try start(before + Self.peer("puppet.py")))
     }
 
-    /// Starts a puppet as a user without rights, who may not be able to read the sources.
+    /// Starts a puppet as an unprivileged user, who may not be able to read the sources.
     func ordinaryPuppet() throws -> Puppet {
         for script in ["peer.py", "puppet.py"] {
             try FileManager.default.copyItem(atPath: "\(Self.peers)/\(script)", toPath: path(script))
@@ -177,7 +176,7 @@ extension Scene {
             try start(Self.ordinaryUser + [Programs.path("python3") ?? "python3", "-B", path("puppet.py")]))
     }
 
-    /// The words that start a program as a user without rights.
+    /// The words that start a program as an unprivileged user.
     static let ordinaryUser = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 
     /// A copy of the binary that every user can start.

@@ -2,19 +2,19 @@ import Foundation
 import Synchronization
 import TestSupport
 
-/// What a test runs in: a folder of its own and the programs it started, all of which end with it, also when it fails.
+/// The environment of a test: a folder and the programs that it started, all of which end with it, also if it fails.
 final class Scene: Sendable {
-    /// How much of the machine a test takes.
+    /// The load that a test puts on the machine.
     enum Load: Sendable {
-        /// Moves many bytes or connections: few at a time.
+        /// Moves many bytes or connections: few such tests at a time.
         case heavy
-        /// Starts something and looks at it: some at a time.
+        /// Starts a program and examines it: some at a time.
         case light
-        /// Waits for a time to pass: any number.
+        /// Waits for a time to pass: any number at a time.
         case waiting
     }
 
-    /// The test's own folder, which others may enter.
+    /// The test's own folder, which other users may enter.
     let folder: String
     private let programs = Mutex<[Program]>([])
 
@@ -38,13 +38,13 @@ final class Scene: Sendable {
         return program
     }
 
-    /// Starts a program, waits for its end and returns what it wrote. Anything but 0 is an error.
+    /// Starts a program, waits for its end and returns its output. A status other than 0 is an error.
     @discardableResult
     func run(_ words: String..., within limit: Duration = .seconds(60)) async throws -> String {
         try await run(words, within: limit)
     }
 
-    /// Starts a program, waits for its end and returns what it wrote. Anything but 0 is an error.
+    /// Starts a program, waits for its end and returns its output. A status other than 0 is an error.
     @discardableResult
     func run(_ words: [String], within limit: Duration = .seconds(60)) async throws -> String {
         let program = try start(words)
@@ -57,7 +57,7 @@ final class Scene: Sendable {
         return program.output.all.joined(separator: "\n")
     }
 
-    /// Asks until the answer is yes; no event tells of it.
+    /// Polls until the condition is true, for conditions without an event.
     func eventually(_ what: String, within limit: Duration = .seconds(60), _ ask: () async throws -> Bool) async throws
     {
         let deadline = ContinuousClock.now + limit
@@ -67,8 +67,8 @@ final class Scene: Sendable {
         }
     }
 
-    /// Waits for something that takes long, while tests may run that want to be alone with their descriptors. Nothing
-    /// may be started or end in the meantime.
+    /// Waits for something that takes long, while tests that must be alone with their descriptors may run. Nothing may
+    /// be started or end in the meantime.
     func rest<Result>(_ wait: () async throws -> Result) async throws -> Result {
         Exclusive.leaveShared()
         do {
@@ -91,11 +91,11 @@ final class Scene: Sendable {
     }
 }
 
-/// Plays a test in a scene of its own, when the machine has room for it.
+/// Runs a test in its own scene when the machine has room for it.
 func scene(_ load: Scene.Load = .light, _ play: (Scene) async throws -> Void) async throws {
     let lane = Lane.of(load)
     await lane?.enter()
-    // Programs come with descriptors, which would be in the way of tests that count their own.
+    // Programs have descriptors, which would disturb tests that count their own.
     await Exclusive.enterShared()
     let result: Result<Void, any Error>
     do {
@@ -115,7 +115,7 @@ func scene(_ load: Scene.Load = .light, _ play: (Scene) async throws -> Void) as
     try result.get()
 }
 
-/// A number of places for tests of one kind.
+/// A number of slots for tests of one kind.
 private actor Lane {
     static let heavy = Lane(places: 2)
     static let light = Lane(places: 4)

@@ -1,5 +1,5 @@
 extension Array {
-    /// Each element's result, one after the other.
+    /// The result for each element, one after the other.
     func asyncMap<Result>(_ body: (Element) async throws -> Result) async rethrows -> [Result] {
         var results: [Result] = []
         for element in self { results.append(try await body(element)) }

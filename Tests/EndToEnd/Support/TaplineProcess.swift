@@ -1,12 +1,12 @@
 import Foundation
 
-/// A tapline that relays.
+/// A Tapline that relays.
 struct TaplineProcess: Sendable {
     let program: Program
     let pid: pid_t
     /// Its listeners, as it announced them.
     let listeners: [String]
-    /// Whether its end records go to standard error, as they do where standard output carries something else.
+    /// Whether its end records go to standard error, because standard output is used for something else.
     var recordsAreErrors = false
 
     /// The first listener.
@@ -14,7 +14,7 @@ struct TaplineProcess: Sendable {
     /// The first listener's port.
     var port: Int { Int(address.split(separator: ":").last ?? "") ?? 0 }
 
-    /// The binary under test: the one that `swift test` has built beside the tests, or `TAPLINE_BINARY`.
+    /// The binary under test: the debug build of the tests, or `TAPLINE_BINARY`.
     static let binary: String = {
         if let other = ProcessInfo.processInfo.environment["TAPLINE_BINARY"], !other.isEmpty {
             return URL(fileURLWithPath: other).path
@@ -25,8 +25,8 @@ struct TaplineProcess: Sendable {
 
     private var recordLines: Lines { recordsAreErrors ? program.errors : program.output }
 
-    /// The first `count` end records, waited for if need be, in the order in which the connections were accepted:
-    /// workers print the ends of theirs in any order.
+    /// The first `count` end records, in the order in which the connections were accepted; waits for them. Workers
+    /// print their records in any order.
     func records(_ count: Int = 1, within limit: Duration = .seconds(60)) async throws -> [EndRecord] {
         try await recordLines.first(count, within: limit, where: EndRecord.isRecord).map(EndRecord.init(json:))
             .sorted { $0.id < $1.id }
@@ -37,7 +37,7 @@ struct TaplineProcess: Sendable {
         get throws { try recordLines.all.filter(EndRecord.isRecord).map(EndRecord.init(json:)) }
     }
 
-    /// Ends it in order and returns every end record, in the order of `records`; that it ends with 0 is part of it.
+    /// Stops it in order and returns every end record, in the order of `records`; the exit status must be 0.
     @discardableResult
     func stop() async throws -> [EndRecord] {
         try await program.send(SIGTERM)
@@ -50,8 +50,8 @@ struct TaplineProcess: Sendable {
 }
 
 extension Scene {
-    /// Starts `tapline forward` with JSON lines, and waits until it has announced so many listeners. `before` is what
-    /// starts it, such as `prlimit` or the way into another network.
+    /// Starts `tapline forward` with JSON lines, and waits until it has announced its listeners. `before` are words
+    /// before its own, such as `prlimit` or the way into another network namespace.
     func forward(
         _ specs: String..., options: [String] = [], listeners: Int? = nil, before: [String] = [],
         binary: String = TaplineProcess.binary
@@ -61,7 +61,7 @@ extension Scene {
             listeners: listeners ?? specs.count)
     }
 
-    /// Starts `tapline run` with a configuration of JSON lines: `relays` is the YAML from there on.
+    /// Starts `tapline run` with a configuration of JSON lines: `relays` is the YAML from that key on.
     func run(
         relays: String, more: String = "", listeners: Int = 1, before: [String] = []
     ) async throws -> TaplineProcess {
@@ -79,7 +79,7 @@ extension Scene {
     }
 }
 
-/// The line that tells of a listener.
+/// The log line that announces a listener.
 private struct Announcement: Decodable {
     var listener: String
 }

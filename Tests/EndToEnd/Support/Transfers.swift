@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension [String: [EndRecord]] {
-    /// Takes the first record of a client.
+    /// Returns and removes the first record of a client.
     fileprivate mutating func removeFirst(of client: String?) -> EndRecord? {
         guard let client, let records = self[client], let first = records.first else { return nil }
         self[client] = Array(records.dropFirst())
@@ -12,7 +12,7 @@ extension [String: [EndRecord]] {
 
 /// A run of `Peers/transfers.py`.
 struct Transfers {
-    /// What one of them says.
+    /// The result of one transfer.
     struct Outcome: Decodable {
         var number: Int
         var first: String
@@ -31,7 +31,7 @@ struct Transfers {
         program = try scene.start(Scene.peer("transfers.py") + options)
     }
 
-    /// Plays every transfer and compares it with its end record.
+    /// Runs every transfer and compares it with its end record.
     @discardableResult
     func play(
         through tapline: TaplineProcess, count: Int, seed: String
@@ -42,7 +42,7 @@ struct Transfers {
             .map { try JSONDecoder().decode(Outcome.self, from: Data($0.utf8)) }
         #expect(outcomes.count == count)
         let records = try await tapline.records(count)
-        // A port may serve again while others still run, but not before its record was made.
+        // A port may be reused while other transfers still run, but not before its record was written.
         var recordsOf = Dictionary(grouping: records.sorted { $0.id < $1.id }, by: \.client)
         var pairs: [(outcome: Outcome, record: EndRecord)] = []
         for outcome in outcomes {

@@ -9,7 +9,7 @@ struct AbstractSocketTests {
     /// A name that no other run has.
     private func name(_ what: String) -> String { "unix:@tapline-e2e-\(what)-\(UUID().uuidString)" }
 
-    /// Whether a socket listens at the name. A client's socket has it, too.
+    /// Whether a socket has the name. A client's socket has it, too.
     private func isBound(_ address: String) throws -> Bool {
         let table = try String(contentsOfFile: "/proc/net/unix", encoding: .utf8)
         return table.split(separator: "\n").contains {
@@ -17,7 +17,7 @@ struct AbstractSocketTests {
         }
     }
 
-    /// With files of the sockets' names in the working directory, which must stay as they are.
+    /// With files of the sockets' names in the working directory, which must not change.
     @Test func listener_upstream_andAdmin_useNoFile() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -37,7 +37,7 @@ struct AbstractSocketTests {
             try await puppet.accept("server", from: "upstream")
             try await puppet.send("client", "hello")
             #expect(try await puppet.receive("server", count: 5).text == "hello")
-            // A client of the API, and another relay at the same name.
+            // A client of the API, and another relay with the same name.
             let status = try await scene.run(
                 before + [TaplineProcess.binary, "status", "--json", "--admin", admin])
             #expect(status.contains("\"version\""), "\(status)")
@@ -70,18 +70,18 @@ struct AbstractSocketTests {
     @Test func listener_isKept_movedAndHandedOver() async throws {
         try await reloadScene { bench in
             let (front, other) = (name("front"), name("other"))
-            // The connection of the relay that goes stays for all of it.
+            // The connection of the removed relay stays open throughout.
             let drain = "shutdown: { drain: 10m }"
             try Files.write(bench.text([("web", front)], more: drain), to: bench.path)
             try await bench.lineage { lineage in
                 try await bench.begin(front, "before")
-                // Another relay has it; then it goes, and comes back.
+                // It moves to another relay; then it is removed, and added again.
                 for (generation, relays) in [
                     (2, [("new", front), ("more", other)]), (3, [("more", other)]), (4, [("web", front)]),
                 ] {
                     try Files.replace(bench.path, with: bench.text(relays, more: drain))
                     try await bench.reloaded(lineage.first, generation)
-                    // Workers close what is gone in their next turn.
+                    // Workers close removed listeners in their next turn.
                     try await bench.scene.eventually("generation \(generation)") {
                         try isBound(front) == (generation != 3) && isBound(other) == (generation != 4)
                     }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What differs in a container: no /proc, a file mounted alone, being process 1.
+/// Differences in a container: no /proc, a file mounted alone, being process 1.
 @Suite(.needs("python3", "curl", "unshare", "mount"), .needsNetworkNamespace)
 struct ContainerTests {
     // MARK: No /proc
@@ -40,11 +40,11 @@ struct ContainerTests {
                 metrics.split(separator: "\n").first { $0.hasPrefix(name + " ") }
                     .flatMap { Double($0.dropFirst(name.count + 1)) }
             }
-            // The three standard ones, two sockets of the connection, and the loops' own at least.
+            // At least the three standard ones, two sockets of the connection, and the loops' own.
             #expect(try #require(value("process_open_fds")) > 10)
             #expect(try #require(value("process_cpu_seconds_total")) > 0)
             #expect(value("process_resident_memory_bytes") == nil && value("process_threads") == nil)
-            // Checked against its document, too.
+            // Validated against its document, too.
             let status = try await admin.ask("/v1/status").json
             #expect(status["threads"] == .null && status["memory"]?["resident_bytes"] == .null)
             let report = try await scene.run(TaplineProcess.binary, "status", "--admin", admin.address)
@@ -86,7 +86,7 @@ struct ContainerTests {
 
     // MARK: Process 1
 
-    /// Children of the shell before it, and orphans that come later.
+    /// Children of the shell before it, and later orphans.
     @Test(arguments: ["-pf", ""])
     func everyProcessThatBecomesItsChild_isReaped(_ namespace: String) async throws {
         try await scene { scene in
@@ -106,7 +106,7 @@ struct ContainerTests {
             let started = try await program.pid()
             let tapline = namespace.isEmpty ? started : try #require(Self.children(of: started).first)
             try await scene.eventually("it is process 1 with its children") { Self.children(of: tapline).count >= 3 }
-            // The end of a writer ends all readers, in no order; some of them are orphans by then.
+            // The end of a writer ends all readers, in any order; some of them are orphans by then.
             try await scene.eventually("no child is left, and no zombie") {
                 let writer = open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
                 if writer >= 0 { close(writer) }
@@ -117,7 +117,7 @@ struct ContainerTests {
         }
     }
 
-    /// Its children, those included that have ended and were not reaped.
+    /// Its children, including zombies.
     private static func children(of parent: pid_t) -> [pid_t] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.compactMap { pid_t($0) }.filter { pid in

@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The working directory was deleted, as a temporary folder or an old release's often is. It is needed for relative paths
-/// only.
+/// The working directory was deleted, as often happens to temporary folders and old releases. It is needed for relative
+/// paths only.
 @Suite(.needs("python3", "curl"))
 struct DeletedFolderTests {
-    /// The words that start a program in a folder that is gone.
+    /// The words that start a program in a deleted folder.
     private func gone(_ scene: Scene) -> [String] {
         let folder = scene.path("gone-\(UUID().uuidString)")
         return ["sh", "-c", "mkdir \(folder) && cd \(folder) && rmdir \(folder) && exec \"$0\" \"$@\""]
@@ -65,7 +65,7 @@ struct DeletedFolderTests {
         }
     }
 
-    /// Nothing says where to record, and the root folder is no answer.
+    /// No folder for recordings is configured, and the root folder is not a default.
     @Test func recordingByTheAPI_withoutAFolder_isRefused() async throws {
         try await scene { scene in
             let tapline = try await scene.forward(

@@ -3,10 +3,10 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Link-local addresses, which mean something only together with an interface (RFC 4007).
+/// Link-local addresses, which are valid only together with an interface (RFC 4007).
 @Suite(.needs("python3", "ip", "nsenter"), .needsNetworkNamespace)
 struct LinkLocalTests {
-    /// Gives both ends of the wire addresses of their own.
+    /// Gives both ends of the wire addresses.
     private func addAddresses(_ neighbours: Neighbours) async throws {
         for (network, number) in [(neighbours.here, 1), (neighbours.there, 2)] {
             try await neighbours.scene.run(
@@ -14,7 +14,7 @@ struct LinkLocalTests {
         }
     }
 
-    /// Makes the wire anew: its interfaces have other indexes then.
+    /// Recreates the wire: its interfaces then have other indexes.
     private func replaceWire(_ neighbours: Neighbours) async throws {
         let (here, there, scene) = (neighbours.here, neighbours.there, neighbours.scene)
         try await scene.run(
@@ -47,7 +47,7 @@ struct LinkLocalTests {
             try await outside.accept("server", from: "upstream")
             try await outside.send("client", "hello")
             #expect(try await outside.receive("server", count: 5).text == "hello")
-            // The API is reached by its address with a zone, from either side; Host has none.
+            // The API is reached by its address with a zone, from either side; Host has no zone.
             for network in [here, there] {
                 let status = try await scene.run(
                     network.before + [
@@ -62,7 +62,7 @@ struct LinkLocalTests {
             #expect(first.client == client && client.contains("%wire]"))
             #expect(first.listener == front && first.upstream == upstream && first.upstreamAddress == upstream)
 
-            // The interface goes: that is said, and nothing else changes.
+            // The interface is removed: that is reported, and nothing else changes.
             try await scene.run(here.before + ["ip", "link", "delete", "wire"])
             try await inside.connect("failing", to: "127.0.0.1:8081")
             #expect(try await inside.receiveToEnd("failing").end == "reset")
@@ -70,7 +70,7 @@ struct LinkLocalTests {
             #expect(second.reason == "connect_unreachable" && second.errno == "ENODEV", "\(second)")
             #expect(second.upstream == upstream && second.upstreamAddress == nil)
 
-            // It comes back with another index: the upstream's is looked up at each connection.
+            // It is created again with another index: the upstream's is looked up at each connection.
             try await replaceWire(neighbours)
             _ = try await outside.listen("again", upstream)
             try await inside.connect("returning", to: "127.0.0.1:8081")
@@ -81,7 +81,7 @@ struct LinkLocalTests {
             try await outside.close("server")
             #expect(try await tapline.records(3)[2].upstreamAddress == upstream)
 
-            // The listener is bound anew by a reload.
+            // A reload binds the listener again.
             try await tapline.program.send(SIGHUP)
             _ = try await tapline.program.errors.line(containing: "reloaded: ")
             try await outside.connect("client", to: front)

@@ -31,14 +31,14 @@ struct SignalMaskTests {
         try await reloadScene { bench in
             try Files.write(bench.start, to: bench.path)
             try await bench.lineage(before: Self.blocked) { lineage in
-                // A setting that waits for a restart: the signal is reported also when the watch saw the change first.
+                // A setting that needs a restart, so the signal is logged also if the watch saw the change first.
                 try Files.replace(
                     bench.path,
                     with: bench.text([("web", bench.first), ("cache", bench.second)], more: "workers: 3"))
                 try lineage.send(SIGHUP)
                 _ = try await lineage.errors.line(containing: "\"source\":\"SIGHUP\"")
-                // The process that takes over is started by one whose mask is empty by then; blocked or not, it clears its
-                // own.
+                // The process that takes over is started by one whose mask is empty by then; it clears its own mask
+                // anyway.
                 try await lineage.upgrade()
                 try await bench.converse(bench.first)
                 try lineage.send(SIGTERM)
@@ -65,15 +65,15 @@ struct SignalMaskTests {
         }
     }
 
-    /// Whether it is tapline and no longer the program before it, and has SIGTERM caught (proc_pid_status(5)).
+    /// Whether the program is Tapline and no longer the one before it, and catches SIGTERM (proc_pid_status(5)).
     private static func isWaiting(_ pid: pid_t) -> Bool {
         guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8) else { return false }
         let caught = status.firstMatch(of: /SigCgt:\s*([0-9a-f]+)/).flatMap { UInt64($0.1, radix: 16) } ?? 0
         return status.hasPrefix("Name:\ttapline") && caught & (1 << UInt64(SIGTERM - 1)) != 0
     }
 
-    /// nohup(1) has SIGHUP ignored, and the relay survives its terminal. What a shell ignores for a background job does
-    /// not keep `kill` from ending it.
+    /// nohup(1) ignores SIGHUP, and the relay survives its terminal. Signals that a shell ignores for a background job
+    /// still end it with `kill`.
     @Test func ignoredSignals_staySo_forTheTerminalsEndOnly() async throws {
         try await scene { scene in
             let tapline = try await scene.forward("127.0.0.1:0:127.0.0.1:1", before: ignoring("HUP INT TERM USR2 CHLD"))

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Services with certificates, and who asks them.
+/// Services with certificates, and their clients.
 extension Scene {
-    /// Makes a key and a certificate that is signed by itself, under the name of a service.
+    /// Creates a key and a self-signed certificate for a service.
     func certify(_ service: String, for names: [String]) async throws {
         let base = path(service)
         try await run(
@@ -12,8 +12,8 @@ extension Scene {
             "-keyout", base + ".key", "-out", base + ".crt")
     }
 
-    /// An nginx with a service on a port of its own for each of these names, and a certificate for that name; each says its
-    /// name and what it was asked by. `names`: what stands in its certificate beside.
+    /// An nginx with a service on its own port for each of these names, and a certificate for that name; each answers
+    /// with its name and the requested one. `names` are additional names in its certificate.
     func secureNginx(_ services: [(name: String, names: [String])], _ puppet: Puppet) async throws -> [Int] {
         var servers = ""
         var ports: [Int] = []
@@ -41,7 +41,8 @@ extension Scene {
         return ports
     }
 
-    /// Asks a name over TLS at a port of loopback, and trusts the certificate of one service only; the answer's words.
+    /// Requests a name over TLS at a loopback port, and trusts the certificate of one service only; returns the words
+    /// of the answer.
     func ask(_ name: String, at port: Int, trusting service: String, _ options: String...) async throws -> [String] {
         let words = [
             "curl", "-sS", "--max-time", "60", "--noproxy", "*", "--cacert", path(service) + ".crt", "--connect-to",

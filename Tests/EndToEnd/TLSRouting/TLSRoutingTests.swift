@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Several TLS services behind one port, with the programs that people use.
+/// Several TLS services behind one port, with common programs.
 @Suite(.needs("curl", "nginx", "openssl", "python3"))
 struct TLSRoutingTests {
     private static func routes(_ ports: [Int]) -> String {
@@ -21,8 +21,8 @@ struct TLSRoutingTests {
         (name: "other", names: ["c.example"]),
     ]
 
-    /// Two certificates on two ports, and a third for those whom no route takes: each client verifies whom it talks to, so
-    /// nothing was decrypted, and what it asked for is in the end record and in the recording, once.
+    /// Two certificates on two ports, and a third for clients without a route: each client verifies its peer, so
+    /// nothing was decrypted, and the requested name is in the end record and in the recording, once.
     @Test func curlAndNginx_meetByTheName() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -63,7 +63,7 @@ struct TLSRoutingTests {
         }
     }
 
-    /// HAProxy tells of its client first, in a header, and then the client says its hello.
+    /// HAProxy sends the client's address in a header, and then the client sends its hello.
     @Test(.needs("haproxy")) func haproxyInFront_andTheHelloBehindItsHeader() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -86,7 +86,7 @@ struct TLSRoutingTests {
         }
     }
 
-    /// OpenSSL's own programs, with a hello that does not fit into one of its records.
+    /// OpenSSL's own programs, with a hello that does not fit into one record.
     @Test(arguments: ["-tls1_2", "-tls1_3"]) func openssl_withAHelloInSeveralRecords(version: String) async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -108,7 +108,7 @@ struct TLSRoutingTests {
                           routes: [{ server_name: a.example, upstream: "127.0.0.1:\(port)" }]
                           otherwise: refuse
                     """)
-            // So many protocols that there are three records of 512 bytes at most.
+            // Enough protocols for three records of at most 512 bytes.
             let applications = (0..<120).map { "protocol-\($0)" }.joined(separator: ",")
             let client =
                 "printf 'tapline\\nCLOSE\\n' | openssl s_client \(version) -connect \(tapline.address) -servername a.example"
@@ -118,7 +118,7 @@ struct TLSRoutingTests {
             let record = try await tapline.records()[0]
             #expect(record.serverName == "a.example" && record.alpn?.hasPrefix("protocol-0,protocol-1,") == true)
             #expect(record.alpn?.hasSuffix(",...") == true && record.bytesUp > 1500)
-            // Another name is refused, and the reason is said.
+            // Another name is refused, and the reason is reported.
             _ = try await scene.run(
                 "sh", "-c", "echo | openssl s_client -connect \(tapline.address) -servername b.example 2>&1 || true")
             let refused = try await tapline.records(2)[1]
@@ -127,7 +127,7 @@ struct TLSRoutingTests {
         }
     }
 
-    /// Who waits is shown, and ended; a relay without routes beside it lets the server speak first.
+    /// A waiting client is shown, and ended; a relay without routes in the same process lets the server send first.
     @Test func silentClient_isShownAndEnded_andServersMaySpeakFirstElsewhere() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -168,7 +168,7 @@ struct TLSRoutingTests {
             #expect(routing?["routes"]?.list.first?["server_name"]?.list.first?.text == "a.example")
             let metrics = try await admin.ask("/metrics").body
             #expect(metrics.contains("reason=\"tls_hello_timeout\",closed_by=\"tapline\"} 1\n"))
-            // What is no TLS goes to the relay's own upstream, escaped wherever it is told.
+            // Bytes that are not TLS go to the relay's own upstream, escaped wherever they are shown.
             try await puppet.connect("stranger", to: tapline.listeners[1])
             try await puppet.send("stranger", "\u{1B}]0;evil\u{7} and more")
             try await puppet.accept("own", from: "upstream")

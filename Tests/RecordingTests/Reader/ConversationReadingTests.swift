@@ -71,7 +71,7 @@ struct ConversationReadingTests {
         #expect(Reading([.client(5, .ack, ack: 9), .server(9, .ack, ack: 5), .client(5, .rst)]).opened == 0)
     }
 
-    @Test func portsUsedAnew_areAnotherConversation() {
+    @Test func reusedPorts_areAnotherConversation() {
         let again: [Packet] = [
             .client(7000, .syn), .server(8000, [.syn, .ack], ack: 7001), .client(7001, .ack, "again", ack: 8001),
         ]
@@ -95,7 +95,7 @@ struct ConversationReadingTests {
         #expect(reading.conversations[0].up.prefix == Array("one".utf8))
     }
 
-    @Test func acknowledgedHole_isGivenUpAfterASecondWhileTheCaptureGoesOn() {
+    @Test func acknowledgedHole_isGivenUpAfterASecondWhileTheCaptureContinues() {
         let packets: [Packet] = [
             .client(99, .syn), .server(499, [.syn, .ack], ack: 100), .client(110, .ack, "two"),
             .server(500, .ack, ack: 113), .server(500, .ack, "late", ack: 113), .client(113, .ack, "three"),

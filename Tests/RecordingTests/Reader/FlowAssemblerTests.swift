@@ -133,7 +133,7 @@ struct FlowAssemblerTests {
         #expect(flow.hasEnded)
     }
 
-    @Test func heldBytes_pastTheLimit_makeAGapAndGoOn() {
+    @Test func heldBytes_pastTheLimit_makeAGapAndReadingContinues() {
         var limits = ReassemblyLimits()
         limits.heldInFlow = 1000
         let tail = (0..<20).map { (Int64(100 + $0 * 50), String(repeating: "x", count: 50)) }

@@ -69,7 +69,7 @@ struct ResetTests {
         #expect(reading.pieces == ["1 up one", "1 up two"])
     }
 
-    @Test func portsUsedAnewAfterAReset_areAnotherConversation() {
+    @Test func reusedPortsAfterAReset_areAnotherConversation() {
         let again: [Packet] = [
             .client(7000, .syn), .server(8000, [.syn, .ack], ack: 7001), .client(7001, .ack, "again", ack: 8001),
         ]
