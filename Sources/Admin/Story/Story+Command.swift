@@ -32,3 +32,10 @@ extension Story {
         return endings.dropLast().joined(separator: ", ") + " and " + endings[endings.count - 1]
     }
 }
+
+extension EndReason {
+    /// The connection ended because its upstream could not be connected.
+    var isFailedConnect: Bool {
+        [.connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed].contains(self)
+    }
+}

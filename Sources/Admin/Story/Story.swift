@@ -18,7 +18,7 @@ enum Story {
             let command = command(history, of: record, now: end.time)
             var ending = ending(record, end, timeouts)
             // The second sentence of a failed connect is what to check in general; here the cause is known.
-            if !command.isEmpty, end.reason.mayFollowHold { ending.remove(at: 1) }
+            if !command.isEmpty, end.reason.isFailedConnect { ending.remove(at: 1) }
             sentences += ending + command
         }
         sentences += recording(record)
