@@ -39,7 +39,7 @@ extension Responder {
     func connection(_ id: UInt64) async throws(AdminError) -> Answer {
         var json = JSONText()
         if let (live, rate) = await collector.connection(id) {
-            let story = Story.of(live, timeouts: settings(of: live.record.relay)?.timeouts)
+            let story = self.story(of: live)
             ConnectionView.write(live, rate, to: &json) { json in json.list("story", story) { $0.element($1) } }
             return .json(json.bytes)
         }
@@ -55,7 +55,7 @@ extension Responder {
                 "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
                     + "its end record is in the access log")
         }
-        var story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        var story = self.story(of: record)
         if pending != nil {
             story.append(
                 "Its end record waits for its recording, which has not taken all of it yet: `tapline status` and the log "
@@ -63,6 +63,14 @@ extension Responder {
         }
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
         return .json(json.bytes)
+    }
+
+    private func story(of record: ConnectionRecord) -> [String] {
+        Story.of(record, timeouts: settings(of: record.relay)?.timeouts, from: services.status.settingsOrigin)
+    }
+
+    private func story(of live: LiveConnection) -> [String] {
+        Story.of(live, timeouts: settings(of: live.record.relay)?.timeouts, from: services.status.settingsOrigin)
     }
 
     func kill(_ id: UInt64, _ requester: Requester) async throws(AdminError) -> Answer {
@@ -103,7 +111,7 @@ extension Responder {
     }
 
     private func writeWithStory(_ record: ConnectionRecord, to json: inout JSONText) {
-        let story = Story.of(record, timeouts: settings(of: record.relay)?.timeouts)
+        let story = self.story(of: record)
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
     }
 }

@@ -6,7 +6,8 @@ internal import Text
 extension Story {
     /// The story of an open connection: what has happened, and which side waits for which. `timeouts`: the relay's current
     /// ones.
-    static func of(_ live: LiveConnection, timeouts: Timeouts?) -> [String] {
+    static func of(_ live: LiveConnection, timeouts: Timeouts?, from origin: StorySettings.Origin = .file) -> [String] {
+        let settings = StorySettings(timeouts: timeouts, origin: origin)
         let record = live.record
         var sentences = [opening(record)]
         sentences += connecting(record)
@@ -14,12 +15,12 @@ extension Story {
         sentences.append("It has been open for \(text(duration: live.age)).")
         sentences += halves(live)
         if let waits = Waits(live) {
-            sentences += waiting(live, waits, timeouts)
+            sentences += waiting(live, waits, settings)
         } else {
             sentences.append("Bytes are moving now.")
         }
         sentences += network(live)
-        sentences += ahead(live, timeouts)
+        sentences += ahead(live, settings)
         sentences += recording(record)
         return sentences
     }
@@ -33,12 +34,14 @@ extension Story {
         }
     }
 
-    private static func waiting(_ live: LiveConnection, _ waits: Waits, _ timeouts: Timeouts?) -> [String] {
+    private static func waiting(_ live: LiveConnection, _ waits: Waits, _ settings: StorySettings) -> [String] {
+        let timeouts = settings.timeouts
+        let connectLimit = "the limit is \(settings.name(.connect))\(now(timeouts?.connect))."
         let span = text(milliseconds: waits.milliseconds)
         switch waits.subject {
         case .header:
             return [
-                "It has waited \(span) for the client's PROXY protocol header; the limit is proxy_protocol.timeout. The "
+                "It has waited \(span) for the client's PROXY protocol header; the limit is \(settings.name(.headerTimeout)). The "
                     + "upstream is connected after that."
             ]
         case .hello:
@@ -49,20 +52,22 @@ extension Story {
         case .request:
             return [
                 "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span); the limit is "
-                    + "requested.timeout."
+                    + "\(settings.name(.requestTimeout))."
             ]
         case .name:
-            return [
-                "It has waited \(span) for the name service to resolve \(live.record.upstream); the limit is "
-                    + "timeouts.connect\(now(timeouts?.connect))."
-            ]
+            let name = live.record.upstreamProxy.map { "the proxy's name in \($0.proxy)" } ?? live.record.upstream
+            return ["It has waited \(span) for the name service to resolve \(name); \(connectLimit)"]
         case .connect:
-            return [
-                "It has waited \(span) for \(live.record.upstreamAddress?.description ?? live.record.upstream) to accept; "
-                    + "the limit is timeouts.connect\(now(timeouts?.connect))."
-            ]
+            if let proxy = live.record.upstreamProxy {
+                return [
+                    "It has waited \(span) for the proxy \(proxy.proxy) to connect it to \(live.record.upstream); "
+                        + connectLimit
+                ]
+            }
+            let upstream = live.record.upstreamAddress?.description ?? live.record.upstream
+            return ["It has waited \(span) for \(upstream) to accept; \(connectLimit)"]
         case .upstreamUp:
-            return live.hold.map { [holding($0, of: live.record)] } ?? []
+            return live.hold.map { [holding($0, of: live.record, settings)] } ?? []
         case .clientReads:
             return [blocked("client", "upstream", live.down, span)]
         case .upstreamReads:
@@ -126,20 +131,20 @@ extension Story {
     }
 
     /// The next of Tapline's own limits.
-    private static func ahead(_ live: LiveConnection, _ timeouts: Timeouts?) -> [String] {
-        guard let timeouts, live.state == .open else { return [] }
+    private static func ahead(_ live: LiveConnection, _ settings: StorySettings) -> [String] {
+        guard let timeouts = settings.timeouts, live.state == .open else { return [] }
         var sentences: [String] = []
         let quiet = min(live.up.quiet, live.down.quiet)
         let idle = timeouts.idle.milliseconds
         if idle > 0, quiet >= Waits.threshold {
             let left = idle > quiet ? "in \(text(milliseconds: idle - quiet))" : "at any moment"
-            sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte moves.")
+            sentences.append("\(settings.name(.idle))\(now(timeouts.idle)) ends it \(left), unless a byte moves.")
         }
         let lifetime = timeouts.lifetime.milliseconds
         let age = Milliseconds.of(nanoseconds: live.age)
         if lifetime > 0 {
             let left = lifetime > age ? "in \(text(milliseconds: lifetime - age))" : "at any moment"
-            sentences.append("timeouts.lifetime\(now(timeouts.lifetime)) ends it \(left).")
+            sentences.append("\(settings.name(.lifetime))\(now(timeouts.lifetime)) ends it \(left).")
         }
         return sentences
     }
