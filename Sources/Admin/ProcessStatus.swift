@@ -28,6 +28,9 @@ public final class ProcessStatus: Sendable {
         public var lastSuccess: Timestamp
     }
 
+    /// Where the settings come from: without a file, from the options of `tapline forward`.
+    var settingsOrigin: StorySettings.Origin { path == nil ? .commandLine : .file }
+
     /// Tapline's version.
     public let version: String
     /// The configuration file; nil without one.

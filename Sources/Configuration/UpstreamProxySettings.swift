@@ -102,8 +102,11 @@ public struct UpstreamProxySettings: Hashable, Sendable {
 }
 
 extension UpstreamProxySettings: CustomStringConvertible {
+    /// `socks5://proxy.example.com:1080`, without the credentials, and without a word about them.
+    public var url: String { "\(scheme.rawValue)://\(address)" }
+
     /// `socks5://proxy.example.com:1080`, without the credentials.
     public var description: String {
-        "\(scheme.rawValue)://\(address)\(credentials == nil ? "" : " (with credentials)")"
+        "\(url)\(credentials == nil ? "" : " (with credentials)")"
     }
 }

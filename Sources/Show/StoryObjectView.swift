@@ -23,14 +23,14 @@ struct StoryObjectView: RecordingView {
         func number(_ number: (some BinaryInteger)?) -> JSONValue { number.map { .number("\($0)") } ?? .null }
         let members: [(String, JSONValue)] = [
             // Of an end record it is the time of the end.
-            ("time", text(ended.reason == nil ? nil : ended.ended.text(as: .utc))),
+            ("time", text(ended.reason == nil ? nil : TimeText.utc.text(ended.ended))),
             ("id", number(ended.id)),
             ("relay", text(ended.relay)),
             ("client", text(ended.client)),
             ("listener", text(ended.listener)),
             ("upstream", text(ended.upstream)),
             ("upstream_address", text(ended.upstreamAddress)),
-            ("accepted", text(ended.hasStart ? ended.started.text(as: .utc) : nil)),
+            ("accepted", text(ended.hasStart ? TimeText.utc.text(ended.started) : nil)),
             ("bytes_up", number(ended.up.passed)),
             ("bytes_down", number(ended.down.passed)),
             ("duration_ms", number(ended.duration / 1_000_000)),

@@ -13,6 +13,14 @@ extension String {
         return (showsUnicode ? "…" : "~") + suffix(columns - 1)
     }
 
+    /// The same, cut in the middle: both ends of a path identify it.
+    package func cutInMiddle(to columns: Int, showsUnicode: Bool) -> String {
+        guard count > columns else { return self }
+        guard columns > 2 else { return cut(to: columns, showsUnicode: showsUnicode) }
+        let head = (columns - 1) / 3
+        return prefix(head) + (showsUnicode ? "…" : "~") + suffix(columns - 1 - head)
+    }
+
     /// The text in at least this many columns, padded with spaces on the right or the left.
     package func padded(to columns: Int, onLeft: Bool = false) -> String {
         let fill = String(repeating: " ", count: max(0, columns - count))

@@ -15,20 +15,37 @@ package struct TextTable {
         var dispensable = 0
         /// The least width that it can be cut to; nil: never cut.
         var shrinksTo: Int?
-        /// Cut at the start: the end of an address identifies it.
-        var keepsEnd = false
+        /// Which part of a cell is cut.
+        var cut = Cut.end
+
+        /// The part of a cell that is cut where it does not fit.
+        enum Cut: Hashable, Sendable {
+            case end
+            /// The end of an address identifies it.
+            case start
+            /// Both ends of a path identify it.
+            case middle
+
+            func apply(to cell: String, _ columns: Int, showsUnicode: Bool) -> String {
+                switch self {
+                case .end: cell.cut(to: columns, showsUnicode: showsUnicode)
+                case .start: cell.cutAtStart(to: columns, showsUnicode: showsUnicode)
+                case .middle: cell.cutInMiddle(to: columns, showsUnicode: showsUnicode)
+                }
+            }
+        }
 
         /// A column; aligned to the left unless it holds numbers.
         package init(
             title: String, isNumber: Bool = false, atLeast: Int = 0, dispensable: Int = 0, shrinksTo: Int? = nil,
-            keepsEnd: Bool = false
+            keepsEnd: Bool = false, keepsBothEnds: Bool = false
         ) {
             self.title = title
             self.isNumber = isNumber
             self.atLeast = atLeast
             self.dispensable = dispensable
             self.shrinksTo = shrinksTo
-            self.keepsEnd = keepsEnd
+            cut = keepsBothEnds ? .middle : keepsEnd ? .start : .end
         }
     }
 
@@ -57,10 +74,7 @@ package struct TextTable {
             var line = ""
             for column in shown {
                 if column != shown.first { line += "  " }
-                let cell =
-                    columns[column].keepsEnd
-                    ? cells[column].cutAtStart(to: widths[column], showsUnicode: showsUnicode)
-                    : cells[column].cut(to: widths[column], showsUnicode: showsUnicode)
+                let cell = columns[column].cut.apply(to: cells[column], widths[column], showsUnicode: showsUnicode)
                 line += cell.padded(to: widths[column], onLeft: columns[column].isNumber)
             }
             while line.last == " " { line.removeLast() }

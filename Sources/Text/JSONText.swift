@@ -42,6 +42,13 @@ public struct JSONText {
         needsComma = true
     }
 
+    /// A whole number.
+    public mutating func element(number: some BinaryInteger) {
+        begin()
+        bytes.append(decimal: number)
+        needsComma = true
+    }
+
     /// A value that was read.
     public mutating func element(_ value: JSONValue) {
         begin()

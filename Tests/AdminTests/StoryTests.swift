@@ -133,7 +133,7 @@ struct StoryTests {
                 .notAllowed,
                 ["127.0.0.1:5432 is not in interception.allow of relay web", "everything but loopback"]
             ),
-            (.requestNotAllowed, ["requested.allow of relay web does not allow it", "add its name or its network"]),
+            (.requestNotAllowed, ["which is not in requested.allow of relay web", "add its name or its network"]),
             (.ownTraffic, ["Tapline's own connection to 127.0.0.1:5432", "meta mark", "meta skuid"]),
         ] as [(DestinationRefusal, [String])])
     func refusedDestination_isExplainedWithWhatToDo(_ refusal: DestinationRefusal, _ wanted: [String]) {
@@ -173,6 +173,75 @@ struct StoryTests {
         #expect(
             Story.of(ended, timeouts: nil)[1]
                 == "db.example:5432 accepted through the proxy 127.0.0.1:5432 after 12 ms.")
+    }
+
+    @Test func path_throughAProxy_isNamed_whileOpenAndAfterwards() {
+        let proxy = UpstreamProxyFacts(proxy: "proxy.example:1080")
+        var ended = record(reason: .clientClosed)
+        ended.upstreamProxy = proxy
+        let path = "Upstream: db.example:5432, through the proxy proxy.example:1080."
+        #expect(Story.of(ended, timeouts: nil)[0].hasSuffix(path))
+        let connecting = Story.of(live(state: .connecting) { $0.record.upstreamProxy = proxy }, timeouts: Timeouts())
+        #expect(connecting[0].hasSuffix(path))
+        #expect(
+            connecting.contains(
+                "It has waited 1 min 30 s for the proxy proxy.example:1080 to connect it to db.example:5432; the limit is "
+                    + "timeouts.connect (now 5s)."))
+        let resolving = Story.of(
+            live(state: .connecting) {
+                $0.record.upstreamProxy = proxy
+                $0.wait = .name
+            }, timeouts: nil
+        ).joined()
+        #expect(resolving.contains("to resolve the proxy's name in proxy.example:1080;"))
+        ended.request = RequestFacts(protocolName: "SOCKS 5")
+        #expect(
+            Story.of(ended, timeouts: nil)[0].hasSuffix(
+                "It requested db.example:5432 by SOCKS 5. Tapline connects it through the proxy proxy.example:1080."))
+    }
+
+    /// No story of `tapline forward` has a key of the configuration file, except in advice to use one.
+    @Test(arguments: EndReason.allCases) func forward_isToldItsOptions(_ reason: EndReason) {
+        let story = Story.of(
+            record(connected: !reason.isOfConnecting, reason: reason), timeouts: Timeouts(wait: .seconds(3)),
+            from: .commandLine)
+        for sentence in story where !sentence.contains("use a configuration file (`tapline run`)") {
+            for setting in StorySettings.Setting.allCases {
+                #expect(!sentence.contains(setting.rawValue), "\(sentence)")
+            }
+            #expect(!sentence.contains("shutdown.drain") && !sentence.contains("relay's `upstream"), "\(sentence)")
+        }
+    }
+
+    @Test(
+        arguments: [
+            (.idleTimeout, "for --idle-timeout (now 1h), so"), (.idleTimeout, "raise --idle-timeout, or let"),
+            (.connectTimeout, "within --connect-timeout (now 5s)"), (.connectRefused, "again for --wait (now 3s)"),
+            (.halfCloseTimeout, "for the time limit after one side has closed (now 5m), so"),
+            (.halfCloseTimeout, "use a configuration file (`tapline run`), and raise timeouts.half_close there."),
+            (.upstreamProxyFailed, "Check --upstream-proxy, and the proxy's own log."),
+            (.proxyUntrusted, "accepts load balancers only (--accept-proxy)"),
+            (.drained, "`tapline forward` gives open connections 2s at its end."),
+            (.nameNotFound, "Check the destination of `tapline forward` for a typo"),
+        ] as [(EndReason, String)])
+    func forward_isAdvisedToUse(_ reason: EndReason, _ words: String) {
+        var timeouts = Timeouts(wait: .seconds(3))
+        timeouts.halfClose = .seconds(300)
+        timeouts.idle = .seconds(3600)
+        let story = Story.of(
+            record(connected: !reason.isOfConnecting, reason: reason), timeouts: timeouts, from: .commandLine)
+        #expect(story.joined(separator: " ").contains(words), "\(story)")
+    }
+
+    @Test func forward_whileOpen_isToldItsOptions() {
+        let timeouts = Timeouts(idle: .seconds(61))
+        let idle = Story.of(live(), timeouts: timeouts, from: .commandLine).joined(separator: " ")
+        #expect(idle.contains("--idle-timeout (now 61s) ends it in 1.0 s") && !idle.contains("timeouts."))
+        for wait in LiveConnection.Wait.allCases {
+            let story = Story.of(live(state: .connecting) { $0.wait = wait }, timeouts: timeouts, from: .commandLine)
+                .joined(separator: " ")
+            #expect(wait == .clientHello || !story.contains("timeouts.") && !story.contains(".timeout"), "\(story)")
+        }
     }
 
     @Test func nameThatDoesNotExist_isTheOneThatWasLookedUp() {

@@ -97,7 +97,7 @@ struct ClientReportTests {
                 "draining: no clients are accepted, and 1 connection may finish",
                 "the last reload (00:26:07 UTC, the file changed) was rejected; generation 3 stays in force",
                 "/etc/t.yaml:3:5: unknown key `x`",
-                "950 of 1000 descriptors are in use; accepting pauses before they are spent",
+                "950 of 1000 descriptors are in use; accepting pauses before they run out",
                 "web: accepting is paused, 10 connections are its max_connections; clients wait",
                 "db: accepting has paused 2 times", "db: its recording cannot be written: no space left",
                 "db: its recording has lost 2.00 KiB",
@@ -135,6 +135,63 @@ struct ClientReportTests {
         )
         let report = StatusReport(status: .null, relays: [relay], target: target)
         #expect(report.failures.isEmpty && FailingRelay(relay).ratio == "3/9 failed")
+    }
+
+    private func lines(_ relays: [String], columns: Int?) throws -> [String] {
+        let output = ClientOutput(
+            columns: columns, terminal: TerminalTraits(showsColor: false, showsUnicode: true), zone: .utc)
+        return StatusReport(status: .null, relays: try relays.map(json), target: target).lines(output)
+    }
+
+    @Test func recordingsPath_isCutInTheMiddle_whereTheWidthIsLimited() throws {
+        let relay = """
+            {"name":"web","configured":true,"upstream":"db:1","recording":{"recording":true,"recorded_bytes":2048,
+            "file":"/var/lib/tapline/recordings/of/this/machine/web-20261130T090000Z.pcapng"}}
+            """
+        let row = try lines([relay], columns: 140).last
+        #expect(row?.hasSuffix("2.00 KiB  /var/…/web-20261130T090000Z.pcapng") == true, "\(row ?? "")")
+        let narrow = try lines([relay], columns: 80)
+        #expect(narrow.last?.hasSuffix("2.00 KiB") == true && narrow.allSatisfy { $0.count <= 80 }, "\(narrow)")
+        let full = try lines([relay], columns: nil).last
+        #expect(full?.hasSuffix("/recordings/of/this/machine/web-20261130T090000Z.pcapng") == true)
+        let idle = try lines([#"{"name":"web","recording":{"recording":false}}"#], columns: 140)
+        #expect(idle.suffix(2).first?.hasSuffix("RECORDED") == true && idle.last?.hasSuffix("-") == true)
+    }
+
+    @Test(
+        arguments: [
+            ("/a/b.pcapng", 36, "/a/b.pcapng"), ("/home/user/recordings/web.pcapng", 24, "/home/user/…/web.pcapng"),
+            ("/home/user/recordings/web.pcapng", 4, "…/web.pcapng"), ("web.pcapng", 4, "web.pcapng"),
+            ("recordings/of/web.pcapng", 20, "…/web.pcapng"),
+        ])
+    func path_keepsItsFileName(_ path: String, _ columns: Int, _ shown: String) {
+        #expect(PathText.shortened(path, to: columns, showsUnicode: true) == shown)
+    }
+
+    @Test func relaysOfForward_areShownWithTheirUpstreams() throws {
+        let relay = #"{"name":"8080","configured":true,"listeners":["127.0.0.1:8080"],"upstream":"localhost:8000"}"#
+        let second = #"{"name":"8080-2","configured":true,"listeners":["[::1]:8080"],"upstream":"localhost:9000"}"#
+        let rows = try lines([relay, second], columns: 120).suffix(3)
+        #expect(rows.first?.contains("UPSTREAM") == false)
+        #expect(rows.dropFirst().first?.hasPrefix("8080 → localhost:8000    127.0.0.1:8080  ") == true, "\(rows)")
+        #expect(rows.last?.hasPrefix("8080-2 → localhost:9000  [::1]:8080") == true, "\(rows)")
+        // Next to named relays, the upstream has its own column.
+        let named = #"{"name":"db","configured":true,"listeners":["127.0.0.1:1"],"upstream":"db:5432"}"#
+        let mixed = try lines([relay, named], columns: 120).suffix(2)
+        #expect(mixed.first?.hasPrefix("8080   127.0.0.1:8080  localhost:8000") == true, "\(mixed)")
+        let failing = #"{"name":"8080","upstream":"localhost:8000","recent_connects":{"failing":true}}"#
+        #expect(try lines([failing], columns: 120)[1].hasPrefix("failing: 8080 → localhost:8000: connecting"))
+    }
+
+    @Test func upstreamProxy_isShown() throws {
+        let relay = #"{"name":"web","upstream":"db:5432","upstream_proxy":"socks5://proxy:1080","listeners":[]}"#
+        #expect(try lines([relay], columns: 120).last?.contains("db:5432 via socks5://proxy:1080") == true)
+        let connection = """
+            {"id":7,"relay":"web","state":"open","client":"c:1","listener":"l:2","upstream":"db:5432",
+            "upstream_proxy":"proxy:1080","upstream_address":"10.0.0.1:1080"}
+            """
+        let lines = ConnectionReport(try json(connection)).lines(within: 120, showsUnicode: true)
+        #expect(lines.contains("path         c:1 → l:2 → proxy proxy:1080 (10.0.0.1:1080) → db:5432"), "\(lines)")
     }
 
     @Test func endedConnection_namesTheSideThatDidNotRead_inLocalTime() throws {

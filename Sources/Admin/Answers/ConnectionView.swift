@@ -54,6 +54,7 @@ struct ConnectionView {
                 }
             }
             request(record.request, to: &json)
+            json.add("upstream_proxy", record.upstreamProxy?.proxy)
             more(&json)
             json.addNull(processKey)
         }
@@ -143,6 +144,7 @@ struct ConnectionView {
             json.addNull("waits")
             json.addNull("legs")
             request(record.request, to: &json)
+            json.add("upstream_proxy", record.upstreamProxy?.proxy)
             more(&json)
             json.addNull(processKey)
         }

@@ -24,6 +24,7 @@ struct RelayView {
             json.add("configured", settings != nil)
             json.list("listeners", listeners) { $0.element($1) }
             json.add("upstream", settings?.upstream.description)
+            json.add("upstream_proxy", settings?.upstreamProxy?.url)
             Self.write(settings?.tlsRouting, to: &json)
             json.add("spliced_up", number: stats.splicedUp)
             json.add("spliced_down", number: stats.splicedDown)

@@ -142,7 +142,8 @@ final class EventPump: Sendable {
                 // For the process that took over, which keeps it after this one has ended.
                 let timeouts = facts.configuration.relays.first { $0.name == record.relay }?.timeouts
                 ConnectionView.write(record, to: &json) { json in
-                    json.list("story", Story.of(record, timeouts: timeouts)) { $0.element($1) }
+                    let origin = collector.services.status.settingsOrigin
+                    json.list("story", Story.of(record, timeouts: timeouts, from: origin)) { $0.element($1) }
                 }
             } else {
                 json.object(of: record)

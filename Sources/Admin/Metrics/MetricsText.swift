@@ -50,7 +50,7 @@ enum MetricsText {
         }
         text.metric("tapline_connections_open", .gauge, "Connections that are open.")
         for (name, stats) in relays { text.sample("tapline_connections_open", [("relay", name)], stats.open) }
-        text.metric("tapline_connections_ended_total", .counter, "Connections that ended, by why they did.")
+        text.metric("tapline_connections_ended_total", .counter, "Connections that ended, by reason.")
         for (name, stats) in relays {
             for reason in EndReason.allCases where stats.ended[reason] != nil || usualReasons.contains(reason) {
                 text.sample(
@@ -60,17 +60,17 @@ enum MetricsText {
             }
         }
         text.metric(
-            "tapline_connection_seconds", .histogram, "From accept to the end, of connections that ended.")
+            "tapline_connection_seconds", .histogram, "Time from accept to the end of a connection.")
         for (name, stats) in relays { histogram("tapline_connection_seconds", name, stats.lifetimes, &text) }
         text.metric(
             "tapline_accept_pauses_total", .counter,
-            "How often a listener paused because no more connections could be accepted, or because it failed.")
+            "How often a listener paused, at a limit or because it failed.")
         for (name, stats) in relays {
             text.sample("tapline_accept_pauses_total", [("relay", name)], stats.acceptPauses)
         }
         text.metric(
             "tapline_accept_errors_total", .counter,
-            "Errors of accept: a client was gone already, the system was short of resources, or the listener failed.")
+            "Errors of accept: the client had left, the system lacked resources, or the listener failed.")
         for (name, stats) in relays {
             text.sample("tapline_accept_errors_total", [("relay", name)], stats.acceptErrors)
         }
@@ -79,7 +79,7 @@ enum MetricsText {
     private static func predecessors(_ input: MetricsInput, _ text: inout Exposition) {
         text.metric(
             "tapline_predecessor_connections_open", .gauge,
-            "Connections that are open in older processes, which this one took over from.")
+            "Open connections of older processes that this one has replaced.")
         for predecessor in input.predecessors {
             guard let open = predecessor.status?["open_connections"].count else { continue }
             text.sample("tapline_predecessor_connections_open", [("process", "\(predecessor.id)")], open)
@@ -88,12 +88,14 @@ enum MetricsText {
 
     private static func bytes(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
-            "tapline_bytes_total", .counter, "Bytes that the destination took, as they pass; up is from the client.")
+            "tapline_bytes_total", .counter,
+            "Bytes delivered to the destination; up is from the client to the upstream.")
         for (name, stats) in relays {
             text.sample("tapline_bytes_total", [("relay", name), ("direction", "up")], stats.bytesUp)
             text.sample("tapline_bytes_total", [("relay", name), ("direction", "down")], stats.bytesDown)
         }
-        text.metric("tapline_spliced_bytes_total", .counter, "How many of them never left the kernel.")
+        text.metric(
+            "tapline_spliced_bytes_total", .counter, "Bytes of tapline_bytes_total that were spliced in the kernel.")
         for (name, stats) in relays {
             text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "up")], stats.splicedUp)
             text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "down")], stats.splicedDown)
@@ -103,13 +105,12 @@ enum MetricsText {
     private static func connects(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_connect_seconds", .histogram,
-            "From accept until the upstream was connected, name lookup included, without the time that the client was held "
-                + "(timeouts.wait); of those that were.")
+            "Time from accept until the upstream was connected, including the name lookup, without the time that the client was "
+                + "held (timeouts.wait).")
         for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
             "tapline_connect_failures_total", .counter,
-            "Connects that failed, by why and by the configured upstream, or its proxy; of a held client, each attempt."
-        )
+            "Failed connects, by reason and configured upstream or its proxy; each attempt while a client is held.")
         for (name, stats) in relays {
             let failures = stats.connectFailures.sorted {
                 ($0.key.endpoint, $0.key.reason.rawValue) < ($1.key.endpoint, $1.key.reason.rawValue)
@@ -150,11 +151,11 @@ enum MetricsText {
             text.sample("tapline_recorded_bytes_total", [("relay", relay)], stats.recordedBytes)
         }
         text.metric(
-            "tapline_recording_dropped_bytes_total", .counter, "Bytes that had to be left out of a recording.")
+            "tapline_recording_dropped_bytes_total", .counter, "Bytes that are missing in recordings.")
         for (relay, stats) in relays {
             text.sample("tapline_recording_dropped_bytes_total", [("relay", relay)], stats.droppedBytes)
         }
-        text.metric("tapline_recording_trouble", .gauge, "Whether a recording cannot be written at the moment.")
+        text.metric("tapline_recording_trouble", .gauge, "Whether a recording cannot be written now.")
         for state in states {
             text.sample("tapline_recording_trouble", [("relay", state.relay)], state.trouble == nil ? 0 : 1)
         }
@@ -164,7 +165,7 @@ enum MetricsText {
         let facts = input.facts
         text.metric("tapline_config_generation", .gauge, "The number of the configuration in force.")
         text.sample("tapline_config_generation", [], facts.generation)
-        text.metric("tapline_config_reloads_total", .counter, "Reloads, by what they came to.")
+        text.metric("tapline_config_reloads_total", .counter, "Reloads, by result.")
         for (result, count) in [
             ("applied", facts.applied), ("rejected", facts.rejected), ("unchanged", facts.unchanged),
         ] {
@@ -174,10 +175,11 @@ enum MetricsText {
             "tapline_config_last_reload_successful", .gauge, "Whether the last reload, if any, was not rejected.")
         text.sample("tapline_config_last_reload_successful", [], facts.lastReload?.result == .rejected ? 0 : 1)
         text.metric(
-            "tapline_config_last_success_timestamp_seconds", .gauge, "When a configuration was last found in order.")
+            "tapline_config_last_success_timestamp_seconds", .gauge,
+            "When a configuration was last accepted, in seconds since 1970.")
         text.sample(
             "tapline_config_last_success_timestamp_seconds", [], decimal: Double(facts.lastSuccess.nanoseconds) / 1e9)
-        text.metric("tapline_draining", .gauge, "Whether no more clients are accepted.")
+        text.metric("tapline_draining", .gauge, "Whether Tapline is draining and accepts no more clients.")
         text.sample("tapline_draining", [], facts.isDraining ? 1 : 0)
         text.metric("tapline_clients_held", .gauge, "Clients that wait for their upstream to come up (timeouts.wait).")
         text.sample("tapline_clients_held", [], UInt64(max(0, input.heldClients)))
@@ -192,7 +194,7 @@ enum MetricsText {
         text.sample("process_cpu_seconds_total", [], decimal: process.cpuSeconds)
         text.metric("process_open_fds", .gauge, "Open file descriptors.")
         text.sample("process_open_fds", [], process.openDescriptors)
-        text.metric("process_max_fds", .gauge, "The most file descriptors that may be open.")
+        text.metric("process_max_fds", .gauge, "The limit of open file descriptors.")
         text.sample("process_max_fds", [], process.descriptorLimit)
         // Unknown without /proc; a sample of 0 would be wrong.
         if process.residentBytes > 0 {

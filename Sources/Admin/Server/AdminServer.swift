@@ -126,6 +126,7 @@ public final class AdminServer: Sendable {
         if isNew {
             services.predecessors.start(on: thread) { [pump = responder.pump] in pump.publish(ended: $0) }
         }
+        responder.sampler.start()
         var descriptors: [(position: Int, descriptor: CInt)] = []
         for (position, parcel) in listener.sockets.enumerated() {
             if let socket = parcel.takeSocket() { descriptors.append((position, socket.release())) }
@@ -302,6 +303,7 @@ public final class AdminServer: Sendable {
             return running
         }
         state.listener?.closeCopies()
+        state.responder?.sampler.stop()
         return state
     }
 

@@ -43,8 +43,7 @@ extension Responder {
     func connection(_ id: UInt64) async throws(AdminError) -> Answer {
         var json = JSONText()
         if let (live, rate) = await collector.connection(id) {
-            let story = Story.of(
-                live, timeouts: settings(of: live.record.relay)?.timeouts, command: services.command)
+            let story = self.story(of: live)
             ConnectionView.write(live, rate, to: &json) { json in json.list("story", story) { $0.element($1) } }
             return .json(json.bytes)
         }
@@ -64,7 +63,7 @@ extension Responder {
                         + "its end record is in the access log")
             }
         }
-        var story = story(of: record)
+        var story = self.story(of: record)
         if pending != nil {
             story.append(
                 "Its end record waits for its recording, which has not taken all of it yet: `tapline status` and the log "
@@ -72,6 +71,18 @@ extension Responder {
         }
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
         return .json(json.bytes)
+    }
+
+    private func story(of record: ConnectionRecord) -> [String] {
+        Story.of(
+            record, timeouts: settings(of: record.relay)?.timeouts, from: services.status.settingsOrigin,
+            command: services.command)
+    }
+
+    private func story(of live: LiveConnection) -> [String] {
+        Story.of(
+            live, timeouts: settings(of: live.record.relay)?.timeouts, from: services.status.settingsOrigin,
+            command: services.command)
     }
 
     func kill(_ id: UInt64, _ requester: Requester) async throws(AdminError) -> Answer {
@@ -112,12 +123,8 @@ extension Responder {
         return .json(json.bytes)
     }
 
-    private func story(of record: ConnectionRecord) -> [String] {
-        Story.of(record, timeouts: settings(of: record.relay)?.timeouts, command: services.command)
-    }
-
     private func writeWithStory(_ record: ConnectionRecord, to json: inout JSONText) {
-        let story = story(of: record)
+        let story = self.story(of: record)
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
     }
 }

@@ -43,6 +43,12 @@ extension Responder {
         return .json(json.bytes)
     }
 
+    /// The rates of the last two minutes. 404 for a relay that does not exist.
+    func history(_ query: Query) async throws(AdminError) -> Answer {
+        try await check(query)
+        return .json(HistoryView.history(sampler.history, relay: query.relay, at: .now))
+    }
+
     /// The relays whose connects fail now, in the configuration's order.
     func failingRelays() async -> [(relay: String, connects: RecentConnects.Summary)] {
         let stats = await collector.stats()
@@ -131,7 +137,7 @@ extension Responder {
         guard settings.directory == folder else {
             throw AdminError(
                 status: 403, code: "forbidden",
-                message: "`directory` is for the configuration file to say; recordings of this relay go to \(folder)")
+                message: "only the configuration file can set `directory`; recordings of this relay go to \(folder)")
         }
         return settings
     }
@@ -142,7 +148,8 @@ extension Responder {
         guard !services.status.directory.isEmpty else {
             throw AdminError(
                 status: 409, code: "refused",
-                message: "nothing says where to record \(relay.name), and tapline's working directory is gone")
+                message: "relay \(relay.name) has no record.directory, and Tapline's working directory no longer exists"
+            )
         }
         return services.status.directory + "/" + RecordSettings.defaultDirectory
     }
@@ -151,8 +158,8 @@ extension Responder {
         let message =
             switch refusal {
             case .unknownRelay: "there is no relay \(relay)"
-            case .noSettings: "nothing says how to record \(relay): give it a `record:` section"
-            case .tooManyLive: "as many read along as may; end one of them first"
+            case .noSettings: "relay \(relay) has no recording settings: add a `record:` section to it"
+            case .tooManyLive: "the maximum number of live captures is running; stop one first"
             case .system(let error): error.description
             }
         return AdminError(status: 409, code: "refused", message: message)

@@ -18,6 +18,7 @@ final class Responder: Sendable {
     let logger: Logger
     private let terms: @Sendable () -> AdminServer.Terms
     let streams: StreamSlots
+    let sampler: HistorySampler
 
     init(
         _ collector: Collector, _ services: AdminServices, on thread: LoopExecutor, mostStreams: Int, logger: Logger,
@@ -26,6 +27,7 @@ final class Responder: Sendable {
         self.collector = collector
         self.services = services
         pump = EventPump(collector, on: thread)
+        sampler = HistorySampler(collector, on: thread)
         streams = StreamSlots(most: mostStreams)
         self.logger = logger
         self.terms = terms
@@ -99,7 +101,7 @@ final class Responder: Sendable {
                 bytes += piece.readableBytesView
             }
         } catch {
-            throw error as? AdminError ?? .badRequest("the body did not come whole")
+            throw error as? AdminError ?? .badRequest("the request body is incomplete")
         }
         return bytes
     }
@@ -121,6 +123,7 @@ final class Responder: Sendable {
                     workers: services.relays.workers, process: await collector.process(),
                     failing: await failingRelays(), now: .now, predecessors: await services.predecessors.states()))
         case .relays: return try await relays(query)
+        case .history: return try await history(query)
         case .recording(let relay):
             return try await recording(relay, method == "HEAD" ? "GET" : method, body, requester)
         case .connections: return try await connections(query)
@@ -153,10 +156,10 @@ extension Responder {
 
     func readyz() throws(AdminError) -> Answer {
         if services.status.now.isDraining {
-            throw .unavailable("draining", "tapline is draining and accepts no more clients")
+            throw .unavailable("draining", "Tapline is draining and accepts no more clients")
         }
         let listeners = services.relays.listeners.count
-        guard listeners > 0 else { throw .unavailable("not_listening", "nothing is listened on") }
+        guard listeners > 0 else { throw .unavailable("not_listening", "no relay has a listener") }
         var json = JSONText()
         json.object { json in
             json.add("status", "ready")
@@ -186,7 +189,7 @@ extension Responder {
         }
         await logger.noteChange("reload requested through the admin API", by: requester)
         let report = await reload()
-        if report.isStopping { throw .unavailable("draining", "tapline is stopping, and takes no other configuration") }
+        if report.isStopping { throw .unavailable("draining", "Tapline is stopping and loads no other configuration") }
         if report.isUpgrading { throw .unavailable("upgrading", report.summary) }
         guard report.result == .rejected else { return .json(StatusView.reloadAnswer(report)) }
         return .json(StatusView.rejection(report), status: 422)

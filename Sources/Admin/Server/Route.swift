@@ -6,6 +6,7 @@ enum Route: Hashable, Sendable {
     case healthz, readyz, metrics
     case status
     case relays
+    case history
     case recording(relay: String)
     case connections
     case connection(UInt64)
@@ -26,6 +27,7 @@ enum Route: Hashable, Sendable {
         case ["metrics"]: self = .metrics
         case ["v1", "status"]: self = .status
         case ["v1", "relays"]: self = .relays
+        case ["v1", "history"]: self = .history
         case ["v1", "connections"]: self = .connections
         case ["v1", "closed"]: self = .closed
         case ["v1", "reload"]: self = .reload
@@ -47,8 +49,8 @@ enum Route: Hashable, Sendable {
     /// The allowed methods, in the order of `Allow`.
     var methods: [String] {
         switch self {
-        case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .relays, .connections, .closed,
-            .tap, .events:
+        case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .relays, .history, .connections,
+            .closed, .tap, .events:
             ["GET", "HEAD"]
         case .recording: ["GET", "HEAD", "POST", "DELETE"]
         case .connection: ["GET", "HEAD", "DELETE"]
@@ -59,7 +61,7 @@ enum Route: Hashable, Sendable {
     /// The allowed keys of its query.
     var parameters: [String] {
         switch self {
-        case .relays, .events: ["relay"]
+        case .relays, .history, .events: ["relay"]
         case .connections: ["relay", "sort", "limit"]
         case .closed: ["relay", "reason", "since", "limit"]
         case .tap: ["relay", "connection"]
@@ -73,8 +75,8 @@ enum Route: Hashable, Sendable {
     var isOpen: Bool {
         switch self {
         case .page, .pageStyle, .pageScript, .healthz, .readyz: true
-        case .metrics, .status, .relays, .recording, .connections, .connection, .closed, .reload, .drain, .shutdown,
-            .tap, .events:
+        case .metrics, .status, .relays, .history, .recording, .connections, .connection, .closed, .reload, .drain,
+            .shutdown, .tap, .events:
             false
         }
     }

@@ -1,10 +1,12 @@
 internal import Configuration
 internal import Relay
 internal import Sockets
+internal import Text
 
 extension Story {
     /// Which side ended it, why, when, what the connection was doing, and what to do about it.
-    static func ending(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ timeouts: Timeouts?) -> [String] {
+    static func ending(_ record: ConnectionRecord, _ end: ConnectionRecord.End, _ settings: StorySettings) -> [String] {
+        let timeouts = settings.timeouts
         let when = "\(elapsed(end.duration)), at \(text(end.time))"
         let code = end.errno.map { " (\($0.name))" } ?? ""
         let flows = record.flows.map(FlowsStory.init)
@@ -16,22 +18,23 @@ extension Story {
         case .upstreamTimedOut: return silent(.upstream, record, code, when)
         case .idleTimeout:
             let sentence =
-                "No byte moved in either direction for timeouts.idle\(now(timeouts?.idle)), so Tapline reset both sides "
+                "No byte moved in either direction for \(settings.name(.idle))\(now(timeouts?.idle)), so Tapline reset both sides "
                 + "\(when)."
             guard flows?.isBlocked != true else { return [sentence] + facts }
             return [sentence] + facts + [
-                "If silence is normal here, raise timeouts.idle, or let one of the programs send keepalives."
+                "If silence is normal here, \(settings.change("raise", .idle)), or let one of the programs send keepalives."
             ]
         case .halfCloseTimeout:
             return [
-                "One side had closed its half, and the other neither sent nor closed for timeouts.half_close"
+                "One side had closed its half, and the other neither sent nor closed for \(settings.name(.halfClose))"
                     + "\(now(timeouts?.halfClose)), so Tapline reset both sides \(when)."
             ] + facts + [
-                "One of the programs does not close its socket. If it only needs more time, raise timeouts.half_close."
+                "One of the programs does not close its socket. If it only needs more time, "
+                    + "\(settings.change("raise", .halfClose))."
             ]
         case .lifetime:
             return [
-                "It reached timeouts.lifetime\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."
+                "It reached \(settings.name(.lifetime))\(now(timeouts?.lifetime)), so Tapline reset both sides \(when)."
             ] + facts
         case .killed:
             return [
@@ -41,26 +44,42 @@ extension Story {
             return [
                 "It was still open at the end of the drain, because Tapline stopped or a reload removed its relay; both "
                     + "sides were reset \(when)."
-            ] + facts + ["The length of a drain is the setting shutdown.drain."]
+            ] + facts + [drainLength(settings)]
         case .denied:
             return ["The client was not allowed, so Tapline reset it \(when)."]
         case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:
-            return refusing(record, end.reason, when)
+            return refusing(record, end.reason, when, settings)
         case .loop where record.refusal == .ownTraffic, .destinationRefused:
-            return refusing(record, when)
+            return refusing(record, when, settings)
         case .tlsNotRouted, .tlsHelloTimeout:
             return routing(record, end.reason, when)
         case .requestInvalid, .requestTimeout:
-            return requesting(record, end.reason, when)
+            return requesting(record, end.reason, when, settings)
         case .upstreamProxyFailed:
             return [
                 "\(endpoint(record)) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "
                     + "\(when); the client got no connection.",
-                "Check upstream_proxy of relay \(record.relay), and the proxy's own log.",
+                "Check \(settings.name(.upstreamProxy))\(settings.origin == .file ? " of relay \(record.relay)" : ""), and the "
+                    + "proxy's own log.",
             ]
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .internalError:
-            return failing(record, end.reason, code, endpoint(record), when, timeouts) + facts
+            return failing(record, end.reason, code, endpoint(record), when, settings) + facts
+        }
+    }
+
+    /// What to change so that Tapline does not connect to itself.
+    private static func loopAdvice(_ record: ConnectionRecord, _ settings: StorySettings) -> String {
+        if record.upstreamProxy != nil { return "Change \(settings.name(.upstreamProxy))." }
+        return settings.origin == .file ? "Change the relay's `upstream`." : "Forward to another destination."
+    }
+
+    /// How long a drain takes, and what sets that.
+    private static func drainLength(_ settings: StorySettings) -> String {
+        switch settings.origin {
+        case .file: "The length of a drain is the setting shutdown.drain."
+        case .commandLine:
+            "`tapline forward` gives open connections \(DurationText.text(of: ShutdownSettings.forward.drain)) at its end."
         }
     }
 
@@ -105,27 +124,29 @@ extension Story {
     }
 
     /// Why a client's address or its PROXY header was refused.
-    private static func refusing(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
+    private static func refusing(
+        _ record: ConnectionRecord, _ reason: EndReason, _ when: String, _ settings: StorySettings
+    ) -> [String] {
+        let (accept, trusted) = (settings.name(.acceptProxy), settings.name(.trusted))
         let who = record.client.isUnix ? "The client" : "\(record.client)"
         switch reason {
         case .proxyUntrusted:
             return [
-                "Relay \(record.relay) accepts load balancers only (proxy_protocol.accept), and \(who) is not in "
-                    + "proxy_protocol.trusted, so Tapline reset it \(when).",
-                "If it is a load balancer, add its address there; a client has to connect to a relay without "
-                    + "proxy_protocol.accept.",
+                "Relay \(record.relay) accepts load balancers only (\(accept)), and \(who) is not in \(trusted), so "
+                    + "Tapline reset it \(when).",
+                "If it is a load balancer, add its address there; a client has to connect to a relay without \(accept).",
             ]
         case .proxyHeaderInvalid:
             return [
                 "A PROXY protocol header was expected, but the first data \(record.proxy?.fault ?? "is something else"), "
                     + "so Tapline reset the connection \(when).",
                 "Configure the sender to send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on), also in its health "
-                    + "checks, or remove proxy_protocol.accept from the relay.",
+                    + "checks, or remove \(accept).",
             ]
         default:
             return [
-                "No complete PROXY protocol header arrived within proxy_protocol.timeout, so Tapline reset the connection "
-                    + "\(when).",
+                "No complete PROXY protocol header arrived within \(settings.name(.headerTimeout)), so Tapline reset "
+                    + "the connection \(when).",
                 "The sender sends none (HAProxy: send-proxy-v2; nginx: proxy_protocol on), or waits for the upstream to "
                     + "send first.",
             ]
@@ -158,11 +179,13 @@ extension Story {
     }
 
     /// Why the client's request for a destination was refused.
-    private static func requesting(_ record: ConnectionRecord, _ reason: EndReason, _ when: String) -> [String] {
+    private static func requesting(
+        _ record: ConnectionRecord, _ reason: EndReason, _ when: String, _ settings: StorySettings
+    ) -> [String] {
         guard reason == .requestInvalid else {
             return [
-                "The client did not send a complete SOCKS 5 or HTTP CONNECT request within requested.timeout, so Tapline "
-                    + "ended the connection \(when).",
+                "The client did not send a complete SOCKS 5 or HTTP CONNECT request within "
+                    + "\(settings.name(.requestTimeout)), so Tapline ended the connection \(when).",
                 "Check that the client uses this address as a proxy; a client that speaks the destination's protocol "
                     + "directly does not send such a request.",
             ]
@@ -174,10 +197,20 @@ extension Story {
         ]
     }
 
+    /// Where a name that does not exist was written.
+    private static func source(of record: ConnectionRecord, _ settings: StorySettings) -> String {
+        let isFile = settings.origin == .file
+        if record.upstreamProxy != nil {
+            return "Check \(isFile ? "the relay's `upstream_proxy`" : "--upstream-proxy") for a typo"
+        }
+        if record.request != nil { return "The client requested that name; check it for a typo" }
+        return "Check \(isFile ? "the relay's `upstream`" : "the destination of `tapline forward`") for a typo"
+    }
+
     /// A failed connect, or a limit or fault of Tapline.
     private static func failing(
         _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ target: String, _ when: String,
-        _ timeouts: Timeouts?
+        _ settings: StorySettings
     ) -> [String] {
         let port = record.upstreamAddress?.port.map { "sport = :\($0)" } ?? ""
         // The name that was looked up: with an upstream proxy, only the proxy's.
@@ -196,8 +229,8 @@ extension Story {
             ]
         case .connectTimeout:
             return [
-                "\(target) did not answer within timeouts.connect\(now(timeouts?.connect))\(code); Tapline gave up \(when)"
-                    + "\(reset).",
+                "\(target) did not answer within \(settings.name(.connect))\(now(settings.timeouts?.connect))\(code); Tapline "
+                    + "gave up \(when)\(reset).",
                 "The machine is down, the address is wrong, or a firewall drops the packets.",
             ]
         case .connectUnreachable:
@@ -209,12 +242,7 @@ extension Story {
         case .nameNotFound:
             return [
                 "The name \(host) does not exist; the name service answered \(when)\(reset).",
-                (record.upstreamProxy != nil
-                    ? "Check the relay's `upstream_proxy` for a typo"
-                    : record.request != nil
-                        ? "The client requested that name; check it for a typo"
-                        : "Check the relay's `upstream` for a typo")
-                    + ", and run `getent ahosts \(host)` where Tapline runs.",
+                source(of: record, settings) + ", and run `getent ahosts \(host)` where Tapline runs.",
             ]
         case .nameLookupFailed:
             return [
@@ -230,7 +258,7 @@ extension Story {
         case .loop:
             return [
                 "\(target) is one of Tapline's own listeners, so it would have connected to itself; found \(when)\(reset).",
-                "Change the relay's `\(record.upstreamProxy == nil ? "upstream" : "upstream_proxy")`.",
+                loopAdvice(record, settings),
             ]
         case .overLimit:
             return [
@@ -253,7 +281,7 @@ extension String {
 
 extension Story {
     /// Why a client was not forwarded to its original destination, and what to do about it. `when` is the time.
-    static func refusing(_ record: ConnectionRecord, _ when: String) -> [String] {
+    static func refusing(_ record: ConnectionRecord, _ when: String, _ settings: StorySettings) -> [String] {
         let destination = record.upstreamAddress.map { "\($0)" } ?? "its destination"
         let relay = "relay \(record.relay) forwards clients to their original destination"
         switch record.refusal {
@@ -272,21 +300,23 @@ extension Story {
             ]
         case .notAllowed:
             return [
-                "The client's original destination \(destination) is not in interception.allow of relay \(record.relay), so "
-                    + "Tapline reset the connection \(when).",
-                "Add its network there (the default is everything but loopback), or exclude it from the rules.",
+                "The client's original destination \(destination) is not in \(settings.name(.interceptionAllow)) of relay "
+                    + "\(record.relay), so Tapline reset the connection \(when).",
+                "The default is everything but loopback. To allow it, \(settings.change("add its network to", .interceptionAllow)); "
+                    + "or exclude it from the rules.",
             ]
         case .requestNotAllowed:
             return [
-                "The client requested \(record.upstream), and requested.allow of relay \(record.relay) does not allow it"
-                    + "\(record.upstreamAddress.map { " (address \($0))" } ?? ""); Tapline refused the request \(when).",
-                "If clients may connect to it, add its name or its network to requested.allow.",
+                "The client requested \(record.upstream), which is not in \(settings.name(.requestedAllow)) of relay "
+                    + "\(record.relay)\(record.upstreamAddress.map { " (address \($0))" } ?? ""); Tapline refused the request \(when).",
+                "If clients may connect to it, \(settings.change("add its name or its network to", .requestedAllow)).",
             ]
         case .ownTraffic:
             return [
                 "This is Tapline's own connection to \(destination), redirected back to it; Tapline reset both \(when).",
-                "The rules must exclude Tapline's own packets: by the mark of interception.mark (meta mark), or by the user "
-                    + "that it runs as (meta skuid). config/interception has both.",
+                "The rules must exclude Tapline's own packets: "
+                    + (settings.origin == .file ? "by the mark of interception.mark (meta mark), or " : "")
+                    + "by the user that it runs as (meta skuid). config/interception has examples.",
             ]
         case .unknown, nil:
             let code = record.end?.errno.map { " (\($0.name))" } ?? ""

@@ -4,17 +4,18 @@ internal import Text
 
 extension Story {
     /// How the client was held until its upstream was up, or in vain; nil if it was not held.
-    static func held(_ record: ConnectionRecord) -> String? {
+    static func held(_ record: ConnectionRecord, _ settings: StorySettings) -> String? {
         guard let hold = record.hold else { return nil }
         let upstream = dialled(record)
+        let setting = settings.name(.wait)
         let beginning =
             if hold.isConnected {
-                "Tapline held the client for \(text(milliseconds: hold.held)) until \(upstream) was up (timeouts.wait)."
+                "Tapline held the client for \(text(milliseconds: hold.held)) until \(upstream) was up (\(setting))."
             } else {
                 "Tapline \(record.end == nil ? "waits" : "waited") for \(upstream) to come up, "
-                    + "\(text(milliseconds: hold.held)) of \(text(milliseconds: hold.limit)) (timeouts.wait)."
+                    + "\(text(milliseconds: hold.held)) of \(text(milliseconds: hold.limit)) (\(setting))."
             }
-        let failure = failure(hold.reason, errno: hold.errno.map { "\($0.name)" })
+        let failure = failure(hold.reason, errno: hold.errno.map { "\($0.name)" }, settings)
         return "\(beginning) \(Quantity.number(hold.failures, "attempt")) failed; the last: \(failure)."
     }
 
@@ -23,11 +24,13 @@ extension Story {
         record.upstreamProxy.map { "the upstream proxy \($0.proxy)" } ?? record.upstream
     }
 
-    private static func failure(_ reason: EndReason, errno: String?) -> String {
+    private static func failure(
+        _ reason: EndReason, errno: String?, _ settings: StorySettings
+    ) -> String {
         let words =
             switch reason {
             case .connectRefused: "connection refused"
-            case .connectTimeout: "no answer within timeouts.connect"
+            case .connectTimeout: "no answer within \(settings.name(.connect))"
             case .connectUnreachable: errno == "ENOENT" ? "the socket file does not exist" : "unreachable"
             case .nameNotFound: "its name does not exist"
             case .nameLookupFailed: "the name service did not answer"

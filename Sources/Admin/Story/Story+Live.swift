@@ -5,26 +5,28 @@ internal import Text
 
 extension Story {
     /// The story of an open connection: what has happened, and which side waits for which. `timeouts`: the relay's current
-    /// ones. `history`: of the upstream's command, if there is one.
+    /// ones; `origin`: where they come from; `history`: of the upstream's command, if there is one.
     static func of(
-        _ live: LiveConnection, timeouts: Timeouts?, command history: CommandHistory? = nil
+        _ live: LiveConnection, timeouts: Timeouts?, from origin: StorySettings.Origin = .file,
+        command history: CommandHistory? = nil
     ) -> [String] {
+        let settings = StorySettings(timeouts: timeouts, origin: origin)
         let record = live.record
         var sentences = [opening(record)]
         // While the client is held, the wait at the end says so.
-        if live.wait != .upstreamUp, let held = held(record) { sentences.append(held) }
+        if live.wait != .upstreamUp, let held = held(record, settings) { sentences.append(held) }
         sentences += connecting(record)
         sentences += volume(record)
         sentences.append("It has been open for \(text(duration: live.age)).")
         sentences += halves(live)
         if let waits = Waits(live) {
-            sentences += waiting(live, waits, timeouts)
+            sentences += waiting(live, waits, settings)
         } else {
             sentences.append("Bytes are moving now.")
         }
-        if live.hold != nil { sentences += command(history, of: record, now: .max) }
+        if record.hold != nil { sentences += command(history, of: record, now: .max) }
         sentences += network(live)
-        sentences += ahead(live, timeouts)
+        sentences += ahead(live, settings)
         sentences += recording(record)
         return sentences
     }
@@ -38,12 +40,14 @@ extension Story {
         }
     }
 
-    private static func waiting(_ live: LiveConnection, _ waits: Waits, _ timeouts: Timeouts?) -> [String] {
+    private static func waiting(_ live: LiveConnection, _ waits: Waits, _ settings: StorySettings) -> [String] {
+        let timeouts = settings.timeouts
+        let connectLimit = "the limit is \(settings.name(.connect))\(now(timeouts?.connect))."
         let span = text(milliseconds: waits.milliseconds)
         switch waits.subject {
         case .header:
             return [
-                "It has waited \(span) for the client's PROXY protocol header; the limit is proxy_protocol.timeout. The "
+                "It has waited \(span) for the client's PROXY protocol header; the limit is \(settings.name(.headerTimeout)). The "
                     + "upstream is connected after that."
             ]
         case .hello:
@@ -54,20 +58,15 @@ extension Story {
         case .request:
             return [
                 "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span); the limit is "
-                    + "requested.timeout."
+                    + "\(settings.name(.requestTimeout))."
             ]
         case .name:
-            return [
-                "It has waited \(span) for the name service to resolve \(live.record.upstreamProxy?.proxy ?? live.record.upstream); "
-                    + "the limit is "
-                    + "timeouts.connect\(now(timeouts?.connect))."
-            ]
+            let name = live.record.upstreamProxy.map { "the proxy's name in \($0.proxy)" } ?? live.record.upstream
+            return ["It has waited \(span) for the name service to resolve \(name); \(connectLimit)"]
         case .connect:
-            return [
-                "It has waited \(span) for \(answer(live)); the limit is timeouts.connect\(now(timeouts?.connect))."
-            ]
+            return ["It has waited \(span) for \(answer(live)); \(connectLimit)"]
         case .upstreamUp:
-            return [held(live.record)].compactMap(\.self)
+            return [held(live.record, settings)].compactMap(\.self)
         case .clientReads:
             return [blocked("client", "upstream", live.down, span)]
         case .upstreamReads:
@@ -142,20 +141,20 @@ extension Story {
     }
 
     /// The next of Tapline's own limits.
-    private static func ahead(_ live: LiveConnection, _ timeouts: Timeouts?) -> [String] {
-        guard let timeouts, live.state == .open else { return [] }
+    private static func ahead(_ live: LiveConnection, _ settings: StorySettings) -> [String] {
+        guard let timeouts = settings.timeouts, live.state == .open else { return [] }
         var sentences: [String] = []
         let quiet = min(live.up.quiet, live.down.quiet)
         let idle = timeouts.idle.milliseconds
         if idle > 0, quiet >= Waits.threshold {
             let left = idle > quiet ? "in \(text(milliseconds: idle - quiet))" : "at any moment"
-            sentences.append("timeouts.idle\(now(timeouts.idle)) ends it \(left), unless a byte moves.")
+            sentences.append("\(settings.name(.idle))\(now(timeouts.idle)) ends it \(left), unless a byte moves.")
         }
         let lifetime = timeouts.lifetime.milliseconds
         let age = Milliseconds.of(nanoseconds: live.age)
         if lifetime > 0 {
             let left = lifetime > age ? "in \(text(milliseconds: lifetime - age))" : "at any moment"
-            sentences.append("timeouts.lifetime\(now(timeouts.lifetime)) ends it \(left).")
+            sentences.append("\(settings.name(.lifetime))\(now(timeouts.lifetime)) ends it \(left).")
         }
         return sentences
     }

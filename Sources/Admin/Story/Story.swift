@@ -6,17 +6,20 @@ internal import Text
 /// What happened to a connection, or what it waits for, in sentences with advice. Pure; a table test has every end
 /// reason.
 enum Story {
-    /// The story of an ended connection. `timeouts`: the relay's current ones, which may explain the end. `history`: of
-    /// the upstream's command, if there is one.
-    static func of(_ record: ConnectionRecord, timeouts: Timeouts?, command history: CommandHistory? = nil) -> [String]
-    {
+    /// The story of an ended connection. `timeouts`: the relay's current ones, which may explain the end; `origin`: where
+    /// they come from; `history`: of the upstream's command, if there is one.
+    static func of(
+        _ record: ConnectionRecord, timeouts: Timeouts?, from origin: StorySettings.Origin = .file,
+        command history: CommandHistory? = nil
+    ) -> [String] {
+        let settings = StorySettings(timeouts: timeouts, origin: origin)
         var sentences = [opening(record)]
-        if let held = held(record) { sentences.append(held) }
+        if let held = held(record, settings) { sentences.append(held) }
         sentences += connecting(record)
         sentences += volume(record)
         if let end = record.end {
             let command = command(history, of: record, now: end.time)
-            var ending = ending(record, end, timeouts)
+            var ending = ending(record, end, settings)
             // The second sentence of a failed connect is what to check in general; here the cause is known.
             if !command.isEmpty, end.reason.isFailedConnect { ending.remove(at: 1) }
             sentences += ending + command
@@ -38,19 +41,25 @@ enum Story {
     private static func destination(_ record: ConnectionRecord) -> String {
         if isIntercepted(record) { return "The relay forwards each client to its original destination." }
         if let request = record.request, record.upstream != UpstreamAddress.requested.description {
-            return "It requested \(record.upstream)\(request.protocolName.map { " by \($0)" } ?? "")."
+            let way = request.protocolName.map { " by \($0)" } ?? ""
+            let proxy = record.upstreamProxy.map { " Tapline connects it through the proxy \($0.proxy)." } ?? ""
+            return "It requested \(record.upstream)\(way).\(proxy)"
         }
         if record.upstream == UpstreamAddress.requested.description {
             return "The relay connects each client to the destination that it requests."
         }
-        guard let hello = record.hello else { return "Upstream: \(record.upstream)." }
+        guard let hello = record.hello else { return "Upstream: \(record.upstream)\(proxied(record))." }
         let isRefused = record.end?.reason == .tlsNotRouted
         let route = hello.route.map { ", by the route for \($0)" } ?? ""
-        let upstream = isRefused ? "" : " Upstream: \(record.upstream)\(route)."
+        let upstream = isRefused ? "" : " Upstream: \(record.upstream)\(proxied(record))\(route)."
         if let fault = hello.fault { return "Its first data \(fault).\(upstream)" }
         let name = hello.serverName.map { "server name \($0)" } ?? "no server name"
         let applications = hello.applications.map { " and ALPN \($0)" } ?? ""
         return "Its TLS ClientHello has \(name)\(applications).\(upstream)"
+    }
+
+    private static func proxied(_ record: ConnectionRecord) -> String {
+        record.upstreamProxy.map { ", through the proxy \($0.proxy)" } ?? ""
     }
 
     /// The connect, if it succeeded; a failed one is part of the end.

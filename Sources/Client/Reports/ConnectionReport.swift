@@ -26,12 +26,8 @@ package struct ConnectionReport {
             lines += zone.text(of: (sentence.text ?? "").harmless).wrapped(to: columns)
         }
         lines.append("")
-        var address = ""
-        if let connected = connection["upstream_address"].text, connected != connection["upstream"].text {
-            address = " (\(connected.harmless))"
-        }
         let numbers = [
-            ("path", "\(text("client")) \(arrow) \(text("listener")) \(arrow) \(text("upstream"))\(address)"),
+            ("path", path.joined(separator: " \(arrow) ")),
             (
                 "accepted",
                 "\(time("accepted")), generation \(connection["generation"].count ?? 0)"
@@ -59,6 +55,16 @@ package struct ConnectionReport {
         return "\(attempts) (the client was held for \(Words.duration(held)))"
     }
 
+    /// The client, the listener, the upstream proxy and the upstream. The connected address follows what was dialled.
+    private var path: [String] {
+        var path = [text("client"), text("listener")]
+        if let proxy = connection["upstream_proxy"].text { path.append("proxy \(proxy.harmless)") }
+        let dialled = connection["upstream_proxy"].text ?? connection["upstream"].text
+        let address = connection["upstream_address"].text.flatMap { $0 == dialled ? nil : " (\($0.harmless))" } ?? ""
+        guard path.count > 2 else { return path + [text("upstream") + address] }
+        return path.dropLast() + [path[2] + address, text("upstream")]
+    }
+
     /// The part about the PROXY protocol.
     private var proxied: [(String, String)] {
         let header = connection["proxy_header"]
@@ -75,7 +81,7 @@ package struct ConnectionReport {
     private var hello: [(String, String)] {
         let hello = connection["tls_hello"]
         let words = [
-            connection["server_name"].text.map { "asked for \($0.harmless)" },
+            connection["server_name"].text.map { "server name \($0.harmless)" },
             connection["alpn"].text.map { "ALPN \($0.harmless)" }, hello["version"].text.map(\.harmless),
             hello["route"].text.map { "by the route for \($0.harmless)" }, hello["fault"].text.map(\.harmless),
         ].compactMap(\.self)

@@ -28,7 +28,8 @@ package struct StatusReport {
             "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode)
         }
         lines.append("")
-        let rows = table.lines(within: output.columns, showsUnicode: showsUnicode)
+        let rows = table(isCut: output.columns != nil, showsUnicode: showsUnicode)
+            .lines(within: output.columns, showsUnicode: showsUnicode)
         lines += rows.prefix(1)
         lines += zip(rows.dropFirst(), relays).map { FailingRelay($1).isFailing ? output.trouble($0) : $0 }
         return lines
@@ -41,7 +42,7 @@ package struct StatusReport {
         relays.compactMap { relay in
             let connects = FailingRelay(relay)
             guard connects.isFailing else { return nil }
-            return "\((relay["name"].text ?? "?").harmless): \(connects.sentence)"
+            return "\(RelayLabel.text(of: relay)): \(connects.sentence)"
         }
     }
 
@@ -64,14 +65,14 @@ package struct StatusReport {
         if let open = descriptors["open"].count, let limit = descriptors["limit"].count, limit > 0,
             open > limit / 10 * 9
         {
-            warnings.append("\(open) of \(limit) descriptors are in use; accepting pauses before they are spent")
+            warnings.append("\(open) of \(limit) descriptors are in use; accepting pauses before they run out")
         }
         for relay in relays { warnings += Self.warnings(of: relay) }
         return warnings
     }
 
     private static func warnings(of relay: JSONValue) -> [String] {
-        let name = (relay["name"].text ?? "?").harmless
+        let name = RelayLabel.text(of: relay)
         var warnings: [String] = []
         if let open = relay["open"].count, let most = relay["limits"]["max_connections"].count, most > 0, open >= most {
             warnings.append("\(name): accepting is paused, \(open) connections are its max_connections; clients wait")
@@ -150,40 +151,59 @@ package struct StatusReport {
 
     // MARK: The relays
 
-    private var table: TextTable {
-        var table = TextTable([
-            .init(title: "RELAY", shrinksTo: 8), .init(title: "LISTENS", dispensable: 2, shrinksTo: 15),
-            .init(title: "UPSTREAM", dispensable: 1, shrinksTo: 12, keepsEnd: true),
-            .init(title: "OPEN", isNumber: true),
-            .init(title: "UP/S", isNumber: true, dispensable: 3),
-            .init(title: "DOWN/S", isNumber: true, dispensable: 3),
-            .init(title: "UP", isNumber: true), .init(title: "DOWN", isNumber: true),
-            .init(title: "ACCEPTED", isNumber: true, dispensable: 4), .init(title: "FAILED", isNumber: true),
-            .init(title: "CONNECTS", dispensable: 6), .init(title: "RECORDING", dispensable: 5, shrinksTo: 12),
-        ])
+    /// `isCut`: the width is limited, so long paths are cut in the middle; `--json` has them in full.
+    private func table(isCut: Bool, showsUnicode: Bool) -> TextTable {
+        let arrow = showsUnicode ? "→" : "->"
+        let hasProxy = relays.contains { $0["upstream_proxy"].text != nil }
+        // A label of `forward` has the upstream already.
+        let showsUpstream = hasProxy || !relays.allSatisfy(RelayLabel.hasUpstream)
+        var columns: [TextTable.Column] = [
+            .init(title: "RELAY", shrinksTo: showsUpstream ? 8 : 20),
+            .init(title: "LISTENS", dispensable: 2, shrinksTo: 15),
+        ]
+        if showsUpstream {
+            columns.append(
+                .init(
+                    title: "UPSTREAM", dispensable: 1, shrinksTo: 12, keepsEnd: !hasProxy, keepsBothEnds: hasProxy))
+        }
+        let showsFile = relays.contains { $0["recording"]["recording"].isTrue }
+        var table = TextTable(
+            columns + [
+                .init(title: "OPEN", isNumber: true),
+                .init(title: "UP/S", isNumber: true, dispensable: 3),
+                .init(title: "DOWN/S", isNumber: true, dispensable: 3),
+                .init(title: "UP", isNumber: true), .init(title: "DOWN", isNumber: true),
+                .init(title: "ACCEPTED", isNumber: true, dispensable: 4), .init(title: "FAILED", isNumber: true),
+                .init(title: "CONNECTS", dispensable: 6),
+                .init(title: "RECORDED", isNumber: true, dispensable: 4),
+            ] + (showsFile ? [.init(title: "FILE", dispensable: 5, shrinksTo: 12, keepsBothEnds: true)] : []))
         for relay in relays {
             let isConfigured = relay["configured"].isTrue
             let listeners = relay["listeners"].elements.compactMap(\.text).joined(separator: ", ")
-            table.add([
-                (relay["name"].text ?? "?").harmless
-                    + (relay["process"].count.map { " (in \($0))" } ?? (isConfigured ? "" : " (removed)")),
-                listeners.isEmpty ? "-" : listeners.harmless, Self.upstream(of: relay),
-                "\(relay["open"].count ?? 0)", Words.rate(relay["rate_up"].count), Words.rate(relay["rate_down"].count),
-                Words.size(relay["bytes_up"].count), Words.size(relay["bytes_down"].count),
-                "\(relay["accepted"].count ?? 0)", "\(Self.failures(of: relay))", Self.connects(of: relay),
-                Self.recording(relay["recording"]),
-            ])
+            let name = showsUpstream ? (relay["name"].text ?? "?").harmless : RelayLabel.text(of: relay, arrow: arrow)
+            let state = relay["process"].count.map { " (in \($0))" } ?? (isConfigured ? "" : " (removed)")
+            table.add(
+                [name + state, listeners.isEmpty ? "-" : listeners.harmless]
+                    + (showsUpstream ? [Self.upstream(of: relay)] : [])
+                    + [
+                        "\(relay["open"].count ?? 0)", Words.rate(relay["rate_up"].count),
+                        Words.rate(relay["rate_down"].count), Words.size(relay["bytes_up"].count),
+                        Words.size(relay["bytes_down"].count), "\(relay["accepted"].count ?? 0)",
+                        "\(Self.failures(of: relay))", Self.connects(of: relay),
+                    ] + Self.recording(relay["recording"], isCut, showsUnicode).prefix(showsFile ? 2 : 1))
         }
         return table
     }
 
-    /// The upstream; with TLS routing, the number of routes, and the upstream of all others.
+    /// The upstream, and the proxy through which it is connected; with TLS routing, the number of routes, and the upstream
+    /// of all others.
     static func upstream(of relay: JSONValue) -> String {
-        let own = (relay["upstream"].text ?? "-").harmless
+        let proxy = relay["upstream_proxy"].text.map { " via \($0.harmless)" } ?? ""
+        let own = (relay["upstream"].text ?? "-").harmless + proxy
         let routing = relay["tls_routing"]
         guard !routing.isNull else { return own }
         let routes = Quantity.number(UInt64(routing["routes"].elements.count), "route")
-        return routing["otherwise"].text == "refuse" ? routes : "\(routes), \(own)"
+        return routing["otherwise"].text == "refuse" ? routes + proxy : "\(routes), \(own)"
     }
 
     /// The number of connections that did not end in order.
@@ -197,9 +217,16 @@ package struct StatusReport {
         return ratio.isEmpty ? "-" : ratio
     }
 
-    private static func recording(_ recording: JSONValue) -> String {
-        guard recording["recording"].isTrue else { return "-" }
-        let size = SizeText.short(recording["recorded_bytes"].count ?? 0)
-        return recording["file"].text.map { "\(size) to \($0.harmless)" } ?? size
+    /// The longest path in a table of limited width.
+    private static let longestPath = 36
+
+    /// The recorded bytes and the file.
+    private static func recording(_ recording: JSONValue, _ isCut: Bool, _ showsUnicode: Bool) -> [String] {
+        guard recording["recording"].isTrue else { return ["-", "-"] }
+        let file = recording["file"].text?.harmless ?? "-"
+        return [
+            SizeText.short(recording["recorded_bytes"].count ?? 0),
+            isCut ? PathText.shortened(file, to: longestPath, showsUnicode: showsUnicode) : file,
+        ]
     }
 }

@@ -15,6 +15,8 @@ struct TopSnapshot: Hashable, Sendable {
     /// A relay's row.
     struct Relay: Hashable, Sendable {
         var name: String
+        /// The name in the table; for a relay of `tapline forward`, with its upstream.
+        var label: String
         var open: UInt64
         var newPerSecond: Double
         var rateUp: UInt64
@@ -31,6 +33,7 @@ struct TopSnapshot: Hashable, Sendable {
         /// Of the API's object.
         init(_ relay: JSONValue) {
             name = relay["name"].text ?? ""
+            label = RelayLabel.text(of: relay)
             open = relay["open"].count ?? 0
             newPerSecond = relay["rate_accepted"].double ?? 0
             rateUp = relay["rate_up"].count ?? 0

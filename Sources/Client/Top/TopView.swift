@@ -136,7 +136,7 @@ struct TopView {
         ])
         for (number, relay) in relays.enumerated() where window.contains(number) {
             table.add([
-                (number == chosen ? ">" : " ") + relay.name.harmless + (relay.isConfigured ? "" : " (removed)"),
+                (number == chosen ? ">" : " ") + relay.label + (relay.isConfigured ? "" : " (removed)"),
                 "\(relay.open)", Self.perSecond(relay.newPerSecond), Words.rate(relay.rateUp),
                 Bars.bar(relay.rateUp, of: most, columns: bar, terminal), Words.rate(relay.rateDown),
                 Bars.bar(relay.rateDown, of: most, columns: bar, terminal), "\(relay.failures)",

@@ -89,6 +89,9 @@ struct PageTests {
             try await page.browser.wait(
                 "\(text).includes('4 failed connects') && \(text).includes('connect_refused 4')")
             #expect(
+                try await page.browser.text("document.querySelector('[data-relay=cache] .facts').innerText").contains(
+                    "no failed connects"))
+            #expect(
                 try await page.browser.text(
                     "String(document.querySelector('[data-relay=cache]').classList.contains('failing'))") == "false")
 
@@ -209,7 +212,7 @@ struct PageTests {
             try await page.browser.wait("document.querySelector('#token').open")
             try await page.browser.type("wrong")
             try await page.browser.press("Enter")
-            try await page.browser.wait("document.querySelector('#wrong').textContent.includes('not the token')")
+            try await page.browser.wait("document.querySelector('#wrong').textContent.includes('Wrong token')")
             try await page.browser.type("correct-horse-battery-staple")
             try await page.browser.press("Enter")
             try await page.browser.wait("document.querySelector('[data-relay=web]')")

@@ -16,7 +16,7 @@ class Capture {
       const reader = new BlockReader();
       for await (const piece of pieces(response.body)) {
         for (const block of reader.take(piece)) {
-          if (this.size + block.bytes.length > Capture.limit) return notify(`The capture of ${this.name} is full (${bytes(Capture.limit)}) and is saved.`);
+          if (this.size + block.bytes.length > Capture.limit) return notify(`The capture of ${this.name} reached ${bytes(Capture.limit)} and was saved.`);
           this.blocks.push(block.bytes.slice());
           this.size += block.bytes.length;
           if (block.type === 6) this.packets++;
@@ -24,7 +24,7 @@ class Capture {
         this.changed();
       }
     } catch (error) {
-      if (error.name !== 'AbortError') notify(`The capture of ${this.name} ended: ${error.message}`, true);
+      if (error.name !== 'AbortError') notify(`The capture of ${this.name} was interrupted: ${error.message}`, true);
     } finally {
       this.cut.abort();
       this.isOver = true;

@@ -33,7 +33,7 @@ class One {
   /** Requests the connection each second while it is open and shown. */
   async run() {
     while (one === this) {
-      if (!document.hidden && link !== 'lost') {
+      if (!document.hidden && !isLost()) {
         try {
           this.show(await api(`/v1/connections/${this.id}`));
         } catch (error) {
@@ -41,7 +41,7 @@ class One {
           const record = ended.find(item => item.id === this.id);
           if (error.status === 404) {
             if (record) this.show({ ...record, state: 'closed', age_ms: record.duration_ms, rate_up: 0, rate_down: 0, waits: null, legs: null });
-            this.lines([record ? 'Its story is no longer kept; this is its end record.' : `No connection with id ${this.id}.`]);
+            this.lines([record ? 'Its story is no longer stored; this is its end record.' : `No connection with id ${this.id}.`]);
             return;
           }
         }
@@ -68,7 +68,9 @@ class One {
     if (facts.story) this.lines(facts.story);
     const waits = facts.waits?.for || '';
     this.client.show(facts.legs?.client, facts.client, waits, 'client', facts);
-    this.upstream.show(facts.legs?.upstream, facts.upstream_address || facts.upstream, waits, 'upstream', facts);
+    const { upstream_proxy: proxy } = facts;
+    // With a proxy, the leg's address is the proxy's.
+    this.upstream.show(proxy ? { ...facts.legs?.upstream, address: facts.upstream } : facts.legs?.upstream, facts.upstream_address || facts.upstream, waits, 'upstream', facts);
     setText(this.moved.up, `${bytes(facts.bytes_up)} →`);
     setText(this.moved.down, `← ${bytes(facts.bytes_down)}`);
     setText(this.moved.rateUp, isClosed ? 'up in all' : rate(facts.rate_up));
@@ -78,15 +80,15 @@ class One {
     this.graph.show(this.samples);
     this.wire.show(facts);
     const rows = [
-      ['Relay', facts.relay], ['Through', facts.proxied_by, 'mono'], ['Unique id', facts.unique_id, 'mono'], ['Server name', facts.server_name, 'mono'], ['ALPN', facts.alpn, 'mono'], ['TLS hello', facts.tls_hello?.fault], ['Listener', facts.listener, 'mono'], ['Upstream as configured', facts.upstream, 'mono'],
-      ['Accepted', facts.accepted ? ago(facts.accepted) : null, '', absolute(facts.accepted)],
-      ['Ended', facts.time ? ago(facts.time) : null, '', absolute(facts.time)],
+      ['Relay', facts.relay], ['Load balancer', facts.proxied_by, 'mono'], ['Unique id', facts.unique_id, 'mono'], ['Server name', facts.server_name, 'mono'], ['ALPN', facts.alpn, 'mono'], ['TLS hello', facts.tls_hello?.fault], ['Listener', facts.listener, 'mono'], ['Upstream as configured', facts.upstream, 'mono'], ['Upstream proxy', facts.upstream_proxy, 'mono'],
+      ['Accepted', facts.accepted ? `${clock(facts.accepted)} ${zone(facts.accepted)}` : null, '', absolute(facts.accepted)],
+      ['Ended', facts.time ? `${clock(facts.time)} ${zone(facts.time)}` : null, '', absolute(facts.time)],
       isClosed ? ['Lasted', duration(facts.duration_ms)] : ['Open for', elapsed(facts.age_ms)],
       ['Connected after', facts.connect_ms == null ? null : duration(facts.connect_ms)],
       ['First byte down after', facts.first_byte_ms == null ? null : duration(facts.first_byte_ms)],
       ['Held until the upstream was up', facts.held_ms == null ? null : `${duration(facts.held_ms)}, ${plural(facts.attempts, 'attempt')}`],
       ['Closed by', facts.closed_by],
-      ['Waited for', facts.waited_for && isClosed ? `${facts.waited_for}, ${bytes(facts.held_bytes)} held, for ${duration(facts.waited_ms)}` : null], ['System’s error', facts.errno, 'mono'],
+      ['Waited for', facts.waited_for && isClosed ? `${facts.waited_for}, ${bytes(facts.held_bytes)} held, for ${duration(facts.waited_ms)}` : null], ['System error', facts.errno, 'mono'],
       ['Up', exact(facts.bytes_up)], ['Down', exact(facts.bytes_down)],
       ['Spliced up / down', facts.spliced_up || facts.spliced_down ? `${bytes(facts.spliced_up)} / ${bytes(facts.spliced_down)}` : null],
       ['Data path', isClosed || facts.splices == null ? null : facts.splices ? 'splice (in the kernel)' : 'copy'],
@@ -124,12 +126,16 @@ class LegBox {
     setText(this.address, leg?.address || address || '–');
     const isBlocked = waits === `${side}_reads` || waits === 'both_read';
     const notes = [];
-    if (isBlocked) notes.push('does not read');
+    if (side === 'upstream' && facts.upstream_proxy) {
+      const { upstream_proxy: proxy, upstream_address: at } = facts;
+      notes.push(`through the proxy ${proxy}${at && at !== proxy ? ` (${at})` : ''}`);
+    }
+    if (isBlocked) notes.push('not reading');
     if (leg?.held_bytes) notes.push(`${bytes(leg.held_bytes)} held for it${leg.blocked_ms ? ` for ${elapsed(leg.blocked_ms)}` : ''}`);
     if (leg?.ended) notes.push('has closed its half');
-    if (leg?.failed) notes.push('its socket has failed');
+    if (leg?.failed) notes.push('its socket failed');
     const isCut = facts.state === 'closed' && facts.waited_for === side;
-    if (isCut) notes.push(`was not reading for ${duration(facts.waited_ms)}; ${bytes(facts.held_bytes)} was waiting for it`);
+    if (isCut) notes.push(`had not read for ${duration(facts.waited_ms)}; ${bytes(facts.held_bytes)} was waiting for it`);
     const end = facts.state === 'closed' && deed(facts, side);
     if (end) notes.push(end);
     if (side === 'upstream' && facts.state === 'connecting') notes.push('not connected yet');
@@ -137,9 +143,9 @@ class LegBox {
     mark(this.root, 'class', `leg${leg?.failed || end && connectFailure[facts.reason] ? ' fault' : isBlocked || isCut ? ' waits' : ''}`);
     const tcp = leg?.tcp;
     setText(this.kernel, [
-      leg && facts.state !== 'connecting' ? `quiet for ${elapsed(leg.quiet_ms)}` : '',
+      leg?.quiet_ms != null && facts.state !== 'connecting' ? `quiet for ${elapsed(leg.quiet_ms)}` : '',
       tcp ? `RTT ${tcp.rtt_us < 1000 ? `${tcp.rtt_us}${thin}µs` : `${(tcp.rtt_us / 1000).toFixed(1)}${thin}ms`}` : '',
-      tcp?.send_queue ? `${bytes(tcp.send_queue)} not acknowledged` : '', tcp?.receive_queue ? `${bytes(tcp.receive_queue)} to be read` : '',
+      tcp?.send_queue ? `${bytes(tcp.send_queue)} sent, not acknowledged` : '', tcp?.receive_queue ? `${bytes(tcp.receive_queue)} received, not read` : '',
       tcp?.retransmits ? plural(tcp.retransmits, 'retransmit') : '', tcp?.congestion_control || '',
     ].filter(Boolean).join(' · '));
   }

@@ -22,7 +22,7 @@ const rest = ms => new Promise(resolve => { const timer = setTimeout(done, ms); 
 async function watchConnections() {
   for (;;) {
     let pause = 1000;
-    if (link !== 'lost' && link !== 'connecting' && view === 'open' && !document.hidden) {
+    if (!isLost() && link !== 'connecting' && view === 'open' && !document.hidden) {
       const started = performance.now(), force = isForced, { sort } = openTable;
       isForced = false;
       const query = new URLSearchParams({ sort: (sort.isTurned ? '-' : '') + sort.by, limit: filterText() ? 10000 : Math.min(openTable.limit, 10000) });
@@ -82,7 +82,7 @@ function showChoices() {
   for (const item of ended) counts.set(item.reason, (counts.get(item.reason) || 0) + 1);
   const trouble = ended.filter(item => !ordinary.has(item.reason)).length;
   if (document.activeElement !== $('of-reason')) {
-    choices($('of-reason'), [['!', `not closed in order (${trouble})`], ...[...counts].sort((a, b) => b[1] - a[1]).map(([reason, count]) => [reason, `${reason} (${count})`])],
+    choices($('of-reason'), [['!', `not closed cleanly (${trouble})`], ...[...counts].sort((a, b) => b[1] - a[1]).map(([reason, count]) => [reason, `${reason} (${count})`])],
       'All reasons');
   }
 }

@@ -5,11 +5,11 @@ const connectFailure = {
   connect_refused: ['refused the connection', 'upstream refuses connections'],
   connect_timeout: ['did not answer', 'upstream does not answer'],
   connect_unreachable: ['is unreachable', 'upstream is unreachable'],
-  name_not_found: ['its name does not exist', 'the upstream’s name does not exist'],
-  name_lookup_failed: ['its name cannot be resolved', 'the upstream’s name cannot be resolved'],
-  no_local_port: ['no local port was left for it', 'no local port is left for the upstream'],
+  name_not_found: ['has a name that does not exist', 'the upstream’s name does not exist'],
+  name_lookup_failed: ['has a name that cannot be resolved', 'the upstream’s name cannot be resolved'],
+  no_local_port: ['could not be connected: no local port was free', 'no local port is free'],
   loop: ['is one of Tapline’s own listeners', 'upstream is one of Tapline’s own listeners'],
-  over_limit: ['a system limit prevented connecting', 'a system limit prevents connecting'],
+  over_limit: ['could not be connected: system limit reached', 'a system limit prevents connecting'],
 };
 
 /** What a side did to end a connection; empty if it did nothing. */
@@ -19,29 +19,35 @@ function deed(facts, side) {
   return facts.reason.endsWith('_reset') ? 'reset the connection' : facts.reason.endsWith('_timed_out') ? 'stopped answering' : 'closed the connection';
 }
 
+/** `16 of 20 connects`, `all 16 connects`, `the only connect`. */
+function share({ failed, attempts }) {
+  if (failed < attempts) return `${whole(failed)} of ${whole(attempts)} connects`;
+  return attempts === 1 ? 'the only connect' : `all ${whole(attempts)} connects`;
+}
+
 /** Why a relay's connects fail now, with the share of the last minutes; empty if they do not. */
 function failing(relay) {
   const recent = relay.recent_connects;
   if (!recent?.failing) return null;
-  return { cause: (connectFailure[recent.last_failure] || [, 'connecting the upstream fails'])[1],
-    share: `${whole(recent.failed)} of the last ${plural(recent.attempts, 'connect')} failed in ${largestUnit(recent.window_ms)}` };
+  return { cause: (connectFailure[recent.last_failure] || [, 'connecting to the upstream fails'])[1],
+    share: `${share(recent)} in ${largestUnit(recent.window_ms)} failed` };
 }
 
 const waiting = {
-  proxy_header: ['waits for the PROXY header', 'The client has not sent its PROXY protocol header yet.'],
-  tls_hello: ['waits for the TLS hello', 'The client has not sent its TLS ClientHello yet, which selects the upstream.'],
-  request: ['waits for the request', 'The client has not requested its destination yet, by SOCKS 5 or HTTP CONNECT.'],
+  proxy_header: ['waiting for PROXY header', 'The client has not sent its PROXY protocol header yet.'],
+  tls_hello: ['waiting for ClientHello', 'The client has not sent its TLS ClientHello yet, which selects the upstream.'],
+  request: ['waiting for request', 'The client has not requested its destination yet, by SOCKS 5 or HTTP CONNECT.'],
   name: ['looking up the name', 'The name service has not answered yet.'],
   connect: ['connecting', 'The upstream has not accepted yet.'],
-  upstream_up: ['waits for the upstream', 'The upstream is not up yet; Tapline tries again (timeouts.wait).', 'warn'],
-  client_reads: ['client does not read', 'The client does not read what the upstream sent, so the upstream waits.', 'warn'],
-  upstream_reads: ['upstream does not read', 'The upstream does not read what the client sent, so the client waits.', 'warn'],
-  both_read: ['neither side reads', 'Neither side reads what the other sent.', 'warn'],
+  upstream_up: ['waiting for upstream', 'The upstream is not up yet; Tapline keeps trying to connect.', 'warn'],
+  client_reads: ['client not reading', 'The client does not read what the upstream sent, so the upstream waits.', 'warn'],
+  upstream_reads: ['upstream not reading', 'The upstream does not read what the client sent, so the client waits.', 'warn'],
+  both_read: ['neither side reading', 'Neither side reads what the other sent.', 'warn'],
   client_sends: ['client’s turn', 'Nothing is in transit; the client is expected to send next.'],
   upstream_sends: ['upstream’s turn', 'Nothing is in transit; the upstream is expected to send next.'],
   anyone_sends: ['nothing sent yet', 'Connected, and neither side has sent a byte.'],
   sent: ['delivering before reset', 'One side has failed; what it sent before is being delivered to the other.', 'warn'],
-  recording: ['waits for the recording', 'Its recording must be complete (when_full: block) and its buffer is full.', 'warn'],
+  recording: ['waiting for recording', 'Its recording must be complete, and the recording’s buffer is full.', 'warn'],
 };
 
 /** A connection's current activity: text, explanation, tone. */
@@ -61,6 +67,6 @@ function ownActivity(connection) {
   }
   if (connection.state === 'connecting') return ['connecting', waiting.connect[1], ''];
   if (connection.state === 'resetting') return ['resetting', waiting.sent[1], 'warn'];
-  return [half + 'flowing', half ? 'One side has closed its half.' : 'Bytes are moving.', 'moving'];
+  return [half + 'flowing', half ? 'One side has closed its half; bytes are moving the other way.' : 'Bytes are moving.', 'moving'];
 }
 const toneOfReason = reason => ordinary.has(reason) ? '' : ['killed', 'drained', 'denied', 'proxy_untrusted', 'proxy_header_invalid', 'proxy_header_timeout', 'destination_refused', 'tls_not_routed', 'tls_hello_timeout', 'request_invalid', 'request_timeout', 'lifetime', 'idle_timeout', 'over_limit'].includes(reason) ? 'warn' : 'bad';

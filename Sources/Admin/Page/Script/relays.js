@@ -9,6 +9,7 @@ class Card {
     this.title = h('button', { title: 'Show only its connections', click: () => { $('of-relay').value = $('of-relay').value === name ? '' : name; refilter(); } }, name);
     this.note = h('span', { class: 'pill', hidden: true });
     this.listeners = h('b', {});
+    this.proxy = h('span', { hidden: true });
     this.upstream = h('b', {});
     this.stats = {};
     const stat = (key, label, title) => h('div', { title }, h('dt', {}, label), this.stats[key] = h('dd', {}));
@@ -21,7 +22,7 @@ class Card {
     this.file = h('span', { class: 'file', hidden: true });
     this.root = h('article', { class: 'card', 'data-relay': name, 'aria-label': `Relay ${name}` },
       h('header', {}, h('h3', {}, this.title), this.note),
-      h('p', { class: 'route' }, this.listeners, ' → ', this.upstream),
+      h('p', { class: 'route' }, this.listeners, ' → ', this.proxy, this.upstream),
       h('dl', { class: 'stats' }, stat('open', 'open', 'Connections open now'), stat('up', h('span', { class: 'up' }, '↑ up'), 'Client to upstream'),
         stat('down', h('span', { class: 'down' }, '↓ down'), 'Upstream to client')),
       this.graph.root, this.facts, this.chips, h('div', { class: 'grow' }), h('div', { class: 'rec' }, this.switch, this.capture, this.file));
@@ -33,6 +34,9 @@ class Card {
     mark(this.title, 'aria-pressed', $('of-relay').value === relay.name);
     setText(this.listeners, relay.listeners?.join(', ') || 'no listener');
     setText(this.upstream, relay.upstream || '–');
+    this.proxy.hidden = !relay.upstream_proxy;
+    setText(this.proxy, `${relay.upstream_proxy} → `);
+    mark(this.proxy, 'title', 'The proxy through which the upstream is connected');
     const fault = failing(relay);
     this.note.hidden = relay.configured !== false && !fault;
     mark(this.note, 'class', `pill ${fault ? 'bad' : ''}`);
@@ -47,9 +51,9 @@ class Card {
     const facts = [
       [`${whole(relay.accepted)} accepted`, `${relay.rate_accepted} a second (recent average)`],
       [`↑ ${bytes(relay.bytes_up)}`, exact(relay.bytes_up) + ' up in all'], [`↓ ${bytes(relay.bytes_down)}`, exact(relay.bytes_down) + ' down in all'],
-      failures ? [`${plural(failures, 'failed connect')}`, Object.entries(relay.connect_failures).map(pair => pair.join(': ')).join(', ')] : ['no failures', 'Every connect to the upstream has succeeded'],
-      ...(fault ? [[fault.share, 'The relay is red until a connect succeeds']] : []),
-      ...(relay.accept_pauses ? [[plural(relay.accept_pauses, 'accept pause'), 'How often accepting paused: at a limit, or because a listener failed']] : []),
+      failures ? [`${plural(failures, 'failed connect')}`, Object.entries(relay.connect_failures).map(pair => pair.join(': ')).join(', ')] : ['no failed connects', 'Every connect to the upstream has succeeded'],
+      ...(fault ? [[fault.share, 'The relay stays red until a connect succeeds']] : []),
+      ...(relay.accept_pauses ? [[plural(relay.accept_pauses, 'accept pause'), 'How often accepting paused, at a limit or because a listener failed']] : []),
     ];
     while (this.facts.children.length > facts.length) this.facts.lastChild.remove();
     facts.forEach(([text, title], at) => {
@@ -96,7 +100,7 @@ class Card {
     try {
       const answer = await api(`/v1/relays/${encodeURIComponent(this.name)}/recording`, isOn ? 'DELETE' : 'POST');
       this.relay.recording = answer;
-      notify(answer.recording ? `${this.name} is recorded${answer.file ? ` to ${answer.file}` : ''}.` : `${this.name} is no longer recorded; the file is closed.`);
+      notify(answer.recording ? `Recording ${this.name}${answer.file ? ` to ${answer.file}` : ''}.` : `Stopped recording ${this.name}; the file is closed.`);
     } catch (error) {
       notify(`Recording of ${this.name}: ${error.message}`, true);
     }

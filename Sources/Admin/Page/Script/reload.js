@@ -10,7 +10,7 @@ async function reload() {
     const body = await response.json().catch(() => null);
     if (response.ok) showReload({ ...body, problems: [] }, true);
     else if (response.status === 422) {
-      showReload({ result: 'rejected', summary: 'Rejected: nothing has changed.', problems: body.error.problems || [], message: body.error.message, difference: null }, true);
+      showReload({ result: 'rejected', summary: 'Rejected; nothing was changed.', problems: body.error.problems || [], message: body.error.message, difference: null }, true);
     } else throw new Refusal(response.status, body);
   } catch (error) {
     notify(`Reload: ${error.message}`, true);
@@ -30,7 +30,7 @@ function differences(difference) {
     ...renamed.map(({ old, new: fresh }) => ['chg', `relay ${old} is now ${fresh}`]),
     ...changed.flatMap(({ relay, settings }) => settings.map(one => ['chg', `${relay}: ${setting(one)}`])),
     ...listeners.added.map(({ address, relay }) => ['add', `listens on ${address} (${relay})`]),
-    ...listeners.removed.map(({ address, relay }) => ['del', `listens on ${address} no more (${relay})`]),
+    ...listeners.removed.map(({ address, relay }) => ['del', `no longer listens on ${address} (${relay})`]),
     ...listeners.moved.map(({ address, from, to }) => ['chg', `${address} moved from ${from} to ${to}`]),
     ...settings.map(one => ['chg', setting(one)]), ...later.map(one => ['', `needs a restart: ${setting(one)}`]),
   ];

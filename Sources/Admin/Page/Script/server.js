@@ -23,8 +23,8 @@ async function send(path, options = {}) {
   }
 }
 
-async function api(path, method = 'GET') {
-  const response = await send(path, { method, signal: AbortSignal.timeout(10000) });
+async function api(path, method = 'GET', limit = 10000) {
+  const response = await send(path, { method, signal: AbortSignal.timeout(limit) });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new Refusal(response.status, body);
   return body;
@@ -34,7 +34,7 @@ async function api(path, method = 'GET') {
 function askToken(wasWrong) {
   if (asking) return asking;
   const dialog = $('token'), form = dialog.querySelector('form');
-  setText($('wrong'), wasWrong ? 'That is not the token.' : '');
+  setText($('wrong'), wasWrong ? 'Wrong token.' : '');
   $('word').value = '';
   asking = new Promise(resolve => {
     form.onsubmit = event => {

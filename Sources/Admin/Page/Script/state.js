@@ -4,7 +4,8 @@ const relays = new Map();      // by name: the API's relay, with samples of its 
 let status = null, statusAt = 0;
 let ended = [];                // end records, latest first
 const kept = 512;
-let link = 'connecting';       // also: live, polling, lost
+let link = 'connecting';       // also: live, polling, silent (no event for `silence`), lost
+const isLost = () => link === 'lost' || link === 'silent';
 let lostAt = 0;                // when the link was lost
 let openTotal = null;
 
@@ -34,6 +35,18 @@ function sample(samples, t, up, down) {
   if (samples.length && t - samples[samples.length - 1].t < 300) samples.pop();
   samples.push({ t, up, down });
   while (samples.length && t - samples[0].t > 125000) samples.shift();
+}
+
+/** Puts the rates that the server has sampled before the page's own samples. */
+function addHistory(history) {
+  const end = now();
+  for (const { name, rate_up: up, rate_down: down } of history.relays) {
+    const relay = relays.get(name);
+    if (!relay) continue;
+    const ages = history.age_ms.slice(-up.length), first = relay.samples[0]?.t ?? Infinity;
+    const older = ages.map((age, at) => ({ t: end - age, up: up[at], down: down[at] })).filter(sample => sample.t < first - 300);
+    relay.samples = [...older, ...relay.samples];
+  }
 }
 
 function updateStatus(answer) {

@@ -1,11 +1,17 @@
 const traffic = (at, label, by, show, title) => ({ at, label, by, title, width: at.startsWith('bytes') ? '80px' : '94px', class: 'num sum',
   show: item => [show(item[at]), exact(item[at]), item[at] ? '' : 'zero'] });
+/** The upstream and the connected address, which is the proxy's where the relay has one. */
+function upstreamTitle(item) {
+  const proxy = item.upstream_proxy || relays.get(item.relay)?.upstream_proxy, at = item.upstream_address ? ` at ${item.upstream_address}` : '';
+  return proxy ? `${item.upstream} through ${proxy}${at}` : item.upstream + at;
+}
+
 const shared = {
   id: { at: 'id', label: 'ID', by: 'id', isText: true, width: '78px', show: item => [item.id, '', item.recording ? 'rec-on' : ''] },
   relay: { at: 'relay', label: 'Relay', by: 'relay', isText: true, width: '9%', show: item => [item.relay, item.relay] },
   client: { at: 'client', label: 'Client', by: 'client', isText: true, class: 'addr', show: item => [item.client, item.client] },
   upstream: { at: 'upstream', label: 'Upstream', by: 'upstream', isText: true, class: 'addr',
-    show: item => [item.upstream === 'original-destination' && item.upstream_address || item.upstream, item.upstream_address ? `${item.upstream} at ${item.upstream_address}` : item.upstream] },
+    show: item => [item.upstream === 'original-destination' && item.upstream_address || item.upstream, upstreamTitle(item)] },
 };
 
 let chosen = null;             // the connection in the drawer
@@ -25,7 +31,7 @@ const openTable = new Table($('open'), {
   ],
   sorted: () => refreshTable(true), opened: item => openOne(item.id), kill,
   empty: () => filtered() ? ['No open connection matches.', 'Esc in the filter clears it.']
-    : ['No client is connected.', `Connections appear here the moment they are accepted${listening()}.`],
+    : ['No client is connected.', `Connections appear here as soon as they are accepted${listening()}.`],
 });
 
 const endedTable = new Table($('ended'), {
@@ -41,8 +47,8 @@ const endedTable = new Table($('ended'), {
     { at: 'closed_by', label: 'Closed by', by: 'closed_by', isText: true, width: '88px', show: item => [item.closed_by] },
   ],
   sorted: () => showEnded(true), opened: item => openOne(item.id), kill: null,
-  empty: () => filtered() || $('of-reason').value ? ['No ended connection matches.', 'The last 512 are kept.']
-    : ['No connection has ended yet.', 'Each connection that ends is listed here with who closed it and why.'],
+  empty: () => filtered() || $('of-reason').value ? ['No ended connection matches.', 'Only the last 512 are listed.']
+    : ['No connection has ended yet.', 'Ended connections are listed here, with the side that closed them and the reason.'],
 });
 const tables = { open: openTable, ended: endedTable };
 

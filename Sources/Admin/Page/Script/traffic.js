@@ -11,9 +11,9 @@ class Wire {
     this.pieces = [];
     this.isHex = false;
     this.start = h('button', { class: 'strong', title: 'Watch live traffic (w)', click: () => this.toggle() }, 'Watch live traffic');
-    this.pause = h('button', { hidden: true, 'aria-pressed': 'false', title: 'Pause the view; what passes is still kept (p)', click: () => this.hold() }, 'Pause');
+    this.pause = h('button', { hidden: true, 'aria-pressed': 'false', title: 'Pause the view; traffic is still collected (p)', click: () => this.hold() }, 'Pause');
     this.clear = h('button', { hidden: true, click: () => { this.pieces = []; this.skipped = 0; this.box.replaceChildren(); this.say(); } }, 'Clear');
-    this.saver = h('button', { hidden: true, title: 'Save what was watched as pcapng', click: () => save(this.blocks, `connection-${owner.id}`) }, 'Save');
+    this.saver = h('button', { hidden: true, title: 'Save the watched traffic as pcapng', click: () => save(this.blocks, `connection-${owner.id}`) }, 'Save');
     this.asText = h('button', { 'aria-pressed': 'true', click: () => this.as(false) }, 'Text');
     this.asHex = h('button', { 'aria-pressed': 'false', click: () => this.as(true) }, 'Hex');
     this.box = h('div', { id: 'traffic', role: 'log', 'aria-live': 'off', 'aria-label': 'Live traffic', tabindex: 0, hidden: true });
@@ -28,8 +28,8 @@ class Wire {
     this.facts = facts;
     const isClosed = facts.state === 'closed';
     this.start.disabled = isClosed && !this.cut;
-    if (isClosed && !this.box.childElementCount && !this.cut) setText(this.note, 'It has ended: nothing more passes. What was recorded of it can be read with tapline show.');
-    else if (!this.cut && !this.box.childElementCount) setText(this.note, 'From now on, not from its beginning. While it is watched its bytes are copied, not spliced.');
+    if (isClosed && !this.box.childElementCount && !this.cut) setText(this.note, 'This connection has ended. If it was recorded, tapline show reads the recording.');
+    else if (!this.cut && !this.box.childElementCount) setText(this.note, 'Shows traffic from now on. While you watch, bytes are copied instead of spliced.');
   }
 
   toggle() {
@@ -50,7 +50,7 @@ class Wire {
 
   async run(cut) {
     const reader = new PacketReader(block => this.keep(block));
-    let last = 'It was stopped.';
+    let last = 'Stopped.';
     this.say();
     try {
       const response = await send(`/v1/tap?connection=${this.owner.id}`, { signal: cut.signal });
@@ -58,9 +58,9 @@ class Wire {
       for await (const piece of pieces(response.body)) {
         for (const packet of reader.take(piece)) this.add(packet);
       }
-      last = 'The stream has ended with the connection.';
+      last = 'The connection has ended.';
     } catch (error) {
-      if (error.name !== 'AbortError') last = `The stream broke off: ${error.message}`;
+      if (error.name !== 'AbortError') last = `The stream was interrupted: ${error.message}`;
     }
     if (this.cut !== cut) return;
     this.cut = null;
@@ -93,7 +93,7 @@ class Wire {
     const way = this.way(packet);
     this.packets++;
     for (const comment of packet.comments) this.piece({ note: comment.replace(/^tapline: /, '').replace(/ id=\d.*$/s, ''), time: packet.time });
-    if (packet.dropped && !packet.comments.length) this.piece({ note: `${plural(packet.dropped, 'segment')} left out before this`, time: packet.time });
+    if (packet.dropped && !packet.comments.length) this.piece({ note: `${plural(packet.dropped, 'segment')} dropped before this`, time: packet.time });
     const { data } = packet;
     if (data.length) {
       const shown = data.slice(0, Wire.shownBytes);
@@ -101,7 +101,7 @@ class Wire {
       this.piece({ way, time: packet.time, data: shown, count: data.length, offset: this.seen[way], text: plain(text) });
       this.seen[way] += data.length;
     }
-    if (packet.flags & 1) this.piece({ note: `${way === 'up' ? '↑' : '↓'} end of stream: the ${way === 'up' ? 'client' : 'upstream'} sends no more`, time: packet.time });
+    if (packet.flags & 1) this.piece({ note: `${way === 'up' ? '↑' : '↓'} end of stream: the ${way === 'up' ? 'client' : 'upstream'} will send nothing more`, time: packet.time });
     if (packet.flags & 4) this.piece({ note: `${way === 'up' ? '↑' : '↓'} reset`, time: packet.time });
   }
 
@@ -114,7 +114,7 @@ class Wire {
   hold() {
     this.isPaused = !this.isPaused;
     mark(this.pause, 'aria-pressed', this.isPaused);
-    setText(this.pause, this.isPaused ? 'Go on' : 'Pause');
+    setText(this.pause, this.isPaused ? 'Resume' : 'Pause');
     this.flush();
   }
 
@@ -145,21 +145,21 @@ class Wire {
   }
 
   element(piece, row) {
-    const time = new Date(piece.time), clock = isNaN(time) ? '' : time.toTimeString().slice(0, 8) + '.' + String(time.getMilliseconds()).padStart(3, '0');
-    if (piece.note != null) return h('div', { class: 'seg note' }, `${clock}  ${plain(piece.note)}`);
+    const time = isNaN(piece.time) ? '' : clock(piece.time);
+    if (piece.note != null) return h('div', { class: 'seg note' }, `${time}  ${plain(piece.note)}`);
     const isUp = piece.way === 'up', more = piece.count - piece.data.length;
     return h('div', { class: `seg ${piece.way}${this.isHex ? ' hex' : ''}` },
-      h('div', { class: 'meta' }, h('i', {}, isUp ? '↑ client' : '↓ upstream'), `  ${clock}  ${bytes(piece.count)} at ${whole(piece.offset)}`),
+      h('div', { class: 'meta' }, h('i', {}, isUp ? '↑ client' : '↓ upstream'), `  ${time}  ${bytes(piece.count)} at ${whole(piece.offset)}`),
       h('pre', {}, this.isHex ? hex(piece.data, piece.offset, row) : piece.text),
-      more > 0 && h('div', { class: 'meta' }, `… ${bytes(more)} more; Save has all of it`));
+      more > 0 && h('div', { class: 'meta' }, `… ${bytes(more)} more, included in Save`));
   }
 
   say() {
     if (!this.blocks) return;
     setText(this.note, [
-      this.cut ? (this.isPaused ? 'Paused; still kept.' : this.packets ? '' : 'Waiting for the next byte …') : this.last,
-      this.packets ? `↑ ${bytes(this.seen.up)}  ↓ ${bytes(this.seen.down)} since you watch` : '',
-      this.skipped ? `the ${whole(this.skipped)} oldest pieces are gone` : '', this.size + 70000 > Wire.file ? `the file holds the first ${bytes(Wire.file)}` : '',
+      this.cut ? (this.isPaused ? 'Paused; traffic is still collected.' : this.packets ? '' : 'Waiting for the next byte …') : this.last,
+      this.packets ? `↑ ${bytes(this.seen.up)}  ↓ ${bytes(this.seen.down)} since you started watching · times in ${zone(now())}` : '',
+      this.skipped ? `the oldest ${plural(this.skipped, 'piece')} were dropped` : '', this.size + 70000 > Wire.file ? `Save has only the first ${bytes(Wire.file)}` : '',
     ].filter(Boolean).join(' · '));
   }
 }

@@ -37,11 +37,21 @@ function ago(time) {
   const ms = now() - Date.parse(time);
   return ms < 1500 ? 'now' : `${elapsed(ms)} ago`;
 }
-/** `2026-11-22 21:15:00.123` in the browser's zone. */
-function localTime(time) {
-  const date = new Date(time), two = number => String(number).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}:` +
-    `${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+const two = number => String(number).padStart(2, '0');
+/** `UTC`, `UTC+1`, `UTC−3:30`: the browser's zone at a time. */
+function zone(time) {
+  const east = -new Date(time).getTimezoneOffset(), minutes = Math.abs(east) % 60;
+  return 'UTC' + (east ? `${east < 0 ? '−' : '+'}${Math.floor(Math.abs(east) / 60)}${minutes ? `:${two(minutes)}` : ''}` : '');
 }
-const absolute = time => time ? `${localTime(time)} (${time})` : '';
+/** `21:15:00.123` in the browser's zone. */
+function clock(time) {
+  const date = new Date(time);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+/** `2026-11-22 21:15:00.123 UTC+1` in the browser's zone. */
+function localTime(time) {
+  const date = new Date(time);
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(time)} ${zone(time)}`;
+}
+const absolute = time => time ? localTime(time) : '';
 const plural = (count, one, many) => `${whole(count)} ${count === 1 ? one : many || one + 's'}`;

@@ -16,14 +16,23 @@ function paint() {
 
 // ---- Following the server
 
-async function refresh() {
-  const [nextStatus, nextRelays] = await Promise.all([api('/v1/status'), api('/v1/relays')]);
+async function refresh(limit) {
+  const [nextStatus, nextRelays] = await Promise.all([api('/v1/status', 'GET', limit), api('/v1/relays', 'GET', limit)]);
   updateStatus(nextStatus);
   updateRelays(nextRelays.relays);
   schedulePaint();
 }
 let soon = null;
 function refreshSoon() { soon ??= setTimeout(() => { soon = null; refresh().catch(() => {}); }, 150); }
+
+/** The rates before the page was loaded. An older server does not have them. */
+async function loadHistory() {
+  try {
+    addHistory(await api('/v1/history'));
+  } catch (error) {
+    if (error.status !== 404) throw error;
+  }
+}
 
 async function loadEnded() {
   const query = ended.length ? `since=${ended[0].id}&limit=${kept}` : `limit=${kept}`;
@@ -47,11 +56,14 @@ function handleEvent(name, data) {
   schedulePaint();
 }
 
+/** Counters are sent each second. In a hidden tab, browsers run timers late. */
+const silence = () => document.hidden ? 20000 : 4000;
+
 /** Reads server-sent events with fetch, which can send the token. Returns when the stream ends. */
 async function events() {
   const cut = new AbortController();
-  let silence;
-  const restartTimeout = () => { clearTimeout(silence); silence = setTimeout(() => cut.abort(), 20000); };
+  let timer;
+  const restartTimeout = () => { clearTimeout(timer); timer = setTimeout(() => cut.abort(), silence()); };
   restartTimeout();
   try {
     const response = await send('/v1/events', { signal: cut.signal });
@@ -76,7 +88,7 @@ async function events() {
       }
     }
   } finally {
-    clearTimeout(silence);
+    clearTimeout(timer);
     cut.abort();
   }
 }
@@ -92,11 +104,19 @@ async function poll() {
   }
 }
 
+function lose(state) {
+  if (!isLost()) lostAt = Date.now();
+  link = state;
+  document.body.classList.add('lost');
+  schedulePaint();
+}
+
 async function followServer() {
   let failures = 0;
   for (;;) {
     try {
       await refresh();
+      await loadHistory();
       await loadEnded();
       failures = 0;
       $('lost').hidden = true;
@@ -108,23 +128,22 @@ async function followServer() {
       try {
         await events();
       } catch (error) {
-        // After a refusal or a silent stream the server still answers, so poll. Otherwise it is gone.
-        if (error instanceof Refusal || error.name === 'AbortError') await poll(); else throw error;
+        if (!(error instanceof Refusal) && error.name !== 'AbortError') throw error;
+        // A silent stream: a stopped server, or a proxy that holds events back. The next answer decides.
+        if (error.name === 'AbortError') { lose('silent'); await refresh(3000); document.body.classList.remove('lost'); }
+        await poll();
       }
       // The stream has ended in order: reconnect, which shows whether the server is still there.
       await new Promise(resolve => setTimeout(resolve, 500));
     } catch (error) {
-      if (link !== 'lost') lostAt = Date.now();
-      link = 'lost';
-      document.body.classList.add('lost');
-      schedulePaint();
+      lose('lost');
       failures++;
       for (let left = Math.min(2 ** (failures - 1), 10); left > 0; left--) {
-        setText($('lost-text'), error instanceof Refusal ? `${error.message} Trying again in ${left} s.` : `The connection to tapline is lost. Showing the last known state. Trying again in ${left} s.`);
+        setText($('lost-text'), error instanceof Refusal ? `${error.message} Trying again in ${left} s.` : `No connection to Tapline. Showing the last known state. Trying again in ${left} s.`);
         $('lost').hidden = false;
         if (await new Promise(resolve => { const timer = setTimeout(() => resolve(false), 1000); $('retry').onclick = () => { clearTimeout(timer); resolve(true); }; })) break;
       }
-      setText($('lost-text'), 'Trying to reach tapline …');
+      setText($('lost-text'), 'Connecting to Tapline …');
     }
   }
 }

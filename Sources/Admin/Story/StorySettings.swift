@@ -1,0 +1,72 @@
+internal import Configuration
+
+/// The settings that a story names, as its reader can change them: keys of the configuration file, or options of
+/// `tapline forward`. A value.
+struct StorySettings: Sendable {
+    /// Where the configuration comes from.
+    enum Origin: CaseIterable, Hashable, Sendable {
+        /// A file: settings are named by their keys.
+        case file
+        /// The command line of `tapline forward`: settings are named by their options.
+        case commandLine
+    }
+
+    /// A setting, by its key.
+    enum Setting: String, CaseIterable, Hashable, Sendable {
+        case connect = "timeouts.connect"
+        case idle = "timeouts.idle"
+        case halfClose = "timeouts.half_close"
+        case lifetime = "timeouts.lifetime"
+        case wait = "timeouts.wait"
+        case acceptProxy = "proxy_protocol.accept"
+        case trusted = "proxy_protocol.trusted"
+        case headerTimeout = "proxy_protocol.timeout"
+        case requestTimeout = "requested.timeout"
+        case requestedAllow = "requested.allow"
+        case interceptionAllow = "interception.allow"
+        case upstreamProxy = "upstream_proxy"
+
+        /// The option of `tapline forward`; nil without one.
+        var option: String? {
+            switch self {
+            case .connect: "--connect-timeout"
+            case .idle: "--idle-timeout"
+            case .wait: "--wait"
+            case .acceptProxy, .trusted: "--accept-proxy"
+            case .upstreamProxy: "--upstream-proxy"
+            case .halfClose, .lifetime, .headerTimeout, .requestTimeout, .requestedAllow, .interceptionAllow: nil
+            }
+        }
+
+        /// What it is, for a reader who has neither its key nor an option.
+        fileprivate var words: String {
+            switch self {
+            case .halfClose: "the time limit after one side has closed"
+            case .lifetime: "the longest lifetime"
+            case .headerTimeout: "the time limit for the header"
+            case .requestTimeout: "the time limit for requests"
+            case .requestedAllow, .interceptionAllow: "the allowed destinations"
+            case .connect, .idle, .wait, .acceptProxy, .trusted, .upstreamProxy: rawValue
+            }
+        }
+    }
+
+    /// The relay's current timeouts; nil if they are not known.
+    var timeouts: Timeouts?
+    /// Where they come from.
+    var origin = Origin.file
+
+    /// The setting's name in a sentence: `timeouts.idle`, or `--idle-timeout`.
+    func name(_ setting: Setting) -> String {
+        switch origin {
+        case .file: setting.rawValue
+        case .commandLine: setting.option ?? setting.words
+        }
+    }
+
+    /// Advice to change a setting: `raise timeouts.idle`. Without an option, it takes a configuration file.
+    func change(_ verb: String, _ setting: Setting) -> String {
+        guard origin == .commandLine, setting.option == nil else { return "\(verb) \(name(setting))" }
+        return "use a configuration file (`tapline run`), and \(verb) \(setting.rawValue) there"
+    }
+}
