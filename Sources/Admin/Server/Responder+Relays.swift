@@ -16,7 +16,7 @@ extension Responder {
         let removed = Set(stats.keys).subtracting(configured.map(\.name)).sorted()
         let all = configured.map { (name: $0.name, settings: Optional($0)) } + removed.map { (name: $0, settings: nil) }
         let chosen = all.filter { query.relay == nil || $0.name == query.relay }
-        if let relay = query.relay, chosen.isEmpty { throw Self.noRelay(relay) }
+        if let relay = query.relay, chosen.isEmpty { throw noRelay(relay) }
         let clock = Collector.clock
         var json = JSONText()
         json.object { json in
@@ -45,15 +45,26 @@ extension Responder {
         }
     }
 
-    static func noRelay(_ name: String) -> AdminError {
-        .notFound("there is no relay \(AdminError.quoted(name)); GET /v1/relays names them")
+    /// The error for an unknown relay: it names those of the configuration in force.
+    func noRelay(_ name: String) -> AdminError {
+        Self.noRelay(name, of: services.status.now.configuration.relays.map(\.name))
     }
+
+    static func noRelay(_ name: String, of relays: [String]) -> AdminError {
+        let shown = relays.prefix(mostNamed).map(AdminError.clipped).joined(separator: ", ")
+        let rest = relays.count > mostNamed ? " and \(relays.count - mostNamed) more" : ""
+        let names = relays.isEmpty ? "there are no relays" : "relays: \(shown)\(rest)"
+        return .notFound("no relay named \(AdminError.quoted(name)); \(names)")
+    }
+
+    /// The most relays that an error names.
+    private static let mostNamed = 20
 
     /// Throws 404 for a relay that is not and was not configured.
     func check(_ query: Query) async throws(AdminError) {
         guard let relay = query.relay, settings(of: relay) == nil else { return }
         guard await collector.stats()[relay] == nil else { return }
-        throw Self.noRelay(relay)
+        throw noRelay(relay)
     }
 
     func settings(of relay: String) -> RelaySettings? {
@@ -63,7 +74,7 @@ extension Responder {
     func recording(
         _ relay: String, _ method: String, _ body: [UInt8], _ requester: Requester
     ) async throws(AdminError) -> Answer {
-        guard let settings = settings(of: relay) else { throw Self.noRelay(relay) }
+        guard let settings = settings(of: relay) else { throw noRelay(relay) }
         let relays = services.relays
         let state: RecordingState
         switch method {
@@ -83,7 +94,7 @@ extension Responder {
                 "recording of \(relay) started through the admin API", by: requester,
                 ["relay": "\(relay)", "file": "\(state.file ?? wish.directory)"])
         case "DELETE":
-            guard let stopped = await collector.stopRecording(relay) else { throw Self.noRelay(relay) }
+            guard let stopped = await collector.stopRecording(relay) else { throw noRelay(relay) }
             state = stopped
             await logger.noteChange(
                 "recording of \(relay) stopped through the admin API", by: requester, ["relay": "\(relay)"])
@@ -131,7 +142,7 @@ extension Responder {
             switch refusal {
             case .unknownRelay: "there is no relay \(relay)"
             case .noSettings: "nothing says how to record \(relay): give it a `record:` section"
-            case .tooManyLive: "as many read along as may; end one of them first"
+            case .tooManyLive: "the most live recordings are being read; end a `tail`, or close a page, first"
             case .system(let error): error.description
             }
         return AdminError(status: 409, code: "refused", message: message)
