@@ -6,6 +6,10 @@ package final class RecorderProgress: Sendable {
     package struct View: Sendable {
         /// The current file.
         package var file: String?
+        /// The last file, also when it was closed.
+        package var lastFile: String?
+        /// Packets written. Those of a batch that a failed write has cut are not counted.
+        package var packets: UInt64 = 0
         package var recorded: UInt64 = 0
         package var dropped: UInt64 = 0
         /// Why nothing can be written now, if so.

@@ -47,7 +47,7 @@ extension RecordingStream {
             isClosed = false
             length = 0
             beganAt = ticks()
-            progress.update { $0.file = file.path }
+            begin(file.path)
             return true
         } catch {
             reportTrouble(error.errno, at: error.attempt)

@@ -60,6 +60,8 @@ final class RecordingStream {
     private var missing = MissingBytes()
     /// The time of the last packet.
     private var lastTime: Int64 = 0
+    /// Packets of the batch.
+    private var packets: UInt64 = 0
 
     init(
         _ plan: Recorder.Plan, sink: RecordingSink, logger: Logger, progress: RecorderProgress,
@@ -75,8 +77,16 @@ final class RecordingStream {
         if case .files(_, _, let rotation) = sink { self.rotation = rotation } else { rotation = .never }
         output = PcapngOutput(application: plan.application)
         beganAt = ticks()
-        if case .files(_, let file, _) = sink { progress.update { $0.file = file.path } }
-        if case .file(let file) = sink { progress.update { $0.file = file.path } }
+        if case .files(_, let file, _) = sink { begin(file.path) }
+        if case .file(let file) = sink { begin(file.path) }
+    }
+
+    /// Reports the file that is written from now on.
+    func begin(_ path: String) {
+        progress.update { view in
+            view.file = path
+            view.lastFile = path
+        }
     }
 
     /// Writes the section header at once, so that a reader can open the recording.
@@ -146,6 +156,7 @@ final class RecordingStream {
         if segment.gapBytes > 0 || missing.hasUnreported { missing.willReport(segment, of: conversation, in: output) }
         output.append(segment, of: conversation.conversation, payload: payload, to: buffer)
         hasConversations = true
+        packets &+= 1
     }
 
     /// Ends a piece: the blocks since the last call hold `count` bytes of a flow.
@@ -253,6 +264,8 @@ final class RecordingStream {
     /// The whole batch was written.
     private func batchWritten() {
         addRecorded(batch.countRecorded())
+        if packets > 0 { progress.update { $0.packets &+= packets } }
+        packets = 0
         batch.removeAll(finished)
         recovered()
     }
@@ -263,6 +276,7 @@ final class RecordingStream {
 
     /// Discards the unwritten part of the batch and counts it as lost.
     private func loseRest() {
+        packets = 0
         missing.keepUnreported(of: output)
         batch.forEachPiece { piece, gaps, owner in
             missing.add(gaps, of: owner)

@@ -34,6 +34,7 @@ package struct ShowSession {
     ) {
         let terminal = TerminalTraits(of: .standardOutput)
         let times = Self.times(utc: utc)
+        let width = TerminalWidth.ofLines
         let view: any RecordingView =
             switch format {
             case .summary:
@@ -41,8 +42,8 @@ package struct ShowSession {
                     columns: TerminalWidth.current, terminal: terminal, times: times,
                     order: SummaryView.Order(
                         sort: sort ?? ShowSort(recordings.isSingle ? .id : .start), isRequested: sort != nil))
-            case .text: TrafficPrintView(.text, terminal, times: times)
-            case .hex: TrafficPrintView(.hex, terminal, times: times)
+            case .text: TrafficPrintView(.text, terminal, times: times, columns: width)
+            case .hex: TrafficPrintView(.hex, terminal, times: times, columns: width)
             case .raw: RawView()
             case .json: JSONView()
             }

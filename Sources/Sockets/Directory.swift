@@ -38,7 +38,7 @@ public final class Directory: Sendable {
         let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY
         let fd = Errno.retrying { tapline_openat(self.fd, name, flags, 0o600) }
         guard fd >= 0 else { throw .current }
-        return RecordingFile(fd: fd, path: path == "/" ? "/" + name : path + "/" + name)
+        return RecordingFile(fd: fd, path: path.hasSuffix("/") ? path + name : path + "/" + name)
     }
 
     /// The names of the regular files in it; empty if it cannot be read.

@@ -27,18 +27,23 @@ extension String {
         return onLeft ? fill + self : self + fill
     }
 
-    /// The text broken between words into lines of this many columns; a longer word has its own line.
-    package func wrapped(to columns: Int) -> [String] {
+    /// The text broken between words into lines of this many columns; a longer word has its own line. Lines after the
+    /// first one begin with `indent` spaces.
+    package func wrapped(to columns: Int, indent: Int = 0) -> [String] {
+        let margin = String(repeating: " ", count: indent)
         var lines: [String] = []
         var line = ""
+        var isEmpty = true
         for word in split(separator: " ") {
-            if !line.isEmpty, line.count + 1 + word.count > columns {
+            if !isEmpty, line.count + 1 + word.count > columns {
                 lines.append(line)
-                line = ""
+                line = margin
+                isEmpty = true
             }
-            line += line.isEmpty ? String(word) : " " + word
+            line += isEmpty ? String(word) : " " + word
+            isEmpty = false
         }
-        if !line.isEmpty || lines.isEmpty { lines.append(line) }
+        if !isEmpty || lines.isEmpty { lines.append(line) }
         return lines
     }
 }

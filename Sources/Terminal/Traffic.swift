@@ -7,6 +7,10 @@ package enum Traffic: Hashable, Sendable {
     case opened(Opening, time: Timestamp)
     /// Bytes that passed at a time; `unseen` bytes of the flow passed before them and are not shown.
     case passed(Flow, bytes: [UInt8], time: Timestamp, unseen: UInt64)
+    /// Bytes that passed, as lines that describe them.
+    case described(Flow, count: Int, lines: [String], time: Timestamp)
+    /// Lines of the program itself, in their place.
+    case remark(String)
     /// Bytes of the flow that passed and that the recording does not have.
     case missing(Flow, count: UInt64, time: Timestamp)
     /// The connection has ended; the last bytes of its flows may not be shown.

@@ -37,8 +37,8 @@ struct Tapline: ParsableCommand {
             CommandGroup(
                 name: "Commands for a running tapline",
                 subcommands: [
-                    Status.self, Connections.self, Top.self, Tail.self, Why.self, Kill.self, ReloadCommand.self,
-                    Drain.self, Shutdown.self, WaitReady.self,
+                    Status.self, Connections.self, Top.self, Tail.self, Why.self, RecordCommand.self, Kill.self,
+                    ReloadCommand.self, Drain.self, Shutdown.self, WaitReady.self,
                 ])
         ])
 

@@ -30,11 +30,11 @@ struct AdminTroubleTests {
         let failure = refusal(401, "unauthorized", "no")
         #expect(failure.status == .failure)
         #expect(failure.message.contains("--token-file") && failure.message.contains("TAPLINE_ADMIN_TOKEN"))
-        #expect(!failure.message.contains("does not take this token"))
+        #expect(!failure.message.contains("does not accept this token"))
     }
 
     @Test func wrongToken_isCalledWrong() {
-        #expect(refusal(401, "unauthorized", "no", token: "x").message.contains("does not take this token"))
+        #expect(refusal(401, "unauthorized", "no", token: "x").message.contains("does not accept this token"))
     }
 
     @Test func rejectedReload_endsWith78AndThePlacesAlone() {
@@ -46,7 +46,15 @@ struct AdminTroubleTests {
 
     @Test func otherServer_isRecognised() {
         let answer = AdminClient.Answer(status: 404, body: Array("<html>no</html>".utf8))
-        #expect(AdminRefusal(answer).failure(target).message.contains("not as tapline does"))
+        #expect(AdminRefusal(answer).failure(target).message.contains("does not answer as tapline does"))
+    }
+
+    /// A person has no use for the status of an HTTP answer, nor for the code that programs read.
+    @Test(arguments: [(401, "unauthorized"), (403, "foreign_host"), (405, "method_not_allowed"), (502, "")])
+    func messages_haveNoStatusAndNoCode(status: Int, code: String) {
+        let message = refusal(status, code, "`POST` is not known here; GET is").message
+        #expect(!message.contains("\(status)") && !message.contains("_allowed") && !message.contains("foreign_"))
+        #expect(!message.contains("GET") && !message.contains("POST"))
     }
 
     @Test func messages_cannotActOnTheTerminal() {

@@ -199,7 +199,7 @@ struct ShowTests {
             let text = try await show([path, "--format", "text"], in: scene).output
             #expect(text[0].contains(" #1 opened, ") && text[1].contains(" #1 client ") && text[1].hasSuffix(" bytes"))
             #expect(text.contains("greeting") && text.dropLast().last == "+OK")
-            #expect(text.last?.contains(" closed by client, client_closed, ") == true)
+            #expect(text.last?.contains(" closed by client, up ") == true)
             let hex = try await show([path, "--format", "hex", "--flow", "down"], in: scene).output
             #expect(hex.count == 4)
             #expect(hex[2] == "00000000  2b 4f 4b 0d 0a                                    |+OK..|")

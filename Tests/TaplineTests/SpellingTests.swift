@@ -83,7 +83,6 @@ struct SpellingTests {
         (["-L", "8080:localhost:8000"], "`-L` is not a command", ["tapline forward 8080:localhost:8000"]),
         (["froward", "8080:localhost:8000"], "`froward` is not a command", ["tapline forward 8080:localhost:8000"]),
         (["shwo", "x.pcapng"], "`shwo` is not a command", ["tapline show x.pcapng"]),
-        (["record", "--help"], "`record` is not a command", ["tapline forward --record FILE SPEC"]),
         (["logs"], "`logs` is not a command", ["tapline tail"]),
         (["foo"], "`foo` is not a command", []),
         (["kil", "3"], "`kil` is not a command", ["tapline kill 3"]),

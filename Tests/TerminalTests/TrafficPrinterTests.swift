@@ -128,15 +128,58 @@ struct TrafficPrinterTests {
             printer.append(.opened(later, time: Self.time), to: &lines)
             printer.append(outcome("upstream_closed", by: "upstream"), to: &lines)
             printer.append(outcome("connect_refused", by: "upstream", errno: "ECONNREFUSED"), to: &lines)
+            printer.append(outcome("client_reset", by: "client", errno: "ECONNRESET"), to: &lines)
             printer.append(outcome(nil, by: nil), to: &lines)
         }
         #expect(
             printed == """
                 \(Self.stamp) #7 opened, 10.0.0.1:5\\u001b > web > db:1
                 \(Self.stamp) #7 was open before, 10.0.0.1:5\\u001b > db:1
-                \(Self.stamp) #7 closed by upstream, upstream_closed, up 78 B, down 2.00 KiB, 4.02 ms
+                \(Self.stamp) #7 closed by upstream, up 78 B, down 2.00 KiB, 4.02 ms
                 \(Self.stamp) #7 closed by upstream, connect_refused (ECONNREFUSED), up 78 B, down 2.00 KiB, 4.02 ms
+                \(Self.stamp) #7 closed, client_reset (ECONNRESET), up 78 B, down 2.00 KiB, 4.02 ms
                 \(Self.stamp) #7 still open at the end of the recording, up 78 B, down 2.00 KiB, 4.02 ms
+
+                """)
+    }
+
+    @Test func linesOnATerminal_areBrokenBetweenWords_butBytesAreNot() {
+        var printer = TrafficPrinter(view: .text, terminal: Self.plain, times: .utc, columns: { 60 })
+        let outcome = Traffic.Outcome(
+            reason: "connect_unreachable", closedBy: "upstream", errno: "EHOSTUNREACH", bytesUp: 0, bytesDown: 0,
+            duration: 4_020_000)
+        let long = String(repeating: "x", count: 70)
+        let printed = text { lines in
+            let flow = Traffic.Flow(connection: 7, direction: .up)
+            printer.append(.passed(flow, bytes: Array(long.utf8), time: Self.time, unseen: 0), to: &lines)
+            printer.append(.ended(Traffic.Ending(connection: 7, outcome: outcome), time: Self.time), to: &lines)
+        }
+        #expect(
+            printed == """
+                \(Self.stamp) #7 client > upstream, 70 bytes
+                \(long)
+                \(Self.stamp) #7 closed by upstream,
+                  connect_unreachable (EHOSTUNREACH), up 0 B, down 0 B, 4.02
+                  ms
+
+                """)
+    }
+
+    @Test func describedBytes_areLines_andRemarksAreUnchanged() {
+        var printer = TrafficPrinter(view: .text, terminal: Self.plain)
+        let flow = Traffic.Flow(connection: 7, direction: .up)
+        let printed = text { lines in
+            printer.append(.described(flow, count: 9, lines: ["Query: a\u{1B}", "Sync"], time: Self.time), to: &lines)
+            printer.append(.described(flow, count: 1, lines: [], time: Self.time), to: &lines)
+            printer.append(.remark("2 connections\n"), to: &lines)
+        }
+        #expect(
+            printed == """
+                \(Self.stamp) #7 client > upstream, 9 bytes
+                Query: a\\x1b
+                Sync
+                \(Self.stamp) #7 client > upstream, 1 byte
+                2 connections
 
                 """)
     }

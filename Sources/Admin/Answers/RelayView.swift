@@ -122,5 +122,12 @@ struct RelayView {
         json.add("dropped_bytes", number: state.droppedBytes)
         json.add("since", time: state.since.map { Timestamp(nanoseconds: $0) })
         json.add("trouble", state.trouble)
+        guard let latest = state.latest else { return json.addNull("latest") }
+        json.object("latest") { json in
+            json.add("file", latest.file)
+            json.add("packets", number: latest.packets)
+            json.add("recorded_bytes", number: latest.recordedBytes)
+            json.add("dropped_bytes", number: latest.droppedBytes)
+        }
     }
 }

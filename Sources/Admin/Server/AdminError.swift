@@ -67,8 +67,11 @@ struct AdminError: Error, Hashable, Sendable {
     }
 
     /// Text of the request in a message, clipped. The whole message is escaped later.
-    static func quoted(_ text: String) -> String {
-        text.count <= 80 ? "`\(text)`" : "`\(text.prefix(80))…`"
+    static func quoted(_ text: String) -> String { "`\(clipped(text))`" }
+
+    /// Clipped text of a message.
+    static func clipped(_ text: String) -> String {
+        text.count <= 80 ? text : "\(text.prefix(80))…"
     }
 
     /// `{"error": {"code", "message"}}`.

@@ -23,7 +23,7 @@ extension Responder {
             guard let name = relay["name"].text else { return false }
             return !own.contains(name) && (query.relay == nil || name == query.relay)
         }
-        if let relay = query.relay, chosen.isEmpty, elsewhere.isEmpty { throw Self.noRelay(relay, unless: silent) }
+        if let relay = query.relay, chosen.isEmpty, elsewhere.isEmpty { throw noRelay(relay, unless: silent) }
         let clock = Collector.clock
         var json = JSONText()
         json.object { json in
@@ -61,19 +61,30 @@ extension Responder {
         }
     }
 
-    /// 404, or 503 where predecessors that did not answer may have the relay.
-    static func noRelay(_ name: String, unless silent: [Predecessors.State] = []) -> AdminError {
+    /// The error for an unknown relay: it names those of the configuration in force. 503 where predecessors that did not
+    /// answer may have the relay.
+    func noRelay(_ name: String, unless silent: [Predecessors.State] = []) -> AdminError {
         guard silent.isEmpty else { return .predecessorSilent(silent) }
-        return .notFound("there is no relay \(AdminError.quoted(name)); GET /v1/relays names them")
+        return Self.noRelay(name, of: services.status.now.configuration.relays.map(\.name))
     }
+
+    static func noRelay(_ name: String, of relays: [String]) -> AdminError {
+        let shown = relays.prefix(mostNamed).map(AdminError.clipped).joined(separator: ", ")
+        let rest = relays.count > mostNamed ? " and \(relays.count - mostNamed) more" : ""
+        let names = relays.isEmpty ? "there are no relays" : "relays: \(shown)\(rest)"
+        return .notFound("no relay named \(AdminError.quoted(name)); \(names)")
+    }
+
+    /// The most relays that an error names.
+    private static let mostNamed = 20
 
     /// Throws 404 for a relay that is not and was not configured, here or in a predecessor.
     func check(_ query: Query) async throws(AdminError) {
         guard let relay = query.relay, await !hasRelay(relay) else { return }
         switch await services.predecessors.relay(relay) {
         case .found: break
-        case .nothing: throw Self.noRelay(relay)
-        case .unanswered(let silent): throw Self.noRelay(relay, unless: silent)
+        case .nothing: throw noRelay(relay)
+        case .unanswered(let silent): throw noRelay(relay, unless: silent)
         }
     }
 
@@ -90,7 +101,7 @@ extension Responder {
     func recording(
         _ relay: String, _ method: String, _ body: [UInt8], _ requester: Requester
     ) async throws(AdminError) -> Answer {
-        guard let settings = settings(of: relay) else { throw Self.noRelay(relay) }
+        guard let settings = settings(of: relay) else { throw noRelay(relay) }
         let relays = services.relays
         let state: RecordingState
         switch method {
@@ -110,7 +121,7 @@ extension Responder {
                 "recording of \(relay) started through the admin API", by: requester,
                 ["relay": "\(relay)", "file": "\(state.file ?? wish.directory)"])
         case "DELETE":
-            guard let stopped = await collector.stopRecording(relay) else { throw Self.noRelay(relay) }
+            guard let stopped = await collector.stopRecording(relay) else { throw noRelay(relay) }
             state = stopped
             await logger.noteChange(
                 "recording of \(relay) stopped through the admin API", by: requester, ["relay": "\(relay)"])

@@ -22,7 +22,7 @@ package struct AdminClient: Sendable {
             do {
                 return try JSONReader.read(body)
             } catch {
-                throw CommandFailure(.failure, "tapline: the answer is not what tapline answers (\(error))")
+                throw CommandFailure(.failure, "tapline: the answer cannot be read: \(error)")
             }
         }
     }
@@ -40,10 +40,10 @@ package struct AdminClient: Sendable {
 
     /// Sends a request and waits for the complete answer, whatever its status.
     package func ask(
-        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+        _ verb: Verb, _ path: String, body: [UInt8] = [], deadline: Int64 = 10_000
     ) throws(CommandFailure) -> Answer {
         do {
-            return try attempt(verb, path, deadline: deadline)
+            return try attempt(verb, path, body: body, deadline: deadline)
         } catch {
             throw error.failure(target)
         }
@@ -51,11 +51,11 @@ package struct AdminClient: Sendable {
 
     /// The same; the caller decides what an error means.
     func attempt(
-        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+        _ verb: Verb, _ path: String, body: [UInt8] = [], deadline: Int64 = 10_000
     ) throws(HTTPTrouble) -> Answer {
         let outcome = Outcome()
         let done = Countdown(1)
-        exchange(verb, path, deadline: deadline) { result in
+        exchange(verb, path, body: body, deadline: deadline) { result in
             outcome.result.withLock { $0 = result }
             done.down()
         }
@@ -67,9 +67,9 @@ package struct AdminClient: Sendable {
 
     /// Sends a request and waits for its JSON; a status of 400 or more is thrown.
     package func json(
-        _ verb: Verb, _ path: String, deadline: Int64 = 10_000
+        _ verb: Verb, _ path: String, body: [UInt8] = [], deadline: Int64 = 10_000
     ) throws(CommandFailure) -> JSONValue {
-        let answer = try ask(verb, path, deadline: deadline)
+        let answer = try ask(verb, path, body: body, deadline: deadline)
         guard answer.status < 400 else { throw AdminRefusal(answer).failure(target) }
         return try answer.json()
     }
@@ -84,11 +84,11 @@ package struct AdminClient: Sendable {
     }
 
     private func exchange(
-        _ verb: Verb, _ path: String, deadline: Int64,
+        _ verb: Verb, _ path: String, body: [UInt8] = [], deadline: Int64,
         then done: @escaping @Sendable (Result<Answer, HTTPTrouble>) -> Void
     ) {
         let gathering = Gathering()
-        let request = HTTPExchange.Request(verb: verb, path: path, deadline: deadline)
+        let request = HTTPExchange.Request(verb: verb, path: path, deadline: deadline, body: body)
         _ = HTTPExchange(request, to: target) { event in
             switch event {
             case .head(let status): gathering.answer.withLock { $0.status = status }

@@ -24,20 +24,24 @@ package struct AdminRefusal: Hashable, Sendable {
         case (401, _):
             let advice =
                 target.token == nil
-                ? "it wants a token; give it with --token-file FILE or in \(AdminSettings.tokenVariable)"
-                : "it does not take this token; its own stands in its `admin.token_file` or its "
-                    + AdminSettings.tokenVariable
-            return CommandFailure(.failure, "tapline: \(target.address) refuses: \(advice)")
+                ? "it requires a token; pass --token-file FILE or set \(AdminSettings.tokenVariable)"
+                : "it does not accept this token; the right one is in its `admin.token_file` or was its "
+                    + "\(AdminSettings.tokenVariable) at its start"
+            return CommandFailure(.failure, "tapline: \(target.address) refused the command: \(advice)")
         case (403, "foreign_host"):
             return CommandFailure(
                 .failure,
-                "tapline: \(target.address) does not take itself for \(target.address.host.harmless); name its IP "
+                "tapline: \(target.address) does not accept the host name \(target.address.host.harmless); use its IP "
                     + "address, or add the name to its `admin.hosts`")
+        case (405, "method_not_allowed"):
+            return CommandFailure(
+                .failure,
+                "tapline: the tapline at \(target.address) does not have this command; its version is another")
         case (_, ""):
             return CommandFailure(
                 .failure,
-                "tapline: \(target.address) answers with status \(status), and not as tapline does; is that the admin "
-                    + "API's address, and not a relay's?")
+                "tapline: the program at \(target.address) does not answer as tapline does; is that the admin API's "
+                    + "address, and not a relay's?")
         case (422, "rejected"):
             // Each line starts with path:line:column, which editors recognise.
             return CommandFailure(.configuration, message.harmlessLines)

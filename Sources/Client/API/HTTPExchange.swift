@@ -30,6 +30,8 @@ final class HTTPExchange: Sendable {
         var path: String
         /// Milliseconds for the complete answer; nil: a stream, whose head alone has a bound.
         var deadline: Int64? = 10_000
+        /// JSON; empty: none.
+        var body: [UInt8] = []
     }
 
     /// The bound of a connect, and of a stream's head.
@@ -136,8 +138,12 @@ private final class HTTPAnswerHandler: ChannelInboundHandler {
         head.headers.add(name: "Host", value: target.address.host)
         head.headers.add(name: "Connection", value: "close")
         if let token = target.token { head.headers.add(name: "Authorization", value: "Bearer \(token)") }
-        if request.verb == .post { head.headers.add(name: "Content-Length", value: "0") }
+        if request.verb == .post { head.headers.add(name: "Content-Length", value: "\(request.body.count)") }
+        if !request.body.isEmpty { head.headers.add(name: "Content-Type", value: "application/json") }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
+        if !request.body.isEmpty {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: request.body)))), promise: nil)
+        }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         let box = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         let time = request.deadline.map { TimeAmount.milliseconds($0) } ?? connectTimeout

@@ -33,10 +33,11 @@ package final class TailSession {
         path = "/v1/tap" + (query.isEmpty ? "" : "?\(query.joined(separator: "&"))")
         what = connection.map { "connection \($0)" } ?? relay.map { "relay \($0.harmless)" } ?? "every relay"
         let times: TimeText = ClientOutput.isTerminal && !utc ? .localClock : .utc
+        let width = TerminalWidth.ofLines
         view =
             switch format {
-            case .text: TrafficPrintView(.text, output.terminal, times: times)
-            case .hex: TrafficPrintView(.hex, output.terminal, times: times)
+            case .text: TrafficPrintView(.text, output.terminal, times: times, columns: width)
+            case .hex: TrafficPrintView(.hex, output.terminal, times: times, columns: width)
             case .json: JSONView()
             case .pcapng: nil
             }

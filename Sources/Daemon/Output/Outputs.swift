@@ -31,6 +31,8 @@ final class Outputs: Sendable {
     private let style: LineStyle
     /// The sums for a person at a terminal; nil without one.
     let totals: ConnectionTotals?
+    /// The lines of the summary; nil where there is none.
+    let summaryLines: ConnectionLines?
     private let diagnostics: OutputWriter<Line>
     private let access: AccessLog
     private let traffic: (writer: OutputWriter<Traffic>, tap: TrafficTap)?
@@ -47,9 +49,10 @@ final class Outputs: Sendable {
     }
 
     /// Opens the outputs and starts their threads. `terminal`: what is shown differently to a person; `relays`: the names
-    /// of the relays. Throws a `SystemError` where the access log cannot be opened.
+    /// of the relays; `showsUTC`: times of the traffic are in UTC on a terminal, too. Throws a `SystemError` where the access log cannot be opened.
     init(
-        _ settings: LogSettings, view: TrafficView?, terminal: TerminalOutput? = nil, relays: [String] = []
+        _ settings: LogSettings, view: TrafficView?, terminal: TerminalOutput? = nil, relays: [String] = [],
+        showsUTC: Bool = false
     ) throws {
         let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
         self.live = live
@@ -67,6 +70,11 @@ final class Outputs: Sendable {
             }
         }
         self.style = style
+        let showsTraffic = view != nil && terminal != nil && OutputFile.standardOutput.isTerminal
+        summaryLines =
+            style.connections
+            ?? (showsTraffic
+                ? ConnectionLines(traits: TerminalTraits(of: .standardOutput), isUTC: false, relays: []) : nil)
         totals = terminal == nil ? nil : ConnectionTotals()
         let diagnostics = try OutputWriter<Line>(
             name: "diagnostics", output: .standardError, limit: Self.lineLimit,
@@ -83,7 +91,8 @@ final class Outputs: Sendable {
         }
         self.logger = logger
         access = try AccessLog(settings.access, diagnostics: diagnostics, style: style, logger: logger)
-        traffic = try view.map { try Self.showTraffic($0, to: .standardOutput, logger) }
+        let times: TimeText? = showsUTC ? .utc : nil
+        traffic = try view.map { try Self.showTraffic($0, to: .standardOutput, logger, times: times) }
         let isOnePlace = view != nil && OutputFile.standardOutput.isSameFile(as: .standardError)
         let isForPeople = OutputFile.standardOutput.isTerminal && settings.format == .text
         endPlace = isOnePlace ? (isForPeople ? .inTraffic : .afterTraffic) : .elsewhere
@@ -96,9 +105,15 @@ final class Outputs: Sendable {
     ) throws -> (writer: OutputWriter<Traffic>, tap: TrafficTap) {
         let omitted = OmittedTraffic()
         let printer = TrafficPrinter(
-            view: view, terminal: TerminalTraits(of: output), times: times ?? (output.isTerminal ? .localClock : .utc))
+            view: view, terminal: TerminalTraits(of: output), times: times ?? (output.isTerminal ? .localClock : .utc),
+            columns: width(of: output))
         let writer = try trafficWriter(printer, to: output, logger, omitted, limit: limit)
         return (writer, TrafficTap(writer: writer, omitted: omitted))
+    }
+
+    private static func width(of output: OutputFile) -> (@Sendable () -> Int)? {
+        guard output.isTerminal else { return nil }
+        return { output.columns ?? 80 }
     }
 
     private static func trafficWriter(
@@ -158,10 +173,20 @@ final class Outputs: Sendable {
         access.post(.text(text))
     }
 
-    /// Writes text for a person at a terminal: among the lines of connections, or else among the diagnostics.
+    /// Writes text for a person at a terminal: among the lines of connections, or of the traffic, or else among the
+    /// diagnostics.
     func writeToTerminal(_ text: String) {
-        if lines == nil { writeDiagnostic(text) } else { write(text) }
+        if lines != nil {
+            write(text)
+        } else if case .inTraffic = endPlace, let traffic {
+            traffic.writer.postAlways(.remark(text))
+        } else {
+            writeDiagnostic(text)
+        }
     }
+
+    /// The width of the terminal that `writeToTerminal` writes to.
+    var columns: Int { style.columns() }
 
     /// Writes text among the diagnostics.
     func writeDiagnostic(_ text: String) {

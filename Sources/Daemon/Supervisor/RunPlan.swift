@@ -18,6 +18,8 @@ package struct RunPlan: Sendable {
     var isQuiet: Bool
     /// What is shown differently because a person reads it on a terminal; nil: nothing is.
     var terminal: TerminalOutput?
+    /// Times of shown traffic are in UTC on a terminal, too.
+    var showsUTC: Bool
     /// The folder of the default admin socket; nil: there is none without `admin` in the configuration.
     var adminFolder: RuntimeFolder?
     /// The source of the configuration: SIGHUP reloads it, and the file is watched. Without one, SIGHUP means that the
@@ -33,7 +35,8 @@ package struct RunPlan: Sendable {
     /// A plan; by default nothing is recorded or shown, there is no file to reload, and no socket was handed over.
     package init(
         configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil, isForPerson: Bool,
-        isQuiet: Bool = false, terminal: TerminalOutput? = nil, adminFolder: RuntimeFolder? = nil,
+        isQuiet: Bool = false, terminal: TerminalOutput? = nil, showsUTC: Bool = false,
+        adminFolder: RuntimeFolder? = nil,
         origin: Reloader.Origin? = nil, namesOrigin: Bool = false, inheritance: Inheritance = .nothing,
         lifecycle: LifecyclePlan = LifecyclePlan()
     ) {
@@ -43,6 +46,7 @@ package struct RunPlan: Sendable {
         self.isForPerson = isForPerson
         self.isQuiet = isQuiet
         self.terminal = terminal
+        self.showsUTC = showsUTC
         self.adminFolder = adminFolder
         self.origin = origin
         self.namesOrigin = namesOrigin

@@ -35,7 +35,8 @@ struct SessionReport {
         switch plan.recording {
         case .standardOutput:
             return Recording(name: "standard output", path: nil, isNewFolder: false)
-        case .file(let path):
+        case .file(let typed):
+            let path = Self.withoutRepeatedSlashes(typed)
             let isFile = OutputFile.descriptor(namedBy: path) == nil
             return Recording(name: path, path: isFile ? path : nil, isNewFolder: false)
         case nil:
@@ -61,13 +62,25 @@ struct SessionReport {
     /// Every connection has ended and every recording is closed.
     func ended() {
         guard let sum = outputs.totals?.now else { return }
-        if let lines = outputs.lines { outputs.write(lines.summary(sum)) }
+        if let lines = outputs.summaryLines { outputs.writeToTerminal(lines.summary(sum)) }
         guard showsDiagnostics, let recording else { return }
         guard sum.recordedConnections > 0 else { return outputs.writeToTerminal("No connection was recorded\n") }
         var text =
             Quantity.number(sum.recordedConnections, "connection") + ", \(SizeText.short(sum.recordedBytes)) recorded"
         if sum.droppedBytes > 0 { text += ", \(SizeText.short(sum.droppedBytes)) missing" }
-        if let path = recording.path { text += "; see: tapline show \(path.harmless)" }
-        outputs.writeToTerminal(text + "\n")
+        let shown = recording.path.map { "see: tapline show \($0.harmless)" }
+        outputs.writeToTerminal(Self.sentence(text, shown, columns: outputs.columns) + "\n")
+    }
+
+    /// The sentence and the command on one line, or on one each where the terminal is too narrow.
+    static func sentence(_ text: String, _ command: String?, columns: Int) -> String {
+        guard let command else { return text }
+        let line = "\(text); \(command)"
+        return line.count <= columns ? line : "\(text)\n\(command)"
+    }
+
+    private static func withoutRepeatedSlashes(_ path: String) -> String {
+        let parts = path.split(separator: "/").joined(separator: "/")
+        return path.hasPrefix("/") ? "/" + parts : parts
     }
 }

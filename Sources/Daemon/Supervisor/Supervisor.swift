@@ -69,7 +69,7 @@ package final class Supervisor {
         self.guest = guest
         outputs = try Outputs(
             plan.configuration.log, view: plan.view, terminal: plan.terminal,
-            relays: plan.configuration.relays.map(\.name))
+            relays: plan.configuration.relays.map(\.name), showsUTC: plan.showsUTC)
         announcer = Announcer(
             outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet, isAtTerminal: plan.terminal != nil)
         report = SessionReport(plan, outputs)

@@ -189,6 +189,7 @@ extension RecorderRegistry {
         let absent = state.withLock { state -> [Absent] in
             guard let identity = state.entries[relay]?.identity else { return [] }
             let recorders = state.running.filter { $0.relay == identity }.map(\.recorder)
+            if let recorder = state.entries[relay]?.recorder { state.entries[relay]?.last = recorder.progress }
             state.entries[relay]?.recorder = nil
             let last = Latch(recorders.count, action: done)
             return recorders.map { recorder in detach(recorder, &state) { last.down() } }

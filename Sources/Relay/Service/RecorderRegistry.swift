@@ -22,6 +22,8 @@ final class RecorderRegistry: Sendable {
         var settings: RecordSettings?
         /// Nanoseconds since 1970 UTC.
         var since: Int64 = 0
+        /// The progress of the recorder that was stopped last.
+        var last: RecorderProgress?
     }
 
     /// A recorder whose thread runs.

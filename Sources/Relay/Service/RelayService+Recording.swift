@@ -21,11 +21,33 @@ extension RelayService {
         public var since: Int64?
         /// Why nothing can be written at the moment, in the system's words; nil if writing works.
         public var trouble: String?
+        /// The current recording, or the one that was stopped last; nil if there is none.
+        public var latest: Latest?
+
+        /// What one recording has written. `forward --record` has one recording for all relays.
+        public struct Latest: Hashable, Sendable {
+            /// The last file; nil for an output that is no file.
+            public var file: String?
+            /// Packets written.
+            public var packets: UInt64
+            /// Relayed bytes written.
+            public var recordedBytes: UInt64
+            /// Relayed bytes that are missing.
+            public var droppedBytes: UInt64
+
+            /// Values as given.
+            public init(file: String?, packets: UInt64, recordedBytes: UInt64, droppedBytes: UInt64) {
+                self.file = file
+                self.packets = packets
+                self.recordedBytes = recordedBytes
+                self.droppedBytes = droppedBytes
+            }
+        }
 
         /// A state; a relay that was never recorded has the defaults.
         public init(
             relay: String, isRecording: Bool = false, file: String? = nil, recordedBytes: UInt64 = 0,
-            droppedBytes: UInt64 = 0, since: Int64? = nil, trouble: String? = nil
+            droppedBytes: UInt64 = 0, since: Int64? = nil, trouble: String? = nil, latest: Latest? = nil
         ) {
             self.relay = relay
             self.isRecording = isRecording
@@ -34,6 +56,7 @@ extension RelayService {
             self.droppedBytes = droppedBytes
             self.since = since
             self.trouble = trouble
+            self.latest = latest
         }
     }
 
@@ -73,9 +96,15 @@ extension RelayService {
         let recorder = entry?.recorder ?? registry.common
         let view = recorder?.progress.now
         let counters = registry.counters(of: relay)
+        let latest = (recorder?.progress ?? entry?.last)?.now
         return RecordingState(
             relay: relay, isRecording: recorder != nil, file: view?.file, recordedBytes: counters.recorded,
-            droppedBytes: counters.dropped, since: entry?.recorder == nil ? nil : entry?.since, trouble: view?.trouble)
+            droppedBytes: counters.dropped, since: entry?.recorder == nil ? nil : entry?.since, trouble: view?.trouble,
+            latest: latest.map { latest in
+                RecordingState.Latest(
+                    file: latest.lastFile, packets: latest.packets, recordedBytes: latest.recorded,
+                    droppedBytes: latest.dropped)
+            })
     }
 
     /// Starts recording a relay, including open connections, with these settings or else the configured ones. A relay

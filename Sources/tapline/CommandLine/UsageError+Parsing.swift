@@ -12,7 +12,7 @@ extension UsageError {
         "log": ["tail"], "logs": ["tail"], "ls": ["connections"], "open": ["show", "FILE"],
         "proxy": ["forward", "SPEC"],
         "ps": ["connections"], "quit": ["shutdown"], "read": ["show", "FILE"],
-        "record": ["forward", "--record", "FILE", "SPEC"], "relay": ["forward", "SPEC"], "serve": ["run"],
+        "relay": ["forward", "SPEC"], "serve": ["run"],
         "start": ["run"], "stats": ["status"], "stop": ["shutdown"], "test": ["check", "PATH"],
         "tunnel": ["forward", "SPEC"],
         "validate": ["check", "PATH"], "watch": ["top"],

@@ -166,7 +166,7 @@ struct Forward: ParsableCommand {
         try Supervisor.run(
             RunPlan(
                 configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
-                isQuiet: quiet, terminal: terminalOutput, adminFolder: adminFolder, inheritance: inheritance,
-                lifecycle: lifecycle.plan))
+                isQuiet: quiet, terminal: terminalOutput, showsUTC: utc, adminFolder: adminFolder,
+                inheritance: inheritance, lifecycle: lifecycle.plan))
     }
 }

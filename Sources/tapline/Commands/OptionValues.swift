@@ -47,6 +47,25 @@ func parseNetwork(_ text: String) throws -> Network {
     }
 }
 
+/// A parser of an option's value from a parser of the configuration.
+func parsed<Value>(
+    _ parse: @escaping @Sendable (String) throws(ValueError) -> Value
+) -> @Sendable (String) throws -> Value {
+    { text in
+        do throws(ValueError) {
+            return try parse(text)
+        } catch {
+            throw ValidationError(error.message)
+        }
+    }
+}
+
+/// What a recording does when its memory is full, as an option's value.
+func parseWhenFull(_ text: String) throws -> RecordSettings.WhenFull {
+    guard let policy = RecordSettings.WhenFull(rawValue: text) else { throw ValidationError("write drop or block") }
+    return policy
+}
+
 /// A duration as an option's value.
 func parseDuration(_ text: String) throws -> Duration {
     do {

@@ -63,6 +63,34 @@ struct ForwardTerminalTests {
         }
     }
 
+    /// Traffic and a summary on one terminal: the summary comes last, and no line of it is broken in a word.
+    @Test func print_onATerminal_endsWithTheSummary() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = try await puppet.listen("upstream")
+            let (terminal, address) = try await start(
+                scene, "--utc --print text 127.0.0.1:0:\(upstream)",
+                variables: Self.variables.merging(["TZ": "EST5"]) { $1 })
+            try await puppet.connect("client", to: address)
+            try await puppet.accept("server", from: "upstream")
+            try await puppet.send("client", "question")
+            try await puppet.receive("server", count: 8)
+            try await puppet.close("server")
+            _ = try await puppet.receiveToEnd("client")
+            try await puppet.close("client")
+            try await terminal.await("the end") {
+                $0.contains { $0.contains("Z #1 closed by upstream, up 8 B, down 0 B") }
+            }
+            try await terminal.type("C-c")
+            let lines = try await terminal.await("the summary") { $0.contains("1 connection, ↑ 8 B ↓ 0 B") }
+            let summary = lines.firstIndex(of: "1 connection, ↑ 8 B ↓ 0 B")
+            let closed = lines.firstIndex { $0.contains("#1 closed by upstream") }
+            #expect(try #require(closed) < #require(summary))
+            #expect(lines.contains { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT.*Z #1 client → upstream, 8 bytes/) != nil })
+            #expect(!lines.contains { $0.contains("upstream_closed") })
+        }
+    }
+
     @Test func openConnection_atCtrlC_isWaitedForAWhile() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
