@@ -103,8 +103,7 @@ enum MetricsText {
     private static func connects(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_connect_seconds", .histogram,
-            "From accept until the upstream was connected, name lookup included, without the time that the client was held "
-                + "(timeouts.wait); of those that were.")
+            "From accept to connected with name lookup, without the time that the client was held; of those connected.")
         for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
             "tapline_connect_failures_total", .counter,
