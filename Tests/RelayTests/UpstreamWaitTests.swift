@@ -124,7 +124,8 @@ import Testing
             #expect(record.attempts == facts.failures + 1 && facts.held >= 60_000 && facts.held < 62_000)
             // The end adds no failure, and the success is one connect.
             #expect(try worker.stats().connectFailures == [kind: facts.failures])
-            #expect(!(try worker.stats().recentConnects.summary(at: worker.harness.loop.now).isFailing))
+            let connects = try worker.stats().recentConnects.summary(at: worker.harness.loop.now)
+            #expect(connects.failed == facts.failures && connects.attempts == facts.failures + 1)
         }
     }
 

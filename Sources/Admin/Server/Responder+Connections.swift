@@ -146,7 +146,7 @@ extension Responder {
         if let relay = query.relay, await !hasRelay(relay) {
             switch await services.predecessors.relay(relay) {
             case .found(let process): throw Self.inPredecessor("relay \(AdminError.quoted(relay))", process)
-            case .nothing: throw Self.noRelay(relay)
+            case .nothing: throw noRelay(relay)
             case .unanswered(let silent): throw .predecessorSilent(silent)
             }
         }

@@ -116,7 +116,9 @@ import Testing
             let reply = try client.receiveReply()
             #expect(reply.starts(with: dialect.failure(1, 502)))
             if dialect == .http {
-                let text = "The upstream proxy did not connect to db.test:5432: it replied 05, connection refused\n"
+                let text =
+                    "The upstream proxy \(listener.address) did not connect to db.test:5432: it replied 05, connection "
+                    + "refused\n"
                 #expect(String(decoding: reply, as: UTF8.self).hasSuffix(text))
             }
             client.close()
