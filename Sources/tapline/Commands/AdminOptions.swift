@@ -33,16 +33,21 @@ struct AdminOptions: ParsableArguments {
     @Flag(name: [.customShort("j"), .long], help: "Print the admin API's own objects, one a line.")
     var json = false
 
-    /// A client of the tapline that the options name.
-    func client() throws -> AdminClient {
-        AdminClient(
+    /// A client of the tapline that the options name. `onlyReads`: the command changes nothing by itself, so if nothing
+    /// listens at the address of a default configuration file, it may show the running `forward` instead. A shutdown
+    /// that is for a service must not stop a `forward`.
+    func client(onlyReads: Bool = false) throws -> AdminClient {
+        let refusal: ((AdminAddress) -> Errno?)? = onlyReads ? { AdminTarget.refusal(of: $0) } : nil
+        return AdminClient(
             target: try AdminTarget.find(
                 admin: admin, config: config, tokenFile: tokenFile,
                 in: AdminTarget.Surroundings(
                     variable: ProcessEnvironment.value, variables: ProcessEnvironment.all,
                     directory: workingDirectory(), canRead: { access($0, R_OK) == 0 },
                     sockets: {
-                        RuntimeFolder(variable: ProcessEnvironment.value(RuntimeFolder.variable))?.liveSockets() ?? []
-                    })))
+                        RuntimeFolder.find(variable: ProcessEnvironment.value(RuntimeFolder.variable)).liveSockets()
+                    },
+                    refusal: refusal,
+                    report: { writeToStandardError($0 + "\n") })))
     }
 }

@@ -52,7 +52,7 @@ struct Why: ParsableCommand {
             var session = ShowSession(storyOf: recorded, in: try RecordingSet(paths), utc: utc)
             return try session.run()
         }
-        let client = try options.client()
+        let client = try options.client(onlyReads: true)
         let output = ClientOutput(showsUTC: utc)
         let id = try id ?? LastFailure.id(client)
         let connection = try client.json(.get, "/v1/connections/\(id)")
