@@ -94,7 +94,8 @@ install:
 # Installs existing files only, also for packages: BINARY is the program, DESTDIR the package's folder.
 install-files:
 	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/tapline
-	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE CHANGELOG.md config/tapline.yaml
+	install -D -m 644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE CHANGELOG.md CONTRIBUTING.md \
+		SECURITY.md config/tapline.yaml
 	for file in $$(find docs config -type f -not -path 'config/debian/*'); do \
 		install -D -m 644 $$file $(DESTDIR)$(DOCDIR)/$$file || exit 1; \
 	done

@@ -12,7 +12,8 @@ ENVIRONMENT = [
      "The bearer token of the admin API, 8 to 1024 printable ASCII characters. `run` and `forward` require it from clients;"
      " the other commands send it. A file (`admin.token_file`, `--token-file`) takes precedence."),
     ("XDG_RUNTIME_DIR", "client server",
-     "The folder of the admin sockets of `forward`, `tapline/PID.sock`, and where the other commands look for them."),
+     "The folder of the admin sockets of `forward`, `tapline/PID.sock`, and where the other commands look for them. If it is"
+     " not set, or names no folder of this user: `/run/user/UID`; without that, `/tmp/tapline-UID`."),
     ("TAPLINE_CONFIG", "client server check",
      "The configuration of `run`, `check` and the commands that talk to a running Tapline, unless one is named."),
     ("XDG_CONFIG_HOME", "client server check",
@@ -36,7 +37,9 @@ FILES = [
      "The configuration of `tapline run` and `check`, unless another is named: the first of them that exists."),
     ("/etc/tapline/conf.d/", "Relays, one file for each service, where the configuration has `include: conf.d`."),
     ("/run/tapline/admin.sock", "The admin API's socket in the configurations of the packages, mode 0600."),
-    ("$XDG_RUNTIME_DIR/tapline/PID.sock", "The admin API's socket of a `forward` without `--admin`, mode 0600."),
+    ("$XDG_RUNTIME_DIR/tapline/PID.sock, /run/user/UID/tapline/PID.sock, /tmp/tapline-UID/PID.sock",
+     "The admin API's socket of a `forward` without `--admin`, mode 0600. The folder is the first whose parent exists and"
+     " belongs to the user; its mode is 0700."),
     ("/var/lib/tapline/", "The service's state folder, for recordings."),
     ("/var/log/tapline/", "The service's log folder, for an access log."),
 ]

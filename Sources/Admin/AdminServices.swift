@@ -14,6 +14,8 @@ public struct AdminServices: Sendable {
     public var predecessors = Predecessors()
     /// The runs of the upstream's command; nil without one.
     public var command: CommandHistory?
+    /// Whether ends are written as end records, unless `log.access` is `off`.
+    public var writesEndRecords = true
     /// Reads the configuration file again. Returns when it is applied or rejected.
     public var reload: (@Sendable () async -> ReloadReport)?
     /// Starts a drain, after which the process ends, as SIGTERM does. A second call has no effect.

@@ -13,6 +13,15 @@ public enum UpstreamAddress: Hashable, Sendable {
     /// `requested`: the destination that each client requests, by SOCKS 5 or HTTP CONNECT.
     case requested
 
+    /// The destination of a relay's clients, for a person: the address, or what it depends on.
+    public var destinationText: String {
+        switch self {
+        case .originalDestination: "the original destination of each client"
+        case .requested: "what each client requests (SOCKS 5, HTTP CONNECT)"
+        case .name, .address, .linkLocal: description
+        }
+    }
+
     private static let originalDestinationText = "original-destination"
     private static let requestedText = "requested"
 

@@ -123,10 +123,10 @@ final class AdminHost {
 
     // MARK: The default socket
 
-    /// Listens on this process's socket in the folder. An error is not worth more than a line at level debug: relays do
-    /// not depend on the API. The server starts with the first client, since most processes never have one.
-    func open(in folder: RuntimeFolder, on loop: EventLoop) {
-        folder.removeStale()
+    /// Listens on this process's socket in the folder. The server starts with the first client, since most processes
+    /// never have one. Throws a `RuntimeFolder.Refusal` where the folder cannot be used, a `SystemError` for any other
+    /// error; then there is no API.
+    func open(in folder: RuntimeFolder, on loop: EventLoop) throws {
         let inherited = handedOver.lazy.compactMap { socket -> String? in
             if case .unix(let path) = socket.address, folder.contains(path) { path } else { nil }
         }
@@ -135,6 +135,7 @@ final class AdminHost {
         let next = AdminSettings(listen: listen)
         do {
             try folder.create()
+            folder.removeStale()
             let token = try AdminToken.load(next, environment: environmentToken)
             let listener = try AdminListener.bind(listen, handedOver: handedOver)
             adopt(next, token)
@@ -144,7 +145,7 @@ final class AdminHost {
             if inherited.first != nil { wake() }
         } catch {
             settings = nil
-            logger.debug("there is no admin socket", metadata: ["path": "\(path)", "error": "\(error)"])
+            throw error
         }
     }
 

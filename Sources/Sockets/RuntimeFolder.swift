@@ -1,33 +1,82 @@
 internal import Glibc
 
-/// The folder with the default admin sockets of one user's processes, `$XDG_RUNTIME_DIR/tapline`: one socket for each
-/// process, `PID.sock`. Only its user can enter it (XDG Base Directory Specification).
+/// The folder with the default admin sockets of one user's processes: one socket for each process, `PID.sock`. Only its
+/// user can enter it.
+///
+/// It is `$XDG_RUNTIME_DIR/tapline` (XDG Base Directory Specification). Where the variable does not name a folder of the
+/// user, as in a root shell or a container, it is `/run/user/UID/tapline`, and without that folder `/tmp/tapline-UID`.
+/// The process that listens and the one that connects find it by this one rule.
 ///
 /// A value; any thread.
 public struct RuntimeFolder: Hashable, Sendable {
+    /// Why the folder cannot be used. The description names the folder.
+    public enum Refusal: Error, Hashable, Sendable {
+        /// The path is a link, or not a folder.
+        case notAFolder(String)
+        /// Another user owns it.
+        case foreign(String)
+        /// Others may have access: the permissions are not 0700.
+        case permissions(String, UInt32)
+        /// It cannot be created or changed.
+        case system(String, Errno)
+    }
+
     /// The variable with the folder that contains it.
     public static let variable = "XDG_RUNTIME_DIR"
     private static let suffix = ".sock"
 
     /// The absolute path.
     public let path: String
+    /// Whether every user can create files in its parent: then only a folder with exactly 0700 is accepted, because a
+    /// folder with other permissions was not created by Tapline.
+    private let isInSharedParent: Bool
 
     /// The folder in the value of the variable; nil unless that is the absolute path of a folder of this user.
     public init?(variable parent: String?) {
-        guard let parent, parent.hasPrefix("/"), Self.isOwnFolder(parent) else { return nil }
+        guard let parent, parent.hasPrefix("/"), Self.refusal(parent) == nil else { return nil }
+        self.init(in: parent)
+    }
+
+    private init(in parent: String) {
         path = parent + (parent.hasSuffix("/") ? "" : "/") + "tapline"
+        isInSharedParent = false
     }
 
-    /// Creates the folder with mode 0700 if it is missing. Throws where it belongs to another user or is no folder.
-    public func create() throws(Errno) {
-        if mkdir(path, 0o700) != 0, errno != EEXIST { throw .current }
-        guard Self.isOwnFolder(path) else { throw Errno(EPERM) }
-        if chmod(path, 0o700) != 0 { throw .current }
+    private init(shared path: String) {
+        self.path = path
+        isInSharedParent = true
     }
 
-    private static func isOwnFolder(_ path: String) -> Bool {
+    /// The folder of this user, which may not exist yet. `variable`: the value of the variable; the other parameters are
+    /// for tests.
+    public static func find(
+        variable: String?, users: String = "/run/user", temporary: String = "/tmp"
+    ) -> RuntimeFolder {
+        if let folder = RuntimeFolder(variable: variable) { return folder }
+        let own = "\(users)/\(geteuid())"
+        // pam_systemd creates it with this mode.
+        if refusal(own, exactly: 0o700) == nil { return RuntimeFolder(in: own) }
+        return RuntimeFolder(shared: "\(temporary)/tapline-\(geteuid())")
+    }
+
+    /// Creates the folder with mode 0700 if it is missing.
+    public func create() throws(Refusal) {
+        if mkdir(path, 0o700) != 0, errno != EEXIST { throw .system(path, .current) }
+        if let refusal { throw refusal }
+        if !isInSharedParent, chmod(path, 0o700) != 0 { throw .system(path, .current) }
+    }
+
+    /// Why the folder cannot be used now.
+    private var refusal: Refusal? { Self.refusal(path, exactly: isInSharedParent ? 0o700 : nil) }
+
+    private static func refusal(_ path: String, exactly permissions: mode_t? = nil) -> Refusal? {
         var facts = stat()
-        return lstat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR && facts.st_uid == geteuid()
+        guard lstat(path, &facts) == 0 else { return .system(path, .current) }
+        guard facts.st_mode & S_IFMT == S_IFDIR else { return .notAFolder(path) }
+        guard facts.st_uid == geteuid() else { return .foreign(path) }
+        let actual = facts.st_mode & 0o7777
+        if let permissions, actual != permissions { return .permissions(path, actual) }
+        return nil
     }
 
     /// The path of a process's socket.
@@ -58,7 +107,7 @@ public struct RuntimeFolder: Hashable, Sendable {
     }
 
     private var names: [String] {
-        guard Self.isOwnFolder(path), let stream = opendir(path) else { return [] }
+        guard refusal == nil, let stream = opendir(path) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
@@ -81,5 +130,17 @@ public struct RuntimeFolder: Hashable, Sendable {
         guard case .failed(let error) = probe.connect(to: .unix(path: path)) else { return true }
         if error.code == ECONNREFUSED, hasEnded(name) { _ = unlink(path) }
         return error.code == EAGAIN
+    }
+}
+
+extension RuntimeFolder.Refusal: CustomStringConvertible {
+    /// Such as `/tmp/tapline-1000 belongs to another user`.
+    public var description: String {
+        switch self {
+        case .notAFolder(let path): "\(path) is a link or not a folder"
+        case .foreign(let path): "\(path) belongs to another user"
+        case .permissions(let path, let mode): "\(path) has the permissions 0\(String(mode, radix: 8)) instead of 0700"
+        case .system(let path, let errno): "\(path): \(errno)"
+        }
     }
 }

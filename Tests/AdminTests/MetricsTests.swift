@@ -93,6 +93,19 @@ struct MetricsTests {
         #expect(order.allSatisfy { types.contains(Substring($0)) })
     }
 
+    /// Noun phrases in sentence case, as Prometheus' own metrics have them.
+    @Test func helpTexts_areNounPhrases() {
+        let help = lines(input(configured: ["web"])).filter { $0.hasPrefix("# HELP ") }.map {
+            $0.split(separator: " ", maxSplits: 3)[3]
+        }
+        #expect(help.count > 20)
+        for text in help {
+            #expect(text.hasSuffix(".") && text.first?.isUppercase == true, "\(text)")
+            #expect(!["How ", "When ", "The most "].contains { text.hasPrefix($0) }, "\(text)")
+            #expect(![" by why", "came to", "that were "].contains { text.contains($0) }, "\(text)")
+        }
+    }
+
     @Test func labels_areEscaped() {
         var text = Exposition()
         text.metric("m", .gauge, "a\\b\nc")

@@ -1,5 +1,6 @@
 import Configuration
 import Foundation
+import Glibc
 import Sockets
 import Terminal
 import TestSupport
@@ -11,13 +12,14 @@ import Testing
 struct AdminTargetTests {
     private func find(
         admin: String? = nil, config: String? = nil, tokenFile: String? = nil, variables: [String: String] = [:],
-        readable: Set<String> = [], sockets: [String] = []
+        readable: Set<String> = [], sockets: [String] = [], refusal: ((AdminAddress) -> Errno?)? = nil,
+        report: @escaping (String) -> Void = { _ in }
     ) throws -> AdminTarget {
         try AdminTarget.find(
             admin: admin, config: config, tokenFile: tokenFile,
             in: AdminTarget.Surroundings(
                 variable: { variables[$0] }, variables: variables, directory: "/here",
-                canRead: { readable.contains($0) }, sockets: { sockets }))
+                canRead: { readable.contains($0) }, sockets: { sockets }, refusal: refusal, report: report))
     }
 
     private func file(_ folder: String, _ name: String, _ text: String) throws -> String {
@@ -64,6 +66,59 @@ struct AdminTargetTests {
         #expect(target.address == .unix(path: "/run/user/7/tapline/12.sock") && target.origin == .runtimeFolder)
         #expect(try find(admin: "9180", sockets: ["/a/1.sock"]).origin == .option)
         #expect(try find(variables: ["TAPLINE_ADMIN": "9180"], sockets: ["/a/1.sock"]).origin == .environment)
+    }
+
+    /// A configuration that was only found, whose tapline is not running, does not hide the running `forward`.
+    @Test func addressOfADefaultFile_whereNothingListens_isReplacedByTheOnlyForward() async throws {
+        try await TemporaryFolder.run { folder in
+            try FileManager.default.createDirectory(atPath: "\(folder)/tapline", withIntermediateDirectories: false)
+            let path = try file(
+                folder, "tapline/tapline.yaml",
+                "admin: { token_file: token }\nrelays: [{ name: web, listen: 8080, upstream: 'a:1' }]\n")
+            let secret = try file(folder, "tapline/token", "a-secret-token\n")
+            func found(
+                _ sockets: [String], _ refusal: ((AdminAddress) -> Errno?)?, config: String? = nil
+            ) throws -> (target: AdminTarget, reports: [String]) {
+                var reports: [String] = []
+                let target = try find(
+                    config: config, variables: ["XDG_CONFIG_HOME": folder], readable: [path, secret], sockets: sockets,
+                    refusal: refusal, report: { reports.append($0) })
+                return (target, reports)
+            }
+            let refused: (AdminAddress) -> Errno? = { "\($0)" == "127.0.0.1:9180" ? Errno(ECONNREFUSED) : nil }
+            let (forward, reports) = try found(["/run/12.sock"], refused)
+            // The token is for the tapline of the configuration only.
+            #expect(forward == AdminTarget(address: .unix(path: "/run/12.sock"), origin: .runtimeFolder, token: nil))
+            #expect(
+                reports == [
+                    "tapline: nothing listens at 127.0.0.1:9180 (from \(path)): Connection refused; using the running "
+                        + "forward, unix:/run/12.sock"
+                ])
+            let several = #expect(throws: CommandFailure.self) { try found(["/none/1.sock", "/none/2.sock"], refused) }
+            #expect(several?.message.contains("2 forwards are running") == true)
+
+            let configured = AdminTarget(
+                address: .tcp(host: "127.0.0.1", port: 9180), origin: .configuration(path), token: "a-secret-token")
+            // No forward; something listens; a command that changes something; a file that was requested.
+            for (target, reports) in [
+                try found([], refused), try found(["/run/12.sock"], { _ in nil }), try found(["/run/12.sock"], nil),
+                try found(["/run/12.sock"], refused, config: path),
+            ] {
+                #expect(target == configured && reports.isEmpty)
+            }
+        }
+    }
+
+    @Test func addressWithoutAListener_isRefused() async throws {
+        try await TemporaryFolder.run { folder in
+            #expect(AdminTarget.refusal(of: .unix(path: "\(folder)/none.sock")) == Errno(ENOENT))
+            let socket = try Socket(family: AF_UNIX)
+            _ = try SocketFile.bind(socket, path: "\(folder)/some.sock", mode: 0o600)
+            #expect(AdminTarget.refusal(of: .unix(path: "\(folder)/some.sock")) == Errno(ECONNREFUSED))
+            // It does not answer, but something listens.
+            try socket.listen()
+            #expect(AdminTarget.refusal(of: .unix(path: "\(folder)/some.sock")) == nil)
+        }
     }
 
     /// `off` is a value of `forward --admin` only.

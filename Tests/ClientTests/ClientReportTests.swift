@@ -243,7 +243,15 @@ struct ClientReportTests {
     @Test func reload_withoutADifference_saysSo() throws {
         #expect(
             DifferenceText.lines(of: try json(#"{"result":"unchanged","generation":4}"#)) == [
-                "nothing has changed; generation 4 stays in force"
+                "configuration unchanged; generation 4 stays in force"
+            ])
+        let later = try json(
+            """
+            {"result":"unchanged","generation":4,"difference":{"needs_restart":[{"key":"workers","old":"auto","new":"2"}]}}
+            """)
+        #expect(
+            DifferenceText.lines(of: later) == [
+                "nothing reloaded; generation 4 stays in force", "  waits for the next start: workers auto → 2",
             ])
     }
 

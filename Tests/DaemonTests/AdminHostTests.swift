@@ -64,7 +64,7 @@ struct AdminHostTests {
                 let host = AdminHost(server, environmentToken: nil, logger: log.logger) { _ in }
                 let folder = try #require(RuntimeFolder(variable: parent))
                 let loop = try EventLoop()
-                host.open(in: folder, on: loop)
+                try host.open(in: folder, on: loop)
                 let path = folder.socket(ofProcess: getpid())
                 var facts = stat()
                 #expect(lstat(path, &facts) == 0 && facts.st_mode == S_IFSOCK | 0o600)
@@ -73,6 +73,31 @@ struct AdminHostTests {
                 loop.run()
                 loop.close()
                 #expect(lstat(path, &facts) != 0)
+                service.stop()
+                service.join()
+            }
+        }
+    }
+
+    @Test func defaultSocket_inAFolderThatIsRefused_isAnError() async throws {
+        try await TemporaryFolder.run { parent in
+            try await Exclusive.run {
+                let log = LogCapture()
+                let configuration = Configuration(workers: .exactly(1), relays: [])
+                let service = try RelayService.start(configuration, observer: Observer(), logger: log.logger)
+                let server = AdminServer(
+                    AdminServices(
+                        relays: service,
+                        status: ProcessStatus(version: "1", path: nil, directory: "/", configuration: configuration),
+                        journal: Journal(), drain: {}, shutdown: { true }), logger: log.logger)
+                let host = AdminHost(server, environmentToken: nil, logger: log.logger) { _ in }
+                let folder = RuntimeFolder.find(variable: nil, users: parent, temporary: parent)
+                #expect(symlink("/tmp", folder.path) == 0)
+                let loop = try EventLoop()
+                #expect(throws: RuntimeFolder.Refusal.notAFolder(folder.path)) { try host.open(in: folder, on: loop) }
+                host.stop()
+                loop.run()
+                loop.close()
                 service.stop()
                 service.join()
             }

@@ -122,6 +122,28 @@ struct ConnectionLinesTests {
                 "Forwarding 127.0.0.1:8080 and [::1]:8080 → localhost:8000\n(Ctrl"))
     }
 
+    @Test func destination_thatIsLongerThanTheTerminal_breaksBetweenWords() {
+        let destination = UpstreamAddress.requested.destinationText
+        let relays = [(listeners: ["127.0.0.1:1080", "[::1]:1080"], destination: destination)]
+        #expect(
+            lines().forwarding(relays) == """
+                Forwarding 127.0.0.1:1080 and [::1]:1080 → what each client requests (SOCKS 5,
+                HTTP CONNECT)    (Ctrl-C to stop)
+
+                """)
+        #expect(UpstreamAddress.originalDestination.destinationText == "the original destination of each client")
+        #expect(UpstreamAddress.name("a.example", port: 80).destinationText == "a.example:80")
+    }
+
+    @Test func event_hasItsTimeInTheColumnOfConnections() {
+        let time = Timestamp(nanoseconds: Self.time)
+        #expect(lines().event("started: ./server", at: time) == "20:15:00  started: ./server\n")
+        #expect(
+            lines(columns: 40).event("starting ./server again in 5s: 1 client held", at: time)
+                == "20:15:00  starting ./server again in 5s:\n          1 client held\n")
+        #expect(!lines().event("a\u{1B}[2J", at: time).contains("\u{1B}"))
+    }
+
     @Test func summary_countsConnectionsFailuresAndBytes() {
         let totals = ConnectionTotals()
         #expect(lines().summary(totals.now) == "No connections\n")

@@ -33,6 +33,8 @@ struct SignalTests {
             let records = try tapline.recordsSoFar
             // It has ended by itself, and keeps its own reason.
             #expect(records.count == 1 && records[0].reason == "upstream_closed" && records[0].bytesDown == 100_000)
+            let last = try #require(tapline.program.errors.all.last)
+            #expect(last.contains("\"level\":\"notice\",\"message\":\"stopped\",\"reset\":0"), "\(last)")
         }
     }
 
@@ -51,6 +53,8 @@ struct SignalTests {
             let record = try await tapline.records()[0]
             #expect(record.reason == "drained" && record.closedBy == "tapline" && record.bytesUp == 8)
             #expect(record.durationMs >= 500)
+            let last = try #require(tapline.program.errors.all.last)
+            #expect(last.contains("\"message\":\"stopped; 1 connection still open was reset\",\"reset\":1"), "\(last)")
         }
     }
 

@@ -20,6 +20,20 @@ struct ConnectionIDsTests {
         #expect(ConnectionIDs.first(after: next, end) == first)
     }
 
+    @Test func numbers_thatNoConnectionHad_areRecognised() {
+        let ids = ConnectionIDs(first: 1_000_001)
+        #expect(ids.last == nil)
+        // An older process may have had the lower ones.
+        #expect(ids.mayHaveTaken(1_000_000) && !ids.mayHaveTaken(1_000_001) && !ids.mayHaveTaken(0))
+        for _ in 0..<2 { _ = ids.take() }
+        #expect(ids.last == 1_000_002)
+        #expect(ids.mayHaveTaken(1_000_002) && !ids.mayHaveTaken(1_000_003))
+        // A process that was started for an upgrade may have had those of its block.
+        let block = ids.reserve()
+        #expect(ids.mayHaveTaken(block) && !ids.mayHaveTaken(block - 1))
+        #expect(!ids.mayHaveTaken(block + ConnectionIDs.block))
+    }
+
     @Test func number_thatNoProcessSends_isReplaced() {
         #expect(ConnectionIDs(first: 0).take() == 1)
         #expect(ConnectionIDs(first: .max).take() == 1)

@@ -94,6 +94,14 @@ struct FailureSentenceTests {
         #expect(slow.failureSentence == sentence)
     }
 
+    @Test func invalidRequest_isDescribed() {
+        var failed = record(.requestInvalid)
+        failed.request = RequestFacts(
+            protocolName: "HTTP CONNECT", fault: "uses the HTTP method GET; only CONNECT is supported")
+        #expect(
+            failed.failureSentence == "the client's request uses the HTTP method GET; only CONNECT is supported")
+    }
+
     @Test func failure_ofAnUpstreamProxy_namesTheProxyAndItsReply() {
         var failed = record(.upstreamProxyFailed)
         failed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080", fault: "replied 05, connection refused")

@@ -44,13 +44,13 @@ enum MetricsText {
     private typealias Relays = [(key: String, value: RelayStats)]
 
     private static func connections(_ relays: Relays, _ text: inout Exposition) {
-        text.metric("tapline_connections_accepted_total", .counter, "Clients that were accepted.")
+        text.metric("tapline_connections_accepted_total", .counter, "Accepted clients.")
         for (name, stats) in relays {
             text.sample("tapline_connections_accepted_total", [("relay", name)], stats.accepted)
         }
-        text.metric("tapline_connections_open", .gauge, "Connections that are open.")
+        text.metric("tapline_connections_open", .gauge, "Open connections.")
         for (name, stats) in relays { text.sample("tapline_connections_open", [("relay", name)], stats.open) }
-        text.metric("tapline_connections_ended_total", .counter, "Connections that ended, by reason.")
+        text.metric("tapline_connections_ended_total", .counter, "Ended connections, by reason and closing side.")
         for (name, stats) in relays {
             for reason in EndReason.allCases where stats.ended[reason] != nil || usualReasons.contains(reason) {
                 text.sample(
@@ -60,17 +60,17 @@ enum MetricsText {
             }
         }
         text.metric(
-            "tapline_connection_seconds", .histogram, "Time from accept to the end of a connection.")
+            "tapline_connection_seconds", .histogram, "Durations of ended connections, from accept to end, in seconds.")
         for (name, stats) in relays { histogram("tapline_connection_seconds", name, stats.lifetimes, &text) }
         text.metric(
             "tapline_accept_pauses_total", .counter,
-            "How often a listener paused, at a limit or because it failed.")
+            "Pauses of listeners, because no more connections could be accepted or the listener failed.")
         for (name, stats) in relays {
             text.sample("tapline_accept_pauses_total", [("relay", name)], stats.acceptPauses)
         }
         text.metric(
             "tapline_accept_errors_total", .counter,
-            "Errors of accept: the client had left, the system lacked resources, or the listener failed.")
+            "Failed accepts: the client was already gone, the system was short of resources, or the listener failed.")
         for (name, stats) in relays {
             text.sample("tapline_accept_errors_total", [("relay", name)], stats.acceptErrors)
         }
@@ -79,7 +79,7 @@ enum MetricsText {
     private static func predecessors(_ input: MetricsInput, _ text: inout Exposition) {
         text.metric(
             "tapline_predecessor_connections_open", .gauge,
-            "Open connections of older processes that this one has replaced.")
+            "Open connections in older processes, from before an upgrade.")
         for predecessor in input.predecessors {
             guard let open = predecessor.status?["open_connections"].count else { continue }
             text.sample("tapline_predecessor_connections_open", [("process", "\(predecessor.id)")], open)
@@ -89,13 +89,14 @@ enum MetricsText {
     private static func bytes(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_bytes_total", .counter,
-            "Bytes delivered to the destination; up is from the client to the upstream.")
+            "Bytes accepted by the destination, counted as they pass; up is from the client.")
         for (name, stats) in relays {
             text.sample("tapline_bytes_total", [("relay", name), ("direction", "up")], stats.bytesUp)
             text.sample("tapline_bytes_total", [("relay", name), ("direction", "down")], stats.bytesDown)
         }
         text.metric(
-            "tapline_spliced_bytes_total", .counter, "Bytes of tapline_bytes_total that were spliced in the kernel.")
+            "tapline_spliced_bytes_total", .counter,
+            "The part of tapline_bytes_total that was spliced inside the kernel.")
         for (name, stats) in relays {
             text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "up")], stats.splicedUp)
             text.sample("tapline_spliced_bytes_total", [("relay", name), ("direction", "down")], stats.splicedDown)
@@ -105,8 +106,8 @@ enum MetricsText {
     private static func connects(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_connect_seconds", .histogram,
-            "Time from accept until the upstream was connected, including the name lookup, without the time that the client was "
-                + "held (timeouts.wait).")
+            "Times from accept until the upstream was connected, name lookup included, without the time that the client was "
+                + "held, in seconds.")
         for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
             "tapline_connect_failures_total", .counter,
@@ -144,18 +145,18 @@ enum MetricsText {
 
     private static func recordings(_ input: MetricsInput, _ relays: Relays, _ text: inout Exposition) {
         let states = input.recordings.sorted { $0.relay < $1.relay }
-        text.metric("tapline_recording", .gauge, "Whether a relay is recorded now.")
+        text.metric("tapline_recording", .gauge, "Whether the relay is being recorded.")
         for state in states { text.sample("tapline_recording", [("relay", state.relay)], state.isRecording ? 1 : 0) }
-        text.metric("tapline_recorded_bytes_total", .counter, "Bytes that were recorded.")
+        text.metric("tapline_recorded_bytes_total", .counter, "Recorded bytes.")
         for (relay, stats) in relays {
             text.sample("tapline_recorded_bytes_total", [("relay", relay)], stats.recordedBytes)
         }
         text.metric(
-            "tapline_recording_dropped_bytes_total", .counter, "Bytes that are missing in recordings.")
+            "tapline_recording_dropped_bytes_total", .counter, "Bytes missing from recordings.")
         for (relay, stats) in relays {
             text.sample("tapline_recording_dropped_bytes_total", [("relay", relay)], stats.droppedBytes)
         }
-        text.metric("tapline_recording_trouble", .gauge, "Whether a recording cannot be written now.")
+        text.metric("tapline_recording_trouble", .gauge, "Whether writing the recording currently fails.")
         for state in states {
             text.sample("tapline_recording_trouble", [("relay", state.relay)], state.trouble == nil ? 0 : 1)
         }
@@ -163,7 +164,7 @@ enum MetricsText {
 
     private static func configuration(_ input: MetricsInput, _ text: inout Exposition) {
         let facts = input.facts
-        text.metric("tapline_config_generation", .gauge, "The number of the configuration in force.")
+        text.metric("tapline_config_generation", .gauge, "Number of the configuration in force.")
         text.sample("tapline_config_generation", [], facts.generation)
         text.metric("tapline_config_reloads_total", .counter, "Reloads, by result.")
         for (result, count) in [
@@ -172,41 +173,42 @@ enum MetricsText {
             text.sample("tapline_config_reloads_total", [("result", result)], count)
         }
         text.metric(
-            "tapline_config_last_reload_successful", .gauge, "Whether the last reload, if any, was not rejected.")
+            "tapline_config_last_reload_successful", .gauge,
+            "Whether the last reload was accepted; 1 before the first reload.")
         text.sample("tapline_config_last_reload_successful", [], facts.lastReload?.result == .rejected ? 0 : 1)
         text.metric(
             "tapline_config_last_success_timestamp_seconds", .gauge,
-            "When a configuration was last accepted, in seconds since 1970.")
+            "Time of the last valid configuration, in seconds since 1970.")
         text.sample(
             "tapline_config_last_success_timestamp_seconds", [], decimal: Double(facts.lastSuccess.nanoseconds) / 1e9)
-        text.metric("tapline_draining", .gauge, "Whether Tapline is draining and accepts no more clients.")
+        text.metric("tapline_draining", .gauge, "Whether the process is draining and accepts no more clients.")
         text.sample("tapline_draining", [], facts.isDraining ? 1 : 0)
-        text.metric("tapline_clients_held", .gauge, "Clients that wait for their upstream to come up (timeouts.wait).")
+        text.metric("tapline_clients_held", .gauge, "Clients held until their upstream is up (timeouts.wait).")
         text.sample("tapline_clients_held", [], UInt64(max(0, input.heldClients)))
-        text.metric("tapline_build_info", .gauge, "Always 1; the version is in the label.")
+        text.metric("tapline_build_info", .gauge, "Always 1; the label has the version.")
         text.sample("tapline_build_info", [("version", input.version)], 1)
     }
 
     /// With Prometheus' own names (client_golang, process collector).
     private static func process(_ input: MetricsInput, _ text: inout Exposition) {
         let process = input.process
-        text.metric("process_cpu_seconds_total", .counter, "Processor time, user and system, in seconds.")
+        text.metric("process_cpu_seconds_total", .counter, "User and system CPU time in seconds.")
         text.sample("process_cpu_seconds_total", [], decimal: process.cpuSeconds)
-        text.metric("process_open_fds", .gauge, "Open file descriptors.")
+        text.metric("process_open_fds", .gauge, "Number of open file descriptors.")
         text.sample("process_open_fds", [], process.openDescriptors)
-        text.metric("process_max_fds", .gauge, "The limit of open file descriptors.")
+        text.metric("process_max_fds", .gauge, "Maximum number of open file descriptors.")
         text.sample("process_max_fds", [], process.descriptorLimit)
         // Unknown without /proc; a sample of 0 would be wrong.
         if process.residentBytes > 0 {
-            text.metric("process_virtual_memory_bytes", .gauge, "Address space.")
+            text.metric("process_virtual_memory_bytes", .gauge, "Virtual memory size in bytes.")
             text.sample("process_virtual_memory_bytes", [], process.virtualBytes)
-            text.metric("process_resident_memory_bytes", .gauge, "Memory in RAM.")
+            text.metric("process_resident_memory_bytes", .gauge, "Resident memory size in bytes.")
             text.sample("process_resident_memory_bytes", [], process.residentBytes)
         }
-        text.metric("process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.")
+        text.metric("process_start_time_seconds", .gauge, "Start time of the process, in seconds since 1970.")
         text.sample("process_start_time_seconds", [], decimal: Double(input.started) / 1e9)
         if process.threads > 0 {
-            text.metric("process_threads", .gauge, "Threads of the process.")
+            text.metric("process_threads", .gauge, "Number of threads.")
             text.sample("process_threads", [], process.threads)
         }
     }

@@ -58,9 +58,7 @@ extension Responder {
             case .unanswered(let silent):
                 throw .predecessorSilent(silent)
             case .nothing:
-                throw .notFound(
-                    "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended; "
-                        + "its end record is in the access log")
+                throw .notFound(noConnection(id))
             }
         }
         var story = self.story(of: record)
@@ -83,6 +81,18 @@ extension Responder {
         Story.of(
             live, timeouts: settings(of: live.record.relay)?.timeouts, from: services.status.settingsOrigin,
             command: services.command)
+    }
+
+    /// The message about a connection that is neither open nor among the last that ended.
+    private func noConnection(_ id: UInt64) -> String {
+        let relays = services.relays
+        guard relays.mayHaveAccepted(id) else {
+            let none = "none has been accepted" + (services.status.isSuccessor ? " since the upgrade" : "")
+            return "there has been no connection \(id); " + (relays.lastID.map { "the last is \($0)" } ?? none)
+        }
+        let isLogged = services.writesEndRecords && services.status.now.configuration.log.access != .off
+        return "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended"
+            + (isLogged ? "; its end record is in the access log" : "")
     }
 
     func kill(_ id: UInt64, _ requester: Requester) async throws(AdminError) -> Answer {

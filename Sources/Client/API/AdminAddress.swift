@@ -2,7 +2,7 @@ import Configuration
 import Sockets
 
 /// The address of an admin API for a client: the value of `--admin`, or derived from `admin.listen`.
-enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
+package enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
     /// A host, as a name or an IP literal without brackets, and a port.
     case tcp(host: String, port: UInt16)
     /// A Unix socket's absolute path.
@@ -51,7 +51,7 @@ enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// As it is written for `--admin`.
-    var description: String {
+    package var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .unix(let path): "unix:\(path)"

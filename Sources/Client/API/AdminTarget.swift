@@ -1,5 +1,5 @@
 import Configuration
-import Sockets
+package import Sockets
 package import Terminal
 
 /// The tapline that a command connects to: its admin API's address, the source of that address, and the token.
@@ -51,12 +51,18 @@ package struct AdminTarget: Hashable, Sendable {
         var sockets: () -> [String]
         /// The failure where several of them listen.
         var choice: ([String]) -> CommandFailure
+        /// The error if nothing listens at an address; nil: something may. Nil as a whole: the command must not connect
+        /// to another tapline than the configured one.
+        var refusal: ((AdminAddress) -> Errno?)?
+        /// Reports one line to the person.
+        var report: (String) -> Void
 
         /// The surroundings of a process, or of a test.
         package init(
             variable: @escaping (String) -> String?, variables: [String: String], directory: String,
             canRead: @escaping (String) -> Bool, sockets: @escaping () -> [String] = { [] },
-            choice: @escaping ([String]) -> CommandFailure = SocketChoice.failure
+            choice: @escaping ([String]) -> CommandFailure = SocketChoice.failure,
+            refusal: ((AdminAddress) -> Errno?)? = nil, report: @escaping (String) -> Void = { _ in }
         ) {
             self.variable = variable
             self.variables = variables
@@ -64,6 +70,8 @@ package struct AdminTarget: Hashable, Sendable {
             self.canRead = canRead
             self.sockets = sockets
             self.choice = choice
+            self.refusal = refusal
+            self.report = report
         }
     }
 
@@ -77,7 +85,7 @@ package struct AdminTarget: Hashable, Sendable {
 
     /// The address: `--admin`, else `TAPLINE_ADMIN`, else `admin.listen` of `--config`, or of the first default file
     /// (`ConfigurationPlaces`) that is readable and has one, else the only socket of `forward` processes, else
-    /// 127.0.0.1:9180. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the configuration with
+    /// 127.0.0.1:9180. If nothing listens at the address of a default file, the socket of a `forward` is used. The token: `--token-file`, else `TAPLINE_ADMIN_TOKEN`, else `token_file` of the configuration with
     /// the address.
     package static func find(
         admin: String?, config: String?, tokenFile: String?, in surroundings: Surroundings
@@ -110,7 +118,11 @@ package struct AdminTarget: Hashable, Sendable {
                 // The working directory may belong to a stranger, whose file must not have the token sent elsewhere.
                 let isTrusted = config != nil || path != ConfigurationPlaces.local
                 if let settings = found.admin, isTrusted || settings.listen.isLocal {
-                    return (AdminAddress(settings.listen), .configuration(path), settings)
+                    let address = AdminAddress(settings.listen)
+                    if config == nil, let socket = try socket(insteadOf: address, of: path, surroundings) {
+                        return (.unix(path: socket), .runtimeFolder, nil)
+                    }
+                    return (address, .configuration(path), settings)
                 }
                 if config != nil {
                     throw CommandFailure(
@@ -124,12 +136,46 @@ package struct AdminTarget: Hashable, Sendable {
                 _ = errors
             }
         }
+        if let socket = try onlySocket(of: surroundings.sockets(), surroundings) { return (.unix(path: socket), .runtimeFolder, nil) }
+        return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
+    }
+
+    /// Nil without any. Throws the list of several.
+    private static func onlySocket(
+        of sockets: [String], _ surroundings: Surroundings
+    ) throws(CommandFailure) -> String? {
+        guard sockets.count < 2 else { throw surroundings.choice(sockets) }
+        return sockets.first
+    }
+
+    /// The socket of a `forward` where nothing listens at the address of a default file; nil: the address is right, or
+    /// there is no `forward`.
+    private static func socket(
+        insteadOf address: AdminAddress, of path: String, _ surroundings: Surroundings
+    ) throws(CommandFailure) -> String? {
+        guard let refusal = surroundings.refusal else { return nil }
+        // The sockets first: without any there is no need to connect twice.
         let sockets = surroundings.sockets()
-        switch sockets.count {
-        case 0: return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
-        case 1: return (.unix(path: sockets[0]), .runtimeFolder, nil)
-        default: throw surroundings.choice(sockets)
+        guard !sockets.isEmpty, let errno = refusal(address), let socket = try onlySocket(of: sockets, surroundings)
+        else {
+            return nil
         }
+        surroundings.report(
+            "tapline: nothing listens at \(address) (from \(path)): \(errno); "
+                + "using the running forward, unix:\(socket)")
+        return socket
+    }
+
+    /// The error if nothing listens at an address: the connect is refused, or the socket's file is missing. Nil:
+    /// something may listen there.
+    package static func refusal(of address: AdminAddress) -> Errno? {
+        let target = AdminTarget(address: address, origin: .byDefault, token: nil)
+        do throws(HTTPTrouble) {
+            _ = try AdminClient(target: target).attempt(.get, "/v1/status", deadline: SocketChoice.timeout)
+        } catch {
+            if case .connect(let errno) = error, HTTPTrouble.nothingListens(errno) { return errno }
+        }
+        return nil
     }
 
     private static func parse(_ text: String, _ name: String, _ surroundings: Surroundings) throws -> AdminAddress {

@@ -36,13 +36,16 @@ enum HTTPTrouble: Error, Hashable, Sendable {
 }
 
 extension HTTPTrouble {
+    /// Whether the error of a connect means that no program listens at the address.
+    static func nothingListens(_ errno: Errno) -> Bool { errno.code == ECONNREFUSED || errno.code == ENOENT }
+
     /// The command's message and exit status.
     func failure(_ target: AdminTarget) -> CommandFailure {
         let place = "\(target.address) (\(target.origin.words))"
         switch self {
         case .connect(let errno):
             switch errno.code {
-            case ECONNREFUSED, ENOENT:
+            case _ where Self.nothingListens(errno):
                 return CommandFailure(
                     .system,
                     "tapline: nothing listens at \(place): \(errno)\ntapline: is tapline running, and was it started "

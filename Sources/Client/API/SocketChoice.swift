@@ -4,7 +4,7 @@ import Text
 /// The list of running `forward` processes, where a command does not say which one it is for.
 package enum SocketChoice {
     /// The most time for one process's answer, in milliseconds.
-    private static let timeout: Int64 = 1000
+    static let timeout: Int64 = 1000
 
     /// The failure that lists the processes: for each its id, what it forwards, and the option that selects it.
     package static func failure(_ sockets: [String]) -> CommandFailure {

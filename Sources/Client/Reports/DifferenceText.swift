@@ -5,10 +5,12 @@ package enum DifferenceText {
     /// Of the answer to `POST /v1/reload`.
     package static func lines(of answer: JSONValue) -> [String] {
         let generation = answer["generation"].count ?? 0
-        guard answer["result"].text == "applied" else {
-            return ["nothing has changed; generation \(generation) stays in force"]
-        }
         let difference = answer["difference"]
+        let later = difference["needs_restart"].elements.map { "  waits for the next start: \(setting($0))" }
+        guard answer["result"].text == "applied" else {
+            let result = later.isEmpty ? "configuration unchanged" : "nothing reloaded"
+            return ["\(result); generation \(generation) stays in force"] + later
+        }
         var lines = ["generation \(generation) is in force"]
         lines += difference["added"].elements.map { "  added relay \(word($0))" }
         lines += difference["removed"].elements.map { "  removed relay \(word($0)); what it has open may finish" }
@@ -25,8 +27,7 @@ package enum DifferenceText {
             "  \(word($0["address"])) moved from \(word($0["from"])) to \(word($0["to"]))"
         }
         lines += difference["settings"].elements.map { "  \(setting($0))" }
-        lines += difference["needs_restart"].elements.map { "  waits for the next start: \(setting($0))" }
-        return lines
+        return lines + later
     }
 
     private static func setting(_ setting: JSONValue) -> String {

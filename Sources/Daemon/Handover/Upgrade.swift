@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import Sockets
 import Terminal
+import Text
 
 /// Starts another process that takes over from this one: the program's current file, with the same arguments and every
 /// listening socket, so that no client is refused.
@@ -37,6 +38,12 @@ final class Upgrade {
     struct Sockets: Sendable {
         var relays: [HandedSocket]
         var admin: [HandedSocket]
+
+        /// `5 listeners and the admin API`. A listener has a socket for each worker, so addresses are counted.
+        var words: String {
+            let listeners = Set(relays.map(\.address)).count
+            return Quantity.number(UInt64(listeners), "listener") + (admin.isEmpty ? "" : " and the admin API")
+        }
     }
 
     /// The most time until the other process is ready, milliseconds. It takes about ten.
@@ -61,7 +68,8 @@ final class Upgrade {
     private var child: ChildProcess?
     private var channel: HandoverChannel?
     private var timer: Timer?
-    private var sockets = 0
+    /// What is handed over, for the message.
+    private var handed = ""
     /// The reason of a failure, for the message.
     private var reason = ""
     private var endedWell = false
@@ -221,7 +229,7 @@ final class Upgrade {
                 parcels.append(socket.parcel)
             }
         }
-        sockets = items.count
+        handed = all.words
         let channelNumber = Inheritance.firstDescriptor + Int32(items.count)
         let lowest = channelNumber + 2
         let pair = try Socket.pair()
@@ -245,7 +253,7 @@ final class Upgrade {
             ) { [unowned self] ending in ended(ending) }
         }
         logger.notice(
-            "upgrade: started \(program.path) with \(sockets) listening sockets; this process continues until it is ready",
+            "upgrade: started \(program.path) with \(handed); this process continues until it is ready",
             metadata: particulars)
     }
 

@@ -139,6 +139,11 @@ final class UpstreamCommand {
         }
     }
 
+    /// Reports an event of the command; on a terminal with its time.
+    private func announce(_ message: String, particulars: Logger.Metadata = [:]) {
+        announcer.announce(message, particulars: particulars, hasTime: true)
+    }
+
     private func take(_ event: CommandSequence.Event) {
         carryOut(sequence.handle(event))
     }
@@ -175,7 +180,7 @@ final class UpstreamCommand {
     private func announceRestart(after milliseconds: UInt64) {
         let waiting = hooks.heldClients()
         guard sequence.state == .pausing(isWanted: true), waiting > 0 else { return }
-        announcer.announce(
+        announce(
             "starting \(name) again in \(DurationText.text(of: .milliseconds(Int64(clamping: milliseconds)))): "
                 + "\(Quantity.number(UInt64(waiting), "client")) held, and the upstream is not up")
     }
@@ -197,7 +202,7 @@ final class UpstreamCommand {
             let group = ProcessGroup(leader: process.id)
             self.group = group
             history.started(process.id)
-            announcer.announce("started: \(title)", particulars: particulars)
+            announce("started: \(title)", particulars: particulars)
             do {
                 guardian = try GroupGuard(loop: loop, group: group)
             } catch {
@@ -217,7 +222,7 @@ final class UpstreamCommand {
         isLeaderless = true
         history.ended("\(ending)")
         guard !sequence.isToEnd, let group else { return checkGroup() }
-        announcer.announce("\(title) \(ending)", particulars: particulars)
+        announce("\(title) \(ending)", particulars: particulars)
         exit = loop.now &- startedAt >= terms.longRun ? .late : .early
         group.reap()
         if group.isEmpty {
@@ -236,9 +241,9 @@ final class UpstreamCommand {
         case .ending:
             milliseconds = endGrace
         case .clearing:
-            announcer.announce("stopping the processes that \(title) left running", particulars: particulars)
+            announce("stopping the processes that \(title) left running", particulars: particulars)
         default:
-            announcer.announce(
+            announce(
                 "no connection for \(DurationText.text(of: .milliseconds(Int64(clamping: idleStop)))); stopping \(title)",
                 particulars: particulars)
         }
@@ -251,11 +256,11 @@ final class UpstreamCommand {
     private func kill() {
         guard let group else { return }
         if isLeaderless {
-            announcer.announce(
+            announce(
                 "the processes that \(title) left running did not end by SIGTERM and were killed",
                 particulars: particulars)
         } else {
-            announcer.announce("\(title) did not end by SIGTERM and was killed", particulars: particulars)
+            announce("\(title) did not end by SIGTERM and was killed", particulars: particulars)
         }
         group.send(SIGKILL)
         if isLeaderless { groupEnded() }
@@ -270,7 +275,7 @@ final class UpstreamCommand {
         } else if sequence.state == .running {
             if !isInBackground {
                 isInBackground = true
-                announcer.announce(
+                announce(
                     "processes that \(title) started are still running; they end with Tapline", particulars: particulars
                 )
             }
@@ -285,7 +290,7 @@ final class UpstreamCommand {
         grace?.stop()
         groupTimer?.stop()
         if isInBackground, sequence.state == .running {
-            announcer.announce("the processes that \(title) started have ended", particulars: particulars)
+            announce("the processes that \(title) started have ended", particulars: particulars)
         }
         closeGroup()
         take(.exited(exit, isWanted: isWanted))

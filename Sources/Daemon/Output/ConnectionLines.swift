@@ -72,6 +72,16 @@ struct ConnectionLines: Sendable {
         bytes.append("\n")
     }
 
+    /// An event of the process, such as a start of the upstream's command, in the columns of connections:
+    /// `20:30:12  started: ./server`.
+    func event(_ message: String, at time: Timestamp) -> String {
+        let start = clock(time) + "  "
+        let width = max(Self.leastColumns, columns() - start.count)
+        return start + shown(message).wrapped(to: width).joined(separator: newLine(start.count)) + "\n"
+    }
+
+    private func clock(_ time: Timestamp) -> String { (isUTC ? TimeText.utc : .local).clock(time) }
+
     private func newLine(_ indent: Int) -> String { "\n" + String(repeating: " ", count: indent) }
 
     private func start(_ record: ConnectionRecord, at time: Int64) -> String {
@@ -80,7 +90,7 @@ struct ConnectionLines: Sendable {
             return name.padded(to: columns) + "  "
         }
         let id = "#\(record.id)".padded(to: Self.idColumns)
-        return "\((isUTC ? TimeText.utc : .local).clock(Timestamp(nanoseconds: time)))  \(relay ?? "")\(id) "
+        return "\(clock(Timestamp(nanoseconds: time)))  \(relay ?? "")\(id) "
     }
 
     /// `↑ 78 B  ↓ 190 B  4.00 ms`; with `columns`, the sizes have this many.
@@ -99,9 +109,11 @@ struct ConnectionLines: Sendable {
         var text = ""
         for (index, relay) in relays.enumerated() {
             let line = "Forwarding \(relay.listeners.joined(separator: " and ")) \(rightward) \(relay.destination)"
-            text += shown(line)
+            let rows = shown(line).wrapped(to: columns())
+            text += rows.joined(separator: "\n")
             if index == 0 {
-                text += line.count + hint.count <= columns() ? hint : "\n" + String(hint.drop { $0 == " " })
+                let fits = (rows.last?.count ?? 0) + hint.count <= columns()
+                text += fits ? hint : "\n" + String(hint.drop { $0 == " " })
             }
             text += "\n"
         }

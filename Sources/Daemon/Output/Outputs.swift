@@ -143,6 +143,11 @@ final class Outputs: Sendable {
     /// The lines of connections for a person at a terminal; nil: end records are written, or the traffic has them.
     var lines: ConnectionLines? { style.connections }
 
+    /// Whether ends are written as end records, unless `log.access` is `off`: not if a terminal shows them otherwise.
+    var writesEndRecords: Bool {
+        if case .inTraffic = endPlace { false } else { lines == nil }
+    }
+
     /// A client was accepted.
     func opened(_ record: ConnectionRecord) {
         traffic?.tap.opened(record)

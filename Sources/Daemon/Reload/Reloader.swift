@@ -238,8 +238,11 @@ package final class Reloader {
         case .unchanged(let difference, _):
             // After a rejection, or where a setting needs a restart, the log reports that nothing else will happen.
             let level: Logger.Level = wasRejected || !difference.needsRestart.isEmpty ? .notice : .debug
-            let words = difference.needsRestart.isEmpty ? "the configuration is the one in force" : difference.words
-            logger.log(level: level, "nothing reloaded: \(words)", metadata: particulars)
+            if difference.needsRestart.isEmpty {
+                logger.log(level: level, "configuration unchanged", metadata: particulars)
+            } else {
+                logger.log(level: level, "nothing reloaded: \(difference.words)", metadata: particulars)
+            }
         case .rejected(let rejection):
             logger.error(
                 "reload rejected, generation \(generation) stays in force: \(rejection.words)", metadata: particulars)

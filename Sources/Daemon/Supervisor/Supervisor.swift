@@ -41,6 +41,8 @@ package final class Supervisor {
     let status: ProcessStatus
     let journal = Journal()
     let predecessors = Predecessors()
+    /// Connections that were reset because the process stopped.
+    private let drainedConnections = DrainedConnections()
     let manager: ServiceManager
     /// The program for an upgrade. It is determined before anyone can replace the file.
     let program = ProgramPath.find()
@@ -56,8 +58,10 @@ package final class Supervisor {
     var watch: ConfigurationWatch?
     /// A reload was requested while another process was about to take over.
     var isReloadWanted = false
-    /// Whether the end is summarized: not after a failed start, nor where another process continues.
-    private var isSummarized = false
+    /// Whether the start succeeded.
+    private var hasStarted = false
+    /// Whether the end is summarized: not after a failed start, nor where another process took over.
+    private var isSummarized: Bool { hasStarted && !status.now.isReplaced }
     var upgrade: Upgrade?
     var receiver: UpgradeReceiver?
     private var lifecycle: Lifecycle?
@@ -71,7 +75,7 @@ package final class Supervisor {
             plan.configuration.log, view: plan.view, terminal: plan.terminal,
             relays: plan.configuration.relays.map(\.name), showsUTC: plan.showsUTC)
         announcer = Announcer(
-            outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet, isAtTerminal: plan.terminal != nil)
+            outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet, terminal: plan.terminal)
         report = SessionReport(plan, outputs)
         manager = ServiceManager(ProcessEnvironment.all, logger: outputs.logger)
         status = ProcessStatus(
@@ -125,7 +129,7 @@ package final class Supervisor {
         try prepareUpgrades()
         try guest?.started(self)
         try notifyReady()
-        isSummarized = true
+        hasStarted = true
     }
 
     private var tuning: RelayService.Tuning {
@@ -138,12 +142,13 @@ package final class Supervisor {
     }
 
     private func observer(_ mailbox: Mailbox<Event>) -> Observer {
-        let (outputs, journal) = (outputs, journal)
+        let (outputs, journal, drainedConnections) = (outputs, journal, drainedConnections)
         let postsEnds = guest != nil || plan.lifecycle.isActive
         var observer = Observer(
             ended: { record in
                 journal.closed(record)
                 outputs.ended(record)
+                drainedConnections.count(record)
                 if postsEnds { mailbox.post(.ended(record)) }
             },
             traffic: outputs.passed,
@@ -164,7 +169,7 @@ package final class Supervisor {
                 openConnections: { service.openConnections },
                 stop: { [unowned self] reason in
                     guard sequence.state == .running else { return }
-                    if let reason { announcer.announce("\(reason); exiting") }
+                    if let reason { announcer.announce("\(reason); exiting", hasTime: true) }
                     take(.asked)
                 }))
     }
@@ -182,6 +187,7 @@ package final class Supervisor {
         services.reload = requestReload
         services.predecessors = predecessors
         services.command = lifecycle?.commandHistory
+        services.writesEndRecords = outputs.writesEndRecords
         let admin = AdminHost(
             AdminServer(services, logger: outputs.logger), handedOver: plan.inheritance.admin,
             environmentToken: ProcessEnvironment.value(AdminSettings.tokenVariable), logger: outputs.logger
@@ -192,7 +198,12 @@ package final class Supervisor {
         }
         self.admin = admin
         admin.apply(try admin.prepare(plan.configuration.admin))
-        if plan.configuration.admin == nil, let folder = plan.adminFolder { admin.open(in: folder, on: loop) }
+        guard plan.configuration.admin == nil, let folder = plan.adminFolder else { return }
+        do {
+            try admin.open(in: folder, on: loop)
+        } catch {
+            announcer.announceMissingSocket(error)
+        }
     }
 
     private func watchSignals() throws {
@@ -271,7 +282,7 @@ package final class Supervisor {
         let limit = DurationText.text(of: .milliseconds(Int64(clamping: client.limit)))
         // A person reads the words of the FAILED lines, a log has the reason's code.
         guard !announcer.isAtTerminal else {
-            return announcer.announce("\(client.sentence); clients are held for up to \(limit)")
+            return announcer.announce("\(client.sentence); clients are held for up to \(limit)", hasTime: true)
         }
         announcer.announce(
             "\(client.upstream) is not up (\(client.reason.rawValue)); clients are held for up to \(limit)",
@@ -321,7 +332,6 @@ package final class Supervisor {
 
     /// Another process serves the listening sockets; open connections finish here.
     private func leave(to process: Int32) {
-        isSummarized = false
         let bound = configuration.shutdown.upgrade
         beginDraining(within: bound, isReplaced: true)
         announcer.announce(
@@ -341,6 +351,9 @@ package final class Supervisor {
 
     private func flush() {
         guard let mailbox else { return }
+        // A process that ends before it takes over is reported by the one that goes on writing this log.
+        let isOwner = hasStarted && receiver?.hasTakenOver != false
+        if isOwner { announcer.announceStop(resets: drainedConnections.count, isReplaced: status.now.isReplaced) }
         flushTimer?.start(after: Self.flushTimeout)
         outputs.finish { mailbox.post(.linesWritten) }
     }

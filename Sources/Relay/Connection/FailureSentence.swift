@@ -65,7 +65,7 @@ extension ConnectionRecord {
                 ? "the original destination of the client was refused" : "\(target) is not in requested.allow"
         case .tlsNotRouted: return "no route matches the client's TLS server name"
         case .tlsHelloTimeout: return "the client sent no complete TLS ClientHello in time"
-        case .requestInvalid: return "the client's request is invalid or not supported"
+        case .requestInvalid: return "the client's request \(request?.fault ?? "is invalid or not supported")"
         case .requestTimeout: return "the client sent no complete request in time"
         case .upstreamProxyFailed:
             let reply = upstreamProxy?.fault.map { ": it \($0)" } ?? ""

@@ -14,6 +14,7 @@ final class ConnectionIDs: Sendable {
     /// Beyond this, numbers start again at 1. A lineage does not live that long.
     static let most: UInt64 = 1 << 52
 
+    private let first: UInt64
     private let next: Atomic<UInt64>
     /// The blocks of processes that were started, from the first to the end of the last; empty: `.max`, 0.
     private let reservedFrom = Atomic<UInt64>(.max)
@@ -21,7 +22,20 @@ final class ConnectionIDs: Sendable {
 
     /// `first` comes from another process; a number out of range is replaced by 1.
     init(first: UInt64 = 1) {
-        next = Atomic((1...Self.most).contains(first) ? first : 1)
+        self.first = (1...Self.most).contains(first) ? first : 1
+        next = Atomic(self.first)
+    }
+
+    /// The last number that was taken; nil before the first.
+    var last: UInt64? {
+        let next = next.load(ordering: .relaxed)
+        return next == first ? nil : next &- 1
+    }
+
+    /// Whether a connection may have had the number: in this process, in an older one, or in one that it has started.
+    func mayHaveTaken(_ id: UInt64) -> Bool {
+        let isReserved = id >= reservedFrom.load(ordering: .relaxed) && id < reservedTo.load(ordering: .relaxed)
+        return id > 0 && id < next.load(ordering: .relaxed) || isReserved
     }
 
     /// The next number.

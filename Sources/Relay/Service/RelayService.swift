@@ -316,6 +316,13 @@ public final class RelayService: Sendable {
     /// a moment, and no number may occur twice. On the supervisor's thread.
     public func reserveIDs() -> UInt64 { state.reserveIDs() }
 
+    /// The number of the last accepted connection; nil before the first. Any thread.
+    public var lastID: UInt64? { state.lastID }
+
+    /// Whether a connection may have had the number: in this process, in an older one, or in one that it has started.
+    /// Any thread.
+    public func mayHaveAccepted(_ id: UInt64) -> Bool { state.mayHaveTaken(id) }
+
     /// The number of listening sockets of all workers.
     public var mostListeningSockets: Int {
         bound.withLock {

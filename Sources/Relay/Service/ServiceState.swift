@@ -143,6 +143,12 @@ final class ServiceState: Sendable {
     /// Keeps numbers for a process that may take over, and returns the first. The supervisor's thread.
     func reserveIDs() -> UInt64 { ids.reserve() }
 
+    /// The number of the last connection; nil before the first.
+    var lastID: UInt64? { ids.last }
+
+    /// Whether a connection may have had the number.
+    func mayHaveTaken(_ id: UInt64) -> Bool { ids.mayHaveTaken(id) }
+
     /// Identifies a connection among those of all proxies and all processes (PROXY protocol, section 2.2.5).
     func uniqueID(of id: UInt64) -> String { "\(token)-\(id)" }
 

@@ -34,17 +34,22 @@ struct AdminOptions: ParsableArguments {
     var json = false
 
     /// A client of the tapline that the options name. `asksForwards`: if several `forward` processes run, the error says
-    /// what each of them forwards.
-    func client(asksForwards: Bool = true) throws -> AdminClient {
-        AdminClient(
+    /// what each of them forwards. `onlyReads`: the command changes nothing by itself, so if nothing listens at the
+    /// address of a default configuration file, it may show the running `forward` instead. A shutdown that is for a
+    /// service must not stop a `forward`.
+    func client(asksForwards: Bool = true, onlyReads: Bool = false) throws -> AdminClient {
+        let refusal: ((AdminAddress) -> Errno?)? = onlyReads ? { AdminTarget.refusal(of: $0) } : nil
+        return AdminClient(
             target: try AdminTarget.find(
                 admin: admin, config: config, tokenFile: tokenFile,
                 in: AdminTarget.Surroundings(
                     variable: ProcessEnvironment.value, variables: ProcessEnvironment.all,
                     directory: workingDirectory(), canRead: { access($0, R_OK) == 0 },
                     sockets: {
-                        RuntimeFolder(variable: ProcessEnvironment.value(RuntimeFolder.variable))?.liveSockets() ?? []
+                        RuntimeFolder.find(variable: ProcessEnvironment.value(RuntimeFolder.variable)).liveSockets()
                     },
-                    choice: { asksForwards ? SocketChoice.failure($0) : CommandFailure(.usage, "") })))
+                    choice: { asksForwards ? SocketChoice.failure($0) : CommandFailure(.usage, "") },
+                    refusal: refusal,
+                    report: { writeToStandardError($0 + "\n") })))
     }
 }

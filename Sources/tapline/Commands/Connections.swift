@@ -56,7 +56,8 @@ struct Connections: ParsableCommand {
 
     func run() throws {
         let list = ConnectionList(
-            client: try options.client(), relay: relay, sort: sort, filter: filter, limit: limit, closed: closed,
+            client: try options.client(onlyReads: true), relay: relay, sort: sort, filter: filter, limit: limit,
+            closed: closed,
             isForPrograms: options.json)
         if watch {
             let view = RepeatedView(every: 1000, isForPrograms: options.json) { rows in

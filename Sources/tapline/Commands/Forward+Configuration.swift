@@ -31,9 +31,9 @@ extension Forward {
             showsDiagnostics: OutputFile.standardError.isTerminal, isUTC: utc)
     }
 
-    /// The folder of the default admin socket; nil with `--admin`, or where the user has no such folder.
+    /// The folder of the default admin socket; nil with `--admin`.
     var adminFolder: RuntimeFolder? {
-        adminAddress == nil ? RuntimeFolder(variable: ProcessEnvironment.value(RuntimeFolder.variable)) : nil
+        adminAddress == nil ? .find(variable: ProcessEnvironment.value(RuntimeFolder.variable)) : nil
     }
 
     /// The one recording of all connections; nil where `--record` is a folder.

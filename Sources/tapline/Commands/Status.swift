@@ -19,7 +19,7 @@ struct Status: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() throws {
-        let client = try options.client()
+        let client = try options.client(onlyReads: true)
         let status = try client.json(.get, "/v1/status")
         let relays = try client.json(.get, "/v1/relays")["relays"].elements
         let output = ClientOutput(showsUTC: utc)

@@ -45,7 +45,9 @@ struct Tail: ParsableCommand {
         if format == .pcapng, ClientOutput.isTerminal {
             throw CommandFailure.binaryOnTerminal
         }
-        try TailSession(client: try options.client(), relay: relay, connection: connection, format: format, utc: utc)
-            .run()
+        try TailSession(
+            client: try options.client(onlyReads: true), relay: relay, connection: connection, format: format, utc: utc
+        )
+        .run()
     }
 }

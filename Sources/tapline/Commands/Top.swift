@@ -16,7 +16,7 @@ struct Top: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func run() throws {
-        let client = try options.client()
+        let client = try options.client(onlyReads: true)
         // Before the alternate screen: an error message stays on the terminal.
         let status = try client.json(.get, "/v1/status")
         let isForPerson = ClientOutput.isTerminal && !options.json && ProcessEnvironment.value("TERM") != "dumb"

@@ -65,7 +65,7 @@ struct Why: ParsableCommand {
 
     func run() throws {
         if !recordings.isEmpty { return try explain(RecordingArguments.split(words).connection) }
-        let client = try options.client()
+        let client = try options.client(onlyReads: true)
         let output = ClientOutput(showsUTC: utc)
         let id = try id ?? LastFailure.id(client)
         let connection = try client.json(.get, "/v1/connections/\(id)")

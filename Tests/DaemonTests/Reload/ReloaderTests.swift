@@ -124,7 +124,7 @@ import Testing
             for source in [ReloadSource.signal, .api, .file] {
                 let outcome = try bench.reload(Self.file("60m", "# \(source)"), source)
                 #expect(outcome.word == "unchanged")
-                #expect(bench.lastLine.hasPrefix("debug nothing reloaded: the configuration is the one in force"))
+                #expect(bench.lastLine.hasPrefix("debug configuration unchanged"))
             }
             #expect(bench.applied.isEmpty)
             #expect(bench.reloader.generation == 1)
@@ -167,9 +167,9 @@ import Testing
         try await bench { bench throws in
             _ = try bench.reload(Self.file("5"))
             _ = try bench.reload(Self.file())
-            #expect(bench.lastLine.hasPrefix("notice nothing reloaded"))
+            #expect(bench.lastLine.hasPrefix("notice configuration unchanged"))
             _ = try bench.reload(Self.file())
-            #expect(bench.lastLine.hasPrefix("debug nothing reloaded"))
+            #expect(bench.lastLine.hasPrefix("debug configuration unchanged"))
         }
     }
 

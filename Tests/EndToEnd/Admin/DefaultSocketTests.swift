@@ -18,7 +18,10 @@ struct DefaultSocketTests {
     private func command(
         _ scene: Scene, _ words: String...
     ) async throws -> (ending: Program.Ending, output: String, errors: String) {
-        let program = try scene.start([TaplineProcess.binary] + words, variables: variables(scene))
+        // In the scene's folder, for a configuration there.
+        let program = try scene.start(
+            ["sh", "-c", "cd \"$0\" && exec \"$@\"", scene.folder, TaplineProcess.binary] + words,
+            variables: variables(scene))
         program.finishInput()
         let ending = try await program.exit()
         return (ending, program.output.all.joined(separator: "\n"), program.errors.all.joined(separator: "\n"))
@@ -80,6 +83,38 @@ struct DefaultSocketTests {
             #expect(try sockets(scene) == ["\(try await second.pid()).sock"])
             try await second.send(SIGTERM)
             #expect(try await second.exit() == .exited(0))
+        }
+    }
+
+    /// A tapline.yaml in the folder, whose tapline is not running, does not hide the running `forward`: commands that only
+    /// read use it, and say so.
+    @Test func configuration_whoseTaplineIsNotRunning_doesNotHideTheForward() async throws {
+        try await scene { scene in
+            let port = try scene.freePort()
+            _ = try scene.file(
+                "tapline.yaml",
+                "admin: { listen: 127.0.0.1:\(port) }\nrelays: [{ name: web, listen: 8080, upstream: 'a:1' }]\n")
+            let (program, _) = try await forward(scene, "127.0.0.1:0:a.example:80")
+            try await socketAwaited(scene)
+            let socket = scene.path("tapline/\(try await program.pid()).sock")
+            let refused = "tapline: nothing listens at 127.0.0.1:\(port) (from ./tapline.yaml): Connection refused"
+            let status = try await command(scene, "status")
+            #expect(status.ending == .exited(0) && status.output.contains("a.example:80"))
+            #expect(status.errors == "\(refused); using the running forward, unix:\(socket)")
+            // A shutdown of the service must not stop the forward.
+            let shutdown = try await command(scene, "shutdown")
+            #expect(shutdown.ending == .exited(71) && shutdown.errors.hasPrefix(refused))
+            let why = try await command(scene, "why", "99")
+            #expect(why.ending == .exited(1))
+            #expect(why.errors.hasSuffix("tapline: there has been no connection 99; none has been accepted"))
+            let (second, _) = try await forward(scene, "127.0.0.1:0:b.example:80")
+            try await socketAwaited(scene, count: 2)
+            let choice = try await command(scene, "why")
+            #expect(choice.ending == .exited(64) && choice.errors.contains("2 forwards are running; select one:"))
+            for program in [program, second] {
+                try await program.send(SIGTERM)
+                #expect(try await program.exit() == .exited(0))
+            }
         }
     }
 

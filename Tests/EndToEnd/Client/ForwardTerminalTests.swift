@@ -57,6 +57,8 @@ struct ForwardTerminalTests {
             let (terminal, address) = try await start(scene, "127.0.0.1:0:\(upstream) --wait 10m")
             try await puppet.connect("client", to: address)
             let lines = try await terminal.await("the wait") { $0.joined().contains("clients are held for up to 10m") }
+            let hasTime = /\d\d:\d\d:\d\d  127\.0\.0\.1:\d+ refused the connection: nothing is listening on port .*/
+            #expect(lines.contains { $0.wholeMatch(of: hasTime) != nil }, "\(lines)")
             #expect(lines.joined().contains("\(upstream) refused the connection: nothing is listening on port "))
             #expect(!lines.joined().contains("connect_refused"))
             for _ in 0..<2 { try await terminal.type("C-c") }
@@ -88,6 +90,40 @@ struct ForwardTerminalTests {
             #expect(try #require(closed) < #require(summary))
             #expect(lines.contains { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT.*Z #1 client → upstream, 8 bytes/) != nil })
             #expect(!lines.contains { $0.contains("upstream_closed") })
+        }
+    }
+
+    @Test func command_hasTheTimeOfItsStartAndItsEnd() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let upstream = "127.0.0.1:\(try scene.freePort())"
+            let (terminal, address) = try await start(scene, "127.0.0.1:0:\(upstream) --wait 10m --exec 'exit 3'")
+            try await puppet.connect("client", to: address)
+            let start = /\d\d:\d\d:\d\d  started: .*/
+            let end = /\d\d:\d\d:\d\d  exit 3 \(pid \d+\) .*/
+            let failure = /\d\d:\d\d:\d\d  error: the command of --exec ended 3 times .*/
+            try await terminal.await("the lines") { lines in
+                lines.contains { $0.wholeMatch(of: start) != nil } && lines.contains { $0.wholeMatch(of: end) != nil }
+                    && lines.contains { $0.wholeMatch(of: failure) != nil }
+            }
+            try await terminal.type("C-c")
+        }
+    }
+
+    @Test func invalidRequest_toAProxy_isDescribed() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let (terminal, address) = try await start(scene, "socks:127.0.0.1:0")
+            let lines = try await terminal.await("the destination") { $0.joined().contains("(Ctrl-C to stop)") }
+            #expect(
+                lines.contains("Forwarding \(address) → what each client requests (SOCKS 5, HTTP CONNECT)"), "\(lines)")
+            try await puppet.connect("client", to: address)
+            try await puppet.send("client", "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            try await terminal.await("the failure") { lines in
+                lines.contains { $0.contains("FAILED  the client's request uses the HTTP method GET; only") }
+                    && lines.contains { $0.contains("CONNECT is supported") }
+            }
+            try await terminal.type("C-c")
         }
     }
 

@@ -79,6 +79,11 @@ struct InstallTests {
                 "share/doc/tapline/docs/guide/troubleshooting.md", "share/doc/tapline/config/examples/sidecar.yaml",
                 "share/doc/tapline/config/examples/include/conf.d/10-web.yaml",
             ]
+            // Every file that README links to is installed.
+            let readme = try #require(Files.read("\(local)/share/doc/tapline/README.md"))
+            let links = readme.matches(of: /\]\(([^)#:]+)(#[^)]*)?\)/).map { "share/doc/tapline/\($0.1)" }
+            #expect(links.contains("share/doc/tapline/SECURITY.md"))
+            for file in links { #expect(access("\(local)/\(file)", R_OK) == 0, "\(file)") }
             for file in installed { #expect(access("\(local)/\(file)", R_OK) == 0, "\(file)") }
             let unit = try #require(Files.read("\(local)/lib/systemd/system/tapline.service"))
             let starts = unit.split(separator: "\n").filter { $0.hasPrefix("ExecStart=") }

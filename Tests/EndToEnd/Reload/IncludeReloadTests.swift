@@ -80,7 +80,7 @@ struct IncludeReloadTests {
             try await tapline.program.errors.line(containing: "`include`: folder `\(folder)` does not exist")
             try await bench.converse(bench.first)
             try Files.move(folder + ".off", to: folder)
-            try await tapline.program.errors.line(containing: "nothing reloaded: the configuration is the one in force")
+            try await tapline.program.errors.line(containing: "configuration unchanged")
             try Files.write(relays(bench, [("cache", bench.second)]), to: "\(folder)/cache.yaml")
             try await bench.reloaded(tapline, 2)
             try await tapline.stop()

@@ -67,7 +67,7 @@ struct ReloadLogTests {
             }
             try Files.move(file, to: file + ".1")
             try await tapline.program.send(SIGHUP)
-            try await tapline.program.errors.line(containing: "nothing reloaded")
+            try await tapline.program.errors.line(containing: "configuration unchanged")
             try await bench.converse(bench.first)
             try await tapline.stop()
             #expect(Files.read(file)?.contains("\"id\":2") == true)

@@ -76,9 +76,9 @@ struct ReloadSourceTests {
             try Files.replace(bench.path, with: debug)
             try await tapline.program.errors.line(containing: "was touched, its content is unchanged")
             try Files.replace(bench.path, with: "# a comment\n" + debug)
-            try await tapline.program.errors.line(containing: "nothing reloaded: the configuration is the one in force")
+            try await tapline.program.errors.line(containing: "configuration unchanged")
             try await tapline.program.send(SIGHUP)
-            _ = try await tapline.program.errors.first(2) { $0.contains("nothing reloaded") }
+            _ = try await tapline.program.errors.first(2) { $0.contains("configuration unchanged") }
             try await bench.converse(bench.first)
             #expect(try await tapline.stop().map(\.generation) == [1])
             #expect(!tapline.program.errors.all.contains { $0.contains("\"message\":\"reloaded") })

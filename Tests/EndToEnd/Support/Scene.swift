@@ -16,6 +16,8 @@ final class Scene: Sendable {
 
     /// The test's own folder, which other users may enter.
     let folder: String
+    /// The folder of its programs' default admin sockets, so that no command finds a `forward` of another test.
+    private let runtimeFolder: String
     private let programs = Mutex<[Program]>([])
 
     fileprivate init() throws {
@@ -23,17 +25,21 @@ final class Scene: Sendable {
         guard mkdtemp(&template) != nil else { throw Failure("no temporary folder can be made") }
         folder = template.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
         chmod(folder, 0o755)
+        runtimeFolder = folder + "-run"
+        guard mkdir(runtimeFolder, 0o700) == 0 else { throw Failure("\(runtimeFolder) cannot be made") }
     }
 
     fileprivate func end() async {
         for program in programs.withLock({ $0 }).reversed() { await program.kill() }
         try? FileManager.default.removeItem(atPath: folder)
+        try? FileManager.default.removeItem(atPath: runtimeFolder)
     }
 
     /// Starts a program.
     @discardableResult
     func start(_ words: [String], variables: [String: String] = [:]) throws -> Program {
-        let program = try Program(words, variables: variables)
+        let own = ["XDG_RUNTIME_DIR": runtimeFolder]
+        let program = try Program(words, variables: own.merging(variables) { $1 })
         programs.withLock { $0.append(program) }
         return program
     }
