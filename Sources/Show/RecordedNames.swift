@@ -17,8 +17,8 @@ package struct RecordedNames: Hashable, Sendable {
     /// The most ids: more are no help to a person.
     private static let mostIDs = 1000
 
-    /// Reads files and folders; what cannot be read, or is not a file, has no names. `milliseconds`: the most time, nil:
-    /// no limit.
+    /// Reads files and folders; what cannot be read, or is not a file, has no names. `milliseconds`: the most time,
+    /// nil: no limit.
     package init(_ arguments: [String], within milliseconds: Int64? = nil) {
         let end = milliseconds.map { EventLoop.nanoseconds + UInt64(clamping: $0) * 1_000_000 } ?? .max
         guard !arguments.contains("-"), let recordings = try? RecordingSet(arguments) else { return }

@@ -27,9 +27,9 @@ struct Tapline: ParsableCommand {
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 operating \
             system error (port in use, permission denied, ...), 1 anything else.
 
-            Environment: \(AdminTarget.variable) the admin API of the tapline to talk to, \(AdminSettings.tokenVariable) \
-            its token, \(ConfigurationPlaces.variable) the configuration, NO_COLOR and FORCE_COLOR colours off and on. The \
-            other variables and all defaults are in the help of each command and in its manual page.
+            Environment: \(AdminTarget.variable) the admin API of the tapline to talk to, \
+            \(AdminSettings.tokenVariable) its token, \(ConfigurationPlaces.variable) the configuration, NO_COLOR and \
+            FORCE_COLOR colours off and on. The other variables and all defaults are in the help of each command and in its manual page.
             """,
         version: "tapline \(Version.number) (libuv \(EventLoop.version))",
         subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],

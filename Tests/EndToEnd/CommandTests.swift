@@ -94,8 +94,8 @@ struct CommandTests {
             #expect(try await right.exit() == .exited(0))
             #expect(
                 right.output.all == [
-                    "{\"valid\":true,\"file\":\"\(good)\",\"included_files\":0,\"relays\":[{\"name\":\"web\",\"listen\":"
-                        + "[\"127.0.0.1:8080\"],\"upstream\":\"a:1\",\"tls_routing\":null}]}"
+                    "{\"valid\":true,\"file\":\"\(good)\",\"included_files\":0,\"relays\":[{\"name\":\"web\","
+                        + "\"listen\":[\"127.0.0.1:8080\"],\"upstream\":\"a:1\",\"tls_routing\":null}]}"
                 ])
 
             let missing = try await tapline("check", "--json", scene.path("none.yaml"), in: scene)

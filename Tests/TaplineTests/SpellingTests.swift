@@ -202,7 +202,8 @@ struct SpellingTests {
         (["forward", "socks:"], "`socks:`: the port is missing; write socks:PORT, such as socks:1080", []),
         (
             ["forward", "original-destination"],
-            "`original-destination`: the port is missing; write PORT:original-destination, such as 15001:original-destination",
+            "`original-destination`: the port is missing; write PORT:original-destination, such as "
+                + "15001:original-destination",
             []
         ),
         (

@@ -28,8 +28,8 @@ enum Candidates {
         return offered(client(command)?.relays(within: budget) ?? [])
     }
 
-    /// The ids of the connections in the recordings on the command line, or else those of the running tapline: open ones,
-    /// and for `why` also those that have ended.
+    /// The ids of the connections in the recordings on the command line, or else those of the running tapline: open
+    /// ones, and for `why` also those that have ended.
     static func connections(_ words: [String], _ index: Int, _: String) -> [String] {
         let command = command(words, index)
         let recordings = (command as? ShowCommand)?.recordings ?? (command as? Why)?.recordings ?? []
@@ -50,8 +50,8 @@ enum Candidates {
         return (try? options.client(asksForwards: false)).map(CompletionClient.init)
     }
 
-    /// The names that a relay or a connection can have. Others come from a forged file or a foreign server, and bash would
-    /// run the command in a candidate such as `$(command)`.
+    /// The names that a relay or a connection can have. Others come from a forged file or a foreign server, and bash
+    /// would run the command in a candidate such as `$(command)`.
     static func offered(_ names: [String]) -> [String] {
         names.filter { name in
             guard let first = name.first, first.isLetter || first.isNumber else { return false }

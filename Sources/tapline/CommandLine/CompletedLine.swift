@@ -2,16 +2,17 @@ import ArgumentParser
 
 /// The command line that a shell completes, as the words that the command would get. Pure.
 struct CompletedLine {
-    /// The words after `tapline`. The word that is being completed is a placeholder, which is valid as an id, a name and a
-    /// file.
+    /// The words after `tapline`. The word that is being completed is a placeholder, which is valid as an id, a name
+    /// and a file.
     let words: [String]
 
     /// The placeholder.
     static let placeholder = "1"
 
-    /// The line of a shell: its words from `tapline` on, and the place of the word that is being completed. `splits`: the
-    /// shell is bash, which divides words at `:`, `=` and `@` (COMP_WORDBREAKS). Nil where a word contains an expansion,
-    /// whose value only the shell knows: a command must not be asked of another address than the one that is meant.
+    /// The line of a shell: its words from `tapline` on, and the place of the word that is being completed. `splits`:
+    /// the shell is bash, which divides words at `:`, `=` and `@` (COMP_WORDBREAKS). Nil where a word contains an
+    /// expansion, whose value only the shell knows: a command must not be asked of another address than the one that is
+    /// meant.
     init?(_ line: [String], completing index: Int, splits: Bool, home: String?) {
         var joined: [(text: String, isCompleted: Bool)] = []
         var joinsNext = false

@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// The completion script of a shell. argument-parser completes an argument in one way only; those of `show` and `why` are
-/// recordings or ids, so the script gets the recordings in addition. Pure.
+/// The completion script of a shell. argument-parser completes an argument in one way only; those of `show` and `why`
+/// are recordings or ids, so the script gets the recordings in addition. Pure.
 enum CompletionScript {
     /// The extensions of recordings.
     static let recordings = ["pcapng", "pcap", "cap"]
@@ -38,8 +38,8 @@ enum CompletionScript {
             guard let call = line.firstRange(of: " -fka '(") else { return [line] }
             let names = recordings.map { "\\'\($0)\\'" }.joined(separator: " ")
             let files =
-                " -fa '(set -l exts \(names);for p in (string match -e -- \\'*/\\' (commandline -t);or printf \\n)*.{$exts};"
-                + "printf %s\\n $p;end;__fish_complete_directories (commandline -t) \\'\\')'"
+                " -fa '(set -l exts \(names);for p in (string match -e -- \\'*/\\' (commandline -t);or printf \\n)*"
+                + ".{$exts};printf %s\\n $p;end;__fish_complete_directories (commandline -t) \\'\\')'"
             return [line, line[..<call.lowerBound] + files]
         default: return [line]
         }

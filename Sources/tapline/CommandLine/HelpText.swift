@@ -2,8 +2,8 @@ import Terminal
 
 /// A help text of argument-parser in our form. Pure.
 enum HelpText {
-    /// Of a help text: the line with the usage fits the columns, which argument-parser does not see to, and the title of a
-    /// group has no further word.
+    /// Of a help text: the line with the usage fits the columns, which argument-parser does not see to, and the title
+    /// of a group has no further word.
     static func fitted(_ text: String, columns: Int) -> String {
         let lines = text.replacing("TAPLINE SUBCOMMANDS:", with: "TAPLINE:")
             .split(separator: "\n", omittingEmptySubsequences: false)

@@ -10,8 +10,8 @@ struct Check: ParsableCommand {
         abstract: "Validate a configuration file.",
         discussion: """
             Ends with 0 when it is good. Otherwise with 78, and every mistake on a line of its own on standard error, \
-            as path:line:column: message, or with --json as an object on standard output. The files that it includes are \
-            checked with it. - is standard input; relative paths in it start at the working directory.
+            as path:line:column: message, or with --json as an object on standard output. The files that it includes \
+            are checked with it. - is standard input; relative paths in it start at the working directory.
 
               tapline check tapline.yaml
               tapline check --json tapline.yaml | jq '.problems[].line'

@@ -23,8 +23,8 @@ struct Connections: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The order: \(listed(ConnectionSort.keys)). Prefix with - to reverse. Default: id. Closed connections are listed "
-                + "newest first.", valueName: "key"),
+            "The order: \(listed(ConnectionSort.keys)). Prefix with - to reverse. Default: id. Closed connections "
+                + "are listed newest first.", valueName: "key"),
         completion: .list(ConnectionSort.keys), transform: parseConnectionSort)
     var sort: ConnectionSort?
 

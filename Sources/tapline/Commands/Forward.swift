@@ -38,8 +38,9 @@ struct Forward: ParsableCommand {
         let (own, configured) = (Timeouts.forward, Timeouts())
         return "Defaults that differ from those of a configuration: a connection may be idle for any time "
             + "(timeouts.idle: \(text(configured.idle))); after one side has closed, the other one may be silent for "
-            + "\(text(own.halfClose)) (timeouts.half_close: \(text(configured.halfClose))); at the end, open connections have "
-            + "\(text(ShutdownSettings.forward.drain)) to finish (shutdown.drain: \(text(ShutdownSettings().drain)))."
+            + "\(text(own.halfClose)) (timeouts.half_close: \(text(configured.halfClose))); at the end, open connections "
+            + "have \(text(ShutdownSettings.forward.drain)) to finish "
+            + "(shutdown.drain: \(text(ShutdownSettings().drain)))."
     }
 
     @Argument(
@@ -98,8 +99,8 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Write end records and diagnostics as text (key=value) or json, also on a terminal. Default: lines for people on a "
-                + "terminal, text elsewhere.", valueName: "format"),
+            "Write end records and diagnostics as text (key=value) or json, also on a terminal. Default: lines for "
+                + "people on a terminal, text elsewhere.", valueName: "format"),
         completion: .list(LogSettings.Format.allCases.map(\.rawValue)), transform: parseLogFormat)
     var logFormat: LogSettings.Format?
 

@@ -66,8 +66,8 @@ struct ShowCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The order of the summary: \(listed(ShowSort.keys)). Prefix with - to reverse. Default: id, or start for several "
-                + "recordings.", valueName: "key"),
+            "The order of the summary: \(listed(ShowSort.keys)). Prefix with - to reverse. Default: id, or start for "
+                + "several recordings.", valueName: "key"),
         completion: .list(ShowSort.keys), transform: parseShowSort)
     var sort: ShowSort?
 

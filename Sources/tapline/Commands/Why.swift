@@ -12,8 +12,8 @@ struct Why: ParsableCommand {
         discussion: """
             In sentences: who connected to what, how many bytes moved, which side waits for the other or which side ended \
             it and why, and what to do about it. Then the numbers. For open connections and for the last 512 that ended; \
-            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline. With \
-            --json: one object, with the sentences in `story`.
+            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline. \
+            With --json: one object, with the sentences in `story`.
 
             Without an id: the last connection that failed, or else the last one that ended. Times are local on a terminal.
 
@@ -44,7 +44,8 @@ struct Why: ParsableCommand {
             throw ValidationError(
                 words.count > 1
                     ? "The connection's id is missing at the end: tapline why FILE ID."
-                    : "`\(missing)` is neither a connection's id nor a recording; write tapline why ID, or tapline why FILE ID"
+                    : "`\(missing)` is neither a connection's id nor a recording; write tapline why ID, or tapline why "
+                        + "FILE ID"
             )
         }
     }
@@ -82,7 +83,8 @@ struct Why: ParsableCommand {
         guard ids.count < 2 else {
             let paths = recordings.joined(separator: " ")
             throw UsageError(
-                "\(set.name) has more than one connection; write tapline why \(paths) ID, with an id of tapline show \(paths)",
+                "\(set.name) has more than one connection; write tapline why \(paths) ID, with an id of "
+                    + "tapline show \(paths)",
                 command: "why")
         }
         var session = ShowSession(storyOf: connection, in: set, utc: utc, isForPrograms: options.json)
