@@ -13,9 +13,9 @@ ENVIRONMENT = [
      " the other commands send it. A file (`admin.token_file`, `--token-file`) takes precedence."),
     ("XDG_RUNTIME_DIR", "client server",
      "The folder of the admin sockets of `forward`, `tapline/PID.sock`, and where the other commands look for them."),
-    ("TAPLINE_CONFIG", "client server",
+    ("TAPLINE_CONFIG", "client server check",
      "The configuration of `run`, `check` and the commands that talk to a running Tapline, unless one is named."),
-    ("XDG_CONFIG_HOME", "client server",
+    ("XDG_CONFIG_HOME", "client server check",
      "The folder in which `tapline/tapline.yaml` is looked for; `$HOME/.config` if it is not set."),
     ("NO_COLOR", "", "If set to anything but an empty string, nothing is coloured."),
     ("FORCE_COLOR", "", "If set, output is coloured even if it is not a terminal, for example in `less -R`."),
@@ -52,6 +52,10 @@ SIGNALS = [
     ("SIGUSR2", "run",
      "Upgrade: start the program file again, hand over the listening sockets, and finish open connections in this process"
      " (`shutdown.upgrade`, 10m)."),
+    ("SIGTERM, SIGINT", "watch",
+     "`tail`, `top`, `connections --watch` and `show --follow`: end the command, with 0. The running Tapline is not affected."),
+    ("SIGTERM, SIGINT", "wait",
+     "`wait-ready`, `drain --wait` and `shutdown --wait`: end the wait, with 1. The running Tapline is not affected."),
     ("SIGCHLD, SIGPIPE", "server", "Ignored: children are reaped, and a reader that is gone is an error of one output."),
 ]
 
@@ -86,7 +90,10 @@ EXAMPLES = {
         ("Reload it", "kill -HUP $(pidof tapline)"),
         ("Upgrade it after the program file was replaced", "kill -USR2 $(pidof tapline)"),
     ],
-    "check": [("Check a configuration and the files that it includes", "tapline check /etc/tapline/tapline.yaml")],
+    "check": [
+        ("Check a configuration and the files that it includes", "tapline check /etc/tapline/tapline.yaml"),
+        ("Print the mistakes for a program", "tapline check --json tapline.yaml"),
+    ],
     "demo": [("Run the demonstration and exit", "tapline demo --once")],
     "show": [
         ("List the conversations of a recording", "tapline show web.pcapng"),
@@ -111,6 +118,7 @@ EXAMPLES = {
         ("Explain the last connection that failed", "tapline why"),
         ("Explain a connection", "tapline why 7"),
         ("Explain a connection of a recording", "tapline why web.pcapng 7"),
+        ("Print that as JSON", "tapline why web.pcapng 7 --json"),
     ],
     "kill": [("Reset two connections", "tapline kill 7 12")],
     "reload": [("Reload, and print what changed", "tapline reload")],
@@ -139,6 +147,9 @@ relays:
 # Commands that relay; the others are clients of them, or read files.
 SERVERS = ("forward", "run", "demo")
 FILE_COMMANDS = ("check", "show")
+# Commands that run until Ctrl-C, always or with an option, and those that can wait.
+WATCHES = ("tail", "top", "connections", "show")
+WAITS = ("wait-ready", "drain", "shutdown")
 
 # A part of a message: what it means, and what to do. Every error and warning of the log has one.
 MESSAGES = {

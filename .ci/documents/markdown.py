@@ -282,7 +282,7 @@ def environment():
         "## Environment", table(["variable", "meaning"], [[f"`{name}`", words] for name, _, words in variables()]),
         "In a configuration, `${NAME}` takes the value of any variable.",
         "## Files", table(["path", "use"], [[f"`{path}`", words] for path, words in facts.FILES]),
-        "## Signals", table(["signal", "effect on `run` and `forward`"], [[name, words] for name, _, words in facts.SIGNALS]))
+        "## Signals", table(["signal", "effect"], [[name, words] for name, _, words in facts.SIGNALS]))
 
 
 def pages(root):

@@ -50,6 +50,8 @@ public enum ForwardSpec {
 
     /// The beginning of a spec whose clients request their destinations: `socks:[BIND:]PORT`.
     private static let requestedPrefix = "socks:"
+    private static let missingPort = ValueError(
+        "the port is missing; write \(requestedPrefix)PORT, such as \(requestedPrefix)1080")
 
     /// Parses one spec.
     static func parse(
@@ -58,9 +60,9 @@ public enum ForwardSpec {
         let sides: (listen: String, upstream: String)
         if spec.hasPrefix(requestedPrefix) {
             sides = (String(spec.dropFirst(requestedPrefix.count)), UpstreamAddress.requested.description)
-            guard !sides.listen.isEmpty else {
-                throw ValueError("the port is missing; write \(requestedPrefix)PORT, such as \(requestedPrefix)1080")
-            }
+            guard !sides.listen.isEmpty else { throw missingPort }
+        } else if spec == requestedPrefix.dropLast() {
+            throw missingPort
         } else if let equals = spec.firstIndex(of: "=") {
             sides = (String(spec[..<equals]), String(spec[equals...].dropFirst()))
             guard !sides.listen.isEmpty, !sides.upstream.isEmpty else {
@@ -92,6 +94,9 @@ public enum ForwardSpec {
         let decidedLater = [UpstreamAddress.originalDestination, .requested].map(\.description)
         if let last = parts.last, parts.count > 1, decidedLater.contains(last) {
             return (parts.dropLast().joined(separator: ":"), last)
+        }
+        if parts.count == 1, spec == UpstreamAddress.originalDestination.description {
+            throw ValueError("the port is missing; write PORT:\(spec), such as 15001:\(spec)")
         }
         switch parts.count {
         case 3, 4:

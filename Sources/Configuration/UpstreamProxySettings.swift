@@ -30,6 +30,7 @@ public struct UpstreamProxySettings: Hashable, Sendable {
     /// not contain the credentials.
     public init(parsing text: String) throws(ValueError) {
         guard let scheme = Scheme.allCases.first(where: { text.hasPrefix("\($0.rawValue)://") }) else {
+            if text.contains(where: \.isWhitespace) { throw Self.spaces }
             throw ValueError(
                 "must be socks5://HOST:PORT or http://HOST:PORT, with an optional USER:PASSWORD@ before HOST")
         }
@@ -40,6 +41,7 @@ public struct UpstreamProxySettings: Hashable, Sendable {
             credentials = try Self.credentials(rest[..<at])
             rest = rest[at...].dropFirst()
         }
+        guard !rest.contains(where: \.isWhitespace) else { throw Self.spaces }
         guard !rest.contains("/"), !rest.hasPrefix("unix:") else {
             throw ValueError("\(quoted(rest)): a proxy has HOST:PORT and no path")
         }
@@ -51,6 +53,10 @@ public struct UpstreamProxySettings: Hashable, Sendable {
         self.address = address
         self.credentials = credentials
     }
+
+    /// The message does not repeat the text, which may have the credentials where they do not belong.
+    private static let spaces = ValueError(
+        "a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT")
 
     private static func credentials(_ text: Substring) throws(ValueError) -> Credentials {
         guard let colon = text.firstIndex(of: ":"), let user = decoded(text[..<colon]),

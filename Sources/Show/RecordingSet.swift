@@ -14,7 +14,7 @@ package struct RecordingSet {
     /// Whether there is one file only.
     var isSingle: Bool { groups.count == 1 && groups[0].paths.count == 1 }
     /// The name in messages.
-    let name: String
+    package let name: String
 
     /// The extensions of the files of a folder that are read.
     private static let extensions = [".pcapng", ".pcap", ".cap"]

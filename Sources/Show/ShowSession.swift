@@ -49,13 +49,15 @@ package struct ShowSession {
         self.init(recordings, view: view, follow: follow, filter: filter, format: format)
     }
 
-    /// Tells what happened to one connection, in sentences.
-    package init(storyOf connection: UInt64, in recordings: RecordingSet, utc: Bool) {
+    /// Tells what happened to one connection, or with nil to all, in sentences, or as objects in JSON.
+    package init(storyOf connection: UInt64?, in recordings: RecordingSet, utc: Bool, isForPrograms: Bool = false) {
         let terminal = TerminalTraits(of: .standardOutput)
         let columns = OutputFile.standardOutput.isTerminal ? TerminalWidth.current ?? 100 : 100
+        let view: any RecordingView =
+            isForPrograms
+            ? StoryObjectView() : StoryView(columns: columns, terminal: terminal, times: Self.times(utc: utc))
         self.init(
-            recordings, view: StoryView(columns: columns, terminal: terminal, times: Self.times(utc: utc)),
-            follow: false, filter: ShowFilter(connection: connection), format: .summary)
+            recordings, view: view, follow: false, filter: ShowFilter(connection: connection), format: .summary)
     }
 
     private static func times(utc: Bool) -> TimeStyle {

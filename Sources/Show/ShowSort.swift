@@ -11,6 +11,9 @@ package struct ShowSort: Hashable, Sendable {
         case client, relay, upstream
     }
 
+    /// All keys, as they are written.
+    package static let keys = Key.allCases.map(\.rawValue)
+
     let key: Key
     let isReversed: Bool
 

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Client
+import Configuration
 import Daemon
 import EventLoop
 import Glibc
@@ -24,6 +26,10 @@ struct Tapline: ParsableCommand {
 
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 operating \
             system error (port in use, permission denied, ...), 1 anything else.
+
+            Environment: \(AdminTarget.variable) the admin API of the tapline to talk to, \
+            \(AdminSettings.tokenVariable) its token, \(ConfigurationPlaces.variable) the configuration, NO_COLOR and \
+            FORCE_COLOR colours off and on. The other variables and all defaults are in the help of each command and in its manual page.
             """,
         version: "tapline \(Version.number) (libuv \(EventLoop.version))",
         subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],
@@ -43,11 +49,19 @@ struct Tapline: ParsableCommand {
         ProcessSignals.prepare()
         let words = CommandWords.own
         do {
+            if let shell = CompletionScript.shell(of: words) {
+                try writeToStandardOutput(CompletionScript.text(for: shell))
+                EventLoop.leaveProcess(EXIT_SUCCESS)
+            }
             var command = try parsed(words)
             try command.run()
         } catch {
+            // A shell that completes a line shows no errors: they would be in the middle of it.
+            if words.first == "---completion", !exitCode(for: error).isSuccess { EventLoop.leaveProcess(EXIT_FAILURE) }
             guard let failure = failure(error, words) else { return printHelp(error) }
-            if !failure.message.isEmpty { writeToStandardError(failure.message + "\n") }
+            if !failure.message.isEmpty {
+                writeToStandardError(FailureText.painted(failure, TerminalTraits(of: .standardError)) + "\n")
+            }
             EventLoop.leaveProcess(failure.status.rawValue)
         }
         EventLoop.leaveProcess(EXIT_SUCCESS)
@@ -56,8 +70,7 @@ struct Tapline: ParsableCommand {
     /// Prints a help text, or the version, which argument-parser throws.
     private static func printHelp(_ error: any Error) {
         guard exitCode(for: error).isSuccess else { exit(withError: error) }
-        // argument-parser adds a word to the title of a group.
-        let text = fullMessage(for: error).replacing("TAPLINE SUBCOMMANDS:", with: "TAPLINE:")
+        let text = HelpText.fitted(fullMessage(for: error), columns: TerminalWidth.current ?? 80)
         // A reader that has closed its end, such as `head`, is no failure.
         try? writeToStandardOutput(text.last == "\n" ? text : text + "\n")
         EventLoop.leaveProcess(EXIT_SUCCESS)

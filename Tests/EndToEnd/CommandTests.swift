@@ -73,6 +73,86 @@ struct CommandTests {
         }
     }
 
+    @Test func check_asJSON_listsTheMistakes_andSumsUpWhatIsRight() async throws {
+        try await scene { scene in
+            let bad = try scene.file(
+                "bad.yaml", "relays:\n  - { name: web, listen: 127.0.0.1:99999, upstream: 'a:1' }\n")
+            let wrong = try await tapline("check", "--json", bad, in: scene)
+            #expect(try await wrong.exit() == .exited(78))
+            #expect(wrong.errors.all.isEmpty && wrong.output.all.count == 1)
+            let object = try JSONDecoder().decode([String: JSON].self, from: Data(wrong.output.all.joined().utf8))
+            #expect(object["valid"] == .flag(false))
+            guard case .list(let problems) = object["problems"], case .object(let problem) = problems.first else {
+                throw Failure("no problems: \(wrong.output.all)")
+            }
+            #expect(problems.count == 1 && problem["file"] == .text(bad) && problem["line"] == .number(2))
+            #expect(problem["column"] == .number(26) && "\(problem["message"] ?? .null)".contains("99999"))
+
+            let good = try scene.file(
+                "good.yaml", "relays:\n  - { name: web, listen: '127.0.0.1:8080', upstream: 'a:1' }\n")
+            let right = try await tapline("check", "-j", good, in: scene)
+            #expect(try await right.exit() == .exited(0))
+            #expect(
+                right.output.all == [
+                    "{\"valid\":true,\"file\":\"\(good)\",\"included_files\":0,\"relays\":[{\"name\":\"web\","
+                        + "\"listen\":[\"127.0.0.1:8080\"],\"upstream\":\"a:1\",\"tls_routing\":null}]}"
+                ])
+
+            let missing = try await tapline("check", "--json", scene.path("none.yaml"), in: scene)
+            #expect(try await missing.exit() == .exited(78))
+            #expect(missing.output.all.first?.contains(#""line":null,"column":null,"message":"cannot be read"#) == true)
+        }
+    }
+
+    @Test func check_readsStandardInput() async throws {
+        try await scene { scene in
+            let good = try scene.start([TaplineProcess.binary, "check", "-"], variables: ["LC_ALL": "C.UTF-8"])
+            good.write("relays:\n  - { name: web, listen: '127.0.0.1:8080', upstream: 'a:1' }\n")
+            good.finishInput()
+            #expect(try await good.exit() == .exited(0))
+            #expect(good.output.all == ["<stdin>: OK, 1 relay", "  web: 127.0.0.1:8080 → a:1"])
+            let bad = try scene.start([TaplineProcess.binary, "check", "-"])
+            bad.write("relay: 1\n")
+            bad.finishInput()
+            #expect(try await bad.exit() == .exited(78))
+            #expect(bad.errors.all.first?.hasPrefix("<stdin>:1:1: ") == true)
+        }
+    }
+
+    @Test func run_takesTheFileAsAnArgument() async throws {
+        try await scene { scene in
+            let path = try scene.file(
+                "t.yaml", "relays:\n  - { name: web, listen: '127.0.0.1:0', upstream: '127.0.0.1:1' }\n")
+            let program = try await tapline("run", path, in: scene)
+            try await program.errors.line(containing: "web listens on 127.0.0.1:")
+            try await program.send(SIGTERM)
+            #expect(try await program.exit() == .exited(0))
+        }
+    }
+
+    /// What says who complains is red on a terminal, and where colours are forced.
+    @Test func error_isRed_whereColorsAreOn() async throws {
+        try await scene { scene in
+            for (variables, line) in [
+                (["FORCE_COLOR": "1", "NO_COLOR": ""], "\u{1B}[1;31mtapline:\u{1B}[0m `walk` is not a command"),
+                (["FORCE_COLOR": "1", "NO_COLOR": "1"], "tapline: `walk` is not a command"),
+                (["FORCE_COLOR": "", "NO_COLOR": ""], "tapline: `walk` is not a command"),
+            ] {
+                let program = try scene.start([TaplineProcess.binary, "walk"], variables: variables)
+                #expect(try await program.exit() == .exited(64))
+                #expect(program.errors.all.first == line)
+            }
+        }
+    }
+
+    @Test func help_fitsATerminal_andATerminalOfAnyWidth() async throws {
+        try await scene { scene in
+            let program = try scene.start([TaplineProcess.binary, "show", "--help"], variables: ["COLUMNS": "80"])
+            #expect(try await program.exit() == .exited(0))
+            for line in program.output.all { #expect(line.count <= 80, "\(line)") }
+        }
+    }
+
     @Test(arguments: ["check", "run"]) func configuration_thatIsMissing_endsWith78(command: String) async throws {
         try await scene { scene in
             let path = scene.path("none.yaml")

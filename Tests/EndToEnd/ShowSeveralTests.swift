@@ -43,6 +43,19 @@ struct ShowSeveralTests {
             #expect(refused.output.count == 2 && refused.output[1].contains(" closed by upstream, connect_refused"))
             let story = try await run(["why", folder, "1"])
             #expect(story.output.joined(separator: " ").contains("The client closed first"))
+            let object = try await run(["why", folder, "2", "--json"]).output
+            let fields = try JSONDecoder().decode([String: JSON].self, from: Data(object.joined().utf8))
+            #expect(object.count == 1 && fields["id"] == .number(2) && fields["reason"] == .text("connect_refused"))
+            #expect(fields["closed_by"] == .text("upstream") && fields["bytes_up"] == .number(0))
+            guard case .list(let sentences) = fields["story"] else { throw Failure("no story: \(object)") }
+            #expect(sentences.contains { "\($0)".contains("The upstream refused the connection") })
+            // Without an id the only connection of a recording is explained; of several one has to be chosen.
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            let only = try await run(["why", "\(folder)/\(names[0])"])
+            #expect(only.output.first?.hasPrefix("connection ") == true)
+            let several = try await run(["why", folder], status: 64)
+            #expect(
+                several.errors.first?.contains("has more than one connection; write tapline why \(folder) ID") == true)
             let unknown = try await run(["why", folder, "9"], status: 1)
             #expect(unknown.errors == ["tapline: there is no connection 9 in 2 recordings; there is 1 to 2"])
             // One that cannot be read is named, and the others are shown.

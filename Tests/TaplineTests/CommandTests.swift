@@ -135,11 +135,14 @@ struct CommandTests {
     @Test func check_summarisesAGoodConfiguration() throws {
         let relays = try forward("8080:example.com:80", "*:9:[::1]:10").relays
         var one = Configuration(relays: Array(relays.prefix(1)))
-        #expect(
-            Check.summary(of: one, path: "t.yaml") == "t.yaml: OK, 1 relay\n  8080: localhost:8080 -> example.com:80\n")
+        func summary(showsUnicode: Bool = false) -> String {
+            CheckReport.summary(of: one, path: "t.yaml", showsUnicode: showsUnicode)
+        }
+        #expect(summary() == "t.yaml: OK, 1 relay\n  8080: localhost:8080 -> example.com:80\n")
+        #expect(summary(showsUnicode: true) == "t.yaml: OK, 1 relay\n  8080: localhost:8080 → example.com:80\n")
         one.relays = relays
-        #expect(Check.summary(of: one, path: "t.yaml").hasPrefix("t.yaml: OK, 2 relays\n"))
-        #expect(Check.summary(of: one, path: "t.yaml").hasSuffix("\n  9: *:9 -> [::1]:10\n"))
+        #expect(summary().hasPrefix("t.yaml: OK, 2 relays\n"))
+        #expect(summary().hasSuffix("\n  9: *:9 -> [::1]:10\n"))
     }
 
     @Test func check_showsTheRoutes() throws {
@@ -149,7 +152,9 @@ struct CommandTests {
                 .init(serverNames: [.exactly("a.example"), .below("b.example")], upstream: .name("a", port: 443)),
                 .init(applications: ["h2"]),
             ])
-        func summary() -> String { Check.summary(of: Configuration(relays: [relay]), path: "t.yaml") }
+        func summary() -> String {
+            CheckReport.summary(of: Configuration(relays: [relay]), path: "t.yaml", showsUnicode: false)
+        }
         #expect(
             summary() == """
                 t.yaml: OK, 1 relay
@@ -159,6 +164,12 @@ struct CommandTests {
                     otherwise -> example.com:80
 
                 """)
+        let object = CheckReport.object(of: Configuration(relays: [relay]), path: "t.yaml")
+        #expect(
+            object.line == #"{"valid":true,"file":"t.yaml","included_files":0,"relays":[{"name":"8080","#
+                + #""listen":["localhost:8080"],"upstream":"example.com:80","tls_routing":{"routes":["#
+                + #"{"server_name":["a.example","*.b.example"],"alpn":[],"upstream":"a:443"},"#
+                + #"{"server_name":[],"alpn":["h2"],"upstream":"example.com:80"}],"otherwise":"upstream"}}]}"#)
         relay.tlsRouting?.otherwise = .refuse
         #expect(summary().hasSuffix("\n    otherwise -> refused\n"))
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Terminal
 import Testing
 
 @testable import tapline
@@ -16,10 +17,34 @@ struct ShowCommandTests {
 
     @Test(arguments: [
         ["show", "x", "--json"], ["show", "x", "--sort", "-bytes"], ["show", "x", "y", "7", "--reason", "lifetime"],
-        ["show", "x", "#7", "--utc"], ["why", "7"], ["why", "x", "7"], ["tail", "--utc"],
+        ["show", "x", "#7", "--utc"], ["why", "7"], ["why", "x", "7"], ["why", "x", "7", "--json"], ["why", "/"],
+        ["show", "-r", "web", "x"], ["connections", "--sort", "-bytes"], ["connections", "--sort=-id", "-r", "web"],
+        ["tail", "-r", "web"], ["forward", "-p", "text", "1:a:1"], ["tail", "--utc"],
     ])
     func commandLine_isAccepted(arguments: [String]) throws {
         _ = try Tapline.parseAsRoot(arguments)
+    }
+
+    /// A list of values stands in the message once.
+    @Test(arguments: [
+        (
+            ["show", "x", "--sort", "foo"],
+            "id, start, duration, bytes, bytes_up, bytes_down, client, relay or upstream"
+        ),
+        (
+            ["connections", "--sort", "foo"],
+            "id, age, bytes, bytes_up, bytes_down, rate, rate_up, rate_down, waits, client, relay or upstream"
+        ),
+    ])
+    func wrongSortKey_isAnsweredWithTheKeysOnOneLine(arguments: [String], keys: String) throws {
+        let error = try #require(throws: (any Error).self) { try Tapline.parsed(arguments) }
+        let command = arguments[0]
+        #expect(
+            Tapline.failure(error, arguments, columns: nil)?.message == """
+                tapline: the value `foo` is invalid for `--sort <key>`: write \(keys)
+                See 'tapline \(command) --help'.
+                """)
+        #expect(Tapline.helpMessage(for: Connections.self, columns: 80).contains("(values:") == false)
     }
 
     @Test(
@@ -32,7 +57,7 @@ struct ShowCommandTests {
             (["show", "x", "--closed-by", "me"], "client, upstream or tapline"),
             (["show", "x", "--json", "--format", "hex"], "--json"), (["show", "a", "b", "--follow"], "one file"),
             (["show", "x", "7", "--connection", "8"], "different connections"), (["why", "x"], "tapline why FILE ID"),
-            (["why", "x", "y"], "tapline why FILE ID"), (["why", "x", "7", "--json"], "running tapline"),
+            (["why", "x", "y"], "tapline why FILE ID"),
             (["show", "-", "--follow"], "Standard input"), (["show", "x", "--connection", "-1"], "--connection"),
         ])
     func wrongCommandLine_isExplained(arguments: [String], words: String) {

@@ -195,7 +195,45 @@ struct SpellingTests {
         ),
         (["forward", "1:a:1", "-x"], "unknown option `-x`", []),
         (["forward", "--idle-timeout"], "missing value for `--idle-timeout <duration>`", []),
-        (["why", "x"], "`x` is no connection's id; of a recording: tapline why FILE ID", []),
+        (
+            ["why", "x"],
+            "`x` is neither a connection's id nor a recording; write tapline why ID, or tapline why FILE ID", []
+        ),
+        (["forward", "socks"], "`socks`: the port is missing; write socks:PORT, such as socks:1080", []),
+        (["forward", "socks:"], "`socks:`: the port is missing; write socks:PORT, such as socks:1080", []),
+        (
+            ["forward", "original-destination"],
+            "`original-destination`: the port is missing; write PORT:original-destination, such as "
+                + "15001:original-destination",
+            []
+        ),
+        (
+            ["forward", "--upstream-proxy", "http://proxy .example:80", "1:a:1"],
+            "--upstream-proxy: a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT", []
+        ),
+        (
+            ["forward", "--upstream-proxy", " http://u:secret@proxy:80", "1:a:1"],
+            "--upstream-proxy: a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT", []
+        ),
+        (
+            ["kill", "--relay", "web"],
+            "`kill` takes ids, and `--relay` is an option of `connections`, which lists the ids",
+            ["tapline connections --relay web"]
+        ),
+        (
+            ["kill", "-r=web"], "`kill` takes ids, and `-r=web` is an option of `connections`, which lists the ids",
+            ["tapline connections -r=web"]
+        ),
+        (
+            ["forward", "-p", "8080", "--to", "localhost:8000"],
+            "`forward` takes a SPEC in place of `-p`: where to listen and where to forward in one word",
+            ["tapline forward 8080:localhost:8000"]
+        ),
+        (
+            ["forward", "-p", "hex", "-v", "8080:localhost:8000"],
+            "unknown option `-v`; `forward` has no log level: it prints every connection, and `--print` its bytes",
+            ["tapline forward -p hex 8080:localhost:8000"]
+        ),
     ]
 
     @Test(arguments: refused)

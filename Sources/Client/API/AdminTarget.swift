@@ -1,6 +1,6 @@
 import Configuration
 import Sockets
-import Terminal
+package import Terminal
 
 /// The tapline that a command connects to: its admin API's address, the source of that address, and the token.
 package struct AdminTarget: Hashable, Sendable {
@@ -49,17 +49,21 @@ package struct AdminTarget: Hashable, Sendable {
         var canRead: (String) -> Bool
         /// The paths of the admin sockets on which `forward` processes of this user listen.
         var sockets: () -> [String]
+        /// The failure where several of them listen.
+        var choice: ([String]) -> CommandFailure
 
         /// The surroundings of a process, or of a test.
         package init(
             variable: @escaping (String) -> String?, variables: [String: String], directory: String,
-            canRead: @escaping (String) -> Bool, sockets: @escaping () -> [String] = { [] }
+            canRead: @escaping (String) -> Bool, sockets: @escaping () -> [String] = { [] },
+            choice: @escaping ([String]) -> CommandFailure = SocketChoice.failure
         ) {
             self.variable = variable
             self.variables = variables
             self.directory = directory
             self.canRead = canRead
             self.sockets = sockets
+            self.choice = choice
         }
     }
 
@@ -124,7 +128,7 @@ package struct AdminTarget: Hashable, Sendable {
         switch sockets.count {
         case 0: return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
         case 1: return (.unix(path: sockets[0]), .runtimeFolder, nil)
-        default: throw SocketChoice.failure(sockets)
+        default: throw surroundings.choice(sockets)
         }
     }
 

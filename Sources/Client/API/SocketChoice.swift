@@ -1,13 +1,13 @@
-import Terminal
+package import Terminal
 import Text
 
 /// The list of running `forward` processes, where a command does not say which one it is for.
-enum SocketChoice {
+package enum SocketChoice {
     /// The most time for one process's answer, in milliseconds.
     private static let timeout: Int64 = 1000
 
     /// The failure that lists the processes: for each its id, what it forwards, and the option that selects it.
-    static func failure(_ sockets: [String]) -> CommandFailure {
+    package static func failure(_ sockets: [String]) -> CommandFailure {
         failure(sockets.map { (path: $0, relays: relays(at: $0)) })
     }
 

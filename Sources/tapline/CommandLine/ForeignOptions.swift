@@ -31,7 +31,9 @@ struct ForeignOptions {
             func value() -> String? {
                 parts.count > 1 ? parts[1] : rest.first?.hasPrefix("-") == false ? rest.popFirst() : nil
             }
-            if Self.listening.contains(name) {
+            // `-p text` is --print.
+            let isView = name == "-p" && rest.first.flatMap(TrafficView.init(rawValue:)) != nil
+            if Self.listening.contains(name), !isView {
                 removed.append(name)
                 listen = value()
             } else if Self.upstream.contains(name) {
@@ -79,6 +81,6 @@ struct ForeignOptions {
     func explains(_ error: any Error) -> Bool {
         let message = Tapline.message(for: error)
         return message.hasPrefix("Unknown option") || message.hasPrefix("Missing expected argument")
-            || message.contains("nexpected argument")
+            || message.contains("nexpected argument") || message.contains("is invalid for '-p ")
     }
 }

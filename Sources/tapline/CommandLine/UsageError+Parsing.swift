@@ -61,10 +61,26 @@ extension UsageError {
             self.init(foreign.message, proposals: foreign.proposals, command: command)
             return
         }
+        if command == "kill", let filter = Self.filter(words) {
+            self.init(
+                "`kill` takes ids, and \(Self.quoted(filter[0])) is an option of `connections`, which lists the ids",
+                proposals: [["connections"] + filter], command: command)
+            return
+        }
         let text = Tapline.message(for: error)
         // Of several mistakes a mistyped option is the one to report: it explains the others.
         let unknown = text.hasPrefix("Missing expected argument") ? Self.unknownOption(words) : nil
         self.init(unknown ?? Self.sentence(text), command: command)
+    }
+
+    /// The option on the command line of `kill` that chooses connections, with its value; nil if there is none.
+    private static func filter(_ words: [String]) -> [String]? {
+        let options = ["--relay", "-r", "--filter", "--closed"]
+        guard
+            let place = words.firstIndex(where: { word in options.contains { word == $0 || word.hasPrefix($0 + "=") } })
+        else { return nil }
+        let takesValue = words[place] != "--closed" && !words[place].contains("=")
+        return [words[place]] + (takesValue ? words[place...].dropFirst().prefix(1) : [])
     }
 
     private static func unknownOption(_ words: [String]) -> String? {

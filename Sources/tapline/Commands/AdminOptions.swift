@@ -21,7 +21,7 @@ struct AdminOptions: ParsableArguments {
             "The configuration with the address. Default: $\(ConfigurationPlaces.variable), or the first with admin.listen of "
                 + "./tapline.yaml (local addresses only), $XDG_CONFIG_HOME/tapline/tapline.yaml (~/.config) and "
                 + "\(ConfigurationFile.defaultPath).",
-            valueName: "path"), completion: .file())
+            valueName: "path"), completion: .configurations)
     var config: String?
 
     @Option(
@@ -33,8 +33,9 @@ struct AdminOptions: ParsableArguments {
     @Flag(name: [.customShort("j"), .long], help: "Print the admin API's own objects, one a line.")
     var json = false
 
-    /// A client of the tapline that the options name.
-    func client() throws -> AdminClient {
+    /// A client of the tapline that the options name. `asksForwards`: if several `forward` processes run, the error
+    /// says what each of them forwards.
+    func client(asksForwards: Bool = true) throws -> AdminClient {
         AdminClient(
             target: try AdminTarget.find(
                 admin: admin, config: config, tokenFile: tokenFile,
@@ -43,6 +44,7 @@ struct AdminOptions: ParsableArguments {
                     directory: workingDirectory(), canRead: { access($0, R_OK) == 0 },
                     sockets: {
                         RuntimeFolder(variable: ProcessEnvironment.value(RuntimeFolder.variable))?.liveSockets() ?? []
-                    })))
+                    },
+                    choice: { asksForwards ? SocketChoice.failure($0) : CommandFailure(.usage, "") })))
     }
 }

@@ -10,20 +10,52 @@ struct Check: ParsableCommand {
         abstract: "Validate a configuration file.",
         discussion: """
             Ends with 0 when it is good. Otherwise with 78, and every mistake on a line of its own on standard error, \
-            as path:line:column: message. The files that it includes are checked with it. - is standard input; relative \
-            paths in it start at the working directory.
+            as path:line:column: message, or with --json as an object on standard output. The files that it includes \
+            are checked with it. - is standard input; relative paths in it start at the working directory.
+
+              tapline check tapline.yaml
+              tapline check --json tapline.yaml | jq '.problems[].line'
             """)
 
     @OptionGroup var file: ConfigurationOptions
 
+    @Flag(name: [.customShort("j"), .long], help: "Print the summary or the mistakes as one object in JSON.")
+    var json = false
+
     func run() throws {
+        do {
+            try check()
+        } catch let errors as ConfigurationErrors where json {
+            try fail(CheckReport.object(of: errors.problems))
+        } catch let failure as CommandFailure where json && failure.status == .configuration {
+            try fail(CheckReport.object(ofMissing: String(failure.message.trimmingPrefix("tapline: "))))
+        }
+    }
+
+    private func check() throws {
         let environment = ProcessEnvironment.all
         let path = try file.find()
         let text =
             path == "-" ? try Self.standardInput() : try ConfigurationText(reading: path, environment: environment)
         let configuration = try Configuration.parse(text, environment: environment).configuration
+        let includedFiles = text.includedPaths?.files.count
+        if json {
+            return try write(CheckReport.object(of: configuration, path: text.path, includedFiles: includedFiles))
+        }
         try writeToStandardOutput(
-            Self.summary(of: configuration, path: text.path, includedFiles: text.includedPaths?.files.count))
+            CheckReport.summary(
+                of: configuration, path: text.path, includedFiles: includedFiles,
+                showsUnicode: TerminalTraits(of: .standardOutput).showsUnicode))
+    }
+
+    private func write(_ object: JSONValue) throws {
+        try writeToStandardOutput(object.line + "\n")
+    }
+
+    /// Ends with the status of a wrong configuration; the object says everything.
+    private func fail(_ object: JSONValue) throws {
+        try write(object)
+        throw CommandFailure(.configuration, "")
     }
 
     /// The text on standard input, up to its end, or to where a configuration is too large.
@@ -36,20 +68,5 @@ struct Check: ParsableCommand {
             bytes += more
         }
         return ConfigurationText(path: "<stdin>", directory: workingDirectory(), bytes: bytes)
-    }
-
-    /// A summary of a valid configuration. `includedFiles`: the number of included files, nil without `include`.
-    static func summary(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> String {
-        let included = includedFiles.map { " and \(Quantity.number(UInt64($0), "included file"))" } ?? ""
-        let relays = Quantity.number(UInt64(configuration.relays.count), "relay")
-        var lines = ["\(path)\(included): OK, \(relays)"]
-        for relay in configuration.relays {
-            let addresses = relay.listen.map(\.description).joined(separator: ", ")
-            lines.append("  \(relay.name): \(addresses) -> \(relay.upstream)")
-            guard let routing = relay.tlsRouting else { continue }
-            for route in routing.routes { lines.append("    TLS \(route) -> \(route.upstream ?? relay.upstream)") }
-            lines.append("    otherwise -> \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")")
-        }
-        return lines.joined(separator: "\n") + "\n"
     }
 }

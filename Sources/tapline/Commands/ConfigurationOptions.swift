@@ -11,12 +11,12 @@ struct ConfigurationOptions: ParsableArguments {
             "The configuration file. Default: $\(ConfigurationPlaces.variable), or the first of ./tapline.yaml, "
                 + "$XDG_CONFIG_HOME/tapline/tapline.yaml (~/.config) and \(ConfigurationFile.defaultPath).",
             valueName: "path"),
-        completion: .file(extensions: ["yaml", "yml"]))
+        completion: .configurations)
     var path: String?
 
     @Option(
         name: [.customShort("c"), .long], help: ArgumentHelp("The same as <path>.", valueName: "path"),
-        completion: .file(extensions: ["yaml", "yml"]))
+        completion: .configurations)
     var config: String?
 
     func validate() throws {

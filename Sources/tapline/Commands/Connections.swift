@@ -14,13 +14,17 @@ struct Connections: ParsableCommand {
               tapline connections --closed --filter reset
             """)
 
-    @Option(help: ArgumentHelp("Only connections of this relay.", valueName: "name"))
+    @Option(
+        name: [.customShort("r"), .long], help: ArgumentHelp("Only connections of this relay.", valueName: "name"),
+        completion: .relays)
     var relay: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
-            "By what: id, age, bytes, bytes_up, bytes_down, rate, rate_up, rate_down, waits, client, relay or upstream. "
-                + "Prefix with - to reverse. Closed connections are listed newest first.", valueName: "key"))
+            "The order: \(listed(ConnectionSort.keys)). Prefix with - to reverse. Default: id. Closed connections "
+                + "are listed newest first.", valueName: "key"),
+        completion: .list(ConnectionSort.keys), transform: parseConnectionSort)
     var sort: ConnectionSort?
 
     @Option(

@@ -9,7 +9,7 @@ struct EndWaitOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "With --wait: how long at most; then the exit status is 1. Else as long as tapline allows itself, and "
+            "With --wait: how long at most; then the exit status is 1. Default: as long as tapline allows itself, and "
                 + "\(DurationText.text(of: EndWait.allowance)) more.", valueName: "duration"),
         transform: parseDuration)
     var timeout: Duration?

@@ -27,14 +27,29 @@ struct Forward: ParsableCommand {
 
             On a terminal it prints a line when a connection opens and when it ends, and a summary at the end. \
             Elsewhere, or with --log-format, it writes an end record for each connection: to standard output, or with \
-            --print or --record to standard error. Ctrl-C ends it, and gives open connections two seconds.
+            --print or --record to standard error. Ctrl-C ends it; a second one ends it at once.
+
+            \(differences)
             """)
+
+    /// What is different in a configuration.
+    private static var differences: String {
+        func text(_ duration: Duration) -> String { DurationText.text(of: duration) }
+        let (own, configured) = (Timeouts.forward, Timeouts())
+        return "Defaults that differ from those of a configuration: a connection may be idle for any time "
+            + "(timeouts.idle: \(text(configured.idle))); after one side has closed, the other one may be silent for "
+            + "\(text(own.halfClose)) (timeouts.half_close: \(text(configured.halfClose))); at the end, open connections "
+            + "have \(text(ShutdownSettings.forward.drain)) to finish "
+            + "(shutdown.drain: \(text(ShutdownSettings().drain)))."
+    }
 
     @Argument(
         help: ArgumentHelp("Where to listen and where to forward, such as 8080:example.com:80.", valueName: "SPEC"))
     var specs: [String]
 
-    @Option(name: .customLong("print"), help: ArgumentHelp("Show the traffic as it passes.", valueName: "view"))
+    @Option(
+        name: [.customShort("p"), .customLong("print")],
+        help: ArgumentHelp("Show the traffic as it passes.", valueName: "view"))
     var view: TrafficView?
 
     @Option(
@@ -52,7 +67,7 @@ struct Forward: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Begin every connection to an upstream with a PROXY protocol header: v1 or v2.", valueName: "version"),
-        transform: parseProxyVersion)
+        completion: .list(ProxyProtocolSettings.Version.allCases.map(\.rawValue)), transform: parseProxyVersion)
     var sendProxy: ProxyProtocolSettings.Version?
 
     @Option(
@@ -63,7 +78,8 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The longest time for connecting, name lookup included; 0: no limit. Default: 5s.", valueName: "duration"),
+            "The longest time for connecting, name lookup included; 0: no limit. Default: "
+                + "\(DurationText.text(of: Timeouts.forward.connect)).", valueName: "duration"),
         transform: parseDuration)
     var connectTimeout = Timeouts.forward.connect
 
@@ -78,13 +94,14 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp("The number of threads that relay: auto, or a number. Default: auto.", valueName: "number"),
-        transform: parseWorkerCount)
+        completion: .list(["auto"]), transform: parseWorkerCount)
     var workers = WorkerCount.automatic
 
     @Option(
         help: ArgumentHelp(
-            "Write end records and diagnostics as text (key=value) or json, also on a terminal.", valueName: "format"),
-        transform: parseLogFormat)
+            "Write end records and diagnostics as text (key=value) or json, also on a terminal. Default: lines for "
+                + "people on a terminal, text elsewhere.", valueName: "format"),
+        completion: .list(LogSettings.Format.allCases.map(\.rawValue)), transform: parseLogFormat)
     var logFormat: LogSettings.Format?
 
     @Flag(name: [.customShort("j"), .long], help: "The same as --log-format json.")

@@ -12,7 +12,8 @@ struct Kill: ParsableCommand {
             Connections that could not be killed are reported, and the exit status is then 1.
             """)
 
-    @Argument(help: ArgumentHelp("The connection's id; several are allowed.", valueName: "id"))
+    @Argument(
+        help: ArgumentHelp("The connection's id; several are allowed.", valueName: "id"), completion: .connections)
     var ids: [UInt64]
 
     @OptionGroup var options: AdminOptions

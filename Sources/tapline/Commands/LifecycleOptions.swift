@@ -10,8 +10,9 @@ struct LifecycleOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Hold clients while the upstream is not up, and try again for this long; 0: fail at once (default: 0s; 30s with "
-                + "--exec).", valueName: "duration"), transform: parseDuration)
+            "Hold clients while the upstream is not up, and try again for this long; 0: fail at once. Default: 0, or "
+                + "\(DurationText.text(of: waitForCommand)) with --exec.", valueName: "duration"),
+        transform: parseDuration)
     var wait: Duration?
 
     @Option(
@@ -23,7 +24,7 @@ struct LifecycleOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Stop the command of --exec when no connection has been open for this long; the next client starts it again; "
-                + "0: never (default: 0s).", valueName: "duration"), transform: parseDuration)
+                + "0: never. Default: 0.", valueName: "duration"), transform: parseDuration)
     var idleStop: Duration?
 
     @Flag(
@@ -34,7 +35,7 @@ struct LifecycleOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Exit with status 0 when no connection has been open for this long; 0: never (default: 0s).",
+            "Exit with status 0 when no connection has been open for this long; 0: never. Default: 0.",
             valueName: "duration"), transform: parseDuration)
     var exitIdle: Duration?
 

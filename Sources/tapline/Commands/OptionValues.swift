@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Configuration
+import Relay
 import Show
 import Sockets
 import Terminal
@@ -12,16 +13,29 @@ extension ShowFormat: ExpressibleByArgument {}
 extension TailFormat: ExpressibleByArgument {}
 extension TrafficView: ExpressibleByArgument {}
 
-extension ConnectionSort: ExpressibleByArgument {
-    init?(argument: String) { self.init(argument) }
-
-    static var allValueStrings: [String] { keys }
+/// Words as a list in a sentence: `a, b or c`.
+func listed(_ words: [String]) -> String {
+    words.count < 2 ? words.joined() : words.dropLast().joined(separator: ", ") + " or " + words[words.count - 1]
 }
 
-extension ShowSort: ExpressibleByArgument {
-    init?(argument: String) { self.init(parsing: argument) }
+/// The order of connections as an option's value.
+func parseConnectionSort(_ text: String) throws -> ConnectionSort {
+    guard let sort = ConnectionSort(text) else { throw ValidationError("write \(listed(ConnectionSort.keys))") }
+    return sort
+}
 
-    static var allValueStrings: [String] { Key.allCases.map(\.rawValue) }
+/// The order of a summary as an option's value.
+func parseShowSort(_ text: String) throws -> ShowSort {
+    guard let sort = ShowSort(parsing: text) else { throw ValidationError("write \(listed(ShowSort.keys))") }
+    return sort
+}
+
+/// The party that ended a connection as an option's value.
+func parseClosedBy(_ text: String) throws -> ClosedBy {
+    guard let side = ClosedBy(rawValue: text) else {
+        throw ValidationError("write \(listed(ClosedBy.allCases.map(\.rawValue)))")
+    }
+    return side
 }
 
 /// A network as an option's value.

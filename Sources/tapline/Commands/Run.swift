@@ -16,6 +16,11 @@ struct Run: ParsableCommand {
 
             SIGTERM or SIGINT stops it: it accepts no more connections, and open ones have the time of shutdown.drain. \
             A second signal stops it at once. Every connection has its end record either way.
+
+            `${NAME}` in the configuration takes a variable of the environment. \(AdminSettings.tokenVariable) is the \
+            admin API's token, unless admin.token_file names a file.
+
+              tapline run tapline.yaml
             """)
 
     @OptionGroup var file: ConfigurationOptions

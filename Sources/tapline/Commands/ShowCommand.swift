@@ -1,4 +1,5 @@
 import ArgumentParser
+import Relay
 import Show
 import Sockets
 import Terminal
@@ -25,7 +26,7 @@ struct ShowCommand: ParsableCommand {
         help: ArgumentHelp(
             "Recordings, and folders with recordings; - is standard input. A number at the end, such as 7 or '#7', is "
                 + "--connection.", valueName: "file"),
-        completion: .file(extensions: ["pcapng", "pcap", "cap"]))
+        completion: .connections)
     var files: [String]
 
     @Option(
@@ -38,10 +39,13 @@ struct ShowCommand: ParsableCommand {
     @Flag(name: [.customShort("j"), .long], help: "The same as --format json.")
     var json = false
 
-    @Option(help: ArgumentHelp("Only the conversation with this number.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp("Only the conversation with this number.", valueName: "number"), completion: .connections)
     var connection: UInt64?
 
-    @Option(help: ArgumentHelp("Only conversations of this relay.", valueName: "name"))
+    @Option(
+        name: [.customShort("r"), .long], help: ArgumentHelp("Only conversations of this relay.", valueName: "name"),
+        completion: .relays)
     var relay: String?
 
     @Option(
@@ -50,23 +54,27 @@ struct ShowCommand: ParsableCommand {
     var filter: String?
 
     @Option(
-        help: ArgumentHelp("Only conversations that this side ended: client, upstream or tapline.", valueName: "side"))
-    var closedBy: String?
+        help: ArgumentHelp("Only conversations that this side ended: client, upstream or tapline.", valueName: "side"),
+        completion: .list(ClosedBy.allCases.map(\.rawValue)), transform: parseClosedBy)
+    var closedBy: ClosedBy?
 
-    @Option(help: ArgumentHelp("Only conversations with this end reason.", valueName: "reason"))
+    @Option(
+        help: ArgumentHelp("Only conversations with this end reason.", valueName: "reason"),
+        completion: .list(EndReason.allCases.map(\.rawValue)))
     var reason: String?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The order of the summary: id, start, duration, bytes, bytes_up, bytes_down, client, relay or upstream. "
-                + "Prefix with - to reverse.", valueName: "key"))
+            "The order of the summary: \(listed(ShowSort.keys)). Prefix with - to reverse. Default: id, or start for "
+                + "several recordings.", valueName: "key"),
+        completion: .list(ShowSort.keys), transform: parseShowSort)
     var sort: ShowSort?
 
     @Option(
         help: ArgumentHelp(
             "Only the bytes of one direction: up is from client to upstream, down is back.", valueName: "flow"),
-        transform: parseFlow)
+        completion: .list(Direction.allCases.map(\.rawValue)), transform: parseFlow)
     var flow: Direction?
 
     @Flag(help: "At the end of the file wait for more, until Ctrl-C or until the file is rotated away.")
@@ -84,9 +92,6 @@ struct ShowCommand: ParsableCommand {
         if sort != nil, format != .summary {
             throw ValidationError("--sort is for the summary: bytes are shown in the order of time.")
         }
-        if let closedBy, !["client", "upstream", "tapline"].contains(closedBy) {
-            throw ValidationError("--closed-by is client, upstream or tapline.")
-        }
         let (paths, number) = RecordingArguments.split(files)
         if number != nil, let connection, connection != number {
             throw ValidationError("--connection \(connection) and \(files.last ?? "") name different connections.")
@@ -98,6 +103,9 @@ struct ShowCommand: ParsableCommand {
         if follow, paths.count > 1 { throw ValidationError("--follow is for one file.") }
     }
 
+    /// The recordings on the command line.
+    var recordings: [String] { RecordingArguments.split(files).paths }
+
     private var shownFormat: ShowFormat { format ?? (json ? .json : .summary) }
 
     func run() throws {
@@ -107,7 +115,7 @@ struct ShowCommand: ParsableCommand {
             recordings, follow: follow,
             filter: ShowFilter(
                 connection: connection ?? number, relay: relay, flow: flow,
-                ends: EndFilter(words: filter, closedBy: closedBy, reason: reason)),
+                ends: EndFilter(words: filter, closedBy: closedBy?.rawValue, reason: reason)),
             format: shownFormat, sort: sort, utc: utc)
         try session.run()
     }

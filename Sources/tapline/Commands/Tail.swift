@@ -15,16 +15,20 @@ struct Tail: ParsableCommand {
               tapline tail --format pcapng | wireshark -k -i -
             """)
 
-    @Option(help: ArgumentHelp("Only this relay.", valueName: "name"))
+    @Option(
+        name: [.customShort("r"), .long], help: ArgumentHelp("Only this relay.", valueName: "name"), completion: .relays
+    )
     var relay: String?
 
-    @Option(help: ArgumentHelp("Only the connection with this id.", valueName: "id"))
+    @Option(
+        help: ArgumentHelp("Only the connection with this id.", valueName: "id"), completion: .connections)
     var connection: UInt64?
 
     @Option(
         help: ArgumentHelp(
             "text: the bytes as text, with control characters escaped. hex: offset, bytes, characters. json: an object a line, "
-                + "the bytes in Base64. pcapng: a recording, for a file or Wireshark.", valueName: "format"))
+                + "the bytes in Base64. pcapng: a recording, for a file or Wireshark. Default: text.",
+            valueName: "format"))
     var format: TailFormat?
 
     @Flag(help: "Times in UTC, also on a terminal.")

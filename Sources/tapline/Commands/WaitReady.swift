@@ -14,9 +14,14 @@ struct WaitReady: ParsableCommand {
               tapline wait-ready --admin unix:/run/tapline/admin.sock --timeout 10s
             """)
 
+    /// How long it waits without `--timeout`.
+    private static let patience = Duration.seconds(30)
+
     @Option(
-        help: ArgumentHelp("How long at most; 0 asks once.", valueName: "duration"), transform: parseDuration)
-    var timeout = Duration.seconds(30)
+        help: ArgumentHelp(
+            "How long at most; 0 asks once. Default: \(DurationText.text(of: patience)).", valueName: "duration"),
+        transform: parseDuration)
+    var timeout = patience
 
     @OptionGroup var options: AdminOptions
 

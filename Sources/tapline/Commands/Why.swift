@@ -1,6 +1,7 @@
 import ArgumentParser
 import Client
 import Show
+import Sockets
 import Terminal
 import Text
 
@@ -11,13 +12,16 @@ struct Why: ParsableCommand {
         discussion: """
             In sentences: who connected to what, how many bytes moved, which side waits for the other or which side ended \
             it and why, and what to do about it. Then the numbers. For open connections and for the last 512 that ended; \
-            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline.
+            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline. \
+            With --json: one object, with the sentences in `story`.
 
             Without an id: the last connection that failed, or else the last one that ended. Times are local on a terminal.
 
               tapline why
               tapline why 7
               tapline why web.pcapng 7
+              tapline why web.pcapng 7 --json
+              tapline why one.pcapng    a recording of one connection
             """)
 
     @Argument(
@@ -26,7 +30,7 @@ struct Why: ParsableCommand {
             The connection's id, as in the log and in `tapline connections`; before it, recordings or folders of them. \
             Default: the last one that failed.
             """, valueName: "id"),
-        completion: .file(extensions: ["pcapng", "pcap", "cap"]))
+        completion: .connections)
     var words: [String] = []
 
     @Flag(help: "Show times in UTC.")
@@ -35,23 +39,33 @@ struct Why: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
-        if words.count == 1, id == nil {
-            throw ValidationError("`\(words[0])` is no connection's id; of a recording: tapline why FILE ID.")
+        guard RecordingArguments.split(words).connection == nil, id == nil, !words.isEmpty else { return }
+        if let missing = words.first(where: { !Self.isReadTwice($0) }) {
+            throw ValidationError(
+                words.count > 1
+                    ? "The connection's id is missing at the end: tapline why FILE ID."
+                    : "`\(missing)` is neither a connection's id nor a recording; write tapline why ID, or tapline why "
+                        + "FILE ID"
+            )
         }
-        if words.count > 1, RecordingArguments.split(words).connection == nil {
-            throw ValidationError("The connection's id is missing at the end: tapline why FILE ID.")
-        }
-        if words.count > 1, options.json { throw ValidationError("--json is for a running tapline.") }
     }
 
-    private var id: UInt64? { words.first.flatMap { UInt64($0.hasPrefix("#") ? $0.dropFirst() : Substring($0)) } }
+    /// Whether it is a file or a folder: without an id it is read first for its connections, and then for their bytes.
+    private static func isReadTwice(_ path: String) -> Bool {
+        InputFile.identity(of: path).map { $0.isRegular || $0.isDirectory } ?? false
+    }
+
+    /// The recordings on the command line.
+    var recordings: [String] { id == nil ? RecordingArguments.split(words).paths : [] }
+
+    /// The id, where there is nothing else.
+    private var id: UInt64? {
+        guard words.count == 1, let word = words.first else { return nil }
+        return UInt64(word.hasPrefix("#") ? word.dropFirst() : Substring(word))
+    }
 
     func run() throws {
-        let (paths, recorded) = RecordingArguments.split(words)
-        if let recorded, !paths.isEmpty {
-            var session = ShowSession(storyOf: recorded, in: try RecordingSet(paths), utc: utc)
-            return try session.run()
-        }
+        if !recordings.isEmpty { return try explain(RecordingArguments.split(words).connection) }
         let client = try options.client()
         let output = ClientOutput(showsUTC: utc)
         let id = try id ?? LastFailure.id(client)
@@ -60,5 +74,21 @@ struct Why: ParsableCommand {
         let report = ConnectionReport(connection, zone: output.zone)
         let lines = report.lines(within: output.columns ?? 100, showsUnicode: output.terminal.showsUnicode)
         try output.write(lines: [output.bold(lines[0])] + lines.dropFirst())
+    }
+
+    /// Explains a connection of the recordings; without an id the only one.
+    private func explain(_ connection: UInt64?) throws {
+        let set = try RecordingSet(recordings)
+        let ids = connection == nil ? RecordedNames(recordings).ids : []
+        guard ids.count < 2 else {
+            let paths = recordings.joined(separator: " ")
+            throw UsageError(
+                "\(set.name) has more than one connection; write tapline why \(paths) ID, with an id of "
+                    + "tapline show \(paths)",
+                command: "why")
+        }
+        var session = ShowSession(storyOf: connection, in: set, utc: utc, isForPrograms: options.json)
+        try session.run()
+        if connection == nil, ids.isEmpty { throw CommandFailure(.failure, "tapline: \(set.name) has no connection") }
     }
 }

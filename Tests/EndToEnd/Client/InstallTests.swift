@@ -44,6 +44,12 @@ struct InstallTests {
             #expect(try sections("tapline-status.1").isSuperset(of: every.union(["FILES"])))
             #expect(try sections("tapline-show.1").isSuperset(of: every))
             #expect(try sections("tapline.yaml.5").isSuperset(of: ["KEYS", "\"relays[].record.rotate\"", "EXAMPLES"]))
+            #expect(try sections("tapline-check.1").isSuperset(of: every.union(["FILES"])))
+            for name in ["tail", "top", "connections", "show", "wait-ready", "drain", "shutdown"] {
+                #expect(try sections("tapline-\(name).1").isSuperset(of: every.union(["SIGNALS"])), "\(name)")
+            }
+            let check = try String(contentsOfFile: "\(folder)/tapline-check.1", encoding: .utf8)
+            #expect(check.contains("TAPLINE_CONFIG") && !check.contains("TAPLINE_ADMIN"))
             let client = try String(contentsOfFile: "\(folder)/tapline-status.1", encoding: .utf8)
             #expect(client.contains("TAPLINE_ADMIN_TOKEN") && client.contains("NO_COLOR"))
         }

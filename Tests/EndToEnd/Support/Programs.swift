@@ -6,7 +6,7 @@ import Testing
 enum Programs {
     static let packages = [
         "capinfos": "wireshark-common", "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
-        "editcap": "wireshark-common", "faketime": "faketime", "fsfreeze": "util-linux", "gcc": "gcc",
+        "editcap": "wireshark-common", "faketime": "faketime", "fish": "fish", "fsfreeze": "util-linux", "gcc": "gcc",
         "haproxy": "haproxy", "initdb": "postgresql", "ip": "iproute2",
         "iperf3": "iperf3", "losetup": "mount", "mergecap": "wireshark-common", "mkfifo": "coreutils",
         "mkfs.ext4": "e2fsprogs", "mount": "mount", "nc": "netcat-openbsd", "nft": "nftables", "nginx": "nginx-light",
@@ -15,6 +15,7 @@ enum Programs {
         "python3": "python3", "redis-benchmark": "redis-tools", "redis-cli": "redis-tools",
         "redis-server": "redis-server", "setpriv": "util-linux", "ss": "iproute2",
         "systemd-analyze": "systemd", "systemd-socket-activate": "systemd", "tcpdump": "tcpdump",
+        "zsh": "zsh",
         "text2pcap": "tshark", "tmux": "tmux", "tshark": "tshark", "unshare": "util-linux",
     ]
 

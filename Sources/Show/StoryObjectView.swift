@@ -1,0 +1,46 @@
+import Recording
+import Text
+
+/// The story of each conversation as an object, with the keys of an end record as far as a recording has the values.
+struct StoryObjectView: RecordingView {
+    /// Stories of open conversations by id.
+    private var stories: [UInt64: RecordedStory] = [:]
+
+    mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
+        switch event {
+        case .opened(let conversation): stories[conversation.id] = RecordedStory(conversation)
+        case .bytes(let piece): stories[piece.id]?.add(piece.direction, at: piece.time)
+        case .missing: break
+        case .ended(let conversation):
+            guard var story = stories.removeValue(forKey: conversation.id) else { return }
+            Self.object(conversation, story.sentences(conversation, times: .utc)).append(to: &output)
+            output.append(UInt8(ascii: "\n"))
+        }
+    }
+
+    private static func object(_ ended: RecordedConversation, _ sentences: [String]) -> JSONValue {
+        func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+        func number(_ number: (some BinaryInteger)?) -> JSONValue { number.map { .number("\($0)") } ?? .null }
+        let members: [(String, JSONValue)] = [
+            // Of an end record it is the time of the end.
+            ("time", text(ended.reason == nil ? nil : ended.ended.text(as: .utc))),
+            ("id", number(ended.id)),
+            ("relay", text(ended.relay)),
+            ("client", text(ended.client)),
+            ("listener", text(ended.listener)),
+            ("upstream", text(ended.upstream)),
+            ("upstream_address", text(ended.upstreamAddress)),
+            ("accepted", text(ended.hasStart ? ended.started.text(as: .utc) : nil)),
+            ("bytes_up", number(ended.up.passed)),
+            ("bytes_down", number(ended.down.passed)),
+            ("duration_ms", number(ended.duration / 1_000_000)),
+            ("closed_by", text(ended.endedBy)),
+            ("reason", text(ended.reason)),
+            ("errno", text(ended.errno)),
+            ("dropped_bytes", number(ended.droppedBytes)),
+            ("protocol", text("\(ended.protocol)")),
+            ("story", .array(sentences.map { .string($0) })),
+        ]
+        return .object(members.map { JSONValue.Member(key: $0, value: $1) })
+    }
+}

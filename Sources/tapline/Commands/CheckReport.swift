@@ -1,0 +1,94 @@
+import Configuration
+import Terminal
+import Text
+
+/// What `tapline check` found: a configuration without mistakes, or mistakes. Pure.
+enum CheckReport {
+    /// A summary of a valid configuration. `includedFiles`: the number of included files, nil without `include`.
+    static func summary(
+        of configuration: Configuration, path: String, includedFiles: Int? = nil, showsUnicode: Bool
+    ) -> String {
+        let arrow = showsUnicode ? "→" : "->"
+        let included = includedFiles.map { " and \(Quantity.number(UInt64($0), "included file"))" } ?? ""
+        let relays = Quantity.number(UInt64(configuration.relays.count), "relay")
+        var lines = ["\(path)\(included): OK, \(relays)"]
+        for relay in configuration.relays {
+            let addresses = relay.listen.map(\.description).joined(separator: ", ")
+            lines.append("  \(relay.name): \(addresses) \(arrow) \(relay.upstream)")
+            guard let routing = relay.tlsRouting else { continue }
+            for route in routing.routes {
+                lines.append("    TLS \(route) \(arrow) \(route.upstream ?? relay.upstream)")
+            }
+            lines.append("    otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The same as an object in JSON.
+    static func object(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> JSONValue {
+        object([
+            ("valid", .boolean(true)), ("file", .string(path)),
+            ("included_files", .number("\(includedFiles ?? 0)")),
+            (
+                "relays",
+                .array(
+                    configuration.relays.map { relay in
+                        object([
+                            ("name", .string(relay.name)),
+                            ("listen", .array(relay.listen.map { .string("\($0)") })),
+                            ("upstream", .string("\(relay.upstream)")),
+                            ("tls_routing", relay.tlsRouting.map { routing($0, relay.upstream) } ?? .null),
+                        ])
+                    })
+            ),
+        ])
+    }
+
+    private static func routing(_ routing: TLSRoutingSettings, _ upstream: UpstreamAddress) -> JSONValue {
+        object([
+            (
+                "routes",
+                .array(
+                    routing.routes.map { route in
+                        object([
+                            ("server_name", .array(route.serverNames.map { .string("\($0)") })),
+                            ("alpn", .array(route.applications.map { .string($0) })),
+                            ("upstream", .string("\(route.upstream ?? upstream)")),
+                        ])
+                    })
+            ),
+            ("otherwise", .string(routing.otherwise.rawValue)),
+        ])
+    }
+
+    /// Mistakes as an object in JSON.
+    static func object(of problems: [ConfigurationProblem]) -> JSONValue {
+        object(problems.map { ($0.path, $0.mark, $0.message) })
+    }
+
+    /// The mistake that there is no configuration: it has no file.
+    static func object(ofMissing message: String) -> JSONValue {
+        object([(nil, nil, message)])
+    }
+
+    private static func object(_ problems: [(file: String?, mark: Mark?, message: String)]) -> JSONValue {
+        func number(_ number: Int?) -> JSONValue { number.map { .number("\($0)") } ?? .null }
+        return object([
+            ("valid", .boolean(false)),
+            (
+                "problems",
+                .array(
+                    problems.map { problem in
+                        object([
+                            ("file", problem.file.map { .string($0) } ?? .null), ("line", number(problem.mark?.line)),
+                            ("column", number(problem.mark?.column)), ("message", .string(problem.message)),
+                        ])
+                    })
+            ),
+        ])
+    }
+
+    private static func object(_ members: [(String, JSONValue)]) -> JSONValue {
+        .object(members.map { JSONValue.Member(key: $0, value: $1) })
+    }
+}
