@@ -29,7 +29,8 @@ struct Tapline: ParsableCommand {
 
             Environment: \(AdminTarget.variable) the admin API of the tapline to talk to, \
             \(AdminSettings.tokenVariable) its token, \(ConfigurationPlaces.variable) the configuration, NO_COLOR and \
-            FORCE_COLOR colours off and on. The other variables and all defaults are in the help of each command and in its manual page.
+            FORCE_COLOR colours off and on. The other variables and all defaults are in the help of \
+            each command and in its manual page.
             """,
         version: "tapline \(Version.number) (libuv \(EventLoop.version))",
         subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],

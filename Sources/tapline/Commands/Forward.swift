@@ -38,8 +38,8 @@ struct Forward: ParsableCommand {
         let (own, configured) = (Timeouts.forward, Timeouts())
         return "Defaults that differ from those of a configuration: a connection may be idle for any time "
             + "(timeouts.idle: \(text(configured.idle))); after one side has closed, the other one may be silent for "
-            + "\(text(own.halfClose)) (timeouts.half_close: \(text(configured.halfClose))); at the end, open connections "
-            + "have \(text(ShutdownSettings.forward.drain)) to finish "
+            + "\(text(own.halfClose)) (timeouts.half_close: \(text(configured.halfClose))); at the end, open "
+            + "connections have \(text(ShutdownSettings.forward.drain)) to finish "
             + "(shutdown.drain: \(text(ShutdownSettings().drain)))."
     }
 
