@@ -106,13 +106,22 @@ struct ClientReportTests {
 
     @Test(
         arguments: [
-            ("connect_refused", "web: upstream refuses connections: 269 of the last 270 in 5 min", "269/270 refused"),
-            ("connect_timeout", "web: upstream does not answer: 269 of the last 270 in 5 min", "269/270 timed out"),
             (
-                "name_not_found", "web: the upstream's name does not exist: 269 of the last 270 in 5 min",
+                "connect_refused", "web: upstream refuses connections: 269 of 270 connects in 5 min failed",
+                "269/270 refused"
+            ),
+            (
+                "connect_timeout", "web: upstream does not answer: 269 of 270 connects in 5 min failed",
+                "269/270 timed out"
+            ),
+            (
+                "name_not_found", "web: the upstream's name does not exist: 269 of 270 connects in 5 min failed",
                 "269/270 no address"
             ),
-            ("something_new", "web: connecting the upstream fails: 269 of the last 270 in 5 min", "269/270 failed"),
+            (
+                "something_new", "web: connecting to the upstream fails: 269 of 270 connects in 5 min failed",
+                "269/270 failed"
+            ),
         ])
     func status_beginsWithRelaysWhoseConnectsFail(reason: String, sentence: String, ratio: String) throws {
         let relay = try json(
@@ -127,6 +136,16 @@ struct ClientReportTests {
         let lines = report.lines(output)
         #expect(lines[1] == "\u{1B}[31;1mfailing: \(sentence)\u{1B}[0m" && lines[2].contains("warning: draining"))
         #expect(lines.last?.hasPrefix("\u{1B}[31;1mweb") == true)
+    }
+
+    @Test(arguments: [(1, "the only connect"), (3, "all 3 connects")])
+    func connectsThatAllFailed_areSaidSo(count: Int, words: String) throws {
+        let relay = try json(
+            """
+            {"name":"web","recent_connects":{"window_ms":300000,"attempts":\(count),"failed":\(count),"failing":true,
+            "last_failure":"connect_refused"}}
+            """)
+        #expect(FailingRelay(relay).sentence == "upstream refuses connections: \(words) in 5 min failed")
     }
 
     @Test func relayThatFailedBefore_isNoWarning() throws {

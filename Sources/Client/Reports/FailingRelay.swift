@@ -13,8 +13,13 @@ package struct FailingRelay {
     /// Its connects fail now.
     var isFailing: Bool { connects["failing"].isTrue }
 
-    /// `upstream refuses connections: 269 of the last 269 in 5 min`
-    var sentence: String { "\(cause): \(failed) of the last \(attempts) in \(window)" }
+    /// `upstream refuses connections: 269 of 270 connects in 5 min failed`
+    var sentence: String { "\(cause): \(share) in \(window) failed" }
+
+    private var share: String {
+        guard failed >= attempts else { return "\(failed) of \(attempts) connects" }
+        return attempts == 1 ? "the only connect" : "all \(attempts) connects"
+    }
 
     /// `269/269 refused` while they fail, `3/240 failed` if only some did; empty without a failure.
     var ratio: String {
@@ -39,7 +44,7 @@ package struct FailingRelay {
         case "no_local_port": "no local port is left for the upstream"
         case "loop": "upstream is one of Tapline's own listeners"
         case "over_limit": "a system limit prevents connecting"
-        default: "connecting the upstream fails"
+        default: "connecting to the upstream fails"
         }
     }
 

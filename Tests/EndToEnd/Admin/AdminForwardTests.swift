@@ -15,7 +15,7 @@ struct AdminForwardTests {
             _ = try await puppet.send("client", count: 500_000)
             try await puppet.receive("server", count: 500_000)
             // No request since: the sampling does not depend on them.
-            try await admin.await("a sample of the transfer", "/v1/history") { answer in
+            try await admin.await("a sample of the transfer", "/v1/history") { answer -> Bool? in
                 let json = try answer.json
                 let rates = json["relays"]?.list.first?["rate_up"]?.list.compactMap(\.number) ?? []
                 #expect(json["total"]?["rate_up"]?.list.compactMap(\.number) == rates)
@@ -36,7 +36,7 @@ struct AdminForwardTests {
             let admin = try await scene.admin(of: tapline)
             try await puppet.connect("client", to: tapline.address)
             #expect(try await tapline.records(1)[0].reason == "idle_timeout")
-            try await admin.await("its story", "/v1/connections/1") { answer in
+            try await admin.await("its story", "/v1/connections/1") { answer -> Bool? in
                 guard try answer.json["state"]?.text == "closed" else { return nil }
                 #expect(answer.body.contains("for --idle-timeout (now 1s)"))
                 #expect(answer.body.contains("raise --idle-timeout") && !answer.body.contains("timeouts.idle"))
@@ -61,7 +61,7 @@ struct AdminForwardTests {
             try await puppet.connect("client", to: tapline.address)
             try await puppet.accept("server", from: "upstream")
             let path = "Upstream: \(upstream), through the proxy \(proxy.address)."
-            try await admin.await("the open connection", "/v1/connections/1") { answer in
+            try await admin.await("the open connection", "/v1/connections/1") { answer -> Bool? in
                 guard try answer.json["state"]?.text == "open" else { return nil }
                 #expect(try answer.json["upstream_proxy"]?.text == proxy.address)
                 #expect(answer.body.contains(path))
@@ -70,7 +70,7 @@ struct AdminForwardTests {
             try await puppet.close("client")
             try await puppet.receiveToEnd("server")
             try await puppet.close("server")
-            try await admin.await("the ended connection", "/v1/connections/1") { answer in
+            try await admin.await("the ended connection", "/v1/connections/1") { answer -> Bool? in
                 guard try answer.json["state"]?.text == "closed" else { return nil }
                 #expect(answer.body.contains(path))
                 return true

@@ -13,7 +13,7 @@ struct PageServerTests {
             try await page.wait(try await page.row(client), "bytes_up", counts: 300_000)
             // From now on nothing is forwarded, so only the server's history can have a rate.
             let admin = AdminClient(scene: scene, address: String(page.origin.dropFirst("http://".count)), token: nil)
-            try await admin.await("a sample of the transfer", "/v1/history") { answer in
+            try await admin.await("a sample of the transfer", "/v1/history") { answer -> Bool? in
                 let rates = try answer.json["relays"]?.list.first?["rate_up"]?.list.compactMap(\.number) ?? []
                 return rates.contains { $0 > 0 } && rates.last == 0 ? true : nil
             }
