@@ -136,7 +136,9 @@ package struct AdminTarget: Hashable, Sendable {
                 _ = errors
             }
         }
-        if let socket = try onlySocket(of: surroundings.sockets(), surroundings) { return (.unix(path: socket), .runtimeFolder, nil) }
+        if let socket = try onlySocket(of: surroundings.sockets(), surroundings) {
+            return (.unix(path: socket), .runtimeFolder, nil)
+        }
         return (AdminAddress(AdminSettings.defaultListen), .byDefault, nil)
     }
 

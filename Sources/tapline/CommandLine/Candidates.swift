@@ -11,6 +11,7 @@ protocol ClientCommand: ParsableCommand {
 
 extension Connections: ClientCommand {}
 extension Kill: ClientCommand {}
+extension RecordCommand: ClientCommand {}
 extension Tail: ClientCommand {}
 extension Why: ClientCommand {}
 

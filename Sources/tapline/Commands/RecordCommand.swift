@@ -23,49 +23,59 @@ struct RecordCommand: ParsableCommand {
               tapline record web --stop             stop it
             """)
 
-    @Argument(help: ArgumentHelp("The relay's name.", valueName: "relay"), completion: .default)
+    @Argument(help: ArgumentHelp("The relay's name.", valueName: "relay"), completion: .relays)
     var relay: String?
 
     @Flag(help: "Stop recording; prints the file, its packets and bytes, and what is missing.")
     var stop = false
 
     @Option(
-        help: ArgumentHelp("Record this much of each direction of a connection, such as 64KiB.", valueName: "size"),
+        help: ArgumentHelp(
+            "Record this much of each direction of a connection, such as 64KiB. Default: as configured, or all.",
+            valueName: "size"),
         transform: parsed(RecordChanges.maxBytes))
     var maxBytes: Int?
 
     @Option(
-        help: ArgumentHelp("Begin another file at this size; 0: no limit.", valueName: "size"),
+        help: ArgumentHelp(
+            "Begin another file at this size; 0: no limit. Default: as configured, or 100MiB.", valueName: "size"),
         transform: parsed(RecordChanges.rotateSize))
     var rotateSize: Int?
 
     @Option(
-        help: ArgumentHelp("Begin another file at this age; 0: no limit.", valueName: "duration"),
+        help: ArgumentHelp(
+            "Begin another file at this age; 0: no limit. Default: as configured, or 1h.", valueName: "duration"),
         transform: parsed(RecordChanges.rotateEvery))
     var rotateEvery: Duration?
 
-    @Option(help: ArgumentHelp("Keep this many closed files; 0: all.", valueName: "number"))
+    @Option(
+        help: ArgumentHelp(
+            "Keep this many closed files; 0: all. Default: as configured, or 24.", valueName: "number"))
     var keep: Int?
 
     @Option(
-        help: ArgumentHelp("The memory between the relay and the disk.", valueName: "size"),
+        help: ArgumentHelp(
+            "The memory between the relay and the disk. Default: as configured, or 16MiB.", valueName: "size"),
         transform: parsed(RecordChanges.buffer))
     var buffer: Int?
 
     @Option(
         help: ArgumentHelp(
-            "What happens when that memory is full: drop (bytes are missing) or block (the connection waits).",
+            "What happens when that memory is full: drop (bytes are missing) or block (the connection waits). "
+                + "Default: as configured, or drop.",
             valueName: "policy"), transform: parseWhenFull)
     var whenFull: RecordSettings.WhenFull?
 
     @Option(
         help: ArgumentHelp(
-            "Record only clients of this network, such as 10.0.0.0/8; may be repeated.", valueName: "network"),
+            "Record only clients of this network, such as 10.0.0.0/8; may be repeated. Default: as configured, or "
+                + "all.", valueName: "network"),
         transform: parseNetwork)
     var client: [Network] = []
 
     @Option(
-        help: ArgumentHelp("Record this part of the connections, such as 10%.", valueName: "fraction"),
+        help: ArgumentHelp(
+            "Record this part of the connections, such as 10%. Default: as configured, or all.", valueName: "fraction"),
         transform: parsed(RecordChanges.perMillion))
     var fraction: Int?
 
