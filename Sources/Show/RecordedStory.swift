@@ -66,8 +66,8 @@ struct RecordedStory {
         let relay = ended.relay.map { "relay \($0) (\(ended.listener))" } ?? ended.listener
         let upstream = ended.upstream == nil ? "" : " Upstream: \(ended.destination)."
         return ended.hasStart
-            ? "Client \(ended.client) connected to \(relay) at \(time).\(upstream)"
-            : "Client \(ended.client) was connected to \(relay) when the recording began at \(time).\(upstream)"
+            ? "The client \(ended.client) connected to \(relay) at \(time).\(upstream)"
+            : "The client \(ended.client) was connected to \(relay) when the recording began at \(time).\(upstream)"
     }
 
     private func bytes(_ ended: RecordedConversation) -> String? {
@@ -99,7 +99,7 @@ struct RecordedStory {
         guard let reason = ended.reason else {
             return "The recording does not contain its end; the last packet came \(duration) after its start."
         }
-        let code = "`\(reason)`" + (ended.errno.map { ", \($0)" } ?? "")
+        let code = reason + (ended.errno.map { ", \($0)" } ?? "")
         let words =
             switch reason {
             case "client_closed": "The client closed first, and the connection shut down cleanly"

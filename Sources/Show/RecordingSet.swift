@@ -8,6 +8,13 @@ package struct RecordingSet {
     /// Files that are read as one recording: the rotated files of a relay, in the order of time.
     struct Group {
         var paths: [String]
+
+        /// The name of its file, or of the relay and its files: `web (3 files)`.
+        var shortName: String {
+            let name = paths.first?.split(separator: "/").last.map(String.init) ?? "-"
+            guard paths.count > 1 else { return name }
+            return "\(RecordingFileName.relay(inFileNamed: name) ?? name) (\(paths.count) files)"
+        }
     }
 
     let groups: [Group]

@@ -85,6 +85,7 @@ package struct ShowSession {
         var end: String?
         for group in recordings.groups where !isUnread {
             let reader = RecordingReader(keepsPrefixes: format == .summary)
+            view.begin(group.shortName)
             end = try read(group, with: reader) { session, event in try session.show(event) }
         }
         progress.clear()

@@ -4,6 +4,7 @@ import Text
 /// One line of the summary.
 struct SummaryRow {
     let id: UInt64
+    let file: String
     let relay: String?
     let cells: [String]
     /// What the lines are sorted by.
@@ -11,24 +12,30 @@ struct SummaryRow {
     let isFailure: Bool
 
     static let header = SummaryRow(
-        cells: ["ID", "TIME", "RELAY", "CLIENT", "UPSTREAM", "UP", "DOWN", "LASTED", "END", "PROTOCOL"])
+        cells: ["ID", "FILE", "TIME", "RELAY", "CLIENT", "UPSTREAM", "UP", "DOWN", "LASTED", "END", "PROTOCOL"])
     /// Which columns are aligned to the right.
-    static let isNumber = [true, false, false, false, false, true, true, true, false, false]
+    static let isNumber = [true, false, false, false, false, false, true, true, true, false, false]
+    /// The column that is shown only where ids of several files are the same.
+    static let fileColumn = 1
     /// The column that is shown for recordings of several relays only.
-    static let relayColumn = 2
+    static let relayColumn = 3
     /// The column that is coloured for a failure.
-    static let endColumn = 8
+    static let endColumn = 9
 
     private init(cells: [String]) {
         id = 0
+        file = ""
         relay = nil
         value = ShowSort.Value()
         isFailure = false
         self.cells = cells
     }
 
-    init(_ conversation: RecordedConversation, _ sort: ShowSort, times: TimeText, showsUnicode: Bool) {
+    init(
+        _ conversation: RecordedConversation, in file: String, _ sort: ShowSort, times: TimeText, showsUnicode: Bool
+    ) {
         id = conversation.id
+        self.file = file
         relay = conversation.relay
         value = sort.value(of: conversation)
         isFailure = conversation.isFailure
@@ -38,7 +45,8 @@ struct SummaryRow {
         ].compactMap { $0 }
         let remark = notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))"
         let cells = [
-            "\(conversation.id)", times.text(conversation.started), conversation.relay ?? "-", conversation.client,
+            "\(conversation.id)", file, times.text(conversation.started), conversation.relay ?? "-",
+            conversation.client,
             conversation.destination, SizeText.short(conversation.up.passed),
             SizeText.short(conversation.down.passed), DurationText.short(nanoseconds: conversation.duration),
             conversation.reason ?? "-", "\(conversation.protocol)\(remark)",

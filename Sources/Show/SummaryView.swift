@@ -25,8 +25,11 @@ struct SummaryView: RecordingView {
     private var widths: [Int]
     private var hasHeader = false
     private var relays: Set<String?> = []
-    /// Set with the header: whether there are several relays.
+    /// Set with the header: whether there are several relays, and whether ids of several files are the same.
     private var showsRelay = false
+    private var showsFile = false
+    /// The file that is read.
+    private var file = ""
     private var leftOut: UInt64 = 0
 
     /// A table for a terminal of this width; nil: lines may be of any length.
@@ -38,9 +41,13 @@ struct SummaryView: RecordingView {
         widths = SummaryRow.header.cells.map(\.utf8.count)
     }
 
+    mutating func begin(_ name: String) {
+        file = name
+    }
+
     mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
         guard case .ended(let conversation) = event else { return }
-        rows.append(SummaryRow(conversation, order.sort, times: times, showsUnicode: terminal.showsUnicode))
+        rows.append(SummaryRow(conversation, in: file, order.sort, times: times, showsUnicode: terminal.showsUnicode))
         if order.isRequested {
             if rows.count >= 2 * Self.mostWaiting { keepFirst() }
         } else if rows.count >= Self.mostWaiting {
@@ -84,6 +91,7 @@ struct SummaryView: RecordingView {
         if !hasHeader {
             relays = Set(rows.map(\.relay))
             showsRelay = relays.count > 1
+            showsFile = hasRepeatedIDs
         }
         sortRows()
         // The last column is not padded.
@@ -97,9 +105,24 @@ struct SummaryView: RecordingView {
         rows.removeAll(keepingCapacity: true)
     }
 
+    /// Whether ids of several files are the same, so that an id alone does not select a conversation.
+    private var hasRepeatedIDs: Bool {
+        var files: [UInt64: String] = [:]
+        return rows.contains { row in
+            defer { files[row.id] = row.file }
+            return files[row.id].map { $0 != row.file } ?? false
+        }
+    }
+
     /// The columns that are shown.
     private var shown: [Int] {
-        SummaryRow.header.cells.indices.filter { showsRelay || $0 != SummaryRow.relayColumn }
+        SummaryRow.header.cells.indices.filter { column in
+            switch column {
+            case SummaryRow.relayColumn: showsRelay
+            case SummaryRow.fileColumn: showsFile
+            default: true
+            }
+        }
     }
 
     private func appendLine(_ row: SummaryRow, _ room: Int?, to output: inout [UInt8]) {
@@ -119,13 +142,14 @@ struct SummaryView: RecordingView {
         let indent = widths[0] + 2
         output.append(String(repeating: " ", count: max(0, widths[0] - cells[0].columns)) + cells[0])
         let arrow = terminal.showsUnicode ? "→" : ">"
+        let file = showsFile ? "\(cells[SummaryRow.fileColumn])  " : ""
         let relay = showsRelay ? "\(cells[SummaryRow.relayColumn]) \(arrow) " : ""
-        output.append("  \(cells[1])  \(cells[3]) \(arrow) \(relay)\(cells[4])\n")
+        output.append("  \(file)\(cells[2])  \(cells[4]) \(arrow) \(relay)\(cells[5])\n")
         output.append(String(repeating: " ", count: indent))
-        let figures = "up \(cells[5]), down \(cells[6]), \(cells[7]), "
-        let rest = cut("\(figures)\(cells[8])  \(cells[9])", to: columns.map { $0 - indent })
-        let end = figures + cells[8]
-        output.append(rest.hasPrefix(end) ? figures + colored(cells[8], row) + rest.dropFirst(end.count) : rest)
+        let figures = "up \(cells[6]), down \(cells[7]), \(cells[8]), "
+        let rest = cut("\(figures)\(cells[9])  \(cells[10])", to: columns.map { $0 - indent })
+        let end = figures + cells[9]
+        output.append(rest.hasPrefix(end) ? figures + colored(cells[9], row) + rest.dropFirst(end.count) : rest)
         output.append("\n")
     }
 

@@ -30,12 +30,12 @@ struct RecordedStoryTests {
         story.add(.down, at: at(1500))
         #expect(
             story.sentences(ended, times: .utc) == [
-                "Client 10.0.0.1:5 connected to relay web (127.0.0.1:80) at 1970-01-01T00:00:00.000Z. Upstream: db:1.",
+                "The client 10.0.0.1:5 connected to relay web (127.0.0.1:80) at 1970-01-01T00:00:00.000Z. Upstream: db:1.",
                 "5 bytes went up and 1,234 bytes came down; the client's first byte came after 1.00 ms, the upstream's "
                     + "after 1.50 s.",
                 "There were 2 pauses of more than 1 s. The longest, 7.50 s, began 1.50 s after the start: the last bytes "
                     + "before it came from the upstream, and no more bytes followed.",
-                "Tapline ended the connection, 9.00 s after it opened (`idle_timeout`).",
+                "Tapline ended the connection, 9.00 s after it opened (idle_timeout).",
                 "1 byte of it is not in the recording.",
             ])
     }
@@ -61,7 +61,7 @@ struct RecordedStoryTests {
         var story = RecordedStory(ended)
         let sentences = story.sentences(ended, times: .utc)
         #expect(sentences[1] == "No byte was sent in either direction.")
-        #expect(sentences[2] == "\(words), 2.00 ms after it opened (`\(reason)`, ECONNRESET).")
+        #expect(sentences[2] == "\(words), 2.00 ms after it opened (\(reason), ECONNRESET).")
     }
 
     @Test func clockThatGoesBack_isNoPause() {

@@ -1,3 +1,4 @@
+import Sockets
 import Terminal
 import Testing
 import Text
@@ -31,6 +32,45 @@ struct ShowTests {
         for conversation in conversations { view.append(.ended(conversation), into: &output) }
         view.finish(into: &output)
         return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+
+    @Test func summary_hasTheFiles_whereTheirIDsAreTheSame() throws {
+        func text(_ files: [(String, [UInt64])], columns: Int?) throws -> [String] {
+            var view = SummaryView(columns: columns, terminal: TerminalTraits(showsColor: false, showsUnicode: true))
+            var output: [UInt8] = []
+            for (name, ids) in files {
+                view.begin(name)
+                for id in ids { view.append(.ended(try conversation(id)), into: &output) }
+            }
+            view.finish(into: &output)
+            return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+        }
+        let same = try text([("a.pcapng", [1, 2]), ("b.pcapng", [2])], columns: nil)
+        #expect(same[0].hasPrefix("ID  FILE      TIME ") && same.count == 4)
+        #expect(
+            same.contains { $0.hasPrefix(" 2  a.pcapng  2026-") }
+                && same.contains { $0.hasPrefix(" 2  b.pcapng  2026-") })
+        #expect(try text([("a.pcapng", [1]), ("b.pcapng", [2])], columns: nil)[0].hasPrefix("ID  TIME "))
+        #expect(try text([("a.pcapng", [1]), ("b.pcapng", [1])], columns: 40)[0].contains("  a.pcapng  2026-"))
+    }
+
+    /// Bytes of one conversation of PostgreSQL, and of another protocol.
+    @Test func text_hasTheMessagesOfPostgreSQL_andOtherBytesAsTheyAre() throws {
+        var view = TrafficPrintView(.text, TerminalTraits(showsColor: false, showsUnicode: false), times: .utc)
+        var output: [UInt8] = []
+        let startup: [UInt8] = [0, 0, 0, 18, 0, 3, 0, 0] + Array("user\0bob\0\0".utf8)
+        let query: [UInt8] = [UInt8(ascii: "Q"), 0, 0, 0, 13] + Array("SELECT 1\0".utf8)
+        for (id, pieces) in [(1, [startup, query]), (2, [Array("hello\u{1}\n".utf8), startup])] as [(UInt64, [[UInt8]])]
+        {
+            view.append(.opened(try conversation(id) { $0.hasStart = true }), into: &output)
+            for bytes in pieces {
+                let piece = RecordedBytes(id: id, direction: .up, time: Self.start, bytes: bytes[...])
+                view.append(.bytes(piece), into: &output)
+            }
+        }
+        let lines = String(decoding: output, as: UTF8.self).split(separator: "\n")
+        #expect(lines.contains("Startup: user=bob") && lines.contains("Query: SELECT 1"))
+        #expect(lines.contains("hello\\x01") && lines.contains { $0.hasPrefix("\\x00\\x00\\x00\\x12") })
     }
 
     @Test func summary_linesUpInTheOrderOfTheNumbers() throws {

@@ -55,11 +55,11 @@ struct TopView {
         }
         if let message = model.message { return TopLine(message.text, message.isTrouble ? .trouble : .notable) }
         switch model.mode {
-        case .story: return TopLine("Esc back  j k \(arrows) scroll  x kill  p pause", .dim)
+        case .story: return TopLine("Esc back  j k \(arrows) scroll  x reset  p pause", .dim)
         case .help: return TopLine("any key: back", .dim)
         case .table, .filtering, .confirmingKill:
-            let wide = "q quit  s sort  / filter  Enter story  x kill  r record  p pause  \(arrows) move  ? help"
-            let narrow = "q quit  s sort  / filter  Enter story  x kill  ? help"
+            let wide = "q quit  s sort  / filter  Enter story  x reset  r record  p pause  \(arrows) move  ? help"
+            let narrow = "q quit  s sort  / filter  Enter story  x reset  ? help"
             return TopLine(wide.count <= columns ? wide : narrow, .dim)
         }
     }

@@ -34,6 +34,29 @@ struct TailTests {
         }
     }
 
+    /// On a terminal: what is followed, then the connection with its traffic and its end.
+    @Test(.needs("tmux")) func terminal_showsTheOpeningAndTheEnd() async throws {
+        try await CommandBench.play { bench in
+            let terminal = try await bench.scene.terminal(
+                columns: 80, rows: 24,
+                variables: ["TAPLINE_ADMIN": bench.admin, "NO_COLOR": "1", "LC_ALL": "C.UTF-8", "PS1": "$ "])
+            try await terminal.type("clear; \(TaplineProcess.binary) tail --connection 1", "Enter")
+            try await terminal.await("the start") { $0.contains("tapline: following connection 1; Ctrl-C ends it") }
+            try await AdminClient(scene: bench.scene, address: bench.admin)
+                .await("a tap", "/v1/connections") { answer -> Bool? in
+                    try answer.json["connections"]?.list.first?["recording"] == .flag(true) ? true : nil
+                }
+            try await converse(bench)
+            try await bench.puppet.close("client")
+            try await bench.puppet.receiveToEnd("server")
+            try await bench.puppet.close("server")
+            try await terminal.await("the opening and the end") { lines in
+                lines.contains { $0.contains(" #1 was open before, 127.0.0.1:") }
+                    && lines.contains { $0.contains(" #1 closed by client, up 17 B, down 7 B, ") }
+            }
+        }
+    }
+
     @Test func json_isAnObjectALine() async throws {
         try await CommandBench.play { bench in
             let program = try await follow(bench, ["--relay", "web", "--json"])
