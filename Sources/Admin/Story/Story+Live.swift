@@ -41,7 +41,7 @@ extension Story {
         switch waits.subject {
         case .header:
             return [
-                "It has waited \(span) for the client's PROXY protocol header; the limit is \(settings.name(.headerTimeout)). The "
+                "It has waited \(span) for the client's PROXY protocol header\(settings.limit(.headerTimeout)). The "
                     + "upstream is connected after that."
             ]
         case .hello:
@@ -51,8 +51,8 @@ extension Story {
             ]
         case .request:
             return [
-                "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span); the limit is "
-                    + "\(settings.name(.requestTimeout))."
+                "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span)"
+                    + "\(settings.limit(.requestTimeout))."
             ]
         case .name:
             let name = live.record.upstreamProxy.map { "the proxy's name in \($0.proxy)" } ?? live.record.upstream

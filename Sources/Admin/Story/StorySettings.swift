@@ -64,6 +64,11 @@ struct StorySettings: Sendable {
         }
     }
 
+    /// The clause that names a wait's limit; empty where the reader can neither see nor set it.
+    func limit(_ setting: Setting) -> String {
+        origin == .commandLine && setting.option == nil ? "" : "; the limit is \(name(setting))"
+    }
+
     /// Advice to change a setting: `raise timeouts.idle`. Without an option, it takes a configuration file.
     func change(_ verb: String, _ setting: Setting) -> String {
         guard origin == .commandLine, setting.option == nil else { return "\(verb) \(name(setting))" }

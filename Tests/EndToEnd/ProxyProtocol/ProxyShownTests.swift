@@ -22,7 +22,7 @@ struct ProxyShownTests {
             #expect(waiting["client"]?.text == peer && waiting["proxied_by"] == .null)
             #expect(waiting["state"]?.text == "connecting" && waiting["proxy_header"] == .null)
             #expect(
-                waiting["story"]?.list.contains { $0.text?.contains("proxy_protocol.timeout") == true } == true)
+                waiting["story"]?.list.contains { $0.text?.contains("PROXY protocol header. The") == true } == true)
             try await puppet.send("client", Self.line)
             try await puppet.accept("server", from: "upstream")
             let live = try await admin.await("it is open", "/v1/connections/1") { answer in
