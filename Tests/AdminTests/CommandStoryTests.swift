@@ -20,7 +20,7 @@ struct CommandStoryTests {
             history = CommandHistory(command: "npm start") { [clock] in clock.nanoseconds.withLock { $0 } }
         }
 
-        /// Acts so many seconds after the client's arrival.
+        /// Acts this number of seconds after the client's arrival.
         func at(_ seconds: Int64, _ act: (CommandHistory) -> Void) {
             clock.nanoseconds.withLock { $0 = start + seconds * 1_000_000_000 }
             act(history)

@@ -185,7 +185,7 @@ struct StoryTests {
         #expect(connecting[0].hasSuffix(path))
         #expect(
             connecting.contains(
-                "It has waited 1 min 30 s for the proxy proxy.example:1080 to connect it to db.example:5432; the limit is "
+                "It has waited 1 min 30 s for the upstream proxy proxy.example:1080 (127.0.0.1:5432) to accept; the limit is "
                     + "timeouts.connect (now 5s)."))
         let resolving = Story.of(
             live(state: .connecting) {
@@ -193,7 +193,7 @@ struct StoryTests {
                 $0.wait = .name
             }, timeouts: nil
         ).joined()
-        #expect(resolving.contains("to resolve the proxy's name in proxy.example:1080;"))
+        #expect(resolving.contains("to resolve proxy.example:1080;"))
         ended.request = RequestFacts(protocolName: "SOCKS 5")
         #expect(
             Story.of(ended, timeouts: nil)[0].hasSuffix(
@@ -201,7 +201,7 @@ struct StoryTests {
     }
 
     /// No story of `tapline forward` has a key of the configuration file, except in advice to use one.
-    @Test(arguments: EndReason.allCases) func forward_isToldItsOptions(_ reason: EndReason) {
+    @Test(arguments: EndReason.allCases) func forward_hasItsOptions(_ reason: EndReason) {
         let story = Story.of(
             record(connected: !reason.isOfConnecting, reason: reason), timeouts: Timeouts(wait: .seconds(3)),
             from: .commandLine)
@@ -216,7 +216,7 @@ struct StoryTests {
     @Test(
         arguments: [
             (.idleTimeout, "for --idle-timeout (now 1h), so"), (.idleTimeout, "raise --idle-timeout, or let"),
-            (.connectTimeout, "within --connect-timeout (now 5s)"), (.connectRefused, "again for --wait (now 3s)"),
+            (.connectTimeout, "within --connect-timeout (now 5s)"), (.connectRefused, "3.0 s of 3.0 s (--wait)."),
             (.halfCloseTimeout, "for the time limit after one side has closed (now 5m), so"),
             (.halfCloseTimeout, "use a configuration file (`tapline run`), and raise timeouts.half_close there."),
             (.upstreamProxyFailed, "Check --upstream-proxy, and the proxy's own log."),
@@ -228,12 +228,15 @@ struct StoryTests {
         var timeouts = Timeouts(wait: .seconds(3))
         timeouts.halfClose = .seconds(300)
         timeouts.idle = .seconds(3600)
-        let story = Story.of(
-            record(connected: !reason.isOfConnecting, reason: reason), timeouts: timeouts, from: .commandLine)
+        var ended = record(connected: !reason.isOfConnecting, reason: reason)
+        if reason == .connectRefused {
+            ended.hold = HoldFacts(held: 3000, limit: 3000, failures: 9, reason: reason, errno: Errno(111))
+        }
+        let story = Story.of(ended, timeouts: timeouts, from: .commandLine)
         #expect(story.joined(separator: " ").contains(words), "\(story)")
     }
 
-    @Test func forward_whileOpen_isToldItsOptions() {
+    @Test func forward_whileOpen_hasItsOptions() {
         let timeouts = Timeouts(idle: .seconds(61))
         let idle = Story.of(live(), timeouts: timeouts, from: .commandLine).joined(separator: " ")
         #expect(idle.contains("--idle-timeout (now 61s) ends it in 1.0 s") && !idle.contains("timeouts."))

@@ -144,7 +144,7 @@ struct WaitsTests {
         #expect(waits.subject == .clientReads && waits.milliseconds == 60_000)
     }
 
-    @Test func silentNetwork_isTold() {
+    @Test func silentNetwork_isReported() {
         let story = Story.of(
             live {
                 $0.client?.kernel = kernel(retransmits: 3)
@@ -155,7 +155,7 @@ struct WaitsTests {
         #expect(story.contains("The upstream's machine was probed 1 time without an answer."))
     }
 
-    @Test func timeoutsAhead_areTold() {
+    @Test func timeoutsAhead_areReported() {
         let story = Story.of(
             live(), timeouts: Timeouts(idle: .seconds(61), lifetime: .seconds(3600))
         ).joined(separator: " ")

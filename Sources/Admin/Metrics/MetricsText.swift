@@ -106,8 +106,7 @@ enum MetricsText {
     private static func connects(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_connect_seconds", .histogram,
-            "Times from accept until the upstream was connected, name lookup included, without the time that the client was "
-                + "held, in seconds.")
+            "Times from accept until connected, with the name lookup, without the time a client was held, in seconds.")
         for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
             "tapline_connect_failures_total", .counter,

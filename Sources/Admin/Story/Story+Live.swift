@@ -61,7 +61,7 @@ extension Story {
                     + "\(settings.limit(.requestTimeout))."
             ]
         case .name:
-            let name = live.record.upstreamProxy.map { "the proxy's name in \($0.proxy)" } ?? live.record.upstream
+            let name = live.record.upstreamProxy?.proxy ?? live.record.upstream
             return ["It has waited \(span) for the name service to resolve \(name); \(connectLimit)"]
         case .connect:
             return ["It has waited \(span) for \(answer(live)); \(connectLimit)"]

@@ -22,7 +22,7 @@ struct AdminForwardTests {
                 #expect(json["age_ms"]?.list.count == rates.count)
                 return rates.contains { $0 > 0 } ? true : nil
             }
-            #expect(try await admin.ask("/v1/history?relay=nobody").code == "not_found")
+            #expect(try await admin.ask("/v1/history?relay=nosuch").code == "not_found")
             try await tapline.stop()
         }
     }

@@ -140,7 +140,7 @@ struct DefaultSocketTests {
             #expect(status.ending == .exited(0) && status.output.contains("a.example:80"))
             let pid = try #require(status.output.firstMatch(of: /pid (\d+)/)).1
             #expect(name != ["\(pid).sock"])
-            // Where a command has to be told which one: the process that runs, and not the one that named the socket.
+            // Where a command needs --admin: the process that runs, and not the one that named the socket.
             let (other, _) = try await forward(scene, "127.0.0.1:0:b.example:80")
             try await socketAwaited(scene, count: 2)
             let choice = try await command(scene, "status")
