@@ -25,7 +25,8 @@ struct WaitTests {
             #expect(record.reason == "upstream_closed" && record.bytesUp == 100_000 && record.bytesDown == 4)
             #expect(record.upstreamAddress == upstream && record.attempts > 1)
             let held = try #require(record.heldMs)
-            #expect(try #require(record.connectMs) >= held)
+            // The hold is part of the connect. Its beginning is the time of the loop's turn, which may have begun earlier.
+            #expect(try #require(record.connectMs) + 100 >= held, "\(held)")
         }
     }
 

@@ -94,7 +94,7 @@ struct IncludeReloadTests {
             try Files.write("include: conf.d\n", to: bench.path)
             try Files.write(relays(bench, [("web", "127.0.0.1:8080")]), to: "\(folder)/web.yaml")
             let said = try await bench.scene.run(TaplineProcess.binary, "check", bench.path)
-            #expect(said.hasPrefix("\(bench.path) and 1 included file: OK, 1 relay\n  web: 127.0.0.1:8080 -> "))
+            #expect(said.hasPrefix("\(bench.path) and 1 included file: OK, 1 relay\n  web: 127.0.0.1:8080 → "))
             try Files.write("relays:\n  - nme: web\n", to: "\(folder)/a.yaml")
             let program = try bench.scene.start([TaplineProcess.binary, "check", bench.path])
             #expect(try await program.exit() == .exited(78))

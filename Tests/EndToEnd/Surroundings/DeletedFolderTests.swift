@@ -74,7 +74,7 @@ struct DeletedFolderTests {
             let name = try #require(try await admin.ask("/v1/relays").json["relays"]?.list.first?["name"]?.text)
             let answer = try await admin.ask("POST", "/v1/relays/\(name)/recording")
             #expect(answer.status == 409 && answer.code == "refused", "\(answer)")
-            #expect(answer.body.contains("working directory is gone"))
+            #expect(answer.body.contains("working directory no longer exists"))
         }
     }
 }
