@@ -41,6 +41,7 @@ let package = Package(
         // MARK: The system
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux"),
 
         // MARK: The house, from the ground up
@@ -49,6 +50,7 @@ let package = Package(
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
         .target(name: "TLSHello", swiftSettings: dataPlane),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Sockets", "Text"], swiftSettings: dataPlane),
         .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
         .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
@@ -122,7 +124,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CLinux", "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "ThreadSanitizerLocks",
+                "CLinux", "COpenSSL", "Configuration", "EventLoop", "Recording", "Relay", "Sockets",
+                "ThreadSanitizerLocks",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
@@ -131,6 +134,8 @@ let package = Package(
         .testTarget(
             name: "ProxyProtocolTests", dependencies: ["ProxyProtocol", "Sockets"], swiftSettings: settings),
         .testTarget(name: "TLSHelloTests", dependencies: ["TLSHello", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TLSTests", dependencies: ["Sockets", "TestSupport", "TLS", "Text"], swiftSettings: settings),
         .testTarget(name: "TunnelTests", dependencies: ["TestSupport", "Tunnel"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
