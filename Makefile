@@ -40,7 +40,7 @@ test: build
 	mkdir -p .build-faults
 	$(TESTS)/test-1.jsonl --filter '^(SocketsTests|EventLoopTests|RecorderTests|RelayTests)\.'
 	$(TESTS)/test-2.jsonl --filter '^(AdminTests|ClientTests|ConfigurationTests|DaemonTests|ShowTests|TaplineTests|TerminalTests)\.'
-	$(TESTS)/test-3.jsonl --filter '^(ProxyProtocolTests|RecordingTests|TLSHelloTests|TLSTests|TextTests|TunnelTests)\.'
+	$(TESTS)/test-3.jsonl --filter '^(ProxyProtocolTests|RecordingTests|StartTLSTests|TLSHelloTests|TLSTests|TextTests|TunnelTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" $(TESTS)/test-4.jsonl --filter '^EndToEnd\.'
 	Tests/Faults/run --quiet --read .build-faults/test-*.jsonl
 	Tests/Packages/kubernetes

@@ -50,9 +50,10 @@ let package = Package(
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets"], swiftSettings: dataPlane),
         .target(name: "TLSHello", swiftSettings: dataPlane),
+        .target(name: "StartTLS", swiftSettings: dataPlane),
         .target(name: "TLS", dependencies: ["COpenSSL", "Sockets", "Text"], swiftSettings: dataPlane),
         .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
-        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "TLS", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
             name: "Recorder",
@@ -64,8 +65,8 @@ let package = Package(
         .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Sockets", "TLSHello", "Text",
-                "Tunnel",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Sockets", "StartTLS", "TLS",
+                "TLSHello", "Text", "Tunnel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -136,6 +137,7 @@ let package = Package(
         .testTarget(name: "TLSHelloTests", dependencies: ["TLSHello", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "TLSTests", dependencies: ["Sockets", "TestSupport", "TLS", "Text"], swiftSettings: settings),
+        .testTarget(name: "StartTLSTests", dependencies: ["StartTLS"], swiftSettings: settings),
         .testTarget(name: "TunnelTests", dependencies: ["TestSupport", "Tunnel"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
@@ -148,7 +150,7 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport", "Text"],
+            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TLS", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
             name: "RecorderTests",
@@ -157,7 +159,7 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets", "TLS",
                 "TLSHello", "TestSupport", "Text",
             ],
             swiftSettings: settings),

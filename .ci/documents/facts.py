@@ -26,6 +26,9 @@ ENVIRONMENT = [
     ("NOTIFY_SOCKET", "server",
      "The service manager's socket, for readiness, reloads, the status text and the watchdog (sd_notify(3))."),
     ("WATCHDOG_USEC", "server", "With `WATCHDOG_PID`: how often the service manager expects a sign of life."),
+    ("SSL_CERT_FILE", "server",
+     "The PEM file with the system's certificate authorities, for `upstream_tls.ca: system` and `tls:` upstreams of `forward`;"
+     " otherwise the first of the places where distributions have it."),
     ("LISTEN_FDS", "server",
      "With `LISTEN_PID` and `LISTEN_FDNAMES`: listening sockets that the service manager has opened (sd_listen_fds(3))."),
 ]

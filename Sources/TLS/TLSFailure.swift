@@ -10,6 +10,8 @@ public struct TLSFailure: Error, Hashable, Sendable {
         case certificateMissing
         /// The peer's bytes are not TLS, or break its rules, or no common parameters exist: OpenSSL's words.
         case protocolError(String)
+        /// TLS was not agreed on before the handshake (STARTTLS): a clause whose subject is the peer.
+        case startTLS(String)
         /// The peer ended its stream during the handshake.
         case endedInHandshake
         /// The peer ended its stream without close_notify, and `truncation: reset` is set.
@@ -34,7 +36,7 @@ public struct TLSFailure: Error, Hashable, Sendable {
         switch cause {
         case .certificate, .certificateMissing: true
         case .alert(let alert): alert.refusesCertificate
-        case .protocolError, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
+        case .protocolError, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
         }
     }
 
@@ -42,7 +44,7 @@ public struct TLSFailure: Error, Hashable, Sendable {
     public var isByPeer: Bool {
         switch cause {
         case .alert, .endedInHandshake, .truncated: true
-        case .certificate, .certificateMissing, .protocolError, .tooManyKeyUpdates: false
+        case .certificate, .certificateMissing, .protocolError, .startTLS, .tooManyKeyUpdates: false
         }
     }
 }
@@ -56,6 +58,7 @@ extension TLSFailure: CustomStringConvertible {
             case .certificate(let problem): "\(problem)"
             case .certificateMissing: "sent no certificate, and one is required"
             case .protocolError(let reason): "cannot speak TLS with Tapline: \(reason)"
+            case .startTLS(let clause): clause
             case .endedInHandshake: "ended its stream during the handshake"
             case .truncated: "ended its stream without close_notify"
             case .tooManyKeyUpdates: "sent too many KeyUpdate messages"

@@ -49,6 +49,8 @@ public final class TLSSession {
     public private(set) var end: End?
     /// The handshake is complete.
     public private(set) var isEstablished = false
+    /// A FIN without close_notify is a failure.
+    public var refusesTruncation = false
     /// `read` has more bytes, the end or an error, which epoll does not report.
     public private(set) var hasMore = false
 
@@ -136,10 +138,11 @@ public final class TLSSession {
         return failure
     }
 
-    /// Ends the session because the peer's FIN came without close_notify.
-    public func failTruncated() {
-        _ = fail(.truncated)
-    }
+    /// Whether bytes that were read before the session began are still to be decrypted, which epoll does not report.
+    public var hasReceived: Bool { wire.hasReceived }
+
+    /// Whether the peer has sent anything.
+    public var hasRead: Bool { wire.hasRead }
 
     // MARK: Reading
 
@@ -201,7 +204,9 @@ public final class TLSSession {
             return wire.error.map { .failed($0) }
         case SSL_ERROR_SYSCALL where wire.hasEnded:
             end = .truncated
-            return .endOfStream
+            guard refusesTruncation else { return .endOfStream }
+            _ = fail(.truncated)
+            return .failed(.protocolError)
         default:
             _ = fail(OpenSSL.takeError())
             return .failed(.protocolError)

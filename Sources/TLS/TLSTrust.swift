@@ -41,6 +41,9 @@ public final class TLSTrust: @unchecked Sendable {
         X509_STORE_free(store)
     }
 
+    /// The SHA-256 of bytes.
+    public static func digest(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBytes { Digest.sha256($0) } }
+
     /// The system's bundle of authorities: `SSL_CERT_FILE`, or the first of the places where distributions have it. The
     /// binary may run on another distribution than the one whose OpenSSL it contains.
     public static var systemFile: String? {

@@ -20,6 +20,7 @@ final class TLSWire {
     init(fd: CInt, received: [UInt8]) {
         self.fd = fd
         self.received = received[...]
+        hasRead = !received.isEmpty
     }
 
     /// One for all sessions: immutable after it was made, and never freed.
@@ -44,6 +45,8 @@ final class TLSWire {
         return bio
     }
 
+    /// Bytes of the peer were read.
+    private(set) var hasRead = false
     /// Whether bytes that were read before are still to be decrypted.
     var hasReceived: Bool { !received.isEmpty }
 
@@ -79,7 +82,10 @@ final class TLSWire {
             return -1
         }
         let result = Errno.retrying { recv(fd, bytes, count, 0) }
-        if result > 0 { return CInt(result) }
+        if result > 0 {
+            hasRead = true
+            return CInt(result)
+        }
         if result == 0 {
             hasEnded = true
             return 0

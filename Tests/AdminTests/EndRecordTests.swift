@@ -16,7 +16,8 @@ struct EndRecordTests {
                 listener=127.0.0.1:8080 upstream=example.com:80 upstream_address=198.51.100.1:80 bytes_up=14 \
                 bytes_down=14 duration_ms=1234 connect_ms=3 first_byte_ms=0 closed_by=client reason=client_closed \
                 errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null \
-                alpn=null waited_for=null held_bytes=null waited_ms=null
+                alpn=null waited_for=null held_bytes=null waited_ms=null\
+                 tls=null tls_peer=null upstream_tls=null upstream_tls_peer=null tls_fault=null
 
                 """)
     }
@@ -29,7 +30,8 @@ struct EndRecordTests {
                 "bytes_up":14,"bytes_down":14,"duration_ms":1234,"connect_ms":3,"first_byte_ms":0,\
                 "closed_by":"client","reason":"client_closed","errno":null,"recorded_bytes":null,\
                 "dropped_bytes":null,"proxied_by":null,"unique_id":null,"server_name":null,"alpn":null,\
-                "waited_for":null,"held_bytes":null,"waited_ms":null}
+                "waited_for":null,"held_bytes":null,"waited_ms":null,"tls":null,"tls_peer":null,"upstream_tls":null,\
+                "upstream_tls_peer":null,"tls_fault":null}
 
                 """)
     }

@@ -57,6 +57,18 @@ struct MetricsTests {
         }
     }
 
+    @Test func endsOfSessions_areCountedBySide() {
+        var stats = RelayStats()
+        stats.ended = [.tlsFailed: 3]
+        stats.endedSessions = [.tlsFailed: [.client: 1, .upstream: 2]]
+        let lines = lines(input(["web": stats]))
+        for (side, count) in [("client", 1), ("upstream", 2)] {
+            let labels = "relay=\"web\",reason=\"tls_failed\",closed_by=\"\(side)\""
+            #expect(lines.contains("tapline_connections_ended_total{\(labels)} \(count)"))
+        }
+        #expect(!lines.contains { $0.contains("tls_failed") && $0.contains("closed_by=\"tapline\"") })
+    }
+
     @Test func lifetimes_beyondTwoToThe64Nanoseconds_areExact() {
         var stats = RelayStats()
         for _ in 0..<3 { stats.lifetimes.add(nanoseconds: .max) }

@@ -39,6 +39,11 @@ struct StoryTests {
         .requestInvalid: ["The client's request is invalid, so Tapline refused it", "--socks5-hostname"],
         .requestTimeout: ["within requested.timeout", "uses this address as a proxy"],
         .upstreamProxyFailed: ["did not connect to db.example:5432: it failed", "own log"],
+        .tlsHandshakeFailed: ["the TLS handshake failed", "share a version"],
+        .tlsCertificateRefused: ["the TLS handshake failed", "what was presented"],
+        .tlsHandshakeTimeout: ["was not complete within tls.handshake", "speak first"],
+        .tlsTruncated: ["its stream may be incomplete", "truncation to pass"],
+        .tlsFailed: ["ended its TLS session", "An alert has its reason"],
         .overLimit: ["system limit", "`ulimit -n`"],
         .internalError: ["internal error of Tapline", "connection 7"],
     ]
@@ -299,6 +304,13 @@ struct WaitsTests {
                 $0.down.held = 2
             }, subject: .bothRead, milliseconds: 60_000,
             words: "Neither side is reading: 1 B is waiting for the upstream"),
+        Case(
+            live: live(state: .connecting) { $0.wait = .clientHandshake }, subject: .clientHandshake,
+            milliseconds: 90_000, words: "for the client to complete the TLS handshake; the limit is tls.handshake"),
+        Case(
+            live: live(state: .connecting) { $0.wait = .upstreamHandshake }, subject: .upstreamHandshake,
+            milliseconds: 90_000,
+            words: "for db.example:5432 to complete the TLS handshake; the limit is upstream_tls.handshake"),
         Case(
             live: live(state: .connecting) {
                 $0.wait = .upstreamUp

@@ -53,10 +53,14 @@ enum MetricsText {
         text.metric("tapline_connections_ended_total", .counter, "Connections that ended, by why they did.")
         for (name, stats) in relays {
             for reason in EndReason.allCases where stats.ended[reason] != nil || usualReasons.contains(reason) {
-                text.sample(
-                    "tapline_connections_ended_total",
-                    [("relay", name), ("reason", reason.rawValue), ("closed_by", reason.closedBy.rawValue)],
-                    stats.ended[reason] ?? 0)
+                // A reason of TLS sessions has a count for each side.
+                let counts = stats.endedSessions[reason] ?? [reason.closedBy: stats.ended[reason] ?? 0]
+                for closedBy in ClosedBy.allCases {
+                    guard let count = counts[closedBy] else { continue }
+                    text.sample(
+                        "tapline_connections_ended_total",
+                        [("relay", name), ("reason", reason.rawValue), ("closed_by", closedBy.rawValue)], count)
+                }
             }
         }
         text.metric(

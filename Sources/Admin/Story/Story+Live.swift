@@ -10,6 +10,7 @@ extension Story {
         let record = live.record
         var sentences = [opening(record)]
         sentences += connecting(record)
+        sentences += self.sessions(record)
         sentences += volume(record)
         sentences.append("It has been open for \(text(duration: live.age)).")
         sentences += halves(live)
@@ -50,6 +51,16 @@ extension Story {
             return [
                 "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span); the limit is "
                     + "requested.timeout."
+            ]
+        case .clientHandshake:
+            return [
+                "It has waited \(span) for the client to complete the TLS handshake; the limit is tls.handshake. The upstream "
+                    + "is connected after that."
+            ]
+        case .upstreamHandshake:
+            return [
+                "It has waited \(span) for \(live.record.upstream) to complete the TLS handshake; the limit is "
+                    + "upstream_tls.handshake."
             ]
         case .name:
             return [

@@ -10,6 +10,7 @@ enum Story {
     static func of(_ record: ConnectionRecord, timeouts: Timeouts?) -> [String] {
         var sentences = [opening(record)]
         sentences += connecting(record)
+        sentences += self.sessions(record)
         sentences += volume(record)
         if let end = record.end { sentences += ending(record, end, timeouts) }
         sentences += recording(record)

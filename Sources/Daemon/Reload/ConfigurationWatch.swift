@@ -2,7 +2,7 @@ import Configuration
 import EventLoop
 import Logging
 
-/// Watches the configuration file and the files that it includes, and calls `look` when they may have changed: soon
+/// Watches the configuration file, the files that it includes and the files of its certificates, and calls `look` when they may have changed: soon
 /// after one is written or replaced, a link on its path is changed, or a new file matches `include`. `look` finds out
 /// whether the content has changed.
 ///
@@ -36,6 +36,7 @@ final class ConfigurationWatch {
     private let loop: EventLoop
     private let path: String
     private let included: () -> IncludedPaths?
+    private let certificates: () -> [String]
     private let logger: Logger
     private let look: () -> Void
     private let watchDirectory: WatchDirectory
@@ -44,6 +45,7 @@ final class ConfigurationWatch {
 
     private var wanted: WatchedFiles
     private var wantedIncluded: IncludedPaths?
+    private var wantedCertificates: [String]
     private var watched: [String: Watched] = [:]
     private var others = 0
     private var quietTime = QuietTime()
@@ -52,9 +54,11 @@ final class ConfigurationWatch {
     private var isComparing = false
 
     /// Watches an absolute path, and calls `look` once soon: the file may have changed since it was read. `included`
-    /// returns the files included by the last read, which `look` may change.
+    /// returns the files included by the last read, and `certificates` the files of certificates and keys in force, both of
+    /// which `look` may change.
     init(
-        loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil }, logger: Logger,
+        loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil },
+        certificates: @escaping () -> [String] = { [] }, logger: Logger,
         pollPeriod: UInt64 = ConfigurationPoll.period, makePoll: MakePoll = ConfigurationPoll.init,
         watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
             try DirectoryWatch(loop: loop, path: path, action: action)
@@ -64,11 +68,13 @@ final class ConfigurationWatch {
         self.loop = loop
         self.path = path
         self.included = included
+        self.certificates = certificates
         self.logger = logger
         self.look = look
         self.watchDirectory = watchDirectory
         wantedIncluded = included()
-        wanted = WatchedFiles(path, including: wantedIncluded)
+        wantedCertificates = certificates()
+        wanted = WatchedFiles(path, including: wantedIncluded, certificates: wantedCertificates)
         timer = Timer(loop: loop) { [unowned self] in timeIsUp() }
         do {
             poll = try makePoll(loop, pollPeriod) { [unowned self] in noteChange() }
@@ -127,8 +133,8 @@ final class ConfigurationWatch {
         // The watches before `look`: later changes are reported, earlier ones are read.
         arm()
         look()
-        guard included() != wantedIncluded else { return }
-        // The included files are watched from now on; they may have changed since they were read.
+        guard included() != wantedIncluded || certificates() != wantedCertificates else { return }
+        // Other files are watched from now on; they may have changed since they were read.
         arm()
         noteChange()
     }
@@ -144,12 +150,13 @@ final class ConfigurationWatch {
     private func arm() {
         others = 0
         wantedIncluded = included()
+        wantedCertificates = certificates()
         // The included folder, too: its time changes when a file is added or removed.
-        let paths = wantedIncluded.map { [$0.inclusion.folder] + $0.files } ?? []
+        let paths = (wantedIncluded.map { [$0.inclusion.folder] + $0.files } ?? []) + wantedCertificates
         poll?.compare([path] + paths)
         guard !isComparing else { return }
         for _ in 0..<Self.mostWalks {
-            wanted = WatchedFiles(path, including: wantedIncluded)
+            wanted = WatchedFiles(path, including: wantedIncluded, certificates: wantedCertificates)
             let identities = wanted.entries.keys.reduce(into: [String: DirectoryIdentity]()) {
                 $0[$1] = DirectoryIdentity(of: $1)
             }

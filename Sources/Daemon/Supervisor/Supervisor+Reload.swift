@@ -27,7 +27,8 @@ extension Supervisor {
             return
         }
         watch = ConfigurationWatch(
-            loop: loop, path: path, included: { reloader.includedPaths }, logger: outputs.logger
+            loop: loop, path: path, included: { reloader.includedPaths },
+            certificates: { reloader.certificateFiles }, logger: outputs.logger
         ) { [unowned self] in look() }
     }
 

@@ -36,8 +36,8 @@ extension Connection {
         }
         switch state.phase {
         case .preparing, .greeting, .refusing:
-            if let stages, let deadline = stages.current?.deadline, isOver(deadline.limit, since: stages.since) {
-                end(because: deadline.reason)
+            if let stages, let deadline = stages.current?.deadline {
+                if isOver(deadline.limit, since: stages.since) { end(because: deadline.reason) }
             } else if state.phase == .greeting, isOver(limits.connect, since: connectingSince) {
                 end(because: .connectTimeout)
             }
@@ -125,6 +125,20 @@ extension Connection {
     func endHolding() {
         upstreamWait = nil
         worker.shared.endHolding()
+    }
+
+    /// Resetting a socket discards what it has not sent, and no event reports an empty send queue: it is polled, often at
+    /// first.
+    func awaitSent(_ side: Side) {
+        guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.unsentBytes > 0 else {
+            return happened(.resetMayPass)
+        }
+        // epoll reports nothing for a leg that rests, and the queue of one that was reset never empties.
+        if leg.hasHungUp, let error = leg.takeError() { return fail(leg, error) }
+        let timer = resetTimer ?? Timer(loop: worker.loop) { [unowned self] in awaitSent(side) }
+        resetTimer = timer
+        timer.start(after: UInt64(resetDelay))
+        resetDelay = min(resetDelay * 2, 50)
     }
 
     private func setUpstreamKeepalive() {

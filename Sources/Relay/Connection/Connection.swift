@@ -48,11 +48,11 @@ final class Connection: DialerDelegate {
     /// The upstream's socket gets its keepalive only when the connection has lasted a while: most never need it.
     var hasUpstreamKeepalive = false
     /// Milliseconds until the send queue is checked again.
-    private var resetDelay: UInt8 = 1
+    var resetDelay: UInt8 = 1
     /// When half of the connection, or a leg, ended: the loop's clock, milliseconds.
     var halfEndedAt: UInt64 = 0
     /// Checks the send queue while a reset waits for it.
-    private var resetTimer: Timer?
+    var resetTimer: Timer?
     /// When the drain of the removed relay ends; nil while the relay exists.
     var drainsUntil: UInt64?
 
@@ -118,11 +118,14 @@ final class Connection: DialerDelegate {
         switch end {
         case .ended: happened(.sourceEnded(Direction(from: side)))
         case .refused(let reason): happened(.decided(reason))
+        case .refusedInWords(let reason):
+            state.isReplyDue = true
+            happened(.decided(reason))
         case .unreachable(let failure): connectFailed(failure)
         case .legFailed(let error):
-            guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream else {
-                return happened(.legFailed(side, error))
-            }
+            guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream,
+                !upstream.isShakingHands
+            else { return happened(failure(of: side, error)) }
             // Bytes sent before the failure can still be read.
             upstream.hasFailed = true
             happened(.greeted)
@@ -265,7 +268,7 @@ final class Connection: DialerDelegate {
             return
         case .sourceEnded:
             happened(.sourceEnded(flow.direction))
-            if !flow.isBlocked { happened(.delivered(flow.direction)) }
+            if !flow.isBlocked, case .delivered = flow.finish() { happened(.delivered(flow.direction)) }
         case .delivered:
             happened(.delivered(flow.direction))
         case .sourceFailed(let error):
@@ -286,7 +289,13 @@ final class Connection: DialerDelegate {
     func fail(_ leg: Leg, _ error: Errno) {
         leg.hasFailed = true
         leg.rest()
-        happened(.legFailed(leg.side, error))
+        happened(failure(of: leg.side, error))
+    }
+
+    /// The event of a failed leg: its session's failure comes before the error of its socket.
+    private func failure(of side: Side, _ error: Errno) -> ConnectionState.Event {
+        guard let reason = leg(side)?.sessionFailure(stages?.context) else { return .legFailed(side, error) }
+        return .sessionFailed(side, reason)
     }
 
     /// Reads what a failed leg still holds: epoll does not report it.
@@ -356,20 +365,6 @@ final class Connection: DialerDelegate {
         halfEndedAt = worker.loop.now
         let bound = relay.timeouts.halfClose
         worker.note(deadline: bound > 0 ? bound : RelayRuntime.Timeouts.resetBound, from: halfEndedAt)
-    }
-
-    /// Resetting a socket discards what it has not sent, and no event reports an empty send queue: it is polled, often at
-    /// first.
-    private func awaitSent(_ side: Side) {
-        guard let leg = leg(side), !leg.isUnix, !leg.hasFailed, leg.unsentBytes > 0 else {
-            return happened(.resetMayPass)
-        }
-        // epoll reports nothing for a leg that rests, and the queue of one that was reset never empties.
-        if leg.hasHungUp, let error = leg.takeError() { return fail(leg, error) }
-        let timer = resetTimer ?? Timer(loop: worker.loop) { [unowned self] in awaitSent(side) }
-        resetTimer = timer
-        timer.start(after: UInt64(resetDelay))
-        resetDelay = min(resetDelay * 2, 50)
     }
 
     private func end(reset: Bool, _ reason: EndReason, _ errno: Errno?) {

@@ -12,6 +12,8 @@ public struct RelayStats: Hashable, Sendable {
     public var accepted: UInt64 = 0
     /// Ended connections by reason; reasons that did not occur are absent.
     public var ended: [EndReason: UInt64] = [:]
+    /// The ended connections among them whose TLS session has failed on a side: by reason and side.
+    public var endedSessions: [EndReason: [ClosedBy: UInt64]] = [:]
     /// Bytes that the upstreams' sockets took.
     public var bytesUp: UInt64 = 0
     /// Bytes that the clients' sockets took.
@@ -100,6 +102,9 @@ public struct RelayStats: Hashable, Sendable {
             splicedDown: record.splicedDown, connectDuration: record.connectDuration, startedAt: startedAt, now: now)
         guard let end = record.end else { return }
         ended[end.reason, default: 0] &+= 1
+        if end.reason.isOfSession, let side = record.closedBy {
+            endedSessions[end.reason, default: [:]][side, default: 0] &+= 1
+        }
         lifetimes.add(nanoseconds: end.duration)
         guard record.connectDuration == nil, end.reason.isOfConnecting else { return }
         // A destination that a client chooses is never a label of a metric, and says nothing about the relay.
@@ -130,6 +135,7 @@ public struct RelayStats: Hashable, Sendable {
         connectTimes.add(other.connectTimes)
         lifetimes.add(other.lifetimes)
         ended.merge(other.ended, uniquingKeysWith: &+)
+        endedSessions.merge(other.endedSessions) { $0.merging($1, uniquingKeysWith: &+) }
         connectFailures.merge(other.connectFailures, uniquingKeysWith: &+)
     }
 }

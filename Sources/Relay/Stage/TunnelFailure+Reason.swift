@@ -32,6 +32,8 @@ extension TunnelFailure {
             self.init(.hostUnreachable, status: 502, text: "The name in \(target) does not exist")
         case .nameLookupFailed:
             self.init(.general, status: 502, text: "The name in \(target) could not be looked up")
+        case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout:
+            self.init(.general, status: 502, text: "The TLS handshake with \(target) failed")
         case .upstreamReset, .upstreamClosed:
             self.init(.general, status: 502, text: "\(target) closed the connection\(cause)")
         case .noLocalPort, .overLimit:

@@ -27,12 +27,18 @@ struct EndRecord: Decodable, Equatable {
     var waitedFor: String?
     var heldBytes: UInt64?
     var waitedMs: UInt64?
+    var tls: String?
+    var tlsPeer: String?
+    var upstreamTls: String?
+    var upstreamTlsPeer: String?
+    var tlsFault: String?
 
     /// The keys of the contract, in its order.
     static let keys = [
         "time", "id", "relay", "generation", "client", "listener", "upstream", "upstream_address", "bytes_up",
         "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
         "dropped_bytes", "proxied_by", "unique_id", "server_name", "alpn", "waited_for", "held_bytes", "waited_ms",
+        "tls", "tls_peer", "upstream_tls", "upstream_tls_peer", "tls_fault",
     ]
 
     init(json: String) throws {

@@ -78,7 +78,7 @@ class One {
     this.graph.show(this.samples);
     this.wire.show(facts);
     const rows = [
-      ['Relay', facts.relay], ['Through', facts.proxied_by, 'mono'], ['Unique id', facts.unique_id, 'mono'], ['Server name', facts.server_name, 'mono'], ['ALPN', facts.alpn, 'mono'], ['TLS hello', facts.tls_hello?.fault], ['Listener', facts.listener, 'mono'], ['Upstream as configured', facts.upstream, 'mono'],
+      ['Relay', facts.relay], ['Through', facts.proxied_by, 'mono'], ['Unique id', facts.unique_id, 'mono'], ['Server name', facts.server_name, 'mono'], ['ALPN', facts.alpn, 'mono'], ['TLS hello', facts.tls_hello?.fault], ['TLS', facts.tls, 'mono'], ['TLS peer', facts.tls_peer, 'mono'], ['Upstream TLS', facts.upstream_tls, 'mono'], ['Upstream TLS peer', facts.upstream_tls_peer, 'mono'], ['TLS fault', facts.tls_fault], ['Listener', facts.listener, 'mono'], ['Upstream as configured', facts.upstream, 'mono'],
       ['Accepted', facts.accepted ? ago(facts.accepted) : null, '', absolute(facts.accepted)],
       ['Ended', facts.time ? ago(facts.time) : null, '', absolute(facts.time)],
       isClosed ? ['Lasted', duration(facts.duration_ms)] : ['Open for', elapsed(facts.age_ms)],
