@@ -276,9 +276,14 @@ public final class TLSSession {
     // MARK: Facts, once the handshake is complete
 
     /// The version and the cipher suite: `TLSv1.3 TLS_AES_128_GCM_SHA256`.
-    public var parameters: String {
-        let cipher = SSL_get_current_cipher(ssl).flatMap { SSL_CIPHER_get_name($0) }.map { String(cString: $0) } ?? "-"
-        return "\(String(cString: SSL_get_version(ssl))) \(cipher)"
+    public var parameters: String { "\(version) \(cipher)" }
+
+    /// The version, such as `TLSv1.3`.
+    public var version: String { String(cString: SSL_get_version(ssl)) }
+
+    /// The cipher suite; `-` before there is one.
+    public var cipher: String {
+        SSL_get_current_cipher(ssl).flatMap { SSL_CIPHER_get_name($0) }.map { String(cString: $0) } ?? "-"
     }
 
     /// The name that the client has sent, printable; nil without one.

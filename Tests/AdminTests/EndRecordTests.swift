@@ -52,7 +52,7 @@ struct EndRecordTests {
         #expect(
             line.hasSuffix(
                 " errno=ECONNREFUSED recorded_bytes=0 dropped_bytes=0 proxied_by=null unique_id=null server_name=null "
-                    + "alpn=null waited_for=null held_bytes=null waited_ms=null\n"))
+                    + "alpn=null" + Self.noWait + "\n"))
     }
 
     @Test func aProxiedConnection_saysWhoSpokeForTheClient_andItsID() {
@@ -66,8 +66,8 @@ struct EndRecordTests {
         record.proxy = ProxyFacts(peer: .unix(path: "/run/haproxy"), version: "v1")
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null,"waited_for":null,"held_bytes":null,"waited_ms":null}"#
-                    + "\n"))
+                #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null,"waited_for":null,"held_bytes":null,"waited_ms":null"#
+                    + Self.noSessionsInJSON + "\n"))
     }
 
     @Test func aRoutedConnection_saysWhatItsClientAskedFor() {
@@ -83,7 +83,11 @@ struct EndRecordTests {
                 #" server_name="a\\x0areason=none b=\\x22" alpn=null"# + Self.noWait + "\n"))
     }
 
-    private static let noWait = " waited_for=null held_bytes=null waited_ms=null"
+    private static let noWait = " waited_for=null held_bytes=null waited_ms=null" + noSessions
+    private static let noSessions =
+        " tls=null tls_peer=null upstream_tls=null upstream_tls_peer=null tls_fault=null"
+    private static let noSessionsInJSON =
+        #","tls":null,"tls_peer":null,"upstream_tls":null,"upstream_tls_peer":null,"tls_fault":null}"#
 
     @Test func killedConnection_namesTheSideThatDidNotRead() {
         var record = Self.complete
@@ -91,10 +95,11 @@ struct EndRecordTests {
         record.flows = .init(up: .init(), down: .init(held: 65_536, queued: 1000, quiet: 2000))
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
-                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000\n"))
+                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000" + Self.noSessions + "\n"))
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000}"# + "\n"))
+                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000"# + Self.noSessionsInJSON
+                    + "\n"))
     }
 
     @Test func aConnectionThatFailedBeforeAnyAttempt_hasNoUpstreamAddress() {

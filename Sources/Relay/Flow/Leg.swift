@@ -271,6 +271,8 @@ final class Leg: Poll {
     func end(reset: Bool) {
         _ = discardBuffered()
         if !reset { _ = session?.endWriting() }
+        session = nil
+        isIndirect = false
         close(andDescriptor: true)
         if reset && !isUnix { socket.resetOnClose() }
         socket.close()

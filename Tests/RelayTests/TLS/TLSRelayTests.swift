@@ -1,4 +1,5 @@
 import Configuration
+import ProxyProtocol
 import Relay
 import Sockets
 import TLS
@@ -176,6 +177,26 @@ import Testing
             let record = try scene.relay.end()
             #expect(record.hello?.serverName == "localhost")
             #expect(record.summary == .init(.clientClosed, up: 1, down: 0))
+        }
+    }
+
+    @Test func proxyHeader_tellsTheUpstreamOfTheSession() async throws {
+        try await SecureScene.run(.client) { relay, _ in
+            relay.proxyProtocol = ProxyProtocolSettings(send: .v2)
+        } _: { scene in
+            let (client, upstream) = try scene.pair()
+            try client.send([7])
+            try client.endWriting()
+            let (bytes, _) = try upstream.receiveToEnd()
+            guard case .complete(let header, let length) = ProxyHeader.read(bytes) else {
+                throw TestFailure("no PROXY header")
+            }
+            #expect(bytes.dropFirst(length) == [7])
+            #expect(header.tlsVersion == "TLSv1.3")
+            #expect(header.authority == "localhost")
+            try upstream.endWriting()
+            #expect(try client.receiveToEnd() == ([], .inOrder))
+            #expect(try scene.relay.end().summary == .init(.clientClosed, up: 1, down: 0))
         }
     }
 
