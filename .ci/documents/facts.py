@@ -152,6 +152,7 @@ MESSAGES = {
     "cannot be cut back to its last whole block": "After a failed write the file ends with part of a block. Readers stop there.",
     "a recording is given up": "The file takes no more bytes. Start the recording again once the file system works.",
     "loop has not turned for": "A worker hangs. The service manager restarts Tapline when the watchdog's time is over.",
+    "no memory for a TLS session": "OpenSSL could not make a session. The connection is reset; the machine is out of memory.",
     "epoll refused to watch a socket": "The user's limit of epoll watches is reached (`fs.epoll.max_user_watches`).",
     "no upgrade: <reason>": "SIGUSR2 was refused; this process continues.",
     "reload rejected": "The configuration has an error, or a port is in use. The old configuration stays in force.",
