@@ -3,7 +3,7 @@ internal import Sockets
 internal import Text
 
 extension Story {
-    /// How the client was held until its upstream was up, or in vain; nil if it was not held.
+    /// How long the client was held, and whether its upstream came up in that time; nil if it was not held.
     static func held(_ record: ConnectionRecord, _ settings: StorySettings) -> String? {
         guard let hold = record.hold else { return nil }
         let upstream = dialled(record)

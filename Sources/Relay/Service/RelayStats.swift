@@ -34,7 +34,8 @@ public struct RelayStats: Hashable, Sendable {
     public var connectFailures: [ConnectFailure: UInt64] = [:]
     /// The connects of the last minutes.
     public var recentConnects = RecentConnects()
-    /// From accept to connected, including the lookup, without the time that the client was held; only of connections whose upstream was connected.
+    /// From accept to connected, including the lookup, without the time that the client was held. Only connections whose
+    /// upstream was connected.
     public var connectTimes = DurationHistogram(.connect)
     /// From accept to the end, of ended connections.
     public var lifetimes = DurationHistogram(.connection)
