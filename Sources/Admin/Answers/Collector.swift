@@ -64,9 +64,18 @@ final class Collector: Sendable {
     /// The state of the relays' recordings.
     func recordings() async -> [String: RecordingState] { await recordingsAnswer.value() }
 
-    /// The counters of every relay.
+    /// The counters of every relay, at most 0.1 s old.
     func stats() async -> [String: RelayStats] {
-        let stats = await statsAnswer.value()
+        measured(await statsAnswer.value())
+    }
+
+    /// The counters of every relay now. They are not shared: a sampler must not cause a client that asks after an event
+    /// to get counters from before it.
+    func sampledStats() async -> [String: RelayStats] {
+        measured(await services.relays.stats())
+    }
+
+    private func measured(_ stats: [String: RelayStats]) -> [String: RelayStats] {
         relayMeter.withLock { meter in
             meter.add(
                 stats.mapValues { .init(up: $0.bytesUp, down: $0.bytesDown, accepted: $0.accepted) }, at: .now)

@@ -205,6 +205,22 @@ struct AdminTests {
         }
     }
 
+    /// The rounds are longer than an answer is shared, and fall on every moment between two samples of the history.
+    @Test(.needs("python3", "curl")) func countersAfterAnEndRecord_includeIt_wheneverTheHistoryIsSampled() async throws
+    {
+        try await faultScene { bench in
+            for round in 1...25 {
+                try await bench.open("\(round)")
+                try await bench.puppet.finish("\(round)")
+                try await bench.puppet.finish("\(round)'")
+                _ = try await bench.records(round)
+                #expect(try await bench.metric("tapline_connections_ended_total") == round + 2)
+                #expect(try await bench.metric("tapline_connections_open") == 0)
+                try await Task.sleep(for: .milliseconds(130))
+            }
+        }
+    }
+
     @Test(.needs("promtool")) func alerts_areGood_byPrometheusOwnCheck() async throws {
         try await scene { scene in
             let rules = URL(fileURLWithPath: Scene.peers).deletingLastPathComponent().deletingLastPathComponent()
