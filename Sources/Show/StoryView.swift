@@ -25,7 +25,7 @@ struct StoryView: RecordingView {
             guard var story = stories.removeValue(forKey: conversation.id) else { return }
             let title = "connection \(conversation.id), \(conversation.protocol)".harmless(
                 showsUnicode: terminal.showsUnicode)
-            output.append(terminal.showsColor ? "\u{1B}[1m\(title)\u{1B}[0m\n\n" : title + "\n\n")
+            output.append(terminal.painted(title, conversation.isFailure ? .boldFailure : .bold) + "\n\n")
             for sentence in story.sentences(conversation, times: times) {
                 for line in sentence.harmless(showsUnicode: terminal.showsUnicode).wrapped(to: columns) {
                     output.append(line + "\n")

@@ -68,18 +68,42 @@ package struct TextTable {
 
     /// The lines, heading first, within the width; nil: no limit. No line ends in spaces.
     package func lines(within width: Int?, showsUnicode: Bool) -> [String] {
+        lines(within: width, TerminalTraits(showsColor: false, showsUnicode: showsUnicode)) { _, _ in nil }
+    }
+
+    /// The same in styles: that of a cell, by the number of its row (nil: the heading) and the title of its column.
+    package func lines(
+        within width: Int?, _ terminal: TerminalTraits, style: (_ row: Int?, _ title: String) -> Paint?
+    ) -> [String] {
         var widths = columns.indices.map(naturalWidth)
         let shown = fit(&widths, within: width)
-        return ([columns.map(\.title)] + rows).map { cells in
-            var line = ""
-            for column in shown {
-                if column != shown.first { line += "  " }
-                let cell = columns[column].cut.apply(to: cells[column], widths[column], showsUnicode: showsUnicode)
-                line += cell.padded(to: widths[column], onLeft: columns[column].isNumber)
+        let heading = line(columns.map(\.title), of: shown, widths, within: width, terminal) { style(nil, $0) }
+        return [heading]
+            + rows.enumerated().map { index, cells in
+                line(cells, of: shown, widths, within: width, terminal) { style(index, $0) }
             }
-            while line.last == " " { line.removeLast() }
-            return width.map { line.cut(to: $0, showsUnicode: showsUnicode) } ?? line
+    }
+
+    private func line(
+        _ cells: [String], of shown: [Int], _ widths: [Int], within width: Int?, _ terminal: TerminalTraits,
+        _ style: (String) -> Paint?
+    ) -> String {
+        var plain = ""
+        var styled = ""
+        for column in shown {
+            let cell = columns[column].cut.apply(
+                to: cells[column], widths[column], showsUnicode: terminal.showsUnicode)
+            let painted = style(columns[column].title).map { terminal.painted(cell, $0) } ?? cell
+            let fill = String(repeating: " ", count: max(0, widths[column] - cell.count))
+            let gap = column == shown.first ? "" : "  "
+            plain += gap + (columns[column].isNumber ? fill + cell : cell + fill)
+            styled += gap + (columns[column].isNumber ? fill + painted : painted + fill)
         }
+        while plain.last == " " { plain.removeLast() }
+        while styled.last == " " { styled.removeLast() }
+        // Without styles: the cut could be within an escape sequence.
+        if let width, plain.count > width { return plain.cut(to: width, showsUnicode: terminal.showsUnicode) }
+        return styled
     }
 
     /// Chooses the columns that are shown, and their widths.
