@@ -1,7 +1,7 @@
 /// A table of text. A value.
 ///
-/// Where it does not fit the width, luxury columns are left out first; then columns shrink, and then further columns
-/// are left out, the least important first.
+/// Where it does not fit the width, columns without a value in any row are left out first, then luxury columns; then
+/// columns shrink, and then further columns are left out, the least important first.
 package struct TextTable {
     /// A column.
     package struct Column: Hashable, Sendable {
@@ -111,6 +111,7 @@ package struct TextTable {
         var shown = Array(columns.indices)
         guard let width else { return shown }
         func excess() -> Int { shown.reduce(-2) { $0 + widths[$1] + 2 } - width }
+        while excess() > 0, let empty = shown.last(where: isEmpty) { shown.removeAll { $0 == empty } }
         while excess() > 0, let luxury = leastOf(shown), columns[luxury].dispensable >= Self.luxury {
             shown.removeAll { $0 == luxury }
         }
@@ -126,6 +127,11 @@ package struct TextTable {
             widenAgain(&widths, by: -excess(), shown)
         }
         return shown
+    }
+
+    /// Whether a column has no value in any row. One with a least width stays, because its values come and go.
+    private func isEmpty(_ column: Int) -> Bool {
+        !rows.isEmpty && columns[column].atLeast == 0 && rows.allSatisfy { ["", "-"].contains($0[column]) }
     }
 
     private func leastOf(_ shown: [Int]) -> Int? {
