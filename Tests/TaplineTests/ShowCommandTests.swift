@@ -63,8 +63,10 @@ struct ShowCommandTests {
         #expect(
             failure.message.hasPrefix("tapline: the value `\(word)` is invalid for `--reason <reason>`: \(words)"),
             "\(failure.message)")
-        #expect(failure.message.contains("client_closed, ") && failure.message.contains(", idle_timeout, "))
-        #expect(failure.message.hasSuffix(" or internal_error\nSee 'tapline show --help'."))
+        for reason in ["client_closed", "idle_timeout", "internal_error"] {
+            #expect(failure.message.contains(reason))
+        }
+        #expect(failure.message.hasSuffix("\nSee 'tapline show --help'."))
     }
 
     @Test(
