@@ -86,7 +86,7 @@ struct ConnectionLines: Sendable {
 
     private func start(_ record: ConnectionRecord, at time: Int64) -> String {
         let relay = relayColumns.map { columns in
-            let name = shown(record.relay).cut(to: columns, showsUnicode: traits.showsUnicode)
+            let name = shown(record.relay).cutInMiddle(to: columns, showsUnicode: traits.showsUnicode)
             return name.padded(to: columns) + "  "
         }
         let id = "#\(record.id)".padded(to: Self.idColumns)
