@@ -69,8 +69,3 @@ struct SummaryRow {
         return sum > 0 || overflow ? "\(SizeText.short(overflow ? .max : sum)) \(word)" : nil
     }
 }
-
-extension String {
-    /// The width in columns, approximately. Most text is ASCII, which needs no search for grapheme clusters.
-    var columns: Int { utf8.allSatisfy { $0 < 0x80 } ? utf8.count : count }
-}

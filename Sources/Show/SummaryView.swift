@@ -162,6 +162,6 @@ struct SummaryView: RecordingView {
     private func cut(_ text: String, to room: Int?) -> String {
         let mark = terminal.showsUnicode ? "…" : "..."
         guard let room, text.columns > room, room > mark.count else { return text }
-        return text.prefix(room - mark.count) + mark
+        return text.prefix(columns: room - mark.count) + mark
     }
 }

@@ -94,7 +94,7 @@ package struct TextTable {
             let cell = columns[column].cut.apply(
                 to: cells[column], widths[column], showsUnicode: terminal.showsUnicode)
             let painted = style(columns[column].title).map { terminal.painted(cell, $0) } ?? cell
-            let fill = String(repeating: " ", count: max(0, widths[column] - cell.count))
+            let fill = String(repeating: " ", count: max(0, widths[column] - cell.columns))
             let gap = column == shown.first ? "" : "  "
             plain += gap + (columns[column].isNumber ? fill + cell : cell + fill)
             styled += gap + (columns[column].isNumber ? fill + painted : painted + fill)
@@ -102,7 +102,7 @@ package struct TextTable {
         while plain.last == " " { plain.removeLast() }
         while styled.last == " " { styled.removeLast() }
         // Without styles: the cut could be within an escape sequence.
-        if let width, plain.count > width { return plain.cut(to: width, showsUnicode: terminal.showsUnicode) }
+        if let width, plain.columns > width { return plain.cut(to: width, showsUnicode: terminal.showsUnicode) }
         return styled
     }
 
@@ -149,6 +149,6 @@ package struct TextTable {
     }
 
     private func naturalWidth(of column: Int) -> Int {
-        rows.reduce(max(columns[column].title.count, columns[column].atLeast)) { max($0, $1[column].count) }
+        rows.reduce(max(columns[column].title.columns, columns[column].atLeast)) { max($0, $1[column].columns) }
     }
 }
