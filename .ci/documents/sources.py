@@ -161,10 +161,11 @@ def metrics():
             for label in re.findall(r'\("(\w+)",', inner):
                 if label not in labels.setdefault(name, []):
                     labels[name].append(label)
-        for name, kind, words in re.findall(r'text\.metric\(\s*"(\w+)", \.(\w+),\s*"((?:[^"\\]|\\.)*)"', text):
+        for match in re.finditer(r'text\.metric\(\s*"(\w+)", \.(\w+),\s*(?=")', text):
+            name, kind = match.groups()
             if kind == "histogram":
                 labels[name] = ["relay", "le"]
-            found.append(Metric(name, kind, labels.get(name, []), words))
+            found.append(Metric(name, kind, labels.get(name, []), concatenated(text, match.end())))
     return found
 
 
@@ -189,7 +190,16 @@ def literal(text, start):
         else:
             words.append(text[at])
             at += 1
-    return "".join(words).strip(), at + len(quotes)
+    return "".join(words), at + len(quotes)
+
+
+def concatenated(text, start):
+    """The words of the literals from `start` on that are joined with `+`."""
+    words, at = literal(text, start)
+    while match := re.compile(r'\s*\+\s*(?=")').match(text, at):
+        more, at = literal(text, match.end())
+        words += more
+    return words.strip()
 
 
 def closing(text, start):
@@ -215,6 +225,7 @@ def messages():
         source = path.read_text()
         for match in call.finditer(source):
             text, end = literal(source, match.end())
+            text = text.strip()
             if not re.sub(r"<[^>]*>", "", text).strip(" :;,."):
                 continue  # the words come from elsewhere
             level = match[1] or "notice"

@@ -59,16 +59,21 @@ package struct ClientOutput {
 
     /// Bold text where the terminal can show it.
     package func bold(_ text: String) -> String {
-        terminal.showsColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text
+        terminal.painted(text, .bold)
+    }
+
+    /// Text that matters less: dim where the terminal can show it.
+    package func dim(_ text: String) -> String {
+        terminal.painted(text, .dim)
     }
 
     /// A failure: red where the terminal can show it.
     package func trouble(_ text: String) -> String {
-        terminal.showsColor ? "\u{1B}[31;1m\(text)\u{1B}[0m" : text
+        terminal.painted(text, .boldFailure)
     }
 
     /// A warning: yellow where the terminal can show it.
     package func warning(_ text: String) -> String {
-        terminal.showsColor ? "\u{1B}[33m\(text)\u{1B}[0m" : text
+        terminal.painted(text, .warning)
     }
 }

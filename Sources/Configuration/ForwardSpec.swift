@@ -14,8 +14,9 @@ public enum ForwardSpec {
     static let shape = "write [BIND:]PORT:HOST:HOSTPORT, such as 8080:example.com:80"
     static let equalsShape = "write LISTEN=UPSTREAM, such as 8080=unix:/run/app.sock"
 
-    /// The specs' relays, named after their ports and checked against each other. The error contains every mistake. Relative
-    /// paths of Unix sockets are resolved in the directory, an absolute path.
+    /// The specs' relays, checked against each other. They are named after their ports or Unix sockets, and after the
+    /// upstream where the port is any free one. The error contains every mistake. Relative paths of Unix sockets are
+    /// resolved in the directory, an absolute path.
     public static func relays(
         _ specs: [String], directory: String, timeouts: Timeouts = .forward
     ) throws(ForwardSpecErrors) -> [RelaySettings] {
@@ -25,7 +26,7 @@ public enum ForwardSpec {
         for spec in specs {
             do {
                 let (listen, upstream) = try parse(spec, directory: directory)
-                let name = unused(upstream == .requested ? "socks" : baseName(listen), names)
+                let name = unused(upstream == .requested ? "socks" : baseName(listen, upstream), names)
                 names.insert(name)
                 relays.append(
                     (spec, RelaySettings(name: name, listen: [listen], upstream: upstream, timeouts: timeouts)))
@@ -146,17 +147,23 @@ public enum ForwardSpec {
 
     // MARK: Names
 
-    private static func baseName(_ listen: ListenAddress) -> String {
+    private static func baseName(_ listen: ListenAddress, _ upstream: UpstreamAddress) -> String {
         switch listen {
         case .loopback, .everyInterface, .address:
             // Port 0 is a free port, not known yet.
-            return listen.port.flatMap { $0 == 0 ? nil : "\($0)" } ?? "any"
-        case .unix(let path, _):
-            let last = path.split(separator: "/").last ?? "unix"
-            let kept = last.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-" || $0 == ".") }
-            let name = kept.drop { !$0.isLetter && !$0.isNumber }.prefix(RelaySettings.longestName - 8)
-            return name.isEmpty ? "unix" : String(name)
+            guard let port = listen.port, port > 0 else { return name("\(upstream)", joining: "-") ?? "any" }
+            return "\(port)"
+        case .unix(let path, _): return name(path, joining: "") ?? "unix"
         }
+    }
+
+    /// The last part of a path, or an address, with a separator in the place of characters that names do not have; nil if
+    /// nothing is left.
+    private static func name(_ text: String, joining separator: String) -> String? {
+        let last = text.split(separator: "/").last ?? ""
+        let pieces = last.split { !$0.isASCII || !($0.isLetter || $0.isNumber || "_-.".contains($0)) }
+        let name = pieces.joined(separator: separator).drop { !$0.isLetter && !$0.isNumber }
+        return name.isEmpty ? nil : String(name.prefix(RelaySettings.longestName - 8))
     }
 
     private static func unused(_ base: String, _ names: Set<String>) -> String {

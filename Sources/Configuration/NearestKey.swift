@@ -10,7 +10,13 @@ package enum NearestKey {
         guard typed.count <= 64 else { return nil }
         let begun = candidates.filter { folded($0).starts(with: typed) }
         if typed.count >= 3, begun.count == 1 { return begun[0] }
-        let scored = candidates.map { (name: $0, distance: distance(typed, folded($0))) }
+        let letters = typed.sorted()
+        let scored = candidates.map { candidate in
+            let key = folded(candidate)
+            // All letters in another order (`adnim`) are one mistake of typing, although several edits.
+            let most = key.sorted() == letters ? 1 : Int.max
+            return (name: candidate, distance: min(most, distance(typed, key)))
+        }
         guard let best = scored.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
         return best.distance <= max(1, min(typed.count, best.name.count) / 3) ? best.name : nil
     }

@@ -1,5 +1,6 @@
 import Configuration
 import Recording
+import Terminal
 
 extension RecordedConversation {
     /// The upstream as configured; for an intercepted connection, and in captures of other programs, its destination.
@@ -10,10 +11,7 @@ extension RecordedConversation {
     }
 
     /// Whether it ended in any way but in order.
-    var isFailure: Bool {
-        guard let reason else { return false }
-        return reason != "client_closed" && reason != "upstream_closed"
-    }
+    var isFailure: Bool { ReasonText.isFailure(reason) }
 }
 
 extension RecordedConversation {

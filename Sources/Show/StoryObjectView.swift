@@ -3,19 +3,12 @@ import Text
 
 /// The story of each conversation as an object, with the keys of an end record as far as a recording has the values.
 struct StoryObjectView: RecordingView {
-    /// Stories of open conversations by id.
-    private var stories: [UInt64: RecordedStory] = [:]
+    private var stories = StoryCollector()
 
     mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
-        switch event {
-        case .opened(let conversation): stories[conversation.id] = RecordedStory(conversation)
-        case .bytes(let piece): stories[piece.id]?.add(piece.direction, at: piece.time)
-        case .missing: break
-        case .ended(let conversation):
-            guard var story = stories.removeValue(forKey: conversation.id) else { return }
-            Self.object(conversation, story.sentences(conversation, times: .utc)).append(to: &output)
-            output.append(UInt8(ascii: "\n"))
-        }
+        guard let (conversation, sentences) = stories.add(event, times: .utc) else { return }
+        Self.object(conversation, sentences).append(to: &output)
+        output.append(UInt8(ascii: "\n"))
     }
 
     private static func object(_ ended: RecordedConversation, _ sentences: [String]) -> JSONValue {

@@ -7,8 +7,7 @@ struct StoryView: RecordingView {
     private let columns: Int
     private let terminal: TerminalTraits
     private let times: TimeText
-    /// Stories of open conversations by id.
-    private var stories: [UInt64: RecordedStory] = [:]
+    private var stories = StoryCollector()
 
     init(columns: Int, terminal: TerminalTraits, times: TimeText) {
         self.columns = columns
@@ -17,19 +16,13 @@ struct StoryView: RecordingView {
     }
 
     mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
-        switch event {
-        case .opened(let conversation): stories[conversation.id] = RecordedStory(conversation)
-        case .bytes(let piece): stories[piece.id]?.add(piece.direction, at: piece.time)
-        case .missing: break
-        case .ended(let conversation):
-            guard var story = stories.removeValue(forKey: conversation.id) else { return }
-            let title = "connection \(conversation.id), \(conversation.protocol)".harmless(
-                showsUnicode: terminal.showsUnicode)
-            output.append(terminal.showsColor ? "\u{1B}[1m\(title)\u{1B}[0m\n\n" : title + "\n\n")
-            for sentence in story.sentences(conversation, times: times) {
-                for line in sentence.harmless(showsUnicode: terminal.showsUnicode).wrapped(to: columns) {
-                    output.append(line + "\n")
-                }
+        guard let (conversation, sentences) = stories.add(event, times: times) else { return }
+        let title = "connection \(conversation.id), \(conversation.protocol)".harmless(
+            showsUnicode: terminal.showsUnicode)
+        output.append(terminal.painted(title, conversation.isFailure ? .boldFailure : .bold) + "\n\n")
+        for sentence in sentences {
+            for line in sentence.harmless(showsUnicode: terminal.showsUnicode).wrapped(to: columns) {
+                output.append(line + "\n")
             }
         }
     }

@@ -1,4 +1,5 @@
 import Recording
+import Terminal
 import Text
 
 /// One line of the summary.
@@ -10,6 +11,7 @@ struct SummaryRow {
     /// What the lines are sorted by.
     let value: ShowSort.Value
     let isFailure: Bool
+    let isHeading: Bool
 
     static let header = SummaryRow(
         cells: ["ID", "FILE", "TIME", "RELAY", "CLIENT", "UPSTREAM", "UP", "DOWN", "LASTED", "END", "PROTOCOL"])
@@ -19,8 +21,8 @@ struct SummaryRow {
     static let fileColumn = 1
     /// The column that is shown for recordings of several relays only.
     static let relayColumn = 3
-    /// The column that is coloured for a failure.
-    static let endColumn = 9
+    /// The column that is red for a failure.
+    private static let endColumn = 9
 
     private init(cells: [String]) {
         id = 0
@@ -28,6 +30,7 @@ struct SummaryRow {
         relay = nil
         value = ShowSort.Value()
         isFailure = false
+        isHeading = true
         self.cells = cells
     }
 
@@ -39,6 +42,7 @@ struct SummaryRow {
         relay = conversation.relay
         value = sort.value(of: conversation)
         isFailure = conversation.isFailure
+        isHeading = false
         let notes = [
             Self.note(conversation.up.missing, conversation.down.missing, "missing"),
             Self.note(conversation.up.repeated, conversation.down.repeated, "repeated"),
@@ -54,13 +58,14 @@ struct SummaryRow {
         self.cells = cells.map { $0.harmless(showsUnicode: showsUnicode) }
     }
 
+    /// The style of a cell; nil: none.
+    func style(of column: Int) -> Paint? {
+        if isHeading || column == 0 { return .bold }
+        return isFailure && column == Self.endColumn ? .failure : nil
+    }
+
     private static func note(_ up: UInt64, _ down: UInt64, _ word: String) -> String? {
         let (sum, overflow) = up.addingReportingOverflow(down)
         return sum > 0 || overflow ? "\(SizeText.short(overflow ? .max : sum)) \(word)" : nil
     }
-}
-
-extension String {
-    /// The width in columns, approximately. Most text is ASCII, which needs no search for grapheme clusters.
-    var columns: Int { utf8.allSatisfy { $0 < 0x80 } ? utf8.count : count }
 }

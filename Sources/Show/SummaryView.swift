@@ -129,18 +129,20 @@ struct SummaryView: RecordingView {
         for column in shown.dropLast() {
             let cell = row.cells[column]
             let fill = String(repeating: " ", count: max(0, widths[column] - cell.columns))
-            let text = column == SummaryRow.endColumn ? colored(cell, row) : cell
+            let text = painted(column, row)
             output.append(SummaryRow.isNumber[column] ? fill + text : text + fill)
             output.append("  ")
         }
-        output.append(cut(row.cells.last ?? "", to: room) + "\n")
+        let last = cut(row.cells.last ?? "", to: room)
+        output.append(row.isHeading ? terminal.painted(last, .bold) : last)
+        output.append("\n")
     }
 
     /// Client, upstream and time on one line, bytes and end on the next.
     private func appendPair(_ row: SummaryRow, to output: inout [UInt8]) {
         let cells = row.cells
         let indent = widths[0] + 2
-        output.append(String(repeating: " ", count: max(0, widths[0] - cells[0].columns)) + cells[0])
+        output.append(String(repeating: " ", count: max(0, widths[0] - cells[0].columns)) + painted(0, row))
         let arrow = terminal.showsUnicode ? "→" : ">"
         let file = showsFile ? "\(cells[SummaryRow.fileColumn])  " : ""
         let relay = showsRelay ? "\(cells[SummaryRow.relayColumn]) \(arrow) " : ""
@@ -149,17 +151,17 @@ struct SummaryView: RecordingView {
         let figures = "up \(cells[6]), down \(cells[7]), \(cells[8]), "
         let rest = cut("\(figures)\(cells[9])  \(cells[10])", to: columns.map { $0 - indent })
         let end = figures + cells[9]
-        output.append(rest.hasPrefix(end) ? figures + colored(cells[9], row) + rest.dropFirst(end.count) : rest)
+        output.append(rest.hasPrefix(end) ? figures + painted(9, row) + rest.dropFirst(end.count) : rest)
         output.append("\n")
     }
 
-    private func colored(_ text: String, _ row: SummaryRow) -> String {
-        row.isFailure && terminal.showsColor ? "\u{1B}[31m\(text)\u{1B}[0m" : text
+    private func painted(_ column: Int, _ row: SummaryRow) -> String {
+        row.style(of: column).map { terminal.painted(row.cells[column], $0) } ?? row.cells[column]
     }
 
     private func cut(_ text: String, to room: Int?) -> String {
         let mark = terminal.showsUnicode ? "…" : "..."
         guard let room, text.columns > room, room > mark.count else { return text }
-        return text.prefix(room - mark.count) + mark
+        return text.prefix(columns: room - mark.count) + mark
     }
 }

@@ -1,46 +1,74 @@
 extension String {
+    /// The width on a terminal.
+    package var columns: Int {
+        // Most text is ASCII, which needs no search for grapheme clusters.
+        utf8.allSatisfy { $0 < 0x80 } ? utf8.count : reduce(0) { $0 + $1.columns }
+    }
+
+    /// The beginning in at most this many columns.
+    package func prefix(columns most: Int) -> Substring {
+        var room = most
+        return prefix { character in
+            room -= character.columns
+            return room >= 0
+        }
+    }
+
+    /// The end in at most this many columns.
+    private func suffix(columns most: Int) -> Substring {
+        var room = most
+        let start = indices.reversed().prefix { index in
+            room -= self[index].columns
+            return room >= 0
+        }.last
+        return start.map { self[$0...] } ?? ""
+    }
+
     /// The text in at most this many columns; `…` (or `~` in ASCII) marks the cut.
-    package func cut(to columns: Int, showsUnicode: Bool) -> String {
-        guard count > columns else { return self }
-        guard columns > 1 else { return String(prefix(max(0, columns))) }
-        return prefix(columns - 1) + (showsUnicode ? "…" : "~")
+    package func cut(to width: Int, showsUnicode: Bool) -> String {
+        guard columns > width else { return self }
+        guard width > 1 else { return String(prefix(columns: width)) }
+        return prefix(columns: width - 1) + (showsUnicode ? "…" : "~")
     }
 
     /// The same, cut at the start: the end of an address has the port.
-    package func cutAtStart(to columns: Int, showsUnicode: Bool) -> String {
-        guard count > columns else { return self }
-        guard columns > 1 else { return String(suffix(max(0, columns))) }
-        return (showsUnicode ? "…" : "~") + suffix(columns - 1)
+    package func cutAtStart(to width: Int, showsUnicode: Bool) -> String {
+        guard columns > width else { return self }
+        guard width > 1 else { return String(suffix(columns: width)) }
+        return (showsUnicode ? "…" : "~") + suffix(columns: width - 1)
     }
 
     /// The same, cut in the middle: both ends of a path identify it.
-    package func cutInMiddle(to columns: Int, showsUnicode: Bool) -> String {
-        guard count > columns else { return self }
-        guard columns > 2 else { return cut(to: columns, showsUnicode: showsUnicode) }
-        let head = (columns - 1) / 3
-        return prefix(head) + (showsUnicode ? "…" : "~") + suffix(columns - 1 - head)
+    package func cutInMiddle(to width: Int, showsUnicode: Bool) -> String {
+        guard columns > width else { return self }
+        guard width > 2 else { return cut(to: width, showsUnicode: showsUnicode) }
+        let head = (width - 1) / 3
+        return prefix(columns: head) + (showsUnicode ? "…" : "~") + suffix(columns: width - 1 - head)
     }
 
     /// The text in at least this many columns, padded with spaces on the right or the left.
-    package func padded(to columns: Int, onLeft: Bool = false) -> String {
-        let fill = String(repeating: " ", count: max(0, columns - count))
+    package func padded(to width: Int, onLeft: Bool = false) -> String {
+        let fill = String(repeating: " ", count: max(0, width - columns))
         return onLeft ? fill + self : self + fill
     }
 
     /// The text broken between words into lines of this many columns; a longer word has its own line. Lines after the
     /// first one begin with `indent` spaces.
-    package func wrapped(to columns: Int, indent: Int = 0) -> [String] {
+    package func wrapped(to width: Int, indent: Int = 0) -> [String] {
         let margin = String(repeating: " ", count: indent)
         var lines: [String] = []
         var line = ""
+        var used = 0
         var isEmpty = true
-        for word in split(separator: " ") {
-            if !isEmpty, line.count + 1 + word.count > columns {
+        for word in split(separator: " ").map(String.init) {
+            let columns = word.columns
+            if !isEmpty, used + 1 + columns > width {
                 lines.append(line)
-                line = margin
+                (line, used) = (margin, indent)
                 isEmpty = true
             }
-            line += isEmpty ? String(word) : " " + word
+            line += isEmpty ? word : " " + word
+            used += isEmpty ? columns : 1 + columns
             isEmpty = false
         }
         if !isEmpty || lines.isEmpty { lines.append(line) }

@@ -1,7 +1,7 @@
 /// A table of text. A value.
 ///
-/// Where it does not fit the width, luxury columns are left out first; then columns shrink, and then further columns
-/// are left out, the least important first.
+/// Where it does not fit the width, columns without a value in any row are left out first, then luxury columns; then
+/// columns shrink, and then further columns are left out, the least important first.
 package struct TextTable {
     /// A column.
     package struct Column: Hashable, Sendable {
@@ -68,18 +68,42 @@ package struct TextTable {
 
     /// The lines, heading first, within the width; nil: no limit. No line ends in spaces.
     package func lines(within width: Int?, showsUnicode: Bool) -> [String] {
+        lines(within: width, TerminalTraits(showsColor: false, showsUnicode: showsUnicode)) { _, _ in nil }
+    }
+
+    /// The same in styles: that of a cell, by the number of its row (nil: the heading) and the title of its column.
+    package func lines(
+        within width: Int?, _ terminal: TerminalTraits, style: (_ row: Int?, _ title: String) -> Paint?
+    ) -> [String] {
         var widths = columns.indices.map(naturalWidth)
         let shown = fit(&widths, within: width)
-        return ([columns.map(\.title)] + rows).map { cells in
-            var line = ""
-            for column in shown {
-                if column != shown.first { line += "  " }
-                let cell = columns[column].cut.apply(to: cells[column], widths[column], showsUnicode: showsUnicode)
-                line += cell.padded(to: widths[column], onLeft: columns[column].isNumber)
+        let heading = line(columns.map(\.title), of: shown, widths, within: width, terminal) { style(nil, $0) }
+        return [heading]
+            + rows.enumerated().map { index, cells in
+                line(cells, of: shown, widths, within: width, terminal) { style(index, $0) }
             }
-            while line.last == " " { line.removeLast() }
-            return width.map { line.cut(to: $0, showsUnicode: showsUnicode) } ?? line
+    }
+
+    private func line(
+        _ cells: [String], of shown: [Int], _ widths: [Int], within width: Int?, _ terminal: TerminalTraits,
+        _ style: (String) -> Paint?
+    ) -> String {
+        var plain = ""
+        var styled = ""
+        for column in shown {
+            let cell = columns[column].cut.apply(
+                to: cells[column], widths[column], showsUnicode: terminal.showsUnicode)
+            let painted = style(columns[column].title).map { terminal.painted(cell, $0) } ?? cell
+            let fill = String(repeating: " ", count: max(0, widths[column] - cell.columns))
+            let gap = column == shown.first ? "" : "  "
+            plain += gap + (columns[column].isNumber ? fill + cell : cell + fill)
+            styled += gap + (columns[column].isNumber ? fill + painted : painted + fill)
         }
+        while plain.last == " " { plain.removeLast() }
+        while styled.last == " " { styled.removeLast() }
+        // Without styles: the cut could be within an escape sequence.
+        if let width, plain.columns > width { return plain.cut(to: width, showsUnicode: terminal.showsUnicode) }
+        return styled
     }
 
     /// Chooses the columns that are shown, and their widths.
@@ -87,6 +111,7 @@ package struct TextTable {
         var shown = Array(columns.indices)
         guard let width else { return shown }
         func excess() -> Int { shown.reduce(-2) { $0 + widths[$1] + 2 } - width }
+        while excess() > 0, let empty = shown.last(where: isEmpty) { shown.removeAll { $0 == empty } }
         while excess() > 0, let luxury = leastOf(shown), columns[luxury].dispensable >= Self.luxury {
             shown.removeAll { $0 == luxury }
         }
@@ -104,6 +129,11 @@ package struct TextTable {
         return shown
     }
 
+    /// Whether a column has no value in any row. One with a least width stays, because its values come and go.
+    private func isEmpty(_ column: Int) -> Bool {
+        !rows.isEmpty && columns[column].atLeast == 0 && rows.allSatisfy { ["", "-"].contains($0[column]) }
+    }
+
     private func leastOf(_ shown: [Int]) -> Int? {
         shown.max { columns[$0].dispensable < columns[$1].dispensable }
     }
@@ -119,6 +149,6 @@ package struct TextTable {
     }
 
     private func naturalWidth(of column: Int) -> Int {
-        rows.reduce(max(columns[column].title.count, columns[column].atLeast)) { max($0, $1[column].count) }
+        rows.reduce(max(columns[column].title.columns, columns[column].atLeast)) { max($0, $1[column].columns) }
     }
 }

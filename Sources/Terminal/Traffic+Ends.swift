@@ -64,9 +64,6 @@ extension Traffic {
         }
 
         /// Whether it is anything but an end in order.
-        package var isFailure: Bool {
-            guard let reason else { return false }
-            return reason != "client_closed" && reason != "upstream_closed"
-        }
+        package var isFailure: Bool { ReasonText.isFailure(reason) }
     }
 }

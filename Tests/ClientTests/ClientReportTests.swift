@@ -9,6 +9,8 @@ import Text
 struct ClientReportTests {
     private func json(_ text: String) throws -> JSONValue { try JSONReader.read(Array(text.utf8)) }
 
+    private static let plain = ClientOutput(
+        columns: nil, terminal: TerminalTraits(showsColor: false, showsUnicode: true), zone: .utc)
     private let target = AdminTarget(address: .tcp(host: "127.0.0.1", port: 9180), origin: .byDefault, token: nil)
 
     @Test func status_ofAHealthyTapline_warnsOfNothing() throws {
@@ -48,7 +50,8 @@ struct ClientReportTests {
             ])
         // A warning takes a line of the terminal, and is no connection.
         let lines = ["warning", "ID", "1", "2", "3", "4"]
-        #expect(ConnectionList.fit(lines, of: 4, after: 1, into: 5) == ["warning", "ID", "1", "and 3 more"])
+        #expect(
+            ConnectionList.fit(lines, of: 4, after: 1, into: 5, Self.plain) == ["warning", "ID", "1", "and 3 more"])
     }
 
     /// Numbers come from a server, which may be anything.
@@ -74,7 +77,7 @@ struct ClientReportTests {
     func connections_onATerminalOfAnySize_areCut(rows: Int, shown: [String]) {
         let lines = ["ID", "1", "2", "3", "4"]
         let rest = 4 - max(0, shown.count - 1)
-        #expect(ConnectionList.fit(lines, of: 4, into: rows) == shown + ["and \(rest) more"])
+        #expect(ConnectionList.fit(lines, of: 4, into: rows, Self.plain) == shown + ["and \(rest) more"])
     }
 
     @Test func status_warnsOfWhatNeedsAttention() throws {

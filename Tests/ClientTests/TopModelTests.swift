@@ -36,6 +36,35 @@ struct TopModelTests {
         return model
     }
 
+    private func history(_ text: String) throws -> TopHistory {
+        TopHistory(try JSONReader.read(Array(text.utf8)), seconds: 6)
+    }
+
+    @Test func history_isOneValueASecond() throws {
+        // Nothing is known of more than 4.5 s ago, and the sample that was taken 1.5 s ago is of the 3 s before that.
+        let sparse = try history(
+            #"{"age_ms":[4500,1500,400],"total":{"rate_up":[1,2,3],"rate_down":[10,20,30]},"relays":[]}"#)
+        #expect(sparse.up == [1, 2, 2, 2, 3] && sparse.down == [10, 20, 20, 20, 30])
+        let dense = try history(#"{"age_ms":[2900,1900,900],"total":{"rate_up":[1,2,3],"rate_down":[0,0,0]}}"#)
+        #expect(dense.up == [1, 2, 3])
+        #expect(try history("{}").up == [] && history(#"{"age_ms":[5],"total":{"rate_up":[]}}"#).up == [])
+    }
+
+    /// Whichever answer is first.
+    @Test func graphs_beginWithTheHistory() throws {
+        let past = try history(#"{"age_ms":[1900,900],"total":{"rate_up":[7,8],"rate_down":[0,9]}}"#)
+        var model = try model([1])
+        #expect(model.upHistory == [4096])
+        model.adopt(past)
+        #expect(model.upHistory == [7, 8, 4096] && model.downHistory == [0, 9, 0])
+        var other = TopModel()
+        other.adopt(past)
+        other.adopt(try Self.snapshot([1]))
+        #expect(other.upHistory == [7, 8, 4096])
+        for _ in 0..<TopModel.memory { other.adopt(try Self.snapshot([1])) }
+        #expect(other.upHistory.count == TopModel.memory && other.upHistory[0] == 4096)
+    }
+
     @Test func cursor_beginsAtTheFirstConnection() throws {
         #expect(try model([5, 6]).selection == .connection(5))
         #expect(try model([]).selection == .relay("web"))

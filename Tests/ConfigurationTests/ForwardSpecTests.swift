@@ -13,7 +13,13 @@ import Testing
         ("localhost:5433:db:5432", "5433", "localhost:5433", "db:5432"),
         ("[::1]:8080:[2001:db8::1]:80", "8080", "[::1]:8080", "[2001:db8::1]:80"),
         ("8080:[::1]:80", "8080", "localhost:8080", "[::1]:80"),
-        ("0:db:5432", "any", "localhost:0", "db:5432"),
+        ("0:db:5432", "db-5432", "localhost:0", "db:5432"),
+        ("*:0:127.0.0.1:80", "127.0.0.1-80", "*:0", "127.0.0.1:80"),
+        ("0:[2001:db8::1]:80", "2001-db8-1-80", "localhost:0", "[2001:db8::1]:80"),
+        ("0:[fe80::1%eth0]:80", "fe80-1-eth0-80", "localhost:0", "[fe80::1%eth0]:80"),
+        ("0=unix:/run/app.sock", "app.sock", "localhost:0", "unix:/run/app.sock"),
+        ("0=unix:/run/ß", "any", "localhost:0", "unix:/run/ß"),
+        ("0:original-destination", "original-destination", "localhost:0", "original-destination"),
         ("8080=example.com:80", "8080", "localhost:8080", "example.com:80"),
         ("127.0.0.1:8080=unix:/run/app.sock", "8080", "127.0.0.1:8080", "unix:/run/app.sock"),
         ("unix:in.sock=[::1]:80", "in.sock", "unix:/home/in.sock", "[::1]:80"),
@@ -44,9 +50,9 @@ import Testing
     }
 
     @Test func names_areUnique_andNameAFile() throws {
-        let specs = ["127.0.0.1:80:a:1", "127.0.0.2:80:a:1", "0:a:1", "0:b:1", "unix:/a/ß=a:1", "unix:/b/.x y=a:1"]
+        let specs = ["127.0.0.1:80:a:1", "127.0.0.2:80:a:1", "0:a:1", "0:a:1", "unix:/a/ß=a:1", "unix:/b/.x y=a:1"]
         let names = try ForwardSpec.relays(specs, directory: "/").map(\.name)
-        #expect(names == ["80", "80-2", "any", "any-2", "unix", "xy"])
+        #expect(names == ["80", "80-2", "a-1", "a-1-2", "unix", "xy"])
         for name in names { #expect(throws: Never.self) { try RelaySettings.checkedName(name) } }
     }
 

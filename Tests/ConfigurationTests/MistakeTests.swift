@@ -87,6 +87,8 @@ private let relayKeys =
     ]
 
     static let keys: [Mistaken] = [
+        Mistaken("adnim: { listen: 1 }\n" + relay(), "1:1: unknown key `adnim`; did you mean `admin`?"),
+        Mistaken("amdin: { listen: 1 }\n" + relay(), "1:1: unknown key `amdin`; did you mean `admin`?"),
         Mistaken("relais:\n  - name: x\n", "1:1: unknown key `relais`; did you mean `relays`?"),
         Mistaken("zzz: 1\n" + relay(), "1:1: unknown key `zzz`; known here: \(rootKeys)"),
         Mistaken(relay("upstrem: a:1"), "5:5: unknown key `upstrem`; did you mean `upstream`?"),

@@ -100,6 +100,14 @@ struct ConnectionLinesTests {
                 == "20:15:00  80    #1   open    127.0.0.1:33608\n")
     }
 
+    /// The ends of long names distinguish them: those that `forward` takes from upstreams end with the port.
+    @Test func longNames_areCutInTheMiddle() {
+        let names = ["localhost-8000", "localhost-9000"]
+        let shown = names.map { opened(record(relay: $0), lines(relays: names)) }
+        #expect(shown[0] == "20:15:00  lo…t-8000  #1   open    127.0.0.1:33608\n")
+        #expect(shown[1] == "20:15:00  lo…t-9000  #1   open    127.0.0.1:33608\n")
+    }
+
     @Test func textFromOutside_cannotControlTheTerminal() {
         let shown = ended(record(.connectRefused, upstream: "unix:/a\u{1B}[2J"), lines())
         #expect(!shown.contains("\u{1B}"))

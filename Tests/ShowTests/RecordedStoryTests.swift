@@ -1,4 +1,6 @@
 import Sockets
+import Terminal
+import TestSupport
 import Testing
 import Text
 
@@ -62,6 +64,22 @@ struct RecordedStoryTests {
         let sentences = story.sentences(ended, times: .utc)
         #expect(sentences[1] == "No byte was sent in either direction.")
         #expect(sentences[2] == "\(words), 2.00 ms after it opened (\(reason), ECONNRESET).")
+    }
+
+    /// The title as the live `why` has it.
+    @Test(arguments: [("connect_refused", "31;1"), ("client_closed", "1")])
+    func title_isRed_ifTheConnectionFailed(reason: String, style: String) {
+        func text(color: Bool) -> String {
+            var view = StoryView(
+                columns: 80, terminal: TerminalTraits(showsColor: color, showsUnicode: true), times: .utc)
+            var output: [UInt8] = []
+            let ended = conversation(reason: reason, ended: 9)
+            view.append(.opened(ended), into: &output)
+            view.append(.ended(ended), into: &output)
+            return String(decoding: output, as: UTF8.self)
+        }
+        #expect(text(color: true).hasPrefix("\u{1B}[\(style)mconnection 7, "))
+        #expect(text(color: true).withoutStyles == text(color: false))
     }
 
     @Test func clockThatGoesBack_isNoPause() {

@@ -1,5 +1,6 @@
 import Sockets
 import Terminal
+import TestSupport
 import Testing
 import Text
 
@@ -151,9 +152,17 @@ struct ShowTests {
             $0.reason = "client_closed"
         }
         let both = lines([web, database], columns: nil, showsColor: true)
-        #expect(both[0].hasPrefix("ID  TIME                      RELAY  CLIENT "))
+        #expect(both[0].hasPrefix("\u{1B}[1mID\u{1B}[0m  \u{1B}[1mTIME\u{1B}[0m                      \u{1B}[1mRELAY"))
+        #expect(both[1].hasPrefix(" \u{1B}[1m1\u{1B}[0m  2026-"))
         #expect(both[1].contains("  web    10.0.0.1:40000  ") && both[1].contains("\u{1B}[31mconnect_refused\u{1B}[0m"))
-        #expect(both[2].contains("  db     ") && !both[2].contains("\u{1B}"))
+        #expect(both[2].contains("  db     ") && both[2].contains("  client_closed  "))
+        // The styles take no columns.
+        #expect(both.map(\.withoutStyles) == lines([web, database], columns: nil))
+        for columns in [60, 80, 120] {
+            let plain = lines([web, database], columns: columns)
+            #expect(!plain.joined().contains("\u{1B}"))
+            #expect(lines([web, database], columns: columns, showsColor: true).map(\.withoutStyles) == plain)
+        }
         #expect(!lines([web], columns: nil)[0].contains("RELAY"))
         let narrow = lines([web, database], columns: 80)
         #expect(narrow.count == 4 && narrow[0].contains(" → web → "))

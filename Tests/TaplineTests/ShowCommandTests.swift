@@ -47,6 +47,28 @@ struct ShowCommandTests {
         #expect(Tapline.helpMessage(for: Connections.self, columns: 80).contains("(values:") == false)
     }
 
+    /// The reasons are listed, after those that were probably meant.
+    @Test(arguments: [
+        ("refused", "did you mean `connect_refused` or `destination_refused`? Write client_closed, "),
+        ("conect_refused", "did you mean `connect_refused`? Write client_closed, "),
+        ("reset", "did you mean `client_reset` or `upstream_reset`? Write client_closed, "),
+        // More than three contain it.
+        ("timeout", "write client_closed, "), ("x", "write client_closed, "), ("", "write client_closed, "),
+    ])
+    func unknownReason_isAnsweredWithTheReasons(word: String, words: String) throws {
+        let arguments = ["show", "x", "--reason", word]
+        let error = try #require(throws: (any Error).self) { try Tapline.parsed(arguments) }
+        let failure = try #require(Tapline.failure(error, arguments, columns: nil))
+        #expect(failure.status == .usage)
+        #expect(
+            failure.message.hasPrefix("tapline: the value `\(word)` is invalid for `--reason <reason>`: \(words)"),
+            "\(failure.message)")
+        for reason in ["client_closed", "idle_timeout", "internal_error"] {
+            #expect(failure.message.contains(reason))
+        }
+        #expect(failure.message.hasSuffix("\nSee 'tapline show --help'."))
+    }
+
     @Test(
         arguments: [
             (["show"], "<file>"), (["show", "x", "--format", "xml"], "summary"),

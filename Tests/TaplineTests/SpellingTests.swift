@@ -85,6 +85,9 @@ struct SpellingTests {
         (["shwo", "x.pcapng"], "`shwo` is not a command", ["tapline show x.pcapng"]),
         (["logs"], "`logs` is not a command", ["tapline tail"]),
         (["foo"], "`foo` is not a command", []),
+        (["help", "whi"], "`whi` is not a command", ["tapline help why"]),
+        (["help", "LOGS"], "`LOGS` is not a command", ["tapline help tail"]),
+        (["help", "foo"], "`foo` is not a command", []),
         (["kil", "3"], "`kil` is not a command", ["tapline kill 3"]),
         (["forward", "--recrod", "x", "8080:a:80"], "unknown option `--recrod`; did you mean `--record`?", []),
         (["forward", "--recrod=x"], "unknown option `--recrod`; did you mean `--record`?", []),
@@ -241,7 +244,7 @@ struct SpellingTests {
         let failure = try #require(Tapline.failure(error, words, columns: nil))
         var lines = ["tapline: \(message)"]
         for proposal in proposals { lines.append((lines.count == 1 ? "Did you mean: " : "         or: ") + proposal) }
-        let isCommand = CommandWords.commands.contains(words[0])
+        let isCommand = words[0] != "help" && CommandWords.commands.contains(words[0])
         lines.append("See 'tapline \(isCommand ? words[0] + " " : "")--help'.")
         #expect(failure == CommandFailure(.usage, lines.joined(separator: "\n")))
         #expect(lines.count <= 4)

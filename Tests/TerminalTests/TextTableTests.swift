@@ -44,6 +44,34 @@ struct TextTableTests {
             ])
     }
 
+    /// Only where the table does not fit, the rightmost first, and before an address is cut.
+    @Test(arguments: [
+        (33, "CLIENT          UP/S  DOWN/S  REC", "127.0.0.1:5000  -     -       -"),
+        (32, "CLIENT          UP/S  DOWN/S", "127.0.0.1:5000  -     -"),
+        (27, "CLIENT          UP/S", "127.0.0.1:5000  -"), (14, "CLIENT", "127.0.0.1:5000"),
+        (10, "CLIENT", "….0.1:5000"),
+    ])
+    func columnsWithoutAnyValue_areLeftOutFirst(width: Int, heading: String, row: String) {
+        let columns: [TextTable.Column] = [
+            .init(title: "CLIENT", shrinksTo: 6, keepsEnd: true), .init(title: "UP/S"), .init(title: "DOWN/S"),
+            .init(title: "REC", dispensable: 1),
+        ]
+        #expect(
+            table(columns, ["127.0.0.1:5000", "-", "-", "-"]).lines(within: width, showsUnicode: true) == [
+                heading, row,
+            ])
+    }
+
+    @Test func columnWithOneValue_isKeptLongerThanAnEmptyOne() {
+        let columns: [TextTable.Column] = [
+            .init(title: "ID"), .init(title: "UP/S", dispensable: 3), .init(title: "DOWN/S", dispensable: 3),
+            .init(title: "WAITS", atLeast: 8),
+        ]
+        let lines = table(columns, ["1", "-", "-", ""], ["2", "-", "9 B/s", ""]).lines(within: 24, showsUnicode: true)
+        // WAITS has a least width, so that it does not come and go.
+        #expect(lines == ["ID  DOWN/S  WAITS", "1   -", "2   9 B/s"])
+    }
+
     @Test(arguments: 1...40) func anyWidth_isKept(width: Int) {
         let lines = table(three, ["1", "127.0.0.1:5000", "half_closed"]).lines(within: width, showsUnicode: true)
         #expect(lines.allSatisfy { $0.count <= width })

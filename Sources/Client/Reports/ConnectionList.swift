@@ -39,19 +39,21 @@ package struct ConnectionList {
         if found.isEmpty { lines = [nothing(total)] }
         lines = warnings.map { output.warning("warning: \($0)") } + lines
         if let rows, lines.count > rows - 1 {
-            lines = Self.fit(lines, of: found.count, after: warnings.count, into: rows)
+            lines = Self.fit(lines, of: found.count, after: warnings.count, into: rows, output)
         } else if UInt64(found.count) < total, filter == nil {
-            lines.append("and \(total - UInt64(found.count)) more; --limit shows them")
+            lines.append(output.dim("and \(total - UInt64(found.count)) more; --limit shows them"))
         }
         return lines
     }
 
     /// The first lines of a table with one heading and one line per connection, after this many warnings, for a
     /// terminal with this many rows, the last of which has the cursor. A terminal may have any size.
-    static func fit(_ lines: [String], of connections: Int, after warnings: Int = 0, into rows: Int) -> [String] {
+    static func fit(
+        _ lines: [String], of connections: Int, after warnings: Int = 0, into rows: Int, _ output: ClientOutput
+    ) -> [String] {
         let room = max(1, rows - 1)
         let shown = lines.prefix(room - 1)
-        return shown + ["and \(connections - max(0, shown.count - 1 - warnings)) more"]
+        return shown + [output.dim("and \(connections - max(0, shown.count - 1 - warnings)) more")]
     }
 
     private func nothing(_ total: UInt64) -> String {

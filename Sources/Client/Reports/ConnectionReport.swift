@@ -1,10 +1,12 @@
-import Terminal
+package import Terminal
 package import Text
 
 /// A connection's story and its numbers as lines. Pure.
 package struct ConnectionReport {
     /// The column of the values.
     private static let indent = 13
+    /// The name of the line about the end.
+    private static let endName = "ended"
 
     private let connection: JSONValue
     private let zone: TimeText
@@ -18,12 +20,23 @@ package struct ConnectionReport {
     private func text(_ key: String) -> String { (connection[key].text ?? "-").harmless }
     private func time(_ key: String) -> String { zone.text(of: text(key)) }
 
-    /// The lines, wrapped to the width.
-    package func lines(within columns: Int, showsUnicode: Bool) -> [String] {
-        let arrow = showsUnicode ? "→" : "->"
-        var lines = ["connection \(connection["id"].count ?? 0) of \(text("relay")), \(text("state"))", ""]
+    /// Whether it ended in any way but in order.
+    private var isFailure: Bool {
+        connection["state"].text == "closed" && ReasonText.isFailure(connection["reason"].text)
+    }
+
+    /// The lines, wrapped to the width, without styles.
+    func lines(within columns: Int, showsUnicode: Bool) -> [String] {
+        lines(within: columns, TerminalTraits(showsColor: false, showsUnicode: showsUnicode))
+    }
+
+    /// The lines, wrapped to the width. The title and the end of a failure are red, commands in the story bold.
+    package func lines(within columns: Int, _ terminal: TerminalTraits) -> [String] {
+        let arrow = terminal.showsUnicode ? "→" : "->"
+        let title = "connection \(connection["id"].count ?? 0) of \(text("relay")), \(text("state"))"
+        var lines = [terminal.painted(title, isFailure ? .boldFailure : .bold), ""]
         for sentence in connection["story"].elements {
-            lines += zone.text(of: (sentence.text ?? "").harmless).wrapped(to: columns)
+            lines += terminal.paintingCode(zone.text(of: (sentence.text ?? "").harmless).wrapped(to: columns))
         }
         lines.append("")
         let numbers = [
@@ -43,7 +56,12 @@ package struct ConnectionReport {
         ]
         for (name, value) in numbers + proxied + hello + request + ends + recording + legs {
             let pieces = value.wrapped(to: columns - Self.indent)
-            lines += zip([name] + pieces.dropFirst().map { _ in "" }, pieces).map { $0.padded(to: Self.indent) + $1 }
+            let isRed = isFailure && name == Self.endName
+            lines += pieces.enumerated().map { index, piece in
+                let fill = String(repeating: " ", count: max(0, Self.indent - (index == 0 ? name.count : 0)))
+                let value = isRed ? terminal.painted(piece, .failure) : piece
+                return (index == 0 ? terminal.painted(name, .dim) : "") + fill + value
+            }
         }
         return lines
     }
@@ -110,7 +128,7 @@ package struct ConnectionReport {
     private var ends: [(String, String)] {
         guard connection["state"].text == "closed" else { return [] }
         let errno = connection["errno"].text.map { " (\($0.harmless))" } ?? ""
-        let end = ("ended", "\(time("time")), \(text("reason"))\(errno), by \(text("closed_by"))")
+        let end = (Self.endName, "\(time("time")), \(text("reason"))\(errno), by \(text("closed_by"))")
         guard let side = connection["waited_for"].text else { return [end] }
         return [
             end,

@@ -26,8 +26,14 @@ package struct ConnectionTable {
 
     /// The table in the width of the output.
     package func lines(_ output: ClientOutput) -> [String] {
-        (areClosed ? ended(output.zone) : open).lines(
-            within: output.columns, showsUnicode: output.terminal.showsUnicode)
+        (areClosed ? ended(output.zone) : open).lines(within: output.columns, output.terminal) { row, title in
+            guard let row else { return .bold }
+            switch title {
+            case "ID": return .bold
+            case "REASON": return ReasonText.isFailure(rows[row]["reason"].text) ? .failure : nil
+            default: return nil
+            }
+        }
     }
 
     private var open: TextTable {

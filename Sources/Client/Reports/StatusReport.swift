@@ -208,8 +208,7 @@ package struct StatusReport {
 
     /// The number of connections that did not end in order.
     static func failures(of relay: JSONValue) -> UInt64 {
-        let inOrder: Set = ["client_closed", "upstream_closed"]
-        return relay["ended"].members.reduce(0) { $0 &+ (inOrder.contains($1.key) ? 0 : $1.value.count ?? 0) }
+        relay["ended"].members.reduce(0) { $0 &+ (ReasonText.isFailure($1.key) ? $1.value.count ?? 0 : 0) }
     }
 
     private static func connects(of relay: JSONValue) -> String {

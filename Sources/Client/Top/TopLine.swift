@@ -33,7 +33,7 @@ struct TopLine: Hashable, Sendable {
         var result = ""
         for (text, style) in pieces where room > 0 {
             let shown = text.cut(to: room, showsUnicode: terminal.showsUnicode)
-            room -= shown.count
+            room -= shown.columns
             let code =
                 switch style {
                 case .plain: ""

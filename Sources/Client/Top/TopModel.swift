@@ -109,6 +109,12 @@ struct TopModel {
         if history.count > memory { history.removeFirst() }
     }
 
+    /// Puts the rates from before the start to the left of the graphs.
+    mutating func adopt(_ past: TopHistory) {
+        upHistory = Array((past.up + upHistory).suffix(Self.memory))
+        downHistory = Array((past.down + downHistory).suffix(Self.memory))
+    }
+
     /// Adopts a story, unless it is no longer on the screen.
     mutating func adopt(story: JSONValue, of id: UInt64) {
         if case .story(id, _) = mode { self.story = story }

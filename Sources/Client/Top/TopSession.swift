@@ -9,6 +9,7 @@ package final class TopSession {
     /// A message from the client's thread.
     private enum Update: Sendable {
         case snapshot(Result<TopSnapshot, CommandFailure>)
+        case history(TopHistory)
         case story(UInt64, Result<JSONValue, CommandFailure>)
         /// A command succeeded or failed.
         case message(String, isTrouble: Bool)
@@ -64,6 +65,7 @@ package final class TopSession {
         guarded {
             try terminal.take()
             fetch()
+            fetchHistory()
         }
         ticker.start(after: Self.period, every: Self.period)
         while outcome == nil { loop.turn(wait: true) }
@@ -138,6 +140,15 @@ package final class TopSession {
         let limit = model.filter.isEmpty ? Self.most.plain : Self.most.filtered
         Self.fetch(client, "/v1/connections?sort=\(model.sort.rawValue)&limit=\(limit)") { result in
             mailbox.post(.snapshot(result))
+        }
+    }
+
+    /// Requests the rates so far. Without them the graphs begin empty, as with a Tapline that does not have them.
+    private func fetchHistory() {
+        guard let mailbox else { return }
+        Self.json(client, .get, "/v1/history") { result in
+            guard case .success(let answer) = result else { return }
+            mailbox.post(.history(TopHistory(answer, seconds: TopModel.memory)))
         }
     }
 
@@ -228,6 +239,7 @@ package final class TopSession {
                     mustFetchAgain = false
                     fetch()
                 }
+            case .history(let past): model.adopt(past)
             case .story(let id, let result):
                 switch result {
                 case .success(let story): model.adopt(story: story, of: id)

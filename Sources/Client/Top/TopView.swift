@@ -109,7 +109,7 @@ struct TopView {
         let total = model.snapshot?.total ?? 0
         var text = "connections by \(model.sort.rawValue)"
         if !model.filter.isEmpty { text += ", \(shown) of \(total) match `\(model.filter)`" }
-        let fill = max(0, columns - text.count - 4)
+        let fill = max(0, columns - text.columns - 4)
         let dash = terminal.showsUnicode ? "─" : "-"
         return TopLine("\(dash)\(dash) \(text) " + String(repeating: dash, count: fill), .dim)
     }

@@ -31,7 +31,7 @@ struct ConnectionLines: Sendable {
     init(traits: TerminalTraits, isUTC: Bool, relays: [String], columns: @escaping @Sendable () -> Int = { 80 }) {
         self.traits = traits
         self.isUTC = isUTC
-        let longest = relays.map(\.count).max() ?? 0
+        let longest = relays.map(\.columns).max() ?? 0
         relayColumns = relays.count > 1 ? min(longest, Self.mostRelayColumns) : nil
         self.columns = columns
     }
@@ -59,14 +59,14 @@ struct ConnectionLines: Sendable {
         let isFailure = end.reason.outcome == .failed
         let verb = (isFailure ? "FAILED" : "ended").padded(to: Self.verbColumns)
         bytes.append(isFailure ? painted(verb, "1;31") : verb)
-        let indent = start.count + Self.verbColumns + 2
+        let indent = start.columns + Self.verbColumns + 2
         let width = max(Self.leastColumns, columns() - indent)
         let lines = shown(sentence).wrapped(to: width)
         bytes.append("  " + lines.map { isFailure ? painted($0, "31") : $0 }.joined(separator: newLine(indent)))
         // Without a connection to the upstream nothing has passed.
         if record.connectDuration != nil {
             let amounts = amounts(record, end)
-            let fits = (lines.last?.count ?? 0) + 2 + amounts.count <= width
+            let fits = (lines.last?.columns ?? 0) + 2 + amounts.columns <= width
             bytes.append((fits ? "  " : newLine(indent)) + amounts)
         }
         bytes.append("\n")
@@ -86,7 +86,7 @@ struct ConnectionLines: Sendable {
 
     private func start(_ record: ConnectionRecord, at time: Int64) -> String {
         let relay = relayColumns.map { columns in
-            let name = shown(record.relay).cut(to: columns, showsUnicode: traits.showsUnicode)
+            let name = shown(record.relay).cutInMiddle(to: columns, showsUnicode: traits.showsUnicode)
             return name.padded(to: columns) + "  "
         }
         let id = "#\(record.id)".padded(to: Self.idColumns)
@@ -112,7 +112,7 @@ struct ConnectionLines: Sendable {
             let rows = shown(line).wrapped(to: columns())
             text += rows.joined(separator: "\n")
             if index == 0 {
-                let fits = (rows.last?.count ?? 0) + hint.count <= columns()
+                let fits = (rows.last?.columns ?? 0) + hint.columns <= columns()
                 text += fits ? hint : "\n" + String(hint.drop { $0 == " " })
             }
             text += "\n"

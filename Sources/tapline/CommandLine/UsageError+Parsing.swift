@@ -22,6 +22,15 @@ extension UsageError {
     /// argument-parser would print the general help for `record --help`.
     init?(unknownCommand words: [String]) {
         guard let first = words.first, !first.hasPrefix("--"), first != "-h" else { return nil }
+        if first == "help" {
+            guard let name = words.dropFirst().first(where: { !$0.hasPrefix("-") }),
+                !CommandWords.commands.contains(name)
+            else { return nil }
+            self.init(
+                "\(Self.quoted(name)) is not a command",
+                proposals: Self.proposal(for: name).map { [["help", $0.words[0]]] } ?? [])
+            return
+        }
         let isSSH = first == "-L" && words.count > 1
         guard isSSH || !first.hasPrefix("-"), !CommandWords.commands.contains(first) else { return nil }
         let forward = ["forward"] + (isSSH ? Array(words.dropFirst()) : words)
@@ -34,13 +43,16 @@ extension UsageError {
             self.init(
                 "\(Self.quoted(first)) is not a command",
                 proposals: isRight ? [forward] : proposal?.alternatives.map { ["forward"] + $0 + rest } ?? [])
-        } else if let other = Self.otherNames[first.lowercased()] {
-            self.init("\(Self.quoted(first)) is not a command", proposals: [other])
-        } else if let name = NearestKey.find(first, in: CommandWords.commands) {
-            self.init("\(Self.quoted(first)) is not a command", proposals: [[name] + words.dropFirst()])
         } else {
-            self.init("\(Self.quoted(first)) is not a command")
+            let proposal = Self.proposal(for: first).map { $0.isComplete ? $0.words : $0.words + words.dropFirst() }
+            self.init("\(Self.quoted(first)) is not a command", proposals: proposal.map { [$0] } ?? [])
         }
+    }
+
+    /// The command line that an unknown command was probably meant to be. `isComplete`: it has its own arguments.
+    private static func proposal(for name: String) -> (words: [String], isComplete: Bool)? {
+        if let other = otherNames[name.lowercased()] { return (other, true) }
+        return NearestKey.find(name, in: CommandWords.commands).map { ([$0], false) }
     }
 
     /// The error of a SPEC that begins with a minus sign; nil if there is none. It is checked before parsing:

@@ -111,8 +111,9 @@ struct Forward: ParsableCommand {
         name: [.customShort("a"), .customLong("admin")],
         help: ArgumentHelp(
             "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH; off: not at all. Off loopback it needs a token "
-                + "in \(AdminSettings.tokenVariable). Default: a socket in $XDG_RUNTIME_DIR/tapline, which the other "
-                + "commands find.", valueName: "address"))
+                + "in \(AdminSettings.tokenVariable). Default: a socket that the other commands find, in the first of "
+                + "$XDG_RUNTIME_DIR/tapline, /run/user/UID/tapline and /tmp/tapline-UID whose parent is there.",
+            valueName: "address"))
     var adminAddress: String?
 
     @Flag(name: [.customShort("q"), .long], help: "Print errors only; do not log connections.")

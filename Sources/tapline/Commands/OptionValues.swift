@@ -38,6 +38,16 @@ func parseClosedBy(_ text: String) throws -> ClosedBy {
     return side
 }
 
+/// An end reason as an option's value. A part of one, such as `refused`, is answered with the reasons that contain it.
+func parseEndReason(_ text: String) throws -> EndReason {
+    if let reason = EndReason(rawValue: text) { return reason }
+    let known = EndReason.allCases.map(\.rawValue)
+    let nearest = NearestKey.find(text, in: known).map { [$0] }
+    let similar = nearest ?? known.filter { $0.split(separator: "_").contains { text.count > 2 && $0.hasPrefix(text) } }
+    guard (1...3).contains(similar.count) else { throw ValidationError("write \(listed(known))") }
+    throw ValidationError("did you mean \(listed(similar.map { "`\($0)`" }))? Write \(listed(known))")
+}
+
 /// A network as an option's value.
 func parseNetwork(_ text: String) throws -> Network {
     do {

@@ -60,8 +60,8 @@ struct ShowCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp("Only conversations with this end reason.", valueName: "reason"),
-        completion: .list(EndReason.allCases.map(\.rawValue)))
-    var reason: String?
+        completion: .list(EndReason.allCases.map(\.rawValue)), transform: parseEndReason)
+    var reason: EndReason?
 
     @Option(
         parsing: .unconditional,
@@ -115,7 +115,7 @@ struct ShowCommand: ParsableCommand {
             recordings, follow: follow,
             filter: ShowFilter(
                 connection: connection ?? number, relay: relay, flow: flow,
-                ends: EndFilter(words: filter, closedBy: closedBy?.rawValue, reason: reason)),
+                ends: EndFilter(words: filter, closedBy: closedBy?.rawValue, reason: reason?.rawValue)),
             format: shownFormat, sort: sort, utc: utc)
         try session.run()
     }

@@ -72,8 +72,7 @@ struct Why: ParsableCommand {
         let connection = try client.json(.get, "/v1/connections/\(id)")
         if options.json { return try output.write(json: [connection]) }
         let report = ConnectionReport(connection, zone: output.zone)
-        let lines = report.lines(within: output.columns ?? 100, showsUnicode: output.terminal.showsUnicode)
-        try output.write(lines: [output.bold(lines[0])] + lines.dropFirst())
+        try output.write(lines: report.lines(within: output.columns ?? 100, output.terminal))
     }
 
     /// Explains a connection of the recordings; without an id the only one.

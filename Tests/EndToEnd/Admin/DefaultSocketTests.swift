@@ -118,6 +118,56 @@ struct DefaultSocketTests {
         }
     }
 
+    private static let advice = "; start with --admin 9180"
+
+    /// In a log, in a pipe and on a terminal; the relay works.
+    @Test(.needs("tmux")) func folderThatCannotBeUsed_isReported() async throws {
+        try await scene { scene in
+            let path = try scene.file("tapline", "")
+            let sentence = "o admin socket: \(path) is a link or not a folder\(Self.advice)"
+            let puppet = try scene.puppet()
+            let spec = "127.0.0.1:0:\(try await puppet.listen("upstream"))"
+            let (program, address) = try await forward(scene, spec)
+            _ = try await program.errors.line(containing: "\"n\(sentence)\"")
+            try await puppet.connect("client", to: address)
+            try await puppet.accept("server", from: "upstream")
+            try await program.send(SIGKILL)
+            let plain = try scene.start([TaplineProcess.binary, "forward", spec], variables: variables(scene))
+            _ = try await plain.errors.line(containing: "tapline: n\(sentence)")
+            let terminal = try await scene.terminal(
+                columns: 160, rows: 24, variables: variables(scene).merging(["LC_ALL": "C.UTF-8"]) { $1 })
+            try await terminal.type("\(TaplineProcess.binary) forward \(spec)", "Enter")
+            try await terminal.await("the sentence") { $0.contains("N\(sentence)") }
+            try await terminal.type("C-c")
+        }
+    }
+
+    /// Neither the variable, nor the folder of pam_systemd, nor a `/tmp` that can be written.
+    @Test(.needs("unshare", "mount"), .needsRoot, .mayMount) func withoutAnyFolder_theRelayWorks() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let spec = "127.0.0.1:0:\(try await puppet.listen("upstream"))"
+            let script = """
+                mount --make-rprivate /
+                mount -t tmpfs none /run
+                mount --bind /tmp /tmp
+                mount -o remount,bind,ro /tmp
+                exec env -u XDG_RUNTIME_DIR \(TaplineProcess.binary) forward --log-format json \(spec)
+                """
+            let program = try scene.start(["unshare", "--mount", "sh", "-e", "-c", script])
+            let line = try await program.errors.line(containing: "no admin socket: ")
+            #expect(line.contains("/tmp/tapline-0") && line.contains("Read-only file system\(Self.advice)"), "\(line)")
+            let listens = try await program.errors.line(containing: " listens on ")
+            let address = try #require(listens.firstMatch(of: /listens on ([\d.:]+),/)).1
+            try await puppet.connect("client", to: String(address))
+            try await puppet.accept("server", from: "upstream")
+            try await puppet.close("client")
+            try await puppet.close("server")
+            try await program.send(SIGTERM)
+            #expect(try await program.exit() == .exited(0))
+        }
+    }
+
     @Test func adminOff_opensNoSocket() async throws {
         try await scene { scene in
             let (program, _) = try await forward(scene, "--admin", "off", "127.0.0.1:0:a.example:80")

@@ -42,6 +42,11 @@ struct Terminal: Sendable {
         try await tmux(["capture-pane", "-p"]).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
     }
 
+    /// The text on the screen now, with the escape sequences of its styles.
+    func screenWithStyles() async throws -> String {
+        try await tmux(["capture-pane", "-e", "-p"])
+    }
+
     /// The lines on the screen once they satisfy a condition.
     @discardableResult
     func await(_ what: String, _ isWanted: ([String]) -> Bool) async throws -> [String] {

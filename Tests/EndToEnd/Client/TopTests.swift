@@ -54,6 +54,26 @@ struct TopTests {
         }
     }
 
+    /// Traffic that was over when `top` started.
+    @Test func graphs_showTheTrafficFromBeforeTheStart() async throws {
+        try await CommandBench.play { bench in
+            try await bench.puppet.send("client", count: 300_000)
+            try await bench.puppet.receive("server", count: 300_000)
+            let admin = AdminClient(scene: bench.scene, address: bench.admin)
+            try await admin.await("a sample", "/v1/history") { answer -> Bool? in
+                let rates = try answer.json["total"]?["rate_up"]?.list ?? []
+                return rates.contains { $0 != .number(0) } ? true : nil
+            }
+            try await admin.await("the pause", "/v1/relays") { answer -> Bool? in
+                try answer.json["relays"]?.list.first?["rate_up"] == .number(0) ? true : nil
+            }
+            let terminal = try await bench.scene.terminal(
+                columns: 160, rows: 24, variables: ["TAPLINE_ADMIN": bench.admin, "LC_ALL": "C.UTF-8"])
+            try await terminal.type("\(TaplineProcess.binary) top", "Enter")
+            try await terminal.await("the graph") { $0.contains { $0.firstMatch(of: /^up +- .*█/) != nil } }
+        }
+    }
+
     @Test func kill_asksAndKills() async throws {
         try await play { bench, terminal in
             try await terminal.await("the connection") { $0.contains { $0.hasPrefix(">    1 ") } }

@@ -183,6 +183,28 @@ struct PageTests {
         }
     }
 
+    /// The answer about a connection of a process from before an upgrade that does not answer; it answers later.
+    @Test func refusalOfAStory_isShownAsASentence() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            let client = try await page.connect("client")
+            let row = try await page.row(client)
+            let answer = """
+                { error: { code: 'predecessor_silent', message: 'process 12 does not answer' } }
+                """
+            _ = try await page.browser.text(
+                "window.real = window.fetch, window.fetch = (path, options) => path.startsWith('/v1/connections/')"
+                    + " ? Promise.resolve(new Response(JSON.stringify(\(answer)), { status: 503 }))"
+                    + " : window.real(path, options), 'refused'")
+            try await page.browser.click(row)
+            try await page.browser.wait(
+                "document.querySelector('#story')?.textContent === 'Process 12 does not answer.'")
+            _ = try await page.browser.text("window.fetch = window.real, 'answered'")
+            try await page.browser.wait("document.querySelector('#story')?.textContent.includes('\(client)')")
+            try await page.expectClean()
+        }
+    }
+
     @Test func reload_showsTheMistakesWithTheirPlaces_thenTheDifference() async throws {
         try await scene { scene in
             let page = try await PageBench(scene)

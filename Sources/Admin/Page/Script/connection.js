@@ -44,6 +44,8 @@ class One {
             this.lines([record ? 'Its story is no longer stored; this is its end record.' : `No connection with id ${this.id}.`]);
             return;
           }
+          // A refusal, such as of a process from before an upgrade that does not answer; it may pass.
+          if (error.status) this.lines([sentence(error.message)]);
         }
       }
       if (this.facts?.state === 'closed') return;

@@ -12,6 +12,9 @@ const connectFailure = {
   over_limit: ['could not be connected: system limit reached', 'a system limit prevents connecting'],
 };
 
+/** A message of the server as a sentence. */
+const sentence = message => message.charAt(0).toUpperCase() + message.slice(1).replace(/\.?$/, '.');
+
 /** What a side did to end a connection; empty if it did nothing. */
 function deed(facts, side) {
   if (side === 'upstream' && connectFailure[facts.reason]) return connectFailure[facts.reason][0];
