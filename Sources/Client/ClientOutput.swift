@@ -67,8 +67,8 @@ package struct ClientOutput {
         terminal.showsColor ? "\u{1B}[31;1m\(text)\u{1B}[0m" : text
     }
 
-    /// A warning: yellow where the terminal can show it.
+    /// A warning: magenta where the terminal can show it, because yellow cannot be read on a light background.
     package func warning(_ text: String) -> String {
-        terminal.showsColor ? "\u{1B}[33m\(text)\u{1B}[0m" : text
+        terminal.showsColor ? "\u{1B}[35m\(text)\u{1B}[0m" : text
     }
 }
