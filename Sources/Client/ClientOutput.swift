@@ -72,7 +72,7 @@ package struct ClientOutput {
         terminal.painted(text, .boldFailure)
     }
 
-    /// A warning: yellow where the terminal can show it.
+    /// A warning, coloured where the terminal can show it.
     package func warning(_ text: String) -> String {
         terminal.painted(text, .warning)
     }

@@ -79,7 +79,7 @@ package struct ShowFilter {
         if let relay, !relays.contains(relay) {
             let known = relays.sorted().map { "`\($0)`" }.joined(separator: ", ")
             return "there is no relay `\(relay)` in \(name); "
-                + (known.isEmpty ? "its conversations name no relays" : "there is \(known)")
+                + (known.isEmpty ? "its conversations name no relays" : "relays: \(known)")
         }
         if let connection, endText.isEmpty || !ids.contains(connection) {
             return "there is no connection \(connection) in \(name)"

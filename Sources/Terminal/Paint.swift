@@ -2,7 +2,8 @@
 package enum Paint: String, Sendable {
     case bold = "1"
     case dim = "2"
-    case warning = "33"
+    /// Magenta: yellow cannot be read on a light background.
+    case warning = "35"
     case failure = "31"
     /// A failure that a person must not miss.
     case boldFailure = "31;1"

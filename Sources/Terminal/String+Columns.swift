@@ -74,4 +74,11 @@ extension String {
         if !isEmpty || lines.isEmpty { lines.append(line) }
         return lines
     }
+
+    /// The text broken into lines as the value of a name: the name is on the first line, and the value begins in the
+    /// column `indent` of each.
+    package func wrapped(to columns: Int, after name: String, indent: Int) -> [String] {
+        let pieces = wrapped(to: columns - indent)
+        return zip([name] + pieces.dropFirst().map { _ in "" }, pieces).map { $0.padded(to: indent) + $1 }
+    }
 }

@@ -138,13 +138,18 @@ package struct TextTable {
         shown.max { columns[$0].dispensable < columns[$1].dispensable }
     }
 
-    /// Gives spare columns back to the cells that were cut.
+    /// Gives spare columns back to the cells that were cut: as many columns as possible are whole again, and the first
+    /// of the others gets the rest.
     private func widenAgain(_ widths: inout [Int], by room: Int, _ shown: [Int]) {
         var room = room
-        for column in shown where columns[column].shrinksTo != nil && room > 0 {
-            let more = min(room, max(0, naturalWidth(of: column) - widths[column]))
-            widths[column] += more
-            room -= more
+        let cut = shown.filter { columns[$0].shrinksTo != nil }
+            .map { (column: $0, missing: max(0, naturalWidth(of: $0) - widths[$0])) }
+        for (column, missing) in cut.sorted(by: { $0.missing < $1.missing }) where missing <= room {
+            widths[column] += missing
+            room -= missing
+        }
+        if let first = cut.first(where: { widths[$0.column] < naturalWidth(of: $0.column) }) {
+            widths[first.column] += max(0, room)
         }
     }
 

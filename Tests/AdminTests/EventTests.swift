@@ -110,6 +110,16 @@ struct RateMeterTests {
         #expect(meter.rate(of: "c") == .init())
     }
 
+    /// It accepts no clients, so nothing can make it good again.
+    @Test func removedRelay_doesNotFail() {
+        var stats = RelayStats()
+        for time in 1...3 as ClosedRange<UInt64> { stats.recentConnects.add(.connectRefused, at: time) }
+        #expect(RelayView.connects(of: stats, isConfigured: true, at: 3).isFailing)
+        let removed = RelayView.connects(of: stats, isConfigured: false, at: 3)
+        #expect(!removed.isFailing && removed.failed == 3 && removed.reason == .connectRefused)
+        #expect(RelayView.connects(of: nil, isConfigured: true, at: 3).attempts == 0)
+    }
+
     /// A clock that goes back leaves a nanosecond between two readings, and a counter may wrap around.
     @Test func rates_ofAnySize_areWritten() {
         var meter = RateMeter<String>()

@@ -46,6 +46,15 @@ struct RecordingTextTests {
         #expect(RecordingText.list([], output) == ["there are no relays"])
     }
 
+    @Test func list_ofEightyColumns_hasTheWholeNameOfAFile() throws {
+        let output = ClientOutput(
+            columns: 80, terminal: TerminalTraits(showsColor: false, showsUnicode: true), zone: .utc)
+        let name = "web.20261130T123254.777Z.pcapng"
+        let running = Self.running.replacing("web.1.pcapng", with: name)
+        let lines = RecordingText.list([try state("web", running), try state("api")], output)
+        #expect(lines[1].hasSuffix("/\(name)"), "\(lines)")
+    }
+
     @Test func omittedRelay_isTheOnlyOneThatIsPossible() throws {
         let (web, api) = (try state("web", Self.running), try state("api"))
         #expect(try RecordingChoice.toStart([api]) == api)

@@ -69,6 +69,31 @@ struct TopViewTests {
             text.contains("UP/S") && text.contains("DOWN/S") && text.contains(":5000") && text.contains("2.00 KiB/s"))
     }
 
+    @Test func eightyColumns_showTheColumnOfTheOrder_andWholeAddresses() throws {
+        var snapshot = try TopModelTests.snapshot([5])
+        snapshot.connections[0].relay = String(repeating: "long", count: 20)
+        snapshot.connections[0].client = "127.0.0.1:50000"
+        var model = TopModel()
+        model.adopt(snapshot)
+        #expect(view(80, 24).lines(model).contains { $0.text.contains(" 127.0.0.1:50000 ") })
+        while model.sort != .bytes { _ = model.handle(.character("s")) }
+        let heading = try #require(view(80, 24).lines(model).first { $0.text.contains("CLIENT") })
+        #expect(heading.text.contains("BYTES"))
+    }
+
+    @Test(arguments: [20, 50, 80, 120]) func lastLine_isNotCut(columns: Int) throws {
+        let line = try #require(view(columns, 24).lines(try model([5])).last)
+        #expect(line.text.hasSuffix("? help") && line.text.count <= columns)
+    }
+
+    /// The keys have one column, and what they do begins in another.
+    @Test func help_isAligned_andFits() throws {
+        let lines = view(60, 24).lines(try model([5], keys: [.character("?")])).dropFirst(2).dropLast().map(\.text)
+        let keys = lines.prefix { !$0.isEmpty }
+        #expect(keys.count > 9 && keys.allSatisfy { $0.count <= 60 && $0.dropFirst(12).first == " " })
+        #expect(keys.allSatisfy { $0.dropFirst(13).first?.isLetter == true }, "\(keys)")
+    }
+
     @Test func noColor_usesNone() throws {
         let lines = view(80, 24).lines(try model([5]))
         let codes = lines.map { $0.rendered(columns: 80, TerminalTraits(showsColor: false, showsUnicode: true)) }

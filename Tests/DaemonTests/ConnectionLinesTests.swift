@@ -174,6 +174,20 @@ struct ConnectionLinesTests {
         #expect(String(decoding: bytes, as: UTF8.self).hasPrefix("time="))
     }
 
+    @Test func record_isBrokenBetweenItsFields() {
+        let plain = LineStyle(live: LiveLog(level: .info, format: .text))
+        var narrow = plain
+        narrow.recordColumns = { 60 }
+        func lines(_ style: LineStyle) -> [Substring] {
+            var bytes: [UInt8] = []
+            style.append(.endRecord(record(.clientClosed)), to: &bytes)
+            return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        }
+        let (whole, broken) = (lines(plain), lines(narrow))
+        #expect(whole.count == 2 && broken.count > 4 && broken.allSatisfy { $0.count <= 60 })
+        #expect(broken.dropLast().joined(separator: " ") == whole[0] && broken.last == "")
+    }
+
     @Test func diagnostics_onATerminal_areShortSentences() {
         let style = LineStyle(
             live: LiveLog(level: .info, format: .text),

@@ -223,9 +223,9 @@ struct ShowTests {
             #expect(!lets)
         }
         #expect(
-            filter.mismatch(in: "a.pcapng") == "there is no connection 9 in a.pcapng; there is 1 to 3, 5 to 6, 7")
+            filter.mismatch(in: "a.pcapng") == "there is no connection 9 in a.pcapng; connections: 1 to 3, 5 to 6, 7")
         #expect(
-            ShowFilter(connection: 1).mismatch(in: "x") == "there is no connection 1 in x; there is none at all")
+            ShowFilter(connection: 1).mismatch(in: "x") == "there is no connection 1 in x; it has none")
         #expect(ShowFilter().mismatch(in: "x") == nil)
     }
 
@@ -241,7 +241,7 @@ struct ShowTests {
         #expect(filter.mismatch(in: "x") == nil)
         var none = ShowFilter(relay: "mail")
         _ = none.includes(.opened(web))
-        #expect(none.mismatch(in: "x") == "there is no relay `mail` in x; there is `web`")
+        #expect(none.mismatch(in: "x") == "there is no relay `mail` in x; relays: `web`")
     }
 
     @Test func seenIDs_areBounded() {
@@ -249,7 +249,7 @@ struct ShowTests {
         for id in stride(from: 0, to: 10_000, by: 2) as StrideTo<UInt64> { ids.add(id) }
         ids.add(.max)
         ids.add(.max)
-        #expect(ids.description.hasPrefix("there is 0, 2, 4, 6"))
+        #expect(ids.description.hasPrefix("connections: 0, 2, 4, 6"))
         #expect(ids.description.hasSuffix(" and others"))
     }
 

@@ -143,6 +143,8 @@ struct CommandTests {
         one.relays = relays
         #expect(summary().hasPrefix("t.yaml: OK, 2 relays\n"))
         #expect(summary().hasSuffix("\n  9: *:9 -> [::1]:10\n"))
+        let narrow = CheckReport.summary(of: one, path: "t.yaml", columns: 24, showsUnicode: false)
+        #expect(narrow.contains("\n  8080: localhost:8080\n    -> example.com:80\n"))
     }
 
     @Test func check_showsTheRoutes() throws {

@@ -73,6 +73,16 @@ import Testing
         #expect(DemoText.step(.sent).contains("\"Hello, server!\" (14 bytes)"))
     }
 
+    @Test func texts_fitATerminal() {
+        let relay: [SocketAddress] = [.ipv4(.loopback, port: 40_000), .ipv6(.loopback, port: 40_000)]
+        let texts = [
+            DemoText.introduction(relay: relay, upstream: .ipv4(.loopback, port: 50_001)),
+            DemoText.explanation(up: 14, down: 14, columns: 80), DemoText.invitation(relay: relay),
+        ]
+        for line in texts.joined().split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+        #expect(texts[1].contains("  closed_by, reason      the client ended it"))
+    }
+
     /// Runs a conversation to its end and returns its steps.
     private func converse(with port: UInt16) throws -> [DemoConversation.Step] {
         let loop = try EventLoop()

@@ -82,6 +82,21 @@ struct TextTableTests {
         #expect(table(columns, ["9 B", "x"]).lines(within: nil, showsUnicode: true)[1] == "     9 B  x")
     }
 
+    /// Of a column that is left out.
+    @Test func spareColumns_makeNearlyWholeCellsWhole() {
+        let columns: [TextTable.Column] = [
+            .init(title: "NAME", shrinksTo: 4), .init(title: "ADDRESS", shrinksTo: 6, keepsEnd: true),
+            .init(title: "RATE", dispensable: 1),
+        ]
+        let lines = table(columns, [String(repeating: "n", count: 30), "127.0.0.1:5000", "12.0 KiB/s"])
+            .lines(within: 22, showsUnicode: true)
+        #expect(lines == ["NAME    ADDRESS", "nnnnn…  127.0.0.1:5000"])
+    }
+
+    @Test func valueOfAName_isWrappedInItsColumn() {
+        #expect("one two three".wrapped(to: 12, after: "up", indent: 4) == ["up  one two", "    three"])
+    }
+
     @Test func words_areWrappedBetweenThem() {
         #expect("one two three four".wrapped(to: 8) == ["one two", "three", "four"])
         #expect("".wrapped(to: 8) == [""])

@@ -55,7 +55,14 @@ struct RelayView {
         write("connect_failures", failures, to: &json)
     }
 
-    /// The connects of the last minutes.
+    /// The connects of the last minutes. A relay that a reload has removed connects no more, so it does not fail now.
+    static func connects(of stats: RelayStats?, isConfigured: Bool, at clock: UInt64) -> RecentConnects.Summary {
+        var connects = (stats ?? RelayStats()).recentConnects.summary(at: clock)
+        connects.isFailing = connects.isFailing && isConfigured
+        return connects
+    }
+
+    /// Writes the connects of the last minutes.
     static func write(_ connects: RecentConnects.Summary, to json: inout JSONText) {
         json.object("recent_connects") { writeKeys(connects, to: &$0) }
     }

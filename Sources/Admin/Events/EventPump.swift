@@ -100,7 +100,8 @@ final class EventPump: Sendable {
         let facts = collector.services.status.now
         let time = Timestamp.now
         let clock = Collector.clock
-        let names = Set(stats.keys).union(facts.configuration.relays.map(\.name)).sorted()
+        let configured = Set(facts.configuration.relays.map(\.name))
+        let names = configured.union(stats.keys).sorted()
         return subjects.map { subject in
             var json = JSONText()
             json.object { json in
@@ -113,7 +114,9 @@ final class EventPump: Sendable {
                             name, stats[name] ?? RelayStats(), rates.rate(of: name), to: &json)
                         // In the same event as `ended`, so that a reader's counts of both agree.
                         RelayView.writeFailures(stats[name] ?? RelayStats(), to: &json)
-                        RelayView.write((stats[name] ?? RelayStats()).recentConnects.summary(at: clock), to: &json)
+                        RelayView.write(
+                            RelayView.connects(of: stats[name], isConfigured: configured.contains(name), at: clock),
+                            to: &json)
                     }
                 }
             }

@@ -34,7 +34,8 @@ extension Responder {
                     listeners: (listeners[relay.name] ?? []).map(\.address.description),
                     stats: stats[relay.name] ?? RelayStats(), rate: rates.rate(of: relay.name),
                     recording: recordings[relay.name] ?? RecordingState(relay: relay.name),
-                    recentConnects: (stats[relay.name] ?? RelayStats()).recentConnects.summary(at: clock)
+                    recentConnects: RelayView.connects(
+                        of: stats[relay.name], isConfigured: relay.settings != nil, at: clock)
                 ).write(to: &json)
             }
             for relay in elsewhere { json.element(relay) }
@@ -54,10 +55,8 @@ extension Responder {
         let stats = await collector.stats()
         let clock = Collector.clock
         return services.status.now.configuration.relays.compactMap { relay in
-            guard let summary = stats[relay.name]?.recentConnects.summary(at: clock), summary.isFailing else {
-                return nil
-            }
-            return (relay.name, summary)
+            let connects = RelayView.connects(of: stats[relay.name], isConfigured: true, at: clock)
+            return connects.isFailing ? (relay.name, connects) : nil
         }
     }
 

@@ -27,10 +27,10 @@ package enum RecordingText {
         var table = TextTable([
             TextTable.Column(title: "RELAY", shrinksTo: 8), TextTable.Column(title: "RECORDED"),
             TextTable.Column(title: "SINCE", dispensable: 2),
-            TextTable.Column(title: "PACKETS", isNumber: true, dispensable: 3),
+            TextTable.Column(title: "PACKETS", isNumber: true, dispensable: 5),
             TextTable.Column(title: "BYTES", isNumber: true, dispensable: 1),
             TextTable.Column(title: "DROPPED", isNumber: true, dispensable: 4),
-            TextTable.Column(title: "FILE", shrinksTo: 16, keepsEnd: true),
+            TextTable.Column(title: "FILE", shrinksTo: 24, keepsEnd: true),
         ])
         for state in states {
             let isRecorded = state["recording"].isTrue

@@ -47,12 +47,7 @@ package struct ConnectionReport {
                     + (connection["process"].count.map { ", in process \($0) (before the upgrade)" } ?? "")
             ),
             ("up", flow("up")), ("down", flow("down")),
-            (
-                "took",
-                "\(Words.duration(connection["connect_ms"].count)) to connect\(held), "
-                    + "\(Words.duration(connection["first_byte_ms"].count)) to the first byte down, "
-                    + "\(Words.duration(connection["age_ms"].count)) in all"
-            ),
+            ("took", times.joined(separator: ", ")),
         ]
         for (name, value) in numbers + proxied + hello + request + ends + recording + legs {
             let pieces = value.wrapped(to: columns - Self.indent)
@@ -64,6 +59,14 @@ package struct ConnectionReport {
             }
         }
         return lines
+    }
+
+    /// The times that it took; those that it did not reach are left out.
+    private var times: [String] {
+        let known = [
+            ("connect_ms", "to connect\(held)"), ("first_byte_ms", "to the first byte down"), ("age_ms", "in all"),
+        ]
+        return known.compactMap { key, words in connection[key].count.map { "\(Words.duration($0)) \(words)" } }
     }
 
     /// How long the client was held, and what was tried.

@@ -17,16 +17,14 @@ package struct StatusReport {
     /// The whole screen.
     package func lines(_ output: ClientOutput) -> [String] {
         let showsUnicode = output.terminal.showsUnicode
-        var lines = [
-            output.bold(
-                "tapline \((status["version"].text ?? "?").harmless), up \(Words.age(status["uptime_ms"].count)), "
-                    + "pid \(status["pid"].count ?? 0), admin \(target.address)")
-        ]
-        lines += failures.map { output.trouble("failing: \($0)") }
-        lines += warnings(output.zone).map { output.warning("warning: \($0)") }
-        lines += facts(output.zone).map {
-            "\($0.padded(to: 15))\($1)".cut(to: output.columns ?? .max, showsUnicode: showsUnicode)
-        }
+        let columns = output.columns ?? .max
+        let title =
+            "tapline \((status["version"].text ?? "?").harmless), up \(Words.age(status["uptime_ms"].count)), "
+            + "pid \(status["pid"].count ?? 0), admin \(target.address)"
+        var lines = title.wrapped(to: columns).map(output.bold)
+        lines += failures.flatMap { "failing: \($0)".wrapped(to: columns, indent: 2).map(output.trouble) }
+        lines += warnings(output.zone).flatMap { "warning: \($0)".wrapped(to: columns, indent: 2).map(output.warning) }
+        lines += facts(output.zone).flatMap { $1.wrapped(to: columns, after: $0, indent: 15) }
         lines.append("")
         let rows = table(isCut: output.columns != nil, showsUnicode: showsUnicode)
             .lines(within: output.columns, showsUnicode: showsUnicode)
@@ -36,6 +34,9 @@ package struct StatusReport {
     }
 
     // MARK: What needs attention
+
+    /// The most mistakes of a rejected reload that are shown.
+    private static let mostProblems = 5
 
     /// The relays whose connects fail now.
     var failures: [String] {
@@ -59,7 +60,11 @@ package struct StatusReport {
                 "the last reload (\(Words.sentenceClock(last["time"].text, zone)), \(Self.source(last))) was rejected; "
                     + "generation "
                     + "\(status["generation"].count ?? 0) stays in force")
-            warnings += last["problems"].elements.prefix(5).map(Self.problem)
+            let problems = last["problems"].elements
+            warnings += problems.prefix(Self.mostProblems).map(Self.problem)
+            if problems.count > Self.mostProblems {
+                warnings.append("and \(problems.count - Self.mostProblems) more in the file")
+            }
         }
         let descriptors = status["descriptors"]
         if let open = descriptors["open"].count, let limit = descriptors["limit"].count, limit > 0,
@@ -164,7 +169,7 @@ package struct StatusReport {
         if showsUpstream {
             columns.append(
                 .init(
-                    title: "UPSTREAM", dispensable: 1, shrinksTo: 12, keepsEnd: !hasProxy, keepsBothEnds: hasProxy))
+                    title: "UPSTREAM", dispensable: 1, shrinksTo: 14, keepsEnd: !hasProxy, keepsBothEnds: hasProxy))
         }
         let showsFile = relays.contains { $0["recording"]["recording"].isTrue }
         var table = TextTable(

@@ -41,7 +41,8 @@ struct TopLine: Hashable, Sendable {
                 case .dim: "2"
                 case .inverse: "7"
                 case .good: terminal.showsColor ? "32" : ""
-                case .notable: terminal.showsColor ? "33" : "1"
+                // Yellow cannot be read on a light background.
+                case .notable: terminal.showsColor ? "35;1" : "1"
                 case .trouble: terminal.showsColor ? "31;1" : "1"
                 }
             result += code.isEmpty ? shown : "\u{1B}[\(code)m\(shown)\u{1B}[0m"

@@ -62,7 +62,8 @@ struct TopView {
         case .table, .filtering, .confirmingKill:
             let wide = "q quit  s sort  / filter  Enter story  x reset  r record  p pause  \(arrows) move  ? help"
             let narrow = "q quit  s sort  / filter  Enter story  x reset  ? help"
-            return TopLine(wide.count <= columns ? wide : narrow, .dim)
+            let hints = [wide, narrow, "q quit  / filter  Enter story  ? help"]
+            return TopLine(hints.first { $0.count <= columns } ?? "? help", .dim)
         }
     }
 
@@ -145,7 +146,7 @@ struct TopView {
         }
         let styles = relays.indices.filter { window.contains($0) }.map { number -> TopLine.Style in
             if number == chosen { return .inverse }
-            return relays[number].isFailing ? .trouble : relays[number].isRecording ? .notable : .plain
+            return relays[number].isFailing ? .trouble : .plain
         }
         return styled(table, styles)
     }
@@ -161,13 +162,16 @@ struct TopView {
         let window = Self.window(connections.count, around: chosen, room: connectionRows(model))
         let most = connections.reduce(1) { max($0, $1.rateUp &+ $1.rateDown) }
         let bar = columns >= 100 ? 10 : columns >= 72 ? 4 : 0
+        // The column of the order is shown at any width.
+        let isByBytes = model.sort == .bytes
         var table = TextTable([
             .init(title: "ID", isNumber: true, atLeast: 5), .init(title: "RELAY", shrinksTo: 6),
-            .init(title: "CLIENT", atLeast: 15, shrinksTo: 12, keepsEnd: true),
-            .init(title: "UPSTREAM", dispensable: 4, shrinksTo: 10, keepsEnd: true),
+            .init(title: "CLIENT", atLeast: 15, shrinksTo: columns < 64 ? 12 : 15, keepsEnd: true),
+            .init(title: "UPSTREAM", dispensable: 4, shrinksTo: 14, keepsEnd: true),
             .init(title: "STATE", dispensable: 6), .init(title: "AGE", isNumber: true, atLeast: 5),
-            .init(title: "BYTES", isNumber: true, atLeast: 8, dispensable: 3),
-            .init(title: "UP/S", isNumber: true, atLeast: 10), .init(title: "DOWN/S", isNumber: true, atLeast: 10),
+            .init(title: "BYTES", isNumber: true, atLeast: 8, dispensable: isByBytes ? 0 : 3),
+            .init(title: "UP/S", isNumber: true, atLeast: 10, dispensable: isByBytes ? 3 : 1),
+            .init(title: "DOWN/S", isNumber: true, atLeast: 10, dispensable: isByBytes ? 3 : 1),
             .init(title: "", atLeast: bar, dispensable: 5), .init(title: "WAITS FOR", atLeast: 12, dispensable: 2),
         ])
         for (number, connection) in connections.enumerated() where window.contains(number) {
@@ -216,16 +220,19 @@ struct TopView {
     }
 
     private var helpLines: [TopLine] {
-        [
-            "", "\(arrows), j k    move down and up (also Ctrl-N, Ctrl-P)",
-            "PgUp PgDn Home End  move by pages, to the first or last row",
-            "Enter    explain the connection; on a relay: show only its connections",
-            "s        next sort key: " + TopSort.allCases.map(\.rawValue).joined(separator: ", "),
-            "/        filter by text; Enter keeps it, Esc clears it",
-            "x        reset a connection (asks first)", "r        start or stop recording the relay",
-            "p        pause or continue", "Ctrl-L   redraw", "q        quit (also Ctrl-C)", "",
-            "Rates are recent averages. FAILED counts connections that did not close cleanly;",
-            "CONNECTS shows failed connects of the last 5 minutes. A red relay fails now.",
-        ].map { TopLine($0) }
+        let keys = [
+            ("\(arrows), j k", "move down and up (also Ctrl-N, Ctrl-P)"),
+            ("PgUp, PgDn", "move by pages; Home, End: to the first or last row"),
+            ("Enter", "explain the connection; on a relay: show only its connections"),
+            ("s", "next sort key: " + TopSort.allCases.map(\.rawValue).joined(separator: ", ")),
+            ("/", "filter by text; Enter keeps it, Esc clears it"), ("x", "reset a connection (asks first)"),
+            ("r", "start or stop recording the relay"), ("p", "pause or continue"), ("Ctrl-L", "redraw"),
+            ("q", "quit (also Ctrl-C)"),
+        ]
+        let notes =
+            "Rates are recent averages. FAILED counts connections that did not close cleanly; CONNECTS shows failed "
+            + "connects of the last 5 minutes. A red relay fails now."
+        let lines = keys.flatMap { $1.wrapped(to: columns, after: $0, indent: 13) }
+        return ([""] + lines + [""] + notes.wrapped(to: columns)).map { TopLine($0) }
     }
 }

@@ -49,14 +49,16 @@ final class Outputs: Sendable {
     }
 
     /// Opens the outputs and starts their threads. `terminal`: what is shown differently to a person; `relays`: the names
-    /// of the relays; `showsUTC`: times of the traffic are in UTC on a terminal, too. Throws a `SystemError` where the access log cannot be opened.
+    /// of the relays; `showsUTC`: times of the traffic are in UTC on a terminal, too; `breaksRecords`: end records are
+    /// broken to the width of a terminal. Throws a `SystemError` where the access log cannot be opened.
     init(
         _ settings: LogSettings, view: TrafficView?, terminal: TerminalOutput? = nil, relays: [String] = [],
-        showsUTC: Bool = false
+        showsUTC: Bool = false, breaksRecords: Bool = false
     ) throws {
         let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
         self.live = live
         var style = LineStyle(live: live)
+        if breaksRecords { style.recordColumns = TerminalWidth.ofLines }
         if let terminal {
             let output: OutputFile = settings.access == .standardError ? .standardError : .standardOutput
             if terminal.showsConnections {

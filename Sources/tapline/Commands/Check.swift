@@ -44,7 +44,7 @@ struct Check: ParsableCommand {
         }
         try writeToStandardOutput(
             CheckReport.summary(
-                of: configuration, path: text.path, includedFiles: includedFiles,
+                of: configuration, path: text.path, includedFiles: includedFiles, columns: TerminalWidth.ofLines?(),
                 showsUnicode: TerminalTraits(of: .standardOutput).showsUnicode))
     }
 

@@ -5,21 +5,27 @@ import Text
 /// What `tapline check` found: a configuration without mistakes, or mistakes. Pure.
 enum CheckReport {
     /// A summary of a valid configuration. `includedFiles`: the number of included files, nil without `include`.
+    /// `columns`: the width that its lines are broken to, nil for no limit.
     static func summary(
-        of configuration: Configuration, path: String, includedFiles: Int? = nil, showsUnicode: Bool
+        of configuration: Configuration, path: String, includedFiles: Int? = nil, columns: Int? = nil,
+        showsUnicode: Bool
     ) -> String {
         let arrow = showsUnicode ? "→" : "->"
         let included = includedFiles.map { " and \(Quantity.number(UInt64($0), "included file"))" } ?? ""
         let relays = Quantity.number(UInt64(configuration.relays.count), "relay")
         var lines = ["\(path)\(included): OK, \(relays)"]
+        func add(_ line: String, indent: Int) {
+            let pieces = line.wrapped(to: (columns ?? .max) - indent, indent: 2)
+            lines += pieces.map { String(repeating: " ", count: indent) + $0 }
+        }
         for relay in configuration.relays {
             let addresses = relay.listen.map(\.description).joined(separator: ", ")
-            lines.append("  \(relay.name): \(addresses) \(arrow) \(relay.upstream)")
+            add("\(relay.name): \(addresses) \(arrow) \(relay.upstream)", indent: 2)
             guard let routing = relay.tlsRouting else { continue }
             for route in routing.routes {
-                lines.append("    TLS \(route) \(arrow) \(route.upstream ?? relay.upstream)")
+                add("TLS \(route) \(arrow) \(route.upstream ?? relay.upstream)", indent: 4)
             }
-            lines.append("    otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")")
+            add("otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")", indent: 4)
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -33,8 +33,10 @@ struct Connections: ParsableCommand {
             "Only those that have this text in their relay, addresses, state or reason.", valueName: "text"))
     var filter: String?
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("The most connections to list.", valueName: "number"))
-    var limit = 1000
+    @Option(
+        name: [.customShort("n"), .long],
+        help: ArgumentHelp("The most connections to list. Default: 1000.", valueName: "number"))
+    var limit: Int?
 
     @Flag(help: "Connections that ended lately, with their reasons.")
     var closed = false
@@ -48,7 +50,7 @@ struct Connections: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
-        guard limit > 0, limit <= 10_000 else { throw ValidationError("--limit is from 1 to 10000.") }
+        if let limit, !(1...10_000).contains(limit) { throw ValidationError("--limit is from 1 to 10000.") }
         if closed, sort != nil {
             throw ValidationError("--sort is for open connections: ended ones come latest first.")
         }
@@ -56,7 +58,7 @@ struct Connections: ParsableCommand {
 
     func run() throws {
         let list = ConnectionList(
-            client: try options.client(onlyReads: true), relay: relay, sort: sort, filter: filter, limit: limit,
+            client: try options.client(onlyReads: true), relay: relay, sort: sort, filter: filter, limit: limit ?? 1000,
             closed: closed,
             isForPrograms: options.json)
         if watch {

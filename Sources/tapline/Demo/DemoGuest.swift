@@ -2,6 +2,7 @@ import Daemon
 import EventLoop
 import Relay
 import Sockets
+import Terminal
 
 /// Runs the conversation while the relay runs, waits for its end record, and explains it. On the main thread.
 final class DemoGuest {
@@ -66,7 +67,9 @@ final class DemoGuest {
         }
         isDone = true
         deadline?.stop()
-        supervisor?.write(DemoText.explanation(of: record))
+        supervisor?.write(
+            DemoText.explanation(
+                up: record.bytesUp, down: record.bytesDown, columns: TerminalWidth.ofLines?() ?? .max))
         if isOnce {
             supervisor?.stop()
         } else {

@@ -1,5 +1,5 @@
-import Relay
 import Sockets
+import Terminal
 
 /// The demo's text. Pure.
 enum DemoText {
@@ -37,18 +37,19 @@ enum DemoText {
         }
     }
 
-    /// An explanation of the conversation's record.
-    static func explanation(of record: ConnectionRecord) -> String {
-        """
-
-          bytes_up, bytes_down   the upstream took \(record.bytesUp) bytes, the client took \(record.bytesDown)
-          closed_by, reason      the client ended it, and in order: a reset or a timeout would stand here by its name
-          connect_ms             how long the upstream took to connect, first_byte_ms to answer, \
-        duration_ms in all
-          null                   nothing to tell: no error, and no recording
-
-
-        """
+    /// An explanation of the conversation's record, with its bytes, in lines of this many columns.
+    static func explanation(up: UInt64, down: UInt64, columns: Int) -> String {
+        let keys = [
+            ("bytes_up, bytes_down", "the upstream took \(up) bytes, the client took \(down)"),
+            (
+                "closed_by, reason",
+                "the client ended it, and in order: a reset or a timeout would stand here by its name"
+            ),
+            ("connect_ms", "how long the upstream took to connect, first_byte_ms to answer, duration_ms in all"),
+            ("null", "nothing to tell: no error, and no recording"),
+        ]
+        let lines = keys.flatMap { $1.wrapped(to: columns - 2, after: $0, indent: 23) }
+        return "\n" + lines.map { "  \($0)\n" }.joined() + "\n"
     }
 
     /// What to try next.
@@ -58,7 +59,7 @@ enum DemoText {
             The relay continues until Ctrl-C. From another terminal, try:
 
               echo 'Hello again!' | nc -N 127.0.0.1 \(port)
-              nc 127.0.0.1 \(port)                              (type lines; end with Ctrl-D or Ctrl-C)
+              nc 127.0.0.1 \(port)    (type lines; end with Ctrl-D or Ctrl-C)
               head -c 100000000 /dev/zero | nc -N 127.0.0.1 \(port) | wc -c
 
             The record of each appears here when it ends. To relay something of your own:

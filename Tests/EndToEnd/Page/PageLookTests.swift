@@ -32,4 +32,28 @@ struct PageLookTests {
             try await page.expectClean()
         }
     }
+
+    /// The table next to an opened connection, and the cards above it, are not covered.
+    @Test(arguments: [1120, 1200, 1400]) func openDrawer_coversNothing_andNamesStayInOneLine(width: Int) async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene, relays: ["web", "mail"])
+            try await page.browser.view(width, 800)
+            try await page.puppet.close("mail")
+            for number in 1...3 {
+                try await page.puppet.connect("refused\(number)", to: page.tapline.listeners[1])
+                _ = try await page.tapline.records(number)
+            }
+            let row = try await page.row(try await page.connect("client"))
+            try await page.browser.click(row)
+            let name = "document.querySelector('[data-relay=mail] h3').getBoundingClientRect()"
+            try await page.browser.wait("document.querySelector('[data-relay=mail] .pill').checkVisibility()")
+            try await page.browser.wait("document.body.classList.contains('reading')")
+            #expect(try await page.browser.text("\(name).height < 24") == "true")
+            let edge = "document.querySelector('#one').getBoundingClientRect().left"
+            let covered =
+                "[...document.querySelectorAll('#main .card, #work')].filter(box => box.getBoundingClientRect().right > \(edge))"
+            #expect(try await page.browser.text("\(covered).length") == "0")
+            try await page.expectClean()
+        }
+    }
 }

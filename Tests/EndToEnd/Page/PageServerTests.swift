@@ -46,6 +46,21 @@ struct PageServerTests {
         }
     }
 
+    /// Memory, descriptors and recorded bytes are in no event.
+    @Test func recordedBytes_growWithoutAnAction() async throws {
+        try await scene { scene in
+            let page = try await PageBench(scene)
+            try await page.browser.click("[data-relay=web] [role=switch]")
+            let word = "document.querySelector('[data-relay=web] [role=switch]').textContent"
+            try await page.browser.wait("\(word).startsWith('Recording, ')")
+            try await page.connect("client")
+            _ = try await page.puppet.send("client", count: 300_000)
+            try await page.puppet.receive("client-upstream", count: 300_000)
+            try await page.browser.wait("\(word) === 'Recording, 293\\u202fKiB'")
+            try await page.expectClean()
+        }
+    }
+
     @Test func upstreamProxy_isOnTheCardAndInTheDrawer() async throws {
         try await scene { scene in
             let page = try await PageBench(scene)

@@ -102,6 +102,10 @@ struct PageTests {
                 "[...document.querySelectorAll('.leg')].pop()?.textContent.includes('refused the connection')")
             // Text between back-ticks becomes an element.
             try await page.browser.wait("document.querySelector('#story code')?.textContent.startsWith('ss -ltn')")
+            // It was not recorded, so there is no traffic to watch or to show.
+            try await page.browser.wait("document.querySelector('#wire').innerText.includes('was not recorded')")
+            let controls = "document.querySelectorAll('#wire .tools > :is(button, span):not([hidden])').length"
+            #expect(try await page.browser.text(controls) == "0")
             #expect(try await page.browser.text("document.querySelector('#story').textContent").contains("`") == false)
             try await page.expectClean()
         }

@@ -4,7 +4,7 @@ let toastTimer;
 function notify(text, isBad = false) {
   const toast = $('toast');
   toast.className = isBad ? 'bad' : '';
-  setText(toast, text);
+  toast.replaceChildren(...pathParts(text));
   clearTimeout(toastTimer);
   toastTimer = setTimeout(() => setText(toast, ''), isBad ? 12000 : 5000);
 }

@@ -27,13 +27,31 @@ function setText(element, text) {
   text = String(text);
   if (element.textContent !== text) element.textContent = text;
 }
-/** Sets a sentence of a story: `code` in an element of its own, and times in the browser's zone. */
+/** Sets a sentence of a story. */
 function say(element, text) {
   if (element.dataset.said === text) return;
   element.dataset.said = text;
-  const local = text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, time => localTime(time));
-  element.replaceChildren(...local.split('`').map((part, at) => at % 2 ? h('code', {}, part) : part));
+  element.replaceChildren(...phrases(text));
 }
+/**
+ * A sentence in parts: `code` in an element of its own, times in the browser's zone. A clock and a short code are never
+ * broken, nor is a number before its unit.
+ */
+function phrases(text) {
+  const parts = /`([^`]*)`|(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)|\d[\d.,]* (?:[KMGT]i)?(?:ms|s|min|h|d|B|bytes?)\b/g;
+  const nodes = [];
+  let end = 0;
+  for (const found of text.matchAll(parts)) {
+    const [all, code, time] = found;
+    const [, date, rest] = time ? /^(\S+ )(.*)$/.exec(localTime(time)) : [all, '', all];
+    const part = code != null ? h('code', { class: code.length < 40 && 'unbroken' }, code) : h('span', { class: 'unbroken' }, rest);
+    nodes.push(text.slice(end, found.index) + date, part);
+    end = found.index + all.length;
+  }
+  return [...nodes, text.slice(end)];
+}
+/** A path that is broken after a slash, if it has to be. */
+const pathParts = text => text.split(/(?<=\/)/).flatMap((part, at) => at ? [h('wbr'), part] : [part]);
 function mark(element, name, value) {
   if (value == null || value === false) { if (element.hasAttribute(name)) element.removeAttribute(name); }
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);

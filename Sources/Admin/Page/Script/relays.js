@@ -72,12 +72,14 @@ class Card {
       setText(chip, reason === '!' ? `+${whole(count)}` : `${reason} ${whole(count)}`);
     });
     const recording = relay.recording;
+    this.switch.hidden = relay.configured === false && !recording?.recording;
     if (recording) {
       mark(this.switch, 'aria-checked', String(recording.recording));
       setText(this.word, recording.recording ? `Recording, ${bytes(recording.recorded_bytes)}` : 'Record');
       mark(this.switch, 'title', recording.recording ? `since ${absolute(recording.since)}` : 'Record to a file on the server');
       this.file.hidden = !recording.file && !recording.dropped_bytes;
-      setText(this.file, [recording.file, recording.dropped_bytes ? `${bytes(recording.dropped_bytes)} dropped` : ''].filter(Boolean).join(' · '));
+      const said = [recording.file, recording.dropped_bytes ? `${bytes(recording.dropped_bytes)} dropped` : ''].filter(Boolean).join(' · ');
+      if (this.file.textContent !== said) this.file.replaceChildren(...pathParts(said));
     }
     const running = this.running;
     setText(this.capture, running ? `Stop and save (${plural(running.packets, 'packet')}, ${bytes(running.size)})` : 'Capture live');

@@ -50,7 +50,7 @@ function showReload(answer, isOurs) {
     h('header', {}, h('h2', { tabindex: -1 }, title), answer.time && h('span', { class: 'dim', title: absolute(answer.time) }, `${ago(answer.time)}, by ${{ signal: 'SIGHUP', file: 'a changed file', api: 'the API' }[answer.source] || answer.source}`),
       h('button', { class: 'quiet icon', 'aria-label': 'Close', click: hideReload }, '✕')),
     ...(lines.length ? [] : [h('p', { class: 'dim' }, answer.summary)]),
-    h('ul', {}, lines.map(([kind, line]) => h('li', { class: kind }, line))));
+    h('ul', {}, lines.map(([kind, line]) => h('li', { class: kind }, phrases(line)))));
   box.hidden = false;
   if (isOurs) { notify(title); box.scrollIntoView({ block: 'nearest' }); }
 }

@@ -16,11 +16,12 @@ class Wire {
     this.saver = h('button', { hidden: true, title: 'Save the watched traffic as pcapng', click: () => save(this.blocks, `connection-${owner.id}`) }, 'Save');
     this.asText = h('button', { 'aria-pressed': 'true', click: () => this.as(false) }, 'Text');
     this.asHex = h('button', { 'aria-pressed': 'false', click: () => this.as(true) }, 'Hex');
+    this.shownAs = h('span', { class: 'segments', role: 'group', 'aria-label': 'Shown as' }, this.asText, this.asHex);
     this.box = h('div', { id: 'traffic', role: 'log', 'aria-live': 'off', 'aria-label': 'Live traffic', tabindex: 0, hidden: true });
     this.note = h('p', { class: 'status' });
     this.root = h('section', { id: 'wire', 'aria-label': 'Live traffic' },
       h('div', { class: 'tools' }, h('h3', {}, 'Live traffic'), this.start, this.pause, this.clear, this.saver,
-        h('span', { class: 'segments', role: 'group', 'aria-label': 'Shown as' }, this.asText, this.asHex)),
+        this.shownAs),
       this.note, this.box);
   }
 
@@ -28,7 +29,9 @@ class Wire {
     this.facts = facts;
     const isClosed = facts.state === 'closed';
     this.start.disabled = isClosed && !this.cut;
-    if (isClosed && !this.box.childElementCount && !this.cut) setText(this.note, 'This connection has ended. If it was recorded, tapline show reads the recording.');
+    const isNothing = this.start.disabled && !this.box.childElementCount;
+    this.start.hidden = this.shownAs.hidden = isNothing;
+    if (isNothing) say(this.note, facts.recorded_bytes == null ? 'This connection has ended, and it was not recorded.' : `This connection has ended. \`tapline show FILE ${facts.id}\` reads it from its recording.`);
     else if (!this.cut && !this.box.childElementCount) setText(this.note, 'Shows traffic from now on. While you watch, bytes are copied instead of spliced.');
   }
 
@@ -50,7 +53,7 @@ class Wire {
 
   async run(cut) {
     const reader = new PacketReader(block => this.keep(block));
-    let last = 'Stopped.';
+    let last = 'Stopped';
     this.say();
     try {
       const response = await send(`/v1/tap?connection=${this.owner.id}`, { signal: cut.signal });
@@ -58,7 +61,7 @@ class Wire {
       for await (const piece of pieces(response.body)) {
         for (const packet of reader.take(piece)) this.add(packet);
       }
-      last = 'The connection has ended.';
+      last = 'The connection has ended';
     } catch (error) {
       if (error.name !== 'AbortError') last = `The stream was interrupted: ${error.message}`;
     }

@@ -11,8 +11,8 @@ function bytes(count) {
   return `${value.toFixed(value < 9.995 ? 2 : value < 99.95 ? 1 : 0)}${thin}${units[unit]}`;
 }
 const rate = count => `${bytes(count)}/s`;
-const whole = count => count == null ? '–' : count.toLocaleString('en').replaceAll(',', thin);
-const exact = count => `${whole(count)} bytes`;
+const whole = count => count == null ? '–' : count.toLocaleString('en');
+const exact = count => plural(count, 'byte');
 
 function duration(ms) {
   if (ms == null) return '–';

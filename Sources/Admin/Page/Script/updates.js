@@ -44,7 +44,9 @@ async function loadEnded() {
 function handleEvent(name, data) {
   if (name === 'counters') {
     const at = Date.parse(data.time);
-    if (updateCounters(data.relays, at) || data.generation !== status.generation) refreshSoon();
+    // The counters do not have memory, descriptors and recorded bytes.
+    const isOld = !document.hidden && Date.now() - statusAt > 5000;
+    if (updateCounters(data.relays, at) || data.generation !== status.generation || isOld) refreshSoon();
     status.open_connections = data.open_connections;
   } else if (name === 'closed') addEnded([data]);
   else if (name === 'opened') refreshTableSoon();
