@@ -41,7 +41,9 @@ final class HistorySampler: Sendable {
     }
 
     private func turn() async {
-        let readings = await collector.sampledStats().mapValues { .init(up: $0.bytesUp, down: $0.bytesDown) }
+        let readings = await collector.sampledStats().mapValues {
+            RateHistory.Reading(up: $0.bytesUp, down: $0.bytesDown)
+        }
         let continues = state.withLock { state in
             // Checked under the lock: a start from now on schedules the first turn again.
             state.isRunning = state.isWanted
