@@ -38,7 +38,7 @@ package struct ConnectionReport {
                 "took",
                 "\(Words.duration(connection["connect_ms"].count)) to connect\(held), "
                     + "\(Words.duration(connection["first_byte_ms"].count)) to the first byte down, "
-                    + "\(Words.duration(connection["age_ms"].count)) in all"
+                    + "\(Words.duration(connection["age_ms"].count)) in total"
             ),
         ]
         for (name, value) in numbers + proxied + hello + request + ends + recording + legs {
@@ -116,7 +116,7 @@ package struct ConnectionReport {
             end,
             (
                 "waited for",
-                "\(side.harmless), which took nothing for \(Words.duration(connection["waited_ms"].count)); "
+                "\(side.harmless), which read nothing for \(Words.duration(connection["waited_ms"].count)); "
                     + "\(Words.size(connection["held_bytes"].count)) held for it"
             ),
         ]
@@ -138,7 +138,7 @@ package struct ConnectionReport {
             if leg["ended"].isTrue { words.append("has closed its half") }
             if let held = leg["held_bytes"].count, held > 0 {
                 words.append(
-                    "\(SizeText.short(held)) held for it, nothing taken for \(Words.age(leg["blocked_ms"].count))")
+                    "\(SizeText.short(held)) held for it, nothing read for \(Words.age(leg["blocked_ms"].count))")
             }
             words.append("quiet for \(Words.age(leg["quiet_ms"].count))")
             let tcp = leg["tcp"]
@@ -151,7 +151,7 @@ package struct ConnectionReport {
                     words.append("\(SizeText.short(queue)) received and not read yet")
                 }
                 if let again = tcp["retransmits"].count, again > 0 {
-                    words.append("\(Quantity.number(again, "segment")) sent again")
+                    words.append("\(Quantity.number(again, "segment")) retransmitted")
                 }
             }
             return ("\(name) leg", words.joined(separator: ", "))

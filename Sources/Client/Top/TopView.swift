@@ -154,7 +154,7 @@ struct TopView {
         let connections = model.shownConnections
         guard !connections.isEmpty else {
             return [
-                TopLine(model.filter.isEmpty ? " no open connections" : " none matches; Esc clears the filter", .dim)
+                TopLine(model.filter.isEmpty ? " no open connections" : " no matches; Esc clears the filter", .dim)
             ]
         }
         let chosen = connections.firstIndex { model.selection == .connection($0.id) }
@@ -225,7 +225,7 @@ struct TopView {
             "x        reset a connection (asks first)", "r        start or stop recording the relay",
             "p        pause or continue", "Ctrl-L   redraw", "q        quit (also Ctrl-C)", "",
             "Rates are recent averages. FAILED counts connections that did not close cleanly;",
-            "CONNECTS shows failed connects of the last 5 minutes. A red relay fails now.",
+            "CONNECTS shows failed connects of the last 5 minutes. Red relays are failing now.",
         ].map { TopLine($0) }
     }
 }
