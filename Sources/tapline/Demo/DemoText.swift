@@ -8,7 +8,7 @@ enum DemoText {
         """
         A conversation through Tapline, all on this machine:
 
-          echo upstream   \(upstream), sends back whatever it receives
+          echo upstream   \(upstream), sends back what it receives
           relay           \(list(relay)), forwards to it
 
 
@@ -41,11 +41,11 @@ enum DemoText {
     static func explanation(of record: ConnectionRecord) -> String {
         """
 
-          bytes_up, bytes_down   the upstream took \(record.bytesUp) bytes, the client took \(record.bytesDown)
-          closed_by, reason      the client ended it, and in order: a reset or a timeout would stand here by its name
-          connect_ms             how long the upstream took to connect, first_byte_ms to answer, \
-        duration_ms in all
-          null                   nothing to tell: no error, and no recording
+          bytes_up, bytes_down   \(record.bytesUp) bytes reached the upstream, \(record.bytesDown) reached the client
+          closed_by, reason      the client closed it cleanly; a reset or a timeout would be named here
+          connect_ms             how long connecting took; first_byte_ms until the first byte of the answer, \
+        duration_ms in total
+          null                   no value: there was no error and no recording
 
 
         """
@@ -61,7 +61,7 @@ enum DemoText {
               nc 127.0.0.1 \(port)                              (type lines; end with Ctrl-D or Ctrl-C)
               head -c 100000000 /dev/zero | nc -N 127.0.0.1 \(port) | wc -c
 
-            The record of each appears here when it ends. To relay something of your own:
+            The record of each appears here when it ends. To relay to a service of your own:
 
               tapline forward 8080:example.com:80
 
