@@ -49,11 +49,11 @@ def configuration():
             ["size", definitions["size"]["description"] + " Examples: `64KiB`, `100MB`."],
             ["address", "`PORT` (loopback), `*:PORT`, `IP:PORT`, `[IPv6]:PORT`, `unix:PATH`, `unix:@NAME`. An upstream also"
              " takes `HOST:PORT`."],
-            ["`${NAME}`, `${NAME:-default}`", "In any value: a variable of the environment. A variable that is unset and has no"
-             " default is an error. `$$` is a dollar."],
+            ["`${NAME}`, `${NAME:-default}`", "In any value: an environment variable. A variable that is unset and has no"
+             " default is an error. `$$` is a dollar sign."],
         ]),
         "YAML needs quotes around `\"*:8080\"`, `\"[::1]:8080\"` and, between braces, `\"${NAME}\"`. Relative paths start at the"
-        " folder of the main configuration file.",
+        " directory of the main configuration file.",
         *parts)
 
 
@@ -127,7 +127,7 @@ def command_page(root):
         [f"[`tapline {c['commandName']}`](#tapline-{c['commandName']})", c["abstract"]] for c in every])]
     if common:
         parts += [
-            "Commands that talk to a running Tapline have these options in common:",
+            "The commands for a running Tapline have these options in common:",
             table(["option", "meaning"], [[f"`{spelling(a)}`", described(a)] for a in common])]
     for command in every:
         name = command["commandName"]
@@ -140,7 +140,7 @@ def command_page(root):
             examples and f"```sh\n{examples}\n```"]
     return page(
         "Commands", "`tapline --help`", "This page lists every command of `tapline` with its options.",
-        "`tapline help COMMAND` prints the same, and every command has a manual page, such as `man tapline-forward`."
+        "`tapline help COMMAND` prints the same text, and every command has a manual page, such as `man tapline-forward`."
         " [Exit statuses](exit-statuses.md) and [environment, files and signals](environment.md) have pages of their own.",
         *parts)
 
@@ -184,9 +184,9 @@ def end_records():
         rows.append([f"`{key}`", " ".join(schema["description"].split())])
     return page(
         "End records and reasons", "config/openapi.yaml and EndReason.swift",
-        "This page explains every key of an end record, and every reason for which a connection ends.",
+        "This page explains every key of an end record, and every reason why a connection ends.",
         "Tapline writes one line when a connection ends, as `key=value` text or as JSON (`log.format`, `--log-format`). Every"
-        " key is always present, in this order; a value that was not reached is `null`. The admin API (`/v1/closed`) has the"
+        " key is always present, in this order; a value that does not apply is `null`. The admin API (`/v1/closed`) has the"
         " same keys.",
         "## Keys", table(["key", "meaning"], rows),
         "For a recorded connection, `recorded_bytes` + `dropped_bytes` = `bytes_up` + `bytes_down`, unless `max_bytes` cut the"
@@ -194,9 +194,9 @@ def end_records():
         "## Reasons",
         table(["`reason`", "`closed_by`", "meaning"], [
             [f"`{reason.name}`", reason.closed_by, reason.description] for reason in sources.reasons()]),
-        "The first cause wins. `tapline why ID` explains a connection in sentences, with advice;"
-        " [troubleshooting](../guide/troubleshooting.md) has an example for the common reasons.",
-        "An urgent byte (`MSG_OOB`) stays in the stream, and its mark is not passed on. A Unix socket has no reset: where a TCP"
+        "If there are several causes, the record has the first. `tapline why ID` explains a connection in sentences, with advice;"
+        " [troubleshooting](../guide/troubleshooting.md) has examples of the common reasons.",
+        "An urgent byte (`MSG_OOB`) stays in the stream, but the urgent mark is not passed on. A Unix socket has no reset: where a TCP"
         " side would be reset, a Unix side is closed, and the record has the reason.")
 
 
@@ -225,7 +225,7 @@ def metrics():
         "Metrics", "the HELP texts of `/metrics`",
         "This page lists every metric that `GET /metrics` returns for Prometheus.",
         "Counters never decrease while the process lives, also across reloads; after an upgrade they start at 0. No label has a"
-        " value for each connection. [`config/grafana.json`](../../config/grafana.json) is a dashboard and"
+        " separate value for each connection. [`config/grafana.json`](../../config/grafana.json) is a dashboard and"
         " [`config/alerts.yaml`](../../config/alerts.yaml) has alert rules.",
         table(["metric", "type", "labels", "meaning"], [
             [f"`{m.name}`", m.kind, ", ".join(f"`{label}`" for label in m.labels) or "-", m.help] for m in sources.metrics()]))
@@ -262,7 +262,7 @@ def exit_statuses():
     return page(
         "Exit statuses", ".ci/documents/facts.py", "This page lists the exit statuses of every `tapline` command.",
         table(["status", "name", "meaning"], [[str(s), name, words] for s, name, words in facts.EXIT_STATUSES]),
-        "They are those of sysexits.h. Under systemd, 64 and 78 do not restart the service (`RestartPreventExitStatus`):"
+        "The statuses are those of sysexits.h. Under systemd, 64 and 78 do not restart the service (`RestartPreventExitStatus`):"
         " restarting does not fix a wrong configuration.")
 
 
@@ -280,7 +280,7 @@ def environment():
         "Environment, files and signals", ".ci/documents/facts.py",
         "This page lists the environment variables, files and signals that Tapline uses.",
         "## Environment", table(["variable", "meaning"], [[f"`{name}`", words] for name, _, words in variables()]),
-        "In a configuration, `${NAME}` takes the value of any variable.",
+        "In a configuration, `${NAME}` is replaced by the value of any variable.",
         "## Files", table(["path", "use"], [[f"`{path}`", words] for path, words in facts.FILES]),
         "## Signals", table(["signal", "effect"], [[name, words] for name, _, words in facts.SIGNALS]))
 

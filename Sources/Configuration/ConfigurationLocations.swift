@@ -7,7 +7,7 @@ public struct ConfigurationLocation: Hashable, Sendable {
 
     /// The reference to this location in a message about a location in another file (`path`), or by its line in the same.
     func words(from path: String?) -> String {
-        (path == self.path ? "in " : "at ") + place(from: path)
+        (path == self.path ? "on " : "at ") + place(from: path)
     }
 
     /// The location without a preposition: `line 3`, or `PATH:3:5` in another file.

@@ -38,6 +38,6 @@ package struct ConfigurationNotFound: Error, Hashable, CustomStringConvertible {
 
     package var description: String {
         "no configuration found; looked for \(paths.joined(separator: ", "))\n"
-            + "Name one: --config FILE, or \(ConfigurationPlaces.variable)=FILE"
+            + "Name one with --config FILE or \(ConfigurationPlaces.variable)=FILE"
     }
 }

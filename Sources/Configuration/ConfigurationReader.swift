@@ -58,7 +58,7 @@ struct ConfigurationReader {
         let drafts = own + IncludedReader(reading).relays(included.files)
         if drafts.isEmpty, reading.problems.count == before {
             include.report(
-                "no relay is configured: none here, and none in the files \(included.inclusion.names) of "
+                "no relays are configured, neither here nor in the files \(included.inclusion.names) of "
                     + quoted(included.inclusion.folder))
         }
         return drafts
@@ -136,7 +136,7 @@ extension LogSettings.Access {
                     "\(quoted(text)) is not one of stdout, stderr, off or a path such as ./access.log"
                         + (guess.map { "; did you mean `\($0)`?" } ?? ""))
             }
-            guard text.last != "/" else { throw ValueError("\(quoted(text)) is a folder; name a file in it") }
+            guard text.last != "/" else { throw ValueError("\(quoted(text)) is a directory; name a file in it") }
             self = .file(try PathText.absolute(text, in: directory))
         }
     }

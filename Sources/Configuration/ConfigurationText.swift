@@ -71,7 +71,7 @@ public struct ConfigurationText: Hashable, Sendable {
     private static func currentDirectory() throws(ValueError) -> String {
         guard let path = getcwd(nil, 0) else {
             throw ValueError(
-                "the path is relative, and the working directory is gone; write the whole path, from `/` on")
+                "the path is relative, and the working directory no longer exists; write an absolute path")
         }
         defer { free(path) }
         return String(cString: path)

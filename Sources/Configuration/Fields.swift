@@ -45,13 +45,17 @@ struct Fields<Key: ConfigurationKey> {
         case .mapping(let list):
             entries = list
         case .scalar("", isPlain: true):
-            reading.problems.report(node.mark, "\(name) has no value; it must be a mapping of \(Self.known)")
+            reading.problems.report(node.mark, "\(name) has no value; it \(Self.rule)")
             return nil
         case .scalar, .sequence:
-            reading.problems.report(node.mark, "\(name) must be a mapping of \(Self.known)")
+            reading.problems.report(node.mark, "\(name) \(Self.rule)")
             return nil
         }
         for entry in entries { add(entry) }
+    }
+
+    private static var rule: String {
+        "must be a mapping with the \(Key.allCases.count == 1 ? "key" : "keys") \(known)"
     }
 
     private static var known: String {
@@ -61,19 +65,19 @@ struct Fields<Key: ConfigurationKey> {
     private mutating func add(_ entry: YAMLEntry) {
         guard case .scalar(let name, _) = entry.key.content else {
             if case .refused = entry.key.content { return }
-            reading.problems.report(entry.key.mark, "a key must be plain text; known here: \(Self.known)")
+            reading.problems.report(entry.key.mark, "a key must be plain text; valid keys: \(Self.known)")
             return
         }
         guard let key = Key(rawValue: name) else {
             let guess = NearestKey.find(name, in: Key.allCases.map(\.rawValue))
             if let guess { misspelt.insert(guess) }
-            let advice = guess.map { "did you mean `\($0)`?" } ?? "known here: \(Self.known)"
+            let advice = guess.map { "did you mean `\($0)`?" } ?? "valid keys: \(Self.known)"
             reading.problems.report(entry.key.mark, "unknown key \(quoted(name)); \(advice)")
             return
         }
         if let first = found[key] {
             reading.problems.report(
-                entry.key.mark, "duplicate key `\(name)`; the first is in line \(first.keyMark.line)")
+                entry.key.mark, "duplicate key `\(name)`; the first is on line \(first.keyMark.line)")
             return
         }
         found[key] = Field(name: name, node: entry.value, keyMark: entry.key.mark, reading: reading)

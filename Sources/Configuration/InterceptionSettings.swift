@@ -33,7 +33,7 @@ enum MarkText {
             let mark = UInt32(digits, radix: isHexadecimal ? 16 : 10), mark != 0
         else {
             throw ValueError(
-                "\(quoted(text)) is not a mark; write a number from 1 to 4294967295, or in hexadecimal as nft does, such as "
+                "\(quoted(text)) is not a mark; write a number from 1 to 4294967295, or in hexadecimal as in nft, such as "
                     + "0x7a70")
         }
         return mark

@@ -8,12 +8,12 @@ enum PathText {
     static func absolute(_ text: some StringProtocol, in directory: String) throws(ValueError) -> String {
         guard !text.isEmpty else { throw ValueError("the path is empty") }
         guard text.first != "~" else {
-            throw ValueError("\(quoted(text)): `~` is not expanded; write `${HOME}` or the whole path")
+            throw ValueError("\(quoted(text)): `~` is not expanded; write `${HOME}` or the absolute path")
         }
-        guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot contain a NUL") }
+        guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot contain a NUL character") }
         guard text.first == "/" || !directory.isEmpty else {
             throw ValueError(
-                "\(quoted(text)) is relative, and the working directory is gone; write the whole path, from `/` on")
+                "\(quoted(text)) is relative, and the working directory no longer exists; write an absolute path")
         }
         let whole = text.first == "/" ? String(text) : directory + "/" + text
         let parts = whole.split(separator: "/").filter { $0 != "." }
@@ -31,11 +31,14 @@ enum PathText {
         }
         let last = text.split(separator: "/", omittingEmptySubsequences: false).last
         guard last != "", last != ".", last != ".." else {
-            throw ValueError("\(quoted("unix:" + text)) is a folder; name the socket in it, such as unix:/run/app.sock")
+            throw ValueError(
+                "\(quoted("unix:" + text)) is a directory; name the socket in it, such as unix:/run/app.sock")
         }
         let path: String
         if text.first == "@" {
-            guard !text.utf8.contains(0) else { throw ValueError("\(quoted(text)): a path cannot contain a NUL") }
+            guard !text.utf8.contains(0) else {
+                throw ValueError("\(quoted(text)): a path cannot contain a NUL character")
+            }
             path = String(text)
         } else {
             path = try absolute(text, in: directory)

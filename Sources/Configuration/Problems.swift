@@ -127,7 +127,7 @@ final class Problems {
         guard let last = ConfigurationErrors(found).problems.last else { return nil }
         guard all.omitted > 0 else { return ConfigurationErrors(found) }
         let note = ConfigurationProblem(
-            path: last.path, mark: last.mark, message: "… and \(all.omitted) more mistakes")
+            path: last.path, mark: last.mark, message: "… and \(all.omitted) more errors")
         return ConfigurationErrors(found + [note])
     }
 }

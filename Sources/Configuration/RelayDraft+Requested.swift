@@ -7,7 +7,7 @@ extension RelayDraft {
         guard let fields = field.fields(RequestedKey.self) else { return nil }
         if let upstream, upstream != .requested {
             field.report(
-                "only for a relay with `upstream: \(UpstreamAddress.requested)`; write that, or remove this")
+                "only for a relay with `upstream: \(UpstreamAddress.requested)`; set that, or remove this")
         }
         var settings = RequestedSettings()
         if let timeout = fields[.timeout]?.duration() {

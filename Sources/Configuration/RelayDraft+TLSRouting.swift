@@ -116,7 +116,7 @@ private struct RouteClaims {
                 let key: TLSRouteKey = name == nil ? .applications : .serverName
                 problems.report(
                     mark,
-                    "`\(key.rawValue)`: duplicate route for \(claim.words), first in line \(other.line)")
+                    "`\(key.rawValue)`: duplicate route for \(claim.words), first on line \(other.line)")
             }
         }
     }

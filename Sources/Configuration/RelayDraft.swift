@@ -189,7 +189,7 @@ extension RelayDraft {
         guard let fields = field.fields(InterceptionKey.self) else { return nil }
         if let upstream, upstream != .originalDestination {
             field.report(
-                "only for a relay with `upstream: \(UpstreamAddress.originalDestination)`; write that, or remove this"
+                "only for a relay with `upstream: \(UpstreamAddress.originalDestination)`; set that, or remove this"
             )
         }
         if InterceptionKey.allCases.allSatisfy({ fields[$0] == nil }) {

@@ -15,13 +15,13 @@ struct SpecText {
 
     init(_ spec: String) {
         text = spec
-        change("a SPEC has no quotes in it") { String($0.drop { Self.quotes.contains($0) }).withoutLast(Self.quotes) }
+        change("a SPEC has no quotes") { String($0.drop { Self.quotes.contains($0) }).withoutLast(Self.quotes) }
         change("a SPEC has colons between its parts") { text in
             Self.separators.reduce(text) { $0.replacing($1, with: ":") }
         }
-        change("a SPEC has no spaces in it", Self.withoutSpaces)
+        change("a SPEC has no spaces", Self.withoutSpaces)
         change("Tapline forwards TCP, not URLs", Self.withoutURL)
-        change("a SPEC has no `tcp:` in it", Self.withoutPrefix)
+        change("a SPEC has no `tcp:`", Self.withoutPrefix)
         change("Tapline forwards TCP, and a SPEC has no path", Self.withoutPath)
     }
 

@@ -71,7 +71,7 @@ public enum UpstreamAddress: Hashable, Sendable {
             }
         }
         guard parts.port != 0 else {
-            throw ValueError("\(quoted(text)): port 0 cannot be connected to; an upstream's port is from 1 to 65535")
+            throw ValueError("\(quoted(text)): cannot connect to port 0; an upstream's port is from 1 to 65535")
         }
         if case .address(let address) = self, address.isWildcard {
             throw ValueError("\(quoted(text)) stands for every interface; an upstream is one host")

@@ -56,7 +56,7 @@ public struct UpstreamProxySettings: Hashable, Sendable {
 
     /// The message does not repeat the text, which may have the credentials where they do not belong.
     private static let spaces = ValueError(
-        "a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT")
+        "a proxy's URL has no spaces; write socks5://HOST:PORT or http://HOST:PORT")
 
     private static func credentials(_ text: Substring) throws(ValueError) -> Credentials {
         guard let colon = text.firstIndex(of: ":"), let user = decoded(text[..<colon]),
@@ -64,7 +64,7 @@ public struct UpstreamProxySettings: Hashable, Sendable {
             (1...255).contains(password.utf8.count), !user.contains(":")
         else {
             throw ValueError(
-                "its USER:PASSWORD must have 1 to 255 bytes each, in percent-encoding (%40 for @, %3A for :, %25 for %)"
+                "USER and PASSWORD must have 1 to 255 bytes each, percent-encoded (%40 for @, %3A for :, %25 for %)"
             )
         }
         return Credentials(user: user, password: password)

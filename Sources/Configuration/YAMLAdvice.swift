@@ -10,7 +10,7 @@ enum YAMLAdvice {
         switch fault.problem {
         case "found character that cannot start any token":
             if line(fault.mark.line, in: bytes).dropFirst(fault.mark.column - 1).first == "\t" {
-                return (fault.mark, "a tab cannot indent in YAML; use spaces")
+                return (fault.mark, "YAML cannot be indented with tabs; use spaces")
             }
             let text = token(at: fault.mark, in: bytes)
             return (fault.mark, "\(quoted(text)): unquoted text cannot begin like this in YAML; quote it: \"\(text)\"")
@@ -58,7 +58,7 @@ enum YAMLAdvice {
             let text = clipped(String(characters[index...end]))
             return (
                 Mark(line: fault.mark.line, column: index + 1),
-                "\(quoted(text)): inside `{ }` or `[ ]` YAML reads its brace as a mapping; quote it: \"\(text)\""
+                "\(quoted(text)): inside `{ }` or `[ ]` YAML reads its `{` as a mapping; quote it: \"\(text)\""
             )
         }
         return nil

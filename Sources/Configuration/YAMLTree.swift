@@ -71,7 +71,8 @@ struct YAMLTree {
     /// Handles one event. Returns false to stop parsing.
     private mutating func handle(_ event: YAMLEvent) -> Bool {
         if let anchor = event.anchor {
-            problems.report(event.mark, "the anchor \(quoted("&" + anchor)): anchors are not allowed; write it out")
+            problems.report(
+                event.mark, "the anchor \(quoted("&" + anchor)): anchors are not allowed; write the value out")
         }
         if let tag = event.tag {
             let standard = "tag:yaml.org,2002:"
@@ -92,7 +93,7 @@ struct YAMLTree {
             let text = "*" + name
             problems.report(
                 event.mark,
-                "the alias \(quoted(text)): aliases are not allowed; write it out, or quote it if it is text: \"\(clipped(text))\""
+                "the alias \(quoted(text)): aliases are not allowed; write the value out, or quote it if it is text: \"\(clipped(text))\""
             )
             add(YAMLNode(content: .refused, mark: event.mark))
         case .sequenceStart, .mappingStart:

@@ -76,7 +76,7 @@ final class AdminHost {
         guard !settings.listen.isLocal, token == nil else { return }
         throw SystemError(
             AdminListener.attempt(settings.listen.socketAddresses[0]), Errno(EACCES),
-            advice: "other machines can reach it, and there is no token; give it admin.token_file, or "
+            advice: "other machines can reach it, and there is no token; set admin.token_file, or "
                 + "\(AdminSettings.tokenVariable) in the environment", subject: .admin)
     }
 
@@ -185,7 +185,7 @@ final class AdminHost {
             own = try AdminListener.bind(access)
         } catch {
             logger.warning(
-                "the connections that are open here cannot be listed by the process that took over",
+                "the process that took over cannot list the connections that are open here",
                 metadata: ["error": "\(error)"])
         }
         server.leave(serving: own) { leaving.down() }

@@ -21,9 +21,9 @@ public final class ChildProcess {
         /// A phrase that follows "it".
         public var description: String {
             switch self {
-            case .exited(let status): "ended with status \(status)"
+            case .exited(let status): "exited with status \(status)"
             case .killed(let signal): "was killed by signal \(signal)"
-            case .unknown: "ended with an unknown status"
+            case .unknown: "exited with an unknown status"
             }
         }
     }

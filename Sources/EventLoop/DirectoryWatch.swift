@@ -25,7 +25,7 @@ public final class DirectoryWatch: Handle {
             case .instanceLimit:
                 "the limit of inotify instances or of open files is reached; raise the sysctl "
                     + "fs.inotify.max_user_instances, or `ulimit -n`"
-            case .noDirectory: "there is no such directory"
+            case .noDirectory: "the directory does not exist"
             case .other(let error): "\(error) (\(error.name))"
             }
         }

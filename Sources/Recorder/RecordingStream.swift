@@ -239,7 +239,7 @@ final class RecordingStream {
                 state = .holding(until: ticks() + Self.retryAfter)
                 return false
             }
-            logger.notice("the reader of \(output.name) is gone: recording ends, the relay continues")
+            logger.notice("the reader of \(output.name) has closed it: recording stops, the relay continues")
             state = .gone
             loseRest()
             return true

@@ -71,7 +71,7 @@ struct RecordedStory {
     }
 
     private func bytes(_ ended: RecordedConversation) -> String? {
-        guard ended.bytes > 0 else { return "No byte was sent in either direction." }
+        guard ended.bytes > 0 else { return "No bytes were sent in either direction." }
         let passed =
             "\(SizeText.sentence(ended.up.passed)) went up and \(SizeText.sentence(ended.down.passed)) came down"
         let shortened = firstUp == nil ? "the upstream's first byte came" : "the upstream's"
@@ -89,15 +89,15 @@ struct RecordedStory {
         let start = DurationText.short(nanoseconds: longest.start)
         let count = pauses == 1 ? "There was 1 pause" : "There were \(pauses) pauses"
         let before = longest.before.map { "the last bytes before it came from the \($0.source.rawValue)" }
-        let after = longest.after.map { "the \($0.source.rawValue) spoke next" } ?? "no more bytes followed"
+        let after = longest.after.map { "the \($0.source.rawValue) sent next" } ?? "no more bytes followed"
         return "\(count) of more than 1 s. The longest, \(duration), began \(start) after the start: "
-            + "\(before ?? "no byte had come before it"), and \(after)."
+            + "\(before ?? "there were no bytes before it"), and \(after)."
     }
 
     private static func end(_ ended: RecordedConversation) -> String {
         let duration = DurationText.short(nanoseconds: ended.duration)
         guard let reason = ended.reason else {
-            return "The recording does not contain its end; the last packet came \(duration) after its start."
+            return "The recording does not contain its end; the last packet is \(duration) after its start."
         }
         let code = reason + (ended.errno.map { ", \($0)" } ?? "")
         let words =
@@ -116,6 +116,6 @@ struct RecordedStory {
         let sum = ended.up.missing.addingReportingOverflow(ended.down.missing)
         let missing = max(sum.overflow ? .max : sum.partialValue, ended.droppedBytes ?? 0)
         guard missing > 0 else { return nil }
-        return "\(SizeText.sentence(missing)) of it \(missing == 1 ? "is" : "are") not in the recording."
+        return "\(SizeText.sentence(missing)) of it \(missing == 1 ? "is" : "are") missing from the recording."
     }
 }

@@ -78,9 +78,9 @@ package struct RecordingInput: ~Copyable {
     /// What happened to the followed file; nil while the path still leads to it.
     private func change(of path: String) -> String? {
         guard let own = input.identity else { return nil }
-        if own.size < taken { return "\(path) was emptied, so this is its end" }
+        if own.size < taken { return "\(path) was truncated; stopping here" }
         guard let current = InputFile.identity(of: path) else { return "\(path) was removed or renamed" }
-        return current.isSameFile(as: own) ? nil : "\(path) is another file now: this one was rotated away"
+        return current.isSameFile(as: own) ? nil : "\(path) is now another file: this one was rotated away"
     }
 
     private func interrupted(within milliseconds: Int32) throws -> Bool {
@@ -102,7 +102,7 @@ package struct RecordingInput: ~Copyable {
             }
             if isAskedToEnd { return false }
             isAskedToEnd = true
-            writeToStandardError("tapline: reading on to the end of \(name); Ctrl-C again to stop now\n")
+            writeToStandardError("tapline: reading to the end of \(name); press Ctrl-C again to stop now\n")
         }
     }
 }

@@ -41,7 +41,7 @@ package struct RecordingSet {
             return
         }
         guard !paths.contains("-") else {
-            throw CommandFailure(.usage, "tapline: standard input (-) is read alone, without other recordings")
+            throw CommandFailure(.usage, "tapline: standard input (-) cannot be combined with other recordings")
         }
         groups = Self.group(paths)
     }
@@ -57,7 +57,7 @@ package struct RecordingSet {
         let recordings = names.filter { name in extensions.contains { name.hasSuffix($0) } }.sorted()
         guard !recordings.isEmpty else {
             let kinds = extensions.joined(separator: ", ")
-            throw CommandFailure(.failure, "tapline: there is no recording in the folder \(argument) (\(kinds))")
+            throw CommandFailure(.failure, "tapline: no recordings in the directory \(argument) (\(kinds))")
         }
         let folder = argument.hasSuffix("/") ? argument : argument + "/"
         return recordings.map { folder + $0 }

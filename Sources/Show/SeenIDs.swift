@@ -17,11 +17,11 @@ struct SeenIDs: CustomStringConvertible {
     func contains(_ id: UInt64) -> Bool { ranges.contains { $0.contains(id) } }
 
     var description: String {
-        guard !ranges.isEmpty else { return "it has none" }
+        guard !ranges.isEmpty else { return "there are none" }
         let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }
         let words = sorted.prefix(10).map { range in
             range.lowerBound == range.upperBound ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
         }
-        return "connections: " + words.joined(separator: ", ") + (sorted.count > 10 || others ? " and others" : "")
+        return "available: " + words.joined(separator: ", ") + (sorted.count > 10 || others ? " and others" : "")
     }
 }

@@ -78,12 +78,12 @@ package struct ShowFilter {
         guard !hasMatched else { return nil }
         if let relay, !relays.contains(relay) {
             let known = relays.sorted().map { "`\($0)`" }.joined(separator: ", ")
-            return "there is no relay `\(relay)` in \(name); "
-                + (known.isEmpty ? "its conversations name no relays" : "relays: \(known)")
+            return "no relay `\(relay)` in \(name); "
+                + (known.isEmpty ? "its conversations name no relays" : "its relays: \(known)")
         }
         if let connection, endText.isEmpty || !ids.contains(connection) {
-            return "there is no connection \(connection) in \(name)"
-                + (relay.map { " of the relay `\($0)`" } ?? "") + "; \(ids.description)"
+            return "no connection \(connection) in \(name)"
+                + (relay.map { " of relay `\($0)`" } ?? "") + "; \(ids.description)"
         }
         return endText.isEmpty ? nil : "no connection in \(name) matches \(endText)"
     }

@@ -110,7 +110,8 @@ package struct ShowSession {
     private mutating func choose() throws {
         guard total > 0 else {
             throw CommandFailure(
-                .usage, "tapline: \(recordings.name) is read once, and its ends come last; record it to a file first")
+                .usage,
+                "tapline: \(recordings.name) can be read only once, and the ends come last; save it to a file first")
         }
         var chosen: Set<UInt64> = []
         var ordinals: [UInt64: UInt64] = [:]

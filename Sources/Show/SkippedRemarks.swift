@@ -11,7 +11,7 @@ struct SkippedRemarks {
     init(_ skipped: SkippedPackets, segments: UInt64) {
         var lines: [String] = []
         func add(_ count: UInt64, _ what: String) {
-            if count > 0 { lines.append("\(count) \(count == 1 ? "packet" : "packets") left out: \(what)") }
+            if count > 0 { lines.append("\(count) \(count == 1 ? "packet" : "packets") skipped: \(what)") }
         }
         let sorted = skipped.packets.sorted { ($1.value, Self.name($0.key)) < ($0.value, Self.name($1.key)) }
         let others = sorted.filter { Self.isOther($0.key) }
@@ -22,14 +22,14 @@ struct SkippedRemarks {
         }
         for (cause, count) in sorted where !Self.isOther(cause) {
             switch cause {
-            case .tunnel(.nested): add(count, "in too many tunnels inside each other")
+            case .tunnel(.nested): add(count, "nested in too many tunnels")
             case .tunnel(let tunnel):
                 let isSpelled = [.esp, .espInUDP, .l2tp, .nsh, .ipComp].contains(tunnel)
                 add(count, "in \(isSpelled ? "an" : "a") \(tunnel.rawValue) tunnel")
             case .fragment: add(count, "fragments of IP packets whose other fragments are missing")
             case .damaged: add(count, "damaged")
-            case .cut: add(count, "cut by the capture before the end of their headers")
-            case .link(let number): add(count, "of link type \(LinkType(number)), which is not read")
+            case .cut: add(count, "truncated by the capture within their headers")
+            case .link(let number): add(count, "of link type \(LinkType(number)), which is not supported")
             case .afterEnd:
                 add(count, "\(Self.bytes(skipped.bytesAfterEnd)) of TCP data beyond the end of their connections")
             case .beforeStart:
@@ -60,7 +60,7 @@ struct SkippedRemarks {
         case .etherType(let number): etherTypes[number] ?? "EtherType 0x\(Self.hexadecimal(number))"
         case .linkControl: "LLC"
         case .pointToPoint: "PPP"
-        case .notIP: "no IP"
+        case .notIP: "not IP"
         case .tunnel(let tunnel): tunnel.rawValue
         case .link(let number): "link type \(number)"
         case .fragment, .damaged, .cut, .afterEnd, .beforeStart, .beyondWindow: ""

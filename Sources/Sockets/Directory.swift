@@ -17,14 +17,14 @@ public final class Directory: Sendable {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 let error = Errno.current
                 throw SystemError(
-                    "create the folder \(path)", error,
+                    "create the directory \(path)", error,
                     advice: error.code == ENOENT
-                        ? "create its parent folder first" : nil
+                        ? "create its parent directory first" : nil
                 )
             }
             fd = open()
         }
-        guard fd >= 0 else { throw SystemError("open the folder \(path)", .current) }
+        guard fd >= 0 else { throw SystemError("open the directory \(path)", .current) }
         self.fd = fd
         self.path = path
     }

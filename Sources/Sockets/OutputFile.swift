@@ -56,7 +56,7 @@ public final class OutputFile: Sendable {
 
     private static func advice(for error: Errno, _ path: String) -> String? {
         switch error.code {
-        case ENOENT: "create its folder first"
+        case ENOENT: "create its directory first"
         case ENXIO: isSocket(path) ? "it is a socket; name a file or a FIFO" : "start its reader first"
         case EISDIR: "name a file in it"
         default: nil

@@ -137,7 +137,7 @@ extension RuntimeFolder.Refusal: CustomStringConvertible {
     /// Such as `/tmp/tapline-1000 belongs to another user`.
     public var description: String {
         switch self {
-        case .notAFolder(let path): "\(path) is a link or not a folder"
+        case .notAFolder(let path): "\(path) is a symbolic link or not a directory"
         case .foreign(let path): "\(path) belongs to another user"
         case .permissions(let path, let mode): "\(path) has the permissions 0\(String(mode, radix: 8)) instead of 0700"
         case .system(let path, let errno): "\(path): \(errno)"

@@ -29,7 +29,7 @@ package struct TrafficPrinter {
         case .opened(let opening, let time): append(opening, at: time, to: &lines)
         case .passed(let flow, let bytes, let time, let unseen):
             if unseen > 0 {
-                appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
+                appendGap(unseen, "not shown: the output was too slow", of: flow, at: time, to: &lines)
             }
             let offset = offsets[flow, default: 0] &+ unseen
             appendCount(bytes.count, of: flow, at: time, after: unseen, to: &lines)
@@ -46,20 +46,20 @@ package struct TrafficPrinter {
             offsets[flow, default: 0] &+= count
             appendGap(count, "missing from the recording", of: flow, at: time, to: &lines)
         case .omitted(let omitted, let time):
-            // `…, 123 bytes of 4 connections omitted, too much waited to be printed`
+            // `…, 123 bytes of 4 connections omitted: the output was too slow`
             times.append(time, to: &lines)
             lines.append(" ")
             lines.append(decimal: omitted.bytes)
             lines.append(omitted.bytes == 1 ? " byte of " : " bytes of ")
             lines.append(decimal: omitted.connections)
             lines.append(omitted.connections == 1 ? " connection" : " connections")
-            lines.append(" omitted, too much waited to be printed\n")
+            lines.append(" omitted: the output was too slow\n")
         case .ended(let ending, let time):
             for (direction, unseen) in [(Direction.up, ending.unseenUp), (.down, ending.unseenDown)] {
                 let flow = Traffic.Flow(connection: ending.connection, direction: direction)
                 offsets[flow] = nil
                 guard unseen > 0 else { continue }
-                appendGap(unseen, "not shown, too many waited to be printed", of: flow, at: time, to: &lines)
+                appendGap(unseen, "not shown: the output was too slow", of: flow, at: time, to: &lines)
             }
             if let outcome = ending.outcome { append(outcome, of: ending.connection, at: time, to: &lines) }
         }

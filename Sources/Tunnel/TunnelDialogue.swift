@@ -127,16 +127,16 @@ extension TunnelProxyFault: CustomStringConvertible {
     /// Such as `replied 05, connection refused`.
     public var description: String {
         switch self {
-        case .noMethod: "requires an authentication method that Tapline does not have credentials for"
+        case .noMethod: "requires an authentication method for which Tapline has no credentials"
         case .credentialsRefused: "refused the user name and the password"
         case .replied(let code): "replied 0\(String(code, radix: 16)), \(Self.meaning(code))"
         case .status(let line): "replied \"\(line)\""
         case .malformed(let beginning):
-            "sent bytes that are no reply of its protocol, beginning with \"\(TunnelFault.shown(beginning))\""
+            "sent bytes that are not a reply of its protocol, beginning with \"\(TunnelFault.shown(beginning))\""
         case .headTooLong: "sent a reply of more than \(TunnelRequestReader.longestHead) bytes"
-        case .closed: "closed the connection before its reply"
-        case .reset: "reset the connection before its reply"
-        case .silent: "stopped answering before its reply"
+        case .closed: "closed the connection before it replied"
+        case .reset: "reset the connection before it replied"
+        case .silent: "stopped answering before it replied"
         case .target: "cannot be asked for this destination"
         }
     }

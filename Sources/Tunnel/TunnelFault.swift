@@ -46,7 +46,7 @@ extension TunnelFault: CustomStringConvertible {
         case .command(let number): "uses the unknown SOCKS 5 command \(number); only CONNECT is supported"
         case .addressType(let number): "uses the unknown SOCKS 5 address type \(number)"
         case .host(let reason): "names an invalid host: \(reason)"
-        case .portZero: "names port 0, which cannot be connected to"
+        case .portZero: "names port 0, which is not a valid destination"
         case .headTooLong: "is an HTTP request of more than \(TunnelRequestReader.longestHead) bytes"
         case .bareLineEnd: "is an HTTP request with a CR without LF, or an LF without CR"
         case .malformedHead: "is a malformed HTTP request; write CONNECT HOST:PORT HTTP/1.1"

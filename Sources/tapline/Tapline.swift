@@ -18,25 +18,25 @@ struct Tapline: ParsableCommand {
             went each way, and how long it took.
 
               tapline forward 8080:example.com:80   forward a port
-              tapline run --config tapline.yaml     relay as configured
+              tapline run --config tapline.yaml     run the relays of a configuration file
               tapline demo                          a demonstration that needs nothing else
               tapline show web.pcapng               read a recording
-              tapline top                           watch a running tapline
+              tapline top                           watch a running Tapline
               tapline why                           explain the last connection that failed
 
             Exit status: 0 success, 64 wrong usage, 78 wrong configuration, 71 operating \
             system error (port in use, permission denied, ...), 1 anything else.
 
-            Environment: \(AdminTarget.variable) the admin API of the tapline to talk to, \
+            Environment: \(AdminTarget.variable) the address of the admin API, \
             \(AdminSettings.tokenVariable) its token, \(ConfigurationPlaces.variable) the configuration, NO_COLOR and \
-            FORCE_COLOR colours off and on. The other variables and all defaults are in the help of \
-            each command and in its manual page.
+            FORCE_COLOR turn colours off and on. Each command's help and manual page have all defaults \
+            and the other variables.
             """,
         version: "tapline \(Version.number) (libuv \(EventLoop.version))",
         subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],
         groupedSubcommands: [
             CommandGroup(
-                name: "Commands for a running tapline",
+                name: "Commands for a running Tapline",
                 subcommands: [
                     Status.self, Connections.self, Top.self, Tail.self, Why.self, RecordCommand.self, Kill.self,
                     ReloadCommand.self, Drain.self, Shutdown.self, WaitReady.self,

@@ -37,15 +37,15 @@ struct CommandStoryTests {
 
     @Test func threeFailedStarts_areListed_inThePlaceOfGeneralAdvice() {
         let bench = Bench()
-        for (number, how) in ["ended with status 3", "ended with status 3", "was killed by signal 9"].enumerated() {
+        for (number, how) in ["exited with status 3", "exited with status 3", "was killed by signal 9"].enumerated() {
             bench.at(Int64(number)) { $0.started(Int32(100 + number)) }
             bench.at(Int64(number)) { $0.ended(how) }
         }
         let story = Story.of(ended(after: 4), timeouts: nil, command: bench.history)
         #expect(
             story.contains(
-                "While the client waited, Tapline ran the command of --exec (npm start) 3 times: it ended with "
-                    + "status 3, ended with status 3 and was killed by signal 9."))
+                "While the client waited, Tapline ran the --exec command (npm start) 3 times: it exited with "
+                    + "status 3, exited with status 3 and was killed by signal 9."))
         #expect(story.contains { $0.hasPrefix("The upstream did not come up because its command ended") })
         #expect(story.contains { $0.contains("refused the connection") })
         #expect(!story.joined().contains("ss -ltn"))
@@ -55,22 +55,22 @@ struct CommandStoryTests {
     @Test func equalEndings_areSaidOnce_andARunningCommandHasItsNumber() {
         let bench = Bench()
         bench.at(-5) { $0.started(99) }
-        bench.at(-4) { $0.ended("ended with status 1") }
+        bench.at(-4) { $0.ended("exited with status 1") }
         for second in [1, 2] as [Int64] {
             bench.at(second) { $0.started(7) }
-            bench.at(second) { $0.ended("ended with status 0") }
+            bench.at(second) { $0.ended("exited with status 0") }
         }
         #expect(
             Story.command(bench.history, of: ended(after: 3), now: 0)[0]
-                == "While the client waited, Tapline ran the command of --exec (npm start) 2 times: it ended with "
+                == "While the client waited, Tapline ran the --exec command (npm start) 2 times: it exited with "
                 + "status 0 each time.")
         bench.at(4) { $0.started(8) }
         let waiting = record(connected: false)
         let story = Story.command(bench.history, of: waiting, now: .max)
-        #expect(story[0].hasSuffix("it ended with status 0 each time; the last one is running (pid 8)."))
+        #expect(story[0].hasSuffix("it exited with status 0 each time; the last one is running (pid 8)."))
         #expect(story[1].hasPrefix("The command did not listen at the upstream's address in that time"))
         // It ended later than the connection.
-        bench.at(9) { $0.ended("ended with status 3") }
+        bench.at(9) { $0.ended("exited with status 3") }
         #expect(
             Story.command(bench.history, of: ended(after: 5), now: 0)[0]
                 .hasSuffix("the last one was running at the end (pid 8)."))

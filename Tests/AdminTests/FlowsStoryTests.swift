@@ -121,7 +121,7 @@ struct FlowsStoryTests {
         let killed = ended(.killed, flows)
         #expect(killed.backlog == nil)
         let story = Story.of(killed, timeouts: nil).joined(separator: " ")
-        #expect(story.contains("It was waiting for its recording, which had taken nothing for 2.0 s"), "\(story)")
+        #expect(story.contains("It was waiting for its recording, which had accepted nothing for 2.0 s"), "\(story)")
     }
 
     @Test(arguments: [(EndReason.clientTimedOut, Side.client), (.upstreamTimedOut, .upstream)])

@@ -53,7 +53,7 @@ struct GateTests {
         }
         var repeated = request(host: host)
         repeated.isHostRepeated = true
-        #expect(throws: AdminError.badRequest("Host is there twice")) { try gate.admit(repeated) }
+        #expect(throws: AdminError.badRequest("duplicate Host header")) { try gate.admit(repeated) }
     }
 
     @Test func head_isKnownWhereGetIs_andNowhereElse() throws {
@@ -91,7 +91,7 @@ struct GateTests {
         for site in ["same-origin", "none", "Same-Origin"] { #expect(refusal(request(site: site)) == nil) }
     }
 
-    @Test func hostThatIsThereTwice_isRefused() {
+    @Test func repeatedHost_isRefused() {
         var request = request()
         request.isHostRepeated = true
         #expect(refusal(request) == "bad_request")
@@ -159,9 +159,11 @@ struct QueryTests {
     }
 
     @Test(arguments: [
-        ("sort=size", "`sort` is `size`"), ("limit=-1", "`limit` is `-1`"), ("limit=10001", "from 0 to 10000"),
-        ("limit=1&limit=2", "`limit` is there twice"), ("x=1", "unknown parameter `x`; known here: relay, sort, limit"),
-        ("relay=%zz", "broken % escape"), ("reason=killed", "unknown parameter `reason`"),
+        ("sort=size", "invalid `sort` `size`"), ("limit=-1", "invalid `limit` `-1`"),
+        ("limit=10001", "from 0 to 10000"),
+        ("limit=1&limit=2", "duplicate parameter `limit`"),
+        ("x=1", "unknown parameter `x`; valid parameters: relay, sort, limit"),
+        ("relay=%zz", "malformed percent-encoding"), ("reason=killed", "unknown parameter `reason`"),
     ])
     func mistakes_areReported(_ text: String, _ message: String) {
         let error = #expect(throws: AdminError.self) { try Query(parsing: text, of: .connections) }
@@ -170,7 +172,7 @@ struct QueryTests {
 
     @Test func reasons_areOfTheList() {
         let error = #expect(throws: AdminError.self) { try Query(parsing: "reason=boredom", of: .closed) }
-        #expect(error?.message == "`boredom` is no end reason")
+        #expect(error?.message == "`boredom` is not an end reason")
     }
 }
 

@@ -137,7 +137,7 @@ struct PredecessorTests {
         #expect(
             error.message
                 == "process 12, which still has connections from before the upgrade, does not answer; "
-                + "process 9365, which still has connections from before the upgrade, cannot be asked about them")
+                + "process 9365, which still has connections from before the upgrade, cannot list them")
     }
 
     /// One that offers no access may have any connection and any relay.

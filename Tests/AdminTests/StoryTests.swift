@@ -30,7 +30,7 @@ struct StoryTests {
         .denied: ["not allowed"],
         .proxyUntrusted: ["127.0.0.1:50000 is not in proxy_protocol.trusted", "add its address there"],
         .proxyHeaderInvalid: ["the first data is something else", "send-proxy-v2"],
-        .proxyHeaderTimeout: ["within proxy_protocol.timeout", "The sender sends none"],
+        .proxyHeaderTimeout: ["within proxy_protocol.timeout", "The sender does not send one"],
         .destinationRefused: [
             "The system does not know the client's original destination", "put the rules into Tapline's namespace",
         ],
@@ -40,7 +40,7 @@ struct StoryTests {
         .requestTimeout: ["within requested.timeout", "uses this address as a proxy"],
         .upstreamProxyFailed: ["did not connect to db.example:5432: it failed", "own log"],
         .overLimit: ["system limit", "`ulimit -n`"],
-        .internalError: ["internal error of Tapline", "connection 7"],
+        .internalError: ["internal error in Tapline", "connection 7"],
     ]
 
     @Test(arguments: EndReason.allCases) func everyEnd_isExplainedWithItsTime_andWhatToDo(_ reason: EndReason) throws {
@@ -67,7 +67,7 @@ struct StoryTests {
         refused.hold = HoldFacts(
             held: 3000, limit: 3000, failures: 9, reason: .connectRefused, errno: Errno(111))
         let sentence =
-            "Tapline waited for \(refused.upstream) to come up, 3.0 s of 3.0 s (timeouts.wait). 9 attempts failed; the last: "
+            "Tapline waited 3.0 s of at most 3.0 s (timeouts.wait) for \(refused.upstream) to come up. 9 attempts failed; the last: "
             + "connection refused (ECONNREFUSED)."
         for timeouts in [Timeouts(), Timeouts(wait: .seconds(60)), nil] {
             #expect(Story.of(refused, timeouts: timeouts).contains(sentence))
@@ -104,7 +104,7 @@ struct StoryTests {
 
     @Test func clientThatGaveUp_isNotAResetOfABusyConnection() {
         let story = Story.of(record(connected: false, reason: .clientReset), timeouts: nil)
-        #expect(story[1].hasPrefix("The client gave up before the upstream was connected"))
+        #expect(story[1].hasPrefix("The client gave up before Tapline had connected to the upstream"))
     }
 
     @Test func clientThatLeftBeforeItsHeader_neverHadAnUpstream() {
@@ -153,7 +153,7 @@ struct StoryTests {
         ended.upstream = "requested"
         ended.request = RequestFacts(protocolName: "SOCKS 4", fault: "uses SOCKS 4; only SOCKS 5 is supported")
         let story = Story.of(ended, timeouts: nil)
-        #expect(story[0].hasSuffix(". The relay connects each client to the destination that it requests."))
+        #expect(story[0].hasSuffix(". The relay connects each client to the destination that the client requests."))
         #expect(
             story[1].hasPrefix("The client's request uses SOCKS 4; only SOCKS 5 is supported, so Tapline refused it"))
     }
@@ -197,7 +197,8 @@ struct StoryTests {
         ended.request = RequestFacts(protocolName: "SOCKS 5")
         #expect(
             Story.of(ended, timeouts: nil)[0].hasSuffix(
-                "It requested db.example:5432 by SOCKS 5. Tapline connects it through the proxy proxy.example:1080."))
+                "It requested db.example:5432 by SOCKS 5. Tapline connects to it through the proxy proxy.example:1080.")
+        )
     }
 
     /// No story of `tapline forward` has a key of the configuration file, except in advice to use one.
@@ -216,12 +217,13 @@ struct StoryTests {
     @Test(
         arguments: [
             (.idleTimeout, "for --idle-timeout (now 1h), so"), (.idleTimeout, "raise --idle-timeout, or let"),
-            (.connectTimeout, "within --connect-timeout (now 5s)"), (.connectRefused, "3.0 s of 3.0 s (--wait)."),
+            (.connectTimeout, "within --connect-timeout (now 5s)"),
+            (.connectRefused, "3.0 s of at most 3.0 s (--wait) for"),
             (.halfCloseTimeout, "for the time limit after one side has closed (now 5m), so"),
             (.halfCloseTimeout, "use a configuration file (`tapline run`), and raise timeouts.half_close there."),
             (.upstreamProxyFailed, "Check --upstream-proxy, and the proxy's own log."),
             (.proxyUntrusted, "accepts load balancers only (--accept-proxy)"),
-            (.drained, "`tapline forward` gives open connections 2s at its end."),
+            (.drained, "When `tapline forward` stops, open connections have 2s to finish."),
             (.nameNotFound, "Check the destination of `tapline forward` for a typo"),
         ] as [(EndReason, String)])
     func forward_isAdvisedToUse(_ reason: EndReason, _ words: String) {

@@ -47,10 +47,10 @@ struct TokenTests {
             settings.tokenFile = "\(folder)/fifo"
             #expect(mkfifo("\(folder)/fifo", 0o600) == 0)
             let error = #expect(throws: SystemError.self) { try AdminToken.load(settings, environment: nil) }
-            #expect(error?.description.contains("(EINVAL); it is no plain file; a token is 8 to 1024") == true)
+            #expect(error?.description.contains("(EINVAL); it is not a regular file; a token is 8 to 1024") == true)
             settings.tokenFile = folder
             let other = #expect(throws: SystemError.self) { try AdminToken.load(settings, environment: nil) }
-            #expect(other?.advice?.hasPrefix("it is no plain file") == true)
+            #expect(other?.advice?.hasPrefix("it is not a regular file") == true)
         }
     }
 

@@ -24,7 +24,7 @@ struct WaitsTests {
             words: "It has waited 1 min 30 s for the client's TLS ClientHello; the limit is tls_routing.timeout"),
         Case(
             live: live(state: .connecting) { $0.wait = .request }, subject: .request, milliseconds: 90_000,
-            words: "waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for 1 min 30 s"),
+            words: "has waited 1 min 30 s for the client to request a destination (SOCKS 5 or HTTP CONNECT)"),
         Case(
             live: live(state: .connecting) { $0.wait = .name }, subject: .name, milliseconds: 90_000,
             words: "It has waited 1 min 30 s for the name service to resolve db.example:5432"),
@@ -38,7 +38,7 @@ struct WaitsTests {
                 + "has to wait"),
         Case(
             live: live { $0.up.queued = 4096 }, subject: .upstreamReads,
-            milliseconds: 61_000, words: "The upstream is not reading: 4.00 KiB in the send queue is not acknowledged"),
+            milliseconds: 61_000, words: "The upstream is not reading: 4.00 KiB is unacknowledged in the send queue"),
         Case(
             live: live {
                 $0.up.held = 1
@@ -51,7 +51,8 @@ struct WaitsTests {
                 $0.record.hold = HoldFacts(
                     held: 12_000, limit: 30_000, failures: 25, reason: .connectRefused, errno: Errno(111))
             }, subject: .upstreamUp, milliseconds: 12_000,
-            words: "Tapline waits for db.example:5432 to come up, 12.0 s of 30.0 s (timeouts.wait). 25 attempts "
+            words:
+                "Tapline has waited 12.0 s of at most 30.0 s (timeouts.wait) for db.example:5432 to come up. 25 attempts "
                 + "failed; the last: connection refused (ECONNREFUSED)."),
         Case(
             live: live(state: .connecting) {
@@ -60,7 +61,7 @@ struct WaitsTests {
                 $0.record.hold = HoldFacts(
                     held: 12_000, limit: 30_000, failures: 1, reason: .connectRefused, errno: Errno(111))
             }, subject: .upstreamUp, milliseconds: 12_000,
-            words: "Tapline waits for the upstream proxy proxy:1080 to come up"),
+            words: "(timeouts.wait) for the upstream proxy proxy:1080 to come up."),
         Case(
             live: live(state: .connecting) {
                 $0.wait = .name
@@ -82,7 +83,7 @@ struct WaitsTests {
         Case(
             live: live(), subject: .clientSends, milliseconds: 60_000,
             words:
-                "the upstream sent last, and everything it sent is delivered, at least 1 min 0 s ago. The client is expected"
+                "the upstream sent last, and everything it sent was delivered, at least 1 min 0 s ago. The client is expected"
         ),
         Case(
             live: live { $0.up.quiet = 1000 }, subject: .upstreamSends, milliseconds: 1000,
@@ -106,7 +107,9 @@ struct WaitsTests {
                 $0.down.awaitsRecording = true
                 $0.down.held = 5
             }, subject: .recording, milliseconds: 60_000,
-            words: "It waits for its recording, which has taken nothing for 1 min 0 s: record.when_full is block"),
+            words:
+                "It is waiting for its recording, which has accepted nothing for 1 min 0 s: record.when_full is `block`"
+        ),
     ]
 
     @Test(arguments: cases) func sideThatIsWaitedFor_isNamed(_ situation: Case) throws {
@@ -151,8 +154,8 @@ struct WaitsTests {
                 $0.upstream?.kernel = kernel(probes: 1)
             }, timeouts: nil
         ).joined(separator: " ")
-        #expect(story.contains("The client's machine does not acknowledge: the same bytes were sent again 3 times"))
-        #expect(story.contains("The upstream's machine was probed 1 time without an answer."))
+        #expect(story.contains("The client's machine does not acknowledge: the same bytes were retransmitted 3 times"))
+        #expect(story.contains("The upstream's machine was probed 1 time, without an answer."))
     }
 
     @Test func timeoutsAhead_areReported() {

@@ -126,7 +126,7 @@ struct AdminTargetTests {
         for find in [{ try find(admin: "off") }, { try find(variables: ["TAPLINE_ADMIN": "off"]) }] {
             let failure = #expect(throws: CommandFailure.self) { try find() }
             #expect(failure?.status == .usage)
-            #expect(failure?.message.contains("`off` is for `tapline forward`") == true)
+            #expect(failure?.message.contains("`off` is only for `tapline forward`") == true)
         }
     }
 

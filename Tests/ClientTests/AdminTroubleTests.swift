@@ -23,7 +23,9 @@ struct AdminTroubleTests {
     }
 
     @Test func forbiddenSocket_saysWhoMay() {
-        #expect(HTTPTrouble.connect(Errno(EACCES)).failure(target).message.contains("the user that tapline runs as"))
+        #expect(
+            HTTPTrouble.connect(Errno(EACCES)).failure(target).message.contains(
+                "only root and the user that Tapline runs as can"))
     }
 
     @Test func missingToken_isAskedFor() {
@@ -46,13 +48,13 @@ struct AdminTroubleTests {
 
     @Test func otherServer_isRecognised() {
         let answer = AdminClient.Answer(status: 404, body: Array("<html>no</html>".utf8))
-        #expect(AdminRefusal(answer).failure(target).message.contains("does not answer as tapline does"))
+        #expect(AdminRefusal(answer).failure(target).message.contains("does not answer like Tapline"))
     }
 
     /// A person has no use for the status of an HTTP answer, nor for the code that programs read.
     @Test(arguments: [(401, "unauthorized"), (403, "foreign_host"), (405, "method_not_allowed"), (502, "")])
     func messages_haveNoStatusAndNoCode(status: Int, code: String) {
-        let message = refusal(status, code, "`POST` is not known here; GET is").message
+        let message = refusal(status, code, "method `POST` is not allowed; use GET").message
         #expect(!message.contains("\(status)") && !message.contains("_allowed") && !message.contains("foreign_"))
         #expect(!message.contains("GET") && !message.contains("POST"))
     }

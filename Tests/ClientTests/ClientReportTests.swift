@@ -97,13 +97,13 @@ struct ClientReportTests {
             ], target: target)
         #expect(
             report.warnings(.utc) == [
-                "draining: no clients are accepted, and 1 connection may finish",
-                "the last reload (00:26:07 UTC, the file changed) was rejected; generation 3 stays in force",
+                "draining: no new clients are accepted, and 1 connection may finish",
+                "the last reload (00:26:07 UTC, the file changed) was rejected; generation 3 stays active",
                 "/etc/t.yaml:3:5: unknown key `x`",
                 "950 of 1000 descriptors are in use; accepting pauses before they run out",
-                "web: accepting is paused, 10 connections are its max_connections; clients wait",
-                "db: accepting has paused 2 times", "db: its recording cannot be written: no space left",
-                "db: its recording has lost 2.00 KiB",
+                "web: accepting is paused at 10 connections (max_connections); new clients wait",
+                "db: accepting has paused 2 times", "db: the recording cannot be written: no space left",
+                "db: the recording has lost 2.00 KiB",
             ])
     }
 
@@ -137,19 +137,20 @@ struct ClientReportTests {
     @Test(
         arguments: [
             (
-                "connect_refused", "web: upstream refuses connections: 269 of 270 connects in 5 min failed",
+                "connect_refused", "web: upstream refuses connections: 269 of 270 connects in the last 5 min failed",
                 "269/270 refused"
             ),
             (
-                "connect_timeout", "web: upstream does not answer: 269 of 270 connects in 5 min failed",
+                "connect_timeout", "web: upstream does not answer: 269 of 270 connects in the last 5 min failed",
                 "269/270 timed out"
             ),
             (
-                "name_not_found", "web: the upstream's name does not exist: 269 of 270 connects in 5 min failed",
+                "name_not_found",
+                "web: the upstream's name does not exist: 269 of 270 connects in the last 5 min failed",
                 "269/270 no address"
             ),
             (
-                "something_new", "web: connecting to the upstream fails: 269 of 270 connects in 5 min failed",
+                "something_new", "web: connecting to the upstream fails: 269 of 270 connects in the last 5 min failed",
                 "269/270 failed"
             ),
         ])
@@ -175,7 +176,7 @@ struct ClientReportTests {
             {"name":"web","recent_connects":{"window_ms":300000,"attempts":\(count),"failed":\(count),"failing":true,
             "last_failure":"connect_refused"}}
             """)
-        #expect(FailingRelay(relay).sentence == "upstream refuses connections: \(words) in 5 min failed")
+        #expect(FailingRelay(relay).sentence == "upstream refuses connections: \(words) in the last 5 min failed")
     }
 
     @Test func relayThatFailedBefore_isNoWarning() throws {
@@ -252,7 +253,7 @@ struct ClientReportTests {
         let lines = ConnectionReport(ended, zone: .offset(3600)).lines(within: 120, showsUnicode: true)
         #expect(lines.contains("It ended at 2026-11-23 01:26:07.925."))
         #expect(lines.contains("ended        2026-11-23 01:26:07.925, killed, by tapline"))
-        #expect(lines.contains("waited for   client, which took nothing for 2.00 s; 1.00 MiB held for it"))
+        #expect(lines.contains("waited for   client, which read nothing for 2.00 s; 1.00 MiB held for it"))
         let output = ClientOutput(
             columns: nil, terminal: TerminalTraits(showsColor: false, showsUnicode: true), zone: .offset(3600))
         let row = ConnectionTable([ended], areClosed: true).lines(output)[1]
@@ -284,16 +285,16 @@ struct ClientReportTests {
             """)
         #expect(
             DifferenceText.lines(of: answer) == [
-                "generation 4 is in force", "  added relay cache", "  removed relay old; what it has open may finish",
+                "generation 4 is active", "  added relay cache", "  removed relay old; its open connections may finish",
                 "  renamed relay a to b", "  web: timeouts.idle 1h → 10m", "  listens on 127.0.0.1:1 for cache",
-                "  127.0.0.1:2 moved from a to b", "  waits for the next start: workers auto → 2",
+                "  127.0.0.1:2 moved from a to b", "  needs a restart: workers auto → 2",
             ])
     }
 
     @Test func reload_withoutADifference_saysSo() throws {
         #expect(
             DifferenceText.lines(of: try json(#"{"result":"unchanged","generation":4}"#)) == [
-                "configuration unchanged; generation 4 stays in force"
+                "configuration unchanged; generation 4 stays active"
             ])
         let later = try json(
             """
@@ -301,7 +302,7 @@ struct ClientReportTests {
             """)
         #expect(
             DifferenceText.lines(of: later) == [
-                "nothing reloaded; generation 4 stays in force", "  waits for the next start: workers auto → 2",
+                "nothing reloaded; generation 4 stays active", "  needs a restart: workers auto → 2",
             ])
     }
 

@@ -6,7 +6,7 @@ import Text
 /// The connection that `why` explains without an id.
 struct LastFailureTests {
     private func id(of reasons: [String]) throws -> UInt64? {
-        // Latest first, as in an answer.
+        // Newest first, as in an answer.
         let records = reasons.enumerated().map { #"{"id":\#(reasons.count - $0.offset),"reason":"\#($0.element)"}"# }
         return LastFailure.id(of: try JSONReader.read(Array("[\(records.joined(separator: ","))]".utf8)).elements)
     }

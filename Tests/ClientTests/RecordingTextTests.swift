@@ -24,7 +24,7 @@ struct RecordingTextTests {
         let full = try state("web", "\"file\":null,\"trouble\":\"No space left on device (ENOSPC)\"")
         #expect(
             RecordingText.started(full) == [
-                "Recording web to its next file", "nothing can be written: No space left on device (ENOSPC)",
+                "Recording web to its next file", "the file cannot be written: No space left on device (ENOSPC)",
             ])
     }
 
@@ -62,13 +62,13 @@ struct RecordingTextTests {
         let several = #expect(throws: CommandFailure.self) { try RecordingChoice.toStart([web, api]) }
         #expect(several == CommandFailure(.usage, "tapline: name the relay to record: web, api"))
         let none = #expect(throws: CommandFailure.self) { try RecordingChoice.toStop([api]) }
-        #expect(none == CommandFailure(.failure, "tapline: no relay is recorded"))
+        #expect(none == CommandFailure(.failure, "tapline: no relay is being recorded"))
     }
 
     @Test func failures_sayWhereAndWhatToDo() throws {
         #expect(
             RecordingText.alreadyRecorded(try state("web", Self.running)).message
-                == "tapline: web is already recorded to /srv/web.1.pcapng; tapline record web --stop ends it")
-        #expect(RecordingText.notRecorded(try state("api")).message.hasPrefix("tapline: api is not recorded; "))
+                == "tapline: web is already being recorded to /srv/web.1.pcapng; tapline record web --stop stops it")
+        #expect(RecordingText.notRecorded(try state("api")).message.hasPrefix("tapline: api is not being recorded; "))
     }
 }

@@ -63,11 +63,11 @@ import Testing
         ),
         ("unix:", "`unix:` has no path; write unix:/run/app.sock"),
         ("unix:@", "`unix:@` has no path; write unix:/run/app.sock"),
-        ("unix:/run/", "`unix:/run/` is a folder; name the socket in it, such as unix:/run/app.sock"),
-        ("unix:/run/..", "`unix:/run/..` is a folder; name the socket in it, such as unix:/run/app.sock"),
-        ("unix:.", "`unix:.` is a folder; name the socket in it, such as unix:/run/app.sock"),
+        ("unix:/run/", "`unix:/run/` is a directory; name the socket in it, such as unix:/run/app.sock"),
+        ("unix:/run/..", "`unix:/run/..` is a directory; name the socket in it, such as unix:/run/app.sock"),
+        ("unix:.", "`unix:.` is a directory; name the socket in it, such as unix:/run/app.sock"),
         ("unix:/a\0b", "`/a\\0b`: a path cannot contain a NUL"),
-        ("unix:~/a", "`~/a`: `~` is not expanded; write `${HOME}` or the whole path"),
+        ("unix:~/a", "`~/a`: `~` is not expanded; write `${HOME}` or the absolute path"),
     ])
     func listen_isRefused(_ text: String, _ message: String) {
         #expect(throws: ValueError(message)) { try ListenAddress(parsing: text, directory: "/etc/t") }
@@ -75,7 +75,7 @@ import Testing
 
     @Test(arguments: ["x.sock", "./x", "a/b"])
     func relativePath_withoutAWorkingDirectory_isAnError_andNothingElseIs(_ path: String) throws {
-        let message = "`\(path)` is relative, and the working directory is gone; write the whole path, from `/` on"
+        let message = "`\(path)` is relative, and the working directory no longer exists; write an absolute path"
         #expect(throws: ValueError(message)) { try ListenAddress(parsing: "unix:\(path)", directory: "") }
         #expect(throws: ValueError(message)) { try UpstreamAddress(parsing: "unix:\(path)", directory: "") }
         for text in ["8080", "unix:/run/a.sock", "unix:@name"] {
@@ -134,7 +134,7 @@ import Testing
             "`fe80::1` is a link-local address and needs the interface, such as [fe80::1%eth0]:80; `ip -br link` lists the interfaces"
         ),
         ("[fe80::1%no0such]:80", "`fe80::1%no0such`: this system has no interface `no0such`"),
-        ("a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535"),
+        ("a:0", "`a:0`: cannot connect to port 0; an upstream's port is from 1 to 65535"),
         ("a:65536", "`65536` is not a port; a port is a number from 0 to 65535"),
         ("127.1:80", "`127.1` is not an IPv4 address; write four numbers, such as 127.0.0.1"),
         ("0x7f000001:80", "`0x7f000001` is not an IPv4 address; write four numbers, such as 127.0.0.1"),

@@ -61,7 +61,7 @@ import Testing
 
     @Test func names_areRefused_whereTheyRepeat() {
         let text = relays([("80", "a:1"), ("81", "a:1")]).replacing("r2", with: "r1")
-        #expect(mistakes(text) == ["5:11: `name`: duplicate relay name `r1`, first used in line 2"])
+        #expect(mistakes(text) == ["5:11: `name`: duplicate relay name `r1`, first used on line 2"])
     }
 
     @Test(arguments: [
@@ -78,7 +78,7 @@ import Testing
     func upstream_isRefused_whereItIsAListenerOfOurs(
         _ listen: String, _ upstream: String, _ named: String, _ listener: String
     ) {
-        let message = "`upstream`: \(named) is a loop: relay `r2` in line 6 listens on \(listener)"
+        let message = "`upstream`: \(named) is a loop: relay `r2` on line 6 listens on \(listener)"
         #expect(mistakes(relays([("99", upstream), (listen, "a:1")])) == ["4:15: \(message)"])
     }
 

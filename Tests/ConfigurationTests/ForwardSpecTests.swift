@@ -72,7 +72,7 @@ import Testing
         ("8080:/run/app.sock", "a Unix socket is written with `=`; \(equalsShape)"),
         ("8080:unix:/run/app.sock", "a Unix socket is written with `=`; \(equalsShape)"),
         ("8080:http://a:80", "Tapline forwards TCP, not URLs; \(shape)"),
-        ("8080:a:0", "`a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535"),
+        ("8080:a:0", "`a:0`: cannot connect to port 0; an upstream's port is from 1 to 65535"),
         (
             "unix:a=original-destination",
             "clients cannot be redirected to a Unix socket; listen on a port"

@@ -13,7 +13,7 @@ import Testing
         }
         text += "? *a40\n: x\n" + relay()
         let found = mistakes(text)
-        #expect(found.first == "1:5: the anchor `&a0`: anchors are not allowed; write it out")
+        #expect(found.first == "1:5: the anchor `&a0`: anchors are not allowed; write the value out")
         #expect(found.contains { $0.contains("the alias `*a0`: aliases are not allowed") })
         #expect(found.count == Problems.most + 1)
     }

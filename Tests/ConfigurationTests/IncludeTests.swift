@@ -95,8 +95,8 @@ import Testing
         try await bench("include: conf.d\nrelays: []\n") { bench throws in
             #expect(
                 bench.mistakes() == [
-                    "t.yaml:1:10: `include`: no relay is configured: none here, "
-                        + "and none in the files `*.yaml`, `*.yml`, `*.json` of `conf.d`"
+                    "t.yaml:1:10: `include`: no relays are configured, neither here "
+                        + "nor in the files `*.yaml`, `*.yml`, `*.json` of `conf.d`"
                 ])
         }
     }
@@ -184,32 +184,32 @@ import Testing
         ) { bench throws in
             let mistakes = bench.mistakes()
             #expect(mistakes.count == Problems.most + 1)
-            #expect(mistakes.last?.contains("… and 502 more mistakes") == true)
+            #expect(mistakes.last?.contains("… and 502 more errors") == true)
         }
     }
 
     // MARK: What is refused
 
     @Test(arguments: [
-        ("include: none\n", "t.yaml:1:10: `include`: folder `none` does not exist; create it (it may be empty)"),
+        ("include: none\n", "t.yaml:1:10: `include`: directory `none` does not exist; create it (it may be empty)"),
         ("include: [conf.d]\n", "t.yaml:1:10: `include`: must be one value, not a list"),
         ("include:\n", "t.yaml:1:9: `include`: has no value"),
         (
             "include: con*/a.yaml\n",
-            "t.yaml:1:10: `include`: `con*/a.yaml`: only the last part may be a pattern; name one folder"
+            "t.yaml:1:10: `include`: `con*/a.yaml`: only the last part may be a pattern; name one directory"
         ),
         (
             "include: t.yaml\n",
-            "t.yaml:1:10: `include`: `t.yaml` is not a folder; write the folder of "
+            "t.yaml:1:10: `include`: `t.yaml` is not a directory; write the directory of "
                 + "the files, or a pattern such as conf.d/*.yaml"
         ),
         (
             "include: .\n",
-            "t.yaml:1:10: `include`: `.` matches this file itself; put the included files into a separate folder"
+            "t.yaml:1:10: `include`: `.` matches this file itself; put the included files into a separate directory"
         ),
         (
             "include: '*.yaml'\n",
-            "t.yaml:1:10: `include`: `*.yaml` matches this file itself; put the included files into a separate folder"
+            "t.yaml:1:10: `include`: `*.yaml` matches this file itself; put the included files into a separate directory"
         ),
     ])
     func include_isRefused(_ main: String, _ message: String) async throws {
@@ -226,7 +226,7 @@ import Testing
         ("admin: {}\nrelays: []\n", ":1:1: `admin` belongs in t.yaml; an included file has `relays` only"),
         ("workers: 2\n", ":1:1: `workers` belongs in t.yaml; an included file has `relays` only"),
         ("relay: []\n", ":1:1: unknown key `relay`; did you mean `relays`?"),
-        ("just text\n", ":1:1: an included file must be a mapping of `relays`"),
+        ("just text\n", ":1:1: an included file must be a mapping with the key `relays`"),
         ("relays:\n", ":1:8: `relays`: at least one relay is needed"),
         ("relays: []\n---\nrelays: []\n", ":2:1: a second document begins here; a configuration is one document"),
         ("\u{FEFF}---\nrelay: []\n", ":2:1: unknown key `relay`; did you mean `relays`?"),
@@ -240,7 +240,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNoPlainFile_isRefused_andNothingWaits() async throws {
+    @Test func specialFile_isRefused_andNothingWaits() async throws {
         try await bench("include: conf.d\n" + file(relay("m", "1"))) { bench throws in
             let folder = "\(bench.folder)/conf.d"
             #expect(mkfifo("\(folder)/a.yaml", 0o600) == 0)

@@ -59,7 +59,7 @@ import Testing
     static let mistaken: [Mistaken] = [
         Mistaken(
             relay("interception: { mark: 1 }"),
-            "5:19: `interception`: only for a relay with `upstream: original-destination`; write that, or remove this"),
+            "5:19: `interception`: only for a relay with `upstream: original-destination`; set that, or remove this"),
         Mistaken(
             intercepting("interception: {}"),
             "5:19: `interception`: has no effect; write `allow: [10.0.0.0/8]` or `mark: 0x7a70`, or remove this"),
@@ -72,7 +72,7 @@ import Testing
             "5:28: `allow`: `10.0.0.1/8` is not a network; write 10.0.0.0/8, 2001:db8::/32 or one address, without "
                 + "bits beyond the prefix length",
             "5:46: `mark`: `0` is not a mark; write a number from 1 to 4294967295, or in "
-                + "hexadecimal as nft does, such as 0x7a70"),
+                + "hexadecimal as in nft, such as 0x7a70"),
         Mistaken(
             intercepting("interception: { alow: 10.0.0.0/8, mark: 1 }"),
             "5:21: unknown key `alow`; did you mean `allow`?"),

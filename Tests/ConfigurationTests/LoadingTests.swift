@@ -94,7 +94,7 @@ import Testing
         #expect(
             failure(path) == """
                 \(path):1:10: `workers`: `0` is neither `auto` nor a whole number from 1 to 256
-                \(path):5:15: `upstream`: `a:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535
+                \(path):5:15: `upstream`: `a:0`: cannot connect to port 0; an upstream's port is from 1 to 65535
                 """)
     }
 }

@@ -59,25 +59,25 @@ private let relayKeys =
         let text = (1...500).map { "key\($0): x" }.joined(separator: "\n") + "\n" + relay()
         let found = mistakes(text)
         #expect(found.count == Problems.most + 1)
-        #expect(found.last == "100:1: … and 400 more mistakes")
+        #expect(found.last == "100:1: … and 400 more errors")
     }
 
     static let shapes: [Mistaken] = [
         Mistaken("", "1:1: the file is empty; `relays` is required"),
         Mistaken("# only a comment\n", "1:1: the file is empty; `relays` is required"),
         Mistaken("---\n", "1:1: the file is empty; `relays` is required"),
-        Mistaken("just text\n", "1:1: a configuration must be a mapping of \(rootKeys)"),
-        Mistaken("- a\n", "1:1: a configuration must be a mapping of \(rootKeys)"),
+        Mistaken("just text\n", "1:1: a configuration must be a mapping with the keys \(rootKeys)"),
+        Mistaken("- a\n", "1:1: a configuration must be a mapping with the keys \(rootKeys)"),
         Mistaken("workers: 2\n", "1:1: the configuration has no `relays`"),
         Mistaken("relays:\n", "1:8: `relays`: at least one relay is needed"),
         Mistaken("relays: []\n", "1:9: `relays`: at least one relay is needed"),
         Mistaken("relays: { a: b }\n", "1:9: `relays`: must be a list; begin each relay with `-`"),
         Mistaken("relays:\n  - listen: 80\n", "2:5: relay 1 has no `name`", "2:5: relay 1 has no `upstream`"),
-        Mistaken("relays:\n  - web\n", "2:5: relay 1 must be a mapping of \(relayKeys)"),
-        Mistaken("log: none\n" + relay(), "1:6: `log` must be a mapping of `level`, `format`, `access`"),
+        Mistaken("relays:\n  - web\n", "2:5: relay 1 must be a mapping with the keys \(relayKeys)"),
+        Mistaken("log: none\n" + relay(), "1:6: `log` must be a mapping with the keys `level`, `format`, `access`"),
         Mistaken(
             relay("timeouts:"),
-            "5:14: `timeouts` has no value; it must be a mapping of `connect`, "
+            "5:14: `timeouts` has no value; it must be a mapping with the keys `connect`, "
                 + "`idle`, `half_close`, `lifetime`, `wait`"),
         Mistaken(relay("max_connections:"), "5:21: `max_connections`: has no value"),
         Mistaken(relay("max_connections: [1]"), "5:22: `max_connections`: must be one value, not a list"),
@@ -90,19 +90,19 @@ private let relayKeys =
         Mistaken("adnim: { listen: 1 }\n" + relay(), "1:1: unknown key `adnim`; did you mean `admin`?"),
         Mistaken("amdin: { listen: 1 }\n" + relay(), "1:1: unknown key `amdin`; did you mean `admin`?"),
         Mistaken("relais:\n  - name: x\n", "1:1: unknown key `relais`; did you mean `relays`?"),
-        Mistaken("zzz: 1\n" + relay(), "1:1: unknown key `zzz`; known here: \(rootKeys)"),
+        Mistaken("zzz: 1\n" + relay(), "1:1: unknown key `zzz`; valid keys: \(rootKeys)"),
         Mistaken(relay("upstrem: a:1"), "5:5: unknown key `upstrem`; did you mean `upstream`?"),
         Mistaken(relay("maxConnections: 1"), "5:5: unknown key `maxConnections`; did you mean `max_connections`?"),
         Mistaken(relay("timeouts: { half-close: 1s }"), "5:17: unknown key `half-close`; did you mean `half_close`?"),
-        Mistaken(relay("<<: { a: b }"), "5:5: unknown key `<<`; known here: \(relayKeys)"),
-        Mistaken(relay("? { a: b }\n    : c"), "5:7: a key must be plain text; known here: \(relayKeys)"),
+        Mistaken(relay("<<: { a: b }"), "5:5: unknown key `<<`; valid keys: \(relayKeys)"),
+        Mistaken(relay("? { a: b }\n    : c"), "5:7: a key must be plain text; valid keys: \(relayKeys)"),
         Mistaken(
-            relay("name: b", "listen: 81"), "5:5: duplicate key `name`; the first is in line 2",
-            "6:5: duplicate key `listen`; the first is in line 3"),
+            relay("name: b", "listen: 81"), "5:5: duplicate key `name`; the first is on line 2",
+            "6:5: duplicate key `listen`; the first is on line 3"),
         Mistaken(
             "a\u{1B}[31mb: 1\n" + relay(),
             "1:2: a control character is not allowed; a configuration is plain text"),
-        Mistaken("\"a\\e[31m\\n\": 1\n" + relay(), "1:1: unknown key `a\\u{1B}[31m\\n`; known here: \(rootKeys)"),
+        Mistaken("\"a\\e[31m\\n\": 1\n" + relay(), "1:1: unknown key `a\\u{1B}[31m\\n`; valid keys: \(rootKeys)"),
     ]
 
     static let values: [Mistaken] = [
@@ -112,10 +112,10 @@ private let relayKeys =
             "1:29: `format`: `xml` is not one of text, json",
             "1:42: `access`: `sdtout` is not one of stdout, stderr, off or a path such as ./access.log; did you mean `stdout`?"
         ),
-        Mistaken("log: { access: logs/ }\n" + relay(), "1:16: `access`: `logs/` is a folder; name a file in it"),
+        Mistaken("log: { access: logs/ }\n" + relay(), "1:16: `access`: `logs/` is a directory; name a file in it"),
         Mistaken(
             "log: { access: ~/x }\n" + relay(),
-            "1:16: `access`: `~/x`: `~` is not expanded; write `${HOME}` or the whole path"),
+            "1:16: `access`: `~/x`: `~` is not expanded; write `${HOME}` or the absolute path"),
         Mistaken(
             "loopback_congestion_control: reno\n" + relay(),
             "1:30: `loopback_congestion_control`: `reno` is not one of auto, system"),
@@ -150,7 +150,7 @@ private let relayKeys =
             "3:13: `[2001:db8::1]:80`: an unquoted `[` begins a YAML list; quote it: \"[2001:db8::1]:80\""),
         Mistaken(
             "shutdown: { drain: ${D:-30s} }\n" + relay(),
-            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML reads its brace as a mapping; quote it: \"${D:-30s}\""),
+            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML reads its `{` as a mapping; quote it: \"${D:-30s}\""),
         Mistaken(
             relay(listen: "'unix:@name'\n    mode: 0600"),
             "4:11: `mode`: `unix:@name` is an abstract name, which has no file and no mode: every user who shares its "
@@ -164,10 +164,10 @@ private let relayKeys =
             "3:13: `listen`: `fe80::1` is a link-local address and needs the interface, such as [fe80::1%eth0]:80; "
                 + "`ip -br link` lists the interfaces"),
         // Features that are refused on purpose.
-        Mistaken(relay(listen: "&web 80"), "3:13: the anchor `&web`: anchors are not allowed; write it out"),
+        Mistaken(relay(listen: "&web 80"), "3:13: the anchor `&web`: anchors are not allowed; write the value out"),
         Mistaken(
             relay(listen: "*web"),
-            "3:13: the alias `*web`: aliases are not allowed; write it out, or quote it if it is text: \"*web\""),
+            "3:13: the alias `*web`: aliases are not allowed; write the value out, or quote it if it is text: \"*web\""),
         Mistaken(
             relay(listen: "!!int 80"),
             "3:13: the tag `!!int`: tags are not allowed; remove it"),
@@ -184,12 +184,12 @@ private let relayKeys =
             "1:15: `level`: `loud` is not one of trace, debug, info, notice, warning, error"),
         Mistaken(
             "\u{FEFF}shutdown: { drain: ${D:-30s} }\n" + relay(),
-            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML reads its brace as a mapping; quote it: \"${D:-30s}\""),
+            "1:20: `${D:-30s}`: inside `{ }` or `[ ]` YAML reads its `{` as a mapping; quote it: \"${D:-30s}\""),
         // Other common YAML mistakes.
         Mistaken(
             relay(listen: "@8080"),
             "3:13: `@8080`: unquoted text cannot begin like this in YAML; quote it: \"@8080\""),
-        Mistaken("shutdown:\n\tdrain: 5s\n" + relay(), "2:1: a tab cannot indent in YAML; use spaces"),
+        Mistaken("shutdown:\n\tdrain: 5s\n" + relay(), "2:1: YAML cannot be indented with tabs; use spaces"),
         Mistaken(
             "shutdown: drain: 5s\n" + relay(),
             "1:16: unexpected `:`; quote the value if the `:` is part of it, or check the indentation"

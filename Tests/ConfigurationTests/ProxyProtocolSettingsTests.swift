@@ -63,7 +63,7 @@ import Testing
             "5:41: `accept`: `yes` is not one of true, false"),
         Mistaken(
             relay("proxy_protocol: true"),
-            "5:21: `proxy_protocol` must be a mapping of `accept`, `trusted`, `timeout`, `send`"),
+            "5:21: `proxy_protocol` must be a mapping with the keys `accept`, `trusted`, `timeout`, `send`"),
         Mistaken(
             relay("proxy_protocol: { trust: 10.0.0.1, send: v1 }"), "5:23: unknown key `trust`; did you mean `trusted`?"
         ),

@@ -103,7 +103,7 @@ import Testing
     static let mistaken: [Mistaken] = [
         Mistaken(
             relay("requested: { allow: 10.0.0.0/8 }"),
-            "5:16: `requested`: only for a relay with `upstream: requested`; write that, or remove this"),
+            "5:16: `requested`: only for a relay with `upstream: requested`; set that, or remove this"),
         Mistaken(
             requested("requested: { allow: [] }"),
             "5:25: `allow`: no destination would be allowed; write destinations such as [10.0.0.0/8, \"*.example.com:443\"], "

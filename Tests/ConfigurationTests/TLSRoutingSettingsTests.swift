@@ -57,19 +57,19 @@ import Testing
     static let mistaken: [Mistaken] = [
         mistaken(
             "{ routes: [{ server_name: a.example }, { server_name: A.Example., upstream: b:1 }] }",
-            "5:72: `server_name`: duplicate route for `a.example`, first in line 5"),
+            "5:72: `server_name`: duplicate route for `a.example`, first on line 5"),
         mistaken(
             "\n      routes:\n        - { server_name: [a, \"*.b\"], alpn: [h2, x] }\n"
                 + "        - { alpn: x, server_name: [c, \"*.b\"] }\n        - { alpn: x }\n        - { alpn: x }",
-            "8:39: `server_name`: duplicate route for `*.b` with ALPN `x`, first in line 7",
-            "10:19: `alpn`: duplicate route for ALPN `x`, first in line 9"),
+            "8:39: `server_name`: duplicate route for `*.b` with ALPN `x`, first on line 7",
+            "10:19: `alpn`: duplicate route for ALPN `x`, first on line 9"),
         mistaken(
             "{ routes: [{ server_name: [a, a] }] }",
-            "5:48: `server_name`: duplicate route for `a`, first in line 5"),
+            "5:48: `server_name`: duplicate route for `a`, first on line 5"),
         mistaken("{ otherwise: refuse }", "5:18: `tls_routing` has no `routes`"),
         mistaken("{ routes: [] }", "5:28: `routes`: at least one route is needed"),
         mistaken("{ routes: { server_name: a } }", "5:28: `routes`: must be a list; begin each route with `-`"),
-        mistaken("{ routes: [a] }", "5:29: route 1 must be a mapping of `server_name`, `alpn`, `upstream`"),
+        mistaken("{ routes: [a] }", "5:29: route 1 must be a mapping with the keys `server_name`, `alpn`, `upstream`"),
         mistaken(
             "{ routes: [{ upstream: a:1 }] }",
             "5:29: route 1 matches no client; write a `server_name`, such as api.example.com or \"*.example.com\", or an `alpn`"
@@ -107,7 +107,7 @@ import Testing
             "5:51: `upstream`: `*:1`: `*` stands for every interface; an upstream is one host"),
         mistaken(
             "{ routes: [{ alpn: h2, upstream: localhost:8080 }] }",
-            "5:51: `upstream`: `localhost:8080` is a loop: relay `web` in line 3 listens on `127.0.0.1:8080`"),
+            "5:51: `upstream`: `localhost:8080` is a loop: relay `web` on line 3 listens on `127.0.0.1:8080`"),
         // A common mistake: a star that YAML reads as something else.
         mistaken(
             "{ routes: [{ server_name: *.example }] }",

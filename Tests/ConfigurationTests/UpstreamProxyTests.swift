@@ -51,7 +51,7 @@ import Testing
                 + "HOST"),
         Mistaken(
             relay("upstream_proxy: socks5://u@p:1080"),
-            "5:21: `upstream_proxy`: its USER:PASSWORD must have 1 to 255 bytes each, in percent-encoding (%40 for @, %3A for "
+            "5:21: `upstream_proxy`: USER and PASSWORD must have 1 to 255 bytes each, percent-encoded (%40 for @, %3A for "
                 + ":, %25 for %)"),
         Mistaken(
             relay(listen: "8080", upstream: "unix:/run/a\n    upstream_proxy: http://p:1"),
@@ -63,7 +63,7 @@ import Testing
                 + "write another upstream"),
         Mistaken(
             relay("upstream_proxy: http://localhost:8080"),
-            "5:21: `upstream_proxy`: `localhost:8080` is a loop: relay `web` in line 3 listens on `127.0.0.1:8080`"),
+            "5:21: `upstream_proxy`: `localhost:8080` is a loop: relay `web` on line 3 listens on `127.0.0.1:8080`"),
     ]
 
     @Test(arguments: mistaken) func mistake_isReportedWithItsPlace_andWhatToWrite(_ mistaken: Mistaken) {

@@ -15,7 +15,7 @@ struct AdminHostTests {
     func addressOffLoopback_withoutAToken_isRefused(_ address: String) throws {
         let settings = AdminSettings(listen: try ListenAddress(parsing: address, directory: "/"))
         let error = #expect(throws: SystemError.self) { try AdminHost.refuseOpenDoor(settings, nil) }
-        #expect(error?.description.contains("there is no token; give it admin.token_file") == true)
+        #expect(error?.description.contains("there is no token; set admin.token_file") == true)
         #expect(error?.subject == .admin)
         let token = try AdminToken.load(settings, environment: "good-token-1234")
         #expect(throws: Never.self) { try AdminHost.refuseOpenDoor(settings, token) }

@@ -162,7 +162,7 @@ struct ConnectionLinesTests {
     }
 
     @Test func linesLeftOut_areCounted() {
-        #expect(lines().omission(12) == "... 12 lines left out: the terminal was too slow\n")
+        #expect(lines().omission(12) == "... 12 lines skipped: the terminal was too slow\n")
     }
 
     @Test func style_withoutATerminal_writesTheRecord_andNoOpening() {

@@ -46,7 +46,7 @@ import Text
         (
             "/missing/access.log",
             "cannot open FOLDER/missing/access.log for writing: No such file or "
-                + "directory (ENOENT); create its folder first"
+                + "directory (ENOENT); create its directory first"
         ),
         (
             "/fifo",
@@ -119,15 +119,15 @@ import Text
         let all: [(OutputTrouble, String)] = [
             (
                 .failed(Errno(ENOSPC), mayRecover: true),
-                "cannot write end records to a.log: No space left on device (ENOSPC); they wait, and the write is tried again"
+                "cannot write end records to a.log: No space left on device (ENOSPC); they wait, and the write is retried"
             ),
             (
                 .failed(Errno(EPIPE), mayRecover: false),
                 "cannot write end records to a.log: Broken pipe (EPIPE); the relay continues without them"
             ),
-            (.full, "a.log takes end records too slowly: too many wait, some are being lost"),
-            (.recovered(lost: 0), "a.log takes end records again, none were lost"),
-            (.recovered(lost: 3), "a.log takes end records again, 3 were lost"),
+            (.full, "a.log is too slow for end records: some are being lost"),
+            (.recovered(lost: 0), "a.log accepts end records again, none were lost"),
+            (.recovered(lost: 3), "a.log accepts end records again, 3 were lost"),
             (.ended(lost: 7), "7 end records were never written to a.log"),
         ]
         for (trouble, message) in all { #expect(trouble.message("end records", to: "a.log") == message) }
@@ -224,7 +224,7 @@ import Text
             .text, to: OutputFile(appendingTo: fifo.path), LogCapture().logger, limit: limit)
         let piece = [UInt8](repeating: 0x41, count: 1000)
         // These connections stay open; the last of them have no room for some of their bytes. The writer takes a batch
-        // of the first ones, and then the terminal takes nothing.
+        // of the first ones, and then the terminal accepts nothing.
         let open: UInt64 = 2_000
         for connection in 1...open / 2 { tap.passed(connection, .up, piece.span.bytes) }
         try fifo.awaitFull()
@@ -251,7 +251,7 @@ import Text
         let lines = text.split(separator: "\n")
         // The writer reports the sum each time it has caught up.
         let sums = try lines.compactMap { line -> (bytes: UInt64, connections: UInt64)? in
-            guard let omitted = line.firstMatch(of: /(\d+) bytes of (\d+) connections omitted, too much waited to be/)
+            guard let omitted = line.firstMatch(of: /(\d+) bytes of (\d+) connections omitted: the output was too slow/)
             else {
                 return nil
             }
@@ -259,7 +259,7 @@ import Text
         }
         #expect(sums.map(\.connections).reduce(0, +) == more - ends)
         #expect(sums.map(\.bytes).reduce(0, +) == 2000 * (more - ends))
-        #expect(lines.count { $0.contains("1000 bytes not shown, too many waited") } == 2 * Int(ends))
+        #expect(lines.count { $0.contains("1000 bytes not shown: the output was too slow") } == 2 * Int(ends))
     }
 
     @Test func everyFinish_isAnswered_alsoAfterTheEnd() throws {

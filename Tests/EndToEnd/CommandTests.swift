@@ -196,7 +196,7 @@ struct CommandTests {
             let port = address.split(separator: ":")[1]
             let said = program.errors.all.joined()
             #expect(said.contains("cannot listen on \(address)") && said.contains("EADDRINUSE"))
-            #expect(said.contains("`ss -ltnp 'sport = :\(port)'` names it"))
+            #expect(said.contains("`ss -ltnp 'sport = :\(port)'` shows which"))
         }
     }
 

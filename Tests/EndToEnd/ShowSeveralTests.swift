@@ -57,7 +57,7 @@ struct ShowSeveralTests {
             #expect(
                 several.errors.first?.contains("has more than one connection; write tapline why \(folder) ID") == true)
             let unknown = try await run(["why", folder, "9"], status: 1)
-            #expect(unknown.errors == ["tapline: there is no connection 9 in 2 recordings; connections: 1 to 2"])
+            #expect(unknown.errors == ["tapline: no connection 9 in 2 recordings; available: 1 to 2"])
             // One that cannot be read is named, and the others are shown.
             try Data("hello".utf8).write(to: URL(fileURLWithPath: folder + "/broken.pcap"))
             let broken = try await run(["show", folder], status: 1)

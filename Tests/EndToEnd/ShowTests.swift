@@ -333,15 +333,15 @@ struct ShowTests {
             #expect(!shown.output.isEmpty)
             #expect(
                 shown.errors == [
-                    "tapline: \(mixed): 2 packets left out: not TCP (2 UDP)",
-                    "tapline: \(mixed): 1 packet left out: in an ESP tunnel",
+                    "tapline: \(mixed): 2 packets skipped: not TCP (2 UDP)",
+                    "tapline: \(mixed): 1 packet skipped: in an ESP tunnel",
                 ])
             let other = scene.path("other.pcap")
             try pcap([plain, plain], link: 9).write(to: URL(fileURLWithPath: other))
             let named = try await show([other, "--format", format], in: scene)
             #expect(named.output.isEmpty)
             #expect(
-                named.errors == ["tapline: \(other): 2 packets left out: of link type 9 (PPP), which is not read"])
+                named.errors == ["tapline: \(other): 2 packets skipped: of link type 9 (PPP), which is not supported"])
         }
     }
 
@@ -391,7 +391,7 @@ struct ShowTests {
             }
             try packets("hello", sequence: 1, isFirst: true).write(to: URL(fileURLWithPath: scene.path("one")))
             let shown = try await show([scene.path("one"), "--connection", "5"], in: scene, status: 1)
-            #expect(shown.errors.last?.contains("there is no connection 5") == true)
+            #expect(shown.errors.last?.contains("no connection 5") == true)
             _ = try await show([text, "--flow", "up"], in: scene, status: 64)
         }
     }

@@ -85,7 +85,7 @@ struct SignalTests {
             let address = try #require(announced.firstMatch(of: /listens on (\S+),/))
             try await begin(puppet, through: String(address.1))
             try await program.send(SIGINT)
-            try await program.errors.line(containing: "tapline: 1 open, waiting; Ctrl-C again to stop now")
+            try await program.errors.line(containing: "tapline: 1 open, waiting; press Ctrl-C again to stop now")
             // It ends by itself after two seconds.
             #expect(try await program.exit() == .exited(0))
             #expect(program.output.all.contains { $0.contains(" closed_by=tapline reason=drained ") })

@@ -131,7 +131,7 @@ struct RecordingFilesTests {
             _ = try Directory(path: path).create("file")
             let error = #expect(throws: SystemError.self) { try Directory(path: path + "/file") }
             #expect(
-                error?.description == "cannot open the folder \(path)/file: Not a directory (ENOTDIR)")
+                error?.description == "cannot open the directory \(path)/file: Not a directory (ENOTDIR)")
         }
     }
 

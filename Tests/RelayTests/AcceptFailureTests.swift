@@ -32,7 +32,7 @@ import Testing
                 #expect(stats.acceptPauses == 1)
                 #expect(Self.errors(worker).count == 1)
                 #expect(
-                    Self.errors(worker)[0].contains("a listener cannot accept clients; it is tried again every second")
+                    Self.errors(worker)[0].contains("a listener cannot accept clients; retrying every second")
                 )
                 #expect(Self.errors(worker)[0].contains("(EINVAL)"))
 

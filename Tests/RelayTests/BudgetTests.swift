@@ -10,7 +10,7 @@ import Testing
         let budget = Budget(3) { wakes.withLock { $0 += 1 } }
         #expect(budget.take(2))
         #expect(!budget.take(2))
-        #expect(budget.left == 1, "a refusal takes nothing")
+        #expect(budget.left == 1, "a refusal uses nothing")
         budget.give(2)
         #expect(wakes.withLock { $0 } == 1)
         budget.give(0)

@@ -62,9 +62,9 @@ import Testing
         Row("relaying", relaying, .decided(.idleTimeout), .end(reset: true, .idleTimeout, nil)),
         Row("relaying", relaying, .watchRefused(full), .end(reset: true, .internalError, full)),
         Row("client failed", clientFailed, .watchRefused(full), .end(reset: true, .clientReset, gone)),
-        Row("kernel took nothing", relaying, .legFailed(.client, Errno(EIO)), .drain(from: .client)),
+        Row("kernel accepted nothing", relaying, .legFailed(.client, Errno(EIO)), .drain(from: .client)),
         Row(
-            "kernel took nothing", relaying + [.legFailed(.client, Errno(EIO)), .delivered(.up)], .resetMayPass,
+            "kernel accepted nothing", relaying + [.legFailed(.client, Errno(EIO)), .delivered(.up)], .resetMayPass,
             .end(reset: true, .internalError, Errno(EIO))),
         Row("client ending", clientEnding, .sourceEnded(.up), .none),
         Row("client ending", clientEnding, .delivered(.up), .endWriting(.upstream)),

@@ -16,11 +16,11 @@ struct FailureSentenceTests {
         .connectRefused: "localhost:8000 refused the connection: nothing is listening on port 8000",
         .connectTimeout: "localhost:8000 did not answer within the connect timeout",
         .connectUnreachable: "localhost:8000 cannot be reached (EHOSTUNREACH)",
-        .nameNotFound: "there is no host named localhost",
-        .nameLookupFailed: "the name localhost cannot be looked up: the name server failed or did not answer",
+        .nameNotFound: "the name localhost does not exist",
+        .nameLookupFailed: "the name localhost cannot be resolved: the name server failed or did not answer",
         .noLocalPort: "no local port is free to connect to localhost:8000",
-        .loop: "localhost:8000 is a listener of Tapline itself, so the connection would loop",
-        .idleTimeout: "no byte passed for the idle timeout",
+        .loop: "localhost:8000 is one of Tapline's own listeners, so the connection would loop",
+        .idleTimeout: "no bytes passed within the idle timeout",
         .halfCloseTimeout: "one side closed, and the other did not within the half-close timeout",
         .lifetime: "the connection reached its maximum lifetime",
         .killed: "killed by request",
@@ -35,8 +35,8 @@ struct FailureSentenceTests {
         .requestInvalid: "the client's request is invalid or not supported",
         .requestTimeout: "the client sent no complete request in time",
         .upstreamProxyFailed: "the upstream proxy did not connect to localhost:8000",
-        .overLimit: "a limit of the system was reached (EHOSTUNREACH)",
-        .internalError: "an error inside Tapline (EHOSTUNREACH); the log has the details",
+        .overLimit: "a system limit was reached (EHOSTUNREACH)",
+        .internalError: "an internal error in Tapline (EHOSTUNREACH); the log has the details",
     ]
 
     private func record(_ reason: EndReason, upstream: String = "localhost:8000", port: UInt16? = 8000)
@@ -114,6 +114,6 @@ struct FailureSentenceTests {
             failed.failureSentence == "the proxy proxy:1080 refused the connection: nothing is listening on port 1080")
         failed = record(.nameNotFound)
         failed.upstreamProxy = UpstreamProxyFacts(proxy: "proxy:1080")
-        #expect(failed.failureSentence == "there is no host named proxy")
+        #expect(failed.failureSentence == "the name proxy does not exist")
     }
 }

@@ -168,7 +168,7 @@ import Testing
             let text = await refusal([.address(other.address)], workers: workers)
             #expect(
                 text == "cannot listen on 127.0.0.1:\(port) for relay web: Address already in use (EADDRINUSE); "
-                    + "another process has the port: `ss -ltnp 'sport = :\(port)'` names it")
+                    + "another process uses the port: `ss -ltnp 'sport = :\(port)'` shows which")
         }
     }
 
@@ -203,7 +203,7 @@ import Testing
                 let file = await refusal([.unix(path: folder + "/file", mode: 0o600)])
                 #expect(file?.contains("a file that is not a socket exists there") == true)
                 let missing = await refusal([.unix(path: folder + "/missing/socket", mode: 0o600)])
-                #expect(missing?.contains("its folder does not exist") == true)
+                #expect(missing?.contains("its directory does not exist") == true)
                 answering.close()
             }
         }

@@ -160,7 +160,7 @@ import Testing
                 Issue.record("\(String(describing: refusal))")
                 return
             }
-            #expect(error.description.hasPrefix("cannot create the folder /proc/no"))
+            #expect(error.description.hasPrefix("cannot create the directory /proc/no"))
         }
     }
 

@@ -38,7 +38,7 @@ struct RecordedStoryTests {
                 "There were 2 pauses of more than 1 s. The longest, 7.50 s, began 1.50 s after the start: the last bytes "
                     + "before it came from the upstream, and no more bytes followed.",
                 "Tapline ended the connection, 9.00 s after it opened (idle_timeout).",
-                "1 byte of it is not in the recording.",
+                "1 byte of it is missing from the recording.",
             ])
     }
 
@@ -62,7 +62,7 @@ struct RecordedStoryTests {
         let ended = conversation(reason: reason, errno: "ECONNRESET", ended: 2)
         var story = RecordedStory(ended)
         let sentences = story.sentences(ended, times: .utc)
-        #expect(sentences[1] == "No byte was sent in either direction.")
+        #expect(sentences[1] == "No bytes were sent in either direction.")
         #expect(sentences[2] == "\(words), 2.00 ms after it opened (\(reason), ECONNRESET).")
     }
 

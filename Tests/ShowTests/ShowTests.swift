@@ -223,9 +223,9 @@ struct ShowTests {
             #expect(!lets)
         }
         #expect(
-            filter.mismatch(in: "a.pcapng") == "there is no connection 9 in a.pcapng; connections: 1 to 3, 5 to 6, 7")
+            filter.mismatch(in: "a.pcapng") == "no connection 9 in a.pcapng; available: 1 to 3, 5 to 6, 7")
         #expect(
-            ShowFilter(connection: 1).mismatch(in: "x") == "there is no connection 1 in x; it has none")
+            ShowFilter(connection: 1).mismatch(in: "x") == "no connection 1 in x; there are none")
         #expect(ShowFilter().mismatch(in: "x") == nil)
     }
 
@@ -241,7 +241,7 @@ struct ShowTests {
         #expect(filter.mismatch(in: "x") == nil)
         var none = ShowFilter(relay: "mail")
         _ = none.includes(.opened(web))
-        #expect(none.mismatch(in: "x") == "there is no relay `mail` in x; relays: `web`")
+        #expect(none.mismatch(in: "x") == "no relay `mail` in x; its relays: `web`")
     }
 
     @Test func seenIDs_areBounded() {
@@ -249,7 +249,7 @@ struct ShowTests {
         for id in stride(from: 0, to: 10_000, by: 2) as StrideTo<UInt64> { ids.add(id) }
         ids.add(.max)
         ids.add(.max)
-        #expect(ids.description.hasPrefix("connections: 0, 2, 4, 6"))
+        #expect(ids.description.hasPrefix("available: 0, 2, 4, 6"))
         #expect(ids.description.hasSuffix(" and others"))
     }
 
@@ -264,11 +264,11 @@ struct ShowTests {
     @Test func remarks_nameWhatIsLeftOut_byKindAndCount() {
         #expect(
             remarks([(.fragment, 1), (.damaged, 2), (.link(9), 7), (.link(4711), 1), (.tunnel(.esp), 3)]) == [
-                "7 packets left out: of link type 9 (PPP), which is not read",
-                "3 packets left out: in an ESP tunnel",
-                "2 packets left out: damaged",
-                "1 packet left out: fragments of IP packets whose other fragments are missing",
-                "1 packet left out: of link type 4711, which is not read",
+                "7 packets skipped: of link type 9 (PPP), which is not supported",
+                "3 packets skipped: in an ESP tunnel",
+                "2 packets skipped: damaged",
+                "1 packet skipped: fragments of IP packets whose other fragments are missing",
+                "1 packet skipped: of link type 4711, which is not supported",
             ])
         #expect(remarks([], segments: 0) == ["no packets"])
         #expect(remarks([]) == [])
@@ -277,9 +277,9 @@ struct ShowTests {
     @Test func remarks_sumUpWhatIsNotTCP_alsoWhereThereIsTCP() {
         #expect(
             remarks([(.ipProtocol(17), 5), (.etherType(0x0806), 1), (.ipProtocol(200), 2), (.etherType(0x0BAD), 1)])
-                == ["9 packets left out: not TCP (5 UDP, 2 IP protocol 200, 1 ARP, 1 EtherType 0x0bad)"])
+                == ["9 packets skipped: not TCP (5 UDP, 2 IP protocol 200, 1 ARP, 1 EtherType 0x0bad)"])
         let many = remarks((100..<110).map { (.ipProtocol($0), 1) }).first ?? ""
-        #expect(many.hasPrefix("10 packets left out: not TCP (1 ") && many.hasSuffix(" and others)"))
+        #expect(many.hasPrefix("10 packets skipped: not TCP (1 ") && many.hasSuffix(" and others)"))
     }
 
     @Test func remarks_countTheBytesOfSegmentsThatBelongNowhere() {
@@ -289,8 +289,8 @@ struct ShowTests {
         skipped.add(.beforeStart, bytes: 300)
         #expect(
             SkippedRemarks(skipped, segments: 3).lines == [
-                "2 packets left out: 1000 bytes of TCP data before the first byte that is shown",
-                "1 packet left out: 1 byte of TCP data beyond the end of their connections",
+                "2 packets skipped: 1000 bytes of TCP data before the first byte that is shown",
+                "1 packet skipped: 1 byte of TCP data beyond the end of their connections",
             ])
     }
 }

@@ -85,7 +85,7 @@ import Testing
 
             #expect(rmdir(folder.path) == 0 && symlink(parent, folder.path) == 0)
             let link = #expect(throws: RuntimeFolder.Refusal.self) { try folder.create() }
-            #expect(link?.description == "\(folder.path) is a link or not a folder")
+            #expect(link?.description == "\(folder.path) is a symbolic link or not a directory")
             #expect(unlink(folder.path) == 0)
         }
     }

@@ -96,7 +96,10 @@ struct CommandTests {
             (["forward", "1:a:1", "--exec", "x", "--idle-stop", "10m", "--once"], ["--idle-stop", "--once"]),
             (["forward", "1:a:1", "--wait", "30"], ["--wait", "`30`", "30s"]),
             (["check", "a.yaml", "-c", "b.yaml"], ["`a.yaml`", "`b.yaml`", "different files"]),
-            (["forward", "-j", "--log-format", "text", "1:a:1"], ["--json is --log-format json"]),
+            (
+                ["forward", "-j", "--log-format", "text", "1:a:1"],
+                ["--json means --log-format json; leave one of them out"]
+            ),
             (["relay"], ["relay"]),
         ] as [([String], [String])])
     func wrongUsage_isReportedAndEndsWith64(arguments: [String], holds: [String]) throws {

@@ -6,7 +6,8 @@ enum PlainEnglish {
     static let phrases = [
         "whoever", "whomever", "nobody", "somebody", "so many", "anew", "for ever", "of late", "beside",
         "as good as none", "is told", "are told", "was told", "were told", "be told", "been told", "lets go of",
-        "let go of", "letting go of", "there is to be known", "comes to the same",
+        "let go of", "letting go of", "there is to be known", "comes to the same", "lately", "taken nothing",
+        "no plain file", "is there twice",
     ].map { phrase in phrase.split(separator: " ").map { Array($0.utf8) } }
 
     /// A word with the line on which it begins; a mark of punctuation is an empty word, which no phrase contains.

@@ -80,7 +80,7 @@ struct ShowCommandTests {
             (["show", "x", "--json", "--format", "hex"], "--json"), (["show", "a", "b", "--follow"], "one file"),
             (["show", "x", "7", "--connection", "8"], "different connections"), (["why", "x"], "tapline why FILE ID"),
             (["why", "x", "y"], "tapline why FILE ID"),
-            (["show", "-", "--follow"], "Standard input"), (["show", "x", "--connection", "-1"], "--connection"),
+            (["show", "-", "--follow"], "standard input"), (["show", "x", "--connection", "-1"], "--connection"),
         ])
     func wrongCommandLine_isExplained(arguments: [String], words: String) {
         do {

@@ -52,22 +52,22 @@ struct SpellingTests {
         ),
         (
             ["forward", "--listen", "8080", "--upstream", "localhost:8000"],
-            "`forward` takes a SPEC in place of `--listen`: where to listen and where to forward in one word",
+            "`forward` takes a SPEC instead of `--listen`: where to listen and where to forward, in one word",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
             ["forward", "--to=localhost:8000", "--from=8080", "--record", "x.pcapng"],
-            "`forward` takes a SPEC in place of `--to`: where to listen and where to forward in one word",
+            "`forward` takes a SPEC instead of `--to`: where to listen and where to forward, in one word",
             ["tapline forward 8080:localhost:8000 --record x.pcapng"]
         ),
         (
             ["forward", "--log-level", "debug", "8080:localhost:8000"],
-            "unknown option `--log-level`; `forward` has no log level: it prints every connection, and `--print` its bytes",
+            "unknown option `--log-level`; `forward` has no log level: it prints every connection, and with `--print` its bytes",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
             ["forward", "-v", "8080:localhost:8000"],
-            "unknown option `-v`; `forward` has no log level: it prints every connection, and `--print` its bytes",
+            "unknown option `-v`; `forward` has no log level: it prints every connection, and with `--print` its bytes",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
@@ -76,7 +76,7 @@ struct SpellingTests {
         ),
         (
             ["forward", "-R", "8080:localhost:80"],
-            "unknown option `-R`; Tapline listens on this machine only, so run it on the other one", []
+            "unknown option `-R`; Tapline listens only on the machine that it runs on, so run it on the other one", []
         ),
         (["8080:localhost:8000"], "`8080:localhost:8000` is not a command", ["tapline forward 8080:localhost:8000"]),
         (["8080", "localhost:8000"], "`8080` is not a command", ["tapline forward 8080:localhost:8000"]),
@@ -102,7 +102,7 @@ struct SpellingTests {
             []
         ),
         (
-            ["forward", "tcp:8080:localhost:8000"], "`tcp:8080:localhost:8000`: a SPEC has no `tcp:` in it",
+            ["forward", "tcp:8080:localhost:8000"], "`tcp:8080:localhost:8000`: a SPEC has no `tcp:`",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
@@ -114,11 +114,11 @@ struct SpellingTests {
             "`TCP-LISTEN:8080,fork` `TCP:localhost:8000`: a SPEC is one word", ["tapline forward 8080:localhost:8000"]
         ),
         (
-            ["forward", "8080: localhost:8000"], "`8080: localhost:8000`: a SPEC has no spaces in it",
+            ["forward", "8080: localhost:8000"], "`8080: localhost:8000`: a SPEC has no spaces",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
-            ["forward", "8080\tlocalhost:8000"], "`8080\\tlocalhost:8000`: a SPEC has no spaces in it",
+            ["forward", "8080\tlocalhost:8000"], "`8080\\tlocalhost:8000`: a SPEC has no spaces",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
@@ -156,7 +156,7 @@ struct SpellingTests {
         ),
         (
             ["forward", "8080:localhost:0"],
-            "`8080:localhost:0`: `localhost:0`: port 0 cannot be connected to; an upstream's port is from 1 to 65535",
+            "`8080:localhost:0`: `localhost:0`: cannot connect to port 0; an upstream's port is from 1 to 65535",
             []
         ),
         (
@@ -211,11 +211,11 @@ struct SpellingTests {
         ),
         (
             ["forward", "--upstream-proxy", "http://proxy .example:80", "1:a:1"],
-            "--upstream-proxy: a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT", []
+            "--upstream-proxy: a proxy's URL has no spaces; write socks5://HOST:PORT or http://HOST:PORT", []
         ),
         (
             ["forward", "--upstream-proxy", " http://u:secret@proxy:80", "1:a:1"],
-            "--upstream-proxy: a proxy's URL has no spaces in it; write socks5://HOST:PORT or http://HOST:PORT", []
+            "--upstream-proxy: a proxy's URL has no spaces; write socks5://HOST:PORT or http://HOST:PORT", []
         ),
         (
             ["kill", "--relay", "web"],
@@ -228,12 +228,12 @@ struct SpellingTests {
         ),
         (
             ["forward", "-p", "8080", "--to", "localhost:8000"],
-            "`forward` takes a SPEC in place of `-p`: where to listen and where to forward in one word",
+            "`forward` takes a SPEC instead of `-p`: where to listen and where to forward, in one word",
             ["tapline forward 8080:localhost:8000"]
         ),
         (
             ["forward", "-p", "hex", "-v", "8080:localhost:8000"],
-            "unknown option `-v`; `forward` has no log level: it prints every connection, and `--print` its bytes",
+            "unknown option `-v`; `forward` has no log level: it prints every connection, and with `--print` its bytes",
             ["tapline forward -p hex 8080:localhost:8000"]
         ),
     ]

@@ -85,10 +85,10 @@ struct TrafficPrinterTests {
             printed == """
                 \(Self.stamp) #3 client < upstream, 1 byte
                 00000000  41 \(gap)  |A|
-                \(Self.stamp) #3 client < upstream, 255 bytes not shown, too many waited to be printed
+                \(Self.stamp) #3 client < upstream, 255 bytes not shown: the output was too slow
                 \(Self.stamp) #3 client < upstream, 2 bytes
                 00000100  42 43 \(gap.dropLast(3))  |BC|
-                \(Self.stamp) #3 client < upstream, 5 bytes not shown, too many waited to be printed
+                \(Self.stamp) #3 client < upstream, 5 bytes not shown: the output was too slow
                 \(Self.stamp) #3 client < upstream, 1 byte
                 00000000  44 \(gap)  |D|
 

@@ -110,7 +110,7 @@ import Testing
             (.credentialsRefused, "refused the user name and the password"),
             (
                 .malformed(beginning: [0, 0x41]),
-                "sent bytes that are no reply of its protocol, beginning with \"\\x00A\""
+                "sent bytes that are not a reply of its protocol, beginning with \"\\x00A\""
             ),
         ] as [(TunnelProxyFault, String)])
     func fault_isAClause(_ fault: TunnelProxyFault, _ text: String) {

@@ -34,7 +34,7 @@ import Testing
             (.addressType(9), .addressTypeNotSupported, 400, "The request uses the unknown SOCKS 5 address type 9"),
             (.method("GET"), .general, 405, "The request uses the HTTP method GET; only CONNECT is supported"),
             (.headTooLong, .general, 431, "The request is an HTTP request of more than 8192 bytes"),
-            (.portZero, .general, 400, "The request names port 0, which cannot be connected to"),
+            (.portZero, .general, 400, "The request names port 0, which is not a valid destination"),
             (.socks4, .general, 400, "The request uses SOCKS 4; only SOCKS 5 and HTTP CONNECT are supported"),
         ] as [(TunnelFault, TunnelFailure.Code, Int, String)])
     func fault_isAFailureThatNamesIt(_ fault: TunnelFault, _ code: TunnelFailure.Code, _ status: Int, _ text: String) {

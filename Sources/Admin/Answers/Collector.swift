@@ -55,7 +55,7 @@ final class Collector: Sendable {
 
     // MARK: Answers
 
-    /// The last end records, latest first.
+    /// The last end records, newest first.
     func closed() async -> [ConnectionRecord] { await closedAnswer.value() }
 
     /// The system's statistics of the process.

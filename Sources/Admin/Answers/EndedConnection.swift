@@ -7,7 +7,7 @@ enum EndedConnection: Sendable {
     /// The API's object, of another process.
     case elsewhere(JSONValue)
 
-    /// The connections of a query, latest first. Both lists are in this order.
+    /// The connections of a query, newest first. Both lists are in this order.
     static func select(
         _ own: [ConnectionRecord], elsewhere: [JSONValue], _ query: Query
     ) -> [EndedConnection] {

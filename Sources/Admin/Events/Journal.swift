@@ -92,7 +92,7 @@ public final class Journal: Sendable {
         }
     }
 
-    /// The stored end records, latest first.
+    /// The stored end records, newest first.
     var closedRecords: [ConnectionRecord] {
         let (closed, oldest) = contents.withLock { ($0.closed, $0.oldest) }
         return (closed[oldest...] + closed[..<oldest]).reversed()

@@ -50,7 +50,8 @@ enum MetricsText {
         }
         text.metric("tapline_connections_open", .gauge, "Open connections.")
         for (name, stats) in relays { text.sample("tapline_connections_open", [("relay", name)], stats.open) }
-        text.metric("tapline_connections_ended_total", .counter, "Ended connections, by reason and closing side.")
+        text.metric(
+            "tapline_connections_ended_total", .counter, "Ended connections, by reason and by the side that closed.")
         for (name, stats) in relays {
             for reason in EndReason.allCases where stats.ended[reason] != nil || usualReasons.contains(reason) {
                 text.sample(
@@ -89,7 +90,7 @@ enum MetricsText {
     private static func bytes(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_bytes_total", .counter,
-            "Bytes accepted by the destination, counted as they pass; up is from the client.")
+            "Bytes accepted by the destination, counted as they pass; up is from client to upstream.")
         for (name, stats) in relays {
             text.sample("tapline_bytes_total", [("relay", name), ("direction", "up")], stats.bytesUp)
             text.sample("tapline_bytes_total", [("relay", name), ("direction", "down")], stats.bytesDown)
@@ -106,11 +107,13 @@ enum MetricsText {
     private static func connects(_ relays: Relays, _ text: inout Exposition) {
         text.metric(
             "tapline_connect_seconds", .histogram,
-            "Times from accept until connected, with the name lookup, without the time a client was held, in seconds.")
+            "Times from accept until connected, in seconds; includes the name lookup, excludes the time a client was held."
+        )
         for (name, stats) in relays { histogram("tapline_connect_seconds", name, stats.connectTimes, &text) }
         text.metric(
             "tapline_connect_failures_total", .counter,
-            "Failed connects, by reason and configured upstream or its proxy; each attempt while a client is held.")
+            "Failed connects, by reason and by configured upstream or proxy; while a client is held, every attempt counts."
+        )
         for (name, stats) in relays {
             let failures = stats.connectFailures.sorted {
                 ($0.key.endpoint, $0.key.reason.rawValue) < ($1.key.endpoint, $1.key.reason.rawValue)
@@ -163,7 +166,7 @@ enum MetricsText {
 
     private static func configuration(_ input: MetricsInput, _ text: inout Exposition) {
         let facts = input.facts
-        text.metric("tapline_config_generation", .gauge, "Number of the configuration in force.")
+        text.metric("tapline_config_generation", .gauge, "Number of the active configuration (its generation).")
         text.sample("tapline_config_generation", [], facts.generation)
         text.metric("tapline_config_reloads_total", .counter, "Reloads, by result.")
         for (result, count) in [
@@ -182,7 +185,8 @@ enum MetricsText {
             "tapline_config_last_success_timestamp_seconds", [], decimal: Double(facts.lastSuccess.nanoseconds) / 1e9)
         text.metric("tapline_draining", .gauge, "Whether the process is draining and accepts no more clients.")
         text.sample("tapline_draining", [], facts.isDraining ? 1 : 0)
-        text.metric("tapline_clients_held", .gauge, "Clients held until their upstream is up (timeouts.wait).")
+        text.metric(
+            "tapline_clients_held", .gauge, "Clients currently held until their upstream is up (timeouts.wait).")
         text.sample("tapline_clients_held", [], UInt64(max(0, input.heldClients)))
         text.metric("tapline_build_info", .gauge, "Always 1; the label has the version.")
         text.sample("tapline_build_info", [("version", input.version)], 1)

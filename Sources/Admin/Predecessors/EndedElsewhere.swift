@@ -25,7 +25,7 @@ struct EndedElsewhere: Sendable {
         return true
     }
 
-    /// The connections, latest first.
+    /// The connections, newest first.
     var latestFirst: [JSONValue] { entries.reversed().map(\.connection) }
 
     /// Whether one of them was of this relay.

@@ -25,7 +25,7 @@ extension Predecessors {
     static func sentence(about silent: [State]) -> String {
         silent.map { state in
             "process \(state.id), which still has connections from before the upgrade, "
-                + (state.isReachable ? "does not answer" : "cannot be asked about them")
+                + (state.isReachable ? "does not answer" : "cannot list them")
         }.joined(separator: "; ")
     }
 }

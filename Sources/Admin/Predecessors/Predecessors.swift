@@ -170,7 +170,7 @@ public final class Predecessors: Sendable {
         return silent.isEmpty ? .nothing : .unanswered(silent)
     }
 
-    /// The last connections that ended in a predecessor, latest first.
+    /// The last connections that ended in a predecessor, newest first.
     var ended: [JSONValue] { contents.withLock { $0.ended.latestFirst } }
 
     /// Queries all at once, so that several that hang take no longer than one.

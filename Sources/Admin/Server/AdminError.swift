@@ -16,26 +16,27 @@ struct AdminError: Error, Hashable, Sendable {
     }
 
     static func unreadable(_ mostHeaderBytes: Int) -> AdminError {
-        .badRequest("this cannot be read as HTTP/1.1, or its header has more than \(mostHeaderBytes) bytes")
+        .badRequest("the request is not valid HTTP/1.1, or its header is longer than \(mostHeaderBytes) bytes")
     }
 
     static let unauthorized = AdminError(
         status: 401, code: "unauthorized",
-        message: "this needs the token: Authorization: Bearer …; it stands in admin.token_file, or is what tapline's "
-            + "TAPLINE_ADMIN_TOKEN was when it started",
+        message:
+            "authentication required: send Authorization: Bearer TOKEN; the token is in admin.token_file, or was in "
+            + "TAPLINE_ADMIN_TOKEN when Tapline started",
         fields: ["WWW-Authenticate": "Bearer realm=\"tapline\""])
 
     static func foreignHost(_ host: String?) -> AdminError {
-        let what = host.map { "the Host \(quoted($0)) is" } ?? "without a Host this is"
+        let what = host.map { "the Host \(quoted($0)) is not allowed" } ?? "the Host header is missing"
         return AdminError(
             status: 403, code: "foreign_host",
-            message: "\(what) refused: good are IP addresses, localhost and the names in admin.hosts")
+            message: "\(what); use an IP address, localhost or a name in admin.hosts")
     }
 
     static func foreignOrigin(_ origin: String) -> AdminError {
         AdminError(
             status: 403, code: "foreign_origin",
-            message: "a page of \(quoted(origin)) may not use this API; only its own page may")
+            message: "pages from \(quoted(origin)) cannot use this API; only its own page can")
     }
 
     static func notFound(_ message: String) -> AdminError {
@@ -45,12 +46,12 @@ struct AdminError: Error, Hashable, Sendable {
     static func methodNotAllowed(_ method: String, _ methods: [String]) -> AdminError {
         let allowed = methods.joined(separator: ", ")
         return AdminError(
-            status: 405, code: "method_not_allowed", message: "\(quoted(method)) is not known here; \(allowed) is",
+            status: 405, code: "method_not_allowed", message: "method \(quoted(method)) is not allowed; use \(allowed)",
             fields: ["Allow": allowed])
     }
 
     static func tooLarge(_ most: Int) -> AdminError {
-        AdminError(status: 413, code: "too_large", message: "a body here has at most \(most) bytes")
+        AdminError(status: 413, code: "too_large", message: "the request body is larger than \(most) bytes")
     }
 
     static let tooManyStreams = AdminError(

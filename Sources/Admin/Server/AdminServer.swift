@@ -141,7 +141,7 @@ public final class AdminServer: Sendable {
         let attempt = listen.socketAddresses.first.map { AdminListener.attempt($0) } ?? "serve the admin API"
         throw SystemError(
             attempt, error,
-            advice: "its thread cannot be started: raise the limit of threads (pids.max, `ulimit -u`) or of open files",
+            advice: "its thread cannot be started: raise the limit on threads (pids.max, `ulimit -u`) or on open files",
             subject: .admin)
     }
 
@@ -246,7 +246,7 @@ public final class AdminServer: Sendable {
         let error = failures.takeLast()
         if failures.mayLog() {
             logger.error(
-                "the admin API cannot accept clients at \(listener.addresses[position]); it is tried again every second",
+                "the admin API cannot accept clients at \(listener.addresses[position]); retrying every second",
                 metadata: ["error": "\(error)"])
         }
         loop.scheduleTask(in: Self.pause) { [self] in

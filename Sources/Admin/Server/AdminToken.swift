@@ -23,7 +23,8 @@ public final class AdminToken: Sendable {
         if let path = settings.tokenFile {
             guard let value = read(path) else {
                 let errno = Errno(access(path, R_OK) == 0 ? EINVAL : errno)
-                let trouble = SmallFile.isSpecial(path) ? "it is no plain file" : "the file holds one line, the token"
+                let trouble =
+                    SmallFile.isSpecial(path) ? "it is not a regular file" : "the file must contain one line, the token"
                 throw SystemError(attempt(settings), errno, advice: "\(trouble); \(TokenText.rule)", subject: .admin)
             }
             return AdminToken(value, path: path)
@@ -38,7 +39,7 @@ public final class AdminToken: Sendable {
     /// A warning about the source of a usable token, or nil.
     public static func warning(_ settings: AdminSettings) -> String? {
         guard let path = settings.tokenFile, SmallFile.isPublic(path) else { return nil }
-        return "every user of this machine can read the admin API's token in \(path); chmod o-r takes that away"
+        return "every user of this machine can read the admin API's token in \(path); run chmod o-r on it"
     }
 
     /// The attempt that an error of `load` names.
@@ -46,7 +47,7 @@ public final class AdminToken: Sendable {
         "take the admin API's token from \(settings.tokenFile ?? AdminSettings.tokenVariable)"
     }
 
-    /// The current token. While the file cannot be read, the last one stays in force.
+    /// The current token. While the file cannot be read, the last one stays active.
     var value: String {
         guard let path else { return known.withLock { $0.value } }
         return known.withLock { known in

@@ -37,7 +37,7 @@ struct Gate: Sendable {
     /// Returns the route of an admitted request, or throws the refusal. `Host` is checked first, so that a page that uses DNS
     /// rebinding learns nothing else.
     func admit(_ request: Request) throws(AdminError) -> Route {
-        guard !request.isHostRepeated else { throw .badRequest("Host is there twice") }
+        guard !request.isHostRepeated else { throw .badRequest("duplicate Host header") }
         guard acceptsAnyHost || request.host.map(isOwn(host:)) == true else { throw .foreignHost(request.host) }
         if let origin = request.origin, !isOwn(origin: origin, host: request.host ?? "") {
             throw .foreignOrigin(origin)
@@ -50,7 +50,7 @@ struct Gate: Sendable {
         // Without the token, a client does not learn which paths exist.
         if let token, !(route?.isOpen ?? false), !Self.isToken(request.authorization, token) { throw .unauthorized }
         guard let route else {
-            throw .notFound("there is nothing at \(AdminError.quoted(request.path)); GET /v1/status is a start")
+            throw .notFound("no such path: \(AdminError.quoted(request.path)); try GET /v1/status")
         }
         guard route.methods.contains(request.method) else {
             throw .methodNotAllowed(request.method, route.methods)

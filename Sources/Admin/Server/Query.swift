@@ -46,14 +46,14 @@ struct Query: Hashable, Sendable {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let key = PercentText.decode(parts[0], plusIsSpace: true),
                 let value = PercentText.decode(parts.count > 1 ? parts[1] : "", plusIsSpace: true)
-            else { throw .badRequest("the query cannot be read: a broken % escape") }
+            else { throw .badRequest("invalid query: malformed percent-encoding") }
             guard route.parameters.contains(key) else {
                 let known =
                     route.parameters.isEmpty
-                    ? "there are none here" : "known here: " + route.parameters.joined(separator: ", ")
+                    ? "this path takes none" : "valid parameters: " + route.parameters.joined(separator: ", ")
                 throw .badRequest("unknown parameter \(AdminError.quoted(key)); \(known)")
             }
-            guard seen.insert(key).inserted else { throw .badRequest("`\(key)` is there twice") }
+            guard seen.insert(key).inserted else { throw .badRequest("duplicate parameter `\(key)`") }
             try set(key, value)
         }
     }
@@ -67,25 +67,25 @@ struct Query: Hashable, Sendable {
             guard let key = Sort.Key(rawValue: isReversed ? String(value.dropFirst()) : value) else {
                 let known = Sort.Key.allCases.map(\.rawValue).joined(separator: ", ")
                 throw .badRequest(
-                    "`sort` is \(AdminError.quoted(value)); it can be \(known), with a - before it to reverse")
+                    "invalid `sort` \(AdminError.quoted(value)); use \(known), with a - before it to reverse")
             }
             sort = Sort(key: key, isReversed: isReversed)
         case "limit":
             guard let number = Int(value), (0...Self.mostEntries).contains(number) else {
                 throw .badRequest(
-                    "`limit` is \(AdminError.quoted(value)); it is a whole number from 0 to \(Self.mostEntries)")
+                    "invalid `limit` \(AdminError.quoted(value)); use a whole number from 0 to \(Self.mostEntries)")
             }
             limit = number
         case "reason":
             for word in value.split(separator: ",") {
                 guard let reason = EndReason(rawValue: String(word)) else {
-                    throw .badRequest("\(AdminError.quoted(String(word))) is no end reason")
+                    throw .badRequest("\(AdminError.quoted(String(word))) is not an end reason")
                 }
                 reasons.insert(reason)
             }
         case "since", "connection":
             guard let id = UInt64(value) else {
-                throw .badRequest("`\(key)` is \(AdminError.quoted(value)); it is a connection's number")
+                throw .badRequest("invalid `\(key)` \(AdminError.quoted(value)); use a connection id")
             }
             if key == "since" { since = id } else { connection = id }
         default:

@@ -64,8 +64,8 @@ extension Responder {
         var story = self.story(of: record)
         if pending != nil {
             story.append(
-                "Its end record waits for its recording, which has not taken all of it yet: `tapline status` and the log "
-                    + "say if anything is wrong with the file.")
+                "Its end record is delayed until its recording is complete: `tapline status` and the log show whether "
+                    + "anything is wrong with the file.")
         }
         ConnectionView.write(record, to: &json) { json in json.list("story", story) { $0.element($1) } }
         return .json(json.bytes)
@@ -88,7 +88,7 @@ extension Responder {
         let relays = services.relays
         guard relays.mayHaveAccepted(id) else {
             let none = "none has been accepted" + (services.status.isSuccessor ? " since the upgrade" : "")
-            return "there has been no connection \(id); " + (relays.lastID.map { "the last is \($0)" } ?? none)
+            return "there has been no connection \(id); " + (relays.lastID.map { "the latest is \($0)" } ?? none)
         }
         let isLogged = services.writesEndRecords && services.status.now.configuration.log.access != .off
         return "connection \(id) is not open, and not among the last \(Journal.mostClosed) that ended"

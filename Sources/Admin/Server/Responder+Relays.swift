@@ -167,7 +167,7 @@ extension Responder {
     static func refused(_ refusal: RelayService.RecordingRefusal, _ relay: String) -> AdminError {
         let message =
             switch refusal {
-            case .unknownRelay: "there is no relay \(relay)"
+            case .unknownRelay: "no relay named \(relay)"
             case .noSettings: "relay \(relay) has no recording settings: add a `record:` section to it"
             case .tooManyLive: "the maximum number of live captures is running; stop one first"
             case .system(let error): error.description

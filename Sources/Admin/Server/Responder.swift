@@ -185,11 +185,13 @@ extension Responder {
         guard let reload = services.reload else {
             throw AdminError(
                 status: 409, code: "no_configuration_file",
-                message: "tapline was started without a configuration file; there is nothing to reload")
+                message: "Tapline was started without a configuration file; there is nothing to reload")
         }
         await logger.noteChange("reload requested through the admin API", by: requester)
         let report = await reload()
-        if report.isStopping { throw .unavailable("draining", "Tapline is stopping and loads no other configuration") }
+        if report.isStopping {
+            throw .unavailable("draining", "Tapline is stopping and does not reload its configuration")
+        }
         if report.isUpgrading { throw .unavailable("upgrading", report.summary) }
         guard report.result == .rejected else { return .json(StatusView.reloadAnswer(report)) }
         return .json(StatusView.rejection(report), status: 422)

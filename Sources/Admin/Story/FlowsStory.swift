@@ -41,8 +41,8 @@ struct FlowsStory {
         if flows.up.awaitsRecording || flows.down.awaitsRecording {
             let waited = [flows.up, flows.down].filter(\.awaitsRecording).map(\.quiet).max() ?? 0
             return [
-                "It was waiting for its recording, which had taken nothing for \(Story.text(milliseconds: waited)): "
-                    + "record.when_full is block. `tapline status` and the log show what is wrong with the file."
+                "It was waiting for its recording, which had accepted nothing for \(Story.text(milliseconds: waited)): "
+                    + "record.when_full is `block`. `tapline status` and the log show what is wrong with the file."
             ]
         }
         switch (isClientBlocked, isUpstreamBlocked) {
@@ -51,7 +51,7 @@ struct FlowsStory {
                 "Neither side was reading: \(Self.size(flows.down)) was waiting for the client and "
                     + "\(Self.size(flows.up)) for the upstream, and nothing had moved for "
                     + "\(Story.text(milliseconds: quiet)).",
-                "If both programs write before they read, they wait for each other.",
+                "If both programs write before they read, they block each other.",
             ]
         case (true, false): return Self.notReading("client", "upstream", flows.down)
         case (false, true): return Self.notReading("upstream", "client", flows.up)
@@ -112,7 +112,7 @@ struct FlowsStory {
     /// What was lost with a side that no longer answers; nil if nothing was.
     static func lost(with side: Side, in flows: ConnectionRecord.Flows?) -> String? {
         guard let flow = flows?.flow(to: side), flow.held > 0 || flow.queued > 0 else { return nil }
-        return "\(size(flow)) was waiting for the \(side)\(places(flow)); it had taken nothing for "
+        return "\(size(flow)) was waiting for the \(side)\(places(flow)); it had accepted nothing for "
             + "\(Story.text(milliseconds: flow.quiet))."
     }
 }

@@ -10,7 +10,7 @@ extension Story {
         guard let last = runs.last else { return [] }
         let isRunning = record.end == nil ? "is running" : "was running at the end"
         let endings = runs.compactMap(\.ending)
-        var sentence = "While the client waited, Tapline ran the command of --exec (\(history.command)) "
+        var sentence = "While the client waited, Tapline ran the --exec command (\(history.command)) "
         sentence += runs.count == 1 ? "once" : "\(runs.count) times"
         if !endings.isEmpty { sentence += ": it \(list(endings))" }
         if last.ending == nil {
@@ -26,7 +26,7 @@ extension Story {
         return [sentence + ".", advice]
     }
 
-    /// `ended with status 3 each time`, or each ending in its turn.
+    /// `exited with status 3 each time`, or each ending in its turn.
     private static func list(_ endings: [String]) -> String {
         guard Set(endings).count > 1 else { return endings[0] + (endings.count > 1 ? " each time" : "") }
         return endings.dropLast().joined(separator: ", ") + " and " + endings[endings.count - 1]

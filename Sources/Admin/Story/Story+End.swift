@@ -46,7 +46,7 @@ extension Story {
                     + "sides were reset \(when)."
             ] + facts + [drainLength(settings)]
         case .denied:
-            return ["The client was not allowed, so Tapline reset it \(when)."]
+            return ["The client was not allowed to connect, so Tapline reset it \(when)."]
         case .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout:
             return refusing(record, end.reason, when, settings)
         case .loop where record.refusal == .ownTraffic, .destinationRefused:
@@ -77,9 +77,9 @@ extension Story {
     /// How long a drain takes, and what sets that.
     private static func drainLength(_ settings: StorySettings) -> String {
         switch settings.origin {
-        case .file: "The length of a drain is the setting shutdown.drain."
+        case .file: "The setting shutdown.drain limits how long a drain may take."
         case .commandLine:
-            "`tapline forward` gives open connections \(DurationText.text(of: ShutdownSettings.forward.drain)) at its end."
+            "When `tapline forward` stops, open connections have \(DurationText.text(of: ShutdownSettings.forward.drain)) to finish."
         }
     }
 
@@ -92,8 +92,8 @@ extension Story {
         switch reason {
         case .clientReset where !wasConnected:
             return [
-                "The client gave up\(code) before the upstream was connected, \(when).",
-                "The client's timeout may be shorter than the upstream's answer takes.",
+                "The client gave up\(code) before Tapline had connected to the upstream, \(when).",
+                "The client's timeout may be shorter than the time that the upstream needs to accept.",
             ]
         case .clientReset:
             return ["The client reset the connection\(code) \(when); the reset was passed on to the upstream.", advice]
@@ -107,7 +107,7 @@ extension Story {
             }
             return [
                 "The client closed the connection before it sent what the relay needs first (a PROXY protocol header or a "
-                    + "TLS ClientHello), \(when); no upstream was connected.",
+                    + "TLS ClientHello), \(when); Tapline had not connected to an upstream.",
                 "Health checks that only open a connection do this.",
             ]
         }
@@ -118,9 +118,9 @@ extension Story {
     ) -> [String] {
         let facts = FlowsStory.lost(with: side, in: record.flows).map { [$0] } ?? []
         return [
-            "The \(side) stopped answering\(code): nothing sent to it was acknowledged, so it was given up \(when); the "
+            "The \(side) stopped answering\(code): nothing sent to it was acknowledged, so Tapline gave up \(when); the "
                 + "\(side.other) was reset."
-        ] + facts + ["Its machine is down, or something between drops the packets."]
+        ] + facts + ["Its machine is down, or a device on the way drops the packets."]
     }
 
     /// Why a client's address or its PROXY header was refused.
@@ -134,7 +134,7 @@ extension Story {
             return [
                 "Relay \(record.relay) accepts load balancers only (\(accept)), and \(who) is not in \(trusted), so "
                     + "Tapline reset it \(when).",
-                "If it is a load balancer, add its address there; a client has to connect to a relay without \(accept).",
+                "If it is a load balancer, add its address there; ordinary clients have to use a relay without \(accept).",
             ]
         case .proxyHeaderInvalid:
             return [
@@ -147,7 +147,7 @@ extension Story {
             return [
                 "No complete PROXY protocol header arrived within \(settings.name(.headerTimeout)), so Tapline reset "
                     + "the connection \(when).",
-                "The sender sends none (HAProxy: send-proxy-v2; nginx: proxy_protocol on), or waits for the upstream to "
+                "The sender does not send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on), or waits for the upstream to "
                     + "send first.",
             ]
         }
@@ -236,8 +236,8 @@ extension Story {
         case .connectUnreachable:
             return [
                 "\(target) is unreachable\(code), as the system reported \(when)\(reset).",
-                "There is no route to it, or this machine has no address of that family. Check with `ip route get` and the "
-                    + "address.",
+                "There is no route to it, or this machine has no IPv4 or IPv6 address to reach it with. Check with "
+                    + "`ip route get` and the address.",
             ]
         case .nameNotFound:
             return [
@@ -247,7 +247,7 @@ extension Story {
         case .nameLookupFailed:
             return [
                 "The name service could not resolve \(host), \(when)\(reset).",
-                "The name server in /etc/resolv.conf does not answer, or reports an error.",
+                "The name server in /etc/resolv.conf does not answer, or returns an error.",
             ]
         case .noLocalPort:
             return [
@@ -257,17 +257,17 @@ extension Story {
             ]
         case .loop:
             return [
-                "\(target) is one of Tapline's own listeners, so it would have connected to itself; found \(when)\(reset).",
+                "\(target) is one of Tapline's own listeners, so Tapline would have connected to itself; detected \(when)\(reset).",
                 loopAdvice(record, settings),
             ]
         case .overLimit:
             return [
-                "A system limit\(code) prevented the connect to \(target.lowercasedFirst) \(when)\(reset).",
+                "A system limit\(code) prevented Tapline from connecting to \(target.lowercasedFirst) \(when)\(reset).",
                 "For EMFILE or ENFILE, raise `ulimit -n`; otherwise the system has no memory for sockets.",
             ]
         default:
             return [
-                "An internal error of Tapline\(code) ended it \(when); both sides were reset.",
+                "An internal error in Tapline\(code) ended it \(when); both sides were reset.",
                 "The log has an error that names connection \(record.id); please report it.",
             ]
         }
@@ -296,7 +296,7 @@ extension Story {
             return [
                 "The client's original destination \(destination) is another of Tapline's own listeners, so Tapline reset "
                     + "the connection \(when).",
-                "Exclude that port from the rules: clients then connect to it directly.",
+                "Exclude that port from the rules, so that clients connect to it directly.",
             ]
         case .notAllowed:
             return [
@@ -323,7 +323,7 @@ extension Story {
             return [
                 "The system does not know the client's original destination\(code), and \(relay), so Tapline reset the "
                     + "connection \(when).",
-                "The client connected to the listener directly, or was redirected in another network namespace than "
+                "The client connected to the listener directly, or was redirected in a network namespace other than "
                     + "Tapline's: put the rules into Tapline's namespace.",
             ]
         }

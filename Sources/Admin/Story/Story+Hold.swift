@@ -12,8 +12,8 @@ extension Story {
             if hold.isConnected {
                 "Tapline held the client for \(text(milliseconds: hold.held)) until \(upstream) was up (\(setting))."
             } else {
-                "Tapline \(record.end == nil ? "waits" : "waited") for \(upstream) to come up, "
-                    + "\(text(milliseconds: hold.held)) of \(text(milliseconds: hold.limit)) (\(setting))."
+                "Tapline \(record.end == nil ? "has waited" : "waited") \(text(milliseconds: hold.held)) of at most "
+                    + "\(text(milliseconds: hold.limit)) (\(setting)) for \(upstream) to come up."
             }
         let failure = failure(hold.reason, errno: hold.errno.map { "\($0.name)" }, settings)
         return "\(beginning) \(Quantity.number(hold.failures, "attempt")) failed; the last: \(failure)."

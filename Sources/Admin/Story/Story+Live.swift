@@ -48,7 +48,7 @@ extension Story {
         case .header:
             return [
                 "It has waited \(span) for the client's PROXY protocol header\(settings.limit(.headerTimeout)). The "
-                    + "upstream is connected after that."
+                    + "upstream comes after that."
             ]
         case .hello:
             return [
@@ -57,7 +57,7 @@ extension Story {
             ]
         case .request:
             return [
-                "It waits for the client's request for a destination (SOCKS 5 or HTTP CONNECT), for \(span)"
+                "It has waited \(span) for the client to request a destination (SOCKS 5 or HTTP CONNECT)"
                     + "\(settings.limit(.requestTimeout))."
             ]
         case .name:
@@ -75,7 +75,7 @@ extension Story {
             return [
                 "Neither side is reading: \(SizeText.short(UInt64(clamping: live.up.held))) is waiting for the upstream and "
                     + "\(SizeText.short(UInt64(clamping: live.down.held))) for the client, and nothing has moved for "
-                    + "\(span). If both programs write before they read, they wait for each other."
+                    + "\(span). If both programs write before they read, they block each other."
             ]
         case .clientSends:
             return [silence("upstream", "client", live.down.hasEnded, span)]
@@ -85,9 +85,9 @@ extension Story {
             return ["Neither side has sent a byte in \(span); in most protocols the client sends first."]
         case .recording:
             return [
-                "It waits for its recording, which has taken nothing for \(span): record.when_full is block, so the "
+                "It is waiting for its recording, which has accepted nothing for \(span): record.when_full is `block`, so the "
                     + "connection waits instead of losing bytes in the file. `tapline status` and the log show what is wrong "
-                    + "with the file; `tapline connections` lists the other connections that wait."
+                    + "with the file; `tapline connections` lists the other waiting connections."
             ]
         case .sent:
             let (gone, other) = live.client?.hasFailed == true ? ("client", "upstream") : ("upstream", "client")
@@ -115,14 +115,14 @@ extension Story {
         var amounts: [String] = []
         if flow.held > 0 { amounts.append("\(SizeText.short(UInt64(clamping: flow.held))) is waiting in Tapline") }
         if flow.queued > 0 {
-            amounts.append("\(SizeText.short(UInt64(clamping: flow.queued))) in the send queue is not acknowledged")
+            amounts.append("\(SizeText.short(UInt64(clamping: flow.queued))) is unacknowledged in the send queue")
         }
         return "The \(reader) is not reading: " + amounts.joined(separator: " and ")
             + ", and nothing has moved for \(span). The \(writer) has to wait; check the \(reader)'s program."
     }
 
     private static func silence(_ last: String, _ next: String, _ hasEnded: Bool, _ span: String) -> String {
-        let why = hasEnded ? "has closed its half" : "sent last, and everything it sent is delivered"
+        let why = hasEnded ? "has closed its half" : "sent last, and everything it sent was delivered"
         return "Nothing is in transit: the \(last) \(why), at least \(span) ago. The \(next) is expected to send next."
     }
 
@@ -130,12 +130,12 @@ extension Story {
         [("client", live.client), ("upstream", live.upstream)].compactMap { side, leg in
             guard let kernel = leg?.kernel else { return nil }
             if kernel.info.retransmits > 0 {
-                return "The \(side)'s machine does not acknowledge: the same bytes were sent again "
+                return "The \(side)'s machine does not acknowledge: the same bytes were retransmitted "
                     + "\(Quantity.number(UInt64(clamping: kernel.info.retransmits), "time")) in a row."
             }
             guard kernel.info.probes > 0 else { return nil }
             return
-                "The \(side)'s machine was probed \(Quantity.number(UInt64(clamping: kernel.info.probes), "time")) without "
+                "The \(side)'s machine was probed \(Quantity.number(UInt64(clamping: kernel.info.probes), "time")), without "
                 + "an answer."
         }
     }

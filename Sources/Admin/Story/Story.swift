@@ -42,11 +42,11 @@ enum Story {
         if isIntercepted(record) { return "The relay forwards each client to its original destination." }
         if let request = record.request, record.upstream != UpstreamAddress.requested.description {
             let way = request.protocolName.map { " by \($0)" } ?? ""
-            let proxy = record.upstreamProxy.map { " Tapline connects it through the proxy \($0.proxy)." } ?? ""
+            let proxy = record.upstreamProxy.map { " Tapline connects to it through the proxy \($0.proxy)." } ?? ""
             return "It requested \(record.upstream)\(way).\(proxy)"
         }
         if record.upstream == UpstreamAddress.requested.description {
-            return "The relay connects each client to the destination that it requests."
+            return "The relay connects each client to the destination that the client requests."
         }
         guard let hello = record.hello else { return "Upstream: \(record.upstream)\(proxied(record))." }
         let isRefused = record.end?.reason == .tlsNotRouted
@@ -86,7 +86,7 @@ enum Story {
     static func recording(_ record: ConnectionRecord) -> [String] {
         guard let recorded = record.recordedBytes else { return [] }
         let dropped = record.droppedBytes ?? 0
-        let loss = dropped > 0 ? "; \(bytes(dropped)) were lost: the disk or the reader could not take them" : ""
+        let loss = dropped > 0 ? "; \(bytes(dropped)) were lost, because the disk or the reader was too slow" : ""
         return ["The recording has \(bytes(recorded))\(loss)."]
     }
 

@@ -18,7 +18,7 @@ package enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         }
         // A port alone and `*` are listener addresses; a client connects to loopback instead.
         if let listen = try? ListenAddress(parsing: String(address), directory: directory) {
-            guard listen.port != 0 else { throw ValueError("`\(text)`: port 0 cannot be connected to") }
+            guard listen.port != 0 else { throw ValueError("`\(text)`: cannot connect to port 0") }
             self.init(listen)
             return
         }
@@ -27,7 +27,7 @@ package enum AdminAddress: Hashable, Sendable, CustomStringConvertible {
         case .address(let address): self.init(address)
         case .linkLocal(let address, let zone, let port): self = .tcp(host: "\(address)%\(zone)", port: port)
         case .originalDestination, .requested:
-            throw ValueError("`\(text)` is what relays forward to; an admin API has an address")
+            throw ValueError("`\(text)` is an upstream of relays, not the address of an admin API")
         }
     }
 

@@ -22,7 +22,7 @@ package struct AdminClient: Sendable {
             do {
                 return try JSONReader.read(body)
             } catch {
-                throw CommandFailure(.failure, "tapline: the answer cannot be read: \(error)")
+                throw CommandFailure(.failure, "tapline: invalid answer from Tapline: \(error)")
             }
         }
     }

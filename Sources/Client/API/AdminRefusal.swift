@@ -25,8 +25,8 @@ package struct AdminRefusal: Hashable, Sendable {
             let advice =
                 target.token == nil
                 ? "it requires a token; pass --token-file FILE or set \(AdminSettings.tokenVariable)"
-                : "it does not accept this token; the right one is in its `admin.token_file` or was its "
-                    + "\(AdminSettings.tokenVariable) at its start"
+                : "it does not accept this token; the right one is in its `admin.token_file`, or was in its "
+                    + "\(AdminSettings.tokenVariable) when it started"
             return CommandFailure(.failure, "tapline: \(target.address) refused the command: \(advice)")
         case (403, "foreign_host"):
             return CommandFailure(
@@ -36,12 +36,12 @@ package struct AdminRefusal: Hashable, Sendable {
         case (405, "method_not_allowed"):
             return CommandFailure(
                 .failure,
-                "tapline: the tapline at \(target.address) does not have this command; its version is another")
+                "tapline: the Tapline at \(target.address) does not know this command; it has another version")
         case (_, ""):
             return CommandFailure(
                 .failure,
-                "tapline: the program at \(target.address) does not answer as tapline does; is that the admin API's "
-                    + "address, and not a relay's?")
+                "tapline: the program at \(target.address) does not answer like Tapline; is that the admin API's "
+                    + "address, or a relay's?")
         case (422, "rejected"):
             // Each line starts with path:line:column, which editors recognise.
             return CommandFailure(.configuration, message.harmlessLines)

@@ -23,7 +23,7 @@ package struct AdminTarget: Hashable, Sendable {
             case .option: "from --admin"
             case .environment: "from \(AdminTarget.variable)"
             case .configuration(let path): "from \(path)"
-            case .runtimeFolder: "the socket of a running forward"
+            case .runtimeFolder: "the socket of a running `forward`"
             case .byDefault: "the default"
             }
         }
@@ -31,8 +31,9 @@ package struct AdminTarget: Hashable, Sendable {
         /// What to do when nothing listens there.
         var advice: String {
             switch self {
-            case .option, .environment: "Its first lines say where the admin API listens."
-            case .configuration, .runtimeFolder, .byDefault: "--admin ADDRESS or \(AdminTarget.variable) names another."
+            case .option, .environment: "Its first lines show where the admin API listens."
+            case .configuration, .runtimeFolder, .byDefault:
+                "Use --admin ADDRESS or \(AdminTarget.variable) to name another address."
             }
         }
     }
@@ -127,8 +128,8 @@ package struct AdminTarget: Hashable, Sendable {
                 if config != nil {
                     throw CommandFailure(
                         .configuration,
-                        "\(path): has no `admin:`, so nothing says where its tapline answers; "
-                            + "add `admin: { listen: \(AdminSettings.defaultListen) }`, or say --admin ADDRESS")
+                        "\(path): has no `admin:` section, so the address of its admin API is unknown; "
+                            + "add `admin: { listen: \(AdminSettings.defaultListen) }`, or use --admin ADDRESS")
                 }
             } catch let errors as ConfigurationErrors where config == nil {
                 // A default file was not requested: its mistakes are not this command's, and its tapline may not be
@@ -184,14 +185,14 @@ package struct AdminTarget: Hashable, Sendable {
         guard text != "off" else {
             throw CommandFailure(
                 .usage,
-                "tapline: \(name): `off` is for `tapline forward`, which then has no admin API; this command "
-                    + "connects to the admin API, so give its address: HOST:PORT, PORT or unix:PATH")
+                "tapline: \(name): `off` is only for `tapline forward`, which then has no admin API; this command "
+                    + "connects to the admin API, so write its address: HOST:PORT, PORT or unix:PATH")
         }
         do {
             return try AdminAddress(parsing: text, directory: surroundings.directory)
         } catch {
             throw CommandFailure(
-                .usage, "tapline: \(name): \(error.message)\ntapline: it is HOST:PORT, PORT or unix:PATH")
+                .usage, "tapline: \(name): \(error.message)\ntapline: write HOST:PORT, PORT or unix:PATH")
         }
     }
 
@@ -214,7 +215,8 @@ package struct AdminTarget: Hashable, Sendable {
         let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
         guard words.count == 1, words[0].utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw CommandFailure(
-                .failure, "tapline: \(path) holds no token; a token is one line of printable characters without spaces")
+                .failure,
+                "tapline: \(path) does not contain a token; a token is one line of printable characters without spaces")
         }
         return String(words[0])
     }

@@ -2,7 +2,7 @@ import EventLoop
 import Synchronization
 import Text
 
-/// What a shell's completion asks a running tapline: an answer in time, or none. Any thread.
+/// What a shell's completion asks a running Tapline: an answer in time, or none. Any thread.
 package struct CompletionClient: Sendable {
     private let client: AdminClient
 

@@ -48,25 +48,26 @@ extension HTTPTrouble {
             case _ where Self.nothingListens(errno):
                 return CommandFailure(
                     .system,
-                    "tapline: nothing listens at \(place): \(errno)\ntapline: is tapline running, and was it started "
+                    "tapline: nothing listens at \(place): \(errno)\ntapline: is Tapline running, and was it started "
                         + "with --admin, or with `admin:` in its configuration? \(target.origin.advice)")
             case EACCES, EPERM:
                 return CommandFailure(
                     .system,
-                    "tapline: cannot connect to \(place): \(errno)\ntapline: only the user that tapline runs as, and "
-                        + "root, may open its admin socket")
+                    "tapline: cannot connect to \(place): \(errno)\ntapline: only root and the user that Tapline runs as "
+                        + "can open its admin socket")
             default:
                 return CommandFailure(.system, "tapline: cannot connect to \(place): \(errno) (\(errno.name))")
             }
-        case .name: return CommandFailure(.system, "tapline: no address is known for \(place)")
+        case .name: return CommandFailure(.system, "tapline: the host name of \(place) cannot be resolved")
         case .timeout: return CommandFailure(.system, "tapline: no answer in time from \(place)")
-        case .cut: return CommandFailure(.system, "tapline: \(place) ended the connection before its answer did")
+        case .cut:
+            return CommandFailure(.system, "tapline: \(place) closed the connection before its answer was complete")
         case .notHTTP:
             return CommandFailure(
                 .failure,
-                "tapline: the program at \(place) does not speak HTTP; is that the admin API's address, and not a "
+                "tapline: the program at \(place) does not speak HTTP; is that the admin API's address, or a "
                     + "relay's?")
-        case .tooLarge: return CommandFailure(.failure, "tapline: the answer is too large; say --limit")
+        case .tooLarge: return CommandFailure(.failure, "tapline: the answer is too large; use --limit")
         }
     }
 }

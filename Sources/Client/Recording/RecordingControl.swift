@@ -2,7 +2,7 @@ package import Configuration
 package import Terminal
 package import Text
 
-/// Starts, stops and lists recordings of a running tapline. Each call sends requests, and returns the recording's state
+/// Starts, stops and lists recordings of a running Tapline. Each call sends requests, and returns the recording's state
 /// as the admin API describes it.
 package struct RecordingControl {
     private let client: AdminClient
@@ -58,7 +58,7 @@ enum RecordingChoice {
     /// The only relay that is recorded.
     static func toStop(_ states: [JSONValue]) throws(CommandFailure) -> JSONValue {
         let recorded = states.filter { $0["recording"].isTrue }
-        guard recorded.count == 1 else { throw ambiguous("stop recording", recorded, "no relay is recorded") }
+        guard recorded.count == 1 else { throw ambiguous("stop recording", recorded, "no relay is being recorded") }
         return recorded[0]
     }
 

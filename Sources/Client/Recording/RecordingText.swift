@@ -1,12 +1,12 @@
 import Terminal
 package import Text
 
-/// Recordings of a running tapline as text. Pure.
+/// Recordings of a running Tapline as text. Pure.
 package enum RecordingText {
     /// After the start: `Recording web to /srv/recordings/web….pcapng`.
     package static func started(_ state: JSONValue) -> [String] {
         var lines = ["Recording \(relay(state)) to \(file(state["file"]))"]
-        if let trouble = state["trouble"].text { lines.append("nothing can be written: \(trouble.harmless)") }
+        if let trouble = state["trouble"].text { lines.append("the file cannot be written: \(trouble.harmless)") }
         return lines
     }
 
@@ -45,7 +45,7 @@ package enum RecordingText {
         lines[0] = output.bold(lines[0])
         for state in states {
             guard let trouble = state["trouble"].text else { continue }
-            lines.append(output.trouble("\(relay(state)): nothing can be written: \(trouble.harmless)"))
+            lines.append(output.trouble("\(relay(state)): the file cannot be written: \(trouble.harmless)"))
         }
         return lines
     }
@@ -56,16 +56,17 @@ package enum RecordingText {
         let file = state["file"].isNull ? "" : " to \(file(state["file"]))"
         return CommandFailure(
             .failure,
-            "tapline: \(relay(state)) is already recorded\(file); tapline record \(relay(state)) --stop ends it")
+            "tapline: \(relay(state)) is already being recorded\(file); tapline record \(relay(state)) --stop stops it")
     }
 
     static func notRecorded(_ state: JSONValue) -> CommandFailure {
-        CommandFailure(.failure, "tapline: \(relay(state)) is not recorded; tapline record lists the relays that are")
+        CommandFailure(
+            .failure, "tapline: \(relay(state)) is not being recorded; `tapline record` lists the relays that are")
     }
 
     static func endsWithForward(_ state: JSONValue) -> CommandFailure {
         CommandFailure(
-            .failure, "tapline: \(relay(state)) is recorded by `forward --record`, whose recording ends with it")
+            .failure, "tapline: \(relay(state)) is recorded by `forward --record`, and can only be stopped with it")
     }
 
     private static func relay(_ state: JSONValue) -> String { (state["relay"].text ?? "?").harmless }

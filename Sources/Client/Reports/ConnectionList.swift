@@ -1,6 +1,6 @@
 package import Text
 
-/// A list of a running tapline's connections.
+/// A list of a running Tapline's connections.
 package struct ConnectionList {
     /// The tapline's client.
     var client: AdminClient
@@ -41,7 +41,7 @@ package struct ConnectionList {
         if let rows, lines.count > rows - 1 {
             lines = Self.fit(lines, of: found.count, after: warnings.count, into: rows, output)
         } else if UInt64(found.count) < total, filter == nil {
-            lines.append(output.dim("and \(total - UInt64(found.count)) more; --limit shows them"))
+            lines.append(output.dim("and \(total - UInt64(found.count)) more; use --limit to see them"))
         }
         return lines
     }
@@ -57,7 +57,7 @@ package struct ConnectionList {
     }
 
     private func nothing(_ total: UInt64) -> String {
-        if filter != nil, total > 0 { return "none of \(total) matches" }
+        if filter != nil, total > 0 { return "none of \(total) match" }
         return closed ? "no connection has ended yet" : "no connection is open"
     }
 

@@ -137,7 +137,7 @@ package struct ConnectionReport {
             end,
             (
                 "waited for",
-                "\(side.harmless), which took nothing for \(Words.duration(connection["waited_ms"].count)); "
+                "\(side.harmless), which read nothing for \(Words.duration(connection["waited_ms"].count)); "
                     + "\(Words.size(connection["held_bytes"].count)) held for it"
             ),
         ]
@@ -159,7 +159,7 @@ package struct ConnectionReport {
             if leg["ended"].isTrue { words.append("has closed its half") }
             if let held = leg["held_bytes"].count, held > 0 {
                 words.append(
-                    "\(SizeText.short(held)) held for it, nothing taken for \(Words.age(leg["blocked_ms"].count))")
+                    "\(SizeText.short(held)) held for it, nothing read for \(Words.age(leg["blocked_ms"].count))")
             }
             words.append("quiet for \(Words.age(leg["quiet_ms"].count))")
             let tcp = leg["tcp"]
@@ -172,7 +172,7 @@ package struct ConnectionReport {
                     words.append("\(SizeText.short(queue)) received and not read yet")
                 }
                 if let again = tcp["retransmits"].count, again > 0 {
-                    words.append("\(Quantity.number(again, "segment")) sent again")
+                    words.append("\(Quantity.number(again, "segment")) retransmitted")
                 }
             }
             return ("\(name) leg", words.joined(separator: ", "))

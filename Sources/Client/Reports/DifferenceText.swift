@@ -6,14 +6,14 @@ package enum DifferenceText {
     package static func lines(of answer: JSONValue) -> [String] {
         let generation = answer["generation"].count ?? 0
         let difference = answer["difference"]
-        let later = difference["needs_restart"].elements.map { "  waits for the next start: \(setting($0))" }
+        let later = difference["needs_restart"].elements.map { "  needs a restart: \(setting($0))" }
         guard answer["result"].text == "applied" else {
             let result = later.isEmpty ? "configuration unchanged" : "nothing reloaded"
-            return ["\(result); generation \(generation) stays in force"] + later
+            return ["\(result); generation \(generation) stays active"] + later
         }
-        var lines = ["generation \(generation) is in force"]
+        var lines = ["generation \(generation) is active"]
         lines += difference["added"].elements.map { "  added relay \(word($0))" }
-        lines += difference["removed"].elements.map { "  removed relay \(word($0)); what it has open may finish" }
+        lines += difference["removed"].elements.map { "  removed relay \(word($0)); its open connections may finish" }
         lines += difference["renamed"].elements.map { "  renamed relay \(word($0["old"])) to \(word($0["new"]))" }
         for change in difference["changed"].elements {
             lines += change["settings"].elements.map { "  \(word(change["relay"])): \(setting($0))" }
@@ -21,7 +21,7 @@ package enum DifferenceText {
         let listeners = difference["listeners"]
         lines += listeners["added"].elements.map { "  listens on \(word($0["address"])) for \(word($0["relay"]))" }
         lines += listeners["removed"].elements.map {
-            "  listens no more on \(word($0["address"])) (\(word($0["relay"])))"
+            "  no longer listens on \(word($0["address"])) (\(word($0["relay"])))"
         }
         lines += listeners["moved"].elements.map {
             "  \(word($0["address"])) moved from \(word($0["from"])) to \(word($0["to"]))"

@@ -13,8 +13,8 @@ package struct FailingRelay {
     /// Its connects fail now.
     var isFailing: Bool { connects["failing"].isTrue }
 
-    /// `upstream refuses connections: 269 of 270 connects in 5 min failed`
-    var sentence: String { "\(cause): \(share) in \(window) failed" }
+    /// `upstream refuses connections: 269 of 270 connects in the last 5 min failed`
+    var sentence: String { "\(cause): \(share) in the last \(window) failed" }
 
     private var share: String {
         guard failed >= attempts else { return "\(failed) of \(attempts) connects" }
@@ -41,7 +41,7 @@ package struct FailingRelay {
         case "connect_unreachable": "upstream is unreachable"
         case "name_not_found": "the upstream's name does not exist"
         case "name_lookup_failed": "the upstream's name cannot be resolved"
-        case "no_local_port": "no local port is left for the upstream"
+        case "no_local_port": "no local port is free"
         case "loop": "upstream is one of Tapline's own listeners"
         case "over_limit": "a system limit prevents connecting"
         default: "connecting to the upstream fails"

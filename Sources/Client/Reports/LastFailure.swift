@@ -16,7 +16,7 @@ package enum LastFailure {
         return id
     }
 
-    /// The same, of the records in an answer, latest first.
+    /// The same, of the records in an answer, newest first.
     static func id(of closed: [JSONValue]) -> UInt64? {
         let failed = closed.first { record in record["reason"].text.map { !expected.contains($0) } ?? false }
         return (failed ?? closed.first)?["id"].count

@@ -52,14 +52,15 @@ package struct StatusReport {
         var warnings: [String] = []
         if status["draining"].isTrue {
             warnings.append(
-                "draining: no clients are accepted, and \(Quantity.number(openConnections, "connection")) may finish")
+                "draining: no new clients are accepted, and \(Quantity.number(openConnections, "connection")) may finish"
+            )
         }
         let last = status["last_reload"]
         if last["result"].text == "rejected" {
             warnings.append(
                 "the last reload (\(Words.sentenceClock(last["time"].text, zone)), \(Self.source(last))) was rejected; "
                     + "generation "
-                    + "\(status["generation"].count ?? 0) stays in force")
+                    + "\(status["generation"].count ?? 0) stays active")
             let problems = last["problems"].elements
             warnings += problems.prefix(Self.mostProblems).map(Self.problem)
             if problems.count > Self.mostProblems {
@@ -80,16 +81,16 @@ package struct StatusReport {
         let name = RelayLabel.text(of: relay)
         var warnings: [String] = []
         if let open = relay["open"].count, let most = relay["limits"]["max_connections"].count, most > 0, open >= most {
-            warnings.append("\(name): accepting is paused, \(open) connections are its max_connections; clients wait")
+            warnings.append("\(name): accepting is paused at \(open) connections (max_connections); new clients wait")
         } else if let pauses = relay["accept_pauses"].count, pauses > 0 {
             warnings.append("\(name): accepting has paused \(pauses == 1 ? "once" : "\(pauses) times")")
         }
         let recording = relay["recording"]
         if let trouble = recording["trouble"].text {
-            warnings.append("\(name): its recording cannot be written: \(trouble.harmless)")
+            warnings.append("\(name): the recording cannot be written: \(trouble.harmless)")
         }
         if let dropped = recording["dropped_bytes"].count, dropped > 0 {
-            warnings.append("\(name): its recording has lost \(SizeText.short(dropped))")
+            warnings.append("\(name): the recording has lost \(SizeText.short(dropped))")
         }
         return warnings
     }

@@ -77,7 +77,7 @@ package final class TailSession {
             self.status = status
             // There may be no traffic for a long while: the message shows that the command is not stuck.
             if status < 400, ClientOutput.isTerminal, OutputFile.standardError.isTerminal {
-                writeToStandardError("tapline: following \(what); Ctrl-C ends it\n")
+                writeToStandardError("tapline: following \(what); press Ctrl-C to stop\n")
             }
         case .body(let bytes):
             if status >= 400 { refusal += bytes } else { try show(bytes) }
@@ -90,7 +90,7 @@ package final class TailSession {
             outcome = .success(())
         case .failed(.cut) where status > 0 && status < 400:
             try finish()
-            throw CommandFailure(.failure, "tapline: the tapline at \(client.target.address) has gone")
+            throw CommandFailure(.failure, "tapline: the Tapline at \(client.target.address) has ended")
         case .failed(let trouble): throw trouble.failure(client.target)
         }
     }

@@ -207,7 +207,7 @@ struct TopModel {
     }
 
     private mutating func askToKill() {
-        guard case .connection(let id) = selection else { return setMessage("move to a connection first; x resets it") }
+        guard case .connection(let id) = selection else { return setMessage("select a connection first; x resets it") }
         mode = .confirmingKill(id)
     }
 
@@ -224,7 +224,7 @@ struct TopModel {
 
     private mutating func record() -> [Action] {
         guard let relay = selectedRelay else {
-            setMessage("there is no relay here")
+            setMessage("no relay is selected")
             return []
         }
         return [.record(relay: relay.name, !relay.isRecording)]

@@ -202,7 +202,7 @@ package final class TopSession {
             switch result {
             case .success(let state):
                 let file = state["file"].text.map { " to \($0.harmless)" } ?? ""
-                let words = isOn ? "recording \(relay.harmless)\(file)" : "\(relay.harmless) is recorded no more"
+                let words = isOn ? "recording \(relay.harmless)\(file)" : "stopped recording \(relay.harmless)"
                 mailbox.post(.message(words, isTrouble: false))
             case .failure(let failure): mailbox.post(.message(failure.line, isTrouble: true))
             }

@@ -1,7 +1,7 @@
 import Terminal
 import Text
 
-/// The state of a running tapline at one moment.
+/// The state of a running Tapline at one moment.
 struct TopSnapshot: Hashable, Sendable {
     /// `GET /v1/status`.
     var status: JSONValue

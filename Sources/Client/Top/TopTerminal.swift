@@ -35,7 +35,7 @@ package final class TopTerminal {
         do {
             try mode.enterRaw()
         } catch {
-            throw SystemError("take over the terminal", error)
+            throw SystemError("set up the terminal", error)
         }
         isTaken = true
         last = []

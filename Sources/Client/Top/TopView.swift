@@ -155,7 +155,7 @@ struct TopView {
         let connections = model.shownConnections
         guard !connections.isEmpty else {
             return [
-                TopLine(model.filter.isEmpty ? " no open connections" : " none matches; Esc clears the filter", .dim)
+                TopLine(model.filter.isEmpty ? " no open connections" : " no matches; Esc clears the filter", .dim)
             ]
         }
         let chosen = connections.firstIndex { model.selection == .connection($0.id) }
@@ -231,7 +231,7 @@ struct TopView {
         ]
         let notes =
             "Rates are recent averages. FAILED counts connections that did not close cleanly; CONNECTS shows failed "
-            + "connects of the last 5 minutes. A red relay fails now."
+            + "connects of the last 5 minutes. Red relays are failing now."
         let lines = keys.flatMap { $1.wrapped(to: columns, after: $0, indent: 13) }
         return ([""] + lines + [""] + notes.wrapped(to: columns)).map { TopLine($0) }
     }

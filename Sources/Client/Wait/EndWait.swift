@@ -30,7 +30,7 @@ package struct EndWait {
         let open = answer["open_connections"].count ?? 0
         let fate =
             open == 0
-            ? "nothing is open"
+            ? "no connections are open"
             : "\(Quantity.number(open, "connection")) may finish within \(Words.duration(answer["within_ms"].count))"
         return "no more clients are accepted; \(fate)"
     }
@@ -50,7 +50,7 @@ package struct EndWait {
         while true {
             switch state(within: clock.timeout(atMost: Self.answerTimeout)) {
             case .gone:
-                if !isForPrograms { try output.write(lines: ["tapline has ended"]) }
+                if !isForPrograms { try output.write(lines: ["Tapline has stopped"]) }
                 return
             case .open(let open):
                 if open != reported, !isForPrograms {
@@ -62,10 +62,10 @@ package struct EndWait {
             guard clock.left > 0 else {
                 throw CommandFailure(
                     .failure,
-                    "tapline: it has not ended within \(DurationText.text(of: bound)), "
-                        + "\(Quantity.number(reported, "connection")) left; it is still ending")
+                    "tapline: still stopping after \(DurationText.text(of: bound)), "
+                        + "\(Quantity.number(reported, "connection")) left; Tapline continues to stop")
             }
-            try clock.pause(Self.pause, interrupted: "not waited for; it is still ending")
+            try clock.pause(Self.pause, interrupted: "wait interrupted; Tapline continues to stop")
         }
     }
 

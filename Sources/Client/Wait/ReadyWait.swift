@@ -28,7 +28,7 @@ package struct ReadyWait {
             // An answer that the end of the time cut short is less informative than the one before.
             case .noAnswer(let latest): reason = reason ?? latest
             }
-            try clock.pause(Self.pause, interrupted: "not waited for")
+            try clock.pause(Self.pause, interrupted: "wait interrupted")
         } while clock.left > 0
         let bound = isOnce ? "" : " within \(DurationText.text(of: timeout))"
         throw CommandFailure(.failure, "tapline: not ready\(bound)" + (reason.map { "\n\($0)" } ?? ""))

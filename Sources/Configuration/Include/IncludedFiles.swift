@@ -71,12 +71,12 @@ struct IncludedFiles: Hashable, Sendable {
             let error = Errno.current
             switch error.code {
             case ENOENT:
-                throw ValueError("folder \(quoted(inclusion.folder)) does not exist; create it (it may be empty)")
+                throw ValueError("directory \(quoted(inclusion.folder)) does not exist; create it (it may be empty)")
             case ENOTDIR:
                 throw ValueError(
-                    "\(quoted(inclusion.folder)) is not a folder; write the folder of the files, or a pattern such as "
+                    "\(quoted(inclusion.folder)) is not a directory; write the directory of the files, or a pattern such as "
                         + "conf.d/*.yaml")
-            default: throw ValueError("the folder \(quoted(inclusion.folder)) cannot be read: \(error)")
+            default: throw ValueError("the directory \(quoted(inclusion.folder)) cannot be read: \(error)")
             }
         }
         defer { closedir(stream) }

@@ -23,7 +23,7 @@ public struct Inclusion: Hashable, Sendable {
             names = .configurations
         }
         guard !shown.contains(where: { NamePattern.isPattern($0) }) else {
-            throw ValueError("\(quoted(text)): only the last part may be a pattern; name one folder")
+            throw ValueError("\(quoted(text)): only the last part may be a pattern; name one directory")
         }
         folder = "/" + parts.joined(separator: "/")
         if text.first == "/" {
@@ -36,7 +36,7 @@ public struct Inclusion: Hashable, Sendable {
         let ownName = path.split(separator: "/").last.map(String.init) ?? ""
         guard try PathText.absolute(".", in: directory) != folder || !names.matches(ownName) else {
             throw ValueError(
-                "\(quoted(text)) matches this file itself; put the included files into a separate folder")
+                "\(quoted(text)) matches this file itself; put the included files into a separate directory")
         }
     }
 

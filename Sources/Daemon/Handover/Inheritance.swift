@@ -54,7 +54,8 @@ package struct Inheritance: Sendable {
         // Meant for another process, further up.
         guard let count = environment["LISTEN_FDS"], environment["LISTEN_PID"] == "\(getpid())" else { return [] }
         guard let number = Int32(count), (0...Int32(Int16.max)).contains(number) else {
-            throw CommandFailure(.configuration, "tapline: LISTEN_FDS is `\(count)`, and not a number of descriptors")
+            throw CommandFailure(
+                .configuration, "tapline: LISTEN_FDS is `\(count)`, which is not a number of descriptors")
         }
         let names = (environment["LISTEN_FDNAMES"] ?? "").split(separator: ":", omittingEmptySubsequences: false)
         var sockets: [HandedSocket] = []
@@ -75,8 +76,8 @@ package struct Inheritance: Sendable {
         } catch {
             throw CommandFailure(
                 .configuration,
-                "tapline: descriptor \(descriptor) (`\(label)`) was handed over and is \(error); Tapline takes listening "
-                    + "stream sockets: ListenStream= in the socket unit, and no Accept=yes")
+                "tapline: descriptor \(descriptor) (`\(label)`) was passed to Tapline and is \(error); Tapline accepts listening "
+                    + "stream sockets: use ListenStream= in the socket unit, without Accept=yes")
         }
     }
 
@@ -99,7 +100,7 @@ package struct Inheritance: Sendable {
             throw CommandFailure(.system, "tapline: \(error)")
         }
         throw CommandFailure(
-            .failure, "tapline: process \(parent) hands its sockets over in a way that this version does not know")
+            .failure, "tapline: process \(parent) hands over its sockets in a way that this version does not support")
     }
 
     private init(_ message: HandoverMessage, from parent: Int32) throws(CommandFailure) {

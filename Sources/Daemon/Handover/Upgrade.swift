@@ -97,7 +97,7 @@ final class Upgrade {
     /// An upgrade is requested.
     func ask() {
         if let reason = obstacle() ?? obstacleOfTheProcess {
-            logger.error("no upgrade: \(reason)")
+            logger.error("upgrade refused: \(reason)")
             return
         }
         take(.asked)
@@ -107,9 +107,9 @@ final class Upgrade {
     private var obstacleOfTheProcess: String? {
         if getpid() == 1 {
             return
-                "this is process 1 of its container, which ends with it; start a container with the other version instead"
+                "this is process 1 of its container, which ends with it; start a container with the new version instead"
         }
-        return program == nil ? "at the start it could not be found out where this program lies (/proc)" : nil
+        return program == nil ? "the path of this program could not be determined at startup (/proc)" : nil
     }
 
     /// The workers have copied their sockets.
@@ -153,8 +153,8 @@ final class Upgrade {
         case .start:
             break
         case .refuse:
-            let what = sequence.state == .over ? "another process has taken over" : "one is under way"
-            logger.warning("no further upgrade: \(what)", metadata: particulars)
+            let what = sequence.state == .over ? "another process has taken over" : "an upgrade is in progress"
+            logger.warning("upgrade refused: \(what)", metadata: particulars)
         case .copy:
             reason = ""
             timer?.start(after: Self.readyTimeout)
@@ -175,8 +175,8 @@ final class Upgrade {
         case .terminate:
             logger.error(
                 """
-                upgrade failed, this process continues: the other one was not ready within \(Self.readyTimeout / 1000) s \
-                and is ended
+                upgrade failed, this process continues: the new process was not ready within \(Self.readyTimeout / 1000) s \
+                and was terminated
                 """, metadata: particulars)
             terminate()
             hooks.failed()
@@ -187,7 +187,7 @@ final class Upgrade {
         case .reportEnd:
             ProcessSignals.reapChildren()
             logger.log(
-                level: endedWell ? .notice : .error, "the process that took over is gone: \(reason)",
+                level: endedWell ? .notice : .error, "the process that took over has ended: \(reason)",
                 metadata: particulars)
         }
     }
@@ -259,7 +259,7 @@ final class Upgrade {
 
     private func ended(_ ending: ChildProcess.Ending) {
         endedWell = ending == .exited(0)
-        reason = "it \(ending)" + (sequence.state == .starting ? " before it was ready; its own lines say why" : "")
+        reason = "it \(ending)" + (sequence.state == .starting ? " before it was ready; its own messages say why" : "")
         take(.ended)
     }
 

@@ -56,11 +56,11 @@ final class UpgradeReceiver {
             predecessors.remove(predecessor)
             if hasTakenOver {
                 logger.notice(
-                    "process \(predecessor), which was here before, has ended",
+                    "process \(predecessor), from before the upgrade, has ended",
                     metadata: ["predecessor": .stringConvertible(predecessor)])
             } else {
                 // The older process keeps its end open while it lives, so it has ended.
-                takeOver("which has ended without a word")
+                takeOver("which ended without a message")
             }
             alone()
         }

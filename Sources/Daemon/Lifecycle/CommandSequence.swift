@@ -7,7 +7,7 @@ struct CommandSequence: Hashable, Sendable {
     enum State: Hashable, Sendable {
         /// It does not run; the next client that finds no upstream starts it.
         case stopped
-        /// It runs: the command itself, or what it put into the background before it ended with status 0.
+        /// It runs: the command itself, or what it put into the background before it exited with status 0.
         case running
         /// It has failed, and processes that it left behind were sent SIGTERM: they could keep its port.
         case clearing

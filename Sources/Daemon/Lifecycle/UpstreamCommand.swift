@@ -56,7 +56,7 @@ final class UpstreamCommand {
     private var startedAt: UInt64 = 0
     /// The leader has ended, and the rest of its group has not.
     private var isLeaderless = false
-    /// The leader ended with status 0, and what it left in the background was reported.
+    /// The leader exited with status 0, and what it left in the background was reported.
     private var isInBackground = false
     /// When the leader ended by itself.
     private var exit = CommandSequence.Exit.early
@@ -159,7 +159,7 @@ final class UpstreamCommand {
             announceRestart(after: milliseconds)
         case .refuse(let milliseconds):
             announcer.fail(
-                "the command of --exec ended \(CommandSequence.mostStarts) times before the upstream was up: "
+                "the --exec command ended \(CommandSequence.mostStarts) times before the upstream was up: "
                     + "\(Quantity.number(UInt64(hooks.heldClients()), "waiting client")) refused; the next client starts it "
                     + "again")
             hooks.refuseHeldClients()
@@ -181,7 +181,7 @@ final class UpstreamCommand {
         let waiting = hooks.heldClients()
         guard sequence.state == .pausing(isWanted: true), waiting > 0 else { return }
         announce(
-            "starting \(name) again in \(DurationText.text(of: .milliseconds(Int64(clamping: milliseconds)))): "
+            "restarting \(name) in \(DurationText.text(of: .milliseconds(Int64(clamping: milliseconds)))): "
                 + "\(Quantity.number(UInt64(waiting), "client")) held, and the upstream is not up")
     }
 
@@ -206,7 +206,7 @@ final class UpstreamCommand {
             do {
                 guardian = try GroupGuard(loop: loop, group: group)
             } catch {
-                announcer.fail("\(title) will not be stopped if tapline is killed: \(error)")
+                announcer.fail("\(title) will not be stopped if Tapline is killed: \(error)")
             }
         } catch {
             announcer.fail("--exec: \(error)")
@@ -257,10 +257,10 @@ final class UpstreamCommand {
         guard let group else { return }
         if isLeaderless {
             announce(
-                "the processes that \(title) left running did not end by SIGTERM and were killed",
+                "the processes that \(title) left running did not exit on SIGTERM and were killed",
                 particulars: particulars)
         } else {
-            announce("\(title) did not end by SIGTERM and was killed", particulars: particulars)
+            announce("\(title) did not exit on SIGTERM and was killed", particulars: particulars)
         }
         group.send(SIGKILL)
         if isLeaderless { groupEnded() }
@@ -276,7 +276,8 @@ final class UpstreamCommand {
             if !isInBackground {
                 isInBackground = true
                 announce(
-                    "processes that \(title) started are still running; they end with Tapline", particulars: particulars
+                    "processes that \(title) started are still running; Tapline stops them when it exits",
+                    particulars: particulars
                 )
             }
             groupTimer?.start(after: Self.backgroundCheckPeriod)

@@ -130,7 +130,7 @@ struct ConnectionLines: Sendable {
 
     /// The line in the place of lines that the terminal took too slowly.
     func omission(_ lines: Int) -> String {
-        "... \(Quantity.number(UInt64(clamping: lines), "line")) left out: the terminal was too slow\n"
+        "... \(Quantity.number(UInt64(clamping: lines), "line")) skipped: the terminal was too slow\n"
     }
 
     // MARK: Characters

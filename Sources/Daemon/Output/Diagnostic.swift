@@ -60,7 +60,7 @@ struct Diagnostic: Hashable, Sendable {
         var lines = text.harmless.wrapped(to: columns)
         if level >= .warning {
             let name = level >= .error ? "error:" : "warning:"
-            let color = level >= .error ? "31" : "33"
+            let color = level >= .error ? "31" : "35"
             lines = "\(name) \(text.harmless)".wrapped(to: columns)
             // No line of a terminal is shorter than the first word.
             if traits.showsColor, lines[0].hasPrefix(name) {

@@ -17,12 +17,12 @@ enum OutputTrouble: Hashable, Sendable {
     func message(_ items: String, to output: String) -> String {
         switch self {
         case .failed(let error, mayRecover: true):
-            "cannot write \(items) to \(output): \(error) (\(error.name)); they wait, and the write is tried again"
+            "cannot write \(items) to \(output): \(error) (\(error.name)); they wait, and the write is retried"
         case .failed(let error, mayRecover: false):
             "cannot write \(items) to \(output): \(error) (\(error.name)); the relay continues without them"
-        case .full: "\(output) takes \(items) too slowly: too many wait, some are being lost"
-        case .recovered(lost: 0): "\(output) takes \(items) again, none were lost"
-        case .recovered(let lost): "\(output) takes \(items) again, \(lost) were lost"
+        case .full: "\(output) is too slow for \(items): some are being lost"
+        case .recovered(lost: 0): "\(output) accepts \(items) again, none were lost"
+        case .recovered(let lost): "\(output) accepts \(items) again, \(lost) were lost"
         case .ended(let lost): "\(lost) \(items) were never written to \(output)"
         }
     }

@@ -6,7 +6,7 @@ import Text
 
 /// Copies traffic on the workers' threads, for the thread that prints.
 ///
-/// It never blocks, and its memory is bounded even when the output takes nothing for hours: beyond 16 MiB of copies,
+/// It never blocks, and its memory is bounded even when the output accepts nothing for hours: beyond 16 MiB of copies,
 /// bytes are counted instead, and the print shows the count. It keeps two numbers per open connection; connections of
 /// which nothing was shown before they ended are one sum.
 final class TrafficTap: Sendable {

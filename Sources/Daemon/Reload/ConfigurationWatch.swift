@@ -77,7 +77,7 @@ final class ConfigurationWatch {
         } catch {
             // The relays are running, and the directories report most changes.
             logger.warning(
-                "changes that the configuration's folders do not report need a SIGHUP: no further thread: \(error)")
+                "changes that inotify does not report need a SIGHUP: the polling thread cannot be started: \(error)")
         }
         arm()
         noteChange(.precaution)
@@ -185,11 +185,12 @@ final class ConfigurationWatch {
         closeWatches()
         isComparing = true
         guard poll != nil else {
-            logger.warning("the configuration is read at SIGHUP only, for \(directory) cannot be watched: \(failure)")
+            logger.warning(
+                "the configuration is reloaded only on SIGHUP, because \(directory) cannot be watched: \(failure)")
             return
         }
         logger.warning(
-            "the configuration is compared every \(ConfigurationPoll.period / 1000) s, for \(directory) cannot be watched: \(failure)"
+            "the configuration is checked every \(ConfigurationPoll.period / 1000) s, because \(directory) cannot be watched: \(failure)"
         )
     }
 }

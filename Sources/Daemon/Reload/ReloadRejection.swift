@@ -13,8 +13,8 @@ enum ReloadRejection: Error, Hashable, Sendable {
     var words: String {
         switch self {
         case .problems(let problems): problems.map(\.description).joined(separator: "; ")
-        case .stopping: "tapline is stopping"
-        case .upgrading: "an upgrade is under way; the process that takes over reads the file itself"
+        case .stopping: "Tapline is stopping"
+        case .upgrading: "an upgrade is in progress; the new process reads the file itself"
         }
     }
 }

@@ -110,11 +110,11 @@ package final class Reloader {
         let start = EventLoop.nanoseconds
         do {
             let text = try read()
-            if isFileGone { logger.notice("\(path) is there again") }
+            if isFileGone { logger.notice("\(path) exists again") }
             isFileGone = false
             lookFailure = nil
             if text == seen {
-                if cause == .report { logger.debug("\(path) was touched, its content is unchanged") }
+                if cause == .report { logger.debug("\(path) was touched, its contents are unchanged") }
             } else {
                 manager?.reloading()
                 _ = reload(text, .file, since: start)
@@ -131,7 +131,7 @@ package final class Reloader {
             lookFailure = error
             return
         }
-        if !isFileGone { logger.warning("\(path) is gone; generation \(generation) stays in force") }
+        if !isFileGone { logger.warning("\(path) was removed; generation \(generation) stays active") }
         isFileGone = true
     }
 
@@ -216,7 +216,7 @@ package final class Reloader {
         do {
             outputs.apply(try outputs.prepare(running.log, reopening: true))
         } catch {
-            logger.error("\(error); end records go on to the file that is open")
+            logger.error("\(error); end records continue to the file that is open")
         }
     }
 
@@ -245,7 +245,7 @@ package final class Reloader {
             }
         case .rejected(let rejection):
             logger.error(
-                "reload rejected, generation \(generation) stays in force: \(rejection.words)", metadata: particulars)
+                "reload rejected, generation \(generation) stays active: \(rejection.words)", metadata: particulars)
         }
         if case .rejected = outcome { wasRejected = true } else { wasRejected = false }
         return outcome

@@ -28,7 +28,8 @@ final class ServiceManager {
         let name = environment[NotifySocket.variable]
         socket = name.flatMap { NotifySocket($0) }
         if let name, socket == nil {
-            logger.warning("NOTIFY_SOCKET is `\(name)`, which is no Unix socket: the service manager hears nothing")
+            logger.warning(
+                "NOTIFY_SOCKET is `\(name)`, which is not a Unix socket: the service manager is not notified")
         }
     }
 

@@ -60,7 +60,7 @@ final class Watchdog {
         guard silent >= period, !hasReported else { return }
         hasReported = true
         logger.error(
-            "a worker's loop has not turned for \(silent) ms; the service manager's watchdog is not told otherwise")
+            "a worker has not responded for \(silent) ms; the service manager's watchdog is not notified")
     }
 
     /// Every loop has iterated since the check.

@@ -58,19 +58,19 @@ package struct RunPlan: Sendable {
     func obstacleToUpgrade(with configuration: Configuration) -> String? {
         if recording != nil {
             return
-                "what --record writes is one file, and two processes cannot write it; --record DIR/ makes files of its own"
+                "two processes cannot write to the one file of --record; use --record DIR/, which creates a file for each"
         }
         if lifecycle.command != nil {
-            return "the command of --exec is a child of this process, and another process could not stop it"
+            return "the --exec command is a child of this process, and a new process could not stop it"
         }
         if lifecycle.isOnce {
-            return "--once accepts one connection, and another process would accept another one"
+            return "--once accepts one connection, and a new process would accept another one"
         }
         if case .file(let path) = configuration.log.access, let descriptor = OutputFile.descriptor(namedBy: path),
             descriptor > STDERR_FILENO
         {
             return
-                "log.access is \(path), and the next process does not get descriptor \(descriptor); set it to stdout, stderr or a file"
+                "log.access is \(path), and the new process does not get descriptor \(descriptor); set it to stdout, stderr or a file"
         }
         return nil
     }

@@ -50,7 +50,7 @@ struct SessionReport {
     /// Everything has started.
     func started() {
         guard showsDiagnostics, let recording else { return }
-        let new = recording.isNewFolder ? " (new folder)" : ""
+        let new = recording.isNewFolder ? " (new directory)" : ""
         outputs.writeToTerminal("Recording to \(recording.name.harmless)\(new)\n")
     }
 
@@ -64,7 +64,7 @@ struct SessionReport {
         guard let sum = outputs.totals?.now else { return }
         if let lines = outputs.summaryLines { outputs.writeToTerminal(lines.summary(sum)) }
         guard showsDiagnostics, let recording else { return }
-        guard sum.recordedConnections > 0 else { return outputs.writeToTerminal("No connection was recorded\n") }
+        guard sum.recordedConnections > 0 else { return outputs.writeToTerminal("No connections were recorded\n") }
         var text =
             Quantity.number(sum.recordedConnections, "connection") + ", \(SizeText.short(sum.recordedBytes)) recorded"
         if sum.droppedBytes > 0 { text += ", \(SizeText.short(sum.droppedBytes)) missing" }

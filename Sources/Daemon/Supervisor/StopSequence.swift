@@ -71,7 +71,7 @@ struct StopSequence: Hashable, Sendable {
             state = .ended
             return .end
         case (.flushing, .asked), (.flushing, .flushTimedOut):
-            // The records are made; only an output that takes nothing can delay the end.
+            // The records are made; only an output that accepts nothing can delay the end.
             state = .ended
             return .abandon
         case (.stopping, .asked), (.ended, _):

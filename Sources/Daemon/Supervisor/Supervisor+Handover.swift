@@ -80,11 +80,11 @@ extension Supervisor {
 
     func askForUpgrade() {
         guard let upgrade, sequence.state == .running || sequence.state == .replaced else {
-            return outputs.logger.warning("no upgrade: tapline is \(upgrade == nil ? "starting" : "stopping")")
+            return outputs.logger.warning("upgrade refused: Tapline is \(upgrade == nil ? "starting" : "stopping")")
         }
         // The manager could not be notified of another main process, and files would have no owner.
         guard receiver?.hasTakenOver != false else {
-            return outputs.logger.warning("no upgrade: the process before this one has not handed everything over yet")
+            return outputs.logger.warning("upgrade refused: the last upgrade is not complete yet")
         }
         upgrade.ask()
     }
@@ -175,7 +175,7 @@ extension Supervisor {
 
     private static func reason(_ error: any Error) -> String {
         switch error {
-        case RelayService.RecordingRefusal.unknownRelay: "the configuration has no relay of this name"
+        case RelayService.RecordingRefusal.unknownRelay: "the configuration has no relay with this name"
         case RelayService.RecordingRefusal.system(let error): error.description
         default: "\(error)"
         }

@@ -23,7 +23,8 @@ extension Supervisor {
         let path = origin.text.directory + "/" + (origin.text.path.split(separator: "/").last ?? "")
         // A file that has just been removed is watched: it may come back.
         guard !SmallFile.isSpecial(path) else {
-            outputs.logger.notice("\(origin.text.path) is no plain file: it is not watched, and cannot be reloaded")
+            outputs.logger.notice(
+                "\(origin.text.path) is not a regular file: it is not watched, and cannot be reloaded")
             return
         }
         watch = ConfigurationWatch(

@@ -322,9 +322,9 @@ package final class Supervisor {
         if open > 0 {
             announcer.announce(
                 plan.terminal != nil
-                    ? "\(open) open, waiting up to \(DurationText.text(of: bound)); Ctrl-C again to stop now"
+                    ? "\(open) open, waiting up to \(DurationText.text(of: bound)); press Ctrl-C again to stop now"
                     : plan.isForPerson
-                        ? "\(open) open, waiting; Ctrl-C again to stop now"
+                        ? "\(open) open, waiting; press Ctrl-C again to stop now"
                         : "\(open) open, waiting up to \(DurationText.text(of: bound)); a second signal stops now")
         }
         service?.drain(within: bound)
@@ -358,11 +358,12 @@ package final class Supervisor {
         outputs.finish { mailbox.post(.linesWritten) }
     }
 
-    /// An output takes nothing, so its thread is left until the process ends.
+    /// An output accepts nothing, so its thread is left until the process ends.
     private func abandon() {
         let missing = outputs.missingEndRecords
         guard missing > 0 else { return }
-        writeToStandardError("tapline: up to \(missing) end records were not written, their output takes nothing\n")
+        writeToStandardError(
+            "tapline: up to \(missing) end records were not written, because their output is blocked\n")
     }
 
     private func close() {

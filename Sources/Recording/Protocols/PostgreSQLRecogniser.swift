@@ -11,12 +11,12 @@ enum PostgreSQLRecogniser {
             return Protocol(.postgreSQL, words.joined(separator: "; "))
         case PostgreSQLMessage.sslRequest where length == 8:
             guard down.byte(at: 0) == UInt8(ascii: "S") else {
-                return recognise(up.rest(from: 8), down.rest(from: 1)) ?? Protocol(.postgreSQL, "asks for TLS")
+                return recognise(up.rest(from: 8), down.rest(from: 1)) ?? Protocol(.postgreSQL, "requests TLS")
             }
             let hello = TLSRecogniser.detail(upgraded: up.rest(from: 8), down.rest(from: 1))
             return Protocol(.postgreSQL, hello.map { "over TLS, \($0)" } ?? "over TLS")
         case PostgreSQLMessage.gssRequest where length == 8:
-            return recognise(up.rest(from: 8), down.rest(from: 1)) ?? Protocol(.postgreSQL, "asks for GSSAPI")
+            return recognise(up.rest(from: 8), down.rest(from: 1)) ?? Protocol(.postgreSQL, "requests GSSAPI")
         case PostgreSQLMessage.cancelRequest where length == 16: return Protocol(.postgreSQL, "cancels a query")
         default: return nil
         }

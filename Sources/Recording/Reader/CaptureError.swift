@@ -43,7 +43,7 @@ extension CaptureError: CustomStringConvertible {
         case .lengthsDiffer(let offset, let first, let last):
             "is damaged at byte \(offset): a block has the length \(first) at its start and \(last) at its end"
         case .noByteOrder(let offset):
-            "is damaged at byte \(offset): a section without its byte-order mark"
+            "is damaged at byte \(offset): a section without a byte-order mark"
         }
     }
 }

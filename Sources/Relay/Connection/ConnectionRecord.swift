@@ -40,7 +40,7 @@ public struct ConnectionRecord: Hashable, Sendable {
         /// The flow to a side.
         public func flow(to side: Side) -> LiveConnection.FlowState { side == .client ? down : up }
 
-        /// What a side had not taken; of two such sides, the one that had taken nothing for longer.
+        /// What a side had not taken; of two such sides, the one that had accepted nothing for longer.
         fileprivate var backlog: Backlog? {
             let sides: [Side] = up.quiet > down.quiet ? [.upstream, .client] : [.client, .upstream]
             return sides.lazy.compactMap { Backlog($0, flow(to: $0)) }.first
@@ -140,7 +140,7 @@ public struct ConnectionRecord: Hashable, Sendable {
     }
 
     /// The bytes that a side did not take, if that explains the end: those of the side that timed out, or of the side that
-    /// had taken nothing for longer. Nil if none were waiting.
+    /// had accepted nothing for longer. Nil if none were waiting.
     public var backlog: Backlog? {
         guard let flows else { return nil }
         switch end?.reason {

@@ -7,19 +7,19 @@ public enum ClosedBy: String, CaseIterable, Hashable, Sendable {
 /// Why a connection ended: a closed list, used in logs, metrics, the API and recordings.
 public enum EndReason: String, CaseIterable, Hashable, Sendable {
     // MARK: By the client
-    /// The client ended its half first, and both halves ended.
+    /// The client closed first, and the connection shut down cleanly.
     case clientClosed = "client_closed"
     /// The client reset the connection.
     case clientReset = "client_reset"
-    /// The client no longer answers.
+    /// The client stopped answering.
     case clientTimedOut = "client_timed_out"
 
     // MARK: By the upstream
-    /// The upstream ended its half first, and both halves ended.
+    /// The upstream closed first, and the connection shut down cleanly.
     case upstreamClosed = "upstream_closed"
     /// The upstream reset the connection.
     case upstreamReset = "upstream_reset"
-    /// The upstream no longer answers.
+    /// The upstream stopped answering.
     case upstreamTimedOut = "upstream_timed_out"
     /// The upstream refused the connection.
     case connectRefused = "connect_refused"
@@ -27,40 +27,40 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case upstreamProxyFailed = "upstream_proxy_failed"
 
     // MARK: By Tapline
-    /// The connect timeout passed before any address answered.
+    /// No address of the upstream answered within the connect timeout.
     case connectTimeout = "connect_timeout"
     /// There is no route to the upstream, or the network reported it as unreachable.
     case connectUnreachable = "connect_unreachable"
     /// The upstream's name does not exist.
     case nameNotFound = "name_not_found"
-    /// The name service could not answer.
+    /// The name service failed or did not answer.
     case nameLookupFailed = "name_lookup_failed"
-    /// No local port is left for the upstream's address.
+    /// No local port was free to connect to the upstream's address.
     case noLocalPort = "no_local_port"
     /// The upstream's address is one of Tapline's own listeners.
     case loop
-    /// No byte passed in either direction for the idle timeout.
+    /// No bytes passed in either direction within the idle timeout.
     case idleTimeout = "idle_timeout"
-    /// One side had ended, and the other did not end within the half-close timeout.
+    /// One side closed, and the other did not within the half-close timeout.
     case halfCloseTimeout = "half_close_timeout"
     /// The connection reached its maximum lifetime.
     case lifetime
-    /// Ended through the admin API.
+    /// It was killed through the admin API.
     case killed
-    /// Still open when the drain's bound passed.
+    /// It was still open when the time for draining was up.
     case drained
     /// The client was refused.
     case denied
     /// The peer is not trusted to send a PROXY header, and the relay requires one.
     case proxyUntrusted = "proxy_untrusted"
-    /// The first bytes are no PROXY header.
+    /// The first bytes are not a valid PROXY header.
     case proxyHeaderInvalid = "proxy_header_invalid"
     /// The PROXY header was not complete in time.
     case proxyHeaderTimeout = "proxy_header_timeout"
     /// A redirected client's original destination is unknown, is Tapline itself, or is not allowed; or the destination
     /// that a client requested is not allowed.
     case destinationRefused = "destination_refused"
-    /// No route matches the client's TLS ClientHello, or its first bytes are none, and the relay refuses such clients.
+    /// No route matches the client's TLS ClientHello, or it sent none, and the relay refuses such clients.
     case tlsNotRouted = "tls_not_routed"
     /// The client's TLS ClientHello, which selects the upstream, was not complete in time.
     case tlsHelloTimeout = "tls_hello_timeout"
@@ -68,9 +68,9 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case requestInvalid = "request_invalid"
     /// The client's request for a destination was not complete in time.
     case requestTimeout = "request_timeout"
-    /// A limit was reached.
+    /// A system limit was reached.
     case overLimit = "over_limit"
-    /// An error inside Tapline; the log has the details.
+    /// An internal error in Tapline; the log has the details.
     case internalError = "internal_error"
 
     /// Whether the upstream could not be connected, as opposed to the end of a connection.

@@ -39,18 +39,18 @@ extension ConnectionRecord {
         case .clientClosed, .upstreamClosed: return nil
         case .clientReset:
             return wasConnected
-                ? "the client reset the connection" : "the client gave up before \(target) was connected"
+                ? "the client reset the connection" : "the client gave up before Tapline had connected to \(target)"
         case .clientTimedOut: return "the client stopped answering"
         case .upstreamReset: return "\(target) reset the connection"
         case .upstreamTimedOut: return "\(target) stopped answering"
         case .connectRefused: return "\(target) refused the connection: \(nothingListens)"
         case .connectTimeout: return "\(target) did not answer within the connect timeout"
         case .connectUnreachable: return "\(target) cannot be reached\(code)"
-        case .nameNotFound: return "there is no host named \(host)"
-        case .nameLookupFailed: return "the name \(host) cannot be looked up: the name server failed or did not answer"
+        case .nameNotFound: return "the name \(host) does not exist"
+        case .nameLookupFailed: return "the name \(host) cannot be resolved: the name server failed or did not answer"
         case .noLocalPort: return "no local port is free to connect to \(target)"
-        case .loop: return "\(target) is a listener of Tapline itself, so the connection would loop"
-        case .idleTimeout: return backlogSentence ?? "no byte passed for the idle timeout"
+        case .loop: return "\(target) is one of Tapline's own listeners, so the connection would loop"
+        case .idleTimeout: return backlogSentence ?? "no bytes passed within the idle timeout"
         case .halfCloseTimeout:
             return "one side closed, and the other did not within the half-close timeout" + backlogClause
         case .lifetime: return "the connection reached its maximum lifetime" + backlogClause
@@ -70,8 +70,8 @@ extension ConnectionRecord {
         case .upstreamProxyFailed:
             let reply = upstreamProxy?.fault.map { ": it \($0)" } ?? ""
             return "the upstream proxy did not connect to \(upstream)\(reply)"
-        case .overLimit: return "a limit of the system was reached\(code)"
-        case .internalError: return "an error inside Tapline\(code); the log has the details"
+        case .overLimit: return "a system limit was reached\(code)"
+        case .internalError: return "an internal error in Tapline\(code); the log has the details"
         }
     }
 

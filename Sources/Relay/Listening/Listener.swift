@@ -156,7 +156,7 @@ final class Listener: Poll {
         case .ofOneClient where clientErrors < Self.maxClientErrors:
             clientErrors += 1
             worker.logger.debug(
-                "a client was gone before it was accepted",
+                "a client disconnected before it was accepted",
                 metadata: ["listener": "\(address)", "error": "\(error.name)"])
             return true
         case .ofResources:
@@ -207,7 +207,7 @@ final class Listener: Poll {
         failingSince = worker.loop.now
         worker.countAcceptPause(of: relay)
         worker.logger.error(
-            "a listener cannot accept clients; it is tried again every second",
+            "a listener cannot accept clients; retrying every second",
             metadata: ["relay": "\(relay.name)", "listener": "\(address)", "error": "\(error)"])
     }
 

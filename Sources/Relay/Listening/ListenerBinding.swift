@@ -208,7 +208,7 @@ struct ListenerBinding {
         logger.warning(
             """
             no relay listens on \(address) any more, but the service manager does: clients will wait there until its \
-            socket unit is stopped or a relay wants the address again
+            socket unit is stopped or a relay uses the address again
             """)
     }
 }

@@ -6,8 +6,8 @@ public struct UnwantedSockets: Error, Hashable, Sendable, CustomStringConvertibl
     /// The error and what to do.
     public var description: String {
         sockets.map { socket in
-            "the service manager has handed over \(socket), and no relay listens there; give a relay that address in "
-                + "`listen`, or name the socket after a relay (FileDescriptorName=), or take it out of the socket unit"
+            "the service manager has passed \(socket), and no relay listens there; give a relay that address in "
+                + "`listen`, or name the socket after a relay (FileDescriptorName=), or remove it from the socket unit"
         }.joined(separator: "\n")
     }
 }

@@ -114,7 +114,7 @@ final class RecorderRegistry: Sendable {
         let budget = state.withLock { $0.budget }
         if budget?.takeIfAvailable(Self.descriptors) == false {
             throw SystemError(
-                "start a recorder", Errno(EMFILE), advice: "raise the limit of open files, or record fewer relays")
+                "start a recorder", Errno(EMFILE), advice: "raise the limit on open files, or record fewer relays")
         }
         let hooks = Recorder.Hooks(
             hasRoom: { [self] in post(.tapHasRoom) },
@@ -132,8 +132,8 @@ final class RecorderRegistry: Sendable {
             budget?.give(Self.descriptors)
             if let noMemory = error as? Errno {
                 throw SystemError(
-                    "take \(plan.buffer) bytes of memory for a recording", noMemory,
-                    advice: "set a smaller record.buffer, or let the program have more (`ulimit -v`)")
+                    "allocate \(plan.buffer) bytes for a recording", noMemory,
+                    advice: "set a smaller record.buffer, or raise the memory limit (`ulimit -v`)")
             }
             throw SystemError("start a recorder", (error as? UVError)?.errno ?? Errno(EAGAIN))
         }
@@ -211,7 +211,8 @@ final class RecorderRegistry: Sendable {
             let name = folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
             throw SystemError(
                 "create the recording \(path)", error.errno,
-                advice: error.errno == .missing ? "there is no folder \(name); make it first, or correct the path" : nil
+                advice: error.errno == .missing
+                    ? "the directory \(name) does not exist; create it first, or correct the path" : nil
             )
         }
     }
@@ -247,7 +248,7 @@ final class RecorderRegistry: Sendable {
         }
         if !finished.wait(atMost: timeout) {
             let names = state.withLock { $0.running.map(\.recorder.plan.name) }.joined(separator: ", ")
-            logger.error("a recording is given up, its file takes nothing", metadata: ["recording": "\(names)"])
+            logger.error("recording stopped: its file cannot be written", metadata: ["recording": "\(names)"])
         }
         reap()
         pending.reportAll()

@@ -80,7 +80,7 @@ extension RelayService {
         }
         for _ in notified..<binding.workers { plan.applied.down() }
         if !plan.applied.wait(atMost: Self.applyTimeout) {
-            binding.logger.warning("a worker is busy and takes the configuration over late")
+            binding.logger.warning("a worker is busy and applies the configuration late")
         }
         state.setLimits(of: configuration.relays)
         for entry in change.listeners.going where entry.source == .manager { binding.warnOfUnserved(entry.address) }

@@ -318,7 +318,7 @@ final class Worker {
         var metadata = metadata
         metadata["pauses"] = .stringConvertible(pausesSinceLogged)
         metadata["open"] = .stringConvertible(shared.openConnections)
-        logger.warning("accepting pauses; clients wait in the system's queue", metadata: metadata)
+        logger.warning("accepting is paused; clients wait in the kernel's queue", metadata: metadata)
         pausesSinceLogged = 0
     }
 

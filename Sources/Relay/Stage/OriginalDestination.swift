@@ -62,8 +62,8 @@ final class OriginalDestination: Stage {
                 throw SystemError(
                     "mark the upstream sockets of relay \(relay.name) (interception.mark)", error,
                     advice: error.code == EPERM
-                        ? "that takes CAP_NET_ADMIN (under systemd AmbientCapabilities=CAP_NET_ADMIN); or take the mark out, "
-                            + "and let the rules leave out this process's user (meta skuid)" : nil)
+                        ? "that requires CAP_NET_ADMIN (under systemd AmbientCapabilities=CAP_NET_ADMIN); or remove the mark, "
+                            + "and let the rules exclude this process's user (meta skuid)" : nil)
             }
         }
     }

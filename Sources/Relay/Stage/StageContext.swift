@@ -107,7 +107,7 @@ final class StageContext {
         ]
         metadata["destination"] = interception?.destination.map { "\($0)" }
         logger.warning(
-            "rules redirect Tapline's own connections back to it; leave out its mark (interception.mark) or its user",
+            "rules redirect Tapline's own connections back to it; exclude its mark (interception.mark) or its user",
             metadata: metadata)
     }
 }

@@ -37,13 +37,13 @@ extension TunnelFailure {
         case .nameNotFound:
             self.init(code(.hostUnreachable), status: 502, text: "The name in \(proxy?.text ?? target) does not exist")
         case .nameLookupFailed:
-            self.init(.general, status: 502, text: "The name in \(proxy?.text ?? target) could not be looked up")
+            self.init(.general, status: 502, text: "The name in \(proxy?.text ?? target) could not be resolved")
         case .upstreamReset, .upstreamClosed:
             self.init(.general, status: 502, text: "\(dialled) closed the connection\(cause)")
         case .noLocalPort, .overLimit:
-            self.init(.general, status: 503, text: "A limit of this machine was reached\(cause)")
+            self.init(.general, status: 503, text: "A system limit was reached\(cause)")
         default:
-            self.init(.general, status: 500, text: "An error inside Tapline\(cause)")
+            self.init(.general, status: 500, text: "An internal error in Tapline\(cause)")
         }
     }
 }

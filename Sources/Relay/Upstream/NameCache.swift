@@ -188,7 +188,7 @@ final class NameCache {
 
     private func logLastGood(_ host: String, _ last: [SocketAddress], because words: String) {
         logger.warning(
-            "a name lookup failed; its last good answer is used",
+            "a name lookup failed; the last good answer is used",
             metadata: ["name": "\(host)", "error": "\(words)", "addresses": .stringConvertible(last.count)])
     }
 

@@ -3,7 +3,7 @@ import Client
 import Show
 import Terminal
 
-/// A command that connects to a running tapline.
+/// A command that connects to a running Tapline.
 protocol ClientCommand: ParsableCommand {
     /// The options with the address.
     var options: AdminOptions { get }
@@ -15,7 +15,7 @@ extension RecordCommand: ClientCommand {}
 extension Tail: ClientCommand {}
 extension Why: ClientCommand {}
 
-/// What a shell offers for a word that depends on a running tapline or on a recording. The tapline is the one that the
+/// What a shell offers for a word that depends on a running Tapline or on a recording. The tapline is the one that the
 /// command line would connect to, with the token that it would send. Without an answer in time there are no candidates,
 /// and never an error: the text would be in the middle of the command line.
 enum Candidates {

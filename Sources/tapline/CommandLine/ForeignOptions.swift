@@ -54,14 +54,15 @@ struct ForeignOptions {
         guard let first = removed.first else { return nil }
         option = first
         if Self.listening.contains(first) || Self.upstream.contains(first) {
-            message = "`forward` takes a SPEC in place of `\(first)`: where to listen and where to forward in one word"
+            message = "`forward` takes a SPEC instead of `\(first)`: where to listen and where to forward, in one word"
         } else if Self.recording.contains(first) {
             message = "unknown option `\(first)`; recording is `--record`"
         } else if first == "-R" {
-            message = "unknown option `-R`; Tapline listens on this machine only, so run it on the other one"
+            message =
+                "unknown option `-R`; Tapline listens only on the machine that it runs on, so run it on the other one"
         } else {
             message =
-                "unknown option `\(first)`; `forward` has no log level: it prints every connection, and `--print` its bytes"
+                "unknown option `\(first)`; `forward` has no log level: it prints every connection, and with `--print` its bytes"
         }
         let directory = workingDirectory()
         if let listen, let destination {

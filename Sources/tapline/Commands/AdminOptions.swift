@@ -5,7 +5,7 @@ import Glibc
 import Sockets
 import Terminal
 
-/// The options of every command that connects to a running tapline.
+/// The options of every command that connects to a running Tapline.
 struct AdminOptions: ParsableArguments {
     @Option(
         name: [.customShort("a"), .long],
@@ -18,7 +18,7 @@ struct AdminOptions: ParsableArguments {
     @Option(
         name: [.customShort("c"), .long],
         help: ArgumentHelp(
-            "The configuration with the address. Default: $\(ConfigurationPlaces.variable), or the first with admin.listen of "
+            "Configuration file that contains the address. Default: $\(ConfigurationPlaces.variable), or the first of these with admin.listen: "
                 + "./tapline.yaml (local addresses only), $XDG_CONFIG_HOME/tapline/tapline.yaml (~/.config) and "
                 + "\(ConfigurationFile.defaultPath).",
             valueName: "path"), completion: .configurations)
@@ -26,11 +26,11 @@ struct AdminOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A file with the admin API's token. Default: $\(AdminSettings.tokenVariable), then the configuration's.",
+            "File with the admin API's token. Default: $\(AdminSettings.tokenVariable), then the configuration's.",
             valueName: "path"), completion: .file())
     var tokenFile: String?
 
-    @Flag(name: [.customShort("j"), .long], help: "Print the admin API's own objects, one a line.")
+    @Flag(name: [.customShort("j"), .long], help: "Print the admin API's JSON objects, one per line.")
     var json = false
 
     /// A client of the tapline that the options name. `asksForwards`: if several `forward` processes run, the error says

@@ -9,9 +9,9 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Validate a configuration file.",
         discussion: """
-            Ends with 0 when it is good. Otherwise with 78, and every mistake on a line of its own on standard error, \
-            as path:line:column: message, or with --json as an object on standard output. The files that it includes \
-            are checked with it. - is standard input; relative paths in it start at the working directory.
+            Exits with 0 if the file is valid. Otherwise it prints every error to standard error, one per line, \
+            as path:line:column: message, or with --json as one object to standard output, and exits with 78. Included files \
+            are checked, too. - is standard input; relative paths in it start at the working directory.
 
               tapline check tapline.yaml
               tapline check --json tapline.yaml | jq '.problems[].line'
@@ -19,7 +19,7 @@ struct Check: ParsableCommand {
 
     @OptionGroup var file: ConfigurationOptions
 
-    @Flag(name: [.customShort("j"), .long], help: "Print the summary or the mistakes as one object in JSON.")
+    @Flag(name: [.customShort("j"), .long], help: "Print the summary or the errors as one JSON object.")
     var json = false
 
     func run() throws {

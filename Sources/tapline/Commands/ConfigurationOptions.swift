@@ -15,7 +15,7 @@ struct ConfigurationOptions: ParsableArguments {
     var path: String?
 
     @Option(
-        name: [.customShort("c"), .long], help: ArgumentHelp("The same as <path>.", valueName: "path"),
+        name: [.customShort("c"), .long], help: ArgumentHelp("Same as <path>.", valueName: "path"),
         completion: .configurations)
     var config: String?
 
@@ -23,7 +23,7 @@ struct ConfigurationOptions: ParsableArguments {
         guard let path, let config, path != config else { return }
         let identity = InputFile.identity(of: path)
         guard identity == nil || identity != InputFile.identity(of: config) else { return }
-        throw ValidationError("`\(path)` and --config `\(config)` are different files; name one of them")
+        throw ValidationError("`\(path)` and --config `\(config)` are different files; give only one of them")
     }
 
     /// Whether the command line names a file.

@@ -5,10 +5,10 @@ import Terminal
 /// `tapline connections`: open connections, or those that ended recently.
 struct Connections: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the connections of a running tapline.",
+        abstract: "List the connections of a running Tapline.",
         discussion: """
-            Open connections with their bytes so far, or with --closed those that ended lately, with who ended them and \
-            why. `tapline why ID` tells the whole story of one.
+            Lists open connections with their bytes so far, or with --closed recently closed ones, with who closed them and \
+            why. `tapline why ID` explains one of them.
 
               tapline connections --sort rate --limit 10
               tapline connections --filter 10.0.0. --watch
@@ -23,25 +23,25 @@ struct Connections: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The order: \(listed(ConnectionSort.keys)). Prefix with - to reverse. Default: id. Closed connections "
+            "Sort key: \(listed(ConnectionSort.keys)). Prefix with - to reverse. Default: id. Closed connections "
                 + "are listed newest first.", valueName: "key"),
         completion: .list(ConnectionSort.keys), transform: parseConnectionSort)
     var sort: ConnectionSort?
 
     @Option(
         help: ArgumentHelp(
-            "Only those that have this text in their relay, addresses, state or reason.", valueName: "text"))
+            "Only connections with this text in the relay, an address, the state or the reason.", valueName: "text"))
     var filter: String?
 
     @Option(
         name: [.customShort("n"), .long],
-        help: ArgumentHelp("The most connections to list. Default: 1000.", valueName: "number"))
+        help: ArgumentHelp("Maximum number of connections to list. Default: 1000.", valueName: "number"))
     var limit: Int?
 
-    @Flag(help: "Connections that ended lately, with their reasons.")
+    @Flag(help: "List recently closed connections, with their reasons.")
     var closed = false
 
-    @Flag(help: "Once a second, until Ctrl-C; in place on a terminal.")
+    @Flag(help: "Repeat every second until Ctrl-C; in place on a terminal.")
     var watch = false
 
     @Flag(help: "Show times in UTC.")
@@ -50,9 +50,9 @@ struct Connections: ParsableCommand {
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
-        if let limit, !(1...10_000).contains(limit) { throw ValidationError("--limit is from 1 to 10000.") }
+        if let limit, !(1...10_000).contains(limit) { throw ValidationError("--limit must be from 1 to 10000.") }
         if closed, sort != nil {
-            throw ValidationError("--sort is for open connections: ended ones come latest first.")
+            throw ValidationError("--sort is for open connections; closed ones are listed newest first.")
         }
     }
 

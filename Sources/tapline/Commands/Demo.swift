@@ -6,13 +6,13 @@ import Terminal
 /// `tapline demo`: a conversation through a relay, without other programs.
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "See it work: an echo upstream, a relay in front of it, a conversation.",
+        abstract: "Show how it works: an echo server, a relay in front of it, a conversation.",
         discussion: """
-            Everything happens on this machine's loopback, on free ports. After the conversation the relay stays up, \
-            to be tried out, until Ctrl-C.
+            Everything happens on loopback, on free ports. After the conversation the relay keeps running until Ctrl-C, \
+            so that you can try it.
             """)
 
-    @Flag(help: "End after the conversation, with 0 if it went well.")
+    @Flag(help: "Exit after the conversation: with 0 if it succeeded.")
     var once = false
 
     func run() throws {

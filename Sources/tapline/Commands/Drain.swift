@@ -1,13 +1,13 @@
 import ArgumentParser
 import Client
 
-/// `tapline drain`: a running tapline stops accepting, finishes and ends.
+/// `tapline drain`: a running Tapline stops accepting, finishes and ends.
 struct Drain: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stop accepting connections, let open ones finish, then exit.",
         discussion: """
             Connections that are still open after shutdown.drain are reset. A second `drain` changes nothing; a second \
-            SIGTERM or `tapline shutdown` stops at once. With --wait the command ends when tapline has ended, and shows \
+            SIGTERM or `tapline shutdown` stops at once. With --wait the command returns when Tapline has stopped, and shows \
             what it waits for until then.
             """)
 

@@ -2,20 +2,20 @@ import ArgumentParser
 import Client
 import Text
 
-/// The options of the commands that can wait for the end of a running tapline.
+/// The options of the commands that can wait for the end of a running Tapline.
 struct EndWaitOptions: ParsableArguments {
-    @Flag(help: "Wait until it has ended.")
+    @Flag(help: "Wait until it has stopped.")
     var wait = false
 
     @Option(
         help: ArgumentHelp(
-            "With --wait: how long at most; then the exit status is 1. Default: as long as tapline allows itself, and "
+            "With --wait: maximum time; after it the exit status is 1. Default: Tapline's own limit and "
                 + "\(DurationText.text(of: EndWait.allowance)) more.", valueName: "duration"),
         transform: parseDuration)
     var timeout: Duration?
 
     func validate() throws {
-        if timeout != nil, !wait { throw ValidationError("--timeout is how long --wait waits; say --wait too") }
+        if timeout != nil, !wait { throw ValidationError("--timeout limits --wait; add --wait") }
     }
 
     /// Requests the end of a tapline, prints the answer, and waits for its end with `--wait`.

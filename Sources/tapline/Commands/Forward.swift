@@ -27,7 +27,7 @@ struct Forward: ParsableCommand {
 
             On a terminal it prints a line when a connection opens and when it ends, and a summary at the end. \
             Elsewhere, or with --log-format, it writes an end record for each connection: to standard output, or with \
-            --print or --record to standard error. Ctrl-C ends it; a second one ends it at once.
+            --print or --record to standard error. Ctrl-C stops it; a second Ctrl-C stops it at once.
 
             \(differences)
             """)
@@ -36,8 +36,8 @@ struct Forward: ParsableCommand {
     private static var differences: String {
         func text(_ duration: Duration) -> String { DurationText.text(of: duration) }
         let (own, configured) = (Timeouts.forward, Timeouts())
-        return "Defaults that differ from those of a configuration: a connection may be idle for any time "
-            + "(timeouts.idle: \(text(configured.idle))); after one side has closed, the other one may be silent for "
+        return "Defaults that differ from those of a configuration: a connection may be idle without limit "
+            + "(timeouts.idle: \(text(configured.idle))); after one side has closed, the other may be silent for "
             + "\(text(own.halfClose)) (timeouts.half_close: \(text(configured.halfClose))); at the end, open "
             + "connections have \(text(ShutdownSettings.forward.drain)) to finish "
             + "(shutdown.drain: \(text(ShutdownSettings().drain)))."
@@ -54,7 +54,7 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Record what passes, as pcapng for Wireshark: to a new file, into a folder (DIR/, a file for each relay), or "
+            "Record the traffic, as pcapng for Wireshark: to a new file, to a directory (DIR/, a file for each relay), or "
                 + "to standard output (-, for | wireshark -k -i -).", valueName: "path"), completion: .file())
     var record: String?
 
@@ -78,7 +78,7 @@ struct Forward: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The longest time for connecting, name lookup included; 0: no limit. Default: "
+            "Maximum time for connecting, including the name lookup; 0: no limit. Default: "
                 + "\(DurationText.text(of: Timeouts.forward.connect)).", valueName: "duration"),
         transform: parseDuration)
     var connectTimeout = Timeouts.forward.connect
@@ -93,26 +93,27 @@ struct Forward: ParsableCommand {
     var lifecycle: LifecycleOptions
 
     @Option(
-        help: ArgumentHelp("The number of threads that relay: auto, or a number. Default: auto.", valueName: "number"),
+        help: ArgumentHelp(
+            "Number of threads that relay: auto (one per core), or a number. Default: auto.", valueName: "number"),
         completion: .list(["auto"]), transform: parseWorkerCount)
     var workers = WorkerCount.automatic
 
     @Option(
         help: ArgumentHelp(
-            "Write end records and diagnostics as text (key=value) or json, also on a terminal. Default: lines for "
-                + "people on a terminal, text elsewhere.", valueName: "format"),
+            "Write end records and diagnostics as text (key=value) or json, also on a terminal. Default: readable lines "
+                + "on a terminal, text elsewhere.", valueName: "format"),
         completion: .list(LogSettings.Format.allCases.map(\.rawValue)), transform: parseLogFormat)
     var logFormat: LogSettings.Format?
 
-    @Flag(name: [.customShort("j"), .long], help: "The same as --log-format json.")
+    @Flag(name: [.customShort("j"), .long], help: "Same as --log-format json.")
     var json = false
 
     @Option(
         name: [.customShort("a"), .customLong("admin")],
         help: ArgumentHelp(
-            "Serve the admin API there: PORT, ADDRESS:PORT or unix:PATH; off: not at all. Off loopback it needs a token "
-                + "in \(AdminSettings.tokenVariable). Default: a socket that the other commands find, in the first of "
-                + "$XDG_RUNTIME_DIR/tapline, /run/user/UID/tapline and /tmp/tapline-UID whose parent is there.",
+            "Serve the admin API at PORT, ADDRESS:PORT or unix:PATH; off: no admin API. Off loopback it needs a token in "
+                + "\(AdminSettings.tokenVariable). Default: a socket that the other commands find, in the first of "
+                + "$XDG_RUNTIME_DIR/tapline, /run/user/UID/tapline and /tmp/tapline-UID whose parent exists.",
             valueName: "address"))
     var adminAddress: String?
 
@@ -130,13 +131,15 @@ struct Forward: ParsableCommand {
     /// Checks what parsing does not: argument-parser reports an unknown option only after parsing, and a mistyped option
     /// is the better message. `words`: the command line, for a proposal.
     func check(in words: [String] = CommandWords.own) throws {
-        if json, let logFormat, logFormat != .json { throw usageError("--json is --log-format json") }
+        if json, let logFormat, logFormat != .json {
+            throw usageError("--json means --log-format json; leave one of them out")
+        }
         try lifecycle.check(relays(in: words))
         if record?.isEmpty == true { throw usageError("--record needs a path, DIR/ or -") }
         try checkRecordOutput()
         if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
             throw usageError(
-                "--record \(record): the path is relative, and the working directory is gone; write an absolute path"
+                "--record \(record): the path is relative, and the working directory no longer exists; write an absolute path"
             )
         }
         _ = try admin()

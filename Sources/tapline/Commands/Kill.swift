@@ -6,14 +6,14 @@ import Text
 /// `tapline kill`: resets connections.
 struct Kill: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Reset connections of a running tapline.",
+        abstract: "Reset connections of a running Tapline.",
         discussion: """
-            Both sides get a reset, and the end record has the reason killed. `tapline connections` shows the ids. \
+            Both sides are reset, and the end record has the reason killed. `tapline connections` shows the ids. \
             Connections that could not be killed are reported, and the exit status is then 1.
             """)
 
     @Argument(
-        help: ArgumentHelp("The connection's id; several are allowed.", valueName: "id"), completion: .connections)
+        help: ArgumentHelp("One or more connection ids.", valueName: "id"), completion: .connections)
     var ids: [UInt64]
 
     @OptionGroup var options: AdminOptions

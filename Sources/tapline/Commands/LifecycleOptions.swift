@@ -23,13 +23,13 @@ struct LifecycleOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Stop the command of --exec when no connection has been open for this long; the next client starts it again; "
+            "Stop the --exec command when no connection has been open for this long; the next client starts it again; "
                 + "0: never. Default: 0.", valueName: "duration"), transform: parseDuration)
     var idleStop: Duration?
 
     @Flag(
         help: """
-            Accept one connection and exit after it: with status 0 if both sides closed it in order, otherwise 1.
+            Accept one connection and exit after it: with status 0 if both sides closed it cleanly, otherwise 1.
             """)
     var once = false
 
@@ -59,7 +59,7 @@ struct LifecycleOptions: ParsableArguments {
         }
         if idleStop != nil, exec == nil {
             throw ValidationError(
-                "--idle-stop stops the command of --exec, and there is no --exec. To end Tapline when it is idle, write "
+                "--idle-stop stops the --exec command, and there is no --exec. To stop Tapline when it is idle, write "
                     + "--exit-idle.")
         }
         if once, idleStop != nil {
@@ -74,7 +74,7 @@ struct LifecycleOptions: ParsableArguments {
         guard exec != nil else { return }
         guard relays.count == 1 else {
             throw ValidationError(
-                "--exec starts one upstream, and there are \(relays.count) SPECs; run one tapline forward for each.")
+                "--exec starts one upstream, and there are \(relays.count) SPECs; run one `tapline forward` for each.")
         }
         let upstream = relays[0].upstream
         guard upstream != .originalDestination, upstream != .requested else {

@@ -4,47 +4,47 @@ import Configuration
 import Sockets
 import Terminal
 
-/// `tapline record`: recordings of a running tapline.
+/// `tapline record`: recordings of a running Tapline.
 struct RecordCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "record",
-        abstract: "Start or stop recording a relay of a running tapline.",
+        abstract: "Start or stop recording a relay of a running Tapline.",
         discussion: """
-            Open connections are recorded from now on, until --stop or the end of Tapline. The file goes to the folder of \
-            the relay's `record:` section, or else to recordings/ in Tapline's working directory. Other settings are those of \
+            Open connections are recorded from now on, until --stop or until Tapline exits. The file is in the directory of \
+            the relay's `record:` section, or else in recordings/ in Tapline's working directory. Other settings are those of \
             the section, unless an option changes them.
 
-            Without RELAY: the relays that are recorded. With an option, the relay need not be named if there is only one \
-            that it can mean.
+            Without RELAY, it lists the relays. With an option, RELAY can be left out if only one relay \
+            is possible.
 
-              tapline record                        which relays are recorded
+              tapline record                        show which relays are recorded
               tapline record web                    start recording web
-              tapline record web --max-bytes 64KiB  the start of each connection
-              tapline record web --stop             stop it
+              tapline record web --max-bytes 64KiB  only the start of each connection
+              tapline record web --stop             stop recording
             """)
 
     @Argument(help: ArgumentHelp("The relay's name.", valueName: "relay"), completion: .relays)
     var relay: String?
 
-    @Flag(help: "Stop recording; prints the file, its packets and bytes, and what is missing.")
+    @Flag(help: "Stop recording, and print the file, its packets and bytes, and the bytes that are missing.")
     var stop = false
 
     @Option(
         help: ArgumentHelp(
-            "Record this much of each direction of a connection, such as 64KiB. Default: as configured, or all.",
+            "Record only this much of each direction, such as 64KiB. Default: as configured, or all.",
             valueName: "size"),
         transform: parsed(RecordChanges.maxBytes))
     var maxBytes: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Begin another file at this size; 0: no limit. Default: as configured, or 100MiB.", valueName: "size"),
+            "Start a new file at this size; 0: no limit. Default: as configured, or 100MiB.", valueName: "size"),
         transform: parsed(RecordChanges.rotateSize))
     var rotateSize: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Begin another file at this age; 0: no limit. Default: as configured, or 1h.", valueName: "duration"),
+            "Start a new file at this age; 0: no limit. Default: as configured, or 1h.", valueName: "duration"),
         transform: parsed(RecordChanges.rotateEvery))
     var rotateEvery: Duration?
 
@@ -55,13 +55,13 @@ struct RecordCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The memory between the relay and the disk. Default: as configured, or 16MiB.", valueName: "size"),
+            "Size of the buffer between the relay and the disk. Default: as configured, or 16MiB.", valueName: "size"),
         transform: parsed(RecordChanges.buffer))
     var buffer: Int?
 
     @Option(
         help: ArgumentHelp(
-            "What happens when that memory is full: drop (bytes are missing) or block (the connection waits). "
+            "What happens when the buffer is full: drop (bytes are missing) or block (the connection waits). "
                 + "Default: as configured, or drop.",
             valueName: "policy"), transform: parseWhenFull)
     var whenFull: RecordSettings.WhenFull?
@@ -75,7 +75,7 @@ struct RecordCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Record this part of the connections, such as 10%. Default: as configured, or all.", valueName: "fraction"),
+            "Record this share of the connections, such as 10%. Default: as configured, or all.", valueName: "fraction"),
         transform: parsed(RecordChanges.perMillion))
     var fraction: Int?
 
@@ -100,9 +100,9 @@ struct RecordCommand: ParsableCommand {
     func validate() throws {
         if let keep, !RecordChanges.keeps.contains(keep) {
             let (least, most) = (RecordChanges.keeps.lowerBound, RecordChanges.keeps.upperBound)
-            throw ValidationError("--keep is from \(least) to \(most).")
+            throw ValidationError("--keep must be from \(least) to \(most).")
         }
-        if stop, !changes.isEmpty { throw ValidationError("--stop takes no settings of a recording.") }
+        if stop, !changes.isEmpty { throw ValidationError("--stop cannot be combined with settings of a recording.") }
     }
 
     func run() throws {

@@ -3,13 +3,13 @@ import Client
 import Terminal
 import Text
 
-/// `tapline reload`: reloads the configuration of a running tapline.
+/// `tapline reload`: reloads the configuration of a running Tapline.
 struct ReloadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reload",
-        abstract: "Have a running tapline read its configuration again.",
+        abstract: "Make a running Tapline reload its configuration.",
         discussion: """
-            Says what has changed. A configuration with a mistake changes nothing: every error is reported as \
+            Prints what changed. A configuration with an error changes nothing: every error is reported as \
             path:line:column: message on standard error, and the exit status is 78.
             """)
 

@@ -6,18 +6,18 @@ import Terminal
 /// `tapline run`: relays with a configuration file.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Relay as configured.",
+        abstract: "Run the relays of a configuration file.",
         discussion: """
-            A changed file is applied while it runs, and at SIGHUP; open connections are not affected. A file with a \
-            mistake changes nothing, and the log reports the place of the mistake.
+            Changes to the file are applied while it runs, and at SIGHUP; open connections are not affected. A file with an \
+            error changes nothing, and the log reports the position of the error.
 
-            SIGUSR2 upgrades: the program file is started again and takes over the listening sockets. No client is \
+            SIGUSR2 upgrades: Tapline starts its program file, which takes over the listening sockets. No client is \
             refused, and open connections finish in the old process (shutdown.upgrade).
 
-            SIGTERM or SIGINT stops it: it accepts no more connections, and open ones have the time of shutdown.drain. \
-            A second signal stops it at once. Every connection has its end record either way.
+            SIGTERM or SIGINT stops it: it accepts no more connections, and open ones have shutdown.drain to finish. \
+            A second signal stops it at once. Every connection gets its end record either way.
 
-            `${NAME}` in the configuration takes a variable of the environment. \(AdminSettings.tokenVariable) is the \
+            `${NAME}` in the configuration is replaced by an environment variable. \(AdminSettings.tokenVariable) is the \
             admin API's token, unless admin.token_file names a file.
 
               tapline run tapline.yaml
@@ -30,7 +30,7 @@ struct Run: ParsableCommand {
         let path = try file.find()
         guard path != "-" else {
             throw UsageError(
-                "`run` reads its configuration again when it changes, which standard input cannot do; name a file",
+                "`run` reloads its configuration when it changes, so it cannot be standard input; name a file",
                 command: "run")
         }
         let environment = ProcessEnvironment.all

@@ -8,35 +8,35 @@ import Terminal
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Read a recording: who talked, what was said, how it ended.",
+        abstract: "Read a recording: the connections, their bytes, and how they ended.",
         discussion: """
-            Reads recordings of Tapline's and other captures (pcapng and pcap, as of tcpdump): every conversation with its \
-            bytes in order, the first copy of what was sent twice, and what is missing or repeated named.
+            Reads Tapline's recordings and other captures (pcapng and pcap, such as tcpdump's): every conversation with its \
+            bytes in order. Of retransmitted bytes the first copy is shown, and gaps and repetitions are reported.
 
-              tapline show web.pcapng                    a line for each conversation
-              tapline show web.pcapng 7 --format text    what was said in connection 7
-              tapline show recordings/ --filter reset    all recordings in a folder
+              tapline show web.pcapng                    one line per conversation
+              tapline show web.pcapng 7 --format text    the bytes of connection 7
+              tapline show recordings/ --filter reset    all recordings in a directory
               tapline show web.*.pcapng --sort bytes     rotated files, joined
               tapline show web.pcapng 7 --format raw --flow down > answer
 
-            A file that is cut short is read up to the cut. Times on a terminal are local; in files and pipes they are UTC.
+            A truncated file is read up to the cut. Times on a terminal are local; in files and pipes they are UTC.
             """)
 
     @Argument(
         help: ArgumentHelp(
-            "Recordings, and folders with recordings; - is standard input. A number at the end, such as 7 or '#7', is "
+            "Recordings, and directories with recordings; - is standard input. A number at the end, such as 7 or '#7', is "
                 + "--connection.", valueName: "file"),
         completion: .connections)
     var files: [String]
 
     @Option(
         help: ArgumentHelp(
-            "summary: a line for each conversation. text: the bytes as text, with control characters escaped. hex: "
-                + "offset, bytes, characters. raw: the bytes. json: an object a line, the bytes in Base64. Default: "
+            "summary: one line per conversation. text: the bytes as text, with control characters escaped. hex: "
+                + "offset, bytes, characters. raw: the bytes. json: one object per line, the bytes in Base64. Default: "
                 + "summary.", valueName: "format"))
     var format: ShowFormat?
 
-    @Flag(name: [.customShort("j"), .long], help: "The same as --format json.")
+    @Flag(name: [.customShort("j"), .long], help: "Same as --format json.")
     var json = false
 
     @Option(
@@ -66,7 +66,7 @@ struct ShowCommand: ParsableCommand {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The order of the summary: \(listed(ShowSort.keys)). Prefix with - to reverse. Default: id, or start for "
+            "Sort key of the summary: \(listed(ShowSort.keys)). Prefix with - to reverse. Default: id, or start for "
                 + "several recordings.", valueName: "key"),
         completion: .list(ShowSort.keys), transform: parseShowSort)
     var sort: ShowSort?
@@ -77,20 +77,22 @@ struct ShowCommand: ParsableCommand {
         completion: .list(Direction.allCases.map(\.rawValue)), transform: parseFlow)
     var flow: Direction?
 
-    @Flag(help: "At the end of the file wait for more, until Ctrl-C or until the file is rotated away.")
+    @Flag(help: "Wait for more at the end of the file, until Ctrl-C or until the file is rotated.")
     var follow = false
 
-    @Flag(help: "Times in UTC, also on a terminal.")
+    @Flag(help: "Show times in UTC, also on a terminal.")
     var utc = false
 
     func validate() throws {
-        if json, let format, format != .json { throw ValidationError("--json is --format json.") }
+        if json, let format, format != .json {
+            throw ValidationError("--json means --format json; leave one of them out.")
+        }
         let format = shownFormat
         if flow != nil, format == .summary {
-            throw ValidationError("--flow wants bytes to choose from: say --format text, hex, raw or json too.")
+            throw ValidationError("--flow selects bytes: add --format text, hex, raw or json.")
         }
         if sort != nil, format != .summary {
-            throw ValidationError("--sort is for the summary: bytes are shown in the order of time.")
+            throw ValidationError("--sort is only for the summary: bytes are shown in the order of time.")
         }
         let (paths, number) = RecordingArguments.split(files)
         if number != nil, let connection, connection != number {
@@ -98,9 +100,9 @@ struct ShowCommand: ParsableCommand {
         }
         if paths.isEmpty { throw ValidationError("Missing expected argument '<file> ...'") }
         if follow, paths.contains("-") {
-            throw ValidationError("Standard input is read as it comes: --follow is for files.")
+            throw ValidationError("--follow is only for files: standard input is always read to its end.")
         }
-        if follow, paths.count > 1 { throw ValidationError("--follow is for one file.") }
+        if follow, paths.count > 1 { throw ValidationError("--follow takes only one file.") }
     }
 
     /// The recordings on the command line.

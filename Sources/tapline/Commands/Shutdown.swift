@@ -2,7 +2,7 @@ import ArgumentParser
 import Client
 import Text
 
-/// `tapline shutdown`: the same as SIGTERM, for a running tapline.
+/// `tapline shutdown`: the same as SIGTERM, for a running Tapline.
 struct Shutdown: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shut down gracefully (like SIGTERM). Run it again to stop immediately.",
@@ -19,7 +19,7 @@ struct Shutdown: ParsableCommand {
         try waiting.end(options, by: "/v1/shutdown") { answer in
             guard answer["now"] == .boolean(true) else { return "stopping: " + EndWait.fate(answer) }
             let open = Quantity.number(answer["open_connections"].count ?? 0, "connection")
-            return "stopping now: what is open is reset, \(open)"
+            return "stopping now: open connections are reset, \(open)"
         }
     }
 }

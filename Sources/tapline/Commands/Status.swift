@@ -2,15 +2,15 @@ import ArgumentParser
 import Client
 import Text
 
-/// `tapline status`: a running tapline's state on one screen.
+/// `tapline status`: a running Tapline's state on one screen.
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the state of a running tapline on one screen.",
+        abstract: "Show the state of a running Tapline on one screen.",
         discussion: """
-            What needs attention comes first: relays whose connects fail, draining, a rejected reload, accepting paused, \
+            What needs attention comes first: relays that fail to connect, draining, a rejected reload, paused accepting, \
             bytes that a recording lost. Then the process, and each relay with its listeners, upstream, open connections, rates and totals.
 
-            With --json: the status on the first line, then a relay a line.
+            With --json: the status on the first line, then one relay per line.
             """)
 
     @Flag(help: "Show times in UTC.")

@@ -5,10 +5,10 @@ import Terminal
 /// `tapline tail`: live traffic.
 struct Tail: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show the traffic of a running tapline as it passes.",
+        abstract: "Show the traffic of a running Tapline as it passes.",
         discussion: """
-            From now on, until Ctrl-C, or with --connection until that has ended. The relay never waits for it: what is \
-            not taken in time is left out, and the output says how much.
+            From now on, until Ctrl-C, or with --connection until that one has ended. The relay never waits for it: traffic \
+            that cannot be printed in time is skipped, and the output says how much.
 
               tapline tail --relay web
               tapline tail --connection 12 --format hex
@@ -26,18 +26,20 @@ struct Tail: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "text: the bytes as text, with control characters escaped. hex: offset, bytes, characters. json: an object a line, "
+            "text: the bytes as text, with control characters escaped. hex: offset, bytes, characters. json: one object per line, "
                 + "the bytes in Base64. pcapng: a recording, for a file or Wireshark. Default: text.",
             valueName: "format"))
     var format: TailFormat?
 
-    @Flag(help: "Times in UTC, also on a terminal.")
+    @Flag(help: "Show times in UTC, also on a terminal.")
     var utc = false
 
     @OptionGroup var options: AdminOptions
 
     func validate() throws {
-        if options.json, let format, format != .json { throw ValidationError("--json is --format json.") }
+        if options.json, let format, format != .json {
+            throw ValidationError("--json means --format json; leave one of them out.")
+        }
     }
 
     func run() throws {

@@ -4,10 +4,10 @@ import Sockets
 import Terminal
 import Text
 
-/// `tapline top`: a running tapline's state, updated on the whole terminal.
+/// `tapline top`: a running Tapline's state, updated on the whole terminal.
 struct Top: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Watch a running tapline: rates, relays and connections, live.",
+        abstract: "Watch a running Tapline: rates, relays and connections, live.",
         discussion: """
             Keys: arrows, j and k move, Enter explains a connection, s sorts, / filters, x resets a connection, r starts \
             or stops recording a relay, p pauses, ? shows help, q quits. Without a terminal it prints everything once.

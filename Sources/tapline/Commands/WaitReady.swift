@@ -6,10 +6,10 @@ import Text
 struct WaitReady: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait-ready",
-        abstract: "Wait until a tapline accepts clients.",
+        abstract: "Wait until Tapline accepts clients.",
         discussion: """
-            Ends with 0 as soon as its admin API's /readyz says yes, also when tapline is started only after this; with 1 \
-            and the reason when the time is over. With --timeout 0 it asks once, as a probe does. No token is needed.
+            Exits with 0 as soon as /readyz of its admin API reports that it is ready, even if Tapline is started later; with 1 \
+            and the reason after --timeout. With --timeout 0 it checks once, for probes. No token is needed.
 
               tapline wait-ready --admin unix:/run/tapline/admin.sock --timeout 10s
             """)
@@ -19,7 +19,7 @@ struct WaitReady: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long at most; 0 asks once. Default: \(DurationText.text(of: patience)).", valueName: "duration"),
+            "Maximum time; 0: check once. Default: \(DurationText.text(of: patience)).", valueName: "duration"),
         transform: parseDuration)
     var timeout = patience
 

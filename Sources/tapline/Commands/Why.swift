@@ -10,9 +10,9 @@ struct Why: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Explain what is happening, or what happened, to a connection.",
         discussion: """
-            In sentences: who connected to what, how many bytes moved, which side waits for the other or which side ended \
-            it and why, and what to do about it. Then the numbers. For open connections and for the last 512 that ended; \
-            older ones are in the access log. With recordings: about a recorded connection, without a running Tapline. \
+            In sentences: who connected to what, how many bytes moved, which side is waiting for the other or which side ended \
+            it and why, and what to do about it. Then the numbers. It knows open connections and the last 512 that ended; \
+            older ones are in the access log. With recordings it explains a recorded connection, without a running Tapline. \
             With --json: one object, with the sentences in `story`.
 
             Without an id: the last connection that failed, or else the last one that ended. Times are local on a terminal.
@@ -27,7 +27,7 @@ struct Why: ParsableCommand {
     @Argument(
         help: ArgumentHelp(
             """
-            The connection's id, as in the log and in `tapline connections`; before it, recordings or folders of them. \
+            The connection's id, as in the log and in `tapline connections`; before it, recordings or directories of them. \
             Default: the last one that failed.
             """, valueName: "id"),
         completion: .connections)
@@ -82,12 +82,12 @@ struct Why: ParsableCommand {
         guard ids.count < 2 else {
             let paths = recordings.joined(separator: " ")
             throw UsageError(
-                "\(set.name) has more than one connection; write tapline why \(paths) ID, with an id of "
+                "\(set.name) has more than one connection; write tapline why \(paths) ID, with an id from "
                     + "tapline show \(paths)",
                 command: "why")
         }
         var session = ShowSession(storyOf: connection, in: set, utc: utc, isForPrograms: options.json)
         try session.run()
-        if connection == nil, ids.isEmpty { throw CommandFailure(.failure, "tapline: \(set.name) has no connection") }
+        if connection == nil, ids.isEmpty { throw CommandFailure(.failure, "tapline: \(set.name) has no connections") }
     }
 }

@@ -59,8 +59,8 @@ final class DemoConversation {
             report(.found(targets))
             candidates = targets[...]
             connectToNext(after: nil)
-        case .failure(.notFound): report(.failed("this system does not know the name \(Self.host)"))
-        case .failure(.failed(let words)): report(.failed("the name \(Self.host) cannot be looked up: \(words)"))
+        case .failure(.notFound): report(.failed("the name \(Self.host) does not exist on this system"))
+        case .failure(.failed(let words)): report(.failed("the name \(Self.host) cannot be resolved: \(words)"))
         }
     }
 
@@ -85,8 +85,8 @@ final class DemoConversation {
             client?.close()
             client = nil
             report(.closed)
-        case .received: report(.failed("what came back is not what was sent"))
-        case .endedEarly: report(.failed("the relay ended the connection before everything had come back"))
+        case .received: report(.failed("the answer differs from what was sent"))
+        case .endedEarly: report(.failed("the relay closed the connection before the whole answer had arrived"))
         case .connectFailed(let error):
             client?.close()
             client = nil

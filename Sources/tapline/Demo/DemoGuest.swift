@@ -63,7 +63,7 @@ final class DemoGuest {
         guard !isDone, record.client == client else { return }
         let count = UInt64(DemoConversation.greeting.utf8.count)
         guard record.end?.reason == .clientClosed, record.bytesUp == count, record.bytesDown == count else {
-            return fail("its record does not tell what happened: see above")
+            return fail("its record does not say what happened: see above")
         }
         isDone = true
         deadline?.stop()

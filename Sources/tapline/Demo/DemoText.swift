@@ -8,7 +8,7 @@ enum DemoText {
         """
         A conversation through Tapline, all on this machine:
 
-          echo upstream   \(upstream), sends back whatever it receives
+          echo upstream   \(upstream), sends back what it receives
           relay           \(list(relay)), forwards to it
 
 
@@ -40,13 +40,13 @@ enum DemoText {
     /// An explanation of the conversation's record, with its bytes, in lines of this many columns.
     static func explanation(up: UInt64, down: UInt64, columns: Int) -> String {
         let keys = [
-            ("bytes_up, bytes_down", "the upstream took \(up) bytes, the client took \(down)"),
+            ("bytes_up, bytes_down", "\(up) bytes reached the upstream, \(down) reached the client"),
+            ("closed_by, reason", "the client closed it cleanly; a reset or a timeout would be named here"),
             (
-                "closed_by, reason",
-                "the client ended it, and in order: a reset or a timeout would stand here by its name"
+                "connect_ms",
+                "how long connecting took; first_byte_ms until the first byte of the answer, duration_ms in total"
             ),
-            ("connect_ms", "how long the upstream took to connect, first_byte_ms to answer, duration_ms in all"),
-            ("null", "nothing to tell: no error, and no recording"),
+            ("null", "no value: there was no error and no recording"),
         ]
         let lines = keys.flatMap { $1.wrapped(to: columns - 2, after: $0, indent: 23) }
         return "\n" + lines.map { "  \($0)\n" }.joined() + "\n"
@@ -62,7 +62,7 @@ enum DemoText {
               nc 127.0.0.1 \(port)    (type lines; end with Ctrl-D or Ctrl-C)
               head -c 100000000 /dev/zero | nc -N 127.0.0.1 \(port) | wc -c
 
-            The record of each appears here when it ends. To relay something of your own:
+            The record of each appears here when it ends. To relay to a service of your own:
 
               tapline forward 8080:example.com:80
 

@@ -19,7 +19,7 @@ import Testing
         #expect(
             plan.obstacleToUpgrade(with: configuration)
                 == descriptor.map {
-                    "log.access is \(path), and the next process does not get descriptor \($0); set it to stdout, stderr or a file"
+                    "log.access is \(path), and the new process does not get descriptor \($0); set it to stdout, stderr or a file"
                 })
         configuration.log.access = .standardOutput
         #expect(plan.obstacleToUpgrade(with: configuration) == nil)

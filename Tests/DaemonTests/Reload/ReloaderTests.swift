@@ -155,7 +155,7 @@ import Testing
             #expect(bench.log.all.count == 1)
             #expect(
                 bench.log.contains(
-                    "error reload rejected, generation 1 stays in force:", "\(bench.path):2:1: unknown key `shutdow`",
+                    "error reload rejected, generation 1 stays active:", "\(bench.path):2:1: unknown key `shutdow`",
                     "\(bench.path):7:23: `idle`", "source=file"))
             #expect(try bench.reload(Self.file("5s")).word == "applied")
             let published = bench.status.now
@@ -278,13 +278,13 @@ import Testing
         try await bench { bench throws in
             try Files.remove(bench.path)
             for _ in 0..<3 { bench.reloader.look(.report) }
-            #expect(bench.log.all == ["warning \(bench.path) is gone; generation 1 stays in force"])
+            #expect(bench.log.all == ["warning \(bench.path) was removed; generation 1 stays active"])
             // A request is answered all the same.
             #expect(bench.reloader.reload(.api).word == "rejected")
             #expect(bench.lastLine.contains("\(bench.path): cannot be read: No such file or directory"))
             try Files.write(Self.file("5s"), to: bench.path)
             bench.reloader.look(.report)
-            #expect(bench.log.contains("notice \(bench.path) is there again"))
+            #expect(bench.log.contains("notice \(bench.path) exists again"))
             #expect(bench.lastLine.hasPrefix("notice reloaded"))
         }
     }
@@ -329,7 +329,7 @@ import Testing
                 let bench = try Bench(folder, Self.file(access: "\(folder)/logs/access.log"))
                 try Files.move("\(folder)/logs", to: "\(folder)/moved")
                 #expect(bench.reloader.reload(.signal).word == "unchanged")
-                #expect(bench.log.contains("error cannot open", "end records go on to the file that is open"))
+                #expect(bench.log.contains("error cannot open", "end records continue to the file that is open"))
                 bench.outputs.write("one\n")
                 try bench.end()
                 #expect(Files.read("\(folder)/moved/access.log") == "one\n")

@@ -82,7 +82,7 @@ struct WatchdogTests {
             try upstream.accept().close()
             client.close()
             _ = try hanging.wait(for: "a worker hangs") { $0 ? true : nil }
-            try Deadline.poll("it complains") { log.all.contains { $0.contains("a worker's loop has not turned for") } }
+            try Deadline.poll("it complains") { log.all.contains { $0.contains("a worker has not responded for") } }
             // It may have reported a machine that stopped all of them, and an answer may still be pending.
             var silent = 0
             try Deadline.poll("it is silent") {

@@ -107,7 +107,7 @@ struct ClientCommandTests {
         try await CommandBench.play { bench in
             let good = try String(contentsOfFile: bench.path, encoding: .utf8)
             let same = try await bench.command("reload")
-            #expect(same.ending == .exited(0) && same.text == "configuration unchanged; generation 1 stays in force")
+            #expect(same.ending == .exited(0) && same.text == "configuration unchanged; generation 1 stays active")
             // Renamed into place, so the file watch sees it too: one of the two reloads, the other finds it in force.
             try Files.replace(bench.path, with: good + "shutdown: { drain: 7s }\nwrong: 1\n")
             let bad = try await bench.command("reload")
@@ -121,8 +121,8 @@ struct ClientCommandTests {
             let applied = try await bench.command("reload")
             #expect(applied.ending == .exited(0))
             #expect(
-                applied.output == ["generation 2 is in force", "  shutdown.drain 25s → 7s"]
-                    || applied.text == "configuration unchanged; generation 2 stays in force")
+                applied.output == ["generation 2 is active", "  shutdown.drain 25s → 7s"]
+                    || applied.text == "configuration unchanged; generation 2 stays active")
             #expect(try await bench.command("status").text.contains("generation 2"))
         }
     }
@@ -135,7 +135,7 @@ struct ClientCommandTests {
             try await bench.puppet.close("client")
             try await bench.puppet.close("server")
             #expect(try await program.exit() == .exited(0))
-            #expect(program.output.all.last == "tapline has ended")
+            #expect(program.output.all.last == "Tapline has stopped")
             #expect(try await bench.tapline.program.exit() == .exited(0))
         }
     }

@@ -77,7 +77,7 @@ struct EndingCommandTests {
             #expect(drained.ending == .exited(1))
             #expect(
                 drained.errors == [
-                    "tapline: it has not ended within 300ms, 1 connection left; it is still ending"
+                    "tapline: still stopping after 300ms, 1 connection left; Tapline continues to stop"
                 ])
             try await bench.puppet.send("client", "question")
             try await bench.puppet.receive("server", count: 8)
@@ -107,7 +107,7 @@ struct EndingCommandTests {
             let second = try await scene.run(relays: relays, more: more)
             try await waiting.goOn()
             #expect(try await waiting.exit() == .exited(0))
-            #expect(waiting.output.all.last == "tapline has ended")
+            #expect(waiting.output.all.last == "Tapline has stopped")
             try await second.stop()
         }
     }
@@ -129,8 +129,8 @@ struct EndingCommandTests {
             let second = try await bench.command("shutdown", "--wait")
             #expect(second.ending == .exited(0))
             // Between the two it may have been seen with nothing left.
-            #expect(second.output.first == "stopping now: what is open is reset, 1 connection")
-            #expect(second.output.last == "tapline has ended")
+            #expect(second.output.first == "stopping now: open connections are reset, 1 connection")
+            #expect(second.output.last == "Tapline has stopped")
             #expect(try await bench.puppet.receiveToEnd("client").end == "reset")
             #expect(try await bench.tapline.program.exit() == .exited(0))
             #expect(try bench.tapline.recordsSoFar.map(\.reason) == ["drained"])

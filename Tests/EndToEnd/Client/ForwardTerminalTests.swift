@@ -101,7 +101,7 @@ struct ForwardTerminalTests {
             try await puppet.connect("client", to: address)
             let start = /\d\d:\d\d:\d\d  started: .*/
             let end = /\d\d:\d\d:\d\d  exit 3 \(pid \d+\) .*/
-            let failure = /\d\d:\d\d:\d\d  error: the command of --exec ended 3 times .*/
+            let failure = /\d\d:\d\d:\d\d  error: the --exec command ended 3 times .*/
             try await terminal.await("the lines") { lines in
                 lines.contains { $0.wholeMatch(of: start) != nil } && lines.contains { $0.wholeMatch(of: end) != nil }
                     && lines.contains { $0.wholeMatch(of: failure) != nil }
@@ -169,7 +169,7 @@ struct ForwardTerminalTests {
             try FileManager.default.createDirectory(atPath: scene.path("there"), withIntermediateDirectories: false)
             let targets = [
                 ("talk.pcapng", "Recording to talk.pcapng", "talk.pcapng"),
-                ("new/", "Recording to new/ (new folder)", "new/"),
+                ("new/", "Recording to new/ (new directory)", "new/"),
                 // An existing folder needs no slash.
                 ("there", "Recording to there/", "there/"),
             ]

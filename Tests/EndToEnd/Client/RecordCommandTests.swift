@@ -20,7 +20,9 @@ struct RecordCommandTests {
             let again = try await bench.command("record", "web")
             #expect(again.ending == .exited(1) && again.output.isEmpty)
             #expect(
-                again.errors == ["tapline: web is already recorded to \(file); tapline record web --stop ends it"])
+                again.errors == [
+                    "tapline: web is already being recorded to \(file); tapline record web --stop stops it"
+                ])
             #expect(try await bench.command("record").output[1].hasSuffix(file))
 
             try await bench.puppet.send("client", "question")

@@ -41,7 +41,9 @@ struct TailTests {
                 columns: 80, rows: 24,
                 variables: ["TAPLINE_ADMIN": bench.admin, "NO_COLOR": "1", "LC_ALL": "C.UTF-8", "PS1": "$ "])
             try await terminal.type("clear; \(TaplineProcess.binary) tail --connection 1", "Enter")
-            try await terminal.await("the start") { $0.contains("tapline: following connection 1; Ctrl-C ends it") }
+            try await terminal.await("the start") {
+                $0.contains("tapline: following connection 1; press Ctrl-C to stop")
+            }
             try await AdminClient(scene: bench.scene, address: bench.admin)
                 .await("a tap", "/v1/connections") { answer -> Bool? in
                     try answer.json["connections"]?.list.first?["recording"] == .flag(true) ? true : nil

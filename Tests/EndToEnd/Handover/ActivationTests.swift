@@ -83,8 +83,8 @@ struct ActivationTests {
         .needs("python3", "systemd-socket-activate"),
         arguments: [
             ([], "no relay listens there; give a relay that address in `listen`"),
-            (["--seqpacket"], "was handed over and is not a stream socket"),
-            (["--accept"], "was handed over and is a socket that does not listen"),
+            (["--seqpacket"], "was passed to Tapline and is not a stream socket"),
+            (["--accept"], "was passed to Tapline and is a socket that does not listen"),
         ])
     func socket_thatCannotBeServed_isAnError(options: [String], message: String) async throws {
         try await reloadScene { bench in

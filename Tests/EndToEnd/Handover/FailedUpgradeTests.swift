@@ -28,7 +28,7 @@ struct FailedUpgradeTests {
             try await bench.installScript("exit 3")
             try lineage.send(SIGUSR2)
             let said = try await lineage.errors.line(
-                containing: "upgrade failed, this process continues: it ended with status 3")
+                containing: "upgrade failed, this process continues: it exited with status 3")
             #expect(said.contains("before it was ready") && said.contains("\"level\":\"error\""))
             try await expectUnharmed(bench, lineage)
 
@@ -55,9 +55,9 @@ struct FailedUpgradeTests {
     @Test(.needs("python3")) func configurationThatIsWrong_isReportedByTheNewProcess() async throws {
         try await play { bench, lineage in
             try Files.write(bench.start + "bogus: 1\n", to: bench.path)
-            try await lineage.errors.line(containing: "reload rejected, generation 1 stays in force")
+            try await lineage.errors.line(containing: "reload rejected, generation 1 stays active")
             try lineage.send(SIGUSR2)
-            try await lineage.errors.line(containing: "continues: it ended with status 78 before it was ready")
+            try await lineage.errors.line(containing: "continues: it exited with status 78 before it was ready")
             let reports = lineage.errors.all.filter { $0.contains("unknown key `bogus`") }
             #expect(reports.contains { !$0.hasPrefix("{") }, "\(reports)")
             try await expectUnharmed(bench, lineage)
@@ -76,7 +76,7 @@ struct FailedUpgradeTests {
                     more: "admin: { listen: '\(other)' }"))
             kill(lineage.current, SIGUSR2)
             kill(lineage.current, SIGCONT)
-            try await lineage.errors.line(containing: "continues: it ended with status 71 before it was ready")
+            try await lineage.errors.line(containing: "continues: it exited with status 71 before it was ready")
             try await expectUnharmed(bench, lineage)
         }
     }
@@ -88,11 +88,12 @@ struct FailedUpgradeTests {
             let started = try await lineage.errors.line(containing: "upgrade: started \(bench.binaryPath)")
             let sleeper = try #require(started.firstMatch(of: /"process":(\d+)/).flatMap { pid_t($0.1) })
             try lineage.send(SIGUSR2)
-            try await lineage.errors.line(containing: "no further upgrade: one is under way")
+            try await lineage.errors.line(containing: "upgrade refused: an upgrade is in progress")
             // A reload waits, because the other process may have read the file already.
             try Files.replace(bench.path, with: bench.added)
             try await expectUnharmed(bench, lineage)
-            try await lineage.errors.line(containing: "was not ready within 30 s and is ended", within: .seconds(90))
+            try await lineage.errors.line(
+                containing: "was not ready within 30 s and was terminated", within: .seconds(90))
             try await bench.reloaded(lineage.first, 2)
             try await bench.converse(bench.second)
             try await bench.scene.eventually("it ends") { !Lineage.isRunning(sleeper) }
@@ -178,7 +179,7 @@ struct FailedUpgradeTests {
                 os._exit(3)'
                 """)
             try lineage.send(SIGUSR2)
-            try await lineage.errors.line(containing: "continues: it ended with status 3 before it was ready")
+            try await lineage.errors.line(containing: "continues: it exited with status 3 before it was ready")
             try await expectUnharmed(bench, lineage)
             try await bench.installBinary()
             try await lineage.upgrade()
@@ -235,7 +236,7 @@ struct FailedUpgradeTests {
             ])
             try await program.errors.line(containing: " listens on ")
             try await program.send(SIGUSR2)
-            try await program.errors.line(containing: "no upgrade: what --record writes is one file")
+            try await program.errors.line(containing: "upgrade refused: two processes cannot write to the one file")
             try await bench.converse(bench.first)
         }
     }
@@ -251,7 +252,7 @@ struct FailedUpgradeTests {
             let children = try String(contentsOfFile: "/proc/\(outer)/task/\(outer)/children", encoding: .utf8)
             let inner = try #require(children.split(separator: " ").first.flatMap { pid_t($0) })
             #expect(kill(inner, SIGUSR2) == 0)
-            let said = try await program.errors.line(containing: "no upgrade: this is process 1 of its container")
+            let said = try await program.errors.line(containing: "upgrade refused: this is process 1 of its container")
             #expect(said.contains("start a container with the other version instead"))
             try await bench.converse(bench.first)
         }

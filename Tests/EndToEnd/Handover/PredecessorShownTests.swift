@@ -327,7 +327,8 @@ struct PredecessorShownTests {
             kill(lineage.current, SIGCONT)
             let line = try await lineage.errors.line(containing: "recording of web ends with the upgrade")
             #expect(
-                line.contains("\"level\":\"warning\"") && line.contains("the configuration has no relay of this name"))
+                line.contains("\"level\":\"warning\"") && line.contains("the configuration has no relay with this name")
+            )
             try await lineage.errors.line(containing: "took over from process")
         }
     }

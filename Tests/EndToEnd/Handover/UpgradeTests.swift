@@ -105,7 +105,7 @@ struct UpgradeTests {
                 try await bench.converse(bench.first)
                 try await bench.exchange("open")
                 try await bench.end("open")
-                try await lineage.errors.line(containing: "process \(old), which was here before, has ended")
+                try await lineage.errors.line(containing: "process \(old), from before the upgrade, has ended")
                 try lineage.send(SIGTERM)
                 #expect(try await lineage.finish(bench.scene) == "status 0")
             }

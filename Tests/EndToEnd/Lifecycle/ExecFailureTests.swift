@@ -24,7 +24,7 @@ struct ExecFailureTests {
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await tapline.records()[0].reason == "connect_refused")
             try await tapline.program.errors.line(
-                containing: "the command of --exec ended 3 times before the upstream was up: 1 waiting client refused")
+                containing: "the --exec command ended 3 times before the upstream was up: 1 waiting client refused")
             #expect(StartedCommand.count(of: tapline) == 3)
             let ends = tapline.program.errors.all.count { $0.contains("exit 0 (pid ") && $0.contains("with status 0") }
             #expect(ends == 3)
@@ -95,7 +95,7 @@ struct ExecFailureTests {
             try await tapline.program.errors.line(
                 containing: "stopping the processes that \(Self.leaver) (pid \(first))")
             try await tapline.program.errors.line(
-                containing: "\(Self.leaver) (pid \(first)) left running did not end by SIGTERM and were killed")
+                containing: "\(Self.leaver) (pid \(first)) left running did not exit on SIGTERM and were killed")
             try await scene.eventually("it is gone") { !StartedCommand.isAlive(group: first) }
             let second = try await StartedCommand.processes(2, of: tapline)[1]
             _ = try await tapline.program.errors.first(2) { $0.hasPrefix("left ") }
@@ -146,13 +146,13 @@ struct ExecFailureTests {
                     .split(whereSeparator: \.isWhitespace).joined(separator: " ")
             }
             try await scene.eventually("the runs so far are named") {
-                try await why().contains("While the client waited, Tapline ran the command of --exec (exit 3) ")
+                try await why().contains("While the client waited, Tapline ran the --exec command (exit 3) ")
             }
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             _ = try await tapline.records()
             try await scene.eventually("the end is explained") {
                 try await why().contains(
-                    "ran the command of --exec (exit 3) 3 times: it ended with status 3 each time. The upstream "
+                    "ran the --exec command (exit 3) 3 times: it exited with status 3 each time. The upstream "
                         + "did not come up because its command ended")
             }
             #expect(try await !why().contains("ss -ltn"))

@@ -52,7 +52,7 @@ struct ExecTests {
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await tapline.records()[0].reason == "connect_refused")
             try await tapline.program.errors.line(
-                containing: "the command of --exec ended 3 times before the upstream was up: 1 waiting client refused")
+                containing: "the --exec command ended 3 times before the upstream was up: 1 waiting client refused")
             #expect(StartedCommand.count(of: tapline) == 3)
             let ends = tapline.program.errors.all.count { $0.contains("exit 3 (pid ") && $0.contains("with status 3") }
             #expect(ends == 3)
@@ -105,7 +105,7 @@ struct ExecTests {
             try await StartedCommand.said("ready", tapline)
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             try await tapline.stop()
-            try await tapline.program.errors.line(containing: "did not end by SIGTERM and was killed")
+            try await tapline.program.errors.line(containing: "did not exit on SIGTERM and was killed")
             #expect(!StartedCommand.isAlive(group: process))
         }
     }
@@ -153,7 +153,7 @@ struct ExecTests {
             try await StartedCommand.said("ready", tapline)
             try await tapline.program.send(SIGUSR2)
             try await tapline.program.errors.line(
-                containing: "no upgrade: the command of --exec is a child of this process")
+                containing: "upgrade refused: the --exec command is a child of this process")
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             #expect(StartedCommand.isAlive(group: process))
             try await tapline.stop()

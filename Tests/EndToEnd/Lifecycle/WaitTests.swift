@@ -57,8 +57,8 @@ struct WaitTests {
             let story = try await scene.run(
                 TaplineProcess.binary, "why", "1", "--admin", "unix:\(scene.path("admin"))")
             let words = story.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-            #expect(words.contains("Tapline waits for \(upstream) to come up"))
-            #expect(words.contains("of 10 min 0 s (timeouts.wait)"))
+            #expect(words.contains("(timeouts.wait) for \(upstream) to come up."))
+            #expect(words.contains("of at most 10 min 0 s (timeouts.wait)"))
             #expect(words.contains("failed; the last: connection refused (ECONNREFUSED)."))
             let list = try await scene.run(
                 TaplineProcess.binary, "connections", "--admin", "unix:\(scene.path("admin"))")

@@ -76,11 +76,11 @@ struct FullDiskTests {
             // `why` and `status` show what it waits for, and what to check.
             try await scene.eventually("`why` names the recording") {
                 try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
-                    .contains("It waits for its recording")
+                    .contains("It is waiting for its recording")
             }
             #expect(
                 try await scene.run(TaplineProcess.binary, "status", "--admin", admin)
-                    .contains("taped: its recording cannot be written: No space left on device (ENOSPC)"))
+                    .contains("taped: the recording cannot be written: No space left on device (ENOSPC)"))
             for _ in 0..<5 { try await bench.expectPlainUnharmed() }
             try await bench.disk.remount("size=100m")
             let up = try await passed
@@ -125,7 +125,7 @@ struct FullDiskTests {
             #expect(try !bench.tapline.recordsSoFar.contains { $0.relay == "taped" })
             try await scene.eventually("`why` tells of the record that waits") {
                 try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
-                    .contains("Its end record waits for its recording")
+                    .contains("Its end record is delayed until its recording is complete")
             }
             try await bench.disk.remount("size=100m")
             #expect(try await record.recordedBytes == 2_000_000)
@@ -170,7 +170,7 @@ struct FullDiskTests {
             try await bench.tapline.program.errors.line(containing: Self.trouble)
             try await scene.eventually("it waits for its recording") {
                 try await scene.run(TaplineProcess.binary, "why", "2", "--admin", admin)
-                    .contains("It waits for its recording")
+                    .contains("It is waiting for its recording")
             }
             // Another connection, which begins only now and is idle, ends meanwhile.
             try await bench.open("b")

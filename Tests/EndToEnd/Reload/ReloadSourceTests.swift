@@ -47,7 +47,7 @@ struct ReloadSourceTests {
             let half = String(bench.added.dropLast(20))
             try Files.write(half, to: bench.path)
             try await tapline.program.errors.line(
-                containing: "reload rejected, generation 1 stays in force: \(bench.path):")
+                containing: "reload rejected, generation 1 stays active: \(bench.path):")
             try Files.append(String(bench.added.dropFirst(half.count)), to: bench.path)
             try await bench.reloaded(tapline, 2)
             try await bench.converse(bench.second)
@@ -60,7 +60,7 @@ struct ReloadSourceTests {
             try Files.write(bench.start, to: bench.path)
             let tapline = try await bench.run()
             try FileManager.default.removeItem(atPath: bench.folder)
-            try await tapline.program.errors.line(containing: "is gone; generation 1 stays in force")
+            try await tapline.program.errors.line(containing: "was removed; generation 1 stays active")
             try Files.makeDirectory(bench.folder)
             try Files.write(bench.added, to: bench.path)
             try await bench.reloaded(tapline, 2)
@@ -74,7 +74,7 @@ struct ReloadSourceTests {
             try Files.write(debug, to: bench.path)
             let tapline = try await bench.run()
             try Files.replace(bench.path, with: debug)
-            try await tapline.program.errors.line(containing: "was touched, its content is unchanged")
+            try await tapline.program.errors.line(containing: "was touched, its contents are unchanged")
             try Files.replace(bench.path, with: "# a comment\n" + debug)
             try await tapline.program.errors.line(containing: "configuration unchanged")
             try await tapline.program.send(SIGHUP)
@@ -93,7 +93,7 @@ struct ReloadSourceTests {
             let script = "echo 0 > /proc/sys/user/max_inotify_instances && exec \"$@\""
             let tapline = try await bench.run(
                 before: ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh"])
-            try await tapline.program.errors.line(containing: "the configuration is compared every 2 s")
+            try await tapline.program.errors.line(containing: "the configuration is checked every 2 s")
             for generation in 2...3 {
                 try Files.replace(bench.path, with: generation == 2 ? bench.added : bench.start)
                 try await bench.reloaded(tapline, generation)

@@ -94,7 +94,7 @@ struct ReloadStormTests {
             #expect(report.troubles == [])
             #expect(report.short > 0 && report.long > 0)
             try Files.write("nothing that could be read", to: bench.path)
-            try await tapline.program.errors.line(containing: "generation \(good + 1) stays in force")
+            try await tapline.program.errors.line(containing: "generation \(good + 1) stays active")
             try await tapline.stop()
             try check(tapline, report, guests: guests, generation: good + 1)
             // From the change of the file to its log line, without the peers' answers, which take long on a busy

@@ -53,7 +53,7 @@ struct ProtocolTests {
             // PostgreSQL: startup, TLS refused and then startup, GSSAPI, cancel.
             ("00000020 00030000 7573657200 626f6200 6461746162617365 00 73686f7000 00", "52", "user=bob database=shop"),
             ("00000008 04d2162f 00000017 00030000 7573657200 616d7900 00", "4e", "user=amy"),
-            ("00000008 04d2162f", "4e", "asks for TLS"), ("00000008 04d2162f", "53", "over TLS"),
+            ("00000008 04d2162f", "4e", "requests TLS"), ("00000008 04d2162f", "53", "over TLS"),
             ("00000010 04d2162e 00000001 00000002", "", "cancels a query"),
         ])
     func postgreSQL_isRecognised(up: String, down: String, detail: String) {

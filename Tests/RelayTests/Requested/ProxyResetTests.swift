@@ -17,7 +17,7 @@ import Tunnel
         ("http", login, "replied \"HTTP/1.1 407 Authentication Required\"", nil),
         ("http", Array("HTTP/1.1 200".utf8), "reset the connection before its reply", "ECONNRESET"),
         ("http", [], "reset the connection before its reply", "ECONNRESET"),
-        ("socks5", [5, 0xFF], "requires an authentication method that Tapline does not have credentials for", nil),
+        ("socks5", [5, 0xFF], "requires an authentication method for which Tapline has no credentials", nil),
         ("socks5", [5, 0], "reset the connection before its reply", "ECONNRESET"),
         ("socks5", [5, 0, 5, 2], "replied 02, connection not allowed", nil),
     ]

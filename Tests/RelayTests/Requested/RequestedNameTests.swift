@@ -39,7 +39,7 @@ import Testing
     @Test(
         arguments: [
             (.notFound, 4, 502, .nameNotFound, "The name in a.test:80 does not exist"),
-            (.failed("SERVFAIL"), 1, 502, .nameLookupFailed, "The name in a.test:80 could not be looked up"),
+            (.failed("SERVFAIL"), 1, 502, .nameLookupFailed, "The name in a.test:80 could not be resolved"),
         ] as [(NameLookup.Failure, UInt8, Int, EndReason, String)], Dialect.allCases)
     func nameWithoutAddress_isRepliedTo(
         _ failure: (NameLookup.Failure, UInt8, Int, EndReason, String), dialect: Dialect

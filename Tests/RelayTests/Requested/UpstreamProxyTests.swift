@@ -70,9 +70,9 @@ import Testing
 
     @Test(
         arguments: [
-            ("socks5", [5, 0xFF], "requires an authentication method that Tapline does not have credentials for"),
+            ("socks5", [5, 0xFF], "requires an authentication method for which Tapline has no credentials"),
             ("socks5", [5, 0, 5, 4], "replied 04, host unreachable"),
-            ("socks5", Array("HTTP/1.1 400 Bad\r\n\r\n".utf8), "sent bytes that are no reply of its protocol"),
+            ("socks5", Array("HTTP/1.1 400 Bad\r\n\r\n".utf8), "sent bytes that are not a reply of its protocol"),
             ("http", Array("HTTP/1.1 407 Authentication Required\r\n\r\nlogin".utf8), "replied \"HTTP/1.1 407 Auth"),
             ("http", [], "closed the connection before its reply"),
             ("http", Array("HTTP/1.1 200 OK\r\n".utf8), "closed the connection before its reply"),

@@ -41,7 +41,7 @@ class One {
           const record = ended.find(item => item.id === this.id);
           if (error.status === 404) {
             if (record) this.show({ ...record, state: 'closed', age_ms: record.duration_ms, rate_up: 0, rate_down: 0, waits: null, legs: null });
-            this.lines([record ? 'Its story is no longer stored; this is its end record.' : `No connection with id ${this.id}.`]);
+            this.lines([record ? 'Its story is no longer available; this is its end record.' : `No connection with id ${this.id}.`]);
             return;
           }
           // A refusal, such as of a process from before an upgrade that does not answer; it may pass.

@@ -48,5 +48,5 @@ function showStatus() {
   document.title = `${isLost() ? '(lost) ' : status.draining ? '(draining) ' : ''}Tapline${open ? ` · ${open} open` : ''}`;
   const last = status.last_reload, isTroubled = last?.result === 'rejected' && $('reloaded').hidden;
   $('troubled').hidden = !isTroubled;
-  if (isTroubled) setText($('troubled-text'), `The last reload was rejected ${ago(last.time)}: ${plural(last.problems.length, 'error')}. Generation ${last.generation} stays in force.`);
+  if (isTroubled) setText($('troubled-text'), `The last reload was rejected ${ago(last.time)}: ${plural(last.problems.length, 'error')}. Generation ${last.generation} stays active.`);
 }

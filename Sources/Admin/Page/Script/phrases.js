@@ -7,9 +7,9 @@ const connectFailure = {
   connect_unreachable: ['is unreachable', 'upstream is unreachable'],
   name_not_found: ['has a name that does not exist', 'the upstream’s name does not exist'],
   name_lookup_failed: ['has a name that cannot be resolved', 'the upstream’s name cannot be resolved'],
-  no_local_port: ['could not be connected: no local port was free', 'no local port is free'],
+  no_local_port: ['could not be reached: no local port was free', 'no local port is free'],
   loop: ['is one of Tapline’s own listeners', 'upstream is one of Tapline’s own listeners'],
-  over_limit: ['could not be connected: system limit reached', 'a system limit prevents connecting'],
+  over_limit: ['could not be reached: a system limit was reached', 'a system limit prevents connecting'],
 };
 
 /** A message of the server as a sentence. */
@@ -33,24 +33,24 @@ function failing(relay) {
   const recent = relay.recent_connects;
   if (!recent?.failing) return null;
   return { cause: (connectFailure[recent.last_failure] || [, 'connecting to the upstream fails'])[1],
-    share: `${share(recent)} in ${largestUnit(recent.window_ms)} failed` };
+    share: `${share(recent)} in the last ${largestUnit(recent.window_ms)} failed` };
 }
 
 const waiting = {
   proxy_header: ['waiting for PROXY header', 'The client has not sent its PROXY protocol header yet.'],
   tls_hello: ['waiting for ClientHello', 'The client has not sent its TLS ClientHello yet, which selects the upstream.'],
-  request: ['waiting for request', 'The client has not requested its destination yet, by SOCKS 5 or HTTP CONNECT.'],
-  name: ['looking up the name', 'The name service has not answered yet.'],
+  request: ['waiting for request', 'The client has not requested a destination yet (SOCKS 5 or HTTP CONNECT).'],
+  name: ['resolving the name', 'The name service has not answered yet.'],
   connect: ['connecting', 'The upstream has not accepted yet.'],
   upstream_up: ['waiting for upstream', 'The upstream is not up yet; Tapline keeps trying to connect.', 'warn'],
-  client_reads: ['client not reading', 'The client does not read what the upstream sent, so the upstream waits.', 'warn'],
-  upstream_reads: ['upstream not reading', 'The upstream does not read what the client sent, so the client waits.', 'warn'],
-  both_read: ['neither side reading', 'Neither side reads what the other sent.', 'warn'],
+  client_reads: ['client not reading', 'The client is not reading what the upstream sent, so the upstream waits.', 'warn'],
+  upstream_reads: ['upstream not reading', 'The upstream is not reading what the client sent, so the client waits.', 'warn'],
+  both_read: ['neither side reading', 'Neither side is reading what the other sent.', 'warn'],
   client_sends: ['client’s turn', 'Nothing is in transit; the client is expected to send next.'],
   upstream_sends: ['upstream’s turn', 'Nothing is in transit; the upstream is expected to send next.'],
   anyone_sends: ['nothing sent yet', 'Connected, and neither side has sent a byte.'],
   sent: ['delivering before reset', 'One side has failed; what it sent before is being delivered to the other.', 'warn'],
-  recording: ['waiting for recording', 'Its recording must be complete, and the recording’s buffer is full.', 'warn'],
+  recording: ['waiting for recording', 'Its recording must be complete, and the recording’s buffer is full (when_full: block).', 'warn'],
 };
 
 /** A connection's current activity: text, explanation, tone. */

@@ -36,7 +36,7 @@ class Card {
     setText(this.upstream, relay.upstream || '–');
     this.proxy.hidden = !relay.upstream_proxy;
     setText(this.proxy, `${relay.upstream_proxy} → `);
-    mark(this.proxy, 'title', 'The proxy through which the upstream is connected');
+    mark(this.proxy, 'title', 'The proxy through which Tapline connects to the upstream');
     const fault = failing(relay);
     this.note.hidden = relay.configured !== false && !fault;
     mark(this.note, 'class', `pill ${fault ? 'bad' : ''}`);
@@ -49,8 +49,8 @@ class Card {
     mark(this.graph.picture, 'aria-label', `${this.graph.label}: now ${rate(relay.rate_up)} up, ${rate(relay.rate_down)} down`);
     const failures = sum(relay.connect_failures);
     const facts = [
-      [`${whole(relay.accepted)} accepted`, `${relay.rate_accepted} a second (recent average)`],
-      [`↑ ${bytes(relay.bytes_up)}`, exact(relay.bytes_up) + ' up in all'], [`↓ ${bytes(relay.bytes_down)}`, exact(relay.bytes_down) + ' down in all'],
+      [`${whole(relay.accepted)} accepted`, `${relay.rate_accepted} per second (recent average)`],
+      [`↑ ${bytes(relay.bytes_up)}`, exact(relay.bytes_up) + ' up in total'], [`↓ ${bytes(relay.bytes_down)}`, exact(relay.bytes_down) + ' down in total'],
       failures ? [`${plural(failures, 'failed connect')}`, Object.entries(relay.connect_failures).map(pair => pair.join(': ')).join(', ')] : ['no failed connects', 'Every connect to the upstream has succeeded'],
       ...(fault ? [[fault.share, 'The relay stays red until a connect succeeds']] : []),
       ...(relay.accept_pauses ? [[plural(relay.accept_pauses, 'accept pause'), 'How often accepting paused, at a limit or because a listener failed']] : []),

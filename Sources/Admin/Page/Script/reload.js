@@ -10,7 +10,7 @@ async function reload() {
     const body = await response.json().catch(() => null);
     if (response.ok) showReload({ ...body, problems: [] }, true);
     else if (response.status === 422) {
-      showReload({ result: 'rejected', summary: 'Rejected; nothing was changed.', problems: body.error.problems || [], message: body.error.message, difference: null }, true);
+      showReload({ result: 'rejected', summary: 'Rejected; nothing changed.', problems: body.error.problems || [], message: body.error.message, difference: null }, true);
     } else throw new Refusal(response.status, body);
   } catch (error) {
     notify(`Reload: ${error.message}`, true);
@@ -19,14 +19,14 @@ async function reload() {
   refreshSoon();
 }
 
-const setting = ({ key, old, new: fresh }) => `${key}: ${old ?? 'nothing'} → ${fresh ?? 'nothing'}`;
+const setting = ({ key, old, new: fresh }) => `${key}: ${old ?? 'none'} → ${fresh ?? 'none'}`;
 
 /** The difference as lines, each with its CSS class. */
 function differences(difference) {
   if (!difference) return [];
   const { added, removed, renamed, changed, listeners, settings, needs_restart: later } = difference;
   return [
-    ...added.map(name => ['add', `relay ${name}`]), ...removed.map(name => ['del', `relay ${name}; its connections drain`]),
+    ...added.map(name => ['add', `relay ${name}`]), ...removed.map(name => ['del', `relay ${name}; its open connections may finish`]),
     ...renamed.map(({ old, new: fresh }) => ['chg', `relay ${old} is now ${fresh}`]),
     ...changed.flatMap(({ relay, settings }) => settings.map(one => ['chg', `${relay}: ${setting(one)}`])),
     ...listeners.added.map(({ address, relay }) => ['add', `listens on ${address} (${relay})`]),
@@ -39,8 +39,8 @@ function differences(difference) {
 function showReload(answer, isOurs) {
   shownReload = answer;
   const isBad = answer.result === 'rejected', box = $('reloaded');
-  const title = isBad ? 'Reload rejected; the old configuration stays in force' : answer.result === 'unchanged' ? 'Reload: nothing has changed'
-    : `Reloaded: generation ${answer.generation} is in force`;
+  const title = isBad ? 'Reload rejected; the old configuration stays active' : answer.result === 'unchanged' ? 'Reload: nothing changed'
+    : `Reloaded: generation ${answer.generation} is active`;
   const lines = isBad
     ? answer.problems.map(problem => ['err', `${problem.path}${problem.line == null ? '' : `:${problem.line}${problem.column == null ? '' : `:${problem.column}`}`}: ${problem.message}`])
     : differences(answer.difference);

@@ -2,7 +2,7 @@
 
 const relays = new Map();      // by name: the API's relay, with samples of its rates over two minutes
 let status = null, statusAt = 0;
-let ended = [];                // end records, latest first
+let ended = [];                // end records, newest first
 const kept = 512;
 let link = 'connecting';       // also: live, polling, silent (no event for `silence`), lost
 const isLost = () => link === 'lost' || link === 'silent';

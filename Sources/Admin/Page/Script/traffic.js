@@ -162,7 +162,7 @@ class Wire {
     setText(this.note, [
       this.cut ? (this.isPaused ? 'Paused; traffic is still collected.' : this.packets ? '' : 'Waiting for the next byte …') : this.last,
       this.packets ? `↑ ${bytes(this.seen.up)}  ↓ ${bytes(this.seen.down)} since you started watching · times in ${zone(now())}` : '',
-      this.skipped ? `the oldest ${plural(this.skipped, 'piece')} were dropped` : '', this.size + 70000 > Wire.file ? `Save has only the first ${bytes(Wire.file)}` : '',
+      this.skipped ? `the oldest ${plural(this.skipped, 'piece')} no longer shown` : '', this.size + 70000 > Wire.file ? `Save contains only the first ${bytes(Wire.file)}` : '',
     ].filter(Boolean).join(' · '));
   }
 }
