@@ -21,7 +21,7 @@ help:
 	@echo 'make dist       one binary that needs glibc only, and a tar.xz with documents and completions, in .build-dist'
 	@echo 'make deb        a Debian package, in .build-dist; make test-deb installs, upgrades and purges it'
 	@echo 'make test-container  the root folder of a container image, tested without a container engine'
-	@echo 'make setup      install missing packages with apt: libuv, libyaml, and the programs that the tests use'
+	@echo 'make setup      install missing packages with apt: libuv, libyaml, OpenSSL, and the programs that the tests use'
 	@echo 'make docs       generate the reference in docs/reference; make lint checks the format, make format repairs it'
 	@echo 'make faults     inject every fault Tapline must survive, and report the results (15 minutes)'
 	@echo 'make bench      compare with HAProxy and nginx (BENCH="--quick" passes options on)'
@@ -40,7 +40,7 @@ test: build
 	mkdir -p .build-faults
 	$(TESTS)/test-1.jsonl --filter '^(SocketsTests|EventLoopTests|RecorderTests|RelayTests)\.'
 	$(TESTS)/test-2.jsonl --filter '^(AdminTests|ClientTests|ConfigurationTests|DaemonTests|ShowTests|TaplineTests|TerminalTests)\.'
-	$(TESTS)/test-3.jsonl --filter '^(ProxyProtocolTests|RecordingTests|TLSHelloTests|TextTests|TunnelTests)\.'
+	$(TESTS)/test-3.jsonl --filter '^(ProxyProtocolTests|RecordingTests|StartTLSTests|TLSHelloTests|TLSTests|TextTests|TunnelTests)\.'
 	TAPLINE_BINARY="$(CURDIR)/.build/release/tapline" $(TESTS)/test-4.jsonl --filter '^EndToEnd\.'
 	Tests/Faults/run --quiet --read .build-faults/test-*.jsonl
 	Tests/Packages/kubernetes
@@ -132,7 +132,7 @@ dist: setup
 	.ci/dist
 
 deb: setup
-	.ci/dist binary
+	.ci/dist package
 	.ci/deb
 
 # In a separate Debian, which mmdebstrap creates the first time (a minute) and which is kept in .build-deb.

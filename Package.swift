@@ -41,6 +41,7 @@ let package = Package(
         // MARK: The system
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux"),
 
         // MARK: The house, from the ground up
@@ -49,8 +50,10 @@ let package = Package(
         .target(name: "Text", swiftSettings: settings),
         .target(name: "ProxyProtocol", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
         .target(name: "TLSHello", dependencies: ["Text"], swiftSettings: dataPlane),
+        .target(name: "StartTLS", swiftSettings: dataPlane),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Sockets", "Text"], swiftSettings: dataPlane),
         .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: dataPlane),
-        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "TLS", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: dataPlane),
         .target(
             name: "Recorder",
@@ -62,8 +65,8 @@ let package = Package(
         .target(
             name: "Relay",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Sockets", "TLSHello", "Text",
-                "Tunnel",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Sockets", "StartTLS", "TLS",
+                "TLSHello", "Text", "Tunnel",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: dataPlane),
@@ -122,7 +125,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "CLinux", "Configuration", "EventLoop", "Recording", "Relay", "Sockets", "ThreadSanitizerLocks",
+                "CLinux", "COpenSSL", "Configuration", "EventLoop", "Recording", "Relay", "Sockets",
+                "ThreadSanitizerLocks",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Tests/TestSupport",
@@ -131,6 +135,9 @@ let package = Package(
         .testTarget(
             name: "ProxyProtocolTests", dependencies: ["ProxyProtocol", "Sockets"], swiftSettings: settings),
         .testTarget(name: "TLSHelloTests", dependencies: ["TLSHello", "TestSupport"], swiftSettings: settings),
+        .testTarget(
+            name: "TLSTests", dependencies: ["Sockets", "TestSupport", "TLS", "Text"], swiftSettings: settings),
+        .testTarget(name: "StartTLSTests", dependencies: ["StartTLS"], swiftSettings: settings),
         .testTarget(name: "TunnelTests", dependencies: ["TestSupport", "Tunnel"], swiftSettings: settings),
         .testTarget(name: "TextTests", dependencies: ["TestSupport", "Text"], swiftSettings: settings),
         .testTarget(
@@ -143,7 +150,7 @@ let package = Package(
         .testTarget(
             name: "EventLoopTests", dependencies: ["EventLoop", "Sockets", "TestSupport"], swiftSettings: settings),
         .testTarget(
-            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TestSupport", "Text"],
+            name: "ConfigurationTests", dependencies: ["Configuration", "Sockets", "TLS", "TestSupport", "Text"],
             swiftSettings: settings),
         .testTarget(
             name: "RecorderTests",
@@ -152,7 +159,7 @@ let package = Package(
         .testTarget(
             name: "RelayTests",
             dependencies: [
-                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets",
+                "Configuration", "EventLoop", "ProxyProtocol", "Recorder", "Recording", "Relay", "Sockets", "TLS",
                 "TLSHello", "TestSupport", "Text",
             ],
             swiftSettings: settings),

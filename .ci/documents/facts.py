@@ -27,6 +27,9 @@ ENVIRONMENT = [
     ("NOTIFY_SOCKET", "server",
      "The service manager's socket, for readiness, reloads, the status text and the watchdog (sd_notify(3))."),
     ("WATCHDOG_USEC", "server", "With `WATCHDOG_PID`: how often the service manager expects a keepalive message."),
+    ("SSL_CERT_FILE", "server",
+     "The PEM file with the system's certificate authorities, for `upstream_tls.ca: system` and `tls:` upstreams of `forward`;"
+     " otherwise the first of the places where distributions have it."),
     ("LISTEN_FDS", "server",
      "With `LISTEN_PID` and `LISTEN_FDNAMES`: listening sockets that the service manager has opened (sd_listen_fds(3))."),
 ]
@@ -164,6 +167,7 @@ MESSAGES = {
         "After a failed write the file ends with part of a block. Readers stop there.",
     "recording stopped: its file": "The file could not be written. Start the recording again when the file system works.",
     "a worker has not responded for": "A worker hangs. The service manager restarts Tapline when the watchdog's timeout expires.",
+    "no memory for a TLS session": "OpenSSL could not allocate a session. The connection is reset; the machine is out of memory.",
     "epoll refused to watch a socket": "The user's limit of epoll watches is reached (`fs.epoll.max_user_watches`).",
     "upgrade refused: <reason>": "This process continues, with every connection; the reason says what to change.",
     "reload rejected": "The configuration has an error, or a port is in use. The old configuration stays active.",

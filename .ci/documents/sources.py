@@ -146,6 +146,10 @@ def reasons():
     for cases, side in re.findall(r"case ([^:]*):\s*\.(client|upstream|tapline)", mapping):
         for case in re.findall(r"\.(\w+)", cases):
             by[case] = side
+    # The record names the side of the session.
+    sessions = re.search(r"isOfSession.*?case ([^:]*): true", text, re.S)
+    for case in re.findall(r"\.(\w+)", sessions.group(1)):
+        by[case] = "the side"
     for case, (name, words) in names.items():
         found.append(Reason(name, by[case], words))
     return found
@@ -243,5 +247,5 @@ def environment_names():
     found = set()
     for path in (ROOT / "Sources").rglob("*.swift"):
         found |= set(re.findall(
-            r'"((?:TAPLINE|XDG)_[A-Z_]+|NO_COLOR|FORCE_COLOR|CLICOLOR_FORCE|LISTEN_FDS|NOTIFY_SOCKET|WATCHDOG_USEC|TERM|LC_ALL|TZ)"', path.read_text()))
+            r'"((?:TAPLINE|XDG)_[A-Z_]+|SSL_CERT_FILE|NO_COLOR|FORCE_COLOR|CLICOLOR_FORCE|LISTEN_FDS|NOTIFY_SOCKET|WATCHDOG_USEC|TERM|LC_ALL|TZ)"', path.read_text()))
     return found - {"TAPLINE_HANDOVER"}

@@ -10,7 +10,9 @@ package enum ConfigurationFile {
     /// first could change.
     ///
     /// Blocks. With `onlyPlainFiles` it refuses anything else, because a pipe may never end.
-    static func read(_ path: String, onlyPlainFiles: Bool) throws(ValueError) -> [UInt8] {
+    static func read(
+        _ path: String, onlyPlainFiles: Bool, most: Int = Configuration.mostBytes
+    ) throws(ValueError) -> [UInt8] {
         // Without O_NONBLOCK, opening a FIFO waits for a writer.
         let file = open(path, O_RDONLY | O_CLOEXEC | (onlyPlainFiles ? O_NONBLOCK : 0))
         guard file >= 0 else { throw ValueError("cannot be read: \(Errno.current)") }
@@ -24,7 +26,7 @@ package enum ConfigurationFile {
         }
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count <= Configuration.mostBytes {
+        while bytes.count <= most {
             let count = Glibc.read(file, &block, block.count)
             if count < 0 {
                 let error = Errno.current

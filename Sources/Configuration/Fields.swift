@@ -7,15 +7,23 @@ final class Reading {
     let environment: EnvironmentText
     /// The absolute folder in which relative paths are resolved.
     let directory: String
+    /// Certificates and keys are read and checked. A command that only needs the admin API's address may not have the right to
+    /// read keys.
+    let readsCertificates: Bool
 
-    init(problems: Problems, environment: EnvironmentText, directory: String) {
+    init(problems: Problems, environment: EnvironmentText, directory: String, readsCertificates: Bool = true) {
         self.problems = problems
         self.environment = environment
         self.directory = directory
+        self.readsCertificates = readsCertificates
     }
 
-    convenience init(problems: Problems, environment: [String: String], directory: String) {
-        self.init(problems: problems, environment: EnvironmentText(values: environment), directory: directory)
+    convenience init(
+        problems: Problems, environment: [String: String], directory: String, readsCertificates: Bool = true
+    ) {
+        self.init(
+            problems: problems, environment: EnvironmentText(values: environment), directory: directory,
+            readsCertificates: readsCertificates)
     }
 }
 

@@ -8,6 +8,8 @@
 /// 127.0.0.1:8080=unix:/run/app.sock
 /// 15001:original-destination     where redirected clients wanted to go
 /// socks:1080                     where each client requests, by SOCKS 5 or HTTP CONNECT
+/// 8080=tls:api.example.com:443   Tapline speaks TLS to the upstream
+/// tls:8443=localhost:8080        clients speak TLS to Tapline
 /// ```
 public enum ForwardSpec {
     /// The two forms, for messages.
@@ -24,12 +26,20 @@ public enum ForwardSpec {
         var relays: [(spec: String, settings: RelaySettings)] = []
         var names: Set<String> = []
         for spec in specs {
-            do {
-                let (listen, upstream) = try parse(spec, directory: directory)
+            do throws(ValueError) {
+                let form = SecureSpec(spec)
+                let (listen, upstream) = try parse(form.plain, directory: directory)
+                if form.hasUpstreamTLS, let message = form.obstacle(upstream) { throw ValueError(message) }
                 let name = unused(upstream == .requested ? "socks" : baseName(listen, upstream), names)
                 names.insert(name)
                 relays.append(
-                    (spec, RelaySettings(name: name, listen: [listen], upstream: upstream, timeouts: timeouts)))
+                    (
+                        spec,
+                        RelaySettings(
+                            name: name, listen: [listen], upstream: upstream, timeouts: timeouts,
+                            tls: form.hasTLS ? TLSSettings(certificates: []) : nil,
+                            upstreamTLS: form.hasUpstreamTLS ? UpstreamTLSSettings() : nil)
+                    ))
             } catch {
                 messages.append("\(quoted(spec)): \(error.message)")
             }

@@ -39,7 +39,46 @@ enum RelayKey: String, ConfigurationKey {
     case tlsRouting = "tls_routing"
     case requested
     case upstreamProxy = "upstream_proxy"
+    case tls
+    case upstreamTLS = "upstream_tls"
     case record
+}
+
+/// The keys of `tls`.
+enum TLSKey: String, ConfigurationKey {
+    case certificates, clients, minimum
+    case applications = "alpn"
+    case startTLS = "starttls"
+    case handshake, truncation
+}
+
+/// The keys of `upstream_tls`.
+enum UpstreamTLSKey: String, ConfigurationKey {
+    case authorities = "ca"
+    case serverName = "server_name"
+    case certificate, verify, pins, minimum
+    case applications = "alpn"
+    case startTLS = "starttls"
+    case handshake, truncation
+}
+
+/// The keys of a certificate.
+enum CertificateKey: String, ConfigurationKey {
+    case chain, key
+}
+
+/// The keys of `clients` of `tls`.
+enum TLSClientsKey: String, ConfigurationKey {
+    case authorities = "ca"
+    case revoked = "crl"
+    case require, allow
+}
+
+/// The keys of `allow` of `clients`.
+enum TLSAllowKey: String, ConfigurationKey {
+    case dns, uri
+    case commonNames = "cn"
+    case pins = "spki"
 }
 
 /// The keys of `interception`.

@@ -7,11 +7,15 @@ extension Configuration {
     /// Reads and checks a configuration file and the files that it includes. Relative paths in all of them are resolved in
     /// the folder of `path`; a symbolic link to the file is not followed for that.
     ///
-    /// Blocks on the files, so it must not be called on a loop's thread.
+    /// Blocks on the files, so it must not be called on a loop's thread. For commands that connect to a running Tapline:
+    /// certificates and keys are not read, because only Tapline's user may be allowed to.
     public static func load(
         path: String, environment: [String: String]
     ) throws(ConfigurationErrors) -> Configuration {
-        try parse(ConfigurationText(reading: path, environment: environment), environment: environment).configuration
+        try parse(
+            ConfigurationText(reading: path, environment: environment), environment: environment,
+            readsCertificates: false
+        ).configuration
     }
 
     /// Checks a configuration's text. `path` is used in messages; relative paths are resolved in `directory`, which is
@@ -25,11 +29,13 @@ extension Configuration {
 
     /// Checks the text of a file. Also returns the positions of settings that the system may refuse.
     public static func parse(
-        _ text: ConfigurationText, environment: [String: String]
+        _ text: ConfigurationText, environment: [String: String], readsCertificates: Bool = true
     ) throws(ConfigurationErrors) -> (configuration: Configuration, locations: ConfigurationLocations) {
         let problems = Problems(path: text.path)
         guard isOfAllowedSize(text.bytes, problems) else { throw problems.errors ?? ConfigurationErrors([]) }
-        let reading = Reading(problems: problems, environment: environment, directory: text.directory)
+        let reading = Reading(
+            problems: problems, environment: environment, directory: text.directory,
+            readsCertificates: readsCertificates)
         var result: (configuration: Configuration, locations: ConfigurationLocations)?
         if let root = YAMLTree.read(text.bytes, problems), !root.isEmpty {
             result = ConfigurationReader(reading).configuration(root, including: text.included)

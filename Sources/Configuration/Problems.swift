@@ -53,6 +53,9 @@ public struct ConfigurationProblem: Hashable, Sendable, CustomStringConvertible 
 public struct ConfigurationErrors: Error, Hashable, Sendable, CustomStringConvertible {
     /// At least one.
     public let problems: [ConfigurationProblem]
+    /// The files of certificates and keys that the configuration names, absolute paths: when one of them changes, the
+    /// mistakes may be gone.
+    public internal(set) var certificateFiles: [String] = []
 
     /// Sorts the problems by position. Problems at one position keep their order, and files are ordered by their first
     /// problem.
@@ -81,6 +84,7 @@ final class Problems {
         var found: [(file: Int, problem: ConfigurationProblem)] = []
         var files = 1
         var omitted = 0
+        var certificateFiles: [String] = []
     }
 
     /// The file's path as given to Tapline.
@@ -115,6 +119,11 @@ final class Problems {
         }
     }
 
+    /// Notes a file of certificates or keys that is read.
+    func note(certificateFile path: String) {
+        all.certificateFiles.append(path)
+    }
+
     /// The number of mistakes in all files.
     var count: Int { all.found.count + all.omitted }
 
@@ -124,11 +133,15 @@ final class Problems {
         let found = all.found.enumerated()
             .sorted { ($0.element.file, $0.offset) < ($1.element.file, $1.offset) }
             .map(\.element.problem)
-        guard let last = ConfigurationErrors(found).problems.last else { return nil }
-        guard all.omitted > 0 else { return ConfigurationErrors(found) }
-        let note = ConfigurationProblem(
-            path: last.path, mark: last.mark, message: "… and \(all.omitted) more errors")
-        return ConfigurationErrors(found + [note])
+        var errors = ConfigurationErrors(found)
+        guard let last = errors.problems.last else { return nil }
+        if all.omitted > 0 {
+            let note = ConfigurationProblem(
+                path: last.path, mark: last.mark, message: "… and \(all.omitted) more errors")
+            errors = ConfigurationErrors(found + [note])
+        }
+        errors.certificateFiles = all.certificateFiles
+        return errors
     }
 }
 

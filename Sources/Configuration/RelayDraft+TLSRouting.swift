@@ -65,7 +65,7 @@ extension RelayDraft {
         located(field) { text throws(ValueError) in try ServerName(parsing: text) }
     }
 
-    private static func applications(_ field: Field) -> [Located<String>] {
+    static func applications(_ field: Field) -> [Located<String>] {
         located(field) { text throws(ValueError) in
             // RFC 7301, section 3.1: 1 to 255 bytes. Registered ones are printable.
             guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {

@@ -16,6 +16,8 @@ struct RelayDraft {
     private let requested: RequestedSettings?
     /// The proxy, with its position.
     let upstreamProxy: Located<UpstreamProxySettings>?
+    private let tls: TLSSettings?
+    private let upstreamTLS: UpstreamTLSSettings?
     private let record: RecordSettings?
 
     /// Its name in messages.
@@ -51,6 +53,8 @@ struct RelayDraft {
         routedUpstreams = routing?.upstreams ?? []
         requested = fields[.requested].flatMap { Self.requested($0, upstream: forwardsTo) }
         upstreamProxy = fields[.upstreamProxy].flatMap(Self.upstreamProxy)
+        tls = fields[.tls].flatMap { Self.tls($0, scope: title) }
+        upstreamTLS = fields[.upstreamTLS].flatMap { Self.upstreamTLS($0, upstream: forwardsTo) }
         record = fields[.record].flatMap { Self.record($0) }
         if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol], fields[.tlsRouting]) }
         reportConflictsWithProxy()
@@ -63,7 +67,8 @@ struct RelayDraft {
         return RelaySettings(
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
             maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception,
-            tlsRouting: tlsRouting, requested: requested, upstreamProxy: upstreamProxy?.value, record: record)
+            tlsRouting: tlsRouting, requested: requested, upstreamProxy: upstreamProxy?.value, tls: tls,
+            upstreamTLS: upstreamTLS, record: record)
     }
 
     /// A position in its file.

@@ -20,6 +20,10 @@ public struct RelaySettings: Hashable, Sendable {
     public var requested: RequestedSettings?
     /// `upstream_proxy`: the proxy through which the upstream is connected; nil: directly.
     public var upstreamProxy: UpstreamProxySettings?
+    /// `tls`: clients speak TLS; nil: they do not.
+    public var tls: TLSSettings?
+    /// `upstream_tls`: the upstream speaks TLS; nil: it does not.
+    public var upstreamTLS: UpstreamTLSSettings?
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -28,8 +32,8 @@ public struct RelaySettings: Hashable, Sendable {
         name: String, listen: [ListenAddress], upstream: UpstreamAddress, timeouts: Timeouts = Timeouts(),
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
         interception: InterceptionSettings? = nil, tlsRouting: TLSRoutingSettings? = nil,
-        requested: RequestedSettings? = nil, upstreamProxy: UpstreamProxySettings? = nil,
-        record: RecordSettings? = nil
+        requested: RequestedSettings? = nil, upstreamProxy: UpstreamProxySettings? = nil, tls: TLSSettings? = nil,
+        upstreamTLS: UpstreamTLSSettings? = nil, record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
@@ -41,6 +45,8 @@ public struct RelaySettings: Hashable, Sendable {
         self.tlsRouting = tlsRouting
         self.requested = requested
         self.upstreamProxy = upstreamProxy
+        self.tls = tls
+        self.upstreamTLS = upstreamTLS
         self.record = record
     }
 

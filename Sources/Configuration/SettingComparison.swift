@@ -82,6 +82,7 @@ struct SettingComparison {
             add([RelayKey.requested], old.requested, new.requested) { $0?.text }
         }
         add([RelayKey.upstreamProxy], old.upstreamProxy, new.upstreamProxy) { $0?.description }
+        addTLS(old, new)
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {

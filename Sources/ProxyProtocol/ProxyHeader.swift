@@ -44,6 +44,8 @@ public struct ProxyHeader: Hashable, Sendable {
 
     /// The supported types (sections 2.2.2 to 2.2.6).
     public enum ExtensionType {
+        /// The application protocol that was negotiated (ALPN).
+        public static let application: UInt8 = 0x01
         /// The host name that the client requested (TLS: the server name).
         public static let authority: UInt8 = 0x02
         /// The header's checksum.
@@ -56,6 +58,10 @@ public struct ProxyHeader: Hashable, Sendable {
         public static let tls: UInt8 = 0x20
         /// Inside `tls`: the version as text.
         public static let tlsVersion: UInt8 = 0x21
+        /// Inside `tls`: the common name in the client's certificate.
+        public static let tlsCommonName: UInt8 = 0x22
+        /// Inside `tls`: the cipher suite.
+        public static let tlsCipher: UInt8 = 0x23
     }
 
     /// The longest accepted version 2 header, including extensions. The protocol allows 65,551 bytes and recommends at

@@ -27,6 +27,14 @@ public final class ByteBuffer {
         return body(UnsafeRawBufferPointer(start: base + offset, count: count).bytes)
     }
 
+    /// Lends the first `limit` bytes for one call that writes them; at most the whole buffer. For modules that may use
+    /// pointers.
+    package func withMutableBytes<Result>(
+        limit: Int, _ body: (UnsafeMutableRawBufferPointer) -> Result
+    ) -> Result {
+        body(UnsafeMutableRawBufferPointer(start: base, count: max(0, min(limit, capacity))))
+    }
+
     /// Appends the first `count` bytes to an array.
     public func append(count: Int, to bytes: inout [UInt8]) {
         precondition(count >= 0 && count <= capacity)

@@ -19,6 +19,8 @@ public struct Errno: Error, Hashable, Sendable {
     public static var missing: Errno { Errno(ENOENT) }
     /// `EEXIST`.
     public static var exists: Errno { Errno(EEXIST) }
+    /// `EPROTO`.
+    public static var protocolError: Errno { Errno(EPROTO) }
     /// `ETIMEDOUT`.
     public static var timedOut: Errno { Errno(ETIMEDOUT) }
 
@@ -37,7 +39,7 @@ public struct Errno: Error, Hashable, Sendable {
 
     /// Repeats a system call while it fails with EINTR. The only place for that retry.
     @inline(__always)
-    static func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
+    package static func retrying<Result: SignedInteger>(_ call: () -> Result) -> Result {
         while true {
             let result = call()
             if result != -1 || errno != EINTR { return result }

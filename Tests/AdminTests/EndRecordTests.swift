@@ -16,7 +16,8 @@ struct EndRecordTests {
                 listener=127.0.0.1:8080 upstream=example.com:80 upstream_address=198.51.100.1:80 bytes_up=14 \
                 bytes_down=14 duration_ms=1234 connect_ms=3 first_byte_ms=0 closed_by=client reason=client_closed \
                 errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null \
-                alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1
+                alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1\
+                 tls=null tls_peer=null upstream_tls=null upstream_tls_peer=null tls_fault=null
 
                 """)
     }
@@ -29,7 +30,8 @@ struct EndRecordTests {
                 "bytes_up":14,"bytes_down":14,"duration_ms":1234,"connect_ms":3,"first_byte_ms":0,\
                 "closed_by":"client","reason":"client_closed","errno":null,"recorded_bytes":null,\
                 "dropped_bytes":null,"proxied_by":null,"unique_id":null,"server_name":null,"alpn":null,\
-                "waited_for":null,"held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1}
+                "waited_for":null,"held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1,\
+                "tls":null,"tls_peer":null,"upstream_tls":null,"upstream_tls_peer":null,"tls_fault":null}
 
                 """)
     }
@@ -50,7 +52,7 @@ struct EndRecordTests {
         #expect(
             line.hasSuffix(
                 " errno=ECONNREFUSED recorded_bytes=0 dropped_bytes=0 proxied_by=null unique_id=null server_name=null "
-                    + "alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1\n"))
+                    + "alpn=null" + Self.noWait + "\n"))
     }
 
     @Test func aProxiedConnection_namesTheSenderOfItsHeader_andItsID() {
@@ -65,7 +67,8 @@ struct EndRecordTests {
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
                 #""proxied_by":"unix:","unique_id":null,"server_name":null,"alpn":null,"waited_for":null,"#
-                    + #""held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1}"# + "\n"))
+                    + #""held_bytes":null,"waited_ms":null,"held_ms":null,"attempts":1"# + Self.noSessionsInJSON + "\n")
+        )
     }
 
     @Test func aRoutedConnection_hasTheRequestedName() {
@@ -81,7 +84,12 @@ struct EndRecordTests {
                 #" server_name="a\\x0areason=none b=\\x22" alpn=null"# + Self.noWait + "\n"))
     }
 
-    private static let noWait = " waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1"
+    private static let noWait =
+        " waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1" + noSessions
+    private static let noSessions =
+        " tls=null tls_peer=null upstream_tls=null upstream_tls_peer=null tls_fault=null"
+    private static let noSessionsInJSON =
+        #","tls":null,"tls_peer":null,"upstream_tls":null,"upstream_tls_peer":null,"tls_fault":null}"#
 
     @Test func killedConnection_namesTheSideThatDidNotRead() {
         var record = Self.complete
@@ -89,11 +97,12 @@ struct EndRecordTests {
         record.flows = .init(up: .init(), down: .init(held: 65_536, queued: 1000, quiet: 2000))
         #expect(
             text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
-                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000 held_ms=null attempts=1\n"))
+                " alpn=null waited_for=client held_bytes=66536 waited_ms=2000 held_ms=null attempts=1"
+                    + Self.noSessions + "\n"))
         #expect(
             text { record.appendEndRecord(as: .json, to: &$0) }.hasSuffix(
-                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000,"held_ms":null,"attempts":1}"#
-                    + "\n"))
+                #","alpn":null,"waited_for":"client","held_bytes":66536,"waited_ms":2000,"held_ms":null,"attempts":1"#
+                    + Self.noSessionsInJSON + "\n"))
     }
 
     @Test func heldClient_hasTheTimeAndTheAttempts() {
@@ -102,9 +111,11 @@ struct EndRecordTests {
         record.hold = HoldFacts(
             held: 12_000, limit: 30_000, failures: 25, reason: .connectRefused, errno: Errno(ECONNREFUSED),
             isConnected: true)
-        #expect(text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(" held_ms=12000 attempts=26\n"))
+        #expect(
+            text { record.appendEndRecord(as: .text, to: &$0) }.hasSuffix(
+                " held_ms=12000 attempts=26" + Self.noSessions + "\n"))
         let json = text { record.appendEndRecord(as: .json, to: &$0) }
-        #expect(json.hasSuffix(#","held_ms":12000,"attempts":26}"# + "\n"))
+        #expect(json.hasSuffix(#","held_ms":12000,"attempts":26"# + Self.noSessionsInJSON + "\n"))
     }
 
     @Test func aConnectionThatFailedBeforeAnyAttempt_hasNoUpstreamAddress() {

@@ -57,6 +57,33 @@ struct MetricsTests {
         }
     }
 
+    @Test func expiriesOfFiles_areSecondsSince1970_byRelayAndFile() {
+        var input = input()
+        input.expiries = [
+            ("web", TLSExpiry(file: "/etc/a \"b\".pem", kind: .certificate, seconds: 1_800_000_000)),
+            ("db", TLSExpiry(file: "/etc/crl.pem", kind: .revocationList, seconds: -5)),
+        ]
+        let name = "tapline_tls_certificate_expiry_timestamp_seconds"
+        let lines = lines(input).filter { $0.hasPrefix(name) }
+        #expect(
+            lines == [
+                #"\#(name){relay="web",certificate="/etc/a \"b\".pem",kind="certificate"} 1800000000"#,
+                #"\#(name){relay="db",certificate="/etc/crl.pem",kind="crl"} 0"#,
+            ])
+    }
+
+    @Test func endsOfSessions_areCountedBySide() {
+        var stats = RelayStats()
+        stats.ended = [.tlsFailed: 3]
+        stats.endedSessions = [.tlsFailed: [.client: 1, .upstream: 2]]
+        let lines = lines(input(["web": stats]))
+        for (side, count) in [("client", 1), ("upstream", 2)] {
+            let labels = "relay=\"web\",reason=\"tls_failed\",closed_by=\"\(side)\""
+            #expect(lines.contains("tapline_connections_ended_total{\(labels)} \(count)"))
+        }
+        #expect(!lines.contains { $0.contains("tls_failed") && $0.contains("closed_by=\"tapline\"") })
+    }
+
     @Test func lifetimes_beyondTwoToThe64Nanoseconds_areExact() {
         var stats = RelayStats()
         for _ in 0..<3 { stats.lifetimes.add(nanoseconds: .max) }

@@ -39,6 +39,11 @@ struct StoryTests {
         .requestInvalid: ["The client's request is invalid, so Tapline refused it", "--socks5-hostname"],
         .requestTimeout: ["within requested.timeout", "uses this address as a proxy"],
         .upstreamProxyFailed: ["did not connect to db.example:5432: it failed", "own log"],
+        .tlsHandshakeFailed: ["the TLS handshake failed", "share a version"],
+        .tlsCertificateRefused: ["the TLS handshake failed", "what was presented"],
+        .tlsHandshakeTimeout: ["was not complete within upstream_tls.handshake", "speak first"],
+        .tlsTruncated: ["its stream may be incomplete", "truncation to pass"],
+        .tlsFailed: ["ended its TLS session", "An alert has its reason"],
         .overLimit: ["system limit", "`ulimit -n`"],
         .internalError: ["internal error in Tapline", "connection 7"],
     ]

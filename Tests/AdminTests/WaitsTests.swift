@@ -46,6 +46,13 @@ struct WaitsTests {
             }, subject: .bothRead, milliseconds: 60_000,
             words: "Neither side is reading: 1 B is waiting for the upstream"),
         Case(
+            live: live(state: .connecting) { $0.wait = .clientHandshake }, subject: .clientHandshake,
+            milliseconds: 90_000, words: "for the client to complete the TLS handshake; the limit is tls.handshake"),
+        Case(
+            live: live(state: .connecting) { $0.wait = .upstreamHandshake }, subject: .upstreamHandshake,
+            milliseconds: 90_000,
+            words: "for db.example:5432 to complete the TLS handshake; the limit is upstream_tls.handshake"),
+        Case(
             live: live(state: .connecting) {
                 $0.wait = .upstreamUp
                 $0.record.hold = HoldFacts(

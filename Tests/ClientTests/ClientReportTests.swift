@@ -21,6 +21,55 @@ struct ClientReportTests {
         #expect(report.warnings(.utc).isEmpty && report.failures.isEmpty)
     }
 
+    @Test(
+        arguments: [
+            (
+                #"{"file":"/etc/s.pem","kind":"certificate","expires_in_s":3715200}"#, nil,
+                "s.pem (web) expires in 43 days"
+            ),
+            (
+                #"{"file":"/etc/s.pem","kind":"certificate","expires_in_s":1209600}"#, nil,
+                "s.pem (web) expires in 14 days"
+            ),
+            (
+                #"{"file":"/etc/s.pem","kind":"certificate","expires_in_s":1209599}"#,
+                "web: /etc/s.pem expires in 13 days; after that, its peers refuse it", "s.pem (web) expires in 13 days"
+            ),
+            (
+                #"{"file":"/etc/c.pem","kind":"authority","expires_in_s":18000}"#,
+                "web: /etc/c.pem expires in 5 hours; after that, the certificates of its authorities are refused",
+                "c.pem (web) expires in 5 hours"
+            ),
+            (
+                #"{"file":"/etc/l.pem","kind":"crl","expires_in_s":0}"#,
+                "web: /etc/l.pem has expired; every client certificate is refused", "l.pem (web) has expired"
+            ),
+        ] as [(String, String?, String)])
+    func certificates_areALine_andAWarningTwoWeeksBefore(file: String, warning: String?, line: String) throws {
+        let report = StatusReport(
+            status: try json(#"{"last_reload":null}"#),
+            relays: [try json(#"{"name":"web","certificates":[\#(file)]}"#)], target: target)
+        #expect(report.warnings(.utc) == [warning].compactMap(\.self))
+        #expect(report.facts(.utc).contains { $0 == ("certificates", line) })
+    }
+
+    @Test func certificates_areCounted_andTheFirstToExpireIsNamed() throws {
+        let files = (1...3).map {
+            #"{"file":"/etc/\#($0).pem","kind":"certificate","expires_in_s":\#($0 * 10_000_000)}"#
+        }
+        let relays = [
+            try json(#"{"name":"web","certificates":[\#(files[1]),\#(files[2])]}"#),
+            try json(#"{"name":"db","certificates":[\#(files[0]),\#(files[1])],"tls_unverified":true}"#),
+        ]
+        let report = StatusReport(status: try json(#"{"last_reload":null}"#), relays: relays, target: target)
+        #expect(
+            report.facts(.utc).contains { $0 == ("certificates", "3 files, first: 1.pem (db) expires in 115 days") })
+        #expect(
+            report.warnings(.utc) == [
+                "db: upstream_tls.verify is off: any machine on the way can pretend to be the upstream"
+            ])
+    }
+
     /// The counters of a process start with it, and a person may know of no upgrade.
     @Test func status_afterAnUpgrade_saysSinceWhenItCounts() throws {
         let text = #"{"upgraded":"2026-11-23T00:26:07.925Z","last_reload":null,"uptime_ms":61000}"#

@@ -166,6 +166,12 @@ import Testing
             "upstream_proxy: http://p:1", "upstream_proxy: http://u:secret@p:1",
             "upstream_proxy http://p:1 → http://p:1 (with credentials)"
         ),
+        ("", "upstream_tls: { verify: off }", "upstream_tls none → verify off"),
+        (
+            "upstream_tls: { verify: off }", "upstream_tls: { verify: off, minimum: '1.3' }",
+            "upstream_tls.minimum 1.2 → 1.3"
+        ),
+        ("upstream_tls: { verify: off }", "upstream_tls: { verify: off, alpn: h2 }", "upstream_tls.alpn none → h2"),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),
@@ -204,7 +210,7 @@ import Testing
         expect(ShutdownKey.self, "shutdown.")
         expect(AdminKey.self, "admin.")
         // These keys are in the table of relays.
-        expect(RelayKey.self, "", except: ["name", "listen", "mode", "upstream", "timeouts"])
+        expect(RelayKey.self, "", except: ["name", "listen", "mode", "upstream", "timeouts", "tls"])
         expect(TimeoutsKey.self, "timeouts.")
         expect(ProxyProtocolKey.self, "proxy_protocol.")
         expect(InterceptionKey.self, "interception.")

@@ -19,7 +19,8 @@ struct Mistaken: Sendable, CustomTestStringConvertible {
 private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congestion_control`, `include`, `relays`"
 private let relayKeys =
     "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, "
-    + "`proxy_protocol`, `interception`, `tls_routing`, `requested`, `upstream_proxy`, `record`"
+    + "`proxy_protocol`, `interception`, `tls_routing`, `requested`, `upstream_proxy`, `tls`, "
+    + "`upstream_tls`, `record`"
 
 @Suite struct MistakeTests {
     @Test(arguments: shapes + keys + values + yaml)

@@ -24,6 +24,10 @@ import Text
         #expect(relay["tls_routing"].keys == names(TLSRoutingKey.self))
         #expect(relay["tls_routing"]["routes"].items.keys == names(TLSRouteKey.self))
         #expect(relay["requested"].keys == names(RequestedKey.self))
+        #expect(relay["tls"].keys == names(TLSKey.self))
+        #expect(relay["tls"]["clients"].keys == names(TLSClientsKey.self))
+        #expect(relay["tls"]["clients"]["allow"].keys == names(TLSAllowKey.self))
+        #expect(relay["upstream_tls"].keys == names(UpstreamTLSKey.self))
         #expect(relay["record"].keys == names(RecordKey.self))
         #expect(relay["record"]["rotate"].keys == names(RotateKey.self))
     }
@@ -32,7 +36,8 @@ import Text
         for part in [
             schema, schema["log"], schema["shutdown"], schema["admin"], relay, relay["timeouts"],
             relay["proxy_protocol"], relay["interception"], relay["tls_routing"],
-            relay["tls_routing"]["routes"].items, relay["requested"], relay["record"], relay["record"]["rotate"],
+            relay["tls_routing"]["routes"].items, relay["requested"], relay["tls"], relay["tls"]["clients"],
+            relay["tls"]["clients"]["allow"], relay["upstream_tls"], relay["record"], relay["record"]["rotate"],
         ] {
             #expect(part.scalar("type") == "object")
             #expect(part.scalar("additionalProperties") == "false")

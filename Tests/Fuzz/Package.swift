@@ -23,6 +23,7 @@ let package = Package(
     name: "fuzz",
     targets: [
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLinux"),
         .target(name: "CFuzzer"),
         .target(name: "Sockets", dependencies: ["CLinux"], swiftSettings: settings),
@@ -31,7 +32,8 @@ let package = Package(
         .target(name: "TLSHello", dependencies: ["Text"], swiftSettings: settings),
         .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: settings),
-        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "Text"], swiftSettings: settings),
+        .target(name: "TLS", dependencies: ["COpenSSL", "Sockets", "Text"], swiftSettings: settings),
+        .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "TLS", "Text"], swiftSettings: settings),
         fuzzer("RecordingFuzz", "Recording"),
         fuzzer("SegmentFuzz", "Recording"),
         fuzzer("ProtocolFuzz", "Recording"),

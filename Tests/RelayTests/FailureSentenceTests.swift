@@ -35,6 +35,11 @@ struct FailureSentenceTests {
         .requestInvalid: "the client's request is invalid or not supported",
         .requestTimeout: "the client sent no complete request in time",
         .upstreamProxyFailed: "the upstream proxy did not connect to localhost:8000",
+        .tlsHandshakeFailed: "the TLS handshake failed: localhost:8000 ended its stream during the handshake",
+        .tlsCertificateRefused: "a TLS certificate was refused: localhost:8000 ended its stream during the handshake",
+        .tlsHandshakeTimeout: "a TLS handshake was not complete in time",
+        .tlsTruncated: "the TLS session failed: localhost:8000 ended its stream during the handshake",
+        .tlsFailed: "the TLS session failed: localhost:8000 ended its stream during the handshake",
         .overLimit: "a system limit was reached (EHOSTUNREACH)",
         .internalError: "an internal error in Tapline (EHOSTUNREACH); the log has the details",
     ]
@@ -47,6 +52,8 @@ struct FailureSentenceTests {
             listener: .ipv4(.loopback, port: 8080), upstream: upstream, accepted: 0)
         record.upstreamAddress = port.map { .ipv4(.loopback, port: $0) }
         record.connectDuration = reason.isOfConnecting ? nil : 1
+        record.sessions = SessionFacts(
+            fault: .init(side: .upstream, text: "ended its stream during the handshake"))
         record.end = .init(time: 0, duration: 1, reason: reason, errno: Errno(113))
         return record
     }

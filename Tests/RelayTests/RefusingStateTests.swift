@@ -73,6 +73,7 @@ import Testing
         let without: Set<EndReason> = [
             .clientClosed, .clientReset, .clientTimedOut, .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained,
             .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout, .tlsNotRouted, .tlsHelloTimeout,
+            .tlsTruncated, .tlsFailed,
         ]
         #expect(Set(EndReason.allCases.filter { !$0.hasReply }) == without)
     }

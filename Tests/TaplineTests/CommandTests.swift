@@ -169,12 +169,16 @@ struct CommandTests {
                     otherwise -> example.com:80
 
                 """)
-        let object = CheckReport.object(of: Configuration(relays: [relay]), path: "t.yaml")
+        let object = CheckReport.object(of: Configuration(relays: [relay]), path: "t.yaml", warnings: ["w"])
         #expect(
             object.line == #"{"valid":true,"file":"t.yaml","included_files":0,"relays":[{"name":"8080","#
                 + #""listen":["localhost:8080"],"upstream":"example.com:80","tls_routing":{"routes":["#
                 + #"{"server_name":["a.example","*.b.example"],"alpn":[],"upstream":"a:443"},"#
-                + #"{"server_name":[],"alpn":["h2"],"upstream":"example.com:80"}],"otherwise":"upstream"}}]}"#)
+                + #"{"server_name":[],"alpn":["h2"],"upstream":"example.com:80"}],"otherwise":"upstream"}}],"#
+                + #""warnings":["w"]}"#)
+        let text = CheckReport.summary(
+            of: Configuration(relays: []), path: "t.yaml", warnings: ["w"], showsUnicode: false)
+        #expect(text == "t.yaml: OK, 0 relays\nwarning: w\n")
         relay.tlsRouting?.otherwise = .refuse
         #expect(summary().hasSuffix("\n    otherwise -> refused\n"))
     }

@@ -40,7 +40,7 @@ struct HelpTests {
         "forward --print", "forward --record", "forward --accept-proxy", "forward --send-proxy",
         "forward --upstream-proxy", "forward --exec", "run --config", "check --config", "show --connection",
         "show --relay", "show --filter", "show --closed-by", "show --reason", "show --flow", "connections --relay",
-        "connections --filter", "tail --relay", "tail --connection",
+        "connections --filter", "tail --relay", "tail --connection", "forward --tls-cert", "forward --tls-key",
     ]
 
     @Test func everyOption_saysItsDefault() {

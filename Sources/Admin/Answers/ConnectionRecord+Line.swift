@@ -25,7 +25,7 @@ extension ConnectionRecord {
         line.add("duration_ms", number: (end?.duration).map(Milliseconds.of), to: &bytes)
         line.add("connect_ms", number: connectDuration.map(Milliseconds.of), to: &bytes)
         line.add("first_byte_ms", number: firstByteDuration.map(Milliseconds.of), to: &bytes)
-        line.add("closed_by", end?.reason.closedBy.rawValue, to: &bytes)
+        line.add("closed_by", closedBy?.rawValue, to: &bytes)
         line.add("reason", end?.reason.rawValue, to: &bytes)
         line.add("errno", end?.errno?.name, to: &bytes)
         line.add("recorded_bytes", number: recordedBytes, to: &bytes)
@@ -40,5 +40,10 @@ extension ConnectionRecord {
         line.add("waited_ms", number: backlog?.milliseconds, to: &bytes)
         line.add("held_ms", number: hold?.held, to: &bytes)
         line.add("attempts", number: attempts, to: &bytes)
+        line.add("tls", sessions?.client.parameters, to: &bytes)
+        line.add("tls_peer", sessions?.client.peer, to: &bytes)
+        line.add("upstream_tls", sessions?.upstream.parameters, to: &bytes)
+        line.add("upstream_tls_peer", sessions?.upstream.peer, to: &bytes)
+        line.add("tls_fault", sessions?.fault.map { "the \($0.side.rawValue) \($0.text)" }, to: &bytes)
     }
 }

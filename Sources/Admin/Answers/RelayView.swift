@@ -17,6 +17,7 @@ struct RelayView {
     var rate: Rate
     var recording: RecordingState
     var recentConnects = RecentConnects.Summary()
+    var now = Timestamp.now
 
     func write(to json: inout JSONText) {
         json.object { json in
@@ -26,6 +27,16 @@ struct RelayView {
             json.add("upstream", settings?.upstream.description)
             json.add("upstream_proxy", settings?.upstreamProxy?.url)
             Self.write(settings?.tlsRouting, to: &json)
+            json.list("certificates", settings?.expiries ?? []) { json, expiry in
+                json.object { json in
+                    json.add("file", expiry.file)
+                    json.add("kind", expiry.kind.rawValue)
+                    json.add("expires", time: Timestamp(seconds: expiry.seconds, nanoseconds: 0))
+                    let (left, isEndless) = expiry.seconds.subtractingReportingOverflow(now.nanoseconds / 1_000_000_000)
+                    json.add("expires_in_s", number: isEndless ? Int64.max : max(0, left))
+                }
+            }
+            json.add("tls_unverified", settings?.upstreamTLS?.isVerified == false)
             json.add("spliced_up", number: stats.splicedUp)
             json.add("spliced_down", number: stats.splicedDown)
             Self.writeFailures(stats, to: &json)

@@ -8,6 +8,8 @@ struct MetricsInput: Sendable {
     var relays: [String: RelayStats]
     /// Names of configured relays, which are exposed before their first client.
     var configured: [String]
+    /// When the files of configured relays expire.
+    var expiries: [(relay: String, expiry: TLSExpiry)] = []
     /// The state of the relays' recordings.
     var recordings: [RecordingState]
     /// Clients that wait for their upstream to come up.
@@ -34,6 +36,7 @@ enum MetricsText {
         connections(sorted, &text)
         bytes(sorted, &text)
         connects(sorted, &text)
+        expiries(input, &text)
         recordings(input, sorted, &text)
         configuration(input, &text)
         predecessors(input, &text)
@@ -54,10 +57,14 @@ enum MetricsText {
             "tapline_connections_ended_total", .counter, "Ended connections, by reason and by the side that closed.")
         for (name, stats) in relays {
             for reason in EndReason.allCases where stats.ended[reason] != nil || usualReasons.contains(reason) {
-                text.sample(
-                    "tapline_connections_ended_total",
-                    [("relay", name), ("reason", reason.rawValue), ("closed_by", reason.closedBy.rawValue)],
-                    stats.ended[reason] ?? 0)
+                // A reason of TLS sessions has a count for each side.
+                let counts = stats.endedSessions[reason] ?? [reason.closedBy: stats.ended[reason] ?? 0]
+                for closedBy in ClosedBy.allCases {
+                    guard let count = counts[closedBy] else { continue }
+                    text.sample(
+                        "tapline_connections_ended_total",
+                        [("relay", name), ("reason", reason.rawValue), ("closed_by", closedBy.rawValue)], count)
+                }
             }
         }
         text.metric(
@@ -74,6 +81,18 @@ enum MetricsText {
             "Failed accepts: the client was already gone, the system was short of resources, or the listener failed.")
         for (name, stats) in relays {
             text.sample("tapline_accept_errors_total", [("relay", name)], stats.acceptErrors)
+        }
+    }
+
+    private static func expiries(_ input: MetricsInput, _ text: inout Exposition) {
+        text.metric(
+            "tapline_tls_certificate_expiry_timestamp_seconds", .gauge,
+            "Expiry of a certificate, of authorities or of a revocation list, in seconds since 1970 UTC.")
+        for (relay, expiry) in input.expiries {
+            text.sample(
+                "tapline_tls_certificate_expiry_timestamp_seconds",
+                [("relay", relay), ("certificate", expiry.file), ("kind", expiry.kind.rawValue)],
+                UInt64(clamping: expiry.seconds))
         }
     }
 

@@ -174,7 +174,9 @@ extension Responder {
         let facts = services.status.now
         let text = MetricsText.make(
             MetricsInput(
-                relays: stats, configured: facts.configuration.relays.map(\.name), recordings: recordings,
+                relays: stats, configured: facts.configuration.relays.map(\.name),
+                expiries: facts.configuration.relays.flatMap { relay in relay.expiries.map { (relay.name, $0) } },
+                recordings: recordings,
                 heldClients: services.relays.heldClients, facts: facts, version: services.status.version,
                 started: services.status.started.nanoseconds, process: await collector.process(),
                 predecessors: await services.predecessors.states()))

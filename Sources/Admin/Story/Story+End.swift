@@ -55,6 +55,8 @@ extension Story {
             return routing(record, end.reason, when)
         case .requestInvalid, .requestTimeout:
             return requesting(record, end.reason, when, settings)
+        case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout, .tlsTruncated, .tlsFailed:
+            return sessions(record, end.reason, code, when) + facts
         case .upstreamProxyFailed:
             return [
                 "\(endpoint(record)) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "

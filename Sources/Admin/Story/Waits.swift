@@ -12,6 +12,9 @@ struct Waits: Hashable, Sendable {
         case hello = "tls_hello"
         /// The client's request for a destination.
         case request
+        /// A TLS handshake.
+        case clientHandshake = "tls_handshake"
+        case upstreamHandshake = "upstream_tls_handshake"
         /// The name service, or the upstream's accept.
         case name, connect
         /// The upstream to come up: connecting is tried again.
@@ -55,6 +58,8 @@ struct Waits: Hashable, Sendable {
                 case .clientHello: .hello
                 case .request: .request
                 case .reply: .sent
+                case .clientHandshake: .clientHandshake
+                case .upstreamHandshake: .upstreamHandshake
                 case .name: .name
                 case .upstreamUp: .upstreamUp
                 case .connect, nil: .connect

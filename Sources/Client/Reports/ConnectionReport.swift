@@ -49,7 +49,7 @@ package struct ConnectionReport {
             ("up", flow("up")), ("down", flow("down")),
             ("took", times.joined(separator: ", ")),
         ]
-        for (name, value) in numbers + proxied + hello + request + ends + recording + legs {
+        for (name, value) in numbers + proxied + hello + sessions + request + ends + recording + legs {
             let pieces = value.wrapped(to: columns - Self.indent)
             let isRed = isFailure && name == Self.endName
             lines += pieces.enumerated().map { index, piece in
@@ -107,6 +107,16 @@ package struct ConnectionReport {
             hello["route"].text.map { "by the route for \($0.harmless)" }, hello["fault"].text.map(\.harmless),
         ].compactMap(\.self)
         return words.isEmpty ? [] : [("tls", words.joined(separator: ", "))]
+    }
+
+    /// The part about the TLS sessions.
+    private var sessions: [(String, String)] {
+        let words = [
+            connection["tls"].text.map { "client \($0.harmless)" }, connection["tls_peer"].text.map(\.harmless),
+            connection["upstream_tls"].text.map { "upstream \($0.harmless)" },
+            connection["upstream_tls_peer"].text.map(\.harmless), connection["tls_fault"].text.map(\.harmless),
+        ].compactMap(\.self)
+        return words.isEmpty ? [] : [("session", words.joined(separator: ", "))]
     }
 
     /// The part about the client's request for a destination.

@@ -79,7 +79,7 @@ package struct StatusReport {
 
     private static func warnings(of relay: JSONValue) -> [String] {
         let name = RelayLabel.text(of: relay)
-        var warnings: [String] = []
+        var warnings = CertificateText.warnings(of: relay).map { "\(name): \($0)" }
         if let open = relay["open"].count, let most = relay["limits"]["max_connections"].count, most > 0, open >= most {
             warnings.append("\(name): accepting is paused at \(open) connections (max_connections); new clients wait")
         } else if let pauses = relay["accept_pauses"].count, pauses > 0 {
@@ -124,7 +124,7 @@ package struct StatusReport {
         status["upgraded"].text.map { " since the upgrade at \(Words.sentenceClock($0, zone))" } ?? ""
     }
 
-    private func facts(_ zone: TimeText) -> [(String, String)] {
+    func facts(_ zone: TimeText) -> [(String, String)] {
         var generation = "generation \(status["generation"].count ?? 0)"
         let last = status["last_reload"]
         if let result = last["result"].text, result != "rejected" {
@@ -152,7 +152,7 @@ package struct StatusReport {
                     + "\(Quantity.number(status["workers"].count ?? 0, "worker")), "
                     + "\(descriptors["open"].count ?? 0) of \(descriptors["limit"].count ?? 0) descriptors"
             ),
-        ] + predecessors
+        ] + CertificateText.fact(relays) + predecessors
     }
 
     // MARK: The relays

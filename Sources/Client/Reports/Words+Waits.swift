@@ -16,6 +16,8 @@ extension Words {
             case "proxy_header": "PROXY header"
             case "tls_hello": "TLS hello"
             case "request": "request"
+            case "tls_handshake": "TLS handshake"
+            case "upstream_tls_handshake": "upstream TLS"
             case "name": "name lookup"
             case "connect": "connect"
             case "upstream_up": "upstream up"

@@ -15,7 +15,7 @@ struct IncludedReader {
     private func relays(_ file: IncludedFiles.File) -> [RelayDraft] {
         let reading = Reading(
             problems: reading.problems.following(file.shown), environment: reading.environment,
-            directory: reading.directory)
+            directory: reading.directory, readsCertificates: reading.readsCertificates)
         switch file.content {
         case .success(let bytes):
             return relays(bytes, reading)

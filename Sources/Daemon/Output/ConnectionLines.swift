@@ -52,7 +52,7 @@ struct ConnectionLines: Sendable {
         bytes.append(start)
         guard let sentence = record.failureSentence else {
             bytes.append("closed".padded(to: Self.verbColumns))
-            bytes.append("  by \(end.reason.closedBy.rawValue)".padded(to: Self.closerColumns + 2))
+            bytes.append("  by \((record.closedBy ?? end.reason.closedBy).rawValue)".padded(to: Self.closerColumns + 2))
             bytes.append("  \(amounts(record, end, columns: Self.sizeColumns))\n")
             return
         }

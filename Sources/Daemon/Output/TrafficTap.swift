@@ -97,7 +97,8 @@ extension Traffic.Outcome {
     fileprivate init?(_ record: ConnectionRecord) {
         guard let end = record.end else { return nil }
         self.init(
-            reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue, errno: end.errno?.name,
+            reason: end.reason.rawValue, closedBy: (record.closedBy ?? end.reason.closedBy).rawValue,
+            errno: end.errno?.name,
             bytesUp: record.bytesUp, bytesDown: record.bytesDown, duration: end.duration)
     }
 }

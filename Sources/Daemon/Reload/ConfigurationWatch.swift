@@ -2,8 +2,8 @@ import Configuration
 import EventLoop
 import Logging
 
-/// Watches the configuration file and the files that it includes, and calls `look` when they may have changed: soon
-/// after one is written or replaced, a link on its path is changed, or a new file matches `include`. `look` finds out
+/// Watches the configuration file, the files that it includes and the files of its certificates, and calls `look` when
+/// they may have changed: soon after one is written or replaced, a link on its path is changed, or a new file matches `include`. `look` finds out
 /// whether the content has changed; it also gets the cause.
 ///
 /// It watches directories (see `DirectoryWatch`) and ignores other entries: a log in the same folder must neither
@@ -36,6 +36,7 @@ final class ConfigurationWatch {
     private let loop: EventLoop
     private let path: String
     private let included: () -> IncludedPaths?
+    private let certificates: () -> [String]
     private let logger: Logger
     private let look: (LookCause) -> Void
     private let watchDirectory: WatchDirectory
@@ -44,6 +45,7 @@ final class ConfigurationWatch {
 
     private var wanted: WatchedFiles
     private var wantedIncluded: IncludedPaths?
+    private var wantedCertificates: [String]
     private var watched: [String: Watched] = [:]
     private var others = 0
     private var quietTime = QuietTime()
@@ -54,9 +56,11 @@ final class ConfigurationWatch {
     private var isComparing = false
 
     /// Watches an absolute path, and calls `look` once soon: the file may have changed since it was read. `included`
-    /// returns the files included by the last read, which `look` may change.
+    /// returns the files included by the last read, and `certificates` the files of certificates and keys in force, both of
+    /// which `look` may change.
     init(
-        loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil }, logger: Logger,
+        loop: EventLoop, path: String, included: @escaping () -> IncludedPaths? = { nil },
+        certificates: @escaping () -> [String] = { [] }, logger: Logger,
         pollPeriod: UInt64 = ConfigurationPoll.period, makePoll: MakePoll = ConfigurationPoll.init,
         watchDirectory: @escaping WatchDirectory = { loop, path, action throws(DirectoryWatch.Failure) in
             try DirectoryWatch(loop: loop, path: path, action: action)
@@ -66,11 +70,13 @@ final class ConfigurationWatch {
         self.loop = loop
         self.path = path
         self.included = included
+        self.certificates = certificates
         self.logger = logger
         self.look = look
         self.watchDirectory = watchDirectory
         wantedIncluded = included()
-        wanted = WatchedFiles(path, including: wantedIncluded)
+        wantedCertificates = certificates()
+        wanted = WatchedFiles(path, including: wantedIncluded, certificates: wantedCertificates)
         timer = Timer(loop: loop) { [unowned self] in timeIsUp() }
         do {
             poll = try makePoll(loop, pollPeriod) { [unowned self] in noteChange($0) }
@@ -132,8 +138,8 @@ final class ConfigurationWatch {
         let cause = cause
         self.cause = .precaution
         look(cause)
-        guard included() != wantedIncluded else { return }
-        // The included files are watched from now on; they may have changed since they were read.
+        guard included() != wantedIncluded || certificates() != wantedCertificates else { return }
+        // Other files are watched from now on; they may have changed since they were read.
         arm()
         noteChange(.precaution)
     }
@@ -149,12 +155,13 @@ final class ConfigurationWatch {
     private func arm() {
         others = 0
         wantedIncluded = included()
+        wantedCertificates = certificates()
         // The included folder, too: its time changes when a file is added or removed.
-        let paths = wantedIncluded.map { [$0.inclusion.folder] + $0.files } ?? []
+        let paths = (wantedIncluded.map { [$0.inclusion.folder] + $0.files } ?? []) + wantedCertificates
         poll?.compare([path] + paths)
         guard !isComparing else { return }
         for _ in 0..<Self.mostWalks {
-            wanted = WatchedFiles(path, including: wantedIncluded)
+            wanted = WatchedFiles(path, including: wantedIncluded, certificates: wantedCertificates)
             let identities = wanted.entries.keys.reduce(into: [String: DirectoryIdentity]()) {
                 $0[$1] = DirectoryIdentity(of: $1)
             }

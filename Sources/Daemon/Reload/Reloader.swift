@@ -65,6 +65,8 @@ package final class Reloader {
     /// The error of the last `look`, which is reported once.
     private var lookFailure: ConfigurationErrors?
     private var wasRejected = false
+    /// The mistakes that the last check of unchanged text has found in certificates, which are reported once.
+    private var certificateProblems: ConfigurationErrors?
 
     /// Starts with a configuration in force; every reload is reported to `status`, `journal` and the service manager.
     init(
@@ -105,7 +107,26 @@ package final class Reloader {
     /// The files included by the last read; nil without `include`.
     var includedPaths: IncludedPaths? { seen.includedPaths }
 
-    /// The file or an included one may have changed: reloads if the content differs from the last read.
+    /// The files of certificates and keys in force, and those that a rejected configuration names: it may become valid
+    /// without a change of its own.
+    var certificateFiles: [String] {
+        running.relays.flatMap(\.secretFiles) + (certificateProblems?.certificateFiles ?? [])
+    }
+
+    /// Whether the files of certificates differ from those in force, or have mistakes that were not reported, or none any
+    /// more.
+    private func haveCertificatesChanged(_ text: ConfigurationText) -> Bool {
+        guard !certificateFiles.isEmpty else { return false }
+        do throws(ConfigurationErrors) {
+            let loaded = try Configuration.parse(text, environment: environment).configuration
+            certificateProblems = nil
+            return !ConfigurationDifference(from: running, to: loaded).isEmpty
+        } catch {
+            return error != certificateProblems
+        }
+    }
+
+    /// The file, an included one or a certificate may have changed: reloads if the content differs from the last read.
     func look(_ cause: LookCause) {
         let start = EventLoop.nanoseconds
         do {
@@ -113,7 +134,7 @@ package final class Reloader {
             if isFileGone { logger.notice("\(path) exists again") }
             isFileGone = false
             lookFailure = nil
-            if text == seen {
+            if text == seen, !haveCertificatesChanged(text) {
                 if cause == .report { logger.debug("\(path) was touched, its contents are unchanged") }
             } else {
                 manager?.reloading()
@@ -172,8 +193,11 @@ package final class Reloader {
         _ text: ConfigurationText
     ) throws(ReloadRejection) -> (Configuration, ConfigurationLocations) {
         do {
-            return try Configuration.parse(text, environment: environment)
+            let parsed = try Configuration.parse(text, environment: environment)
+            certificateProblems = nil
+            return parsed
         } catch {
+            certificateProblems = error
             throw .problems(error.problems)
         }
     }

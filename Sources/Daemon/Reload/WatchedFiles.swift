@@ -1,7 +1,7 @@
 import Configuration
 
-/// The directory entries that determine a configuration's content: its file, the included files, and names in the
-/// included folder that match the pattern, whether they exist or not.
+/// The directory entries that determine a configuration's content: its file, the included files, names in the included
+/// folder that match the pattern, whether they exist or not, and the files of certificates.
 struct WatchedFiles: Hashable, Sendable {
     /// The relevant entries by directory; the path is absolute and without links.
     private(set) var entries: [String: Set<String>]
@@ -9,9 +9,13 @@ struct WatchedFiles: Hashable, Sendable {
     private let folder: String?
     private let names: NamePattern?
 
-    /// Walks the absolute paths of the configuration and the included files.
-    init(_ path: String, including included: IncludedPaths?, look: (String) -> WatchedPath.Entry = WatchedPath.look) {
+    /// Walks the absolute paths of the configuration, of the files of its certificates, and of the included files.
+    init(
+        _ path: String, including included: IncludedPaths?, certificates: [String] = [],
+        look: (String) -> WatchedPath.Entry = WatchedPath.look
+    ) {
         entries = WatchedPath(path, look: look).entries
+        for file in certificates { entries.merge(WatchedPath(file, look: look).entries) { $0.union($1) } }
         names = included?.inclusion.names
         guard let included else {
             folder = nil

@@ -4,6 +4,7 @@ import EventLoop
 import Logging
 import Relay
 import Sockets
+import Text
 
 /// Reloads by the signal, the file and the admin API.
 extension Supervisor {
@@ -28,7 +29,8 @@ extension Supervisor {
             return
         }
         watch = ConfigurationWatch(
-            loop: loop, path: path, included: { reloader.includedPaths }, logger: outputs.logger
+            loop: loop, path: path, included: { reloader.includedPaths },
+            certificates: { reloader.certificateFiles }, logger: outputs.logger
         ) { [unowned self] in look($0) }
     }
 
@@ -42,6 +44,16 @@ extension Supervisor {
         let configured = Set(configuration.relays.flatMap(\.listen).flatMap(\.socketAddresses))
         let free = service.listeners.filter { !before.contains($0) && !configured.contains($0.address) }
         announcer.announce(free, of: configuration)
+        warn(of: configuration)
+    }
+
+    /// Logs what deserves attention in the configuration that has come into force, unless that was logged before.
+    func warn(of configuration: Configuration) {
+        let warnings = configuration.warnings(at: WallClock.now / 1_000_000_000)
+        for warning in warnings where !configurationWarnings.contains(warning) {
+            outputs.logger.warning("\(warning)")
+        }
+        configurationWarnings = Set(warnings)
     }
 
     /// The file may have changed. While another process is about to take over, that one reads it.

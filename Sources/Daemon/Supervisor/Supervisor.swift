@@ -58,6 +58,8 @@ package final class Supervisor {
     var watch: ConfigurationWatch?
     /// A reload was requested while another process was about to take over.
     var isReloadWanted = false
+    /// The warnings about the configuration in force, which have been logged.
+    var configurationWarnings: Set<String> = []
     /// Whether the start succeeded.
     private var hasStarted = false
     /// Whether the end is summarized: not after a failed start, nor where another process took over.
@@ -123,6 +125,7 @@ package final class Supervisor {
         startLifecycle(service)
         // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
+        warn(of: plan.configuration)
         report?.started()
         try startAdmin(service, mailbox)
         if let origin = plan.origin { try prepareReloads(origin, service) }

@@ -36,8 +36,8 @@ extension Connection {
         }
         switch state.phase {
         case .preparing, .greeting, .refusing:
-            if let stages, let deadline = stages.current?.deadline, isOver(deadline.limit, since: stages.since) {
-                end(because: deadline.reason)
+            if let stages, let deadline = stages.current?.deadline {
+                if isOver(deadline.limit, since: stages.since) { end(because: deadline.reason) }
             } else if state.phase == .greeting, isOver(limits.connect, since: connectingSince) {
                 end(because: .connectTimeout)
             }

@@ -126,7 +126,7 @@ extension ConversationEnd {
     fileprivate init?(_ record: ConnectionRecord) {
         guard let end = record.end else { return nil }
         self.init(
-            time: end.time, reason: end.reason.rawValue, closedBy: end.reason.closedBy.rawValue,
+            time: end.time, reason: end.reason.rawValue, closedBy: (record.closedBy ?? end.reason.closedBy).rawValue,
             errno: end.errno?.name, bytesUp: record.bytesUp, bytesDown: record.bytesDown, recordedBytes: 0,
             droppedBytes: 0)
         upstream = record.upstream

@@ -120,11 +120,14 @@ final class Connection: DialerDelegate {
         switch end {
         case .ended: happened(.sourceEnded(Direction(from: side)))
         case .refused(let reason): happened(.decided(reason))
+        case .refusedInWords(let reason):
+            state.isReplyDue = true
+            happened(.decided(reason))
         case .unreachable(let failure): connectFailed(failure)
         case .legFailed(let error):
-            guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream else {
-                return happened(.legFailed(side, error))
-            }
+            guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream,
+                !upstream.isShakingHands
+            else { return happened(failure(of: side, error)) }
             // Bytes sent before the failure can still be read.
             upstream.hasFailed = true
             happened(.greeted)
@@ -282,7 +285,7 @@ final class Connection: DialerDelegate {
             return
         case .sourceEnded:
             happened(.sourceEnded(flow.direction))
-            if !flow.isBlocked { happened(.delivered(flow.direction)) }
+            if !flow.isBlocked, case .delivered = flow.finish() { happened(.delivered(flow.direction)) }
         case .delivered:
             happened(.delivered(flow.direction))
         case .sourceFailed(let error):
@@ -292,24 +295,6 @@ final class Connection: DialerDelegate {
             fail(flow.source, error)
         case .destinationFailed(let error):
             fail(flow.destination, error)
-        }
-    }
-
-    /// EPOLLERR: a leg's socket has an error.
-    func socketFailed(_ leg: Leg) {
-        if let error = leg.takeError() { fail(leg, error) } else { leg.countUnknownError() }
-    }
-
-    func fail(_ leg: Leg, _ error: Errno) {
-        leg.hasFailed = true
-        leg.rest()
-        happened(.legFailed(leg.side, error))
-    }
-
-    /// Reads what a failed leg still holds: epoll does not report it.
-    func finishReading(_ flow: Flow) {
-        while flow.source.hasFailed && !flow.isSourceDone && flow.canMove && state.phase == .relaying {
-            report(flow.move(sourceIsReadable: false), of: flow)
         }
     }
 

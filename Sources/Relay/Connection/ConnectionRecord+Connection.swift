@@ -26,6 +26,8 @@ extension ConnectionRecord {
             hello = context.hello
             refusal = context.refusal
             request = context.request?.facts
+            let cut = [connection.client, connection.upstream].compactMap(\.self).filter(\.wasTruncated)
+            sessions = context.tls?.facts(truncated: cut.map(\.side))
             upstreamProxy = connection.upstreamSettings.proxy.map {
                 UpstreamProxyFacts(proxy: $0.text, fault: context.upstreamProxyFault)
             }

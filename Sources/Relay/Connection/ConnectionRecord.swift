@@ -116,6 +116,9 @@ public struct ConnectionRecord: Hashable, Sendable {
     /// The proxy through which the upstream is connected, and then `upstreamAddress` is the proxy's; nil without one.
     public var upstreamProxy: UpstreamProxyFacts?
 
+    /// The facts of the TLS sessions; nil for relays without them.
+    public var sessions: SessionFacts?
+
     /// Why a connection was not connected to its original or requested destination; nil for all others.
     public var refusal: DestinationRefusal?
 
@@ -148,6 +151,13 @@ public struct ConnectionRecord: Hashable, Sendable {
         case .upstreamTimedOut: return Backlog(.upstream, flows.up)
         default: return flows.backlog
         }
+    }
+
+    /// The party that ended the connection; nil while it is open. A failed session names its side.
+    public var closedBy: ClosedBy? {
+        guard let reason = end?.reason else { return nil }
+        guard reason.isOfSession, let side = sessions?.fault?.side else { return reason.closedBy }
+        return side == .client ? .client : .upstream
     }
 
     /// The client as text; `unix:` for a client on a Unix socket, even if it bound an address.

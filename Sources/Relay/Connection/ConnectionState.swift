@@ -49,6 +49,8 @@ struct ConnectionState: Hashable {
         case delivered(Direction)
         /// A leg's socket has failed.
         case legFailed(Side, Errno)
+        /// A leg's TLS session has failed, and its socket has not.
+        case sessionFailed(Side, EndReason)
         /// The other leg has sent everything that came before the reset, or the time limit for that has passed.
         case resetMayPass
         /// The kernel refused to watch a leg's socket.
@@ -83,6 +85,8 @@ struct ConnectionState: Hashable {
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
     private var failure: Errno?
+    /// The reason for which the failed leg's session has failed; nil if its socket did.
+    private var sessionFailure: EndReason?
     /// The reason for which the client's request is refused.
     private var refusal: EndReason?
     /// The client expects a reply to its request for a destination, whatever becomes of it. Set by the connection.
@@ -126,6 +130,10 @@ struct ConnectionState: Hashable {
         case (.ended, _):
             return .none
 
+        case (_, .sessionFailed(let side, let reason)):
+            if failedSide == nil, refusal == nil { sessionFailure = reason }
+            return handle(.legFailed(side, .protocolError))
+
         case (.preparing, .prepared):
             phase = .connecting
             return .connect
@@ -137,8 +145,9 @@ struct ConnectionState: Hashable {
             return fail(reset: true, reason, errno)
         case (.preparing, .legFailed(let side, let errno)), (.connecting, .legFailed(let side, let errno)),
             (.greeting, .legFailed(let side, let errno)):
-            let reason = Self.reason(side, errno)
-            return side == .client ? end(reset: true, reason, errno) : fail(reset: true, reason, errno)
+            let reason = reason(side, errno)
+            let cause = sessionFailure == nil ? errno : nil
+            return side == .client ? end(reset: true, reason, cause) : fail(reset: true, reason, cause)
         case (.preparing, .connected), (.preparing, .greeted):
             preconditionFailure("ConnectionState: \(event) before the upstream is connected")
 
@@ -229,7 +238,7 @@ struct ConnectionState: Hashable {
 
     private mutating func endAfterFailure() -> Action {
         guard let side = failedSide else { preconditionFailure("ConnectionState: no leg has failed") }
-        return end(reset: true, Self.reason(side, failure), failure)
+        return end(reset: true, reason(side, failure), sessionFailure == nil ? failure : nil)
     }
 
     /// The connection ends before bytes flow: with a reply if the client expects one, and Tapline does not end it at once.
@@ -251,10 +260,11 @@ struct ConnectionState: Hashable {
         return .end(reset: reset, reason, errno)
     }
 
-    /// The reason of a failed leg: timed out if the system, or Tapline, gave up on its peer; otherwise reset. A peer does not
+    /// The reason of a failed leg: its session's, timed out if the system, or Tapline, gave up on its peer; otherwise reset. A peer does not
     /// cause EIO.
-    private static func reason(_ side: Side, _ errno: Errno?) -> EndReason {
-        switch errno?.code {
+    private func reason(_ side: Side, _ errno: Errno?) -> EndReason {
+        if let sessionFailure { return sessionFailure }
+        return switch errno?.code {
         case ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN, EHOSTDOWN:
             side == .client ? .clientTimedOut : .upstreamTimedOut
         case EIO: .internalError

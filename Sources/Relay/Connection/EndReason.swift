@@ -68,6 +68,16 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
     case requestInvalid = "request_invalid"
     /// The client's request for a destination was not complete in time.
     case requestTimeout = "request_timeout"
+    /// The TLS handshake with the client or with the upstream has failed.
+    case tlsHandshakeFailed = "tls_handshake_failed"
+    /// A certificate was refused, by Tapline or by the side that got it, or was missing.
+    case tlsCertificateRefused = "tls_certificate_refused"
+    /// A TLS handshake was not complete in time.
+    case tlsHandshakeTimeout = "tls_handshake_timeout"
+    /// A side ended its stream without close_notify, and `truncation: reset` is set.
+    case tlsTruncated = "tls_truncated"
+    /// A TLS session has failed after its handshake: an alert, or bytes that are not valid.
+    case tlsFailed = "tls_failed"
     /// A system limit was reached.
     case overLimit = "over_limit"
     /// An internal error in Tapline; the log has the details.
@@ -79,11 +89,22 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         case .connectRefused, .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort,
             .loop, .overLimit, .upstreamProxyFailed:
             true
+        // Also on the client's leg, and then the upstream is not at fault.
+        case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout:
+            false
         case .clientClosed, .clientReset, .clientTimedOut, .upstreamClosed, .upstreamReset, .upstreamTimedOut,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
             .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
-            .requestInvalid, .requestTimeout, .internalError:
+            .requestInvalid, .requestTimeout, .tlsTruncated, .tlsFailed, .internalError:
             false
+        }
+    }
+
+    /// Whether a record names the side of the session that has failed as the one that closed.
+    public var isOfSession: Bool {
+        switch self {
+        case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsTruncated, .tlsFailed: true
+        default: false
         }
     }
 
@@ -92,7 +113,7 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         closedBy == .tapline || self == .clientTimedOut || self == .upstreamTimedOut
     }
 
-    /// The party that ended a connection with this reason.
+    /// The party that ended a connection with this reason; `ConnectionRecord.closedBy` has the side of a failed session.
     public var closedBy: ClosedBy {
         switch self {
         case .clientClosed, .clientReset, .clientTimedOut: .client
@@ -101,7 +122,8 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         case .connectTimeout, .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop,
             .idleTimeout, .halfCloseTimeout, .lifetime, .killed, .drained, .denied, .proxyUntrusted,
             .proxyHeaderInvalid, .proxyHeaderTimeout, .destinationRefused, .tlsNotRouted, .tlsHelloTimeout,
-            .requestInvalid, .requestTimeout, .overLimit, .internalError:
+            .requestInvalid, .requestTimeout, .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout,
+            .tlsTruncated, .tlsFailed, .overLimit, .internalError:
             .tapline
         }
     }
@@ -112,11 +134,12 @@ public enum EndReason: String, CaseIterable, Hashable, Sendable {
         switch self {
         case .upstreamClosed, .upstreamReset, .upstreamTimedOut, .connectRefused, .connectTimeout, .connectUnreachable,
             .nameNotFound, .nameLookupFailed, .noLocalPort, .loop, .destinationRefused, .requestInvalid,
-            .requestTimeout, .upstreamProxyFailed, .overLimit, .internalError:
+            .requestTimeout, .upstreamProxyFailed, .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout,
+            .overLimit, .internalError:
             true
         case .clientClosed, .clientReset, .clientTimedOut, .idleTimeout, .halfCloseTimeout, .lifetime, .killed,
             .drained, .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout, .tlsNotRouted,
-            .tlsHelloTimeout:
+            .tlsHelloTimeout, .tlsTruncated, .tlsFailed:
             false
         }
     }

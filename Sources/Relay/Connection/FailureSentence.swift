@@ -22,7 +22,8 @@ extension EndReason {
             .connectUnreachable, .nameNotFound, .nameLookupFailed, .noLocalPort, .loop, .idleTimeout,
             .halfCloseTimeout, .lifetime, .denied, .proxyUntrusted, .proxyHeaderInvalid, .proxyHeaderTimeout,
             .destinationRefused, .tlsNotRouted, .tlsHelloTimeout, .requestInvalid, .requestTimeout,
-            .upstreamProxyFailed, .overLimit, .internalError:
+            .upstreamProxyFailed, .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout, .tlsTruncated,
+            .tlsFailed, .overLimit, .internalError:
             .failed
         }
     }
@@ -70,6 +71,10 @@ extension ConnectionRecord {
         case .upstreamProxyFailed:
             let reply = upstreamProxy?.fault.map { ": it \($0)" } ?? ""
             return "the upstream proxy did not connect to \(upstream)\(reply)"
+        case .tlsHandshakeFailed: return "the TLS handshake failed: \(sessionFault)"
+        case .tlsCertificateRefused: return "a TLS certificate was refused: \(sessionFault)"
+        case .tlsHandshakeTimeout: return "a TLS handshake was not complete in time"
+        case .tlsTruncated, .tlsFailed: return "the TLS session failed: \(sessionFault)"
         case .overLimit: return "a system limit was reached\(code)"
         case .internalError: return "an internal error in Tapline\(code); the log has the details"
         }
@@ -81,6 +86,12 @@ extension ConnectionRecord {
         let side = backlog.side == .client ? "the client" : target
         return "\(side) stopped reading \(DurationText.short(milliseconds: backlog.milliseconds)) before the end; "
             + "\(SizeText.short(backlog.bytes)) were waiting for it"
+    }
+
+    /// Whose session has failed, and why.
+    private var sessionFault: String {
+        guard let fault = sessions?.fault else { return "no reason is known" }
+        return "\(fault.side == .client ? "the client" : target) \(fault.text)"
     }
 
     private var backlogClause: String { backlogSentence.map { "; \($0)" } ?? "" }

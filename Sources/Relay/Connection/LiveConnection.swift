@@ -24,6 +24,10 @@ public struct LiveConnection: Hashable, Sendable {
         case clientHello
         /// The client's request for a destination.
         case request
+        /// The TLS handshake with the client.
+        case clientHandshake
+        /// The TLS handshake with the upstream.
+        case upstreamHandshake
         /// The client, to take the reply that its request has failed and to close.
         case reply
         /// The addresses of the upstream's name.

@@ -89,6 +89,8 @@ final class Flow {
     var streak: UInt8 = 0
     /// No byte follows from the source: it has ended or failed, or the flow was cut.
     var isSourceDone = false
+    /// Every byte is delivered, and the destination has no room for the end of its TLS session.
+    private var isEndBlocked = false
 
     init(direction: Direction, worker: Worker, source: Leg, destination: Leg) {
         self.direction = direction
@@ -103,9 +105,9 @@ final class Flow {
     @inline(__always)
     var held: Int { Int(keptCount) + inPipe }
 
-    /// Whether bytes wait for the destination.
+    /// Whether bytes, or the end, wait for the destination.
     @inline(__always)
-    var isBlocked: Bool { keptCount > 0 || inPipe > 0 }
+    var isBlocked: Bool { keptCount > 0 || inPipe > 0 || isEndBlocked }
 
     /// The flow waits for something other than its legs: neither is watched for it, and no event of theirs moves bytes.
     @inline(__always)
@@ -142,9 +144,10 @@ final class Flow {
     /// The destination can be written.
     func destinationReady() -> Outcome {
         guard wantsToWrite else { return .waiting }
+        if isEndBlocked { return finish() }
         let outcome = keptCount > 0 ? sendKept() : drainPipe()
         guard case .waiting = outcome, canMove else { return outcome }
-        if isSourceDone { return .delivered }
+        if isSourceDone { return finish() }
         guard waits.contains(.destination) || source.hasBuffered else { return .waiting }
         // Read on at once: if the destination blocks again, neither watch has to change.
         let next = move(sourceIsReadable: false)
@@ -172,12 +175,15 @@ final class Flow {
         return source.hasBuffered ? moveBuffered(outcome) : outcome
     }
 
-    /// Stops when a step has not taken any of them, so that it ends whatever the pump does.
+    /// Stops when a step has not delivered any of them, so that it ends whatever the pump does. A session reads no more from
+    /// its socket meanwhile, so that a fast sender cannot keep the loop.
     private func moveBuffered(_ first: Outcome) -> Outcome {
+        source.readsBufferedOnly = true
+        defer { source.readsBufferedOnly = false }
         var outcome = first
-        var left = Int.max
-        while case .waiting = outcome, source.hasBuffered, canMove, !isSourceDone, source.bufferedBytes < left {
-            left = source.bufferedBytes
+        var moved: UInt64?
+        while case .waiting = outcome, source.hasBuffered, canMove, !isSourceDone, delivered != moved {
+            moved = delivered
             outcome = moveOnce(false)
         }
         return outcome
@@ -254,9 +260,17 @@ final class Flow {
 
     // MARK: Ending
 
+    /// Everything is delivered: ends the destination's TLS session, if it has one and the source has ended in order. A source
+    /// that has failed leaves the session without its end, and the stream does not look complete.
+    func finish() -> Outcome {
+        isEndBlocked = !source.hasFailed && !destination.endSession()
+        return isEndBlocked ? .waiting : .delivered
+    }
+
     /// The destination has failed, or the connection ends: no byte moves any more, and held bytes are discarded.
     func cut() {
         isSourceDone = true
+        isEndBlocked = false
         waits = []
         discarded &+= UInt64(Int(keptCount) + source.discardBuffered())
         dropKept()

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Sockets
+internal import TLS
 
 /// One of a connection's two sockets, watched by its worker's loop.
 ///
@@ -16,9 +17,13 @@ final class Leg: Poll {
     // MARK: The loop's thread only
 
     private var socket: Socket
-    /// `receive` has bytes that epoll does not report: a prelude. The stages' context holds it, so that a leg without stages
-    /// is no larger.
+    /// `receive` has bytes that epoll does not report: a prelude, or what a session has decrypted or still holds. The stages'
+    /// context holds the prelude, so that a leg without stages is no larger.
     private(set) var hasBuffered = false
+    /// The stream's bytes are not the socket's next ones: there is a prelude or a session.
+    private var isIndirect = false
+    /// A session reads only what it has buffered, so that reading it ends.
+    var readsBufferedOnly = false
     /// The socket has failed. It is not watched, because EPOLLERR is level-triggered.
     var hasFailed = false
     /// EPOLLHUP while reads are paused. It is level-triggered, so the watch rests and the sweep polls the socket.
@@ -81,7 +86,7 @@ final class Leg: Poll {
     /// Reads into a buffer, from its start, at most `limit` bytes.
     @inline(__always)
     func receive(into buffer: ByteBuffer, limit: Int) -> Transfer {
-        if hasBuffered { return receivePrelude(into: buffer, limit: limit) }
+        if isIndirect { return receiveIndirectly(into: buffer, limit: limit) }
         return counted(socket.receive(into: buffer, limit: limit))
     }
 
@@ -93,11 +98,16 @@ final class Leg: Poll {
         return transfer
     }
 
-    private func receivePrelude(into buffer: ByteBuffer, limit: Int) -> Transfer {
-        var prelude = prelude
-        let count = prelude?.read(into: buffer, limit: limit) ?? 0
-        set(prelude)
-        return .moved(count)
+    private func receiveIndirectly(into buffer: ByteBuffer, limit: Int) -> Transfer {
+        if var prelude {
+            let count = prelude.read(into: buffer, limit: limit)
+            set(prelude)
+            return .moved(count)
+        }
+        guard let session else { return counted(socket.receive(into: buffer, limit: limit)) }
+        let transfer = session.read(into: buffer, limit: limit, fromSocket: !readsBufferedOnly)
+        hasBuffered = session.hasMore
+        return counted(transfer)
     }
 
     private var prelude: Prelude? {
@@ -105,15 +115,19 @@ final class Leg: Poll {
     }
 
     private func set(_ prelude: Prelude?) {
-        hasBuffered = (prelude?.count ?? 0) > 0
-        let left = hasBuffered ? prelude : nil
+        let left = (prelude?.count ?? 0) > 0 ? prelude : nil
         connection?._withUnsafeGuaranteedRef { $0.stages?.context.set(left, of: side) }
+        hasBuffered = left != nil || session?.hasMore ?? false
+        isIndirect = left != nil || session != nil
     }
 
     /// Copies the bytes that `receive` would return into a buffer, and leaves them to be read (`MSG_PEEK`).
     func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
-        if hasBuffered, let prelude { return .moved(prelude.peek(into: buffer, limit: limit)) }
-        return socket.peek(into: buffer, limit: limit)
+        if isIndirect, let prelude { return .moved(prelude.peek(into: buffer, limit: limit)) }
+        guard let session else { return socket.peek(into: buffer, limit: limit) }
+        let transfer = session.peek(into: buffer, limit: limit)
+        hasBuffered = session.hasMore
+        return transfer
     }
 
     /// `receive` returns these bytes, at least one, before any other. For stages.
@@ -121,14 +135,14 @@ final class Leg: Poll {
         set(Prelude(bytes, before: prelude))
     }
 
-    /// How many bytes `receive` returns before it reads the socket.
+    /// The prelude's bytes, which `receive` returns before any other. A session's are not counted before it returns them.
     var bufferedBytes: Int { hasBuffered ? prelude?.count ?? 0 : 0 }
 
-    /// Discards these bytes. Returns their number.
+    /// Discards the prelude. Returns the number of its bytes.
     func discardBuffered() -> Int {
         guard hasBuffered else { return 0 }
         let count = bufferedBytes
-        set(nil)
+        if count > 0 { set(nil) }
         return count
     }
 
@@ -137,27 +151,69 @@ final class Leg: Poll {
     /// Writes `count` bytes of a buffer from `offset` on, as many as there is room for.
     @inline(__always)
     func send(_ buffer: ByteBuffer, from offset: Int, count: Int) -> Transfer {
-        socket.send(buffer, from: offset, count: count)
+        if isIndirect, let session { return session.write(buffer, from: offset, count: count) }
+        return socket.send(buffer, from: offset, count: count)
     }
 
     /// Writes bytes, at least one, as many as there is room for.
     func send(_ bytes: ArraySlice<UInt8>) -> Transfer {
-        socket.send(bytes)
+        session?.write(bytes) ?? socket.send(bytes)
     }
 
     /// Bytes that the peer's kernel has not acknowledged (TCP), or that the peer has not read (Unix).
     var unsentBytes: Int { socket.unsentBytes }
 
-    /// Ends this direction (FIN), after the bytes written before.
+    /// Sends a session's close_notify, after the bytes written before. False: there is no room; call again when the leg is
+    /// writable. A plain leg has none.
+    func endSession() -> Bool { session?.endWriting() ?? true }
+
+    /// Ends this direction (FIN), after the bytes written before and `endSession`.
     func endWriting() {
         socket.endWriting()
+    }
+
+    // MARK: TLS
+
+    /// The TLS session; nil on a plain leg, and after a handshake that has failed. Everything that `receive` and `send` move
+    /// then passes through it.
+    private(set) var session: TLSSession?
+
+    /// Begins a session with the bytes of the prelude, if there is one. Nil without memory.
+    func beginSession(_ make: (_ fd: CInt, _ received: [UInt8]) -> TLSSession?) -> TLSSession? {
+        let received = prelude?.all ?? []
+        if !received.isEmpty { set(nil) }
+        session = make(socket.fd, received)
+        isIndirect = session != nil
+        return session
+    }
+
+    /// The handshake is complete: the session may hold the first bytes already.
+    func sessionBegan() { hasBuffered = session?.hasMore ?? false }
+
+    /// The handshake is in progress.
+    var isShakingHands: Bool { session.map { !$0.isEstablished } ?? false }
+
+    /// The session's peer has ended its stream with a FIN alone.
+    var wasTruncated: Bool { session?.end == .truncated }
+
+    /// The reason of the session's failure, which is noted for the record; nil if it has not failed.
+    func sessionFailure(_ context: StageContext?) -> EndReason? {
+        guard let failure = session?.failure else { return nil }
+        context?.tls?.note(failure, on: side)
+        return EndReason(session: failure)
+    }
+
+    /// Returns to the socket's own bytes, because the handshake has failed.
+    func dropSession() {
+        session = nil
+        set(prelude)
     }
 
     // MARK: Splicing
 
     /// The socket's bytes are the stream's bytes: they may move between it and a pipe.
     @inline(__always)
-    var canSplice: Bool { !hasBuffered }
+    var canSplice: Bool { !isIndirect }
 
     /// Moves bytes from the socket into a pipe. Only if `canSplice`.
     @inline(__always)
@@ -210,9 +266,13 @@ final class Leg: Poll {
 
     // MARK: Ending
 
-    /// Stops watching and closes the socket; with a reset, unsent bytes are discarded.
+    /// Stops watching and closes the socket; with a reset, unsent bytes are discarded. A session that ends in order says so,
+    /// if there is room.
     func end(reset: Bool) {
         _ = discardBuffered()
+        if !reset { _ = session?.endWriting() }
+        session = nil
+        isIndirect = false
         close(andDescriptor: true)
         if reset && !isUnix { socket.resetOnClose() }
         socket.close()

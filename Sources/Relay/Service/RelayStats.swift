@@ -12,6 +12,8 @@ public struct RelayStats: Hashable, Sendable {
     public var accepted: UInt64 = 0
     /// Ended connections by reason; reasons that did not occur are absent.
     public var ended: [EndReason: UInt64] = [:]
+    /// The ended connections among them whose TLS session has failed on a side: by reason and side.
+    public var endedSessions: [EndReason: [ClosedBy: UInt64]] = [:]
     /// Bytes that the upstreams' sockets took.
     public var bytesUp: UInt64 = 0
     /// Bytes that the clients' sockets took.
@@ -105,6 +107,9 @@ public struct RelayStats: Hashable, Sendable {
             startedAt: startedAt, now: now)
         guard let end = record.end else { return }
         ended[end.reason, default: 0] &+= 1
+        if end.reason.isOfSession, let side = record.closedBy {
+            endedSessions[end.reason, default: [:]][side, default: 0] &+= 1
+        }
         lifetimes.add(nanoseconds: end.duration)
         // Each attempt of a held client was counted when it failed.
         guard record.connectDuration == nil, end.reason.isOfConnecting, record.hold?.isConnected != false else {
@@ -145,6 +150,7 @@ public struct RelayStats: Hashable, Sendable {
         connectTimes.add(other.connectTimes)
         lifetimes.add(other.lifetimes)
         ended.merge(other.ended, uniquingKeysWith: &+)
+        endedSessions.merge(other.endedSessions) { $0.merging($1, uniquingKeysWith: &+) }
         connectFailures.merge(other.connectFailures, uniquingKeysWith: &+)
     }
 }

@@ -29,6 +29,8 @@ final class Worker {
 
     // MARK: The loop's thread only
 
+    /// Bounds the handshakes of one turn of the loop.
+    var handshakes = HandshakeBound()
     /// Bytes held for slow destinations.
     var keptBytes = 0
     private var mailbox: Mailbox<WorkerCommand>?

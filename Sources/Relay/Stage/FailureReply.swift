@@ -26,6 +26,7 @@ final class FailureReply: Stage {
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         if let outcome = leg.send(all: &unsent) { return outcome }
         if !hasEnded {
+            guard leg.endSession() else { return .wait(.writable) }
             hasEnded = true
             leg.endWriting()
         }

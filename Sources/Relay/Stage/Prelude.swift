@@ -9,12 +9,15 @@ struct Prelude {
     /// At least one byte, and the bytes of another prelude after it.
     init(_ bytes: [UInt8], before rest: Prelude? = nil) {
         var all = bytes
-        if let rest {
-            var later: [UInt8] = []
-            rest.bytes.append(count: rest.bytes.capacity, to: &later)
-            all += later.dropFirst(rest.offset)
-        }
+        if let rest { all += rest.all }
         self.bytes = ByteBuffer(all)
+    }
+
+    /// All bytes that are left.
+    var all: [UInt8] {
+        var all: [UInt8] = []
+        bytes.append(count: bytes.capacity, to: &all)
+        return Array(all.dropFirst(offset))
     }
 
     /// How many bytes are left.

@@ -2,6 +2,7 @@ internal import Configuration
 internal import EventLoop
 internal import ProxyProtocol
 internal import Sockets
+internal import TLS
 
 /// Sends the upstream a PROXY header before anything else.
 final class ProxyHeaderOut: Stage {
@@ -16,6 +17,9 @@ final class ProxyHeaderOut: Stage {
                 ? nil : .init(source: context.clientAddress, destination: context.reachedAddress),
             extensions: context.extensions)
         context.extensions = []
+        if version == .v2, let session = context.client.session, session.isEstablished {
+            header.set(ProxyHeader.Session(session))
+        }
         if version == .v2, header.endpoints != nil, header.uniqueID == nil {
             let uniqueID = context.shared.uniqueID(of: context.id)
             header.extensions.append(.init(type: ProxyHeader.ExtensionType.uniqueID, value: Array(uniqueID.utf8)))
@@ -32,5 +36,16 @@ final class ProxyHeaderOut: Stage {
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         if let outcome = leg.send(all: &unsent) { return outcome }
         return .done
+    }
+}
+
+extension ProxyHeader.Session {
+    /// The client's session.
+    fileprivate init(_ session: TLSSession) {
+        let certificate = session.peerCertificate
+        self.init(version: session.version, cipher: session.cipher, hasCertificate: certificate != nil)
+        commonName = certificate?.commonName
+        serverName = session.serverName
+        application = session.application
     }
 }

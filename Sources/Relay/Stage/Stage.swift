@@ -5,7 +5,8 @@ internal import Sockets
 ///
 /// Owned by its connection's `StageRun`, on the worker's thread; released when it is done. What later stages need is in the
 /// `StageContext`. Its users: `ProxyHeaderIn`, `ClientHelloPeek`, `RequestedDestination` and `OriginalDestination` before the
-/// upstream is connected, `ProxyHeaderOut` and `RequestReply` after it, `FailureReply` when there is none.
+/// upstream is connected, `ProxyHeaderOut` and `RequestReply` after it, `TLSHandshake` on either side, `FailureReply` when there
+/// is none.
 protocol Stage: AnyObject {
     /// The leg whose readiness it waits for.
     var side: Side { get }
@@ -13,8 +14,8 @@ protocol Stage: AnyObject {
     /// What it waits for, as `top` and `why` show it.
     var waitsFor: LiveConnection.Wait { get }
 
-    /// Counts from the end of the previous stage, or from accept. Nil for a stage that never waits, and in a greeting,
-    /// where the connect timeout applies in any case.
+    /// Counts from the end of the previous stage, or from accept. Nil for a stage that never waits, and for one of a
+    /// greeting that the connect timeout covers.
     var deadline: StageDeadline? { get }
 
     /// Called at once, and again whenever the leg is ready.
@@ -47,6 +48,8 @@ enum StageEnd {
     case legFailed(Errno)
     /// Tapline ends the connection.
     case refused(EndReason)
+    /// The same, after the client has read the bytes that say so.
+    case refusedInWords(EndReason)
     /// There is no upstream to connect to.
     case unreachable(DialFailure)
 }

@@ -43,6 +43,10 @@ final class StageContext {
     var hello: TLSFacts?
     /// The ClientHello itself, by which a reload chooses a held client's upstream again; nil if it is unreadable.
     var clientHello: Hello?
+    /// The TLS sessions; nil before the first handshake begins.
+    var tls: TLSOutcome?
+    /// What a refused client gets before the end, instead of a reply to its request.
+    var lastWords: [UInt8]?
     /// The client's request for a destination; nil before it, and for relays with an upstream of their own.
     var request: DestinationRequest?
     /// Why the upstream proxy did not connect: a clause whose subject is the proxy.
@@ -74,6 +78,8 @@ final class StageContext {
     /// The worker's buffer; its content is valid during one call.
     var scratch: ByteBuffer { worker.scratch }
     var now: UInt64 { worker.loop.now }
+    /// Whether the worker has time for a step of a handshake in this turn of its loop.
+    func mayTakeHandshakeStep() -> Bool { worker.handshakes.take(in: worker.loop.rounds) }
     var logger: Logger { worker.logger }
     var shared: ServiceState { worker.shared }
 

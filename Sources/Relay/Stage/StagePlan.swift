@@ -22,11 +22,20 @@ struct StagePlan: Sendable {
             let limit = accept.timeout.millisecondsRoundedUp
             preparing.append { _ in ProxyHeaderIn(limit: limit) }
         }
+        // PostgreSQL's request for TLS comes before the ClientHello.
+        if settings.tls?.startTLS == .postgres || settings.tls == nil && settings.upstreamTLS?.startTLS == .postgres {
+            let limit = (settings.tls?.handshake ?? settings.upstreamTLS?.handshake ?? .zero).millisecondsRoundedUp
+            let offersTLS = settings.tls != nil
+            preparing.append { _ in PostgresRequest(limit: limit, offersTLS: offersTLS) }
+        }
         let routes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
         self.routes = routes
         if let routing = settings.tlsRouting, let routes {
             let limit = routing.timeout.millisecondsRoundedUp
             preparing.append { _ in ClientHelloPeek(routes, limit: limit) }
+        }
+        if let tls = settings.tls, let context = tls.loaded?.context {
+            preparing.append { _ in TLSHandshake(tls, context) }
         }
         if settings.upstream == .requested {
             let limit = (settings.requested ?? RequestedSettings()).timeout.millisecondsRoundedUp
@@ -40,6 +49,13 @@ struct StagePlan: Sendable {
         var greeting: [Make] = []
         if let proxy = settings.upstreamProxy { greeting.append { UpstreamProxyGreeting(proxy, $0) } }
         if let version = settings.proxyProtocol?.send { greeting.append { ProxyHeaderOut(version, $0) } }
+        if let tls = settings.upstreamTLS, tls.startTLS == .postgres {
+            let limit = tls.handshake.millisecondsRoundedUp
+            greeting.append { _ in PostgresGreeting(limit: limit) }
+        }
+        if let tls = settings.upstreamTLS, let context = tls.loaded?.context {
+            greeting.append { _ in TLSHandshake(tls, context) }
+        }
         if settings.upstream == .requested { greeting.append { RequestReply($0) } }
         self.greeting = greeting
     }

@@ -50,7 +50,8 @@ final class StageRun {
 
     /// The connection ends for this reason, and its client expects a reply to its request.
     func beginRefusing(_ reason: EndReason, _ errno: Errno?) {
-        let reply = context.request?.form?.failure(TunnelFailure(reason, errno, of: context)) ?? []
+        let reply =
+            context.lastWords ?? context.request?.form?.failure(TunnelFailure(reason, errno, of: context)) ?? []
         current = FailureReply(reply, reason: reason)
         remaining = []
         awaited = []

@@ -38,6 +38,8 @@ extension TunnelFailure {
             self.init(code(.hostUnreachable), status: 502, text: "The name in \(proxy?.text ?? target) does not exist")
         case .nameLookupFailed:
             self.init(.general, status: 502, text: "The name in \(proxy?.text ?? target) could not be resolved")
+        case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout:
+            self.init(.general, status: 502, text: "The TLS handshake with \(dialled) failed")
         case .upstreamReset, .upstreamClosed:
             self.init(.general, status: 502, text: "\(dialled) closed the connection\(cause)")
         case .noLocalPort, .overLimit:

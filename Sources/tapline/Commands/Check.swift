@@ -39,12 +39,16 @@ struct Check: ParsableCommand {
             path == "-" ? try Self.standardInput() : try ConfigurationText(reading: path, environment: environment)
         let configuration = try Configuration.parse(text, environment: environment).configuration
         let includedFiles = text.includedPaths?.files.count
+        let warnings = configuration.warnings(at: WallClock.now / 1_000_000_000)
         if json {
-            return try write(CheckReport.object(of: configuration, path: text.path, includedFiles: includedFiles))
+            return try write(
+                CheckReport.object(
+                    of: configuration, path: text.path, includedFiles: includedFiles, warnings: warnings))
         }
         try writeToStandardOutput(
             CheckReport.summary(
-                of: configuration, path: text.path, includedFiles: includedFiles, columns: TerminalWidth.ofLines?(),
+                of: configuration, path: text.path, includedFiles: includedFiles, warnings: warnings,
+                columns: TerminalWidth.ofLines?(),
                 showsUnicode: TerminalTraits(of: .standardOutput).showsUnicode))
     }
 

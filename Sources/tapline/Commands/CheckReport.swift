@@ -7,8 +7,8 @@ enum CheckReport {
     /// A summary of a valid configuration. `includedFiles`: the number of included files, nil without `include`.
     /// `columns`: the width that its lines are broken to, nil for no limit.
     static func summary(
-        of configuration: Configuration, path: String, includedFiles: Int? = nil, columns: Int? = nil,
-        showsUnicode: Bool
+        of configuration: Configuration, path: String, includedFiles: Int? = nil, warnings: [String] = [],
+        columns: Int? = nil, showsUnicode: Bool
     ) -> String {
         let arrow = showsUnicode ? "→" : "->"
         let included = includedFiles.map { " and \(Quantity.number(UInt64($0), "included file"))" } ?? ""
@@ -27,11 +27,14 @@ enum CheckReport {
             }
             add("otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")", indent: 4)
         }
+        for warning in warnings { add("warning: \(warning)", indent: 0) }
         return lines.joined(separator: "\n") + "\n"
     }
 
     /// The same as an object in JSON.
-    static func object(of configuration: Configuration, path: String, includedFiles: Int? = nil) -> JSONValue {
+    static func object(
+        of configuration: Configuration, path: String, includedFiles: Int? = nil, warnings: [String] = []
+    ) -> JSONValue {
         object([
             ("valid", .boolean(true)), ("file", .string(path)),
             ("included_files", .number("\(includedFiles ?? 0)")),
@@ -47,6 +50,7 @@ enum CheckReport {
                         ])
                     })
             ),
+            ("warnings", .array(warnings.map { .string($0) })),
         ])
     }
 

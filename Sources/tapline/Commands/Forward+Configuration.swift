@@ -99,7 +99,9 @@ extension Forward {
         do {
             let recording = try recordSettings()
             let proxy = try proxy()
-            return try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts).map { relay in
+            let plain = try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts)
+            if let message = security.misplaced(for: plain) { throw usageError(message) }
+            return try plain.map { relay in
                 guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
                     throw usageError(
                         "--accept-proxy cannot be used with original-destination: redirected clients send no header")
@@ -108,6 +110,7 @@ extension Forward {
                     throw usageError("--upstream-proxy: \(message)")
                 }
                 var relay = relay
+                try secure(&relay)
                 relay.upstreamProxy = proxy
                 relay.record = recording
                 relay.proxyProtocol = proxyProtocol
@@ -115,6 +118,14 @@ extension Forward {
             }
         } catch let errors as ForwardSpecErrors {
             throw usageError(errors, ForwardProposal(for: specs, directory: workingDirectory()), words)
+        }
+    }
+
+    private func secure(_ relay: inout RelaySettings) throws {
+        do throws(ValueError) {
+            try security.apply(to: &relay, directory: workingDirectory())
+        } catch {
+            throw usageError(error.message)
         }
     }
 

@@ -24,6 +24,8 @@ struct Forward: ParsableCommand {
               15001:original-destination          to each redirected client's destination
               socks:1080                          to the destination that each client
                                                   requests by SOCKS 5 or HTTP CONNECT
+              8080=tls:api.example.com:443        clients speak plain TCP, the upstream TLS
+              tls:8443=localhost:8080             clients speak TLS (--tls-cert, --tls-key)
 
             On a terminal it prints a line when a connection opens and when it ends, and a summary at the end. \
             Elsewhere, or with --log-format, it writes an end record for each connection: to standard output, or with \
@@ -75,6 +77,9 @@ struct Forward: ParsableCommand {
             "Connect to every upstream through this proxy: socks5://HOST:PORT or http://HOST:PORT (CONNECT), with an "
                 + "optional USER:PASSWORD@ before HOST.", valueName: "url"))
     var upstreamProxy: String?
+
+    @OptionGroup
+    var security: SecurityOptions
 
     @Option(
         help: ArgumentHelp(

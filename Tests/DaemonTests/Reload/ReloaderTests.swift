@@ -119,6 +119,33 @@ import Testing
         }
     }
 
+    /// The key of a new certificate often comes a moment later. The text stays as it is, so only the file tells.
+    @Test func rejectedConfiguration_isLoadedWhenItsCertificateIsComplete() async throws {
+        try await bench { bench throws in
+            let issued = try TestAuthority().issue()
+            try Files.write(String(decoding: issued.certificate, as: UTF8.self), to: "\(bench.folder)/a.pem")
+            let tls = Self.file("1h") + "    tls: { certificates: { chain: a.pem, key: a.key } }\n"
+            #expect(try bench.reload(tls).word == "rejected")
+            #expect(bench.reloader.certificateFiles == ["a.pem", "a.key"].map { "\(bench.folder)/\($0)" })
+            let lines = bench.log.all.count
+            bench.reloader.look(.report)
+            #expect(bench.applied.isEmpty && bench.reloader.generation == 1)
+            #expect(bench.log.all.dropFirst(lines).allSatisfy { $0.hasPrefix("debug ") }, "\(bench.log.all)")
+
+            try Files.write(String(decoding: issued.key, as: UTF8.self), to: "\(bench.folder)/a.key")
+            bench.reloader.look(.report)
+            #expect(bench.applied.map { $0.relays.first?.tls != nil } == [true] && bench.reloader.generation == 2)
+
+            // A broken pair leaves the old one in force, and is reported once.
+            let other = try TestAuthority().issue()
+            try Files.write(String(decoding: other.key, as: UTF8.self), to: "\(bench.folder)/a.key")
+            let before = bench.log.all.count
+            for _ in 1...3 { bench.reloader.look(.report) }
+            #expect(bench.reloader.generation == 2)
+            #expect(bench.log.all.dropFirst(before).filter { !$0.hasPrefix("debug ") }.count == 1, "\(bench.log.all)")
+        }
+    }
+
     @Test func theSameConfiguration_isNoGeneration_alsoBySignal() async throws {
         try await bench { bench throws in
             for source in [ReloadSource.signal, .api, .file] {

@@ -32,6 +32,19 @@ import Testing
         }
     }
 
+    @Test func certificates_areWatched_withTheFilesThatTheyAreLinksTo() {
+        let system: System = [
+            "/etc": .other, "/etc/t": .other, "/etc/t/t.yaml": .other, "/tls": .other,
+            "/tls/server.pem": .link("live/1.pem"),
+            "/tls/live": .other, "/tls/live/1.pem": .other,
+        ]
+        let watched = WatchedFiles("/etc/t/t.yaml", including: nil, certificates: ["/tls/server.pem"]) {
+            system[$0] ?? .missing
+        }
+        #expect(watched.matters("server.pem", in: "/tls") && watched.matters("1.pem", in: "/tls/live"))
+        #expect(!watched.matters("other.pem", in: "/tls"))
+    }
+
     @Test func aPattern_decidesInItsFolderOnly() throws {
         let watched = try watched("conf.d/w*.yaml", [], Self.plain)
         #expect(watched.matters("web.yaml", in: "/etc/t/conf.d") && !watched.matters("a.yaml", in: "/etc/t/conf.d"))

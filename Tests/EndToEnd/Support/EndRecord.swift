@@ -29,6 +29,11 @@ struct EndRecord: Decodable, Equatable {
     var waitedMs: UInt64?
     var heldMs: UInt64?
     var attempts: UInt64
+    var tls: String?
+    var tlsPeer: String?
+    var upstreamTls: String?
+    var upstreamTlsPeer: String?
+    var tlsFault: String?
 
     /// The keys of the contract, in order.
     static let keys = [
@@ -36,6 +41,7 @@ struct EndRecord: Decodable, Equatable {
         "bytes_down", "duration_ms", "connect_ms", "first_byte_ms", "closed_by", "reason", "errno", "recorded_bytes",
         "dropped_bytes", "proxied_by", "unique_id", "server_name", "alpn", "waited_for", "held_bytes", "waited_ms",
         "held_ms", "attempts",
+        "tls", "tls_peer", "upstream_tls", "upstream_tls_peer", "tls_fault",
     ]
 
     init(json: String) throws {

@@ -38,6 +38,8 @@ function failing(relay) {
 
 const waiting = {
   proxy_header: ['waiting for PROXY header', 'The client has not sent its PROXY protocol header yet.'],
+  tls_handshake: ['waiting for TLS handshake', 'The client has not completed the TLS handshake yet.'],
+  upstream_tls_handshake: ['waiting for upstream’s TLS handshake', 'The upstream has accepted, and has not completed the TLS handshake yet.'],
   tls_hello: ['waiting for ClientHello', 'The client has not sent its TLS ClientHello yet, which selects the upstream.'],
   request: ['waiting for request', 'The client has not requested a destination yet (SOCKS 5 or HTTP CONNECT).'],
   name: ['resolving the name', 'The name service has not answered yet.'],
@@ -72,4 +74,4 @@ function ownActivity(connection) {
   if (connection.state === 'resetting') return ['resetting', waiting.sent[1], 'warn'];
   return [half + 'flowing', half ? 'One side has closed its half; bytes are moving the other way.' : 'Bytes are moving.', 'moving'];
 }
-const toneOfReason = reason => ordinary.has(reason) ? '' : ['killed', 'drained', 'denied', 'proxy_untrusted', 'proxy_header_invalid', 'proxy_header_timeout', 'destination_refused', 'tls_not_routed', 'tls_hello_timeout', 'request_invalid', 'request_timeout', 'lifetime', 'idle_timeout', 'over_limit'].includes(reason) ? 'warn' : 'bad';
+const toneOfReason = reason => ordinary.has(reason) ? '' : ['killed', 'drained', 'denied', 'proxy_untrusted', 'proxy_header_invalid', 'proxy_header_timeout', 'destination_refused', 'tls_not_routed', 'tls_hello_timeout', 'request_invalid', 'request_timeout', 'tls_handshake_timeout', 'lifetime', 'idle_timeout', 'over_limit'].includes(reason) ? 'warn' : 'bad';

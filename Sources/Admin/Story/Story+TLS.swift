@@ -1,0 +1,68 @@
+internal import Relay
+internal import Sockets
+
+/// TLS sessions in sentences.
+extension Story {
+    /// The sessions that were negotiated, and a stream that ended without close_notify although the connection's end has
+    /// another reason.
+    static func sessions(_ record: ConnectionRecord) -> [String] {
+        guard let sessions = record.sessions else { return [] }
+        var sentences: [String] = []
+        for (name, session) in [("client", sessions.client), ("upstream", sessions.upstream)] {
+            guard let parameters = session.parameters else { continue }
+            let application = session.application.map { ", ALPN \($0)" } ?? ""
+            let peer = session.peer.map { ", and the certificate of the \(name) is for \($0)" } ?? ""
+            sentences.append("The \(name) speaks \(parameters)\(application)\(peer).")
+        }
+        if let fault = sessions.fault, record.end.map({ !$0.reason.isOfSession }) ?? true {
+            sentences.append(
+                "The \(fault.side.rawValue) \(fault.text): nothing proves that its stream is complete. It was passed on as an "
+                    + "end of stream (`truncation: pass`).")
+        }
+        return sentences
+    }
+
+    /// Why a handshake or a session has failed.
+    static func sessions(
+        _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ when: String
+    ) -> [String] {
+        let fault = record.sessions?.fault
+        let side = fault?.side ?? .client
+        let key = side == .client ? "tls" : "upstream_tls"
+        let text = fault.map { "The \($0.side.rawValue) \($0.text)" } ?? "No reason is known"
+        switch reason {
+        case .tlsHandshakeTimeout:
+            let waited = record.connectDuration == nil && record.upstreamAddress == nil ? "tls" : "upstream_tls"
+            return [
+                "A TLS handshake was not complete within \(waited).handshake, so Tapline reset the connection \(when).",
+                "A client that sends nothing may wait for the server to speak first, as with SMTP; a server that sends "
+                    + "nothing may not speak TLS on this port.",
+            ]
+        case .tlsCertificateRefused:
+            return [
+                "\(text)\(code); the TLS handshake failed \(when).",
+                "Compare what was presented with what is required: the names, the dates and the authority. The settings are "
+                    + "in `\(key)` of relay \(record.relay).",
+            ]
+        case .tlsTruncated:
+            return [
+                "\(text) \(when), so that its stream may be incomplete, and Tapline reset the other side "
+                    + "(`truncation: reset`).",
+                "The program exited or was killed, or it ends TLS without close_notify. To accept that, set "
+                    + "\(key).truncation to pass.",
+            ]
+        case .tlsHandshakeFailed:
+            return [
+                "\(text)\(code); the TLS handshake failed \(when).",
+                "Check that both sides speak TLS on this port, and that they share a version and a cipher suite. The "
+                    + "settings are in `\(key)` of relay \(record.relay).",
+            ]
+        default:
+            return [
+                "\(text)\(code), which ended its TLS session \(when); the other side was reset.",
+                "An alert has its reason in the log of the program that sent it. Bytes that are not valid mean that "
+                    + "something between the two has changed them.",
+            ]
+        }
+    }
+}

@@ -1,0 +1,74 @@
+internal import TLS
+internal import Text
+
+/// Compares `tls` and `upstream_tls`.
+extension SettingComparison {
+    mutating func addTLS(_ old: RelaySettings, _ new: RelaySettings) {
+        if let old = old.tls, let new = new.tls {
+            compare(old, new)
+        } else {
+            add([RelayKey.tls], old.tls, new.tls) { $0.map { Self.text(of: $0.certificates) } }
+        }
+        if let old = old.upstreamTLS, let new = new.upstreamTLS {
+            compare(old, new)
+        } else {
+            add([RelayKey.upstreamTLS], old.upstreamTLS, new.upstreamTLS) { $0.map { "verify \($0.verify.rawValue)" } }
+        }
+    }
+
+    private mutating func compare(_ old: TLSSettings, _ new: TLSSettings) {
+        let before = settings.count
+        add([RelayKey.tls, TLSKey.certificates], old.certificates, new.certificates, Self.text(of:))
+        add([RelayKey.tls, TLSKey.clients], old.clients, new.clients) { $0.map { $0.text } }
+        add([RelayKey.tls, TLSKey.minimum], old.minimum, new.minimum, \.rawValue)
+        add([RelayKey.tls, TLSKey.applications], old.applications, new.applications, Self.list)
+        add([RelayKey.tls, TLSKey.startTLS], old.startTLS, new.startTLS) { $0?.rawValue }
+        add([RelayKey.tls, TLSKey.handshake], old.handshake, new.handshake, DurationText.text(of:))
+        add([RelayKey.tls, TLSKey.truncation], old.truncation, new.truncation, \.rawValue)
+        guard settings.count == before else { return }
+        // The same files with other content: renewed.
+        add([RelayKey.tls, TLSKey.certificates], old.loaded, new.loaded) { _ in Self.text(of: new.certificates) }
+    }
+
+    private mutating func compare(_ old: UpstreamTLSSettings, _ new: UpstreamTLSSettings) {
+        let before = settings.count
+        func key(_ key: UpstreamTLSKey) -> [any ConfigurationKey] { [RelayKey.upstreamTLS, key] }
+        add(key(.authorities), old.authorities, new.authorities, \.text)
+        add(key(.serverName), old.serverName, new.serverName) { $0 }
+        add(key(.certificate), old.certificate, new.certificate) { $0?.chain }
+        add(key(.verify), old.verify, new.verify, \.rawValue)
+        add(key(.pins), old.pins, new.pins, Self.list)
+        add(key(.minimum), old.minimum, new.minimum, \.rawValue)
+        add(key(.applications), old.applications, new.applications, Self.list)
+        add(key(.startTLS), old.startTLS, new.startTLS) { $0?.rawValue }
+        add(key(.handshake), old.handshake, new.handshake, DurationText.text(of:))
+        add(key(.truncation), old.truncation, new.truncation, \.rawValue)
+        guard settings.count == before else { return }
+        let text = new.certificate?.chain ?? new.authorities.text
+        add(key(new.certificate == nil ? .authorities : .certificate), old.loaded, new.loaded) { _ in text }
+    }
+
+    private static func list(_ texts: [String]) -> String? { texts.isEmpty ? nil : texts.joined(separator: ", ") }
+
+    private static func text(of certificates: [TLSSettings.Certificate]) -> String {
+        certificates.map(\.chain).joined(separator: ", ")
+    }
+}
+
+extension TLSSettings.Clients {
+    /// The settings in the file's notation.
+    fileprivate var text: String {
+        let parts = ["ca \(authorities)", revoked.map { "crl \($0)" }, isRequired ? "require" : nil]
+        return (parts.compactMap(\.self) + (allowed.isEmpty ? [] : ["allow \(allowed)"])).joined(separator: ", ")
+    }
+}
+
+extension UpstreamTLSSettings.Authorities {
+    /// The file's notation, with an absolute path.
+    fileprivate var text: String {
+        switch self {
+        case .system: "system"
+        case .file(let path): path
+        }
+    }
+}

@@ -1,0 +1,70 @@
+internal import TLS
+internal import Text
+
+extension TLSSettings {
+    /// The settings of `--tls-cert` and `--tls-key`, which are read and checked. The error begins with the option.
+    public init(chain: String, key: String, scope: String) throws(ValueError) {
+        let chainText = try Self.read(chain, "--tls-cert")
+        let keyText = try Self.read(key, "--tls-key")
+        self.init(certificates: [Certificate(chain: chain, key: key)])
+        let failure: TLSCredentialError
+        do throws(TLSCredentialError) {
+            let credential = try TLSCredential(chain: chainText, key: keyText)
+            try credential.check(at: WallClock.now / 1_000_000_000)
+            do throws(TLSServerContext.CredentialFailure) {
+                let context = try TLSServerContext(credentials: [credential], scope: scope)
+                loaded = LoadedTLS(
+                    context, digest: credential.digest,
+                    expiries: [TLSExpiry(file: chain, kind: .certificate, seconds: credential.expiry)])
+                return
+            } catch {
+                failure = error.error
+            }
+        } catch {
+            failure = error
+        }
+        let subject = failure.isOfKey ? "--tls-key: \(quoted(key))" : "--tls-cert: \(quoted(chain))"
+        throw ValueError("\(subject) \(failure)")
+    }
+
+    fileprivate static func read(_ path: String, _ option: String) throws(ValueError) -> [UInt8] {
+        do throws(ValueError) {
+            return try ConfigurationFile.read(path, onlyPlainFiles: true, most: TLSFiles.most)
+        } catch {
+            throw ValueError("\(option): \(quoted(path)) \(error.message)")
+        }
+    }
+}
+
+extension UpstreamTLSSettings {
+    /// The settings of `--tls-ca` and `--tls-insecure`; the authorities are read and checked. The error begins with the
+    /// option.
+    public init(authorities: Authorities, isVerified: Bool) throws(ValueError) {
+        self.init(authorities: authorities, verify: isVerified ? .full : .off)
+        var path = ""
+        var text: [UInt8] = []
+        if isVerified {
+            path = try Self.path(authorities)
+            text = try TLSSettings.read(path, "--tls-ca")
+        }
+        do throws(TLSCredentialError) {
+            let trust = isVerified ? try TLSTrust(authorities: text) : nil
+            loaded = LoadedTLS(
+                try TLSClientContext(verify: verify, trust: trust), digest: TLSTrust.digest(text),
+                expiries: authorities == .system
+                    ? [] : trust.map { [TLSExpiry(file: path, kind: .authority, seconds: $0.expiry)] } ?? [])
+        } catch {
+            throw ValueError("--tls-ca: \(quoted(path)) \(error)")
+        }
+    }
+
+    private static func path(_ authorities: Authorities) throws(ValueError) -> String {
+        if case .file(let path) = authorities { return path }
+        guard let path = TLSTrust.systemFile else {
+            throw ValueError(
+                "this system has no bundle of certificate authorities; install ca-certificates, or use --tls-ca or "
+                    + "--tls-insecure")
+        }
+        return path
+    }
+}

@@ -1,0 +1,190 @@
+public import TLS
+
+/// `tls:`: clients speak TLS to the relay.
+public struct TLSSettings: Hashable, Sendable {
+    /// An entry of `certificates`: two PEM files, as absolute paths.
+    public struct Certificate: Hashable, Sendable {
+        /// `chain`: the certificate and its intermediate ones.
+        public var chain: String
+        /// `key`: the private key.
+        public var key: String
+
+        /// A pair of files.
+        public init(chain: String, key: String) {
+            self.chain = chain
+            self.key = key
+        }
+    }
+
+    /// `clients`: which clients may connect.
+    public struct Clients: Hashable, Sendable {
+        /// `ca`: a PEM file with the authorities of their certificates.
+        public var authorities: String
+        /// `crl`: a PEM file with revocation lists; nil without one.
+        public var revoked: String?
+        /// `require`: a client without a certificate is refused.
+        public var isRequired: Bool
+        /// `allow`.
+        public var allowed: TLSAllowList
+
+        /// A check of clients.
+        public init(
+            authorities: String, revoked: String? = nil, isRequired: Bool = true, allowed: TLSAllowList = .init()
+        ) {
+            self.authorities = authorities
+            self.revoked = revoked
+            self.isRequired = isRequired
+            self.allowed = allowed
+        }
+    }
+
+    /// `certificates`: at least one. The first one is for clients without a server name, or with an unknown one.
+    public var certificates: [Certificate]
+    /// `clients`; nil: no client certificate is asked for.
+    public var clients: Clients?
+    /// `minimum`.
+    public var minimum: TLSVersion
+    /// `alpn`, in order of preference.
+    public var applications: [String]
+    /// `starttls`: the protocol whose messages agree on TLS first; nil: TLS begins at once.
+    public var startTLS: StartTLSProtocol?
+    /// `handshake`: how long the handshake may take; zero: unlimited.
+    public var handshake: Duration
+    /// `truncation`.
+    public var truncation: TLSTruncation
+    /// What the files contained; nil if they were not read.
+    public var loaded: LoadedTLS<TLSServerContext>?
+
+    /// Settings with these values.
+    public init(
+        certificates: [Certificate], clients: Clients? = nil, minimum: TLSVersion = .tls12, applications: [String] = [],
+        handshake: Duration = TLSSettings.defaultHandshake, truncation: TLSTruncation = .pass,
+        loaded: LoadedTLS<TLSServerContext>? = nil
+    ) {
+        self.certificates = certificates
+        self.clients = clients
+        self.minimum = minimum
+        self.applications = applications
+        self.handshake = handshake
+        self.truncation = truncation
+        self.loaded = loaded
+    }
+
+    /// The default of `handshake`.
+    public static let defaultHandshake = Duration.seconds(10)
+    /// Its minimum: a packet that is lost once is retransmitted after one second.
+    static let leastHandshake = Duration.seconds(1)
+
+    /// Every file that it reads.
+    var files: [String] {
+        certificates.flatMap { [$0.chain, $0.key] } + [clients?.authorities, clients?.revoked].compactMap(\.self)
+    }
+}
+
+/// `upstream_tls:`: the relay speaks TLS to its upstream.
+public struct UpstreamTLSSettings: Hashable, Sendable {
+    /// `ca`: where the authorities of the upstream's certificate are.
+    public enum Authorities: Hashable, Sendable {
+        /// The system's.
+        case system
+        /// A PEM file, as an absolute path.
+        case file(String)
+    }
+
+    /// `ca`.
+    public var authorities: Authorities
+    /// `server_name`; nil: the upstream's name or address.
+    public var serverName: String?
+    /// `certificate`: the relay's own; nil without one.
+    public var certificate: TLSSettings.Certificate?
+    /// `verify`.
+    public var verify: TLSClientContext.Verification
+    /// `pins`: public keys, of which the upstream has one; empty: any.
+    public var pins: [String]
+    /// `minimum`.
+    public var minimum: TLSVersion
+    /// `alpn`, in order of preference.
+    public var applications: [String]
+    /// `starttls`: the protocol whose messages agree on TLS first; nil: TLS begins at once.
+    public var startTLS: StartTLSProtocol?
+    /// `handshake`: how long the handshake may take; zero: unlimited.
+    public var handshake: Duration
+    /// `truncation`.
+    public var truncation: TLSTruncation
+    /// What the files contained; nil if they were not read.
+    public var loaded: LoadedTLS<TLSClientContext>?
+
+    /// Settings with these values.
+    public init(
+        authorities: Authorities = .system, serverName: String? = nil, certificate: TLSSettings.Certificate? = nil,
+        verify: TLSClientContext.Verification = .full, pins: [String] = [], minimum: TLSVersion = .tls12,
+        applications: [String] = [], handshake: Duration = TLSSettings.defaultHandshake,
+        truncation: TLSTruncation = .pass, loaded: LoadedTLS<TLSClientContext>? = nil
+    ) {
+        self.authorities = authorities
+        self.serverName = serverName
+        self.certificate = certificate
+        self.verify = verify
+        self.pins = pins
+        self.minimum = minimum
+        self.applications = applications
+        self.handshake = handshake
+        self.truncation = truncation
+        self.loaded = loaded
+    }
+
+    /// Whether the upstream's certificate is checked in any way.
+    public var isVerified: Bool { verify != .off }
+
+    /// Every file that it reads.
+    var files: [String] {
+        var files = certificate.map { [$0.chain, $0.key] } ?? []
+        if case .file(let path) = authorities { files.append(path) }
+        return files
+    }
+}
+
+/// `starttls`: a protocol that agrees on TLS in its own messages.
+public enum StartTLSProtocol: String, CaseIterable, Hashable, Sendable {
+    /// PostgreSQL: SSLRequest, GSSENCRequest, or TLS at once.
+    case postgres
+
+    /// The name of the protocol in ALPN, which is required where TLS begins at once.
+    var application: String { "postgresql" }
+}
+
+/// `truncation`: what a FIN without close_notify is.
+public enum TLSTruncation: String, CaseIterable, Hashable, Sendable {
+    /// An end of stream, which is recorded as such.
+    case pass
+    /// A failure: the other side is reset.
+    case reset
+}
+
+/// A context and the digest of the files that it was made from. Equal if the files were: a renewed certificate is a change of
+/// the configuration.
+public struct LoadedTLS<Context: Sendable>: Hashable, Sendable {
+    /// The context.
+    public let context: Context
+    /// When the files that it was made from expire.
+    public let expiries: [TLSExpiry]
+    private let digest: [UInt8]
+
+    /// A context that was made from files with this content.
+    public init(_ context: Context, digest: [UInt8] = [], expiries: [TLSExpiry] = []) {
+        self.context = context
+        self.expiries = expiries
+        self.digest = digest
+    }
+
+    /// Whether both were made from the same content.
+    public static func == (left: Self, right: Self) -> Bool { left.digest == right.digest }
+
+    /// Hashes the content's digest.
+    public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
+extension RelaySettings {
+    /// The files of its certificates, keys and authorities.
+    public var secretFiles: [String] { (tls?.files ?? []) + (upstreamTLS?.files ?? []) }
+}

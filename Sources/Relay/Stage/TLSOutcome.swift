@@ -1,0 +1,90 @@
+public import Sockets
+internal import TLS
+
+/// The TLS sessions of one connection, as far as they were negotiated. A value; the stages' context has it.
+struct TLSOutcome {
+    private var client = SessionFacts.Session()
+    private var upstream = SessionFacts.Session()
+    private var fault: SessionFacts.Fault?
+
+    /// The handshake on a leg is complete.
+    mutating func established(_ session: TLSSession, on side: Side) {
+        let facts = SessionFacts.Session(
+            parameters: session.parameters, peer: session.peerCertificate?.identity, application: session.application)
+        if side == .client { client = facts } else { upstream = facts }
+    }
+
+    /// The first failure counts.
+    mutating func note(_ failure: TLSFailure, on side: Side) {
+        fault = fault ?? SessionFacts.Fault(side: side, text: "\(failure)")
+    }
+
+    /// The facts for the record. `truncated`: the sides whose streams ended without close_notify.
+    func facts(truncated: [Side]) -> SessionFacts {
+        let cut = truncated.first.map { SessionFacts.Fault(side: $0, text: "\(TLSFailure(.truncated))") }
+        return SessionFacts(client: client, upstream: upstream, fault: fault ?? cut)
+    }
+}
+
+/// What TLS adds to a connection's record. Immutable; a reference, so that records of other connections stay small. Any
+/// thread.
+///
+/// Texts from peers are printable ASCII of bounded length.
+public final class SessionFacts: Hashable, Sendable {
+    /// One side's session.
+    public struct Session: Hashable, Sendable {
+        /// The version and the cipher suite, such as `TLSv1.3 TLS_AES_128_GCM_SHA256`; nil without a session.
+        public var parameters: String?
+        /// The identity in the peer's certificate; nil without one.
+        public var peer: String?
+        /// The application protocol that was negotiated; nil without one.
+        public var application: String?
+
+        /// A session.
+        public init(parameters: String? = nil, peer: String? = nil, application: String? = nil) {
+            self.parameters = parameters
+            self.peer = peer
+            self.application = application
+        }
+    }
+
+    /// What went wrong with one side's session.
+    public struct Fault: Hashable, Sendable {
+        /// The side.
+        public let side: Side
+        /// A clause whose subject is that side: `sent the alert unknown_ca`.
+        public let text: String
+
+        /// A fault.
+        public init(side: Side, text: String) {
+            self.side = side
+            self.text = text
+        }
+    }
+
+    /// The session with the client.
+    public let client: Session
+    /// The session with the upstream.
+    public let upstream: Session
+    /// Why a handshake or a session has failed, or that a stream ended without close_notify; nil without a fault.
+    public let fault: Fault?
+
+    /// Facts known so far.
+    public init(client: Session = Session(), upstream: Session = Session(), fault: Fault? = nil) {
+        self.client = client
+        self.upstream = upstream
+        self.fault = fault
+    }
+
+    /// Equal if every fact is.
+    public static func == (left: SessionFacts, right: SessionFacts) -> Bool {
+        left === right || (left.client, left.upstream) == (right.client, right.upstream) && left.fault == right.fault
+    }
+
+    /// Hashes every fact.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(client)
+        hasher.combine(upstream)
+        hasher.combine(fault)
+    }
+}

@@ -1,0 +1,71 @@
+internal import COpenSSL
+
+/// What a relay needs to speak TLS with its upstream. Immutable but for its cache of sessions, which is locked; any thread.
+public final class TLSClientContext: Sendable {
+    /// What is verified.
+    public enum Verification: String, CaseIterable, Hashable, Sendable {
+        /// The chain and the name.
+        case full
+        /// The chain; any name.
+        case chain
+        /// The public key only: it is one of the pins.
+        case pin
+        /// Nothing.
+        case off
+    }
+
+    private let context: TLSContext
+    private let verification: TLSVerification
+    private let verify: Verification
+    let cache = TLSSessionCache()
+
+    /// A context. `trust` may be nil if chains are not verified.
+    public init(
+        verify: Verification, trust: TLSTrust?, pins: [String] = [], credential: TLSCredential? = nil,
+        minimum: TLSVersion = .tls12, applications: [String] = []
+    ) throws(TLSCredentialError) {
+        let mode: TLSVerification.Mode =
+            switch verify {
+            case .full, .chain: .chain
+            case .pin: .pins
+            case .off: .off
+            }
+        precondition(mode != .chain || trust != nil, "TLSClientContext: chains are verified without authorities")
+        self.verify = verify
+        verification = TLSVerification(mode: mode, pins: pins)
+        let made = try TLSContext(isServer: false, minimum: minimum)
+        context = made
+        if let credential { try made.use(credential) }
+        let context = made.pointer
+        SSL_CTX_set_verify(context, verify == .off ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nil)
+        verification.install(in: context)
+        if let trust { tapline_ctx_set_trust(context, trust.store) }
+        let encoded = TLSContext.encode(applications: applications)
+        if !encoded.isEmpty { SSL_CTX_set_alpn_protos(context, encoded, CUnsignedInt(encoded.count)) }
+        tapline_ctx_set_cache_mode(context, CLong(SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL))
+        SSL_CTX_sess_set_new_cb(context) { ssl, session in
+            guard let ssl, let session else { return 0 }
+            return TLSSession.session(of: ssl)?.keep(session) == true ? 1 : 0
+        }
+    }
+
+    deinit {
+        context.free()
+    }
+
+    /// A session to a peer: the server name that it is sent, and that its certificate must have. An address is not sent
+    /// (RFC 6066, section 3). Nil without memory.
+    func makeSession(to name: String, isAddress: Bool) -> OpaquePointer? {
+        guard let ssl = SSL_new(context.pointer) else { return nil }
+        if isAddress {
+            if verify == .full { X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) }
+        } else {
+            _ = tapline_ssl_set_host_name(ssl, name)
+            if verify == .full {
+                SSL_set_hostflags(ssl, CUnsignedInt(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+                SSL_set1_host(ssl, name)
+            }
+        }
+        return ssl
+    }
+}

@@ -1,0 +1,214 @@
+internal import COpenSSL
+
+/// What a relay needs to speak TLS with its clients: certificates chosen by server name, and how clients prove who they are.
+///
+/// Immutable; any thread. Sessions keep it, so it may be replaced while they are open.
+public final class TLSServerContext: Sendable {
+    /// Which clients may connect.
+    public struct Clients: Sendable {
+        /// The authorities of their certificates.
+        public var trust: TLSTrust
+        /// A client without a certificate is refused.
+        public var isRequired: Bool
+        /// Which of the valid ones may connect.
+        public var allowed: TLSAllowList
+
+        /// A check of clients.
+        public init(trust: TLSTrust, isRequired: Bool, allowed: TLSAllowList = TLSAllowList()) {
+            self.trust = trust
+            self.isRequired = isRequired
+            self.allowed = allowed
+        }
+    }
+
+    /// The contexts by name. A context has all certificates of one name, one for each type of key.
+    private let contexts: [TLSContext]
+    private let exact: [String: Int]
+    /// By the part after the star, with its dot.
+    private let wildcards: [String: Int]
+    private let verification: TLSVerification
+    private let applications: Applications
+    let ticketKeys: TLSTicketKeys
+    /// The names of the clients that may connect, for messages; nil if no certificate is asked for.
+    let requiresClient: Bool
+
+    /// The application protocols that a server chooses from, in its order of preference.
+    final class Applications: Sendable {
+        let encoded: [UInt8]
+        init(_ names: [String]) { encoded = TLSContext.encode(applications: names) }
+    }
+
+    /// At least one credential; the first one is used for clients without a server name, or with an unknown one. `scope`
+    /// distinguishes relays: a ticket of one scope is worth nothing in another. Throws the error, and the index of its
+    /// credential.
+    public init(
+        credentials: [TLSCredential], clients: Clients? = nil, minimum: TLSVersion = .tls12,
+        applications: [String] = [],
+        scope: String = "", ticketKeys: TLSTicketKeys = .process
+    ) throws(CredentialFailure) {
+        precondition(!credentials.isEmpty, "TLSServerContext: no certificate")
+        let verification = TLSVerification(mode: clients == nil ? .off : .chain, allowed: clients?.allowed ?? .init())
+        self.verification = verification
+        self.applications = Applications(applications)
+        self.ticketKeys = ticketKeys
+        requiresClient = clients?.isRequired ?? false
+        let choice = CertificateChoice(credentials.map { $0.certificate.serverNames }, credentials.map(\.keyType))
+        exact = choice.exact
+        wildcards = choice.wildcards
+        var made: [TLSContext] = []
+        do throws(CredentialFailure) {
+            for group in choice.groups {
+                let context: TLSContext
+                do throws(TLSCredentialError) {
+                    context = try TLSContext(isServer: true, minimum: minimum)
+                } catch {
+                    throw CredentialFailure(index: group[0], error: error)
+                }
+                made.append(context)
+                for index in group {
+                    do throws(TLSCredentialError) {
+                        try context.use(credentials[index])
+                    } catch {
+                        throw CredentialFailure(index: index, error: error)
+                    }
+                }
+            }
+        } catch {
+            for context in made { context.free() }
+            contexts = []
+            throw error
+        }
+        contexts = made
+        for context in made { setUp(context.pointer, clients, scope) }
+    }
+
+    deinit {
+        for context in contexts { context.free() }
+    }
+
+    /// Which credential cannot be used, and why.
+    public struct CredentialFailure: Error, Sendable {
+        /// The index of the credential.
+        public let index: Int
+        /// Why.
+        public let error: TLSCredentialError
+    }
+
+    private func setUp(_ context: OpaquePointer, _ clients: Clients?, _ scope: String) {
+        // Tickets only: a cache of the server's would be one more thing to share and to bound.
+        tapline_ctx_set_cache_mode(context, CLong(SSL_SESS_CACHE_OFF))
+        SSL_CTX_set_num_tickets(context, 1)
+        ticketKeys.install(in: context)
+        verification.install(in: context)
+        var identity = Array(scope.utf8)
+        if let clients {
+            let mode = SSL_VERIFY_PEER | (clients.isRequired ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0)
+            SSL_CTX_set_verify(context, mode, nil)
+            tapline_ctx_set_trust(context, clients.trust.store)
+            for authority in clients.trust.authorities { SSL_CTX_add_client_CA(context, authority) }
+            // A client that other rules have admitted must prove its identity again.
+            identity += clients.trust.digest + Array("\(clients.isRequired) \(clients.allowed)".utf8)
+        }
+        let digest = identity.withUnsafeBytes { Digest.sha256($0) }
+        SSL_CTX_set_session_id_context(context, digest, CUnsignedInt(digest.count))
+        tapline_ctx_on_server_name(
+            context, { TLSServerContext.chooseContext($0, $1, $2) }, Unmanaged.passUnretained(self).toOpaque())
+        if !applications.encoded.isEmpty {
+            SSL_CTX_set_alpn_select_cb(
+                context, { TLSServerContext.chooseApplication($0, $1, $2, $3, $4, $5) },
+                Unmanaged.passUnretained(applications).toOpaque())
+        }
+    }
+
+    func makeSession() -> OpaquePointer? { SSL_new(contexts[0].pointer) }
+
+    // MARK: OpenSSL's callbacks
+
+    private static func chooseContext(
+        _ ssl: OpaquePointer?, _ alert: UnsafeMutablePointer<CInt>?, _ argument: UnsafeMutableRawPointer?
+    ) -> CInt {
+        guard let argument, let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else {
+            return SSL_TLSEXT_ERR_NOACK
+        }
+        let context = Unmanaged<TLSServerContext>.fromOpaque(argument)._withUnsafeGuaranteedRef {
+            $0.context(for: String(cString: name))
+        }
+        guard let context else { return SSL_TLSEXT_ERR_NOACK }
+        SSL_set_SSL_CTX(ssl, context.pointer)
+        return SSL_TLSEXT_ERR_OK
+    }
+
+    private func context(for name: String) -> TLSContext? {
+        var name = name.lowercased()[...]
+        if name.hasSuffix(".") { name = name.dropLast() }
+        if let index = exact[String(name)] { return contexts[index] }
+        guard let dot = name.firstIndex(of: "."), dot > name.startIndex else { return nil }
+        return wildcards[String(name[dot...])].map { contexts[$0] }
+    }
+
+    private static func chooseApplication(
+        _ ssl: OpaquePointer?, _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+        _ length: UnsafeMutablePointer<UInt8>?, _ offered: UnsafePointer<UInt8>?, _ offeredLength: CUnsignedInt,
+        _ argument: UnsafeMutableRawPointer?
+    ) -> CInt {
+        guard let argument, let chosen, let length, let offered else { return SSL_TLSEXT_ERR_NOACK }
+        let own = Unmanaged<Applications>.fromOpaque(argument).takeUnretainedValue().encoded
+        // The choice may point into the server's list, which must then outlive the call; the same bytes are in the client's.
+        guard let position = ALPN.choose(own, from: UnsafeBufferPointer(start: offered, count: Int(offeredLength)))
+        else {
+            return SSL_TLSEXT_ERR_ALERT_FATAL
+        }
+        length.pointee = offered[position]
+        chosen.pointee = offered + position + 1
+        return SSL_TLSEXT_ERR_OK
+    }
+}
+
+/// The choice of an application protocol.
+enum ALPN {
+    /// The position, in the client's list, of the first protocol of the server's that the client offers; nil if none is. Both
+    /// in wire form; OpenSSL has checked the client's.
+    static func choose(_ own: [UInt8], from offered: some RandomAccessCollection<UInt8>) -> Int? {
+        var rest = own[...]
+        while let length = rest.first {
+            let name = rest.dropFirst().prefix(Int(length))
+            var position = 0
+            while position < offered.count {
+                let start = offered.index(offered.startIndex, offsetBy: position)
+                let count = Int(offered[start])
+                if offered[start...].dropFirst().prefix(count).elementsEqual(name), count == name.count {
+                    return position
+                }
+                position += 1 + count
+            }
+            rest = rest.dropFirst(1 + Int(length))
+        }
+        return nil
+    }
+}
+
+/// Which certificates belong together, and for which names. Pure.
+struct CertificateChoice: Hashable {
+    /// Indices of certificates, the default group first: at most one of each type of key.
+    private(set) var groups: [[Int]] = []
+    /// The group of each name.
+    private(set) var exact: [String: Int] = [:]
+    /// The group of each wildcard, by the part after its star.
+    private(set) var wildcards: [String: Int] = [:]
+
+    /// The names and the key type of each certificate. Of two certificates with one name and one type of key, the first one is
+    /// used.
+    init(_ names: [[String]], _ types: [CInt]) {
+        func group(_ name: String) -> [Int] {
+            var seen: Set<CInt> = []
+            return names.indices.filter { names[$0].contains(name) && seen.insert(types[$0]).inserted }
+        }
+        groups.append(names[0].first.map(group) ?? [0])
+        for name in names.joined() {
+            let members = group(name)
+            let index = groups.firstIndex(of: members) ?? groups.endIndex
+            if index == groups.endIndex { groups.append(members) }
+            if name.hasPrefix("*.") { wildcards[String(name.dropFirst())] = index } else { exact[name] = index }
+        }
+    }
+}

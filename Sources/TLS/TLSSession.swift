@@ -1,0 +1,359 @@
+internal import COpenSSL
+public import Sockets
+
+/// One TLS session over a non-blocking socket, as the server or as the client.
+///
+/// Owned by its leg, on the worker's thread; not `Sendable`. It reads and writes the socket and does not own it: the leg ends
+/// the session before it closes the socket.
+public final class TLSSession {
+    /// The result of a step of the handshake.
+    public enum Step: Hashable, Sendable {
+        /// The handshake is complete.
+        case done
+        /// Continue when the socket is readable.
+        case wantsRead
+        /// Continue when the socket is writable.
+        case wantsWrite
+        /// The socket has failed.
+        case failed(Errno)
+        /// The handshake has failed, and the peer was sent an alert if that was possible.
+        case refused(TLSFailure)
+    }
+
+    /// How the peer ended its half.
+    public enum End: Hashable, Sendable {
+        /// With close_notify.
+        case inOrder
+        /// With a FIN alone, so that nothing proves that the stream is complete.
+        case truncated
+    }
+
+    /// The largest plaintext of a record (RFC 8446, section 5.1).
+    private static let record = 16 << 10
+    /// Handshake messages of the peer after the handshake that are accepted in a second: KeyUpdate, and a client's tickets.
+    private static let mostMessages = 100
+
+    private let ssl: OpaquePointer
+    private let wire: TLSWire
+    /// OpenSSL's callbacks use the context.
+    private let server: TLSServerContext?
+    private let client: TLSClientContext?
+    /// The key of the client context's cache.
+    private let peer: String
+    /// The name that the server's certificate must have; nil if no name is checked.
+    let requiredName: String?
+
+    /// Why the session has failed; nil if it has not.
+    public private(set) var failure: TLSFailure?
+    /// How the peer has ended its half; nil if it has not.
+    public private(set) var end: End?
+    /// The handshake is complete.
+    public private(set) var isEstablished = false
+    /// A FIN without close_notify is a failure.
+    public var refusesTruncation = false
+    /// `read` has more bytes, the end or an error, which epoll does not report.
+    public private(set) var hasMore = false
+
+    /// What every later read returns.
+    private var readEnd: Transfer?
+    /// What every later write returns.
+    private var writeError: Errno?
+    private var hasSentEnd = false
+    private var problem: CertificateProblem?
+    private var sentAlert: TLSAlert?
+    private var messages = 0
+    private var messagesSince: UInt64 = 0
+    private var hasTooManyMessages = false
+
+    /// A session with a client. `received`: bytes that were read from the socket before. Nil without memory.
+    public init?(_ context: TLSServerContext, fd: CInt, received: [UInt8] = []) {
+        guard let ssl = context.makeSession() else { return nil }
+        self.ssl = ssl
+        (server, client, peer, requiredName) = (context, nil, "", nil)
+        wire = TLSWire(fd: fd, received: received)
+        guard attach() else { return nil }
+        SSL_set_accept_state(ssl)
+    }
+
+    /// A session with a server. `name`: its name, or its address if `isAddress`. `peer` distinguishes servers of one name in
+    /// the cache of sessions.
+    public init?(_ context: TLSClientContext, to name: String, isAddress: Bool, peer: String, fd: CInt) {
+        guard let ssl = context.makeSession(to: name, isAddress: isAddress) else { return nil }
+        self.ssl = ssl
+        (server, client, self.peer, requiredName) = (nil, context, "\(name) \(peer)", name)
+        wire = TLSWire(fd: fd, received: [])
+        guard attach() else { return nil }
+        SSL_set_connect_state(ssl)
+        if let session = context.cache.take(for: self.peer) {
+            SSL_set_session(ssl, session)
+            SSL_SESSION_free(session)
+        }
+    }
+
+    private func attach() -> Bool {
+        guard let bio = wire.makeBIO() else { return false }
+        SSL_set_bio(ssl, bio, bio)
+        SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
+        return true
+    }
+
+    deinit {
+        // OpenSSL would forbid to resume a session that a reset or a FIN has ended. A failed one stays forbidden.
+        if isEstablished, failure == nil { SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN) }
+        SSL_free(ssl)
+    }
+
+    // MARK: The handshake
+
+    /// Continues the handshake.
+    public func handshake() -> Step {
+        ERR_clear_error()
+        let result = SSL_do_handshake(ssl)
+        if result == 1 {
+            isEstablished = true
+            hasMore = SSL_has_pending(ssl) == 1 || wire.hasReceived
+            return .done
+        }
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ: return .wantsRead
+        case SSL_ERROR_WANT_WRITE: return .wantsWrite
+        case SSL_ERROR_SYSCALL, SSL_ERROR_ZERO_RETURN:
+            if let error = wire.error { return .failed(error) }
+            return .refused(fail(.endedInHandshake))
+        default:
+            return .refused(fail(OpenSSL.takeError()))
+        }
+    }
+
+    private func fail(_ error: OpenSSLError?) -> TLSFailure {
+        if let problem { return fail(.certificate(problem)) }
+        if error?.reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE { return fail(.certificateMissing) }
+        if let alert = error?.receivedAlert { return fail(.alert(alert)) }
+        return fail(.protocolError(error.map { "\($0)" } ?? "no reason given"))
+    }
+
+    private func fail(_ cause: TLSFailure.Cause) -> TLSFailure {
+        let failure = self.failure ?? TLSFailure(cause, sentAlert: sentAlert)
+        self.failure = failure
+        return failure
+    }
+
+    /// Whether bytes that were read before the session began are still to be decrypted, which epoll does not report.
+    public var hasReceived: Bool { wire.hasReceived }
+
+    /// Whether the peer has sent anything.
+    public var hasRead: Bool { wire.hasRead }
+
+    // MARK: Reading
+
+    /// Reads until the buffer has `limit` bytes, or nothing more can be read now. Fewer bytes than `limit` mean that the
+    /// session holds no more. `fromSocket` false: only what was received before is decrypted.
+    public func read(into buffer: ByteBuffer, limit: Int, fromSocket: Bool = true) -> Transfer {
+        if let readEnd { return readEnd }
+        wire.readsSocket = fromSocket
+        defer { wire.readsSocket = true }
+        let transfer = buffer.withMutableBytes(limit: limit) { bytes -> Transfer in
+            var filled = 0
+            while filled < bytes.count {
+                var count = 0
+                ERR_clear_error()
+                let result = SSL_read_ex(ssl, bytes.baseAddress.map { $0 + filled }, bytes.count - filled, &count)
+                if hasTooManyMessages { readEnd = refuseMessages() }
+                guard result == 1, readEnd == nil else {
+                    readEnd = readEnd ?? endOfReading(result)
+                    break
+                }
+                filled += count
+            }
+            return filled > 0 ? .moved(filled) : readEnd ?? .wouldBlock
+        }
+        if case .moved(let count) = transfer {
+            hasMore = readEnd != nil || count >= limit && SSL_has_pending(ssl) == 1
+        } else {
+            hasMore = false
+        }
+        return transfer
+    }
+
+    /// Copies the next bytes and leaves them to be read: at most those of one record.
+    public func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
+        if let readEnd { return readEnd }
+        return buffer.withMutableBytes(limit: limit) { bytes -> Transfer in
+            var count = 0
+            ERR_clear_error()
+            let result = SSL_peek_ex(ssl, bytes.baseAddress, bytes.count, &count)
+            if result == 1 {
+                hasMore = true
+                return .moved(count)
+            }
+            hasMore = false
+            readEnd = endOfReading(result)
+            return readEnd ?? .wouldBlock
+        }
+    }
+
+    /// Why nothing could be read; nil if more may come.
+    private func endOfReading(_ result: CInt) -> Transfer? {
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
+            return nil
+        case SSL_ERROR_ZERO_RETURN:
+            end = .inOrder
+            return .endOfStream
+        case SSL_ERROR_SYSCALL where wire.error != nil:
+            return wire.error.map { .failed($0) }
+        case SSL_ERROR_SYSCALL where wire.hasEnded:
+            end = .truncated
+            guard refusesTruncation else { return .endOfStream }
+            _ = fail(.truncated)
+            return .failed(.protocolError)
+        default:
+            _ = fail(OpenSSL.takeError())
+            return .failed(.protocolError)
+        }
+    }
+
+    private func refuseMessages() -> Transfer {
+        _ = fail(.tooManyKeyUpdates)
+        writeError = .protocolError
+        return .failed(.protocolError)
+    }
+
+    // MARK: Writing
+
+    /// Writes bytes of a buffer, as many as the socket has room for. After `wouldBlock`, or fewer than `count`, the next call
+    /// must begin with the bytes that were not taken, and have at least as many of them as one record or all that were left.
+    public func write(_ buffer: ByteBuffer, from offset: Int, count: Int) -> Transfer {
+        buffer.withBytes(from: offset, count: count) { span in span.withUnsafeBytes { write($0) } }
+    }
+
+    /// Writes bytes, at least one; as above.
+    public func write(_ bytes: ArraySlice<UInt8>) -> Transfer {
+        bytes.withUnsafeBytes { write($0) }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
+        if let writeError { return .failed(writeError) }
+        var sent = 0
+        while sent < bytes.count {
+            var count = 0
+            ERR_clear_error()
+            let length = min(bytes.count - sent, Self.record)
+            let result = SSL_write_ex(ssl, bytes.baseAddress.map { $0 + sent }, length, &count)
+            guard result == 1 else {
+                writeError = errorOfWriting(result)
+                break
+            }
+            sent += count
+        }
+        if sent > 0 { return .moved(sent) }
+        return writeError.map { .failed($0) } ?? .wouldBlock
+    }
+
+    /// Sends close_notify, once. False: the socket has no room; call again when it is writable. After an error
+    /// nothing can be sent, which the next read or write reports.
+    public func endWriting() -> Bool {
+        guard isEstablished, failure == nil, writeError == nil, !hasSentEnd else { return true }
+        ERR_clear_error()
+        let result = SSL_shutdown(ssl)
+        if result < 0, SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE { return false }
+        hasSentEnd = true
+        ERR_clear_error()
+        return true
+    }
+
+    /// Nil: the socket has no room.
+    private func errorOfWriting(_ result: CInt) -> Errno? {
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return nil
+        case SSL_ERROR_SYSCALL where wire.error != nil: return wire.error
+        default:
+            _ = fail(OpenSSL.takeError())
+            return .protocolError
+        }
+    }
+
+    // MARK: Facts, once the handshake is complete
+
+    /// The version and the cipher suite: `TLSv1.3 TLS_AES_128_GCM_SHA256`.
+    public var parameters: String { "\(version) \(cipher)" }
+
+    /// The version, such as `TLSv1.3`.
+    public var version: String { String(cString: SSL_get_version(ssl)) }
+
+    /// The cipher suite; `-` before there is one.
+    public var cipher: String {
+        SSL_get_current_cipher(ssl).flatMap { SSL_CIPHER_get_name($0) }.map { String(cString: $0) } ?? "-"
+    }
+
+    /// The name that the client has sent, printable; nil without one.
+    public var serverName: String? {
+        SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).map { OpenSSL.plain(Array(String(cString: $0).utf8)) }
+    }
+
+    /// The application protocol that was chosen, printable; nil without one.
+    public var application: String? {
+        var bytes: UnsafePointer<UInt8>?
+        var count: CUnsignedInt = 0
+        SSL_get0_alpn_selected(ssl, &bytes, &count)
+        return count == 0 ? nil : OpenSSL.plain(Array(UnsafeBufferPointer(start: bytes, count: Int(count))))
+    }
+
+    /// Whether an earlier session was resumed.
+    public var isResumed: Bool { SSL_session_reused(ssl) == 1 }
+
+    /// The peer's certificate; nil without one.
+    public var peerCertificate: TLSCertificate? {
+        guard let certificate = SSL_get0_peer_certificate(ssl) else { return nil }
+        return TLSCertificate(certificate)
+    }
+
+    // MARK: OpenSSL's callbacks
+
+    static func session(of ssl: OpaquePointer) -> TLSSession? {
+        SSL_get_ex_data(ssl, 0).map { Unmanaged.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    static func note(_ ssl: OpaquePointer?, _ event: CInt, _ value: CInt) {
+        ssl.flatMap { session(of: $0) }?.note(event, value)
+    }
+
+    private func note(_ event: CInt, _ value: CInt) {
+        if event & SSL_CB_WRITE_ALERT == SSL_CB_WRITE_ALERT {
+            let alert = TLSAlert(number: UInt8(truncatingIfNeeded: value))
+            if alert != .closeNotify { sentAlert = alert }
+        } else if isEstablished, event & SSL_CB_LOOP != 0, SSL_get_state(ssl) == TLS_ST_OK {
+            countMessage(at: Clock.nanoseconds)
+        }
+    }
+
+    /// A handshake message after the handshake. Each one costs a derivation of keys, and no byte of the stream comes with it.
+    private func countMessage(at now: UInt64) {
+        if Clock.elapsed(from: messagesSince, to: now) >= 1_000_000_000 {
+            messagesSince = now
+            messages = 0
+        }
+        messages += 1
+        guard messages > Self.mostMessages else { return }
+        hasTooManyMessages = true
+        // Ends the loop inside of SSL_read, which would read on for as long as such messages come.
+        wire.readsSocket = false
+    }
+
+    func refused(_ problem: CertificateProblem) { self.problem = problem }
+
+    var ticketKeys: TLSTicketKeys? { server?.ticketKeys }
+
+    /// Keeps a session for a later connection. Its reference is then the cache's.
+    func keep(_ session: OpaquePointer) -> Bool {
+        guard let client, SSL_SESSION_is_resumable(session) == 1 else { return false }
+        client.cache.put(session, of: peer)
+        return true
+    }
+
+    /// Asks the peer for new keys, so that a test can send as many as a hostile peer. False if that is impossible.
+    package func updateKeys() -> Bool {
+        ERR_clear_error()
+        return SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1
+    }
+}

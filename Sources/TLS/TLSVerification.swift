@@ -1,0 +1,87 @@
+internal import COpenSSL
+
+/// How a context checks its peers' certificates. Immutable; any thread. Contexts hand it to OpenSSL and keep it.
+final class TLSVerification: Sendable {
+    enum Mode: Hashable, Sendable {
+        /// The chain leads to an authority; a client checks the name, too, if it was set.
+        case chain
+        /// Only the pins count.
+        case pins
+        /// Everything is accepted.
+        case off
+    }
+
+    let mode: Mode
+    let allowed: TLSAllowList
+    /// The public keys of which the peer must have one; empty: any.
+    let pins: [String]
+
+    init(mode: Mode, allowed: TLSAllowList = TLSAllowList(), pins: [String] = []) {
+        self.mode = mode
+        self.allowed = allowed
+        self.pins = pins
+    }
+
+    /// Replaces OpenSSL's verification in a context. The context's owner keeps this object.
+    func install(in context: OpaquePointer) {
+        SSL_CTX_set_cert_verify_callback(
+            context, { TLSVerification.verify($0, $1) }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private static func verify(_ store: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -> CInt {
+        guard let store, let argument else { return 0 }
+        return Unmanaged<TLSVerification>.fromOpaque(argument)._withUnsafeGuaranteedRef { $0.verify(store) ? 1 : 0 }
+    }
+
+    private func verify(_ store: OpaquePointer) -> Bool {
+        let leaf = X509_STORE_CTX_get0_cert(store).map { TLSCertificate($0) }
+        if let problem = problem(store, leaf) {
+            if let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()) {
+                TLSSession.session(of: OpaquePointer(ssl))?.refused(problem)
+            }
+            return false
+        }
+        return true
+    }
+
+    private func problem(_ store: OpaquePointer, _ leaf: TLSCertificate?) -> CertificateProblem? {
+        if mode == .chain, X509_verify_cert(store) != 1 { return chainProblem(store, leaf) }
+        X509_STORE_CTX_set_error(store, X509_V_OK)
+        guard mode != .off else { return nil }
+        let pin = leaf?.pin ?? ""
+        if !pins.isEmpty, !pins.contains(pin) {
+            X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED)
+            return CertificateProblem(
+                reason: "its public key \(pin) is not pinned", presented: leaf,
+                required: "one of \(pins.joined(separator: ", "))")
+        }
+        if !allowed.isEmpty, leaf.flatMap(allowed.match) == nil {
+            X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED)
+            return CertificateProblem(reason: "none of its names is allowed", presented: leaf, required: "\(allowed)")
+        }
+        return nil
+    }
+
+    private func chainProblem(_ store: OpaquePointer, _ leaf: TLSCertificate?) -> CertificateProblem {
+        let error = X509_STORE_CTX_get_error(store)
+        let depth = Int(X509_STORE_CTX_get_error_depth(store))
+        let atFault = X509_STORE_CTX_get_current_cert(store).map { TLSCertificate($0) } ?? leaf
+        let since: String? =
+            switch error {
+            case X509_V_ERR_CERT_HAS_EXPIRED: atFault.map { TLSCertificate.date($0.notAfter) }
+            default: nil
+            }
+        let required: String? =
+            switch error {
+            case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
+                (X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
+                    .flatMap { TLSSession.session(of: OpaquePointer($0))?.requiredName })
+            case X509_V_ERR_CERT_NOT_YET_VALID:
+                atFault.map { "a time from \(TLSCertificate.date($0.notBefore)) on" }
+            default: nil
+            }
+        return CertificateProblem(
+            reason: String(cString: X509_verify_cert_error_string(Int(error))), presented: leaf, depth: max(0, depth),
+            required: required, since: since)
+    }
+}

@@ -1,0 +1,118 @@
+internal import COpenSSL
+internal import Glibc
+internal import Sockets
+
+/// The encrypted side of a session: an OpenSSL BIO over a non-blocking socket, so that errors and the end of the stream stay
+/// visible. A BIO of OpenSSL's own hides both behind `SSL_ERROR_SYSCALL`.
+///
+/// Owned by its session, on one thread. The socket's owner closes it after the session has ended.
+final class TLSWire {
+    private let fd: CInt
+    /// Bytes that were read from the socket before the session began.
+    private var received: ArraySlice<UInt8>
+    /// Whether the socket may be read; otherwise only what OpenSSL has buffered is decrypted.
+    var readsSocket = true
+    /// The peer has ended its half (FIN).
+    private(set) var hasEnded = false
+    /// The socket's error.
+    private(set) var error: Errno?
+
+    init(fd: CInt, received: [UInt8]) {
+        self.fd = fd
+        self.received = received[...]
+        hasRead = !received.isEmpty
+    }
+
+    /// One for all sessions: immutable after it was made, and never freed.
+    private struct Method: @unchecked Sendable {
+        let pointer: OpaquePointer?
+
+        init() {
+            pointer = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "tapline socket")
+            guard let pointer else { return }
+            BIO_meth_set_read(pointer) { TLSWire.read($0, $1, $2) }
+            BIO_meth_set_write(pointer) { TLSWire.write($0, $1, $2) }
+            BIO_meth_set_ctrl(pointer) { TLSWire.control($0, $1, $2, $3) }
+        }
+    }
+    private static let method = Method()
+
+    /// A BIO over this wire, which must outlive it; nil without memory.
+    func makeBIO() -> OpaquePointer? {
+        guard let method = Self.method.pointer, let bio = BIO_new(method) else { return nil }
+        BIO_set_data(bio, Unmanaged.passUnretained(self).toOpaque())
+        BIO_set_init(bio, 1)
+        return bio
+    }
+
+    /// Bytes of the peer were read.
+    private(set) var hasRead = false
+    /// Whether bytes that were read before are still to be decrypted.
+    var hasReceived: Bool { !received.isEmpty }
+
+    // MARK: OpenSSL's callbacks
+
+    private static func of(_ bio: OpaquePointer?) -> Unmanaged<TLSWire>? {
+        BIO_get_data(bio).map { Unmanaged.fromOpaque($0) }
+    }
+
+    private static func read(_ bio: OpaquePointer?, _ bytes: UnsafeMutablePointer<CChar>?, _ count: CInt) -> CInt {
+        guard let bio, let bytes, count > 0, let wire = of(bio) else { return -1 }
+        return wire._withUnsafeGuaranteedRef { $0.read(bio, bytes, Int(count)) }
+    }
+
+    private static func write(_ bio: OpaquePointer?, _ bytes: UnsafePointer<CChar>?, _ count: CInt) -> CInt {
+        guard let bio, let bytes, count > 0, let wire = of(bio) else { return -1 }
+        return wire._withUnsafeGuaranteedRef { $0.write(bio, bytes, Int(count)) }
+    }
+
+    /// Nothing is buffered here, so a flush always succeeds. BIO_CTRL_EOF is answered with 0: OpenSSL would otherwise treat a
+    /// FIN without close_notify as a fatal error, after which the session cannot send any more.
+    private static func control(
+        _ bio: OpaquePointer?, _ command: CInt, _ number: CLong, _ pointer: UnsafeMutableRawPointer?
+    ) -> CLong {
+        command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP ? 1 : 0
+    }
+
+    private func read(_ bio: OpaquePointer, _ bytes: UnsafeMutablePointer<CChar>, _ count: Int) -> CInt {
+        tapline_bio_clear_retry(bio)
+        if !received.isEmpty { return readReceived(bytes, count) }
+        guard readsSocket else {
+            tapline_bio_retry_read(bio)
+            return -1
+        }
+        let result = Errno.retrying { recv(fd, bytes, count, 0) }
+        if result > 0 {
+            hasRead = true
+            return CInt(result)
+        }
+        if result == 0 {
+            hasEnded = true
+            return 0
+        }
+        fail(bio, tapline_bio_retry_read)
+        return -1
+    }
+
+    private func write(_ bio: OpaquePointer, _ bytes: UnsafePointer<CChar>, _ count: Int) -> CInt {
+        tapline_bio_clear_retry(bio)
+        let result = Errno.retrying { send(fd, bytes, count, CInt(MSG_NOSIGNAL)) }
+        if result > 0 { return CInt(result) }
+        fail(bio, tapline_bio_retry_write)
+        return -1
+    }
+
+    private func fail(_ bio: OpaquePointer, _ retry: (OpaquePointer?) -> Void) {
+        let failure = Errno.current
+        if failure.code == EAGAIN { retry(bio) } else { error = failure }
+    }
+
+    private func readReceived(_ bytes: UnsafeMutablePointer<CChar>, _ count: Int) -> CInt {
+        let piece = received.prefix(count)
+        piece.withUnsafeBytes { source in
+            UnsafeMutableRawBufferPointer(start: bytes, count: count).copyMemory(from: source)
+        }
+        received = received.dropFirst(piece.count)
+        return CInt(piece.count)
+    }
+}

@@ -1,0 +1,182 @@
+import TestSupport
+import Testing
+
+@testable import TLS
+
+/// Certificates that are refused, and what is said about it.
+@Suite struct RefusalTests {
+    private let authority: TestAuthority
+    private let other: TestAuthority
+
+    init() throws {
+        authority = try TestAuthority()
+        other = try TestAuthority("Other CA")
+    }
+
+    /// What a client says about a server's certificate; nil if it accepts it.
+    private func refusal(
+        of issued: TestAuthority.Issued, name: String = "localhost", isAddress: Bool = false,
+        verify: TLSClientContext.Verification = .full, pins: [String] = []
+    ) throws -> TLSFailure? {
+        let client = try Contexts.client(trusting: authority, verify: verify, pins: pins)
+        let pair = try Pair(
+            Contexts.server([try Contexts.credential(issued)]), client, name: name, isAddress: isAddress)
+        let steps = try pair.shakeHands()
+        guard case .refused(let failure) = steps.client else { return nil }
+        #expect(failure.isOfCertificate)
+        // With TLS 1.3 the server is done by then or gets the alert in the handshake.
+        if case .refused(let seen) = steps.server { #expect(seen.isByPeer) }
+        return failure
+    }
+
+    private func certificateProblem(_ failure: TLSFailure?) -> CertificateProblem? {
+        guard case .certificate(let problem) = failure?.cause else { return nil }
+        return problem
+    }
+
+    @Test func validCertificate_isAccepted() throws {
+        #expect(try refusal(of: authority.issue()) == nil)
+        #expect(
+            try refusal(of: authority.issue(.init(names: ["IP:127.0.0.1"])), name: "127.0.0.1", isAddress: true) == nil)
+        #expect(try refusal(of: authority.issue(.init(names: ["DNS:*.example.com"])), name: "a.example.com") == nil)
+    }
+
+    @Test func expired_saysSinceWhen() throws {
+        var request = TestAuthority.Request()
+        (request.firstDay, request.lastDay) = (-30, -1)
+        let failure = try refusal(of: authority.issue(request))
+        let problem = try #require(certificateProblem(failure))
+        #expect(problem.reason == "certificate has expired")
+        #expect(problem.since == TLSCertificate.date(try #require(problem.presented).notAfter))
+        #expect(failure?.sentAlert?.description == "certificate_expired")
+        #expect("\(try #require(failure))".contains("certificate has expired since 20"))
+    }
+
+    @Test func notYetValid_saysFromWhenOn() throws {
+        var request = TestAuthority.Request()
+        (request.firstDay, request.lastDay) = (2, 30)
+        let problem = try #require(certificateProblem(try refusal(of: authority.issue(request))))
+        #expect(problem.reason == "certificate is not yet valid")
+        #expect(problem.required?.hasPrefix("a time from 20") == true)
+    }
+
+    @Test func wrongName_saysBoth() throws {
+        let failure = try refusal(of: authority.issue(.init(names: ["DNS:other.example"])), name: "api.example.com")
+        let problem = try #require(certificateProblem(failure))
+        #expect(problem.reason == "hostname mismatch")
+        #expect(problem.required == "api.example.com")
+        #expect(problem.presented?.dnsNames == ["other.example"])
+        // The chain alone is right.
+        #expect(try refusal(of: authority.issue(.init(names: ["DNS:other.example"])), verify: .chain) == nil)
+    }
+
+    @Test func wrongAddress_saysWhichIsRequired() throws {
+        let failure = try refusal(of: authority.issue(), name: "127.0.0.1", isAddress: true)
+        #expect(certificateProblem(failure)?.required == "127.0.0.1")
+    }
+
+    @Test func unknownAuthority_andSelfSigned_areNamed() throws {
+        #expect(certificateProblem(try refusal(of: other.issue()))?.reason == "unable to get local issuer certificate")
+        var request = TestAuthority.Request(commonName: "self")
+        request.isSelfSigned = true
+        #expect(certificateProblem(try refusal(of: other.issue(request)))?.reason == "self-signed certificate")
+        #expect(try refusal(of: other.issue(request), verify: .off) == nil)
+    }
+
+    @Test func wrongUsage_andWeakKey_areNamed() throws {
+        var request = TestAuthority.Request()
+        request.usage = "clientAuth"
+        #expect(certificateProblem(try refusal(of: authority.issue(request)))?.reason.contains("purpose") == true)
+    }
+
+    @Test func pin_decidesAlone_orInAddition() throws {
+        let issued = try other.issue()
+        let pin = try Contexts.credential(issued).certificate.pin
+        #expect(try refusal(of: issued, verify: .pin, pins: [pin]) == nil)
+        let failure = try refusal(of: issued, verify: .pin, pins: ["sha256/other"])
+        #expect(certificateProblem(failure)?.reason == "its public key \(pin) is not pinned")
+        #expect(certificateProblem(failure)?.required == "one of sha256/other")
+        #expect(try refusal(of: authority.issue(), pins: ["sha256/other"]) != nil)
+    }
+
+    // MARK: Clients
+
+    /// What a server says about a client; nil if it accepts it.
+    private func refusal(
+        ofClient issued: TestAuthority.Issued?, isRequired: Bool = true, allowed: TLSAllowList = .init(),
+        revoked: [UInt8]? = nil
+    ) throws -> TLSFailure? {
+        let trust = try TLSTrust(authorities: authority.certificate, revoked: revoked)
+        let server = try Contexts.server(
+            [try Contexts.credential(authority.issue())],
+            clients: .init(trust: trust, isRequired: isRequired, allowed: allowed))
+        let client = try Contexts.client(
+            trusting: authority, credential: issued.map { try Contexts.credential($0) })
+        let pair = try Pair(server, client)
+        let steps = try pair.shakeHands()
+        guard case .refused(let failure) = steps.server else { return nil }
+        // TLS 1.3: the client is done before the server has seen its certificate. The alert comes with the first read.
+        _ = pair.readAll(pair.client)
+        #expect(pair.client.failure?.isOfCertificate == true)
+        #expect(pair.client.failure?.isByPeer == true)
+        return failure
+    }
+
+    @Test func client_isAcceptedByTheAuthority_andByItsNames() throws {
+        #expect(try refusal(ofClient: authority.issue()) == nil)
+        let uri = try authority.issue(.init(names: ["URI:spiffe://corp/ns/a/sa/web"]))
+        #expect(try refusal(ofClient: uri, allowed: .init(uri: ["spiffe://corp/ns/*/sa/web"])) == nil)
+        let failure = try refusal(ofClient: uri, allowed: .init(uri: ["spiffe://corp/ns/*/sa/db"]))
+        #expect(certificateProblem(failure)?.reason == "none of its names is allowed")
+        #expect(certificateProblem(failure)?.required == "one of uri spiffe://corp/ns/*/sa/db")
+        #expect(certificateProblem(failure)?.presented?.identity == "spiffe://corp/ns/a/sa/web")
+        #expect(failure?.sentAlert?.refusesCertificate == true)
+    }
+
+    @Test func client_withoutCertificate_isRefusedIfItIsRequired() throws {
+        #expect(try refusal(ofClient: nil)?.cause == .certificateMissing)
+        #expect(try refusal(ofClient: nil, isRequired: false) == nil)
+    }
+
+    @Test func client_ofAnotherAuthority_isRefused_alsoIfNoneIsRequired() throws {
+        #expect(try refusal(ofClient: other.issue(), isRequired: false) != nil)
+    }
+
+    @Test func revokedClient_isRefused() throws {
+        let issued = try authority.issue()
+        let list = try authority.revokeLast()
+        #expect(certificateProblem(try refusal(ofClient: issued, revoked: list))?.reason == "certificate revoked")
+        #expect(try refusal(ofClient: authority.issue(), revoked: list) == nil)
+    }
+
+    // MARK: Tapline's own certificates
+
+    @Test func credential_isCheckedCompletely() throws {
+        let good = try authority.issue()
+        let another = try authority.issue()
+        func error(_ chain: [UInt8], _ key: [UInt8]) -> TLSCredentialError? {
+            do throws(TLSCredentialError) {
+                try TLSCredential(chain: chain, key: key).check(at: 4_000_000_000)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        #expect(error(good.certificate, another.key) == .keyDoesNotMatch)
+        #expect(error([], good.key) == .noCertificate)
+        #expect(error(good.key, good.key) == .noCertificate)
+        #expect(error(good.certificate, []) == .noKey)
+        #expect(error(good.certificate, good.certificate) == .noKey)
+        guard case .expired = error(good.certificate, good.key) else { throw TestFailure("not expired in 2096") }
+        guard case .malformedCertificate = error(Array(good.certificate.dropLast(60)), good.key) else {
+            throw TestFailure("a cut certificate was read")
+        }
+    }
+
+    @Test func weakKey_isRefusedWhenTheContextIsMade() throws {
+        var request = TestAuthority.Request()
+        request.key = .rsa(1024)
+        let credential = try Contexts.credential(authority.issue(request))
+        #expect(throws: TLSServerContext.CredentialFailure.self) { try Contexts.server([credential]) }
+    }
+}

@@ -1,0 +1,211 @@
+import Glibc
+import Sockets
+import TestSupport
+import Testing
+
+@testable import TLS
+
+/// Two sessions that talk to each other.
+@Suite struct SessionTests {
+    private func pair(_ clients: Bool = false) throws -> Pair {
+        let authority = try TestAuthority()
+        let pair = try Pair(
+            Contexts.server([try Contexts.credential(authority.issue())]), Contexts.client(trusting: authority))
+        try pair.establish()
+        return pair
+    }
+
+    @Test func handshake_usesTLS13_andBytesPassBothWays() throws {
+        let pair = try pair()
+        #expect(pair.server.parameters == "TLSv1.3 TLS_AES_128_GCM_SHA256")
+        #expect(pair.client.parameters == pair.server.parameters)
+        #expect(pair.server.serverName == "localhost")
+        #expect(pair.client.peerCertificate?.dnsNames == ["localhost"])
+        #expect(pair.server.peerCertificate == nil)
+        #expect(pair.pass("ping", from: pair.client, to: pair.server) == "ping")
+        #expect(pair.pass("pong", from: pair.server, to: pair.client) == "pong")
+    }
+
+    @Test func closeNotify_endsOneHalf_andTheOtherStillPasses() throws {
+        for serverEnds in [true, false] {
+            let pair = try pair()
+            let (first, second) = serverEnds ? (pair.server, pair.client) : (pair.client, pair.server)
+            #expect(first.endWriting())
+            pair.endWriting(of: serverEnds ? pair.serverFD : pair.clientFD)
+            #expect(pair.readAll(second).end == .endOfStream)
+            #expect(second.end == .inOrder)
+            #expect(pair.pass("later", from: second, to: first) == "later")
+            #expect(second.endWriting())
+            #expect(pair.readAll(first).end == .endOfStream)
+            #expect(first.end == .inOrder)
+        }
+    }
+
+    @Test func finWithoutCloseNotify_isAnEndOfStream_recordedAsTruncated_andTheOtherHalfStillPasses() throws {
+        let pair = try pair()
+        #expect(pair.pass("last", from: pair.client, to: pair.server) == "last")
+        pair.endWriting(of: pair.clientFD)
+        #expect(pair.readAll(pair.server).end == .endOfStream)
+        #expect(pair.server.end == .truncated)
+        #expect(pair.server.failure == nil)
+        #expect(pair.pass("answer", from: pair.server, to: pair.client) == "answer")
+    }
+
+    @Test func endOfStream_thatComesWithBytes_isReportedByHasMore() throws {
+        let pair = try pair()
+        _ = pair.readAll(pair.client)
+        #expect(pair.server.write(Array("last".utf8)[...]) == .moved(4))
+        #expect(pair.server.endWriting())
+        // No FIN: epoll has nothing more to report.
+        #expect(pair.client.read(into: pair.buffer, limit: 1 << 10) == .moved(4))
+        #expect(pair.client.hasMore)
+        #expect(pair.client.read(into: pair.buffer, limit: 1 << 10) == .endOfStream)
+    }
+
+    @Test func bytesBeyondTheLimit_areReportedByHasMore_andReadWithoutTheSocket() throws {
+        let pair = try pair()
+        let sent = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        #expect(pair.client.write(sent[...]) == .moved(sent.count))
+        var received: [UInt8] = []
+        #expect(pair.server.read(into: pair.buffer, limit: 1000) == .moved(1000))
+        pair.buffer.append(count: 1000, to: &received)
+        #expect(pair.server.hasMore)
+        while pair.server.hasMore {
+            guard case .moved(let count) = pair.server.read(into: pair.buffer, limit: 1000, fromSocket: false) else {
+                break
+            }
+            pair.buffer.append(count: count, to: &received)
+        }
+        #expect(!pair.server.hasMore)
+        received += pair.readAll(pair.server).bytes
+        #expect(received == sent)
+    }
+
+    @Test func peek_leavesTheBytes() throws {
+        let pair = try pair()
+        #expect(pair.server.peek(into: pair.buffer, limit: 100) == .wouldBlock)
+        #expect(pair.client.write(Array("hello".utf8)[...]) == .moved(5))
+        #expect(pair.server.peek(into: pair.buffer, limit: 100) == .moved(5))
+        #expect(pair.server.hasMore)
+        #expect(pair.readAll(pair.server).bytes == Array("hello".utf8))
+    }
+
+    @Test func write_toAFullSocket_takesPartOfIt_andContinuesWithTheSameBytesInAnotherBuffer() throws {
+        let pair = try pair()
+        let sent = (0..<(4 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 131 &>> 3) }
+        var received: [UInt8] = []
+        var offset = 0
+        var waits = 0
+        while offset < sent.count {
+            switch pair.client.write(Array(sent[offset...])[...]) {
+            case .moved(let count): offset += count
+            case .wouldBlock:
+                waits += 1
+                received += pair.readAll(pair.server).bytes
+            case let other: throw TestFailure("\(other)")
+            }
+        }
+        received += pair.readAll(pair.server).bytes
+        #expect(waits > 1)
+        #expect(received == sent)
+    }
+
+    @Test func closeNotify_waitsForRoom() throws {
+        let pair = try pair()
+        let block = [UInt8](repeating: 7, count: 16 << 10)
+        while case .moved = pair.client.write(block[...]) {}
+        // A record is half sent: it has to be completed before the alert.
+        var ended = false
+        var received = 0
+        while !ended {
+            received += pair.readAll(pair.server).bytes.count
+            if case .moved = pair.client.write(block[...]) { ended = pair.client.endWriting() }
+        }
+        let rest = pair.readAll(pair.server)
+        #expect(rest.end == .endOfStream)
+        #expect(pair.server.end == .inOrder)
+        #expect((received + rest.bytes.count) % block.count == 0)
+    }
+
+    @Test func reset_isTheSocketsError() throws {
+        let pair = try pair()
+        #expect(pair.client.write(Array("unread".utf8)[...]) == .moved(6))
+        pair.closeServer()
+        _ = pair.readAll(pair.client)
+        #expect(pair.readAll(pair.client).end == .failed(Errno(ECONNRESET)))
+        #expect(pair.client.write([1]) == .failed(Errno(EPIPE)))
+        #expect(pair.client.failure == nil)
+    }
+
+    @Test func damagedRecord_failsTheSession_andSendsAnAlert() throws {
+        let pair = try pair()
+        // A record of application data that no key of the session has sealed.
+        let record: [UInt8] = [23, 3, 3, 0, 32] + [UInt8](repeating: 9, count: 32)
+        #expect(send(pair.clientFD, record, record.count, 0) == record.count)
+        #expect(pair.readAll(pair.server).end == .failed(.protocolError))
+        #expect(pair.server.failure?.sentAlert?.description == "bad_record_mac")
+        #expect(pair.server.read(into: pair.buffer, limit: 10) == .failed(.protocolError))
+        #expect(pair.readAll(pair.client).end == .failed(.protocolError))
+        #expect(pair.client.failure?.description == "sent the alert bad_record_mac")
+    }
+
+    @Test func keyUpdates_areAcceptedUntilThereAreTooMany() throws {
+        let pair = try pair()
+        for _ in 0..<20 { #expect(pair.client.updateKeys()) }
+        #expect(pair.pass("after", from: pair.client, to: pair.server) == "after")
+        for _ in 0..<200 where pair.client.updateKeys() {}
+        #expect(pair.readAll(pair.server).end == .failed(.protocolError))
+        #expect(pair.server.failure == TLSFailure(.tooManyKeyUpdates))
+    }
+
+    @Test func garbage_endsTheHandshake_withAnAlert() throws {
+        let authority = try TestAuthority()
+        let pair = try Pair(
+            Contexts.server([try Contexts.credential(authority.issue())]), Contexts.client(trusting: authority))
+        let request = Array("GET / HTTP/1.1\r\n\r\n".utf8)
+        #expect(send(pair.clientFD, request, request.count, 0) == request.count)
+        guard case .refused(let failure) = pair.server.handshake() else { throw TestFailure("not refused") }
+        #expect(failure.description.hasPrefix("cannot speak TLS with Tapline: http request"))
+        #expect(!failure.isOfCertificate && !failure.isByPeer)
+    }
+
+    @Test func endInTheHandshake_isNamed() throws {
+        let authority = try TestAuthority()
+        let pair = try Pair(
+            Contexts.server([try Contexts.credential(authority.issue())]), Contexts.client(trusting: authority))
+        #expect(pair.client.handshake() == .wantsRead)
+        #expect(pair.server.handshake() == .wantsRead)
+        pair.endWriting(of: pair.clientFD)
+        #expect(pair.server.handshake() == .refused(TLSFailure(.endedInHandshake)))
+    }
+
+    @Test func bytesReadBefore_beginTheHandshake() throws {
+        let authority = try TestAuthority()
+        let server = try Contexts.server([try Contexts.credential(authority.issue())])
+        let pair = try Pair(server, Contexts.client(trusting: authority))
+        #expect(pair.client.handshake() == .wantsRead)
+        var hello = [UInt8](repeating: 0, count: 4096)
+        hello.removeLast(hello.count - recv(pair.serverFD, &hello, hello.count, 0))
+        let session = try #require(TLSSession(server, fd: pair.serverFD, received: hello))
+        #expect(session.handshake() == .wantsRead)
+        #expect(pair.client.handshake() == .done)
+        #expect(session.handshake() == .done)
+        #expect(session.serverName == "localhost")
+    }
+
+    @Test func application_isChosenByTheServersPreference() throws {
+        let authority = try TestAuthority()
+        let server = try Contexts.server(
+            [try Contexts.credential(authority.issue())], applications: ["h2", "http/1.1"])
+        let pair = try Pair(server, Contexts.client(trusting: authority, applications: ["http/1.1", "h2"]))
+        try pair.establish()
+        #expect(pair.client.application == "h2")
+        #expect(pair.server.application == "h2")
+        let other = try Pair(server, Contexts.client(trusting: authority, applications: ["postgresql"]))
+        let steps = try other.shakeHands()
+        #expect(steps.client == .refused(TLSFailure(.alert(TLSAlert(number: 120)))))
+        let silent = try Pair(server, Contexts.client(trusting: authority))
+        try silent.establish()
+        #expect(silent.server.application == nil)
+    }
+}
