@@ -167,8 +167,8 @@ public enum ForwardSpec {
         }
     }
 
-    /// The last part of a path, or an address, with a separator in the place of characters that names do not have; nil if
-    /// nothing is left.
+    /// The last part of a path, or an address, with a separator in the place of characters that names do not have. Nil
+    /// if nothing is left.
     private static func name(_ text: String, joining separator: String) -> String? {
         let last = text.split(separator: "/").last ?? ""
         let pieces = last.split { !$0.isASCII || !($0.isLetter || $0.isNumber || "_-.".contains($0)) }

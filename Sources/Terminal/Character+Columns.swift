@@ -5,8 +5,13 @@ extension Character {
     var columns: Int { isASCII ? 1 : unicodeScalars.reduce(0) { $0 + Self.columns(of: $1) } }
 
     private static func columns(of scalar: Unicode.Scalar) -> Int {
+        switch scalar.value {
         // Vowels and final consonants of Hangul, which join the consonant before them.
-        if (0x1160...0x11FF).contains(scalar.value) { return 0 }
+        case 0x1160...0x11FF: return 0
+        // Regional indicators: two are a flag.
+        case 0x1F1E6...0x1F1FF: return 1
+        default: break
+        }
         switch scalar.properties.generalCategory {
         case .nonspacingMark, .enclosingMark: return 0
         // The soft hyphen is shown.
