@@ -66,7 +66,7 @@ import Testing
         ("unix:/run/", "`unix:/run/` is a directory; name the socket in it, such as unix:/run/app.sock"),
         ("unix:/run/..", "`unix:/run/..` is a directory; name the socket in it, such as unix:/run/app.sock"),
         ("unix:.", "`unix:.` is a directory; name the socket in it, such as unix:/run/app.sock"),
-        ("unix:/a\0b", "`/a\\0b`: a path cannot contain a NUL"),
+        ("unix:/a\0b", "`/a\\0b`: a path cannot contain a NUL character"),
         ("unix:~/a", "`~/a`: `~` is not expanded; write `${HOME}` or the absolute path"),
     ])
     func listen_isRefused(_ text: String, _ message: String) {

@@ -105,8 +105,8 @@ import Testing
         arguments: [
             (.replied(5), "replied 05, connection refused"),
             (.status("HTTP/1.1 407 No"), "replied \"HTTP/1.1 407 No\""),
-            (.closed, "closed the connection before its reply"), (.reset, "reset the connection before its reply"),
-            (.silent, "stopped answering before its reply"),
+            (.closed, "closed the connection before it replied"), (.reset, "reset the connection before it replied"),
+            (.silent, "stopped answering before it replied"),
             (.credentialsRefused, "refused the user name and the password"),
             (
                 .malformed(beginning: [0, 0x41]),

@@ -15,10 +15,10 @@ import Tunnel
     /// A proxy's bytes before its reset, the clause of its failure, and the error.
     private static let cases: [(scheme: String, sent: [UInt8], fault: String, errno: String?)] = [
         ("http", login, "replied \"HTTP/1.1 407 Authentication Required\"", nil),
-        ("http", Array("HTTP/1.1 200".utf8), "reset the connection before its reply", "ECONNRESET"),
-        ("http", [], "reset the connection before its reply", "ECONNRESET"),
+        ("http", Array("HTTP/1.1 200".utf8), "reset the connection before it replied", "ECONNRESET"),
+        ("http", [], "reset the connection before it replied", "ECONNRESET"),
         ("socks5", [5, 0xFF], "requires an authentication method for which Tapline has no credentials", nil),
-        ("socks5", [5, 0], "reset the connection before its reply", "ECONNRESET"),
+        ("socks5", [5, 0], "reset the connection before it replied", "ECONNRESET"),
         ("socks5", [5, 0, 5, 2], "replied 02, connection not allowed", nil),
     ]
 

@@ -74,8 +74,8 @@ import Testing
             ("socks5", [5, 0, 5, 4], "replied 04, host unreachable"),
             ("socks5", Array("HTTP/1.1 400 Bad\r\n\r\n".utf8), "sent bytes that are not a reply of its protocol"),
             ("http", Array("HTTP/1.1 407 Authentication Required\r\n\r\nlogin".utf8), "replied \"HTTP/1.1 407 Auth"),
-            ("http", [], "closed the connection before its reply"),
-            ("http", Array("HTTP/1.1 200 OK\r\n".utf8), "closed the connection before its reply"),
+            ("http", [], "closed the connection before it replied"),
+            ("http", Array("HTTP/1.1 200 OK\r\n".utf8), "closed the connection before it replied"),
         ] as [(String, [UInt8], String)])
     func proxyThatRefuses_isReported_andNoneOfItsBytesReachTheClient(
         _ scheme: String, _ reply: [UInt8], _ fault: String
