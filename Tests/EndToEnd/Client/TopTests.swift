@@ -57,7 +57,7 @@ struct TopTests {
     /// Traffic that was over when `top` started.
     @Test func graphs_showTheTrafficFromBeforeTheStart() async throws {
         try await CommandBench.play { bench in
-            try await bench.puppet.send("client", count: 300_000)
+            _ = try await bench.puppet.send("client", count: 300_000)
             try await bench.puppet.receive("server", count: 300_000)
             let admin = AdminClient(scene: bench.scene, address: bench.admin)
             try await admin.await("a sample", "/v1/history") { answer -> Bool? in
