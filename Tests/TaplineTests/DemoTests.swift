@@ -80,7 +80,7 @@ import Testing
             DemoText.explanation(up: 14, down: 14, columns: 80), DemoText.invitation(relay: relay),
         ]
         for line in texts.joined().split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
-        #expect(texts[1].contains("  closed_by, reason      the client ended it"))
+        #expect(texts[1].contains("  closed_by, reason      the client closed it cleanly"))
     }
 
     /// Runs a conversation to its end and returns its steps.

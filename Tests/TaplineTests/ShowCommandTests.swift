@@ -49,7 +49,10 @@ struct ShowCommandTests {
 
     /// The reasons are listed, after those that were probably meant.
     @Test(arguments: [
-        ("refused", "did you mean `connect_refused` or `destination_refused`? Write client_closed, "),
+        (
+            "refused",
+            "did you mean `connect_refused`, `destination_refused` or `tls_certificate_refused`? Write client_closed, "
+        ),
         ("conect_refused", "did you mean `connect_refused`? Write client_closed, "),
         ("reset", "did you mean `client_reset` or `upstream_reset`? Write client_closed, "),
         // More than three contain it.

@@ -6,7 +6,7 @@ struct TopHistory: Hashable, Sendable {
     private(set) var up: [UInt64] = []
     private(set) var down: [UInt64] = []
 
-    /// Of the API's answer, of at most so many seconds.
+    /// Of the API's answer, of at most this number of seconds.
     init(_ answer: JSONValue, seconds: Int) {
         // Oldest first.
         let ages = answer["age_ms"].elements.map { $0.count ?? .max }

@@ -240,7 +240,7 @@ import Testing
                 try expect("two", looks, harness)
             }
             #expect(log.all.count == 1)
-            #expect(log.contains("warning", "compared every 2 s", folder, "fs.inotify.max_user_watches"))
+            #expect(log.contains("warning", "checked every 2 s", folder, "fs.inotify.max_user_watches"))
         }
     }
 
@@ -279,7 +279,7 @@ import Testing
                 defer { watch.close() }
                 try expect("one", looks, harness)
             }
-            #expect(log.contains("warning", "read at SIGHUP only", folder, "fs.inotify.max_user_watches"))
+            #expect(log.contains("warning", "reloaded only on SIGHUP", folder, "fs.inotify.max_user_watches"))
         }
     }
 }

@@ -36,7 +36,7 @@ struct WatchdogTests {
             watchdog.check()
             #expect(asked == 1 && log.all.isEmpty)
             watchdog.check()
-            #expect(log.all.contains { $0.contains("has not turned for 16000 ms") })
+            #expect(log.all.contains { $0.contains("has not responded for 16000 ms") })
             watchdog.close()
         }
     }
