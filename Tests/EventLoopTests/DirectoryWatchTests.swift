@@ -92,7 +92,7 @@ import Testing
         (ENOSPC, DirectoryWatch.Failure.watchLimit, "fs.inotify.max_user_watches"),
         (EMFILE, .instanceLimit, "fs.inotify.max_user_instances"),
         (ENFILE, .instanceLimit, "ulimit -n"),
-        (ENOTDIR, .noDirectory, "no such directory"),
+        (ENOTDIR, .noDirectory, "the directory does not exist"),
         (EACCES, .other(UVError(code: -EACCES)), "permission denied (EACCES)"),
     ])
     func refusals_sayWhichLimitIsSpent(_ code: CInt, _ failure: DirectoryWatch.Failure, _ words: String) {

@@ -73,7 +73,7 @@ struct FailureSentenceTests {
     @Test func client_thatGaveUpBeforeTheUpstream_isNamedAsThat() {
         var early = record(.clientReset)
         early.connectDuration = nil
-        #expect(early.failureSentence == "the client gave up before localhost:8000 was connected")
+        #expect(early.failureSentence == "the client gave up before Tapline had connected to localhost:8000")
     }
 
     @Test func refusal_byAUnixSocketOrAnOriginalDestination_namesIt() {
