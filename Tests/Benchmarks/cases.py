@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 
+import secure
 from machine import Failed, OtherLoad, Process, cpu_seconds, enter_namespace, memory
 from peers import Wanted
 
@@ -37,6 +38,7 @@ class Case:
     connections: int = 1  # at a time
     relays: int = 1  # configured, and all of them used
     recorded: bool = False  # also by those that record
+    key: str = ""  # of the certificate, where clients speak TLS: ecdsa or rsa
 
 
 @dataclasses.dataclass
@@ -59,6 +61,7 @@ class Run:
         self.setting = setting
         self.peer = peer
         self.relays = case.relays
+        self.key = case.key
         self.port = setting.first_port + (1 + number if case.relays == 1 else 300)
         self.upstream = setting.first_port + 101 + number
         self.target = self.upstream if peer.name == "direct" else f"{self.port}+{case.relays}"
@@ -71,6 +74,8 @@ class Run:
     def open(self, with_relay=True):
         with tempfile.TemporaryDirectory(prefix="tapline-bench.") as directory:
             self.directory = pathlib.Path(directory)
+            if self.key:
+                secure.certify(directory, self.key)
             if self.setting.namespace:
                 enter_namespace()
             try:
@@ -123,6 +128,10 @@ class Run:
         command = [self.setting.loadgen, *(str(argument) for argument in arguments)]
         return Process(command, self.directory / f"{name}.log", self.setting.load_cpus, piped=True)
 
+    def probe(self, port):
+        plain = socket.create_connection(("127.0.0.1", port), timeout=2)
+        return secure.wrap(plain) if self.key else plain
+
     def wait_until_it_serves(self):
         message = b"TLBM" + b"E" + bytes(59)
         deadline = time.monotonic() + 10
@@ -131,9 +140,9 @@ class Run:
                 raise Failed(f"{self.peer.name} does not start: {self.relay.complaint()}")
             try:
                 last = self.port + self.relays - 1
-                with socket.create_connection(("127.0.0.1", last), timeout=2) as probe:
+                with self.probe(last) as probe:
                     probe.sendall(message)
-                    if probe.recv(64, socket.MSG_WAITALL) == message:
+                    if probe.recv(64) == message:
                         break
             except OSError:
                 pass
@@ -168,7 +177,10 @@ class Run:
 
 
 def bulk(run, direction, streams):
-    result, server, cpu = run.client("bulk", "127.0.0.1", run.target, direction, streams, run.setting.seconds)
+    words = ["tls-bulk", "127.0.0.1", run.target, direction] if run.key else [
+        "bulk", "127.0.0.1", run.target, direction, streams,
+    ]
+    result, server, cpu = run.client(*words, run.setting.seconds)
     if result["errors"] or server["errors"]:
         raise Failed(f"{result['errors']} streams cut at the client, {server['errors']} at the server")
     ours = {stream["id"]: stream for stream in result["streams"]}
@@ -189,7 +201,10 @@ def bulk(run, direction, streams):
 
 
 def messages(run, connections, size):
-    result, server, cpu = run.client("messages", "127.0.0.1", run.target, connections, size, run.setting.seconds)
+    words = ["tls-messages", "127.0.0.1", run.target, connections] if run.key else [
+        "messages", "127.0.0.1", run.target, connections, size,
+    ]
+    result, server, cpu = run.client(*words, run.setting.seconds)
     if server["errors"]:
         raise Failed(f"{server['errors']} connections cut at the server")
     run.passed = result["total"] * size * 2
@@ -219,7 +234,7 @@ def churn(run, slots):
 def idle(run):
     count = run.setting.connections
     before = memory(run.relay.pid)
-    client = run.load("client", "idle", "127.0.0.1", run.target, count)
+    client = run.load("client", "tls-idle" if run.key else "idle", "127.0.0.1", run.target, count)
     if client.read_line(120) != "ready":
         raise Failed("the client is not ready")
     time.sleep(1)
@@ -330,6 +345,33 @@ _idle = Case(
     connections=4000,
 )
 
+def _handshakes(kind, key, title):
+    return Case(
+        f"tls-{kind}-{key}",
+        f"{kind} TLS handshakes, {title}, 8 at a time",
+        secure.handshakes,
+        {"kind": kind, "slots": 8},
+        [Metric("rate", "handshakes/s", higher=True, digits=0), Metric("cpu", "CPU µs/handshake"), *_latency],
+        needs_relay=True,
+        connections=8,
+        key=key,
+    )
+
+
+def _secure(case, name):
+    """The same with TLS between the clients and the relay."""
+    return dataclasses.replace(case, name=name, title=f"TLS: {case.title}", key="ecdsa", needs_relay=True, recorded=False)
+
+
+_secure_cases = [
+    *(_secure(_bulk(1, direction), f"tls-bulk-{direction}") for direction in ("down", "up")),
+    _secure(_messages("64", 64, 64), "tls-msg64-c64"),
+    _handshakes("full", "ecdsa", "ECDSA P-256"),
+    _handshakes("full", "rsa", "RSA 2048"),
+    _handshakes("resumed", "ecdsa", "ECDSA P-256"),
+    _secure(_idle, "tls-idle"),
+]
+
 all_cases = [
     *(_bulk(streams, direction) for streams in (1, 8) for direction in ("down", "up")),
     *(_messages("64", 64, connections) for connections in (1, 64, 1000)),
@@ -340,8 +382,10 @@ all_cases = [
     _messages("64", 64, 1000, relays=500),
     _churn(relays=500),
     _start(relays=500),
+    *_secure_cases,
 ]
 
+secure_cases = [case.name for case in _secure_cases]
 recording_cases = [case.name for case in all_cases if case.recorded]
 default_cases = ["bulk1-down", "bulk1-up", "bulk8-down", "msg64-c64", "msg16k-c64", "churn", "idle", "start"]
 

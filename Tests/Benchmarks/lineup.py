@@ -2,6 +2,7 @@
 
 from peers import Direct, HAProxy, Nginx, Socat, Tapline
 from recorders import HAProxyTcpdump, SocatRecording, TaplineRecording
+from secure import HAProxyTLS, NginxTLS, Stunnel, TaplineTLS
 
 
 def all_peers(tapline):
@@ -24,12 +25,18 @@ def all_peers(tapline):
         Nginx("nginx-half-close", "nginx, half-close", "64k", half_close="on"),
         Socat(),
         SocatRecording(),
+        TaplineTLS(tapline),
+        HAProxyTLS(),
+        NginxTLS(),
+        Stunnel(),
     ]
 
 
-not_competitors = {"direct", "tapline"}
+not_competitors = {"direct", "tapline", "tapline-tls"}
 default_peers = ["direct", "tapline", "haproxy-splice", "haproxy-64k", "nginx-64k", "nginx-256k"]
 recording_peers = [
     "tapline", "tapline-record-drop", "tapline-record-block", "haproxy-splice", "haproxy-64k",
     "haproxy-splice-tcpdump", "haproxy-64k-tcpdump", "socat-record",
 ]
+secure_peers = ["tapline-tls", "haproxy-tls", "nginx-tls", "stunnel"]
+all_relays = [*default_peers, "nginx-half-close", "socat"]

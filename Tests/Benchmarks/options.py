@@ -19,7 +19,8 @@ def parse(arguments, root):
     parser.add_argument(
         "--cases",
         help=f"of: {names} (default: {','.join(cases.default_cases)});"
-        " recording: what recording costs, among the peers that record"
+        " recording: what recording costs, among the peers that record; tls: the cases with TLS, among the peers that"
+        " speak it"
     )
     parser.add_argument("--all", action="store_true", help="all cases with all peers, recording too: about an hour")
     relays = ", ".join(peer.name for peer in lineup.all_peers(""))
@@ -63,8 +64,10 @@ def _choose(parser, options):
     default_peers = lineup.default_peers
     if options.cases == "recording":
         options.cases, default_peers = ",".join(cases.recording_cases), lineup.recording_peers
+    elif options.cases == "tls":
+        options.cases, default_peers = ",".join(cases.secure_cases), lineup.secure_peers
     elif options.all:
-        default_peers = [*lineup.all_relays, *lineup.recording_peers]
+        default_peers = [*lineup.all_relays, *lineup.recording_peers, *lineup.secure_peers]
     wanted = options.peers.split(",") if options.peers else default_peers
     by_name = {case.name: case for case in cases.all_cases}
     chosen = list(by_name) if options.all else options.cases.split(",") if options.cases else cases.default_cases
@@ -80,9 +83,10 @@ def _choose(parser, options):
         options.peers = list(known.values())
         return
     for peer in options.peers:
-        if not peer.available() and peer.name == "tapline":
+        if not peer.available() and peer.name.startswith("tapline"):
             parser.error(f"{options.tapline}: no such program; make build makes it, or name another, or use --peers")
         if not peer.available():
             # A table without its best peer would flatter us: say it, rather than leave it out.
             parser.error(
-                f"{peer.name}: not installed (haproxy, nginx with libnginx-mod-stream, socat, tcpdump); or use --peers")
+                f"{peer.name}: not installed (haproxy, nginx with libnginx-mod-stream, socat, stunnel4, tcpdump);"
+                " or use --peers")

@@ -31,10 +31,11 @@ class Peer:
     title = ""  # in the plots
     program = ""
     records = False  # into files
+    secure = False  # speaks TLS with its clients
 
     def takes(self, case):
         """Whether it is of use in this case."""
-        return True
+        return self.secure == bool(case.key)
 
     def available(self):
         return shutil.which(self.program) is not None
@@ -65,7 +66,7 @@ class Direct(Peer):
         return True
 
     def takes(self, case):
-        return not case.needs_relay
+        return super().takes(case) and not case.needs_relay
 
 
 class Tapline(Peer):
@@ -99,6 +100,10 @@ class HAProxy(Peer):
         self.settings = settings
         self.options = options
 
+    def listener(self, wanted):
+        """The rest of its `bind` lines."""
+        return ""
+
     def version(self):
         return " ".join((output("haproxy", "-v") or "HAProxy").split()[:3])
 
@@ -106,7 +111,7 @@ class HAProxy(Peer):
         path = pathlib.Path(wanted.directory, "haproxy.cfg")
         relays = "".join(
             f"""listen relay-{port}
-    bind 127.0.0.1:{port} backlog 4096
+    bind 127.0.0.1:{port} backlog 4096 {self.listener(wanted)}
     server upstream 127.0.0.1:{wanted.upstream}
 """
             for port in wanted.ports()
@@ -143,6 +148,10 @@ class Nginx(Peer):
                 return f"load_module {folder}/ngx_stream_module.so;"
         return ""
 
+    def listener(self, wanted):
+        """The rest of its `listen` lines, and what follows them."""
+        return "", ""
+
     def available(self):
         return super().available() and (self.module() != "" or "--with-stream " in (output("nginx", "-V") or ""))
 
@@ -152,8 +161,10 @@ class Nginx(Peer):
     def command(self, wanted):
         path = pathlib.Path(wanted.directory, "nginx.conf")
         user = "user root;" if os.geteuid() == 0 else ""
+        listener, more = self.listener(wanted)
+        upstream = f"proxy_pass 127.0.0.1:{wanted.upstream}"
         servers = "".join(
-            f"    server {{ listen 127.0.0.1:{port} backlog=4096; proxy_pass 127.0.0.1:{wanted.upstream}; }}\n"
+            f"    server {{ listen 127.0.0.1:{port} backlog=4096 {listener}; {upstream}; {more} }}\n"
             for port in wanted.ports()
         )
         path.write_text(
@@ -190,7 +201,7 @@ class Socat(Peer):
     program = "socat"
 
     def takes(self, case):
-        return case.connections <= 64 and case.relays == 1
+        return super().takes(case) and case.connections <= 64 and case.relays == 1
 
     def version(self):
         for line in (output("socat", "-V") or "").splitlines():

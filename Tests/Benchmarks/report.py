@@ -85,6 +85,7 @@ def _rate_and_cost(found):
 _bulk = [case for case in all_cases if case.name.startswith("bulk")]
 _messages = [case for case in all_cases if case.name.startswith("msg") and case.relays == 1]
 _recorded = [case for case in all_cases if case.recorded]
+_secured = [case for case in all_cases if case.key]
 groups = [
     Group("bulk", "Bulk", _bulk, _rate_and_cost(_bulk)),
     Group("messages", "Messages", _messages, _rate_and_cost(_messages)),
@@ -116,6 +117,15 @@ groups = [
             [("bulk1-down", "cpu"), ("msg64-c64", "rate")],
         ],
         recording_peers,
+    ),
+    Group(
+        "tls",
+        "TLS 1.3, AES-128-GCM, between the clients and the relay",
+        _secured,
+        [
+            *_rate_and_cost(case for case in _secured if case.name != "tls-idle"),
+            [("tls-idle", "memory"), ("tls-idle", "cpu")],
+        ],
     ),
 ]
 
@@ -150,7 +160,7 @@ def cell(values, failures, digits):
 
 def ratio(results, case, metric, peers):
     """Ours against the best peer's median, above 1 where ours is better, and who that is; None without both."""
-    ours = results.median(case.name, "tapline", metric.key)
+    ours = results.median(case.name, "tapline-tls" if case.key else "tapline", metric.key)
     theirs = []
     for peer in peers:
         value = results.median(case.name, peer.name, metric.key)

@@ -99,3 +99,9 @@ void messages(struct target target, unsigned connections, size_t size, double se
 void churn(struct target target, unsigned slots, double seconds);
 void idle(struct target target, unsigned connections);
 void start(struct target target, char **command);
+
+// The same with TLS between the clients and the relay.
+void secure_bulk(struct target target, char kind, double seconds);
+void secure_messages(struct target target, unsigned connections, double seconds);
+void secure_handshakes(struct target target, bool resumes, unsigned slots, double seconds);
+void secure_idle(struct target target, unsigned connections);

@@ -14,6 +14,10 @@ static const char usage[] =
     "       loadgen churn HOST PORT SLOTS SECONDS\n"
     "       loadgen idle HOST PORT CONNECTIONS\n"
     "       loadgen start HOST PORT COMMAND...\n"
+    "       loadgen tls-bulk HOST PORT down|up SECONDS\n"
+    "       loadgen tls-messages HOST PORT CONNECTIONS SECONDS\n"
+    "       loadgen tls-handshakes HOST PORT full|resumed SLOTS SECONDS\n"
+    "       loadgen tls-idle HOST PORT CONNECTIONS\n"
     "PORT+COUNT instead of PORT: COUNT relays on consecutive ports, which take turns\n";
 
 static long number(const char *text, long least, long most) {
@@ -61,6 +65,14 @@ int main(int count, char **arguments) {
         idle(target, (unsigned)number(rest[0], 1, 60000));
     else if (strcmp(name, "start") == 0 && left >= 1)
         start(target, rest);
+    else if (strcmp(name, "tls-bulk") == 0 && left == 2 && (strcmp(rest[0], "down") == 0 || strcmp(rest[0], "up") == 0))
+        secure_bulk(target, rest[0][0] == 'd' ? 'D' : 'U', seconds(rest[1]));
+    else if (strcmp(name, "tls-messages") == 0 && left == 2)
+        secure_messages(target, (unsigned)number(rest[0], 1, 20000), seconds(rest[1]));
+    else if (strcmp(name, "tls-handshakes") == 0 && left == 3)
+        secure_handshakes(target, strcmp(rest[0], "resumed") == 0, (unsigned)number(rest[1], 1, 1000), seconds(rest[2]));
+    else if (strcmp(name, "tls-idle") == 0 && left == 1)
+        secure_idle(target, (unsigned)number(rest[0], 1, 60000));
     else {
         fputs(usage, stderr);
         return 64;
