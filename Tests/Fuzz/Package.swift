@@ -31,6 +31,7 @@ let package = Package(
         .target(name: "ProxyProtocol", dependencies: ["Sockets", "Text"], swiftSettings: settings),
         .target(name: "TLSHello", dependencies: ["Text"], swiftSettings: settings),
         .target(name: "Tunnel", dependencies: ["Sockets", "Text"], swiftSettings: settings),
+        .target(name: "StartTLS", swiftSettings: settings),
         .target(name: "Recording", dependencies: ["Sockets", "TLSHello", "Text"], swiftSettings: settings),
         .target(name: "TLS", dependencies: ["COpenSSL", "Sockets", "Text"], swiftSettings: settings),
         .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "TLS", "Text"], swiftSettings: settings),
@@ -40,6 +41,7 @@ let package = Package(
         fuzzer("ProxyFuzz", "ProxyProtocol", "Sockets"),
         fuzzer("HelloFuzz", "TLSHello"),
         fuzzer("TunnelFuzz", "Tunnel"),
+        fuzzer("StartTLSFuzz", "StartTLS"),
         fuzzer("ConfigurationFuzz", "Configuration"),
         fuzzer("ValueFuzz", "Configuration", "Sockets", "Text"),
     ]
