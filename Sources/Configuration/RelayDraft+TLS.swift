@@ -17,7 +17,7 @@ extension RelayDraft {
         settings.startTLS = fields[.startTLS]?.choice(StartTLSProtocol.self)
         settings.applications =
             fields[.applications].map { applications($0).map(\.value) }
-            ?? settings.startTLS.map { [$0.application] } ?? []
+            ?? settings.startTLS?.applications ?? []
         settings.handshake = fields[.handshake].flatMap(handshake) ?? settings.handshake
         settings.truncation = fields[.truncation]?.choice(TLSTruncation.self) ?? settings.truncation
         var clients: TLSServerContext.Clients?
@@ -65,7 +65,7 @@ extension RelayDraft {
         settings.startTLS = fields[.startTLS]?.choice(StartTLSProtocol.self)
         settings.applications =
             fields[.applications].map { applications($0).map(\.value) }
-            ?? settings.startTLS.map { [$0.application] } ?? []
+            ?? settings.startTLS?.applications ?? []
         settings.handshake = fields[.handshake].flatMap(handshake) ?? settings.handshake
         settings.truncation = fields[.truncation]?.choice(TLSTruncation.self) ?? settings.truncation
         var credential: TLSCredential?

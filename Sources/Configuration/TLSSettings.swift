@@ -148,9 +148,13 @@ public struct UpstreamTLSSettings: Hashable, Sendable {
 public enum StartTLSProtocol: String, CaseIterable, Hashable, Sendable {
     /// PostgreSQL: SSLRequest, GSSENCRequest, or TLS at once.
     case postgres
+    /// SMTP: STARTTLS (RFC 3207).
+    case smtp
+    /// IMAP: STARTTLS (RFC 9051, section 6.2.1).
+    case imap
 
-    /// The name of the protocol in ALPN, which is required where TLS begins at once.
-    var application: String { "postgresql" }
+    /// The protocols in ALPN by default. PostgreSQL requires its own where TLS begins at once.
+    var applications: [String] { self == .postgres ? ["postgresql"] : [] }
 }
 
 /// `truncation`: what a FIN without close_notify is.

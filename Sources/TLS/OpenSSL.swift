@@ -43,8 +43,22 @@ struct OpenSSLError: Hashable, Sendable, CustomStringConvertible {
         return TLSAlert(number: UInt8(reason - 1000))
     }
 
+    /// OpenSSL's words, after plainer ones for those that are seen most.
     var description: String {
         guard let text = ERR_reason_error_string(code) else { return "OpenSSL error \(code)" }
-        return String(cString: text)
+        return plainWords.map { "\($0) (\(String(cString: text)))" } ?? String(cString: text)
+    }
+
+    private var plainWords: String? {
+        guard ERR_GET_LIB(code) == ERR_LIB_SSL else { return nil }
+        switch reason {
+        case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: return "it sent HTTP without TLS"
+        case SSL_R_WRONG_VERSION_NUMBER: return "its bytes are not TLS"
+        case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_UNKNOWN_PROTOCOL, SSL_R_VERSION_TOO_LOW:
+            return "no version in common"
+        case SSL_R_NO_SHARED_CIPHER: return "no cipher suite in common"
+        case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM: return "no signature algorithm in common"
+        default: return nil
+        }
     }
 }

@@ -27,6 +27,6 @@ public struct TLSAlert: Hashable, Sendable, CustomStringConvertible {
     /// Whether it refuses a certificate, or the lack of one.
     public var refusesCertificate: Bool { (41...46).contains(number) || number == 48 || number == 49 || number == 116 }
 
-    /// The name in the RFCs, such as `certificate_expired`; `alert 99` for an unknown number.
-    public var description: String { Self.names[number] ?? "alert \(number)" }
+    /// The name in the RFCs, such as `certificate_expired`; an unknown number as it is.
+    public var description: String { Self.names[number] ?? "\(number)" }
 }

@@ -71,17 +71,34 @@ final class TLSVerification: Sendable {
             case X509_V_ERR_CERT_HAS_EXPIRED: atFault.map { TLSCertificate.date($0.notAfter) }
             default: nil
             }
+        let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()).map { OpaquePointer($0) }
         let required: String? =
             switch error {
             case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
-                (X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx())
-                    .flatMap { TLSSession.session(of: OpaquePointer($0))?.requiredName })
+                ssl.flatMap { TLSSession.session(of: $0)?.requiredName }
             case X509_V_ERR_CERT_NOT_YET_VALID:
                 atFault.map { "a time from \(TLSCertificate.date($0.notBefore)) on" }
-            default: nil
+            case X509_V_ERR_INVALID_PURPOSE:
+                ssl.map { "the key usage \(SSL_is_server($0) == 1 ? "clientAuth" : "serverAuth")" }
+            default: Self.required(error)
             }
         return CertificateProblem(
             reason: String(cString: X509_verify_cert_error_string(Int(error))), presented: leaf, depth: max(0, depth),
             required: required, since: since)
+    }
+
+    /// What an error of OpenSSL requires, where its text does not say it.
+    private static func required(_ error: CInt) -> String? {
+        switch error {
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT,
+            X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+            "a chain to an authority that Tapline trusts (`ca`)"
+        case X509_V_ERR_EE_KEY_TOO_SMALL, X509_V_ERR_CA_KEY_TOO_SMALL: "a key of RSA 2048 or P-256 at least"
+        case X509_V_ERR_CA_MD_TOO_WEAK: "a signature with SHA-256 or better"
+        case X509_V_ERR_UNABLE_TO_GET_CRL: "a revocation list of its authority (`crl`)"
+        case X509_V_ERR_CRL_HAS_EXPIRED: "a revocation list that has not expired (`crl`)"
+        default: nil
+        }
     }
 }

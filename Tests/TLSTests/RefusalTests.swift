@@ -76,17 +76,28 @@ import Testing
     }
 
     @Test func unknownAuthority_andSelfSigned_areNamed() throws {
-        #expect(certificateProblem(try refusal(of: other.issue()))?.reason == "unable to get local issuer certificate")
+        let problem = certificateProblem(try refusal(of: other.issue()))
+        #expect(problem?.reason == "unable to get local issuer certificate")
+        #expect(problem?.required == "a chain to an authority that Tapline trusts (`ca`)")
         var request = TestAuthority.Request(commonName: "self")
         request.isSelfSigned = true
         #expect(certificateProblem(try refusal(of: other.issue(request)))?.reason == "self-signed certificate")
         #expect(try refusal(of: other.issue(request), verify: .off) == nil)
     }
 
-    @Test func wrongUsage_andWeakKey_areNamed() throws {
+    @Test func wrongUsage_isNamed() throws {
         var request = TestAuthority.Request()
         request.usage = "clientAuth"
-        #expect(certificateProblem(try refusal(of: authority.issue(request)))?.reason.contains("purpose") == true)
+        let problem = certificateProblem(try refusal(of: authority.issue(request)))
+        #expect(problem?.reason.contains("purpose") == true)
+        #expect(problem?.required == "the key usage serverAuth")
+    }
+
+    @Test func clientsWrongUsage_isNamed() throws {
+        var request = TestAuthority.Request()
+        request.usage = "serverAuth"
+        let problem = certificateProblem(try refusal(ofClient: authority.issue(request)))
+        #expect(problem?.required == "the key usage clientAuth")
     }
 
     @Test func pin_decidesAlone_orInAddition() throws {

@@ -47,6 +47,8 @@ final class StageContext {
     var tls: TLSOutcome?
     /// What a refused client gets before the end, instead of a reply to its request.
     var lastWords: [UInt8]?
+    /// What a mail upstream greeted with before TLS.
+    var upstreamGreeting: [UInt8] = []
     /// The client's request for a destination; nil before it, and for relays with an upstream of their own.
     var request: DestinationRequest?
     /// Why the upstream proxy did not connect: a clause whose subject is the proxy.

@@ -28,6 +28,11 @@ struct StagePlan: Sendable {
             let offersTLS = settings.tls != nil
             preparing.append { _ in PostgresRequest(limit: limit, offersTLS: offersTLS) }
         }
+        let offered = settings.tls?.startTLS?.mail
+        if let tls = settings.tls, let offered {
+            let limit = tls.handshake.millisecondsRoundedUp
+            preparing.append { _ in MailRequest(offered, limit: limit) }
+        }
         let routes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
         self.routes = routes
         if let routing = settings.tlsRouting, let routes {
@@ -49,12 +54,19 @@ struct StagePlan: Sendable {
         var greeting: [Make] = []
         if let proxy = settings.upstreamProxy { greeting.append { UpstreamProxyGreeting(proxy, $0) } }
         if let version = settings.proxyProtocol?.send { greeting.append { ProxyHeaderOut(version, $0) } }
-        if let tls = settings.upstreamTLS, tls.startTLS == .postgres {
+        let agreed = settings.upstreamTLS?.startTLS
+        if let tls = settings.upstreamTLS, let agreed {
             let limit = tls.handshake.millisecondsRoundedUp
-            greeting.append { _ in PostgresGreeting(limit: limit) }
+            greeting.append { _ in StartTLSGreeting(agreed.dialogue, limit: limit) }
         }
         if let tls = settings.upstreamTLS, let context = tls.loaded?.context {
             greeting.append { _ in TLSHandshake(tls, context) }
+        }
+        // A mail client gets one greeting: from MailRequest, or from the upstream.
+        if offered == nil, agreed?.mail != nil { greeting.append { _ in GreetingReplay() } }
+        if let offered, agreed?.mail == nil {
+            let limit = (settings.upstreamTLS?.handshake ?? settings.tls?.handshake ?? .zero).millisecondsRoundedUp
+            greeting.append { _ in MailWelcome(offered, limit: limit) }
         }
         if settings.upstream == .requested { greeting.append { RequestReply($0) } }
         self.greeting = greeting

@@ -17,7 +17,9 @@ import Testing
             let record = try scene.relay.end()
             #expect(record.end?.reason == .tlsHandshakeFailed)
             #expect(record.closedBy == .client)
-            #expect(record.sessions?.fault?.text.hasPrefix("cannot speak TLS with Tapline: http request") == true)
+            #expect(
+                record.sessions?.fault?.text.hasPrefix(
+                    "cannot speak TLS with Tapline: it sent HTTP without TLS (http request)") == true)
             #expect(record.failureSentence?.hasPrefix("the TLS handshake failed: the client cannot speak TLS") == true)
             #expect(record.upstreamAddress == nil)
         }

@@ -1,0 +1,101 @@
+internal import EventLoop
+internal import Sockets
+internal import StartTLS
+internal import TLS
+
+/// Greets a mail client and answers its commands until it begins TLS.
+final class MailRequest: Stage {
+    private let limit: UInt64
+    private var offer: MailOffer
+    /// What the client's socket has not taken yet.
+    private var unsent: ArraySlice<UInt8>
+    private var hasBegun = false
+
+    init(_ name: MailProtocol, limit: UInt64) {
+        self.limit = limit
+        offer = MailOffer(name)
+        unsent = offer.greeting[...]
+    }
+
+    var side: Side { .client }
+    var waitsFor: LiveConnection.Wait { .clientHandshake }
+    var deadline: StageDeadline? { StageDeadline(limit: limit, reason: .tlsHandshakeTimeout) }
+
+    func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
+        while true {
+            if let outcome = leg.send(all: &unsent) { return outcome }
+            if hasBegun { return .done }
+            switch leg.receive(into: context.scratch, limit: context.scratch.capacity) {
+            case .moved(let count):
+                var bytes: [UInt8] = []
+                context.scratch.append(count: count, to: &bytes)
+                if let end = answer(offer.read(bytes), context) { return end }
+            case .wouldBlock: return .wait(.readable)
+            case .endOfStream: return .end(.ended)
+            case .failed(let error): return .end(.legFailed(error))
+            }
+        }
+    }
+
+    /// Nil: the client goes on.
+    private func answer(_ step: MailOffer.Step, _ context: StageContext) -> StageOutcome? {
+        switch step {
+        case .incomplete: break
+        case .answer(let bytes): unsent = bytes[...]
+        case .begin(let bytes):
+            unsent = bytes[...]
+            hasBegun = true
+        case .end(let bytes):
+            context.lastWords = bytes
+            return .end(.refusedInWords(.clientClosed))
+        case .refused(let clause, let bytes):
+            context.tls = context.tls ?? TLSOutcome()
+            context.tls?.note(TLSFailure(.startTLS(clause)), on: .client)
+            context.lastWords = bytes
+            return .end(.refusedInWords(.tlsHandshakeFailed))
+        }
+        return nil
+    }
+}
+
+/// Reads the greeting of a mail upstream, which its client has had from `MailRequest` already. What is no welcome is passed on, as
+/// the answer to the client's first command.
+final class MailWelcome: Stage {
+    private let name: MailProtocol
+    private let limit: UInt64
+    /// The part of an incomplete greeting that was read.
+    private var received: [UInt8] = []
+
+    init(_ name: MailProtocol, limit: UInt64) {
+        self.name = name
+        self.limit = limit
+    }
+
+    var side: Side { .upstream }
+    var waitsFor: LiveConnection.Wait { .upstreamHandshake }
+    var deadline: StageDeadline? { StageDeadline(limit: limit, reason: .tlsHandshakeTimeout) }
+
+    func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
+        while true {
+            let transfer = leg.receive(into: context.scratch, limit: context.scratch.capacity)
+            switch transfer {
+            case .moved(let count): context.scratch.append(count: count, to: &received)
+            case .wouldBlock: return .wait(.readable)
+            case .endOfStream, .failed:
+                if !received.isEmpty { leg.returnToFront(received) }
+                guard case .failed(let error) = transfer else { return .end(.ended) }
+                return .end(.legFailed(error))
+            }
+            switch MailGreeting(received, of: name) {
+            case .incomplete: continue
+            case .welcome(let length): return pass(received.dropFirst(length), leg)
+            case .other: return pass(received[...], leg)
+            }
+        }
+    }
+
+    private func pass(_ bytes: ArraySlice<UInt8>, _ leg: Leg) -> StageOutcome {
+        if !bytes.isEmpty { leg.returnToFront(Array(bytes)) }
+        return .done
+    }
+}
