@@ -8,14 +8,16 @@ public enum TLSVersion: String, CaseIterable, Hashable, Sendable {
     case tls13 = "1.3"
 }
 
-/// What server and client contexts have in common. An `SSL_CTX` is set up once, before any session uses it, and OpenSSL locks
-/// what sessions change in it; so it may be shared by threads.
+/// What server and client contexts have in common. An `SSL_CTX` is set up once, before any session uses it, and OpenSSL
+/// locks what sessions change in it; so it may be shared by threads.
 struct TLSContext: @unchecked Sendable {
     let pointer: OpaquePointer
 
-    /// One record at a time is decrypted, but the socket is read for several.
-    private static let readAhead = 64 << 10
-    /// With forward secrecy and authenticated encryption; AES-128 first, because it is the fastest where the CPU has it.
+    /// Once a session is established, the socket is read for several records, although one at a time is decrypted. A
+    /// handshake has OpenSSL's buffer for one record: a thousand half-open ones must not hold 64 KiB each.
+    static let readAhead = 64 << 10
+    /// With forward secrecy and authenticated encryption; AES-128 first, because it is the fastest where the CPU has
+    /// it.
     private static let ciphers = """
         ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:\
         ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:@SECLEVEL=2
@@ -46,7 +48,6 @@ struct TLSContext: @unchecked Sendable {
             context,
             CLong(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
         tapline_ctx_set_read_ahead(context, 1)
-        SSL_CTX_set_default_read_buffer_len(context, Self.readAhead)
         SSL_CTX_set_info_callback(context) { TLSSession.note($0, $1, $2) }
     }
 

@@ -10,6 +10,8 @@ public struct TLSFailure: Error, Hashable, Sendable {
         case certificateMissing
         /// The peer's bytes are not TLS, or break its rules, or no common parameters exist: OpenSSL's words.
         case protocolError(String)
+        /// After the handshake, the peer has sent a record or a message that is not valid: OpenSSL's words.
+        case invalidRecord(String)
         /// TLS was not agreed on before the handshake (STARTTLS): a clause whose subject is the peer.
         case startTLS(String)
         /// The peer ended its stream during the handshake.
@@ -36,7 +38,7 @@ public struct TLSFailure: Error, Hashable, Sendable {
         switch cause {
         case .certificate, .certificateMissing: true
         case .alert(let alert): alert.refusesCertificate
-        case .protocolError, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
+        case .protocolError, .invalidRecord, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
         }
     }
 
@@ -44,7 +46,7 @@ public struct TLSFailure: Error, Hashable, Sendable {
     public var isByPeer: Bool {
         switch cause {
         case .alert, .endedInHandshake, .truncated: true
-        case .certificate, .certificateMissing, .protocolError, .startTLS, .tooManyKeyUpdates: false
+        case .certificate, .certificateMissing, .protocolError, .invalidRecord, .startTLS, .tooManyKeyUpdates: false
         }
     }
 }
@@ -58,10 +60,11 @@ extension TLSFailure: CustomStringConvertible {
             case .certificate(let problem): "\(problem)"
             case .certificateMissing: "sent no certificate, and one is required"
             case .protocolError(let reason): "cannot speak TLS with Tapline: \(reason)"
+            case .invalidRecord(let reason): "sent an invalid TLS record: \(reason)"
             case .startTLS(let clause): clause
             case .endedInHandshake: "ended its stream during the handshake"
             case .truncated: "ended its stream without close_notify"
-            case .tooManyKeyUpdates: "sent too many KeyUpdate messages"
+            case .tooManyKeyUpdates: "sent too many KeyUpdate or renegotiation messages"
             }
         return sentAlert.map { "\(text) (alert sent: \($0))" } ?? text
     }

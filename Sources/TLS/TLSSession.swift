@@ -111,6 +111,7 @@ public final class TLSSession {
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             isEstablished = true
+            SSL_set_default_read_buffer_len(ssl, TLSContext.readAhead)
             hasMore = SSL_has_pending(ssl) == 1 || wire.hasReceived
             return .done
         }
@@ -129,7 +130,8 @@ public final class TLSSession {
         if let problem { return fail(.certificate(problem)) }
         if error?.reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE { return fail(.certificateMissing) }
         if let alert = error?.receivedAlert { return fail(.alert(alert)) }
-        return fail(.protocolError(error.map { "\($0)" } ?? "no reason given"))
+        let words = error.map { "\($0)" } ?? "no reason given"
+        return fail(isEstablished ? .invalidRecord(words) : .protocolError(words))
     }
 
     private func fail(_ cause: TLSFailure.Cause) -> TLSFailure {
@@ -234,11 +236,14 @@ public final class TLSSession {
 
     private func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         if let writeError { return .failed(writeError) }
+        // An alert or an answer of the handshake waits for nothing.
+        defer { wire.moreFollows = false }
         var sent = 0
         while sent < bytes.count {
             var count = 0
             ERR_clear_error()
             let length = min(bytes.count - sent, Self.record)
+            wire.moreFollows = sent + length < bytes.count
             let result = SSL_write_ex(ssl, bytes.baseAddress.map { $0 + sent }, length, &count)
             guard result == 1 else {
                 writeError = errorOfWriting(result)
