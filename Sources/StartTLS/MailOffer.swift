@@ -1,7 +1,8 @@
-/// What a mail server answers a client until TLS begins: its greeting, what it offers, and that it wants TLS first. It touches no
-/// socket.
+/// What a mail server answers a client until TLS begins: its greeting, what it offers, and that it wants TLS first. It
+/// touches no socket.
 ///
-/// `greeting` is sent first. `read` takes all bytes of the client, as they come, and is called again once its answer is sent.
+/// `greeting` is sent first. `read` takes all bytes of the client, as they come, and is called again once its answer is
+/// sent.
 public struct MailOffer: Sendable {
     /// The result of reading.
     public enum Step: Hashable, Sendable {

@@ -1,5 +1,5 @@
-/// What a PostgreSQL client begins with, as far as it concerns TLS ("SSL Session Encryption" in the protocol's documentation).
-/// Pure.
+/// What a PostgreSQL client begins with, as far as it concerns TLS ("SSL Session Encryption" in the protocol's
+/// documentation). Pure.
 public enum PostgresOpening: Hashable, Sendable {
     /// More bytes are needed.
     case incomplete
@@ -9,8 +9,8 @@ public enum PostgresOpening: Hashable, Sendable {
     case sslRequest
     /// GSSENCRequest, of which nothing follows yet.
     case gssRequest
-    /// A request with bytes behind it, which the client must not send before the answer (CVE-2021-23222): an attacker who inserts
-    /// bytes on the way would have them taken for encrypted ones.
+    /// A request with bytes behind it, which the client must not send before the answer (CVE-2021-23222): an attacker
+    /// who inserts bytes on the way would have them taken for encrypted ones.
     case bytesBehindRequest
     /// Another message: the client goes on without TLS.
     case plain

@@ -1,8 +1,8 @@
 /// How a client agrees on TLS with a server in the messages of their protocol. It touches no socket.
 ///
-/// `start` is sent first. `read` takes all bytes of the server, as they come. Before TLS begins the server sends nothing that the
-/// client has not asked for: bytes behind an answer may have been inserted on the way, to be taken for encrypted ones
-/// (CVE-2011-0411, CVE-2021-23222).
+/// `start` is sent first. `read` takes all bytes of the server, as they come. Before TLS begins the server sends
+/// nothing that the client has not asked for: bytes behind an answer may have been inserted on the way, to be taken for
+/// encrypted ones (CVE-2011-0411, CVE-2021-23222).
 public struct StartTLSDialogue: Sendable {
     /// The protocol.
     public enum Kind: Hashable, Sendable {

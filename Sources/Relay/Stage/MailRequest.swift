@@ -58,8 +58,8 @@ final class MailRequest: Stage {
     }
 }
 
-/// Reads the greeting of a mail upstream, which its client has had from `MailRequest` already. What is no welcome is passed on, as
-/// the answer to the client's first command.
+/// Reads the greeting of a mail upstream, which its client has had from `MailRequest` already. What is no welcome is
+/// passed on, as the answer to the client's first command.
 final class MailWelcome: Stage {
     private let name: MailProtocol
     private let limit: UInt64

@@ -3,8 +3,8 @@ import StartTLS
 
 /// Passes libFuzzer's input to the readers of STARTTLS: of a PostgreSQL client, of servers and of mail clients.
 ///
-/// Fails if a reader traps, if its result depends on the segmentation although nothing came too early, or if a text for the log
-/// contains a peer's control characters.
+/// Fails if a reader traps, if its result depends on the segmentation although nothing came too early, or if a text for
+/// the log contains a peer's control characters.
 @main
 enum StartTLSFuzz {
     static func main() {
