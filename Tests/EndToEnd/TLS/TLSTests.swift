@@ -4,7 +4,8 @@ import Testing
 /// Relays that speak TLS, with the programs that people use.
 @Suite(.needs("curl", "nginx", "openssl", "python3"))
 struct TLSTests {
-    /// curl speaks TLS with Tapline, and Tapline with nginx: the record has both sessions, and the recording the plaintext.
+    /// curl speaks TLS with Tapline, and Tapline with nginx: the record has both sessions, and the recording the
+    /// plaintext.
     @Test func curlAndNginx_throughTwoSessions_andTheRecordingIsReadable() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -64,8 +65,8 @@ struct TLSTests {
         }
     }
 
-    /// The name in the upstream's certificate is another one: the client is reset, and `why` says what was presented and what
-    /// is required.
+    /// The name in the upstream's certificate is another one: the client is reset, and `why` says what was presented
+    /// and what is required.
     @Test func wrongName_isExplained() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
@@ -93,7 +94,8 @@ struct TLSTests {
         }
     }
 
-    /// A renewed certificate takes effect without a signal, a broken one does not, and an open connection keeps its session.
+    /// A renewed certificate takes effect without a signal, a broken one does not, and an open connection keeps its
+    /// session.
     @Test func renewedCertificate_takesEffect_andABrokenOneDoesNot() async throws {
         try await scene { scene in
             let puppet = try scene.puppet()
