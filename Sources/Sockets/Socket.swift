@@ -68,7 +68,10 @@ public struct Socket: ~Copyable, Sendable {
     // MARK: Addresses
 
     /// The local address; nil if there is none.
-    public var localAddress: SocketAddress? {
+    public var localAddress: SocketAddress? { Self.localAddress(of: fd) }
+
+    /// The local address of a descriptor that has another owner; nil if there is none.
+    package static func localAddress(of fd: CInt) -> SocketAddress? {
         SocketAddress.filled { getsockname(fd, $0, $1) }.address
     }
 

@@ -75,6 +75,8 @@ public enum TLSCredentialError: Error, Hashable, Sendable, CustomStringConvertib
     case expired(since: String)
     /// The certificate's beginning, as a date.
     case notYetValid(before: String)
+    /// The certificate must not issue others.
+    case notAnAuthority
     /// OpenSSL refuses it, e.g. because its key is too weak: OpenSSL's words.
     case refused(String)
 
@@ -91,6 +93,7 @@ public enum TLSCredentialError: Error, Hashable, Sendable, CustomStringConvertib
         case .keyDoesNotMatch: "does not match the certificate: it belongs to another one"
         case .expired(let date): "has a certificate that expired at \(date)"
         case .notYetValid(let date): "has a certificate that is not valid before \(date)"
+        case .notAnAuthority: "has a certificate that may not issue others"
         case .refused(let reason): "is refused by OpenSSL: \(reason)"
         }
     }
@@ -135,6 +138,17 @@ enum PEM {
             throw .malformedRevocationList("\(error)")
         }
         return lists
+    }
+
+    /// What a function of OpenSSL's writes, such as `PEM_write_bio_X509`; it returns 1.
+    static func text(_ write: (OpaquePointer) -> CInt) throws(TLSCredentialError) -> [UInt8] {
+        guard let bio = BIO_new(BIO_s_mem()) else { throw .library }
+        defer { BIO_free(bio) }
+        var bytes = [UInt8](repeating: 0, count: 16 << 10)
+        guard write(bio) == 1 else { throw .library }
+        let count = BIO_read(bio, &bytes, CInt(bytes.count))
+        guard count > 0 else { throw .library }
+        return Array(bytes.prefix(Int(count)))
     }
 
     static func privateKey(in text: [UInt8]) throws(TLSCredentialError) -> OpaquePointer {

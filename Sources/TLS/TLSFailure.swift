@@ -12,6 +12,8 @@ public struct TLSFailure: Error, Hashable, Sendable {
         case protocolError(String)
         /// After the handshake, the peer has sent a record or a message that is not valid: OpenSSL's words.
         case invalidRecord(String)
+        /// No certificate can have the server name that the client has sent: the name, printable.
+        case serverName(String)
         /// TLS was not agreed on before the handshake (STARTTLS): a clause whose subject is the peer.
         case startTLS(String)
         /// The peer ended its stream during the handshake.
@@ -38,7 +40,7 @@ public struct TLSFailure: Error, Hashable, Sendable {
         switch cause {
         case .certificate, .certificateMissing: true
         case .alert(let alert): alert.refusesCertificate
-        case .protocolError, .invalidRecord, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
+        case .protocolError, .invalidRecord, .serverName, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
         }
     }
 
@@ -46,7 +48,7 @@ public struct TLSFailure: Error, Hashable, Sendable {
     public var isByPeer: Bool {
         switch cause {
         case .alert, .endedInHandshake, .truncated: true
-        case .certificate, .certificateMissing, .protocolError, .invalidRecord, .startTLS, .tooManyKeyUpdates: false
+        case .certificate, .certificateMissing, .protocolError, .invalidRecord, .serverName, .startTLS, .tooManyKeyUpdates: false
         }
     }
 }
@@ -61,6 +63,7 @@ extension TLSFailure: CustomStringConvertible {
             case .certificateMissing: "sent no certificate, and one is required"
             case .protocolError(let reason): "cannot speak TLS with Tapline: \(reason)"
             case .invalidRecord(let reason): "sent an invalid TLS record: \(reason)"
+            case .serverName(let name): "sent the server name `\(name)`, which no certificate can have"
             case .startTLS(let clause): clause
             case .endedInHandshake: "ended its stream during the handshake"
             case .truncated: "ended its stream without close_notify"

@@ -29,6 +29,8 @@ public final class TLSServerContext: Sendable {
     private let verification: TLSVerification
     private let applications: Applications
     let ticketKeys: TLSTicketKeys
+    /// Issues the certificates; nil where `contexts` have them.
+    private let issuer: CertificateIssuer?
     /// The names of the clients that may connect, for messages; nil if no certificate is asked for.
     let requiresClient: Bool
 
@@ -51,6 +53,7 @@ public final class TLSServerContext: Sendable {
         self.verification = verification
         self.applications = Applications(applications)
         self.ticketKeys = ticketKeys
+        issuer = nil
         requiresClient = clients?.isRequired ?? false
         let choice = CertificateChoice(credentials.map { $0.certificate.serverNames }, credentials.map(\.keyType))
         exact = choice.exact
@@ -79,7 +82,31 @@ public final class TLSServerContext: Sendable {
             throw error
         }
         contexts = made
-        for context in made { setUp(context.pointer, clients, scope) }
+        for context in made {
+            setUp(context.pointer, clients, scope)
+            tapline_ctx_on_server_name(
+                context.pointer, { TLSServerContext.chooseContext($0, $1, $2) },
+                Unmanaged.passUnretained(self).toOpaque())
+        }
+    }
+
+    /// A certificate for each server name that a client sends, from an issuer.
+    public init(
+        issuer: CertificateIssuer, scope: String = "", ticketKeys: TLSTicketKeys = .process
+    ) throws(TLSCredentialError) {
+        contexts = [try TLSContext(isServer: true, minimum: .tls12)]
+        (exact, wildcards) = ([:], [:])
+        verification = TLSVerification(mode: .off)
+        applications = Applications([])
+        self.ticketKeys = ticketKeys
+        self.issuer = issuer
+        requiresClient = false
+        let context = contexts[0].pointer
+        setUp(context, nil, scope)
+        tapline_ctx_on_server_name(context, { ssl, alert, _ in TLSServerContext.checkName(ssl, alert) }, nil)
+        SSL_CTX_set_cert_cb(
+            context, { ssl, argument in TLSServerContext.useIssued(ssl, argument) },
+            Unmanaged.passUnretained(issuer).toOpaque())
     }
 
     deinit {
@@ -111,8 +138,6 @@ public final class TLSServerContext: Sendable {
         }
         let digest = identity.withUnsafeBytes { Digest.sha256($0) }
         SSL_CTX_set_session_id_context(context, digest, CUnsignedInt(digest.count))
-        tapline_ctx_on_server_name(
-            context, { TLSServerContext.chooseContext($0, $1, $2) }, Unmanaged.passUnretained(self).toOpaque())
         if !applications.encoded.isEmpty {
             SSL_CTX_set_alpn_select_cb(
                 context, { TLSServerContext.chooseApplication($0, $1, $2, $3, $4, $5) },
@@ -144,6 +169,32 @@ public final class TLSServerContext: Sendable {
         if let index = exact[String(name)] { return contexts[index] }
         guard let dot = name.firstIndex(of: "."), dot > name.startIndex else { return nil }
         return wildcards[String(name[dot...])].map { contexts[$0] }
+    }
+
+    /// With an issuer: refuses a name that no certificate can have.
+    private static func checkName(_ ssl: OpaquePointer?, _ alert: UnsafeMutablePointer<CInt>?) -> CInt {
+        guard let ssl, let text = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) else {
+            return SSL_TLSEXT_ERR_NOACK
+        }
+        let name = String(cString: text)
+        if RequestedName(name) != nil { return SSL_TLSEXT_ERR_OK }
+        TLSSession.session(of: ssl)?.refused(name: name)
+        alert?.pointee = SSL_AD_UNRECOGNIZED_NAME
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }
+
+    /// With an issuer: sets the certificate of a handshake that does not resume a session. 0 ends the handshake.
+    private static func useIssued(_ ssl: OpaquePointer?, _ argument: UnsafeMutableRawPointer?) -> CInt {
+        guard let ssl, let argument else { return 0 }
+        let issuer = Unmanaged<CertificateIssuer>.fromOpaque(argument).takeUnretainedValue()
+        let name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name).flatMap { RequestedName(String(cString: $0)) }
+        let local = TLSSession.session(of: ssl)?.localAddress
+        guard let certificate = issuer.certificate(for: name, local: local) else { return 0 }
+        // OpenSSL counts its own references from here on.
+        return withExtendedLifetime(certificate) {
+            let key = issuer.authority.leafKey.pointer
+            return SSL_use_certificate(ssl, certificate.pointer) == 1 && SSL_use_PrivateKey(ssl, key) == 1 ? 1 : 0
+        }
     }
 
     private static func chooseApplication(

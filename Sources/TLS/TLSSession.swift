@@ -60,6 +60,8 @@ public final class TLSSession {
     private var writeError: Errno?
     private var hasSentEnd = false
     private var problem: CertificateProblem?
+    /// The client's server name that no certificate can have.
+    private var refusedName: String?
     private var sentAlert: TLSAlert?
     private var messages = 0
     private var messagesSince: UInt64 = 0
@@ -128,6 +130,7 @@ public final class TLSSession {
 
     private func fail(_ error: OpenSSLError?) -> TLSFailure {
         if let problem { return fail(.certificate(problem)) }
+        if let refusedName { return fail(.serverName(refusedName)) }
         if error?.reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE { return fail(.certificateMissing) }
         if let alert = error?.receivedAlert { return fail(.alert(alert)) }
         let words = error.map { "\($0)" } ?? "no reason given"
@@ -346,6 +349,11 @@ public final class TLSSession {
     }
 
     func refused(_ problem: CertificateProblem) { self.problem = problem }
+
+    func refused(name: String) { refusedName = OpenSSL.plain(name.utf8) }
+
+    /// The address that the peer has connected to; nil if there is none.
+    var localAddress: SocketAddress? { wire.localAddress }
 
     var ticketKeys: TLSTicketKeys? { server?.ticketKeys }
 

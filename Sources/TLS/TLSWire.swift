@@ -48,6 +48,9 @@ final class TLSWire {
         return bio
     }
 
+    /// The address that the peer has connected to; nil if there is none.
+    var localAddress: SocketAddress? { Socket.localAddress(of: fd) }
+
     /// Bytes of the peer were read.
     private(set) var hasRead = false
     /// Whether bytes that were read before are still to be decrypted.

@@ -102,3 +102,9 @@ enum Contexts {
             credential: credential, applications: applications)
     }
 }
+
+/// The wall clock.
+enum WallTime {
+    /// Seconds since 1970 UTC.
+    static var now: Int64 { Int64(time(nil)) }
+}

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Text
 
 /// The words of a command line, with common spellings of other tools replaced by ours. Pure.
 enum CommandWords {
@@ -34,12 +35,7 @@ enum CommandWords {
 
     /// A command line that can be pasted into a shell.
     static func shellText(_ words: [String]) -> String {
-        (["tapline"] + words).map { word in
-            let isPlain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=:./,@%+[]".contains($0)) }
-            // Brackets are a pattern, which shells leave alone where it matches no file.
-            return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
-        }
-        .joined(separator: " ")
+        (["tapline"] + words).map(ShellText.word).joined(separator: " ")
     }
 
     /// The names of all commands.
