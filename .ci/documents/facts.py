@@ -18,6 +18,9 @@ ENVIRONMENT = [
      "The configuration of `run`, `check` and the commands for a running Tapline, unless the command line names one."),
     ("XDG_CONFIG_HOME", "client server check",
      "The directory that is searched for `tapline/tapline.yaml`; `$HOME/.config` if it is not set."),
+    ("XDG_STATE_HOME", "authority",
+     "The directory of `tapline/ca`, the local certificate authority of `forward --tls-cert auto`;"
+     " `$HOME/.local/state` if it is not set."),
     ("NO_COLOR", "", "If set and not empty, output is not coloured."),
     ("FORCE_COLOR", "", "If set, output is coloured even if it is not a terminal, for example for `less -R`."),
     ("CLICOLOR_FORCE", "", "Same as `FORCE_COLOR`."),
@@ -43,6 +46,9 @@ FILES = [
     ("$XDG_RUNTIME_DIR/tapline/PID.sock, /run/user/UID/tapline/PID.sock, /tmp/tapline-UID/PID.sock",
      "The admin API's socket of a `forward` without `--admin`, mode 0600. The directory is the first whose parent exists and"
      " belongs to the user; its mode is 0700."),
+    ("$XDG_STATE_HOME/tapline/ca/, $HOME/.local/state/tapline/ca/",
+     "The local certificate authority of `forward --tls-cert auto`: `ca.pem`, and `ca.key` with mode 0600. The directory's"
+     " mode is 0700."),
     ("/var/lib/tapline/", "The service's state directory, for recordings."),
     ("/var/log/tapline/", "The service's log directory, for an access log."),
 ]
@@ -90,6 +96,7 @@ EXAMPLES = {
         ("Listen on every interface", "tapline forward '*:8080:db.internal:5432'"),
         ("Start the upstream when a client needs it", "tapline forward 8080:localhost:3000 --exec 'npm start' --idle-stop 10m"),
         ("Run a SOCKS 5 and HTTP CONNECT proxy", "tapline forward socks:1080"),
+        ("Speak TLS to clients", "tapline forward tls:8443=localhost:8000 --tls-cert auto"),
     ],
     "run": [
         ("Run in the foreground", "tapline run --config tapline.yaml"),
@@ -106,6 +113,10 @@ EXAMPLES = {
         ("Read one of them", "tapline show web.pcapng 7 --format text"),
         ("List what was reset, in all recordings of a folder", "tapline show recordings/ --filter reset"),
         ("Save an answer to a file", "tapline show web.pcapng 7 --format raw --flow down > answer"),
+    ],
+    "ca": [
+        ("Print how to trust the local CA", "tapline ca"),
+        ("Trust it once", "curl --cacert \"$(tapline ca --path)\" https://localhost:8443/"),
     ],
     "status": [
         ("Show the Tapline of /etc/tapline/tapline.yaml", "tapline status"),

@@ -130,6 +130,11 @@ extension RelayDraft {
         case .refused: return []
         case .mapping: return [field.node]
         case .sequence(let nodes) where !nodes.isEmpty: return nodes
+        case .scalar("auto", _):
+            field.report(
+                "`auto` is only for `tapline forward --tls-cert auto`; write files, such as { chain: server.pem, key: "
+                    + "server.key }")
+            return []
         case .sequence, .scalar:
             field.report("at least one is needed, such as { chain: server.pem, key: server.key }")
             return []

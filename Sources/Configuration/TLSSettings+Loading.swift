@@ -1,4 +1,4 @@
-internal import TLS
+public import TLS
 internal import Text
 
 extension TLSSettings {
@@ -25,6 +25,21 @@ extension TLSSettings {
         }
         let subject = failure.isOfKey ? "--tls-key: \(quoted(key))" : "--tls-cert: \(quoted(chain))"
         throw ValueError("\(subject) \(failure)")
+    }
+
+    /// The settings of `--tls-cert auto`.
+    public init(
+        issuer: CertificateIssuer, authority: Authority, scope: String
+    ) throws(LocalAuthorityError) {
+        self.init(certificates: [])
+        self.authority = authority
+        do throws(TLSCredentialError) {
+            let expiry = TLSExpiry(
+                file: authority.path, kind: .authority, seconds: issuer.authority.certificate.notAfter)
+            loaded = LoadedTLS(try TLSServerContext(issuer: issuer, scope: scope), expiries: [expiry])
+        } catch {
+            throw .failed(error)
+        }
     }
 
     fileprivate static func read(_ path: String, _ option: String) throws(ValueError) -> [UInt8] {

@@ -16,6 +16,20 @@ public struct TLSSettings: Hashable, Sendable {
         }
     }
 
+    /// The local certificate authority of this user.
+    public struct Authority: Hashable, Sendable {
+        /// Its certificate, an absolute path.
+        public var path: String
+        /// It did not exist before this process.
+        public var isNew: Bool
+
+        /// An authority.
+        public init(path: String, isNew: Bool) {
+            self.path = path
+            self.isNew = isNew
+        }
+    }
+
     /// `clients`: which clients may connect.
     public struct Clients: Hashable, Sendable {
         /// `ca`: a PEM file with the authorities of their certificates.
@@ -38,8 +52,11 @@ public struct TLSSettings: Hashable, Sendable {
         }
     }
 
-    /// `certificates`: at least one. The first one is for clients without a server name, or with an unknown one.
+    /// `certificates`: at least one. The first one is for clients without a server name, or with an unknown one. Empty
+    /// with an authority.
     public var certificates: [Certificate]
+    /// Issues a certificate for each server name (`forward --tls-cert auto`); nil: `certificates` are used.
+    public var authority: Authority?
     /// `clients`; nil: no client certificate is asked for.
     public var clients: Clients?
     /// `minimum`.
@@ -186,6 +203,11 @@ public struct LoadedTLS<Context: Sendable>: Hashable, Sendable {
 
     /// Hashes the content's digest.
     public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+}
+
+extension Configuration {
+    /// The local authority that issues certificates for relays; nil without one.
+    public var authority: TLSSettings.Authority? { relays.lazy.compactMap { $0.tls?.authority }.first }
 }
 
 extension RelaySettings {

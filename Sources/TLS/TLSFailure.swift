@@ -40,7 +40,8 @@ public struct TLSFailure: Error, Hashable, Sendable {
         switch cause {
         case .certificate, .certificateMissing: true
         case .alert(let alert): alert.refusesCertificate
-        case .protocolError, .invalidRecord, .serverName, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates: false
+        case .protocolError, .invalidRecord, .serverName, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates:
+            false
         }
     }
 
@@ -48,7 +49,9 @@ public struct TLSFailure: Error, Hashable, Sendable {
     public var isByPeer: Bool {
         switch cause {
         case .alert, .endedInHandshake, .truncated: true
-        case .certificate, .certificateMissing, .protocolError, .invalidRecord, .serverName, .startTLS, .tooManyKeyUpdates: false
+        case .certificate, .certificateMissing, .protocolError, .invalidRecord, .serverName, .startTLS,
+            .tooManyKeyUpdates:
+            false
         }
     }
 }

@@ -2,9 +2,16 @@ import Configuration
 import EventLoop
 import Relay
 import Sockets
+import TLS
 import Terminal
 
 extension CommandFailure {
+    /// The failure for a local authority that cannot be used. `option`: the option that needs it.
+    init(authority error: LocalAuthorityError, option: String? = nil) {
+        let message = option.map { "\($0): \(error)" } ?? "\(error)"
+        self.init(error.isOfSystem ? .system : .configuration, "tapline: \(message)")
+    }
+
     /// The failure for an error; nil for argument-parser's own errors, which it prints itself.
     init?(_ error: any Error) {
         switch error {

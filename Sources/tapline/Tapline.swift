@@ -33,7 +33,7 @@ struct Tapline: ParsableCommand {
             and the other variables.
             """,
         version: "tapline \(Version.number) (libuv \(EventLoop.version))",
-        subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self],
+        subcommands: [Forward.self, Run.self, Check.self, Demo.self, ShowCommand.self, AuthorityCommand.self],
         groupedSubcommands: [
             CommandGroup(
                 name: "Commands for a running Tapline",

@@ -113,6 +113,17 @@ import Testing
         }
     }
 
+    @Test func certificatesOfALocalAuthority_areForForwardOnly() async throws {
+        try await run { bench in
+            #expect(
+                bench.mistakes("tls: { certificates: auto }")
+                    == [
+                        "t:5:23: `certificates`: `auto` is only for `tapline forward --tls-cert auto`; write files, such as "
+                            + "{ chain: server.pem, key: server.key }"
+                    ])
+        }
+    }
+
     @Test func files_areChecked_withLineAndColumn() async throws {
         try await run { bench in
             #expect(

@@ -45,10 +45,19 @@ struct CompletionTests {
     func script_offersRecordingsInAdditionToIDs(shell: CompletionShell) {
         let plain = Tapline.completionScript(for: shell)
         let lines = CompletionScript.text(for: shell).split(separator: "\n")
-        let added = Set(lines).subtracting(plain.split(separator: "\n"))
+        let added = Set(lines).subtracting(plain.split(separator: "\n")).filter { !$0.contains("auto") }
         // In bash both commands get the same line.
         #expect(added.count == (shell == .bash ? 1 : 2))
         for line in added { #expect(line.contains("pcapng") && line.contains("pcap") && line.contains("cap")) }
+    }
+
+    @Test(arguments: [CompletionShell.bash, .zsh, .fish])
+    func script_offersAutoInAdditionToFiles(shell: CompletionShell) {
+        let plain = Tapline.completionScript(for: shell)
+        let lines = CompletionScript.text(for: shell).split(separator: "\n")
+        let added = Set(lines).subtracting(plain.split(separator: "\n")).filter { $0.contains("auto") }
+        #expect(added.count == 1)
+        for line in added { #expect(shell == .bash || line.contains("tls-cert")) }
     }
 
     @Test func script_isMadeForAKnownShellOnly() {

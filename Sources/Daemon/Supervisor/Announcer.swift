@@ -107,6 +107,16 @@ struct Announcer: Sendable {
         }
     }
 
+    /// Reports the local authority that issues certificates for relays; `SessionReport` does it at a terminal.
+    func announceAuthority(of configuration: Configuration) {
+        guard !isAtTerminal, let authority = configuration.authority else { return }
+        announce(
+            "certificates are issued by the local CA \(authority.path.harmless); to trust it, run: tapline ca",
+            particulars: [
+                "certificate": "\(authority.path.harmless)", "new": .stringConvertible(authority.isNew),
+            ])
+    }
+
     /// Reports where relays listen, to a person at a terminal.
     private func announceForwarding(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
         let relays = configuration.relays.map { relay in

@@ -5,7 +5,8 @@ import Sockets
 import Terminal
 import Text
 
-/// What `forward` reports to a person at a terminal when it starts and when it ends: the recording, and the sums.
+/// What `forward` reports to a person at a terminal when it starts and when it ends: the local certificate
+/// authority, the recording, and the sums.
 ///
 /// On the main thread. Nothing is reported where there is no terminal.
 struct SessionReport {
@@ -22,6 +23,7 @@ struct SessionReport {
     private let outputs: Outputs
     private let showsDiagnostics: Bool
     private let recording: Recording?
+    private let authority: TLSSettings.Authority?
 
     /// A report of a plan that has not started; nil without a terminal, or where only errors are reported.
     init?(_ plan: RunPlan, _ outputs: Outputs) {
@@ -29,6 +31,7 @@ struct SessionReport {
         self.outputs = outputs
         showsDiagnostics = terminal.showsDiagnostics
         recording = Self.recording(of: plan)
+        authority = plan.configuration.authority
     }
 
     private static func recording(of plan: RunPlan) -> Recording? {
@@ -49,6 +52,12 @@ struct SessionReport {
 
     /// Everything has started.
     func started() {
+        if let authority {
+            let new = authority.isNew ? " (new)" : ""
+            outputs.writeToTerminal(
+                "Local CA: \(authority.path.harmless)\(new)\n"
+                    + "To trust it: curl --cacert FILE; for other programs, run: tapline ca\n")
+        }
         guard showsDiagnostics, let recording else { return }
         let new = recording.isNewFolder ? " (new directory)" : ""
         outputs.writeToTerminal("Recording to \(recording.name.harmless)\(new)\n")

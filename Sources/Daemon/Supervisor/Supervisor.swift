@@ -125,6 +125,7 @@ package final class Supervisor {
         startLifecycle(service)
         // A guest reports them itself.
         if guest == nil { announcer.announce(service.listeners, of: plan.configuration) }
+        announcer.announceAuthority(of: plan.configuration)
         warn(of: plan.configuration)
         report?.started()
         try startAdmin(service, mailbox)

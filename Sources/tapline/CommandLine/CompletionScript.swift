@@ -1,7 +1,8 @@
 import ArgumentParser
 
 /// The completion script of a shell. argument-parser completes an argument in one way only; those of `show` and `why`
-/// are recordings or ids, so the script gets the recordings in addition. Pure.
+/// are recordings or ids, so the script gets the recordings in addition, and the value of `--tls-cert` is a file or
+/// `auto`. Pure.
 enum CompletionScript {
     /// The extensions of recordings.
     static let recordings = ["pcapng", "pcap", "cap"]
@@ -17,9 +18,26 @@ enum CompletionScript {
     /// The script for a shell.
     static func text(for shell: CompletionShell) -> String {
         let lines = Tapline.completionScript(for: shell).split(separator: "\n", omittingEmptySubsequences: false)
+        var isCertificate = false
         return lines.flatMap { line in
-            calls.contains { line.contains($0) } ? withRecordings(String(line), shell) : [String(line)]
+            // In bash, the line after the option's name.
+            defer { isCertificate = line.contains("'--tls-cert')") }
+            if isCertificate || line.contains("'--tls-cert[") || line.contains(" -l 'tls-cert' ") {
+                return withAutomatic(String(line), shell)
+            }
+            return calls.contains { line.contains($0) } ? withRecordings(String(line), shell) : [String(line)]
         }.joined(separator: "\n") + "\n"
+    }
+
+    /// A line that completes files, and a line or words that complete `auto`.
+    private static func withAutomatic(_ line: String, _ shell: CompletionShell) -> [String] {
+        let word = SecurityOptions.automatic
+        switch shell {
+        case .bash: return [line, line.replacing(" -f", with: " -W '\(word)'")]
+        case .zsh: return [line.replacing(":_files'", with: ":{compadd \(word);_files}'")]
+        case .fish: return [line + " -a '\(word)'"]
+        default: return [line]
+        }
     }
 
     /// A line that completes ids, and a line or words that complete recordings.

@@ -12,10 +12,12 @@ extension Forward {
     func relayConfiguration() throws -> Configuration {
         let isOutputTaken = view != nil || record != nil
         let access: LogSettings.Access = quiet ? .off : isOutputTaken ? .standardError : .standardOutput
+        var relays = try relays()
+        try security.issueCertificates(for: &relays, ProcessEnvironment.all)
         return Configuration(
             admin: try admin(),
             log: LogSettings(level: quiet ? .error : .info, format: lineFormat ?? .text, access: access),
-            workers: workers, shutdown: .forward, relays: try relays())
+            workers: workers, shutdown: .forward, relays: relays)
     }
 
     /// The format of the lines that was asked for; nil: none.

@@ -25,7 +25,7 @@ struct Forward: ParsableCommand {
               socks:1080                          to the destination that each client
                                                   requests by SOCKS 5 or HTTP CONNECT
               8080=tls:api.example.com:443        clients speak plain TCP, the upstream TLS
-              tls:8443=localhost:8080             clients speak TLS (--tls-cert, --tls-key)
+              tls:8443=localhost:8080             clients speak TLS (--tls-cert auto)
 
             On a terminal it prints a line when a connection opens and when it ends, and a summary at the end. \
             Elsewhere, or with --log-format, it writes an end record for each connection: to standard output, or with \

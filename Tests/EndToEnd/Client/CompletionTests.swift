@@ -65,6 +65,9 @@ struct CompletionTests {
             }
             let every: Set = ["tapline.yaml", "talk.pcapng", "token.txt", "tapes"]
             #expect(try await bench.candidates("tapline forward --record ") == every)
+            #expect(try await bench.candidates("tapline forward --tls-cert ") == every.union(["auto"]))
+            #expect(try await bench.candidates("tapline forward --tls-cert a") == ["auto"])
+            #expect(try await bench.candidates("tapline forward --tls-key ") == every)
             #expect(try await bench.candidates("tapline top --token-file to") == ["token.txt"])
         }
     }

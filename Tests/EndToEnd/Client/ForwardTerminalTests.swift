@@ -191,6 +191,23 @@ struct ForwardTerminalTests {
         }
     }
 
+    @Test func localAuthority_isAnnounced() async throws {
+        try await scene { scene in
+            for new in [" (new)", ""] {
+                let (terminal, _) = try await start(
+                    scene, "--tls-cert auto tls:127.0.0.1:0=127.0.0.1:1",
+                    variables: Self.variables.merging(["XDG_STATE_HOME": scene.path("s")]) { $1 })
+                let lines = try await terminal.await("the announcement") {
+                    $0.contains("Local CA: \(scene.path("s"))/tapline/ca/ca.pem\(new)")
+                }
+                #expect(lines.contains("To trust it: curl --cacert FILE; for other programs, run: tapline ca"))
+                #expect(!lines.joined().contains("certificates are issued"))
+                try await terminal.type("C-c")
+                try await terminal.type("exit", "Enter")
+            }
+        }
+    }
+
     @Test func recording_toATerminal_isRefused() async throws {
         try await scene { scene in
             let terminal = try await scene.terminal(columns: 200, rows: 24, variables: Self.variables)
