@@ -33,6 +33,9 @@ ENVIRONMENT = [
     ("SSL_CERT_FILE", "server",
      "The PEM file with the system's certificate authorities, for `upstream_tls.ca: system` and `tls:` upstreams of `forward`;"
      " otherwise the first of the places where distributions have it."),
+    ("SSLKEYLOGFILE", "server",
+     "The file to which relays with `tls_keylog: true`, and `forward --tls-keylog`, append the keys of their TLS sessions (mode"
+     " 0600); ignored otherwise."),
     ("LISTEN_FDS", "server",
      "With `LISTEN_PID` and `LISTEN_FDNAMES`: listening sockets that the service manager has opened (sd_listen_fds(3))."),
 ]

@@ -247,5 +247,5 @@ def environment_names():
     found = set()
     for path in (ROOT / "Sources").rglob("*.swift"):
         found |= set(re.findall(
-            r'"((?:TAPLINE|XDG)_[A-Z_]+|SSL_CERT_FILE|NO_COLOR|FORCE_COLOR|CLICOLOR_FORCE|LISTEN_FDS|NOTIFY_SOCKET|WATCHDOG_USEC|TERM|LC_ALL|TZ)"', path.read_text()))
+            r'"((?:TAPLINE|XDG)_[A-Z_]+|SSL_CERT_FILE|SSLKEYLOGFILE|NO_COLOR|FORCE_COLOR|CLICOLOR_FORCE|LISTEN_FDS|NOTIFY_SOCKET|WATCHDOG_USEC|TERM|LC_ALL|TZ)"', path.read_text()))
     return found - {"TAPLINE_HANDOVER"}

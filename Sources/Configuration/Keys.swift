@@ -41,6 +41,7 @@ enum RelayKey: String, ConfigurationKey {
     case upstreamProxy = "upstream_proxy"
     case tls
     case upstreamTLS = "upstream_tls"
+    case keyLog = "tls_keylog"
     case record
 }
 
@@ -121,7 +122,7 @@ enum RecordKey: String, ConfigurationKey {
     case maxBytes = "max_bytes"
     case buffer
     case whenFull = "when_full"
-    case clients, fraction
+    case clients, fraction, encrypted
 }
 
 /// The keys of `rotate`.

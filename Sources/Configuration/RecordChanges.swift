@@ -19,6 +19,8 @@ public struct RecordChanges: Hashable, Sendable {
     public var clients: [Network] = []
     /// `fraction`, per million.
     public var perMillion: Int?
+    /// `encrypted`.
+    public var includesEncrypted: Bool?
 
     /// No changes.
     public init() {}
@@ -42,6 +44,7 @@ public struct RecordChanges: Hashable, Sendable {
             if let whenFull { json.add(RecordKey.whenFull.rawValue, whenFull.rawValue) }
             if !clients.isEmpty { json.list(RecordKey.clients.rawValue, clients) { $0.element($1.description) } }
             if let perMillion { json.add(RecordKey.fraction.rawValue, FractionText.text(of: perMillion)) }
+            if let includesEncrypted { json.add(RecordKey.encrypted.rawValue, includesEncrypted) }
         }
         return String(decoding: json.bytes, as: UTF8.self)
     }

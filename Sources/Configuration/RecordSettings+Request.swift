@@ -39,6 +39,7 @@ extension RecordSettings {
             json.add(RecordKey.whenFull.rawValue, whenFull.rawValue)
             if !clients.isEmpty { json.list(RecordKey.clients.rawValue, clients) { $0.element($1.description) } }
             json.add(RecordKey.fraction.rawValue, FractionText.text(of: perMillion))
+            if includesEncrypted { json.add(RecordKey.encrypted.rawValue, true) }
         }
         return String(decoding: json.bytes, as: UTF8.self)
     }

@@ -39,12 +39,14 @@ public struct RecordSettings: Hashable, Sendable {
     public var clients: [Network]
     /// `fraction`: recorded connections per million.
     public var perMillion: Int
+    /// `encrypted`: the encrypted bytes of legs with TLS are recorded, too, with their keys.
+    public var includesEncrypted: Bool
 
     /// Settings with the defaults of the omitted values.
     public init(
         directory: String, rotate: Rotation = Rotation(), maxBytes: Int? = nil,
         buffer: Int = RecordSettings.defaultBuffer, whenFull: WhenFull = .drop, clients: [Network] = [],
-        perMillion: Int = 1_000_000
+        perMillion: Int = 1_000_000, includesEncrypted: Bool = false
     ) {
         self.directory = directory
         self.rotate = rotate
@@ -53,7 +55,12 @@ public struct RecordSettings: Hashable, Sendable {
         self.whenFull = whenFull
         self.clients = clients
         self.perMillion = perMillion
+        self.includesEncrypted = includesEncrypted
     }
+
+    /// Why a recording of a relay without TLS cannot include encrypted bytes.
+    public static let nothingEncrypted =
+        "nothing is encrypted: `encrypted` needs `tls` or `upstream_tls`; remove it, or add one of them"
 
     /// The default of `directory`, in the configuration file's folder.
     public static let defaultDirectory = "recordings"

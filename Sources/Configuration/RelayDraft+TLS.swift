@@ -96,6 +96,15 @@ extension RelayDraft {
         return settings
     }
 
+    /// Reports settings that have no effect on a relay without TLS.
+    func reportMissingTLS(_ fields: Fields<RelayKey>) {
+        guard fields[.tls] == nil, fields[.upstreamTLS] == nil else { return }
+        if writesKeyLog {
+            fields[.keyLog]?.report("there are no keys: write `tls` or `upstream_tls`, or remove this")
+        }
+        if record?.includesEncrypted == true { fields[.record]?.report(RecordSettings.nothingEncrypted) }
+    }
+
     private static func expiries(
         _ settings: TLSSettings, _ credentials: [TLSCredential], _ trust: TLSTrust?
     ) -> [TLSExpiry] {

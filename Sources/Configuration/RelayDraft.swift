@@ -18,7 +18,8 @@ struct RelayDraft {
     let upstreamProxy: Located<UpstreamProxySettings>?
     private let tls: TLSSettings?
     private let upstreamTLS: UpstreamTLSSettings?
-    private let record: RecordSettings?
+    let writesKeyLog: Bool
+    let record: RecordSettings?
 
     /// Its name in messages.
     let title: String
@@ -55,7 +56,9 @@ struct RelayDraft {
         upstreamProxy = fields[.upstreamProxy].flatMap(Self.upstreamProxy)
         tls = fields[.tls].flatMap { Self.tls($0, scope: title) }
         upstreamTLS = fields[.upstreamTLS].flatMap { Self.upstreamTLS($0, upstream: forwardsTo) }
+        writesKeyLog = fields[.keyLog]?.choice(YesOrNo.self) == .yes
         record = fields[.record].flatMap { Self.record($0) }
+        reportMissingTLS(fields)
         if forwardsTo == .originalDestination { reportConflicts(fields[.proxyProtocol], fields[.tlsRouting]) }
         reportConflictsWithProxy()
         if forwardsTo == .requested { reportConflicts(withRequested: fields[.tlsRouting]) }
@@ -68,7 +71,7 @@ struct RelayDraft {
             name: name.value, listen: listen.map(\.value), upstream: upstream.value, timeouts: timeouts,
             maxConnections: maxConnections, proxyProtocol: proxyProtocol, interception: interception,
             tlsRouting: tlsRouting, requested: requested, upstreamProxy: upstreamProxy?.value, tls: tls,
-            upstreamTLS: upstreamTLS, record: record)
+            upstreamTLS: upstreamTLS, writesKeyLog: writesKeyLog, record: record)
     }
 
     /// A position in its file.
@@ -148,6 +151,8 @@ struct RelayDraft {
         settings.whenFull = fields[.whenFull]?.choice(RecordSettings.WhenFull.self) ?? settings.whenFull
         settings.clients = fields[.clients]?.networks() ?? settings.clients
         settings.perMillion = fields[.fraction]?.value(FractionText.parse) ?? settings.perMillion
+        settings.includesEncrypted =
+            fields[.encrypted]?.choice(YesOrNo.self).map { $0 == .yes } ?? settings.includesEncrypted
         return settings
     }
 

@@ -24,6 +24,8 @@ public struct RelaySettings: Hashable, Sendable {
     public var tls: TLSSettings?
     /// `upstream_tls`: the upstream speaks TLS; nil: it does not.
     public var upstreamTLS: UpstreamTLSSettings?
+    /// `tls_keylog`: the keys of the TLS sessions are written to the file in `SSLKEYLOGFILE`.
+    public var writesKeyLog: Bool
     /// `record`; nil without a tap.
     public var record: RecordSettings?
 
@@ -33,7 +35,7 @@ public struct RelaySettings: Hashable, Sendable {
         maxConnections: Int = RelaySettings.defaultMaxConnections, proxyProtocol: ProxyProtocolSettings? = nil,
         interception: InterceptionSettings? = nil, tlsRouting: TLSRoutingSettings? = nil,
         requested: RequestedSettings? = nil, upstreamProxy: UpstreamProxySettings? = nil, tls: TLSSettings? = nil,
-        upstreamTLS: UpstreamTLSSettings? = nil, record: RecordSettings? = nil
+        upstreamTLS: UpstreamTLSSettings? = nil, writesKeyLog: Bool = false, record: RecordSettings? = nil
     ) {
         self.name = name
         self.listen = listen
@@ -47,8 +49,12 @@ public struct RelaySettings: Hashable, Sendable {
         self.upstreamProxy = upstreamProxy
         self.tls = tls
         self.upstreamTLS = upstreamTLS
+        self.writesKeyLog = writesKeyLog
         self.record = record
     }
+
+    /// Whether a side speaks TLS.
+    public var hasTLS: Bool { tls != nil || upstreamTLS != nil }
 
     /// The default of `max_connections`.
     public static let defaultMaxConnections = 10_000

@@ -16,6 +16,11 @@ extension SettingComparison {
         }
     }
 
+    /// Compares `tls_keylog`.
+    mutating func addKeyLog(_ old: RelaySettings, _ new: RelaySettings) {
+        add([RelayKey.keyLog], old.writesKeyLog, new.writesKeyLog) { "\($0)" }
+    }
+
     private mutating func compare(_ old: TLSSettings, _ new: TLSSettings) {
         let before = settings.count
         add([RelayKey.tls, TLSKey.certificates], old.certificates, new.certificates, Self.text(of:))

@@ -83,6 +83,7 @@ struct SettingComparison {
         }
         add([RelayKey.upstreamProxy], old.upstreamProxy, new.upstreamProxy) { $0?.description }
         addTLS(old, new)
+        addKeyLog(old, new)
         if let old = old.record, let new = new.record {
             compare(old, new)
         } else {
@@ -135,6 +136,7 @@ struct SettingComparison {
             clients.isEmpty ? nil : clients.map(\.description).joined(separator: ", ")
         }
         add([RelayKey.record, RecordKey.fraction], old.perMillion, new.perMillion, FractionText.text(of:))
+        add([RelayKey.record, RecordKey.encrypted], old.includesEncrypted, new.includesEncrypted) { "\($0)" }
     }
 }
 

@@ -20,6 +20,8 @@ package final class ConnectionTap {
     package let producer: RingProducer
     package let account = TapAccount()
     private let limit: UInt64
+    /// Room that flows have reserved is for their own bytes. Those of an encrypted leg cannot wait for room.
+    private let mayUseReservation: Bool
 
     // MARK: The loop's thread only
 
@@ -36,6 +38,11 @@ package final class ConnectionTap {
     /// The flows' offsets at which the recording began.
     private var upStart: UInt64
     private var downStart: UInt64
+    /// Lines of the key log; the recorder does not have those from `passedSecrets` on.
+    private var secrets: [UInt8] = []
+    private var passedSecrets = 0
+    /// The connection's TLS sessions.
+    private var sessions: [ConversationSecurity] = []
 
     /// A tap on a connection accepted at `acceptedTicks` of the monotonic clock.
     package convenience init(
@@ -57,6 +64,7 @@ package final class ConnectionTap {
         self.upstreamAddress = upstreamAddress
         self.endedFlows = endedFlows
         limit = recorder.maxBytes ?? .max
+        mayUseReservation = origin.leg == nil
         upStart = upOffset
         downStart = downOffset
         recorder.attached()
@@ -76,10 +84,24 @@ package final class ConnectionTap {
         guard hasBegun else { return }
         let note = TapNote(.connected(address), account)
         // Without room the recording continues from the middle.
-        let event = TapEvent(kind: .connected, connection: origin.id, ticks: EventLoop.nanoseconds)
-        if !producer.append(event, RawSpan(), note) {
+        let event = TapEvent(kind: .connected, connection: origin.key, ticks: EventLoop.nanoseconds)
+        if !append(event, RawSpan(), note) {
             hasBegun = false
         }
+    }
+
+    /// A TLS handshake of the connection is complete, perhaps before the recording begins.
+    package func secured(_ session: ConversationSecurity) {
+        sessions.append(session)
+        guard hasBegun else { return }
+        let event = TapEvent(kind: .secured, connection: origin.key, ticks: EventLoop.nanoseconds)
+        // Without room only the comment is missing.
+        _ = append(event, RawSpan(), TapNote(.secured(session), account))
+    }
+
+    /// The session of an encrypted leg has derived keys: the recorder gets them before the next bytes.
+    package func add(secrets lines: [UInt8]) {
+        secrets += lines
     }
 
     /// Whether bytes of a flow from an offset on are recorded: those after the limit (`max_bytes`) are not.
@@ -89,20 +111,21 @@ package final class ConnectionTap {
     }
 
     /// Records bytes of a flow that were delivered at `offset`.
-    func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
+    package func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
         let start = direction == .up ? upStart : downStart
         let left = limit - min(limit, offset - min(start, offset))
         let count = min(bytes.byteCount, Int(clamping: left))
         guard count > 0 else { return }
         let ticks = EventLoop.nanoseconds
         guard hasBegun || begin(at: ticks, isFromMiddle: true) else { return miss(count) }
+        if passedSecrets < secrets.count, !passSecrets(ticks) { return miss(count) }
         var position = 0
         while position < count {
             let end = min(position + producer.largestEvent, count)
             let event = TapEvent(
-                kind: .data, direction: direction, connection: origin.id, ticks: ticks,
+                kind: .data, direction: direction, connection: origin.key, ticks: ticks,
                 offset: offset + UInt64(position))
-            guard producer.append(event, bytes.extracting(position..<end), nil) else { return miss(count - position) }
+            guard append(event, bytes.extracting(position..<end)) else { return miss(count - position) }
             taken &+= UInt64(end - position)
             position = end
         }
@@ -115,10 +138,10 @@ package final class ConnectionTap {
         // Bytes that were in a pipe when the recording began may not have been delivered.
         let recorded = start + min(limit, offset - min(start, offset))
         let event = TapEvent(
-            kind: .flowEnded, direction: direction, connection: origin.id, ticks: EventLoop.nanoseconds,
+            kind: .flowEnded, direction: direction, connection: origin.key, ticks: EventLoop.nanoseconds,
             offset: recorded)
         // Without room the end of the connection implies it.
-        _ = producer.append(event, RawSpan(), nil)
+        _ = append(event, RawSpan())
     }
 
     /// The connection ended. This sets the recording's byte counts in `end`.
@@ -139,10 +162,10 @@ package final class ConnectionTap {
         defer { recorder.detached() }
         // A recorder of a single connection ends with it, even if nothing was recorded.
         guard isKnown || recorder.plan.selection.connection != nil else {
-            if kind == .ended { recorder.endedUnknown(origin.id, account) }
+            if kind == .ended { recorder.endedUnknown(origin.key, account) }
             return
         }
-        producer.appendLast(TapEvent(kind: kind, connection: origin.id, ticks: EventLoop.nanoseconds), note)
+        producer.appendLast(TapEvent(kind: kind, connection: origin.key, ticks: EventLoop.nanoseconds), note)
     }
 
     // MARK: Room
@@ -151,11 +174,26 @@ package final class ConnectionTap {
     private func begin(at ticks: UInt64, isFromMiddle: Bool) -> Bool {
         let beginning = TapBeginning(
             origin: origin, isFromMiddle: isFromMiddle, upstreamAddress: upstreamAddress, upOffset: upStart,
-            downOffset: downStart, endedFlows: endedFlows, hasRecord: recorder.hasRecords)
-        let event = TapEvent(kind: .begun, connection: origin.id, ticks: ticks)
-        hasBegun = producer.append(event, RawSpan(), TapNote(.begun(beginning), account))
+            downOffset: downStart, endedFlows: endedFlows, hasRecord: recorder.hasRecords, sessions: sessions)
+        let event = TapEvent(kind: .begun, connection: origin.key, ticks: ticks)
+        hasBegun = append(event, RawSpan(), TapNote(.begun(beginning), account))
+        // The recorder begins another conversation.
+        passedSecrets = 0
         isKnown = isKnown || hasBegun
         return hasBegun
+    }
+
+    private func passSecrets(_ ticks: UInt64) -> Bool {
+        let lines = Array(secrets[passedSecrets...])
+        let event = TapEvent(kind: .keys, connection: origin.key, ticks: ticks)
+        let isPassed = append(event, lines.span.bytes)
+        if isPassed { passedSecrets = secrets.count }
+        return isPassed
+    }
+
+    @inline(__always)
+    private func append(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote? = nil) -> Bool {
+        producer.append(event, bytes, note, mayUseReservation: mayUseReservation)
     }
 
     private func miss(_ count: Int) {

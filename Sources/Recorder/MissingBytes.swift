@@ -33,7 +33,7 @@ struct MissingBytes {
     /// Adds bytes for the next section to report.
     mutating func add(_ bytes: UInt64, _ direction: Direction, of owner: TappedConversation) {
         guard bytes > 0 else { return }
-        pending[owner.conversation.id, default: (owner, Flows())].flows.add(bytes, of: direction)
+        pending[owner.conversation.key, default: (owner, Flows())].flows.add(bytes, of: direction)
     }
 
     /// Adds the bytes that a lost block reported.
@@ -59,7 +59,7 @@ struct MissingBytes {
 
     /// Counts the bytes that a segment is about to report: its gap and the section's earlier omissions.
     mutating func willReport(_ segment: Segment, of owner: TappedConversation, in output: PcapngOutput) {
-        let omitted = unreported.isEmpty ? 0 : output.omitted(of: owner.conversation.id, segment.direction)
+        let omitted = unreported.isEmpty ? 0 : output.omitted(of: owner.conversation.key, segment.direction)
         guard omitted > 0 || segment.gapBytes > 0 else { return }
         reported.add(omitted &+ segment.gapBytes, of: segment.direction)
     }
@@ -77,7 +77,7 @@ struct MissingBytes {
     mutating func keepUnreported(of output: PcapngOutput) {
         for owner in unreported where !owner.isOver {
             for direction in Direction.allCases {
-                add(output.omitted(of: owner.conversation.id, direction), direction, of: owner)
+                add(output.omitted(of: owner.conversation.key, direction), direction, of: owner)
             }
         }
         unreported = []

@@ -57,19 +57,22 @@ package final class Recorder: Sendable {
         package var whenFull = RecordSettings.WhenFull.drop
         /// The limit of recorded bytes per flow; nil: all.
         package var maxBytes: UInt64?
+        /// Whether the encrypted bytes of legs with TLS are recorded, and their keys.
+        package var includesEncrypted = false
         /// Whether end records contain the recording's counts, and therefore wait for the recorder.
         package var hasRecords: Bool
         package var application: String
 
         package init(
             name: String, selection: Selection = Selection(), buffer: Int, whenFull: RecordSettings.WhenFull = .drop,
-            maxBytes: UInt64? = nil, hasRecords: Bool, application: String
+            maxBytes: UInt64? = nil, includesEncrypted: Bool = false, hasRecords: Bool, application: String
         ) {
             self.name = name
             self.selection = selection
             self.buffer = buffer
             self.whenFull = whenFull
             self.maxBytes = maxBytes
+            self.includesEncrypted = includesEncrypted
             self.hasRecords = hasRecords
             self.application = application
         }

@@ -152,8 +152,18 @@ final class RecorderWriter {
                 $0.append(synAck, of: known, RawSpan())
                 $0.append(ack, of: known, RawSpan())
             }
+        case .secured:
+            guard case .secured(let session) = note?.content, let known = conversations[event.connection] else {
+                return
+            }
+            known.conversation.secured(session)
         case .data:
             conversationCache[event.connection]?._withUnsafeGuaranteedRef { data(event, bytes, $0, time) }
+        case .keys:
+            guard let known = conversations[event.connection] else { return }
+            let lines = Array(copying: bytes)
+            known.conversation.add(secrets: lines)
+            write(known, time) { $0.append(secrets: lines, of: known) }
         case .flowEnded:
             guard let known = conversations[event.connection] else { return }
             end(event.direction, at: event.offset, of: known, time)
@@ -170,9 +180,10 @@ final class RecorderWriter {
         let known = TappedConversation(
             Conversation(origin), account: account, counters: hooks.counters(origin.relay),
             hasRecord: beginning.hasRecord, upStart: beginning.upOffset, downStart: beginning.downOffset)
+        for session in beginning.sessions { known.conversation.secured(session) }
         // A conversation that already began is replaced by a new one, from the middle.
-        if let former = conversations.updateValue(known, forKey: origin.id) { stream.retire(former) }
-        conversationCache[origin.id] = .passUnretained(known)
+        if let former = conversations.updateValue(known, forKey: origin.key) { stream.retire(former) }
+        conversationCache[origin.key] = .passUnretained(known)
         guard beginning.isFromMiddle else {
             let syn = known.conversation.accepted()
             return write(known, time) { $0.append(syn, of: known, RawSpan()) }

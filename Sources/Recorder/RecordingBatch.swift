@@ -56,15 +56,18 @@ final class RecordingBatch {
         return (max(whole.last.map { Int($0.end) } ?? 0, taken), whole.count)
     }
 
-    /// Counts the bytes of the first `count` pieces (nil: all), which were written, as recorded. Returns their sum.
+    /// Counts the bytes of the first `count` pieces (nil: all), which were written, as recorded. Returns the sum of
+    /// those that were relayed.
     func countRecorded(_ count: Int? = nil) -> UInt64 {
         var sum: UInt64 = 0
         for position in 0..<(count ?? pieces.count) where pieces[position].count > 0 {
             let count = pieces[position].count
             pieces[position].owner?._withUnsafeGuaranteedRef { owner in
+                // Relayed bytes are counted once.
+                guard !owner.isEncrypted else { return }
                 if owner.hasRecord { owner.counters.addRecorded(count) }
+                sum &+= count
             }
-            sum &+= count
         }
         if let count {
             pieces.removeFirst(count)

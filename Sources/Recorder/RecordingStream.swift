@@ -159,6 +159,11 @@ final class RecordingStream {
         packets &+= 1
     }
 
+    /// Appends keys that decrypt the conversation's next bytes.
+    func append(secrets lines: [UInt8], of conversation: TappedConversation) {
+        output.append(secrets: lines, of: conversation.conversation, to: buffer)
+    }
+
     /// Ends a piece: the blocks since the last call hold `count` bytes of a flow.
     @inline(__always)
     func endPiece(of owner: TappedConversation?, _ direction: Direction, _ count: UInt64) {

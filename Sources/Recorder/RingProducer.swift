@@ -65,19 +65,24 @@ package final class RingProducer: TurnObserver {
 
     // MARK: Events
 
-    /// Passes an event to the recorder. False if there is no room.
+    /// Passes an event to the recorder. False if there is no room; the worker's reservation counts as room only for
+    /// bytes for which it was made.
     @inline(__always)
-    package func append(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?) -> Bool {
+    package func append(
+        _ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, mayUseReservation: Bool = true
+    ) -> Bool {
         let least = note == nil ? 0 : Recorder.roomOfNote
         if let stage, bytes.byteCount <= Self.largestStaged, stage.append(event, bytes, attachment: note, room: least) {
             if !isTurnEndAwaited { awaitTurnEnd() }
             return true
         }
-        return appendUnstaged(event, bytes, note, least)
+        return appendUnstaged(event, bytes, note, least, mayUseReservation)
     }
 
     @inline(never)
-    private func appendUnstaged(_ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, _ least: Int) -> Bool {
+    private func appendUnstaged(
+        _ event: TapEvent, _ bytes: RawSpan, _ note: TapNote?, _ least: Int, _ mayUseReservation: Bool
+    ) -> Bool {
         // Staged events go first. Flushing also renews the stage's reservation, even if nothing is staged.
         let isSmall = bytes.byteCount <= Self.largestStaged
         if isSmall { flush() } else { flushIfAny() }
@@ -85,7 +90,8 @@ package final class RingProducer: TurnObserver {
             awaitTurnEnd()
             return true
         }
-        let reserved = room?.use(TapRing.size(ofPayload: max(bytes.byteCount, least))) ?? 0
+        let size = TapRing.size(ofPayload: max(bytes.byteCount, least))
+        let reserved = mayUseReservation ? room?.use(size) ?? 0 : 0
         return wake(ring.append(event, bytes, attachment: note, room: least, reserved: reserved))
     }
 

@@ -8,8 +8,12 @@ package struct TapEvent: BitwiseCopyable, Sendable {
         case begun
         /// The upstream is connected; the note has its address.
         case connected
+        /// A TLS handshake of the connection is complete; the note has its facts.
+        case secured
         /// Bytes delivered to the destination of a flow.
         case data
+        /// Lines of the key log that decrypt the connection's next bytes.
+        case keys
         /// A flow ended with an end of stream.
         case flowEnded
         /// The connection ended; the note has a `ConversationEnd`.
@@ -21,6 +25,7 @@ package struct TapEvent: BitwiseCopyable, Sendable {
     let kind: Kind
     /// The flow, for `data` and `flowEnded`.
     var direction = Direction.up
+    /// The key of the conversation's origin.
     let connection: UInt64
     /// The time by the monotonic clock, nanoseconds (`EventLoop.nanoseconds`).
     let ticks: UInt64
@@ -33,6 +38,7 @@ package final class TapNote: Sendable {
     enum Content: Sendable {
         case begun(TapBeginning)
         case connected(SocketAddress)
+        case secured(ConversationSecurity)
         case ended(ConversationEnd)
         case stopped
     }
@@ -59,6 +65,8 @@ struct TapBeginning: Sendable {
     let endedFlows: EndedFlows
     /// Whether the connection's end record waits for this recording (files only).
     let hasRecord: Bool
+    /// The TLS sessions that were established before.
+    var sessions: [ConversationSecurity] = []
 }
 
 /// The flows of a connection that have ended with an end of stream. A trivial value: every connection has one.

@@ -9,6 +9,8 @@ final class TappedConversation {
     /// The flows' offsets at which the recording began.
     let upStart: UInt64
     let downStart: UInt64
+    /// Whether it is an encrypted leg, whose bytes are not relayed ones.
+    let isEncrypted: Bool
     /// Whether the connection or its recording has ended.
     var isOver = false
 
@@ -17,6 +19,7 @@ final class TappedConversation {
         upStart: UInt64, downStart: UInt64
     ) {
         self.conversation = conversation
+        isEncrypted = conversation.origin.leg != nil
         self.account = account
         self.counters = counters
         self.hasRecord = hasRecord

@@ -16,6 +16,8 @@ public struct RecordingComment: Hashable, Sendable {
         case joined
         /// The connection continues from the previous file; `bytesUp` and `bytesDown` had been relayed by then.
         case continued
+        /// The TLS handshake with `side` was complete before this packet; the bytes of the conversation are plaintext.
+        case secured
         /// `droppedBytes` of this packet's flow, directly before it, are not in the recording.
         case gap
         /// The recording stops while the connection is open; `bytesUp` and `bytesDown` have been relayed.
@@ -30,6 +32,22 @@ public struct RecordingComment: Hashable, Sendable {
     public var id: UInt64
     /// The relay's name.
     public var relay: String?
+    /// The encrypted leg that the packets belong to, `client` or `upstream`; nil: what is relayed, in plaintext.
+    public var leg: String?
+    /// The side with which a TLS session was established.
+    public var side: String?
+    /// Its version and cipher suite.
+    public var tls: String?
+    /// Its application protocol.
+    public var application: String?
+    /// The server name that its client has sent.
+    public var serverName: String?
+    /// The identity in its peer's certificate.
+    public var peer: String?
+    /// When its handshake began, microseconds after the client was accepted.
+    public var beganMicroseconds: UInt64?
+    /// How long its handshake took, microseconds.
+    public var tookMicroseconds: UInt64?
     /// The client's real address; the packets of a Unix client have a substitute.
     public var client: String?
     /// The listener's bound address; the packets have the upstream's port.
@@ -105,6 +123,7 @@ extension RecordingComment {
         case .connected: "connected to the upstream"
         case .joined: "recording starts in the middle of the connection, \(passed) passed before"
         case .continued: "continues from the file before, \(passed) so far"
+        case .secured: "TLS established with the \(side ?? "peer")"
         case .gap: "\(droppedBytes ?? 0) bytes not recorded"
         case .stopped: "recording stops, the connection stays open, \(passed) so far"
         case .ended: "connection ended, \(reason ?? "for no known reason")"
@@ -114,9 +133,10 @@ extension RecordingComment {
     // Computed, because key paths are not Sendable.
     private static var texts: [(String, WritableKeyPath<RecordingComment, String?>)] {
         [
-            ("relay", \.relay), ("client", \.client), ("listener", \.listener), ("upstream", \.upstream),
-            ("upstream_address", \.upstreamAddress), ("reason", \.reason), ("closed_by", \.closedBy),
-            ("errno", \.errno), ("waited_for", \.waitedFor),
+            ("relay", \.relay), ("leg", \.leg), ("client", \.client), ("listener", \.listener),
+            ("upstream", \.upstream), ("upstream_address", \.upstreamAddress), ("reason", \.reason),
+            ("closed_by", \.closedBy), ("errno", \.errno), ("waited_for", \.waitedFor), ("side", \.side),
+            ("tls", \.tls), ("alpn", \.application), ("server_name", \.serverName), ("peer", \.peer),
         ]
     }
 
@@ -124,7 +144,8 @@ extension RecordingComment {
         [
             ("bytes_up", \.bytesUp), ("bytes_down", \.bytesDown), ("recorded_bytes", \.recordedBytes),
             ("dropped_bytes", \.droppedBytes), ("held_bytes", \.heldBytes), ("waited_ms", \.waitedMilliseconds),
-            ("held_ms", \.clientHeldMilliseconds), ("attempts", \.attempts),
+            ("held_ms", \.clientHeldMilliseconds), ("attempts", \.attempts), ("began_us", \.beganMicroseconds),
+            ("took_us", \.tookMicroseconds),
         ]
     }
 }

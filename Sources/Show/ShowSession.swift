@@ -114,14 +114,14 @@ package struct ShowSession {
                 "tapline: \(recordings.name) can be read only once, and the ends come last; save it to a file first")
         }
         var chosen: Set<UInt64> = []
-        var ordinals: [UInt64: UInt64] = [:]
+        var ordinals: [RecordedConversation.Key: UInt64] = [:]
         for group in recordings.groups {
             _ = try read(group, with: RecordingReader()) { session, event in
                 let isIncluded = session.filter.includes(event)
                 switch event {
-                case .opened(let conversation): ordinals[conversation.id] = session.filter.lastOpened
+                case .opened(let conversation): ordinals[conversation.key] = session.filter.lastOpened
                 case .ended(let conversation):
-                    let ordinal = ordinals.removeValue(forKey: conversation.id)
+                    let ordinal = ordinals.removeValue(forKey: conversation.key)
                     if isIncluded, let ordinal, chosen.count < Self.mostChosen { chosen.insert(ordinal) }
                 case .bytes, .missing: break
                 }

@@ -1,10 +1,13 @@
 import Recording
+import Sockets
 import Terminal
 import Text
 
 /// One line of the summary.
 struct SummaryRow {
     let id: UInt64
+    /// The order of the lines of one connection.
+    let rank: Int
     let file: String
     let relay: String?
     let cells: [String]
@@ -26,6 +29,7 @@ struct SummaryRow {
 
     private init(cells: [String]) {
         id = 0
+        rank = 0
         file = ""
         relay = nil
         value = ShowSort.Value()
@@ -38,8 +42,10 @@ struct SummaryRow {
         _ conversation: RecordedConversation, in file: String, _ sort: ShowSort, times: TimeText, showsUnicode: Bool
     ) {
         id = conversation.id
+        rank = conversation.leg.map { $0 == .client ? 1 : 2 } ?? 0
         self.file = file
-        relay = conversation.relay
+        let leg = conversation.leg.map { " (encrypted, \($0.rawValue))" } ?? ""
+        relay = conversation.relay.map { $0 + leg }
         value = sort.value(of: conversation)
         isFailure = conversation.isFailure
         isHeading = false
@@ -49,7 +55,7 @@ struct SummaryRow {
         ].compactMap { $0 }
         let remark = notes.isEmpty ? "" : " (\(notes.joined(separator: ", ")))"
         let cells = [
-            "\(conversation.id)", file, times.text(conversation.started), conversation.relay ?? "-",
+            "\(conversation.id)", file, times.text(conversation.started), relay ?? "-",
             conversation.client,
             conversation.destination, SizeText.short(conversation.up.passed),
             SizeText.short(conversation.down.passed), DurationText.short(nanoseconds: conversation.duration),

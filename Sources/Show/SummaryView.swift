@@ -71,7 +71,10 @@ struct SummaryView: RecordingView {
     // MARK: Order
 
     private mutating func sortRows() {
-        rows.sort { order.sort.isBefore(($0.value, $0.id), ($1.value, $1.id)) }
+        rows.sort { first, second in
+            if (first.value, first.id) == (second.value, second.id) { return first.rank < second.rank }
+            return order.sort.isBefore((first.value, first.id), (second.value, second.id))
+        }
     }
 
     private mutating func keepFirst() {

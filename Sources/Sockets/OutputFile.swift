@@ -28,9 +28,9 @@ public final class OutputFile: Sendable {
     /// The process's standard error.
     public static let standardError = OutputFile(fd: STDERR_FILENO, name: "standard error", isOwned: false)
 
-    /// Opens a file for appending, or creates it with mode 0640. A FIFO without a reader is an error, not an endless
+    /// Opens a file for appending, or creates it with this mode. A FIFO without a reader is an error, not an endless
     /// wait. A path that names a descriptor of this process, such as `/dev/stdout`, duplicates the descriptor.
-    public convenience init(appendingTo path: String) throws(SystemError) {
+    public convenience init(appendingTo path: String, mode: UInt16 = 0o640) throws(SystemError) {
         if let descriptor = Self.descriptor(namedBy: path) {
             do {
                 self.init(fd: try Self.duplicate(inherited: descriptor), name: path, isOwned: true)
@@ -43,7 +43,7 @@ public final class OutputFile: Sendable {
             return
         }
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
-        let fd = Errno.retrying { Glibc.open(path, flags, 0o640) }
+        let fd = Errno.retrying { Glibc.open(path, flags, mode_t(mode)) }
         guard fd >= 0 else {
             let error = Errno.current
             throw SystemError(Self.attempt(path), error, advice: Self.advice(for: error, path), subject: .file(path))
@@ -123,6 +123,15 @@ public final class OutputFile: Sendable {
             return nil
         }
         if let failure { throw failure }
+    }
+
+    /// Writes everything with one call, which does not wait for room. Throws if not everything was written: EAGAIN if
+    /// there is no room, or too little.
+    public func writeAtOnce(_ bytes: [UInt8]) throws(Errno) {
+        let count = bytes.withUnsafeBytes { memory in
+            Errno.retrying { Glibc.write(fd, memory.baseAddress, memory.count) }
+        }
+        guard count == bytes.count else { throw count < 0 ? .current : Errno(EAGAIN) }
     }
 
     private func waitForRoom() {

@@ -49,6 +49,9 @@ struct TLSContext: @unchecked Sendable {
             CLong(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
         tapline_ctx_set_read_ahead(context, 1)
         SSL_CTX_set_info_callback(context) { TLSSession.note($0, $1, $2) }
+        // For all contexts, because a recording may begin at any time. Without an observer of the session nothing is
+        // kept.
+        SSL_CTX_set_keylog_callback(context) { TLSSession.noteKeys($0, $1) }
     }
 
     func free() {

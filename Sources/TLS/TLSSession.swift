@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Glibc
 public import Sockets
 
 /// One TLS session over a non-blocking socket, as the server or as the client.
@@ -107,13 +108,22 @@ public final class TLSSession {
 
     // MARK: The handshake
 
+    /// Observes the encrypted bytes and the keys; to be set before the first step. Nil: no one does, and no key leaves
+    /// OpenSSL.
+    public var observer: TLSObserver? {
+        get { wire.observer }
+        set { wire.observer = newValue }
+    }
+
     /// Continues the handshake.
     public func handshake() -> Step {
+        defer { wire.passHeld() }
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             isEstablished = true
             SSL_set_default_read_buffer_len(ssl, TLSContext.readAhead)
+            wire.isHolding = false
             hasMore = SSL_has_pending(ssl) == 1 || wire.hasReceived
             return .done
         }
@@ -324,6 +334,11 @@ public final class TLSSession {
 
     static func note(_ ssl: OpaquePointer?, _ event: CInt, _ value: CInt) {
         ssl.flatMap { session(of: $0) }?.note(event, value)
+    }
+
+    static func noteKeys(_ ssl: OpaquePointer?, _ line: UnsafePointer<CChar>?) {
+        guard let observer = ssl.flatMap({ session(of: $0) })?.wire.observer, let line else { return }
+        observer.keys(Array(UnsafeRawBufferPointer(start: line, count: strlen(line))))
     }
 
     private func note(_ event: CInt, _ value: CInt) {

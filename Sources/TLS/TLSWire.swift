@@ -19,6 +19,14 @@ final class TLSWire {
     private(set) var hasEnded = false
     /// The socket's error.
     private(set) var error: Errno?
+    /// Nil: nothing is observed.
+    var observer: TLSObserver?
+    /// The handshake is in progress: received bytes are passed on after the keys that are derived from them.
+    var isHolding = true
+    private var held: [UInt8] = []
+    private var isEndHeld = false
+    /// A handshake needs less; what is more is passed on at once.
+    private static let mostHeld = 256 << 10
 
     init(fd: CInt, received: [UInt8]) {
         self.fd = fd
@@ -90,9 +98,11 @@ final class TLSWire {
         let result = Errno.retrying { recv(fd, bytes, count, 0) }
         if result > 0 {
             hasRead = true
+            if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result)) }
             return CInt(result)
         }
         if result == 0 {
+            if observer != nil, !hasEnded { observeEnd() }
             hasEnded = true
             return 0
         }
@@ -104,7 +114,13 @@ final class TLSWire {
         tapline_bio_clear_retry(bio)
         let flags = CInt(MSG_NOSIGNAL) | (moreFollows ? CInt(MSG_MORE) : 0)
         let result = Errno.retrying { send(fd, bytes, count, flags) }
-        if result > 0 { return CInt(result) }
+        if result > 0 {
+            if let observer {
+                passHeld()
+                observer.bytes?(UnsafeRawBufferPointer(start: bytes, count: result).bytes, .sent)
+            }
+            return CInt(result)
+        }
         fail(bio, tapline_bio_retry_write)
         return -1
     }
@@ -120,6 +136,34 @@ final class TLSWire {
             UnsafeMutableRawBufferPointer(start: bytes, count: count).copyMemory(from: source)
         }
         received = received.dropFirst(piece.count)
+        if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: piece.count)) }
         return CInt(piece.count)
+    }
+
+    // MARK: The observer
+
+    private func observe(_ bytes: UnsafeRawBufferPointer) {
+        guard isHolding, held.count + bytes.count <= Self.mostHeld else {
+            passHeld()
+            observer?.bytes?(bytes.bytes, .received)
+            return
+        }
+        held += bytes
+    }
+
+    private func observeEnd() {
+        isEndHeld = true
+        if !isHolding { passHeld() }
+    }
+
+    /// Passes on what was received in a step of the handshake.
+    func passHeld() {
+        if !held.isEmpty {
+            held.withUnsafeBytes { observer?.bytes?($0.bytes, .received) }
+            held = []
+        }
+        guard isEndHeld else { return }
+        isEndHeld = false
+        observer?.bytes?(UnsafeRawBufferPointer(start: nil, count: 0).bytes, .received)
     }
 }

@@ -57,7 +57,7 @@ final class OneWorker {
                 stopped: { hasStopped.withLock { $0 = true } }),
             recordings: RecorderRegistry(application: "test", logger: log.logger) { record in
                 records.withLock { $0.append(record) }
-            },
+            }, keyLog: KeyLog(path: nil, logger: log.logger),
             system: .read(), workers: 1, descriptorLimit: descriptors + 8, descriptorsInUse: 0, deadPeerAfter: 0)
         #expect(shared.descriptors.left == descriptors)
         let names = NameCache(loop: harness.loop, logger: log.logger, terms: terms) { _, _, completion in

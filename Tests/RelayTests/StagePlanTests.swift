@@ -46,7 +46,7 @@ import Testing
                 let connection = try #require(worker.worker.connection(1))
                 let context = StageContext(
                     id: 1, worker: worker.worker, relay: connection.relay, listener: worker.address,
-                    peer: client.address, client: connection.client)
+                    peer: client.address, client: connection.client, acceptedTicks: connection.acceptedTicks)
                 try check(context)
             }
         }

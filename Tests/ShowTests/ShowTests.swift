@@ -65,7 +65,7 @@ struct ShowTests {
         {
             view.append(.opened(try conversation(id) { $0.hasStart = true }), into: &output)
             for bytes in pieces {
-                let piece = RecordedBytes(id: id, direction: .up, time: Self.start, bytes: bytes[...])
+                let piece = RecordedBytes(key: .init(id: id), direction: .up, time: Self.start, bytes: bytes[...])
                 view.append(.bytes(piece), into: &output)
             }
         }

@@ -19,6 +19,8 @@ struct Query: Hashable, Sendable {
     var since: UInt64?
     /// Only this connection.
     var connection: UInt64?
+    /// A live recording includes the encrypted bytes of TLS, and their keys.
+    var includesEncrypted = false
 
     /// An order of connections.
     struct Sort: Hashable, Sendable {
@@ -88,6 +90,11 @@ struct Query: Hashable, Sendable {
                 throw .badRequest("invalid `\(key)` \(AdminError.quoted(value)); use a connection id")
             }
             if key == "since" { since = id } else { connection = id }
+        case "encrypted":
+            guard value == "true" || value == "false" else {
+                throw .badRequest("`encrypted` is \(AdminError.quoted(value)); it is true or false")
+            }
+            includesEncrypted = value == "true"
         default:
             preconditionFailure("Query: \(key) is among a route's parameters and not read")
         }

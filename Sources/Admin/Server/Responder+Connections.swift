@@ -190,7 +190,8 @@ extension Responder {
         let slot = try streams.acquire()
         let tap: LiveTap
         do {
-            tap = try services.relays.liveTap(relay: query.relay, connection: query.connection)
+            tap = try services.relays.liveTap(
+                relay: query.relay, connection: query.connection, includesEncrypted: query.includesEncrypted)
         } catch {
             throw Self.refused(error, query.relay ?? "")
         }
@@ -198,6 +199,7 @@ extension Responder {
         var what: Logger.Metadata = [:]
         what["relay"] = query.relay.map { .string($0) }
         what["connection"] = query.connection.map { .stringConvertible($0) }
+        if query.includesEncrypted { what["encrypted"] = "true" }
         await logger.noteChange("traffic is being read through the admin API", by: requester, what)
         // If the client leaves before its answer begins, the tap is released with the answer, which ends it.
         return .stream(Self.tapType, slot) { pieces in

@@ -143,6 +143,7 @@ extension Responder {
         } catch {
             throw .badRequest(error.problems.map(\.description).joined(separator: "\n"))
         }
+        if settings.includesEncrypted, !relay.hasTLS { throw .badRequest(RecordSettings.nothingEncrypted) }
         // A client may control the relay, but not create files anywhere.
         guard settings.directory == folder else {
             throw AdminError(

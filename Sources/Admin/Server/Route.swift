@@ -64,7 +64,7 @@ enum Route: Hashable, Sendable {
         case .relays, .history, .events: ["relay"]
         case .connections: ["relay", "sort", "limit"]
         case .closed: ["relay", "reason", "since", "limit"]
-        case .tap: ["relay", "connection"]
+        case .tap: ["relay", "connection", "encrypted"]
         case .page, .pageStyle, .pageScript, .healthz, .readyz, .metrics, .status, .recording, .connection, .reload,
             .drain, .shutdown:
             []

@@ -24,12 +24,17 @@ package final class TailSession {
     private var outcome: Result<Void, any Error>?
     private var exchange: HTTPExchange?
 
-    package init(client: AdminClient, relay: String?, connection: UInt64?, format: TailFormat, utc: Bool) {
+    /// `includesEncrypted`: the recording includes the encrypted bytes of TLS, and their keys.
+    package init(
+        client: AdminClient, relay: String?, connection: UInt64?, includesEncrypted: Bool = false, format: TailFormat,
+        utc: Bool
+    ) {
         self.client = client
         self.connection = connection
         var query: [String] = []
         if let relay { query.append("relay=\(relay.percentEncoded)") }
         if let connection { query.append("connection=\(connection)") }
+        if includesEncrypted { query.append("encrypted=true") }
         path = "/v1/tap" + (query.isEmpty ? "" : "?\(query.joined(separator: "&"))")
         what = connection.map { "connection \($0)" } ?? relay.map { "relay \($0.harmless)" } ?? "every relay"
         let times: TimeText = ClientOutput.isTerminal && !utc ? .localClock : .utc
@@ -116,7 +121,7 @@ package final class TailSession {
         do {
             while let event = try reader.next() {
                 view?.append(event, into: &text)
-                if case .ended(let conversation) = event, conversation.id == connection {
+                if case .ended(let conversation) = event, conversation.leg == nil, conversation.id == connection {
                     outcome = outcome ?? .success(())
                 }
             }

@@ -12,6 +12,8 @@ package struct RunPlan: Sendable {
     var view: TrafficView?
     /// The one recording of all connections; nil: none, or as the relays' settings say.
     var recording: RecordingTarget?
+    /// The one recording includes the encrypted bytes of TLS, and their keys.
+    var recordsEncrypted: Bool
     /// A person watches: messages are plain sentences rather than lines of a log.
     var isForPerson: Bool
     /// Only errors are reported.
@@ -34,7 +36,8 @@ package struct RunPlan: Sendable {
 
     /// A plan; by default nothing is recorded or shown, there is no file to reload, and no socket was handed over.
     package init(
-        configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil, isForPerson: Bool,
+        configuration: Configuration, view: TrafficView? = nil, recording: RecordingTarget? = nil,
+        recordsEncrypted: Bool = false, isForPerson: Bool,
         isQuiet: Bool = false, terminal: TerminalOutput? = nil, showsUTC: Bool = false,
         adminFolder: RuntimeFolder? = nil,
         origin: Reloader.Origin? = nil, namesOrigin: Bool = false, inheritance: Inheritance = .nothing,
@@ -43,6 +46,7 @@ package struct RunPlan: Sendable {
         self.configuration = configuration
         self.view = view
         self.recording = recording
+        self.recordsEncrypted = recordsEncrypted
         self.isForPerson = isForPerson
         self.isQuiet = isQuiet
         self.terminal = terminal

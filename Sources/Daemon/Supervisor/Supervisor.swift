@@ -139,6 +139,8 @@ package final class Supervisor {
     private var tuning: RelayService.Tuning {
         var tuning = RelayService.Tuning()
         tuning.application = "tapline \(Version.number)"
+        tuning.recordsEncrypted = plan.recordsEncrypted
+        tuning.keyLogPath = ProcessEnvironment.value("SSLKEYLOGFILE")
         tuning.acceptsOnlyOne = plan.lifecycle.isOnce
         if let first = plan.inheritance.firstID { tuning.firstID = first }
         tuning.stoppedRecordings = stoppedRecordings

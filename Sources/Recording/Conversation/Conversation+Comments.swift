@@ -27,10 +27,23 @@ extension Conversation {
     private func beginning(_ kind: RecordingComment.Kind) -> RecordingComment {
         var comment = RecordingComment(kind, id: origin.id)
         comment.relay = origin.relay
+        comment.leg = origin.leg?.side.rawValue
         comment.client = origin.client.isUnix ? "unix:" : origin.client.description
         comment.listener = origin.listener.description
         comment.upstream = origin.upstream
         comment.upstreamAddress = origin.destination?.description
+        return comment
+    }
+
+    func comment(_ session: ConversationSecurity) -> RecordingComment {
+        var comment = RecordingComment(.secured, id: origin.id)
+        comment.side = session.side.rawValue
+        comment.tls = session.parameters
+        comment.application = session.application
+        comment.serverName = session.serverName
+        comment.peer = session.peer
+        comment.beganMicroseconds = session.beganAfter
+        comment.tookMicroseconds = session.took
         return comment
     }
 
@@ -43,6 +56,7 @@ extension Conversation {
     private func totals(_ kind: RecordingComment.Kind, up: UInt64, down: UInt64) -> RecordingComment {
         var comment = RecordingComment(kind, id: origin.id)
         comment.relay = origin.relay
+        comment.leg = origin.leg?.side.rawValue
         comment.bytesUp = up
         comment.bytesDown = down
         return comment

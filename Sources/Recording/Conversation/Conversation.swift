@@ -16,8 +16,12 @@ public final class Conversation {
     public private(set) var upstreamAddress: SocketAddress?
     /// How the connection ended; nil while it is open.
     public private(set) var end: ConversationEnd?
-    /// The connection's ID, as in `origin`.
-    public let id: UInt64
+    /// The origin's key.
+    public let key: UInt64
+    /// Lines of the key log that decrypt an encrypted leg, each with its end.
+    public private(set) var secrets: [UInt8] = []
+    /// Sessions that the next segment's comments report.
+    var newSessions: [ConversationSecurity] = []
     let path: PacketPath
     private var up: FlowSequence
     private var down: FlowSequence
@@ -28,10 +32,10 @@ public final class Conversation {
 
     /// A conversation before its first event.
     public init(_ origin: ConversationOrigin) {
-        id = origin.id
+        key = origin.key
         self.origin = origin
         path = PacketPath(origin)
-        let numbers = Self.scatter(origin.id)
+        let numbers = Self.scatter(key)
         up = FlowSequence(initial: UInt32(truncatingIfNeeded: numbers >> 32))
         down = FlowSequence(initial: UInt32(truncatingIfNeeded: numbers))
     }
@@ -48,6 +52,16 @@ public final class Conversation {
     /// Bytes of a flow since the connection began, according to the events so far.
     public func passed(_ direction: Direction) -> UInt64 {
         direction == .up ? up.passed : down.passed
+    }
+
+    /// The session of an encrypted leg has derived keys.
+    public func add(secrets lines: [UInt8]) {
+        secrets += lines
+    }
+
+    /// A TLS handshake is complete: the next segment has a comment about it.
+    public func secured(_ session: ConversationSecurity) {
+        newSessions.append(session)
     }
 
     // MARK: Start

@@ -9,11 +9,18 @@ struct InterfaceTable {
         let relay: String
         let listener: SocketAddress
         let upstream: String
+        let leg: Side?
 
         init(_ origin: ConversationOrigin) {
             relay = origin.relay
             listener = origin.listener
             upstream = origin.upstream
+            leg = origin.leg?.side
+        }
+
+        var name: String {
+            guard let leg else { return "\(relay) \(listener)" }
+            return "\(relay) (encrypted, \(leg.rawValue)) \(listener)"
         }
     }
 
@@ -49,7 +56,7 @@ struct InterfaceTable {
         buffer.append(littleEndian: UInt16(0))
         // Snap length 0: no limit.
         buffer.append(littleEndian: UInt32(0))
-        buffer.append(option: .second, text: "\(key.relay) \(key.listener)")
+        buffer.append(option: .second, text: key.name)
         buffer.append(option: .third, text: "to \(key.upstream)")
         buffer.append(option: .timeResolution, count: 1)
         // Units of 10^-9 seconds.

@@ -5,7 +5,8 @@ internal import Sockets
 /// The client's packets go from its real address and port to the address that it reached. Their destination port is the
 /// upstream's, not the listener's, because Wireshark chooses the protocol by it. Unix sockets get substitutes: a client
 /// is 127.85.X.Y with port 49152 + ID % 16384, where X.Y are the next 16 bits of the connection's ID; a listener is
-/// 127.0.0.1. If the upstream is a Unix socket, the listener's port is used, or 1 if both are Unix sockets.
+/// 127.0.0.1; Tapline's end of an encrypted leg to a Unix upstream is 127.86.X.Y. If the upstream is a Unix socket, the
+/// listener's port is used, or 1 if both are Unix sockets.
 struct PacketPath {
     /// Whether the packets are IPv6; then an IPv4 address is in its mapped form.
     let isIPv6: Bool
@@ -20,8 +21,10 @@ struct PacketPath {
         let client: SocketAddress
         if origin.client.isUnix {
             let block = UInt32(truncatingIfNeeded: (origin.id / 16384) & 0xFFFF)
+            // Tapline's end of an encrypted leg to a Unix upstream must differ from a Unix client.
+            let network: UInt32 = origin.leg?.side == .upstream ? 0x7F56_0000 : 0x7F55_0000
             client = .ipv4(
-                IPv4Address(bits: 0x7F55_0000 | block), port: 49152 + UInt16(truncatingIfNeeded: origin.id % 16384))
+                IPv4Address(bits: network | block), port: 49152 + UInt16(truncatingIfNeeded: origin.id % 16384))
         } else {
             client = origin.client
         }
@@ -36,6 +39,12 @@ struct PacketPath {
             isIPv6 ? address.high.wordSum + address.low.wordSum : address.ipv4Bits.wordSum
         }
         addressSum = wordSum(Self.wide(client)) + wordSum(Self.wide(server))
+    }
+
+    /// Whether both have the same addresses and ports.
+    func hasSameEnds(as other: PacketPath) -> Bool {
+        (client, server) == (other.client, other.server)
+            && (clientPort, serverPort) == (other.clientPort, other.serverPort)
     }
 
     /// An address as 128 bits; IPv4 in its mapped form (RFC 4291, section 2.5.5.2).

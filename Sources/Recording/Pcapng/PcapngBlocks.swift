@@ -3,13 +3,14 @@ internal import Sockets
 /// A block of a pcapng file (IETF draft "PCAP Now Generic (pcapng) Capture File Format"): little-endian, padded to four
 /// bytes with zeros, with its length at the beginning and the end.
 struct PcapngBlock {
-    /// Block types (sections 4.1 to 4.6 of the draft).
+    /// Block types (sections 4.1 to 4.7 of the draft).
     enum Kind: UInt32 {
         case section = 0x0A0D_0D0A
         case interface = 1
         case names = 4
         case statistics = 5
         case packet = 6
+        case secrets = 0x0A
     }
 
     /// The option codes that Tapline writes (sections 3.5 and 4 of the draft); their meaning depends on the block.
@@ -29,6 +30,8 @@ struct PcapngBlock {
 
     /// LINKTYPE_RAW: packets begin with an IPv4 or IPv6 header.
     static let linkTypeRaw: UInt16 = 101
+    /// The secrets type of a TLS key log (section 4.7 of the draft): `TLSK`.
+    static let secretsOfTLS: UInt32 = 0x544C_534B
 
     private let start: Int
 

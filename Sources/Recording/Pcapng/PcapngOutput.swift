@@ -67,11 +67,11 @@ public struct PcapngOutput {
     public mutating func append(
         _ segment: Segment, of conversation: Conversation, payload: RawSpan, to buffer: OutputBuffer
     ) {
-        let id = conversation.id
-        let known = introduced[id]
+        let key = conversation.key
+        let known = introduced[key]
         let interface = known ?? introduce(conversation, time: segment.time, in: buffer)
         if known == nil || segment.occasion == .connected { appendName(of: conversation, to: buffer) }
-        let omitted = omissions.isEmpty ? 0 : takeOmission(id, segment.direction)
+        let omitted = omissions.isEmpty ? 0 : takeOmission(key, segment.direction)
         let gap = segment.gapBytes &+ omitted
         let drops = interfaces.count(packetOn: interface, drops: segment.gapSegments)
 
@@ -91,19 +91,38 @@ public struct PcapngOutput {
         // From the listener's view: bytes from the client are inbound (1), bytes to the client outbound (2).
         buffer.append(option: .second, number: UInt32(segment.direction == .up ? 1 : 2))
         if drops > 0 { buffer.append(option: .fourth, number: drops) }
-        if known == nil || segment.occasion != .none || gap > 0 {
+        if known == nil || segment.occasion != .none || gap > 0 || !conversation.newSessions.isEmpty {
             appendComments(segment, of: conversation, isIntroduction: known == nil, gap: gap, to: buffer)
         }
         block.endWithOptions(in: buffer)
-        if segment.isLast { forget(id) }
+        if segment.isLast { forget(key) }
     }
 
     private mutating func introduce(
         _ conversation: Conversation, time: Int64, in buffer: OutputBuffer
     ) -> Int {
         let interface = interfaces.index(of: conversation.origin, time: time, in: buffer)
-        introduced[conversation.id] = interface
+        introduced[conversation.key] = interface
+        // Also in a file in which the conversation continues: with the files before, Wireshark decrypts it.
+        appendSecrets(conversation.secrets, to: buffer)
         return interface
+    }
+
+    /// Appends keys that the session of a conversation has just derived, before the packets that they decrypt. Keys of
+    /// a conversation without packets in this output come before its first one.
+    public mutating func append(secrets lines: [UInt8], of conversation: Conversation, to buffer: OutputBuffer) {
+        if introduced[conversation.key] != nil { appendSecrets(lines, to: buffer) }
+    }
+
+    /// A decryption secrets block with lines of a TLS key log.
+    private func appendSecrets(_ lines: [UInt8], to buffer: OutputBuffer) {
+        guard !lines.isEmpty else { return }
+        let block = PcapngBlock(.secrets, in: buffer)
+        buffer.append(littleEndian: PcapngBlock.secretsOfTLS)
+        buffer.append(littleEndian: UInt32(truncatingIfNeeded: lines.count))
+        buffer.append(lines)
+        buffer.padToFour()
+        block.end(in: buffer)
     }
 
     private func appendComments(
@@ -115,11 +134,14 @@ public struct PcapngOutput {
             buffer.append(comment: conversation.introduction(isJoined ? .joined : .continued, at: segment))
         }
         if gap > 0 {
-            var comment = RecordingComment(.gap, id: conversation.id)
+            var comment = RecordingComment(.gap, id: conversation.origin.id)
             comment.droppedBytes = gap
             buffer.append(comment: comment)
         }
         if let comment = conversation.comment(segment.occasion) { buffer.append(comment: comment) }
+        guard !conversation.newSessions.isEmpty else { return }
+        for session in conversation.newSessions { buffer.append(comment: conversation.comment(session)) }
+        conversation.newSessions = []
     }
 
     // MARK: Omissions
@@ -132,8 +154,8 @@ public struct PcapngOutput {
         interfaces.count(drops: segments, of: conversation.origin)
         guard bytes > 0 else { return }
         switch direction {
-        case .up: omissions[conversation.id, default: Omission()].up &+= bytes
-        case .down: omissions[conversation.id, default: Omission()].down &+= bytes
+        case .up: omissions[conversation.key, default: Omission()].up &+= bytes
+        case .down: omissions[conversation.key, default: Omission()].down &+= bytes
         }
     }
 

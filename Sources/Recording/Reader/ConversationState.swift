@@ -183,6 +183,7 @@ final class ConversationState {
     func apply(_ comment: RecordingComment) {
         summary.isTaplines = true
         summary.id = comment.id
+        summary.leg = comment.key.leg ?? summary.leg
         summary.relay = comment.relay ?? summary.relay
         summary.client = comment.client ?? summary.client
         summary.listener = comment.listener ?? summary.listener
@@ -199,7 +200,14 @@ final class ConversationState {
         case .stopped:
             summary.up.counted = comment.bytesUp
             summary.down.counted = comment.bytesDown
-        case .opened, .connected, .joined, .continued, .gap: break
+        case .opened, .connected, .joined, .continued, .gap, .secured: break
         }
+    }
+}
+
+extension RecordingComment {
+    /// The key of its conversation.
+    var key: RecordedConversation.Key {
+        RecordedConversation.Key(id: id, leg: leg.flatMap { Side(rawValue: $0) })
     }
 }

@@ -5,7 +5,7 @@ extension ConversationTable {
     static func opens(_ comment: RecordingComment) -> Bool {
         switch comment.kind {
         case .opened, .joined, .continued: true
-        case .connected, .gap, .stopped, .ended: false
+        case .connected, .secured, .gap, .stopped, .ended: false
         }
     }
 

@@ -50,8 +50,8 @@ struct ConversationTable {
     /// TCP data that is not shown.
     var skipped = SkippedPackets()
     private var lastID: UInt64 = 0
-    /// Tapline's connections that were open at the end of the previous file and have no segment since, by their IDs.
-    private var carried: [UInt64: Pair] = [:]
+    /// Tapline's connections that were open at the end of the previous file and have no segment since, by their keys.
+    private var carried: [RecordedConversation.Key: Pair] = [:]
     /// The number of segments so far, used as a monotonic clock.
     private var heard: UInt64 = 0
     private var held = 0
@@ -145,7 +145,7 @@ struct ConversationTable {
         if let known = find(pair) {
             // By Tapline's comment: a conversation with another ID, or one that continues in the next of two files.
             let isAnother =
-                announced.map { Self.opens($0) && ($0.id != known.summary.id || known.isOver) } ?? false
+                announced.map { Self.opens($0) && ($0.key != known.summary.key || known.isOver) } ?? false
             if !isAnother {
                 // Nearly every segment takes this path.
                 if !known.isOver, known.candidate == nil, !segment.flags.contains(.syn) { return known }
@@ -177,7 +177,7 @@ struct ConversationTable {
     mutating func beginNextFile() {
         carried.removeAll()
         for (pair, conversation) in conversations where conversation.summary.isTaplines && !conversation.isOver {
-            carried[conversation.summary.id] = pair
+            carried[conversation.summary.key] = pair
         }
     }
 
@@ -186,7 +186,7 @@ struct ConversationTable {
     private mutating func endEarlier(
         _ comment: RecordingComment, _ pair: Pair, into events: inout [RecordingEvent]
     ) {
-        guard let earlier = carried.removeValue(forKey: comment.id) else { return }
+        guard let earlier = carried.removeValue(forKey: comment.key) else { return }
         if earlier == pair, comment.kind == .continued { return }
         guard let conversation = conversations[earlier] else { return }
         end(conversation, into: &events)
@@ -235,17 +235,17 @@ struct ConversationTable {
         _ conversation: ConversationState, _ direction: Direction, into events: inout [RecordingEvent]
     ) {
         guard !pieces.isEmpty else { return }
-        let id = conversation.summary.id
+        let key = conversation.summary.key
         for piece in pieces {
             switch piece {
             case .bytes(let bytes):
                 conversation.summary[direction].recorded &+= UInt64(bytes.count)
                 if keepsPrefixes { keepPrefix(bytes, of: conversation, direction) }
-                events.append(.bytes(RecordedBytes(id: id, direction: direction, time: now, bytes: bytes)))
+                events.append(.bytes(RecordedBytes(key: key, direction: direction, time: now, bytes: bytes)))
             case .missing(let count):
                 let sum = conversation.summary[direction].missing.addingReportingOverflow(count)
                 conversation.summary[direction].missing = sum.overflow ? .max : sum.partialValue
-                events.append(.missing(RecordedGap(id: id, direction: direction, time: now, count: count)))
+                events.append(.missing(RecordedGap(key: key, direction: direction, time: now, count: count)))
             case .skipped(let cause, let count): skipped.add(cause, bytes: count)
             }
         }

@@ -5,6 +5,8 @@ public import Text
 public struct RecordedConversation: Hashable, Sendable {
     /// Tapline's connection ID in a Tapline recording; in other captures a sequential number.
     public var id: UInt64
+    /// The encrypted leg that it is, according to Tapline's comments; nil: what was relayed, in plaintext.
+    public var leg: Side?
     /// Whether Tapline recorded it, according to comments.
     public var isTaplines = false
     /// The relay's name; nil in other captures.
@@ -36,6 +38,24 @@ public struct RecordedConversation: Hashable, Sendable {
     public var droppedBytes: UInt64?
     /// Whether the start was captured.
     public var hasStart = false
+
+    /// Identifies a conversation among those that are open: a connection in plaintext and its encrypted legs have one
+    /// ID.
+    public struct Key: Hashable, Sendable {
+        /// The ID.
+        public var id: UInt64
+        /// The encrypted leg; nil: none.
+        public var leg: Side?
+
+        /// A key.
+        public init(id: UInt64, leg: Side? = nil) {
+            self.id = id
+            self.leg = leg
+        }
+    }
+
+    /// Its key.
+    public var key: Key { Key(id: id, leg: leg) }
 
     /// The byte counts and the prefix of one flow.
     public struct Flow: Hashable, Sendable {
@@ -98,7 +118,9 @@ public enum RecordingEvent {
 /// Contiguous bytes of one flow. A slice of the reader's buffer: copy it to keep it when adding bytes to the reader.
 public struct RecordedBytes {
     /// The conversation.
-    public let id: UInt64
+    public let key: RecordedConversation.Key
+    /// The conversation's ID.
+    public var id: UInt64 { key.id }
     /// The flow.
     public let direction: Direction
     /// The capture time.
@@ -110,7 +132,9 @@ public struct RecordedBytes {
 /// A gap in one flow.
 public struct RecordedGap: Hashable, Sendable {
     /// The conversation.
-    public let id: UInt64
+    public let key: RecordedConversation.Key
+    /// The conversation's ID.
+    public var id: UInt64 { key.id }
     /// The flow.
     public let direction: Direction
     /// The capture time at which the bytes were declared missing.

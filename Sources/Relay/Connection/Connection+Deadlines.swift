@@ -170,7 +170,8 @@ extension Connection {
         state.greets = !settings.stages.greeting.isEmpty
         if stages == nil, state.greets {
             let context = StageContext(
-                id: id, worker: worker, relay: settings, listener: listenerAddress, peer: peerAddress, client: client)
+                id: id, worker: worker, relay: settings, listener: listenerAddress, peer: peerAddress, client: client,
+                acceptedTicks: acceptedTicks)
             stages = StageRun(settings.stages, context)
         } else if let stages, !stages.takeUpstream(of: settings) {
             return end(because: .tlsNotRouted)

@@ -12,11 +12,16 @@ extension Connection {
         taps.introduce(as: origin, acceptedTicks: acceptedTicks)
         worker.taps.forEach(of: relay.identity) { recorder in
             guard recorder.plan.selection.includes(id, from: clientAddress), !taps.contains(recorder) else { return }
-            taps.add(
+            add(
                 ConnectionTap(
                     recorder: recorder, producer: worker.producer(to: recorder), origin: origin,
                     acceptedTicks: acceptedTicks))
         }
+    }
+
+    private func add(_ tap: ConnectionTap) {
+        taps.add(tap)
+        noteSessions(in: tap)
     }
 
     /// Records the connection from now on, if the recorder's selection includes it. A recorder with records replaces that
@@ -31,7 +36,7 @@ extension Connection {
             // The stages decide the client's address, and so which recorders apply. Only a live recording of this one
             // connection is attached before; it begins when the client is known.
             guard selection.connection != nil else { return }
-            taps.add(
+            add(
                 ConnectionTap(
                     recorder: recorder, producer: worker.producer(to: recorder), origin: origin, upstreamAddress: nil,
                     upOffset: 0, downOffset: 0))
@@ -40,14 +45,14 @@ extension Connection {
         let former = recorder.hasRecords ? taps.withRecords : nil
         if let former { _ = taps.stop(former.recorder) }
         guard let up, let down else {
-            taps.add(
+            add(
                 ConnectionTap(
                     recorder: recorder, producer: worker.producer(to: recorder), origin: origin,
                     acceptedTicks: acceptedTicks))
             return
         }
         // Bytes in a pipe are not recorded.
-        taps.add(
+        add(
             ConnectionTap(
                 recorder: recorder, producer: worker.producer(to: recorder), origin: origin,
                 upstreamAddress: upstreamAddress,
@@ -103,16 +108,18 @@ extension Connection {
         } else {
             shared.observer.ended(record)
         }
-        if !taps.isEmpty, let end = ConversationEnd(record) { taps.end(end) }
+        if taps.areOpen, let end = ConversationEnd(record) { taps.end(end) }
     }
 
     private var origin: ConversationOrigin {
         let destination = destination
-        return ConversationOrigin(
+        var origin = ConversationOrigin(
             id: id, relay: relay.name, client: clientAddress, listener: listenerAddress, local: reachedAddress,
             upstream: destination.text, upstreamName: destination.endpoint?.hostName,
             upstreamPort: destination.endpoint?.port, destination: stages?.context.interception?.destination,
             accepted: acceptedAt)
+        if let encrypted = taps.encrypted(.client) { origin.distinguish(from: encrypted.origin) }
+        return origin
     }
 
     /// The address that the client reached.

@@ -76,7 +76,8 @@ final class Connection: DialerDelegate {
         connectingSince = startedAt
         if !relay.stages.isEmpty {
             let context = StageContext(
-                id: id, worker: worker, relay: relay, listener: listener, peer: address, client: client)
+                id: id, worker: worker, relay: relay, listener: listener, peer: address, client: client,
+                acceptedTicks: acceptedTicks)
             stages = StageRun(relay.stages, context)
         }
         client.belongs(to: self)
@@ -205,6 +206,7 @@ final class Connection: DialerDelegate {
 
     func connectFailed(_ failure: DialFailure) {
         upstreamAddress = failure.address ?? upstreamAddress
+        endEncryptedUpstream(failure)
         guard !isHeld(after: failure) else { return }
         happened(.connectFailed(failure.reason, failure.errno))
     }
@@ -335,6 +337,7 @@ final class Connection: DialerDelegate {
         case .endWriting(let side):
             noteHalfEnded()
             leg(side)?.endWriting()
+            taps.encrypted(side)?.endedWriting()
             flowEnded(Direction(from: side.other))
         case .drain(let side):
             noteHalfEnded()

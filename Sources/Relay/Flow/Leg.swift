@@ -184,11 +184,15 @@ final class Leg: Poll {
         if !received.isEmpty { set(nil) }
         session = make(socket.fd, received)
         isIndirect = session != nil
+        if let session { connection?._withUnsafeGuaranteedRef { $0.observe(session, on: self) } }
         return session
     }
 
     /// The handshake is complete: the session may hold the first bytes already.
-    func sessionBegan() { hasBuffered = session?.hasMore ?? false }
+    func sessionBegan() {
+        hasBuffered = session?.hasMore ?? false
+        connection?._withUnsafeGuaranteedRef { $0.sessionBegan(with: side) }
+    }
 
     /// The handshake is in progress.
     var isShakingHands: Bool { session.map { !$0.isEstablished } ?? false }

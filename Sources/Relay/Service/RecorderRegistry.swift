@@ -149,7 +149,7 @@ final class RecorderRegistry: Sendable {
             name: relay,
             selection: .init(clients: settings.clients, perMillion: UInt64(settings.perMillion)),
             buffer: settings.buffer, whenFull: settings.whenFull, maxBytes: settings.maxBytes.map { UInt64($0) },
-            hasRecords: true, application: application)
+            includesEncrypted: settings.includesEncrypted, hasRecords: true, application: application)
         let begun = files
         return try make(plan, .files(files, file, rotation)) {
             var files = begun
@@ -171,7 +171,7 @@ final class RecorderRegistry: Sendable {
     }
 
     /// Records all relays into one target, from the start on.
-    func recordAll(to target: RecordingTarget) throws(SystemError) {
+    func recordAll(to target: RecordingTarget, includesEncrypted: Bool) throws(SystemError) {
         let sink: RecordingSink
         var name = "-"
         var removeFile: @Sendable () -> Void = {}
@@ -198,7 +198,8 @@ final class RecorderRegistry: Sendable {
             removeFile = { try? directory.remove(made) }
         }
         let plan = Recorder.Plan(
-            name: name, buffer: RecordSettings.bufferForPeople, hasRecords: true, application: application)
+            name: name, buffer: RecordSettings.bufferForPeople, includesEncrypted: includesEncrypted, hasRecords: true,
+            application: application)
         let recorder = try make(plan, sink, removeFile: removeFile)
         state.withLock { $0.common = recorder }
     }
@@ -219,7 +220,7 @@ final class RecorderRegistry: Sendable {
 
     /// A live recording; nil if the limit is reached.
     func makeLive(
-        relay: String?, connection: UInt64?
+        relay: String?, connection: UInt64?, includesEncrypted: Bool
     ) throws(SystemError) -> (recorder: Recorder, tap: LiveTap)? {
         let count = state.withLock { $0.running.count { !$0.recorder.hasRecords } }
         guard count < Self.mostLive else { return nil }
@@ -227,7 +228,7 @@ final class RecorderRegistry: Sendable {
         let queue = LiveQueue(continuation)
         let plan = Recorder.Plan(
             name: "live", selection: .init(relay: relay, connection: connection), buffer: Self.liveBuffer,
-            hasRecords: false, application: application)
+            includesEncrypted: includesEncrypted, hasRecords: false, application: application)
         let recorder = try make(plan, .live(queue))
         continuation.onTermination = { [self] _ in stop(recorder) }
         return (recorder, LiveTap(queue: queue, stream: stream))

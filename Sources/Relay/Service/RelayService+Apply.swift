@@ -83,6 +83,7 @@ extension RelayService {
             binding.logger.warning("a worker is busy and applies the configuration late")
         }
         state.setLimits(of: configuration.relays)
+        state.keyLog.check(configuration.relays)
         for entry in change.listeners.going where entry.source == .manager { binding.warnOfUnserved(entry.address) }
         bound.withLock { $0.adopt(change.listeners) }
         inForce.withLock { $0 = configuration }

@@ -138,12 +138,16 @@ extension RelayService {
 
     /// A live recording, as pcapng: of every connection, of one relay's, or of one. Open connections are recorded from
     /// now on. It ends when its reader drops it, or the service stops.
-    public func liveTap(relay: String? = nil, connection: UInt64? = nil) throws(RecordingRefusal) -> LiveTap {
+    /// `includesEncrypted`: the encrypted bytes of sessions that begin from now on are included, with their keys.
+    public func liveTap(
+        relay: String? = nil, connection: UInt64? = nil, includesEncrypted: Bool = false
+    ) throws(RecordingRefusal) -> LiveTap {
         let registry = state.recordings
         if let relay, registry.entry(relay) == nil { throw .unknownRelay }
         let live: (recorder: Recorder, tap: LiveTap)?
         do throws(SystemError) {
-            live = try registry.makeLive(relay: relay, connection: connection)
+            live = try registry.makeLive(
+                relay: relay, connection: connection, includesEncrypted: includesEncrypted)
         } catch {
             throw .system(error)
         }

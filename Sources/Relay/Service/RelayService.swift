@@ -32,6 +32,11 @@ public final class RelayService: Sendable {
         /// settings does not start. Of the older process, as a reload keeps it.
         public var stoppedRecordings: [String: RecordSettings] = [:]
 
+        /// The recording of all relays includes the encrypted bytes of TLS, and their keys.
+        public var recordsEncrypted = false
+        /// The value of `SSLKEYLOGFILE`; nil without it.
+        public var keyLogPath: String?
+
         /// Only the first client is accepted; then every listener is closed.
         public var acceptsOnlyOne = false
 
@@ -93,13 +98,15 @@ public final class RelayService: Sendable {
         do throws(SystemError) {
             recordings = try registry.prepare(
                 configuration.relays, previousNames: [:], stopped: tuning.stoppedRecordings)
-            if let target { try registry.recordAll(to: target) }
+            if let target { try registry.recordAll(to: target, includesEncrypted: tuning.recordsEncrypted) }
         } catch {
             abandon()
             throw error
         }
+        let keyLog = KeyLog(path: tuning.keyLogPath, logger: logger)
         let state = ServiceState(
-            observer: observer, recordings: registry, system: system, workers: workers, descriptorLimit: limit,
+            observer: observer, recordings: registry, keyLog: keyLog, system: system, workers: workers,
+            descriptorLimit: limit,
             // Each loop has about five descriptors of its own.
             descriptorsInUse: DescriptorLimit.inUse() + 5 * workers,
             deadPeerAfter: tuning.deadPeerAfter.millisecondsRoundedUp, ids: ConnectionIDs(first: tuning.firstID),

@@ -12,6 +12,7 @@ final class ServiceState: Sendable {
 
     let observer: Observer
     let recordings: RecorderRegistry
+    let keyLog: KeyLog
     let system: SystemFacts
     /// The number of workers.
     let workers: Int
@@ -50,12 +51,14 @@ final class ServiceState: Sendable {
     private static let reserve = 48 + 72
 
     init(
-        observer: Observer, recordings: RecorderRegistry, system: SystemFacts, workers: Int, descriptorLimit: Int,
-        descriptorsInUse: Int, deadPeerAfter: UInt64, ids: ConnectionIDs = ConnectionIDs(), acceptsOnlyOne: Bool = false
+        observer: Observer, recordings: RecorderRegistry, keyLog: KeyLog, system: SystemFacts, workers: Int,
+        descriptorLimit: Int, descriptorsInUse: Int, deadPeerAfter: UInt64, ids: ConnectionIDs = ConnectionIDs(),
+        acceptsOnlyOne: Bool = false
     ) {
         self.ids = ids
         self.observer = observer
         self.recordings = recordings
+        self.keyLog = keyLog
         self.system = system
         self.workers = workers
         self.deadPeerAfter = deadPeerAfter

@@ -26,7 +26,10 @@ final class PostgresRequest: Stage {
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         while true {
             if let outcome = leg.send(all: &unsent) { return outcome }
-            if isAccepted { return .done }
+            if isAccepted {
+                context.requestedTLS.append(side)
+                return .done
+            }
             // One byte more than a request shows whether something follows it.
             switch leg.peek(into: context.scratch, limit: PostgresOpening.length + 1) {
             case .moved(let count):

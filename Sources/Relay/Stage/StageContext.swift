@@ -16,6 +16,8 @@ final class StageContext {
     let listener: SocketAddress
     /// The client socket's peer.
     let peer: SocketAddress
+    /// When the client was accepted, by the monotonic clock.
+    let acceptedTicks: UInt64
     /// The client's leg; the connection owns it, too.
     let client: Leg
     // The worker outlives its connections.
@@ -45,6 +47,8 @@ final class StageContext {
     var clientHello: Hello?
     /// The TLS sessions; nil before the first handshake begins.
     var tls: TLSOutcome?
+    /// The sides with which PostgreSQL's request for TLS was exchanged.
+    var requestedTLS: [Side] = []
     /// What a refused client gets before the end, instead of a reply to its request.
     var lastWords: [UInt8]?
     /// What a mail upstream greeted with before TLS.
@@ -60,8 +64,12 @@ final class StageContext {
     /// Why the original or requested destination is not connected.
     var refusal: DestinationRefusal?
 
-    init(id: UInt64, worker: Worker, relay: RelayRuntime, listener: SocketAddress, peer: SocketAddress, client: Leg) {
+    init(
+        id: UInt64, worker: Worker, relay: RelayRuntime, listener: SocketAddress, peer: SocketAddress, client: Leg,
+        acceptedTicks: UInt64
+    ) {
         self.id = id
+        self.acceptedTicks = acceptedTicks
         self.worker = worker
         self.relay = relay
         self.listener = listener

@@ -6,12 +6,14 @@ internal import TLS
 
 /// Agrees on TLS with the upstream, in the messages of its protocol.
 final class StartTLSGreeting: Stage {
+    private let kind: StartTLSDialogue.Kind
     private let limit: UInt64
     private var dialogue: StartTLSDialogue
     /// What the upstream's socket has not taken yet.
     private var unsent: ArraySlice<UInt8>
 
     init(_ kind: StartTLSDialogue.Kind, limit: UInt64) {
+        self.kind = kind
         self.limit = limit
         dialogue = StartTLSDialogue(kind)
         unsent = dialogue.start[...]
@@ -33,6 +35,7 @@ final class StartTLSGreeting: Stage {
                 case .send(let message): unsent = message[...]
                 case .complete:
                     context.upstreamGreeting = dialogue.greeting
+                    if kind == .postgres { context.requestedTLS.append(side) }
                     return .done
                 case .failed(let clause): return refuse(.startTLS(clause), context)
                 }

@@ -12,6 +12,8 @@ final class TLSHandshake: Stage {
     private let makeSession: (CInt, [UInt8], StageContext) -> TLSSession?
     private let refusesTruncation: Bool
     private var awaited: Poll.Events
+    /// When the handshake began, by the monotonic clock.
+    private var began: UInt64 = 0
 
     private init(
         side: Side, limit: UInt64, refusesTruncation: Bool,
@@ -60,8 +62,8 @@ final class TLSHandshake: Stage {
         guard session.hasReceived || context.mayTakeHandshakeStep() else { return .wait(awaited) }
         switch session.handshake() {
         case .done:
+            context.tls?.established(session, on: side, began: began, acceptedTicks: context.acceptedTicks)
             leg.sessionBegan()
-            context.tls?.established(session, on: side)
             return .done
         case .wantsRead:
             awaited = .readable
@@ -78,6 +80,7 @@ final class TLSHandshake: Stage {
 
     private func begin(on leg: Leg, _ context: StageContext) -> TLSSession? {
         let session = leg.beginSession { fd, received in makeSession(fd, received, context) }
+        began = EventLoop.nanoseconds
         session?.refusesTruncation = refusesTruncation
         if context.tls == nil { context.tls = TLSOutcome() }
         return session

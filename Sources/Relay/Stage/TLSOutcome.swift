@@ -1,3 +1,5 @@
+internal import EventLoop
+internal import Recording
 public import Sockets
 internal import TLS
 
@@ -6,12 +8,22 @@ struct TLSOutcome {
     private var client = SessionFacts.Session()
     private var upstream = SessionFacts.Session()
     private var fault: SessionFacts.Fault?
+    /// For recordings: the sessions that were established.
+    private(set) var sessions: [ConversationSecurity] = []
 
-    /// The handshake on a leg is complete.
-    mutating func established(_ session: TLSSession, on side: Side) {
+    /// The handshake on a leg is complete. It began at `began`, and the client was accepted at `acceptedTicks`, by the
+    /// monotonic clock.
+    mutating func established(_ session: TLSSession, on side: Side, began: UInt64, acceptedTicks: UInt64) {
         let facts = SessionFacts.Session(
             parameters: session.parameters, peer: session.peerCertificate?.identity, application: session.application)
         if side == .client { client = facts } else { upstream = facts }
+        sessions.removeAll { $0.side == side }
+        sessions.append(
+            ConversationSecurity(
+                side: side, beganAfter: Monotonic.elapsed(from: acceptedTicks, to: began) / 1000,
+                took: Monotonic.elapsed(from: began, to: EventLoop.nanoseconds) / 1000,
+                parameters: session.parameters, application: session.application, serverName: session.serverName,
+                peer: facts.peer))
     }
 
     /// The first failure counts.

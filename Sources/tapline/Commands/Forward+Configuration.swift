@@ -58,7 +58,8 @@ extension Forward {
         var folder = recordFolder.hasPrefix("/") ? recordFolder : workingDirectory() + "/" + recordFolder
         while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
         return RecordSettings(
-            directory: folder, rotate: .init(size: 0, every: .zero, keep: 0), buffer: RecordSettings.bufferForPeople)
+            directory: folder, rotate: .init(size: 0, every: .zero, keep: 0), buffer: RecordSettings.bufferForPeople,
+            includesEncrypted: recordEncrypted)
     }
 
     func admin() throws -> AdminSettings? {
@@ -103,6 +104,9 @@ extension Forward {
             let proxy = try proxy()
             let plain = try ForwardSpec.relays(specs, directory: workingDirectory(), timeouts: timeouts)
             if let message = security.misplaced(for: plain) { throw usageError(message) }
+            if recordEncrypted, !plain.contains(where: \.hasTLS) {
+                throw usageError("--record-encrypted: nothing is encrypted; write a SPEC with tls:")
+            }
             return try plain.map { relay in
                 guard relay.upstream != .originalDestination || acceptProxy.isEmpty else {
                     throw usageError(
@@ -115,6 +119,7 @@ extension Forward {
                 try secure(&relay)
                 relay.upstreamProxy = proxy
                 relay.record = recording
+                if !relay.hasTLS { relay.record?.includesEncrypted = false }
                 relay.proxyProtocol = proxyProtocol
                 return relay
             }

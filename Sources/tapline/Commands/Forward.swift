@@ -60,6 +60,9 @@ struct Forward: ParsableCommand {
                 + "to standard output (-, for | wireshark -k -i -).", valueName: "path"), completion: .file())
     var record: String?
 
+    @Flag(help: "With --record: record the encrypted bytes of TLS, too, with the keys that decrypt them.")
+    var recordEncrypted = false
+
     @Option(
         help: ArgumentHelp(
             "Expect a PROXY protocol header (v1 or v2) from clients of this network, such as 10.0.0.0/8, and refuse all "
@@ -140,6 +143,7 @@ struct Forward: ParsableCommand {
             throw usageError("--json means --log-format json; leave one of them out")
         }
         try lifecycle.check(relays(in: words))
+        if recordEncrypted, record == nil { throw usageError("--record-encrypted needs --record") }
         if record?.isEmpty == true { throw usageError("--record needs a path, DIR/ or -") }
         try checkRecordOutput()
         if let record, record != "-", !record.hasPrefix("/"), workingDirectory().isEmpty {
@@ -175,7 +179,8 @@ struct Forward: ParsableCommand {
         let inheritance = try Inheritance.take()
         try Supervisor.run(
             RunPlan(
-                configuration: try relayConfiguration(), view: view, recording: recordingTarget, isForPerson: true,
+                configuration: try relayConfiguration(), view: view, recording: recordingTarget,
+                recordsEncrypted: recordEncrypted, isForPerson: true,
                 isQuiet: quiet, terminal: terminalOutput, showsUTC: utc, adminFolder: adminFolder,
                 inheritance: inheritance, lifecycle: lifecycle.plan))
     }

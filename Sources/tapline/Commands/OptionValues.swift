@@ -111,6 +111,11 @@ func parseLogFormat(_ text: String) throws -> LogSettings.Format {
 }
 
 /// A flow as an option's value.
+func parseLeg(_ text: String) throws -> Side {
+    guard let side = Side(rawValue: text) else { throw ValidationError("write client or upstream") }
+    return side
+}
+
 func parseFlow(_ text: String) throws -> Direction {
     guard let flow = Direction(rawValue: text) else { throw ValidationError("write up or down") }
     return flow

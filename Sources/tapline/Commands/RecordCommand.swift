@@ -79,6 +79,10 @@ struct RecordCommand: ParsableCommand {
         transform: parsed(RecordChanges.perMillion))
     var fraction: Int?
 
+    @Flag(
+        help: "Record the encrypted bytes of TLS, too, with the keys that decrypt them. Default: as configured, or no.")
+    var encrypted = false
+
     @Flag(help: "Show times in UTC.")
     var utc = false
 
@@ -94,6 +98,7 @@ struct RecordCommand: ParsableCommand {
         changes.whenFull = whenFull
         changes.clients = client
         changes.perMillion = fraction
+        changes.includesEncrypted = encrypted ? true : nil
         return changes
     }
 

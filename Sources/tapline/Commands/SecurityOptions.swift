@@ -36,6 +36,11 @@ struct SecurityOptions: ParsableArguments {
         help: "Allow --tls-cert auto for listeners that other machines can reach.")
     var issuesRemotely = false
 
+    @Flag(
+        name: .customLong("tls-keylog"),
+        help: "Append the keys of TLS sessions to the file that the variable SSLKEYLOGFILE names, for Wireshark.")
+    var writesKeyLog = false
+
     /// The word in place of a file: certificates are issued by the local authority.
     static let automatic = "auto"
     private var isAutomatic: Bool { certificate == Self.automatic }
@@ -43,6 +48,7 @@ struct SecurityOptions: ParsableArguments {
     /// Adds the settings to a relay whose SPEC asks for TLS. The error is a clause that begins with the option. What
     /// `--tls-cert auto` adds, `issueCertificates` does.
     func apply(to relay: inout RelaySettings, directory: String) throws(ValueError) {
+        relay.writesKeyLog = writesKeyLog && relay.hasTLS
         if relay.tls != nil, isAutomatic {
             try checkReach(of: relay)
         } else if relay.tls != nil {
@@ -95,6 +101,9 @@ struct SecurityOptions: ParsableArguments {
         if authorities != nil || isInsecure, relays.allSatisfy({ $0.upstreamTLS == nil }) {
             return "--tls-ca and --tls-insecure are for upstreams of the form tls:HOST:PORT, such as "
                 + "8080=tls:api.example.com:443"
+        }
+        if writesKeyLog, !relays.contains(where: \.hasTLS) {
+            return "--tls-keylog is for a SPEC with tls:, such as 8080=tls:api.example.com:443"
         }
         if authorities != nil, isInsecure { return "--tls-insecure verifies nothing, so --tls-ca has no use" }
         return nil

@@ -77,6 +77,13 @@ struct ShowCommand: ParsableCommand {
         completion: .list(Direction.allCases.map(\.rawValue)), transform: parseFlow)
     var flow: Direction?
 
+    @Option(
+        help: ArgumentHelp(
+            "Show the encrypted leg with this side, client or upstream, as it was recorded with `encrypted: true`. "
+                + "Default: what was relayed, in plaintext; the summary has both.", valueName: "side"),
+        completion: .list(Side.allCases.map(\.rawValue)), transform: parseLeg)
+    var leg: Side?
+
     @Flag(help: "Wait for more at the end of the file, until Ctrl-C or until the file is rotated.")
     var follow = false
 
@@ -117,6 +124,7 @@ struct ShowCommand: ParsableCommand {
             recordings, follow: follow,
             filter: ShowFilter(
                 connection: connection ?? number, relay: relay, flow: flow,
+                legs: leg.map { .encrypted($0) } ?? (shownFormat == .summary ? .all : .plaintext),
                 ends: EndFilter(words: filter, closedBy: closedBy?.rawValue, reason: reason?.rawValue)),
             format: shownFormat, sort: sort, utc: utc)
         try session.run()

@@ -31,6 +31,10 @@ struct Tail: ParsableCommand {
             valueName: "format"))
     var format: TailFormat?
 
+    @Flag(
+        help: "With --format pcapng: include the encrypted bytes of new TLS sessions, with the keys that decrypt them.")
+    var encrypted = false
+
     @Flag(help: "Show times in UTC, also on a terminal.")
     var utc = false
 
@@ -40,6 +44,7 @@ struct Tail: ParsableCommand {
         if options.json, let format, format != .json {
             throw ValidationError("--json means --format json; leave one of them out.")
         }
+        if encrypted, format != .pcapng { throw ValidationError("--encrypted needs --format pcapng.") }
     }
 
     func run() throws {
@@ -48,7 +53,8 @@ struct Tail: ParsableCommand {
             throw CommandFailure.binaryOnTerminal
         }
         try TailSession(
-            client: try options.client(onlyReads: true), relay: relay, connection: connection, format: format, utc: utc
+            client: try options.client(onlyReads: true), relay: relay, connection: connection,
+            includesEncrypted: encrypted, format: format, utc: utc
         )
         .run()
     }

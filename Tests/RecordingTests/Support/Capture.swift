@@ -22,6 +22,12 @@ struct Capture {
         output.append(segment, of: conversation, payload: payload.span.bytes, to: buffer)
     }
 
+    /// The session of an encrypted leg derives keys.
+    mutating func secrets(_ lines: [UInt8], of conversation: Conversation) {
+        conversation.add(secrets: lines)
+        output.append(secrets: lines, of: conversation, to: buffer)
+    }
+
     /// The handshake.
     mutating func open(_ conversation: Conversation, upstream: String = "192.0.2.80") {
         append(conversation.accepted(), of: conversation)

@@ -31,6 +31,8 @@ struct DecodedCapture {
     private(set) var statistics: [[Int: [[UInt8]]]] = []
     private(set) var names: [String] = []
     private(set) var packets: [Packet] = []
+    /// The TLS key logs of decryption secrets blocks.
+    private(set) var secrets: [[UInt8]] = []
 
     init(_ file: [UInt8]) throws {
         var rest = file[...]
@@ -66,6 +68,12 @@ struct DecodedCapture {
             statistics.append(try Self.options(body[12...]))
         case 6:
             try takePacket(body[...])
+        case 0x0A:
+            let length = Int(Self.little32(body[...], 4))
+            guard Array(body.prefix(4)) == Array("KSLT".utf8), body.count == 8 + (length + 3) / 4 * 4,
+                body[(8 + length)...].allSatisfy({ $0 == 0 })
+            else { throw Broken("decryption secrets") }
+            secrets.append(Array(body[8..<(8 + length)]))
         default: throw Broken("block \(kind)")
         }
     }

@@ -55,7 +55,7 @@ import Tunnel
                 let connection = try #require(worker.worker.connection(1))
                 let context = StageContext(
                     id: 1, worker: worker.worker, relay: connection.relay, listener: worker.address,
-                    peer: client.address, client: connection.client)
+                    peer: client.address, client: connection.client, acceptedTicks: connection.acceptedTicks)
                 let listener = try PeerListener()
                 let socket = try Socket(family: listener.address.family)
                 _ = socket.connect(to: listener.address)

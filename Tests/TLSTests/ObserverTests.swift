@@ -1,0 +1,114 @@
+import TestSupport
+import Testing
+
+@testable import TLS
+
+/// What an observer of a session gets, and when.
+@Suite struct ObserverTests {
+    /// What an observer got, in order.
+    private final class Trace {
+        enum Event: Equatable {
+            case key(String)
+            case received([UInt8])
+            case sent([UInt8])
+            case ended
+        }
+        private(set) var events: [Event] = []
+
+        init(_ session: TLSSession, bytes: Bool = true) {
+            session.observer = TLSObserver(
+                keys: { [unowned self] line in events.append(.key(String(decoding: line, as: UTF8.self))) },
+                bytes: bytes ? { [unowned self] span, way in note(span.withUnsafeBytes { Array($0) }, way) } : nil)
+        }
+
+        private func note(_ bytes: [UInt8], _ way: TLSObserver.Way) {
+            events.append(bytes.isEmpty ? .ended : way == .sent ? .sent(bytes) : .received(bytes))
+        }
+
+        var received: [UInt8] { events.flatMap { if case .received(let bytes) = $0 { bytes } else { [] } } }
+        var sent: [UInt8] { events.flatMap { if case .sent(let bytes) = $0 { bytes } else { [] } } }
+        /// The labels of the keys.
+        var keys: [String] {
+            events.compactMap { event in
+                guard case .key(let line) = event else { return nil }
+                return String(line.prefix { $0 != " " })
+            }
+        }
+    }
+
+    private static let labels = [
+        "CLIENT_HANDSHAKE_TRAFFIC_SECRET", "CLIENT_TRAFFIC_SECRET_0", "EXPORTER_SECRET",
+        "SERVER_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0",
+    ]
+
+    private func pair() throws -> Pair {
+        let authority = try TestAuthority()
+        return try Pair(
+            Contexts.server([try Contexts.credential(authority.issue())]), Contexts.client(trusting: authority))
+    }
+
+    @Test func bothSides_seeTheSameBytes_fromTheFirstOneOn_andTheirEnds() throws {
+        let pair = try pair()
+        let (server, client) = (Trace(pair.server), Trace(pair.client))
+        try pair.establish()
+        #expect(pair.pass("ping", from: pair.client, to: pair.server) == "ping")
+        #expect(pair.pass("pong", from: pair.server, to: pair.client) == "pong")
+        #expect(pair.client.endWriting())
+        pair.endWriting(of: pair.clientFD)
+        _ = pair.readAll(pair.server)
+        #expect(client.sent.prefix(1) == [22] && server.sent.prefix(1) == [22])
+        #expect(client.sent == server.received)
+        #expect(server.sent == client.received)
+        #expect(server.keys.sorted() == Self.labels)
+        #expect(Set(server.keys) == Set(client.keys))
+        #expect(!client.events.contains(.ended))
+    }
+
+    /// In TLS 1.3 the first bytes of the server are encrypted behind its ServerHello.
+    @Test func keys_comeBeforeTheBytesThatTheyDecrypt() throws {
+        let pair = try pair()
+        let client = Trace(pair.client)
+        let server = Trace(pair.server)
+        try pair.establish()
+        for trace in [client, server] {
+            let handshakeKeys = try #require(
+                trace.events.lastIndex { if case .key(let line) = $0 { line.contains("HANDSHAKE") } else { false } })
+            let encrypted = try #require(
+                trace.events.firstIndex {
+                    switch $0 {
+                    case .received(let bytes), .sent(let bytes): Self.hasApplicationRecord(bytes)
+                    case .key, .ended: false
+                    }
+                })
+            #expect(handshakeKeys < encrypted)
+        }
+    }
+
+    @Test func finWithoutCloseNotify_isObservedOnce() throws {
+        let pair = try pair()
+        try pair.establish()
+        let server = Trace(pair.server)
+        pair.endWriting(of: pair.clientFD)
+        for _ in 0..<3 { _ = pair.readAll(pair.server) }
+        #expect(server.events == [.ended])
+    }
+
+    @Test func keysAlone_areObservedWithoutBytes() throws {
+        let pair = try pair()
+        let server = Trace(pair.server, bytes: false)
+        try pair.establish()
+        #expect(server.keys.sorted() == Self.labels)
+        #expect(server.events.count == Self.labels.count)
+    }
+
+    /// Whether records of one flight include an encrypted one (type 23).
+    private static func hasApplicationRecord(_ bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        while rest.count >= 5 {
+            if rest[rest.startIndex] == 23 { return true }
+            let length = Int(rest[rest.startIndex + 3]) << 8 | Int(rest[rest.startIndex + 4])
+            rest = rest.dropFirst(5 + length)
+        }
+        return false
+    }
+}
