@@ -172,6 +172,14 @@ import Testing
             "upstream_tls.minimum 1.2 → 1.3"
         ),
         ("upstream_tls: { verify: off }", "upstream_tls: { verify: off, alpn: h2 }", "upstream_tls.alpn none → h2"),
+        (
+            "upstream_tls: { verify: off }", "upstream_tls: { verify: off }, tls_keylog: true",
+            "tls_keylog false → true"
+        ),
+        (
+            "upstream_tls: { verify: off }, record: {}",
+            "upstream_tls: { verify: off }, record: { encrypted: true }", "record.encrypted false → true"
+        ),
         ("", "record: {}", "record none → /etc/t/recordings"),
         ("record: {}", "", "record /etc/t/recordings → none"),
         ("record: {}", "record: { directory: /r }", "record.directory /etc/t/recordings → /r"),

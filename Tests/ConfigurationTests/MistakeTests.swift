@@ -20,7 +20,7 @@ private let rootKeys = "`admin`, `log`, `workers`, `shutdown`, `loopback_congest
 private let relayKeys =
     "`name`, `listen`, `mode`, `upstream`, `timeouts`, `max_connections`, "
     + "`proxy_protocol`, `interception`, `tls_routing`, `requested`, `upstream_proxy`, `tls`, "
-    + "`upstream_tls`, `record`"
+    + "`upstream_tls`, `tls_keylog`, `record`"
 
 @Suite struct MistakeTests {
     @Test(arguments: shapes + keys + values + yaml)

@@ -24,6 +24,8 @@ struct RecordChangesTests {
         changes.keep = 0
         changes.maxBytes = 1500
         changes.buffer = 1 << 20
+        changes.includesEncrypted = true
+        expected.includesEncrypted = true
         expected.rotate = .init(size: 1 << 30, every: .seconds(90), keep: 0)
         (expected.maxBytes, expected.buffer) = (1500, 1 << 20)
         #expect(try read(changes, base) == expected)

@@ -16,7 +16,7 @@ struct RecordSettingsTests {
                 clients: [network, other], perMillion: 1),
             RecordSettings(
                 directory: "/a", rotate: .init(size: 65_537, every: .milliseconds(90_001), keep: 7),
-                maxBytes: 1 << 50, buffer: 1 << 30, perMillion: 333_333),
+                maxBytes: 1 << 50, buffer: 1 << 30, perMillion: 333_333, includesEncrypted: true),
         ]
         for settings in all {
             let text = settings.requestText

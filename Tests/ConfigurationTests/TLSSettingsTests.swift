@@ -188,6 +188,25 @@ import Testing
         }
     }
 
+    @Test func keys_needTLS() async throws {
+        try await run { bench in
+            #expect(
+                bench.mistakes("tls_keylog: true")
+                    == ["t:5:15: `tls_keylog`: there are no keys: write `tls` or `upstream_tls`, or remove this"])
+            #expect(
+                bench.mistakes("record: { encrypted: true }")
+                    == [
+                        "t:5:11: `record`: nothing is encrypted: `encrypted` needs `tls` or `upstream_tls`; remove it, or "
+                            + "add one of them"
+                    ])
+            #expect(try bench.read("tls_keylog: false\n  record: { encrypted: false }").relays[0].record != nil)
+            let relay = try bench.read(
+                "upstream_tls: { verify: off }\n  tls_keylog: true\n  record: { encrypted: true }"
+            ).relays[0]
+            #expect(relay.writesKeyLog && relay.record?.includesEncrypted == true)
+        }
+    }
+
     @Test func expiries_areTheFirstOfEachFile_andNotTheSystemsAuthorities() async throws {
         try await run { bench in
             _ = try bench.authority.issue()

@@ -98,6 +98,45 @@ struct ShowTests {
             ])
     }
 
+    /// The plaintext comes first, and its legs are marked.
+    @Test func summary_marksEncryptedLegs() throws {
+        let lines = lines(
+            try [Side.upstream, .client, nil].map { leg in
+                try conversation(3) {
+                    $0.leg = leg
+                    $0.relay = "web"
+                }
+            }, columns: nil)
+        #expect(lines.count == 4)
+        for (line, relay) in zip(lines.dropFirst(), ["web", "web (encrypted, client)", "web (encrypted, upstream)"]) {
+            #expect(line.contains("  \(relay)  "), "\(lines)")
+        }
+    }
+
+    /// A connection's conversations have one number: bytes are those of the plaintext, or of one leg.
+    @Test(arguments: [nil, Side.client, .upstream]) func filter_showsOneOfTheLegs(_ leg: Side?) throws {
+        for relay in [nil, "web"] {
+            var filter = ShowFilter(
+                connection: 3, relay: relay, legs: leg.map { .encrypted($0) } ?? .plaintext)
+            for other in [nil, Side.client, .upstream] {
+                let conversation = try conversation(3) {
+                    $0.leg = other
+                    $0.relay = "web"
+                }
+                let bytes = RecordedBytes(key: conversation.key, direction: .up, time: Self.start, bytes: [])
+                for event in [.opened(conversation), .bytes(bytes), .ended(conversation)] as [RecordingEvent] {
+                    #expect(filter.includes(event) == (other == leg))
+                }
+            }
+            #expect(filter.mismatch(in: "x") == nil)
+        }
+        var filter = ShowFilter(legs: .encrypted(.client))
+        #expect(!filter.includes(.opened(try conversation(3))))
+        #expect(
+            filter.mismatch(in: "x")
+                == "there is no encrypted leg with the client in x; it is recorded with `encrypted: true`")
+    }
+
     @Test(arguments: [40, 60, 80, 100, 110, 120, 200]) func summary_onATerminal_keepsToItsWidth(columns: Int) throws {
         let long = try conversation(1) {
             $0.reason = "upstream_closed"
