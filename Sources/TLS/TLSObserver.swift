@@ -1,8 +1,8 @@
 /// Observes the encrypted side of a session, for recordings and a key log.
 ///
 /// The closures are called on the session's thread during its steps, and must not use the session. Keys come before the
-/// first bytes that they decrypt: during the handshake, received bytes are passed on when the step that read them is
-/// complete.
+/// first bytes that they decrypt, and before the message after which they are in force: during the handshake, bytes are
+/// passed on when the step that moved them is complete.
 public struct TLSObserver {
     /// A line of the key log (the format of NSS), without its end: the keys of this session, for anyone who reads it.
     public var keys: ([UInt8]) -> Void

@@ -21,10 +21,10 @@ final class TLSWire {
     private(set) var error: Errno?
     /// Nil: nothing is observed.
     var observer: TLSObserver?
-    /// The handshake is in progress: received bytes are passed on after the keys that are derived from them.
+    /// The handshake is in progress: bytes are passed on after the step that moved them, and the keys that it derived.
     var isHolding = true
-    private var held: [UInt8] = []
-    private var isEndHeld = false
+    private var held: [(way: TLSObserver.Way, bytes: [UInt8])] = []
+    private var heldBytes = 0
     /// A handshake needs less; what is more is passed on at once.
     private static let mostHeld = 256 << 10
 
@@ -98,11 +98,11 @@ final class TLSWire {
         let result = Errno.retrying { recv(fd, bytes, count, 0) }
         if result > 0 {
             hasRead = true
-            if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result)) }
+            if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .received) }
             return CInt(result)
         }
         if result == 0 {
-            if observer != nil, !hasEnded { observeEnd() }
+            if observer != nil, !hasEnded { observe(UnsafeRawBufferPointer(start: nil, count: 0), .received) }
             hasEnded = true
             return 0
         }
@@ -115,10 +115,7 @@ final class TLSWire {
         let flags = CInt(MSG_NOSIGNAL) | (moreFollows ? CInt(MSG_MORE) : 0)
         let result = Errno.retrying { send(fd, bytes, count, flags) }
         if result > 0 {
-            if let observer {
-                passHeld()
-                observer.bytes?(UnsafeRawBufferPointer(start: bytes, count: result).bytes, .sent)
-            }
+            if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .sent) }
             return CInt(result)
         }
         fail(bio, tapline_bio_retry_write)
@@ -136,34 +133,27 @@ final class TLSWire {
             UnsafeMutableRawBufferPointer(start: bytes, count: count).copyMemory(from: source)
         }
         received = received.dropFirst(piece.count)
-        if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: piece.count)) }
+        if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: piece.count), .received) }
         return CInt(piece.count)
     }
 
     // MARK: The observer
 
-    private func observe(_ bytes: UnsafeRawBufferPointer) {
-        guard isHolding, held.count + bytes.count <= Self.mostHeld else {
+    private func observe(_ bytes: UnsafeRawBufferPointer, _ way: TLSObserver.Way) {
+        guard isHolding, heldBytes + bytes.count <= Self.mostHeld else {
             passHeld()
-            observer?.bytes?(bytes.bytes, .received)
+            observer?.bytes?(bytes.bytes, way)
             return
         }
-        held += bytes
+        held.append((way, Array(bytes)))
+        heldBytes += bytes.count
     }
 
-    private func observeEnd() {
-        isEndHeld = true
-        if !isHolding { passHeld() }
-    }
-
-    /// Passes on what was received in a step of the handshake.
+    /// Passes on what a step of the handshake has moved.
     func passHeld() {
-        if !held.isEmpty {
-            held.withUnsafeBytes { observer?.bytes?($0.bytes, .received) }
-            held = []
-        }
-        guard isEndHeld else { return }
-        isEndHeld = false
-        observer?.bytes?(UnsafeRawBufferPointer(start: nil, count: 0).bytes, .received)
+        guard !held.isEmpty else { return }
+        for (way, bytes) in held { observer?.bytes?(bytes.span.bytes, way) }
+        held = []
+        heldBytes = 0
     }
 }

@@ -25,8 +25,12 @@ import Testing
             events.append(bytes.isEmpty ? .ended : way == .sent ? .sent(bytes) : .received(bytes))
         }
 
-        var received: [UInt8] { events.flatMap { if case .received(let bytes) = $0 { bytes } else { [] } } }
-        var sent: [UInt8] { events.flatMap { if case .sent(let bytes) = $0 { bytes } else { [] } } }
+        var received: [UInt8] {
+            events.reduce(into: []) { all, event in if case .received(let bytes) = event { all += bytes } }
+        }
+        var sent: [UInt8] {
+            events.reduce(into: []) { all, event in if case .sent(let bytes) = event { all += bytes } }
+        }
         /// The labels of the keys.
         var keys: [String] {
             events.compactMap { event in
@@ -64,24 +68,24 @@ import Testing
         #expect(!client.events.contains(.ended))
     }
 
-    /// In TLS 1.3 the first bytes of the server are encrypted behind its ServerHello.
-    @Test func keys_comeBeforeTheBytesThatTheyDecrypt() throws {
+    /// In TLS 1.3 the server's first flight is encrypted behind its ServerHello, and Wireshark needs the keys of the stream
+    /// when it sees the Finished messages.
+    @Test func keys_comeBeforeTheStepThatTheyBelongTo() throws {
         let pair = try pair()
-        let client = Trace(pair.client)
-        let server = Trace(pair.server)
+        let (client, server) = (Trace(pair.client), Trace(pair.server))
         try pair.establish()
-        for trace in [client, server] {
-            let handshakeKeys = try #require(
-                trace.events.lastIndex { if case .key(let line) = $0 { line.contains("HANDSHAKE") } else { false } })
-            let encrypted = try #require(
-                trace.events.firstIndex {
-                    switch $0 {
-                    case .received(let bytes), .sent(let bytes): Self.hasApplicationRecord(bytes)
-                    case .key, .ended: false
-                    }
-                })
-            #expect(handshakeKeys < encrypted)
+        func isKey(_ label: String) -> (Trace.Event) -> Bool {
+            { if case .key(let line) = $0 { line.hasPrefix(label + " ") } else { false } }
         }
+        let received = try #require(client.events.firstIndex { if case .received = $0 { true } else { false } })
+        for label in Self.labels { #expect(try #require(client.events.firstIndex(where: isKey(label))) < received) }
+        let sent = try #require(server.events.firstIndex { if case .sent = $0 { true } else { false } })
+        for label in Self.labels where label != "CLIENT_TRAFFIC_SECRET_0" {
+            #expect(try #require(server.events.firstIndex(where: isKey(label))) < sent)
+        }
+        // The client's Finished.
+        let last = try #require(server.events.lastIndex { if case .received = $0 { true } else { false } })
+        #expect(try #require(server.events.firstIndex(where: isKey("CLIENT_TRAFFIC_SECRET_0"))) < last)
     }
 
     @Test func finWithoutCloseNotify_isObservedOnce() throws {
@@ -99,16 +103,5 @@ import Testing
         try pair.establish()
         #expect(server.keys.sorted() == Self.labels)
         #expect(server.events.count == Self.labels.count)
-    }
-
-    /// Whether records of one flight include an encrypted one (type 23).
-    private static func hasApplicationRecord(_ bytes: [UInt8]) -> Bool {
-        var rest = bytes[...]
-        while rest.count >= 5 {
-            if rest[rest.startIndex] == 23 { return true }
-            let length = Int(rest[rest.startIndex + 3]) << 8 | Int(rest[rest.startIndex + 4])
-            rest = rest.dropFirst(5 + length)
-        }
-        return false
     }
 }
