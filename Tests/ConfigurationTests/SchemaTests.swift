@@ -89,7 +89,7 @@ import Text
         try expect(schema["log"], 3) { "log: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(schema["shutdown"], 2) { "shutdown: { \($0) }\n" + ConfigurationTests.relay() }
         try expect(schema["admin"], 2) { "admin: { \($0) }\n" + ConfigurationTests.relay() }
-        try expect(relay, 2) { ConfigurationTests.relay(listen: "unix:/a\n    \($0)") }
+        try expect(relay, 3) { ConfigurationTests.relay(listen: "unix:/a\n    \($0)") }
         try expect(relay["timeouts"], 5) { ConfigurationTests.relay("timeouts: { \($0) }") }
         let proxy = relay["proxy_protocol"]
         #expect(
@@ -105,7 +105,7 @@ import Text
         try expect(relay["requested"], 1) {
             ConfigurationTests.relay(listen: "1080", upstream: "requested\n    requested: { allow: 10.0.0.1, \($0) }")
         }
-        try expect(relay["record"], 4) { ConfigurationTests.relay("record: { \($0) }") }
+        try expect(relay["record"], 5) { ConfigurationTests.relay("record: { \($0) }") }
         try expect(relay["record"]["rotate"], 3) { ConfigurationTests.relay("record: { rotate: { \($0) } }") }
     }
 
