@@ -241,7 +241,8 @@ private final class Run {
     private func recordWhole() throws {
         guard let connection, let exchange = connection.exchange else { return }
         let ring = try TapRing(capacity: 1 << 20)
-        let live = try #require(try worker.shared.recordings.makeLive(relay: nil, connection: nil, includesEncrypted: false))
+        let live = try #require(
+            try worker.shared.recordings.makeLive(relay: nil, connection: nil, includesEncrypted: false))
         let producer = RingProducer(
             ring: ring, isWhole: true, workers: 1, ordinaryRead: Flow.Limits.read, loop: worker.harness.loop,
             hooks: RingProducer.Hooks(wake: {}, hasRoom: {}))
