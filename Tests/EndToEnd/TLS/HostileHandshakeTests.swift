@@ -222,13 +222,13 @@ struct HostileHandshakeTests {
                 let result = try await bench.result(attack)
                 #expect(result.end == "reset" && result.seconds ?? .infinity < 20, "\(result)")
             }
-            #expect(most < count * 64 << 10, "\(most / count >> 10) KiB for each of \(count)")
+            #expect(most < count * 64 << 10, "\((most / count) >> 10) KiB for each of \(count)")
             let records = try await bench.tapline.records(count)
             #expect(records.allSatisfy { $0.reason == "tls_handshake_timeout" })
             // Their memory stays with the allocator: more waves must not add to it without a bound.
             for _ in 0..<3 { _ = try await bench.attack("half", count) }
             most = try ProcessFacts.privateMemory(of: bench.tapline.pid) - bench.footing.memory
-            #expect(most < count * 64 << 10, "\(most / count >> 10) KiB for each of \(count), after several waves")
+            #expect(most < count * 64 << 10, "\((most / count) >> 10) KiB for each of \(count), after several waves")
             try await bench.finish()
         }
     }

