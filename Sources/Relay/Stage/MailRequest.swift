@@ -10,6 +10,8 @@ final class MailRequest: Stage {
     /// What the client's socket has not taken yet.
     private var unsent: ArraySlice<UInt8>
     private var hasBegun = false
+    /// The client has said that it ends the connection.
+    private var isLeaving = false
 
     init(_ name: MailProtocol, limit: UInt64) {
         self.limit = limit
@@ -25,6 +27,7 @@ final class MailRequest: Stage {
         while true {
             if let outcome = leg.send(all: &unsent) { return outcome }
             if hasBegun { return .done }
+            if isLeaving { return .end(.ended) }
             switch leg.receive(into: context.scratch, limit: context.scratch.capacity) {
             case .moved(let count):
                 var bytes: [UInt8] = []
@@ -46,8 +49,8 @@ final class MailRequest: Stage {
             unsent = bytes[...]
             hasBegun = true
         case .end(let bytes):
-            context.lastWords = bytes
-            return .end(.refusedInWords(.clientClosed))
+            unsent = bytes[...]
+            isLeaving = true
         case .refused(let clause, let bytes):
             context.tls = context.tls ?? TLSOutcome()
             context.tls?.note(TLSFailure(.startTLS(clause)), on: .client)
