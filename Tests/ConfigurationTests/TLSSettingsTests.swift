@@ -118,7 +118,7 @@ import Testing
             #expect(
                 bench.mistakes("tls: { certificates: auto }")
                     == [
-                        "t:5:23: `certificates`: `auto` is only for `tapline forward --tls-cert auto`; write files, such as "
+                        "t:5:24: `certificates`: `auto` is only for `tapline forward --tls-cert auto`; write files, such as "
                             + "{ chain: server.pem, key: server.key }"
                     ])
         }

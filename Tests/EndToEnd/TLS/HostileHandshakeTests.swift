@@ -90,7 +90,7 @@ struct HostileHandshakeTests {
 
         private var limit: Double { max(100, 4 * quiet) }
 
-        /// Ends the talkers in order: whoever of them was cut would have ended with an error before.
+        /// Ends the talkers in order: one that was cut would have ended with an error before.
         func finish() async throws {
             talkers.finishInput()
             #expect(try await talkers.exit() == .exited(0))
