@@ -83,7 +83,7 @@ struct LoadTests {
                 "127.0.0.1:0:\(try await scene.listening(peers))", before: ["prlimit", "--nofile=256:256", "--"])
             peers.write("ask \(tapline.address) \(count)\n")
             try await peers.output.line(containing: "\"asking\": \(count)")
-            let pause = try await tapline.program.errors.line(containing: "accepting pauses")
+            let pause = try await tapline.program.errors.line(containing: "accepting is paused")
             #expect(pause.contains("\"reason\":\"descriptors\"") && pause.contains("\"level\":\"warning\""))
             // The others wait in the kernel's queue, and no loop spins meanwhile.
             try await tapline.expectIdle("accepting pauses")
@@ -104,7 +104,7 @@ struct LoadTests {
             let tapline = try await scene.run(
                 relays: "  - { name: few, listen: '127.0.0.1:0', upstream: '\(upstream)', max_connections: 10 }")
             peers.write("ask \(tapline.address) 50\n")
-            let pause = try await tapline.program.errors.line(containing: "accepting pauses")
+            let pause = try await tapline.program.errors.line(containing: "accepting is paused")
             #expect(pause.contains("\"reason\":\"max_connections\"") && pause.contains("\"relay\":\"few\""))
             try await peers.output.line(containing: "\"asking\": 50")
             peers.write("finish\n")

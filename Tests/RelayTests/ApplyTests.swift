@@ -165,8 +165,8 @@ import Testing
                 try upstream.receive(upBytes, message..<2 * message)
                 // It uses the only slot: the limit applies to the relay, whatever its name is.
                 let waiting = try Peer.connect(to: b)
-                try Deadline.poll("accepting pauses") {
-                    relay.log.all.contains { $0.contains("accepting pauses") }
+                try Deadline.poll("accepting is paused") {
+                    relay.log.all.contains { $0.contains("accepting is paused") }
                 }
                 client.close()
                 #expect(try upstream.receiveToEnd(upBytes, from: 2 * message) == .fin(2 * message))

@@ -86,8 +86,8 @@ import Testing
                     client.endWriting()
                 }
                 var upstreams = try (0..<3).map { _ in try listener.accept() }
-                try Deadline.poll("accepting pauses") {
-                    relay.log.contains("accepting pauses", "reason=max_connections")
+                try Deadline.poll("accepting is paused") {
+                    relay.log.contains("accepting is paused", "reason=max_connections")
                 }
                 #expect(relay.idleShare() < idle, "a paused listener does not spin")
                 #expect(!listener.isAwaited, "no client was accepted beyond the limit")

@@ -34,7 +34,7 @@ struct ResourceFaultTests {
             }
             crowd.write("ask \(tapline.listeners[1]) 400\n")
             try await crowd.output.line(containing: "\"asking\": 400")
-            let pause = try await tapline.program.errors.line(containing: "accepting pauses")
+            let pause = try await tapline.program.errors.line(containing: "accepting is paused")
             #expect(pause.contains("\"reason\":\"descriptors\"") && pause.contains("\"relay\":\"taped\""))
             let paused = try Regex("tapline_accept_pauses_total\\{relay=\"taped\"\\} [1-9]")
             try await admin.await("that the pause is counted", "/metrics") { $0.body.contains(paused) ? true : nil }
@@ -71,7 +71,7 @@ struct ResourceFaultTests {
             // From here on it refuses; clients wait in the kernel's queue.
             try bench.refuse(1 << 30)
             try await bench.puppet.connect("a", to: bench.tapline.address)
-            let line = try await bench.tapline.program.errors.line(containing: "accepting pauses")
+            let line = try await bench.tapline.program.errors.line(containing: "accepting is paused")
             #expect(line.contains("\"reason\":\"system\"") && line.contains("(\(name))"))
             let before = try bench.left
             try await bench.tapline.expectIdle("the system refuses")
