@@ -380,7 +380,7 @@ struct ShowTests {
             let text = try scene.file("text", "hello\n")
             let empty = try scene.file("empty", "")
             for (path, words) in [
-                (scene.path("missing"), "No such file"), (scene.folder, "there is no recording in the folder"),
+                (scene.path("missing"), "No such file"), (scene.folder, "no recordings in the directory"),
                 (text, "is not a capture (pcapng or pcap): it looks like text"), (empty, "is empty"),
             ] {
                 let shown = try await show([path], in: scene, status: 1)

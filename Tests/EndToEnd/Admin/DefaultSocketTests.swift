@@ -124,7 +124,7 @@ struct DefaultSocketTests {
     @Test(.needs("tmux")) func folderThatCannotBeUsed_isReported() async throws {
         try await scene { scene in
             let path = try scene.file("tapline", "")
-            let sentence = "o admin socket: \(path) is a link or not a folder\(Self.advice)"
+            let sentence = "o admin socket: \(path) is a symbolic link or not a directory\(Self.advice)"
             let puppet = try scene.puppet()
             let spec = "127.0.0.1:0:\(try await puppet.listen("upstream"))"
             let (program, address) = try await forward(scene, spec)

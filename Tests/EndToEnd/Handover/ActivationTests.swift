@@ -153,7 +153,7 @@ struct ActivationTests {
             try await bench.begin(bench.first, "open")
             try await bench.puppet.connect("waiting", to: bench.first)
             try await bench.puppet.send("waiting", "question")
-            try await manager.errors.line(containing: "accepting pauses; clients wait")
+            try await manager.errors.line(containing: "accepting is paused; clients wait")
             kill(pid, SIGTERM)
             try await manager.errors.line(containing: "1 open, waiting up to 25s")
             try await bench.end("open")

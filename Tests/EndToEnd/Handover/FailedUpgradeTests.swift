@@ -198,7 +198,7 @@ struct FailedUpgradeTests {
             let started = try #require(try children(of: old).first)
             // Once: a second signal after it has taken over would start another upgrade.
             #expect(kill(started, SIGUSR2) == 0)
-            try await lineage.errors.line(containing: "has not handed everything over yet")
+            try await lineage.errors.line(containing: "the last upgrade is not complete yet")
             kill(old, SIGCONT)
             try await lineage.errors.line(containing: "process \(started) took over from process \(old)")
             try await bench.converse(bench.first)
@@ -253,7 +253,7 @@ struct FailedUpgradeTests {
             let inner = try #require(children.split(separator: " ").first.flatMap { pid_t($0) })
             #expect(kill(inner, SIGUSR2) == 0)
             let said = try await program.errors.line(containing: "upgrade refused: this is process 1 of its container")
-            #expect(said.contains("start a container with the other version instead"))
+            #expect(said.contains("start a container with the new version instead"))
             try await bench.converse(bench.first)
         }
     }

@@ -128,8 +128,8 @@ struct RefusedDestinationTests {
             }
             try await tapline.expectFlat(since: before, in: scene)
             // Reported at once, and then at most once in ten seconds.
-            try await tapline.program.errors.line(containing: "leave out its mark")
-            let warnings = tapline.program.errors.all.filter { $0.contains("leave out its mark") }
+            try await tapline.program.errors.line(containing: "exclude its mark")
+            let warnings = tapline.program.errors.all.filter { $0.contains("exclude its mark") }
             let most = 1 + Int((ContinuousClock.now - start) / Duration.seconds(10))
             #expect(warnings.count <= most, "\(warnings)")
             let records = try await tapline.stop()

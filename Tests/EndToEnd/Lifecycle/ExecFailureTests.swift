@@ -71,7 +71,7 @@ struct ExecFailureTests {
                 "127.0.0.1:0:127.0.0.1:\(port)", options: ["--exec", "\(server) & exit 0", "--wait", "5m"])
             #expect(try await scene.fetch("answer", through: tapline) == "it is up")
             let process = try await StartedCommand.processes(1, of: tapline)[0]
-            try await tapline.program.errors.line(containing: "are still running; they end with Tapline")
+            try await tapline.program.errors.line(containing: "are still running; Tapline stops them when it exits")
             #expect(StartedCommand.isAlive(group: process))
             #expect(StartedCommand.count(of: tapline) == 1)
             kill(-process, SIGKILL)
@@ -131,7 +131,7 @@ struct ExecFailureTests {
             try await puppet.connect("client", to: tapline.address)
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(StartedCommand.count(of: tapline) == 3)
-            #expect(!tapline.program.errors.all.contains { $0.contains("did not end by SIGTERM") })
+            #expect(!tapline.program.errors.all.contains { $0.contains("did not exit on SIGTERM") })
         }
     }
 

@@ -46,7 +46,7 @@ struct AbstractSocketTests {
             #expect(try await second.exit() == .exited(71))
             #expect(
                 second.errors.all.contains {
-                    $0.contains("listen on \(front) for relay") && $0.contains("`ss -xlp` names it")
+                    $0.contains("listen on \(front) for relay") && $0.contains("`ss -xlp` shows which")
                 }, "\(second.errors.all)")
             let wrong = try scene.start([TaplineProcess.binary, "status", "--admin", name("nothing")])
             #expect(try await wrong.exit() == .exited(71))

@@ -51,7 +51,7 @@ struct ContainerTests {
             #expect(report.contains("- resident, - of it private"), "\(report)")
             try await tapline.program.send(SIGUSR2)
             _ = try await tapline.program.errors.line(
-                containing: "it could not be found out where this program lies (/proc)")
+                containing: "the path of this program could not be determined at startup (/proc)")
             try await puppet.close("client")
             #expect(try await tapline.stop().count == 1)
         }
