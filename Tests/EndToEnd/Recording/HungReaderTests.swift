@@ -60,7 +60,8 @@ struct HungReaderTests {
             let ice = try await bench.disk.freeze()
             try await bench.puppet.pass(40_000_000, from: "a'", to: "a")
             try await bench.tapline.program.send(SIGTERM)
-            let line = try await bench.tapline.program.errors.line(containing: "recording stopped: its file cannot be written")
+            let line = try await bench.tapline.program.errors.line(
+                containing: "recording stopped: its file cannot be written")
             #expect(line.contains("taped"))
             #expect(try await bench.puppet.receiveToEnd("a").end == "reset")
             let record = try #require(try await bench.tapline.records(2).first { $0.relay == "taped" })

@@ -32,11 +32,17 @@ struct DeletedFolderTests {
     @Test func relativePaths_areErrors_thatSayWhy() async throws {
         try await scene { scene in
             let words: [([String], CInt, String)] = [
-                (["forward", "8080:localhost:80", "--record", "a.pcapng"], 64, "the working directory no longer exists"),
+                (
+                    ["forward", "8080:localhost:80", "--record", "a.pcapng"], 64,
+                    "the working directory no longer exists"
+                ),
                 (["forward", "8080:localhost:80", "--record", "a/"], 64, "the working directory no longer exists"),
                 (["forward", "unix:a.sock=localhost:80"], 64, "the working directory no longer exists"),
                 (["forward", "8080=unix:a.sock"], 64, "the working directory no longer exists"),
-                (["forward", "8080:localhost:80", "--admin", "unix:a.sock"], 64, "the working directory no longer exists"),
+                (
+                    ["forward", "8080:localhost:80", "--admin", "unix:a.sock"], 64,
+                    "the working directory no longer exists"
+                ),
                 (["run", "--config", "t.yaml"], 78, "the working directory no longer exists"),
                 (["check", "t.yaml"], 78, "the working directory no longer exists"),
                 (["status", "--admin", "unix:a.sock"], 64, "the working directory no longer exists"),
