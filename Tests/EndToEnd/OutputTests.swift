@@ -43,7 +43,8 @@ struct OutputTests {
             let program = try scene.start([TaplineProcess.binary, "forward", "127.0.0.1:0:\(upstream)"])
             let announced = try await program.errors.line(containing: "listens on")
             let address = try #require(announced.firstMatch(of: /listens on (\S+), forwards to (\S+)$/))
-            #expect(announced.hasPrefix("tapline: any listens on ") && String(address.2) == upstream)
+            #expect(announced.hasPrefix("tapline: \(upstream.replacing(":", with: "-")) listens on "))
+            #expect(String(address.2) == upstream)
             try await converse(puppet, through: String(address.1))
             let line = try await program.output.first { $0.hasPrefix("time=") }[0]
             let pairs = line.split(separator: " ").map { $0.split(separator: "=", maxSplits: 1) }
@@ -52,7 +53,8 @@ struct OutputTests {
             #expect(
                 line.hasSuffix(
                     " errno=null recorded_bytes=null dropped_bytes=null proxied_by=null unique_id=null server_name=null "
-                        + "alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1"))
+                        + "alpn=null waited_for=null held_bytes=null waited_ms=null held_ms=null attempts=1 tls=null "
+                        + "tls_peer=null upstream_tls=null upstream_tls_peer=null tls_fault=null"))
             try await program.send(SIGTERM)
             #expect(try await program.exit() == .exited(0))
         }

@@ -53,6 +53,14 @@ final class Collector: Sendable {
     /// The monotonic clock, milliseconds: that of `RecentConnects`.
     static var clock: UInt64 { NIODeadline.now().uptimeNanoseconds / 1_000_000 }
 
+    /// A request has changed something: what is asked for from now on shows it.
+    func changed() {
+        statsAnswer.changed()
+        liveAnswer.changed()
+        closedAnswer.changed()
+        recordingsAnswer.changed()
+    }
+
     // MARK: Answers
 
     /// The last end records, newest first.

@@ -8,6 +8,8 @@ final class SharedAnswer<Value: Sendable>: Sendable {
     private struct State {
         var last: (value: Value, time: ContinuousClock.Instant)?
         var inProgress: Task<Value, Never>?
+        /// How often something has changed.
+        var changes: UInt64 = 0
     }
 
     private enum Step {
@@ -38,6 +40,15 @@ final class SharedAnswer<Value: Sendable>: Sendable {
         }
     }
 
+    /// Something has changed: later requests get a new result, and not that of a query which is in progress.
+    func changed() {
+        state.withLock { state in
+            state.last = nil
+            state.inProgress = nil
+            state.changes &+= 1
+        }
+    }
+
     /// The result, no older than its lifetime.
     func value() async -> Value {
         let step = state.withLock { state -> Step in
@@ -45,9 +56,11 @@ final class SharedAnswer<Value: Sendable>: Sendable {
                 return .ready(last.value)
             }
             if let inProgress = state.inProgress { return .wait(inProgress) }
+            let changes = state.changes
             let task = Task(executorPreference: executor) { [self] in
                 let value = await ask()
                 self.state.withLock { state in
+                    guard state.changes == changes else { return }
                     state.last = (value, .now)
                     state.inProgress = nil
                 }

@@ -79,6 +79,8 @@ final class Responder: Sendable {
                 authorization: headers[.authorization]))
         let query = try Query(parsing: parts.count > 1 ? String(parts[1]) : nil, of: route)
         let body = try await body(of: request, writer)
+        let changes = request.method != .get && request.method != .head
+        defer { if changes { collector.changed() } }
         return try await carryOut(route, request.method.rawValue, query, body, requester)
     }
 

@@ -134,7 +134,8 @@ struct ForwardTerminalTests {
             try await puppet.connect("client", to: address)
             try await puppet.accept("server", from: "upstream")
             try await terminal.type("C-c")
-            try await terminal.await("the wait") { $0.contains("1 open, waiting up to 2s; Ctrl-C again to stop now") }
+            let wait = "1 open, waiting up to 2s; press Ctrl-C again to stop now"
+            try await terminal.await("the wait") { $0.contains(wait) }
             try await terminal.type("C-c")
             try await terminal.await("the end") { lines in
                 lines.contains { $0.contains("#1   ended   still open when Tapline stopped") }

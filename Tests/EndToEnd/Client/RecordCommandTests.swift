@@ -44,7 +44,8 @@ struct RecordCommandTests {
             #expect(shown.output == ["ques"])
 
             let twice = try await bench.command("record", "web", "--stop", "--json")
-            #expect(twice.ending == .exited(1) && twice.errors.first?.hasPrefix("tapline: web is not recorded") == true)
+            #expect(twice.ending == .exited(1))
+            #expect(twice.errors.first?.hasPrefix("tapline: web is not being recorded") == true)
             let listed = try await bench.command("record", "--json").objects
             #expect(listed.count == 1 && listed[0]["latest"]?["file"]?.text == file)
         }

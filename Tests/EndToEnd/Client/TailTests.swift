@@ -125,7 +125,7 @@ struct TailTests {
             let program = try await follow(bench, [])
             try await bench.tapline.program.send(SIGKILL)
             #expect(try await program.exit() == .exited(1))
-            #expect(program.errors.all.last?.contains("has gone") == true)
+            #expect(program.errors.all.last?.contains("has ended") == true)
         }
     }
 }

@@ -19,8 +19,8 @@ struct ExecFailureTests {
             let tapline = try await forward(scene, "exit 0")
             try await puppet.connect("client", to: tapline.address)
             try await tapline.program.errors.line(
-                containing: "starting exit 0 again in 1s: 1 client held, and the upstream is not up")
-            try await tapline.program.errors.line(containing: "starting exit 0 again in 2s: 1 client held")
+                containing: "restarting exit 0 in 1s: 1 client held")
+            try await tapline.program.errors.line(containing: "restarting exit 0 in 2s: 1 client held")
             #expect(try await puppet.receiveToEnd("client").end == "reset")
             #expect(try await tapline.records()[0].reason == "connect_refused")
             try await tapline.program.errors.line(

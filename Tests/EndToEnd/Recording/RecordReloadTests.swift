@@ -142,7 +142,7 @@ struct RecordReloadTests {
             try await bench.scene.run("prlimit", "--pid", "\(tapline.pid)", "--as=\(1 << 30)")
             try Files.replace(bench.path, with: text(bench, record: "directory: \(other), buffer: 1GiB"))
             let line = try await tapline.program.errors.line(containing: "reload rejected")
-            #expect(line.contains("\(1 << 30) bytes of memory") && line.contains("ENOMEM"))
+            #expect(line.contains("allocate \(1 << 30) bytes") && line.contains("ENOMEM"))
             try await bench.exchange("old")
             try await bench.converse(bench.first)
             try await bench.end("old")

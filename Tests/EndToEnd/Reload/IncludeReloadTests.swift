@@ -77,7 +77,7 @@ struct IncludeReloadTests {
     @Test func theFolder_mayGoAndComeBack() async throws {
         try await play { bench, tapline, folder in
             try Files.move(folder, to: folder + ".off")
-            try await tapline.program.errors.line(containing: "`include`: folder `\(folder)` does not exist")
+            try await tapline.program.errors.line(containing: "`include`: directory `\(folder)` does not exist")
             try await bench.converse(bench.first)
             try Files.move(folder + ".off", to: folder)
             try await tapline.program.errors.line(containing: "configuration unchanged")

@@ -99,7 +99,7 @@ struct ReloadSourceTests {
                 try await bench.reloaded(tapline, generation)
             }
             try await tapline.stop()
-            #expect(tapline.program.errors.all.count { $0.contains("compared every 2 s") } == 1)
+            #expect(tapline.program.errors.all.count { $0.contains("is checked every 2 s") } == 1)
         }
     }
 }
