@@ -112,7 +112,7 @@ struct OutputPlaceTests {
             #expect(growth < 4 << 20, "\(growth >> 10) KiB")
 
             let reader = try scene.start(["grep", "-a", "-m", "1", " omitted: the output was too slow", fifo])
-            let words = try await reader.output.line(containing: " omitted, ", within: .seconds(180))
+            let words = try await reader.output.line(containing: " omitted: ", within: .seconds(180))
                 .split(separator: " ")
             // 14 bytes each way for each connection; some of the first ones fit.
             let connections = try #require(Int(words[4]))

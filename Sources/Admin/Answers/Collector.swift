@@ -18,7 +18,8 @@ final class Collector: Sendable {
 
     let services: AdminServices
     private let thread: LoopExecutor
-    private let relayMeter = Mutex(RateMeter<String>())
+    /// The rates of single requests.
+    let requestRates = RelayRates()
     private let connectionMeter = Mutex(RateMeter<UInt64>())
     private let willForget = Atomic<Bool>(false)
     private let statsAnswer: SharedAnswer<[String: RelayStats]>
@@ -73,32 +74,35 @@ final class Collector: Sendable {
     func recordings() async -> [String: RecordingState] { await recordingsAnswer.value() }
 
     /// The counters of every relay, at most 0.1 s old.
-    func stats() async -> [String: RelayStats] {
-        measured(await statsAnswer.value())
-    }
+    func stats() async -> [String: RelayStats] { await statsAnswer.value() }
 
     /// The counters of every relay now. They are not shared: a sampler must not cause a client that asks after an event
     /// to get counters from before it.
-    func sampledStats() async -> [String: RelayStats] {
-        measured(await services.relays.stats())
+    func sampledStats() async -> [String: RelayStats] { await services.relays.stats() }
+
+    /// The rates of one reader. A sample of another one would shorten the time that its rates are about, and what passed
+    /// before that sample would be in none of them.
+    final class RelayRates: Sendable {
+        fileprivate let meter = Mutex(RateMeter<String>())
     }
 
-    private func measured(_ stats: [String: RelayStats]) -> [String: RelayStats] {
-        relayMeter.withLock { meter in
+    /// The counters of every relay, and a reader's rates. After a pause, this waits for a second sample.
+    func stats(with rates: RelayRates) async -> ([String: RelayStats], RateMeter<String>) {
+        var stats = await sampled(rates)
+        if !rates.meter.withLock({ $0.isReady(at: .now) }) {
+            await thread.pause(.milliseconds(250))
+            stats = await sampled(rates)
+        }
+        return (stats, rates.meter.withLock { $0 })
+    }
+
+    private func sampled(_ rates: RelayRates) async -> [String: RelayStats] {
+        let stats = await stats()
+        rates.meter.withLock { meter in
             meter.add(
                 stats.mapValues { .init(up: $0.bytesUp, down: $0.bytesDown, accepted: $0.accepted) }, at: .now)
         }
         return stats
-    }
-
-    /// The counters and rates of every relay. After a pause, this waits for a second sample.
-    func statsWithRates() async -> ([String: RelayStats], RateMeter<String>) {
-        var stats = await stats()
-        if !relayMeter.withLock({ $0.isReady(at: .now) }) {
-            await thread.pause(.milliseconds(250))
-            stats = await self.stats()
-        }
-        return (stats, relayMeter.withLock { $0 })
     }
 
     /// Every open connection and its rates. After a pause, this waits for a second sample.

@@ -17,6 +17,7 @@ final class EventPump: Sendable {
     private let collector: Collector
     private let thread: LoopExecutor
     private let turns = Mutex(Turns())
+    private let rates = Collector.RelayRates()
 
     private struct Turns {
         var isRunning = false
@@ -96,7 +97,7 @@ final class EventPump: Sendable {
     // MARK: Events
 
     private func counters(for subjects: Set<String?>) async -> [EventHub.Item] {
-        let (stats, rates) = await collector.statsWithRates()
+        let (stats, rates) = await collector.stats(with: rates)
         let facts = collector.services.status.now
         let time = Timestamp.now
         let clock = Collector.clock

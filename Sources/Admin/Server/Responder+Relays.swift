@@ -10,7 +10,7 @@ extension Responder {
     /// The relays of a query: configured ones, removed ones, and those that only predecessors have, with the process.
     /// 404 for a relay that does not exist.
     func relays(_ query: Query) async throws(AdminError) -> Answer {
-        let (stats, rates) = await collector.statsWithRates()
+        let (stats, rates) = await collector.stats(with: collector.requestRates)
         let recordings = await collector.recordings()
         let configured = services.status.now.configuration.relays
         let listeners = Dictionary(grouping: services.relays.listeners, by: \.relay)

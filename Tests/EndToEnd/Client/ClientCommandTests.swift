@@ -30,7 +30,7 @@ struct ClientCommandTests {
             #expect(open.output[0].contains("CLIENT") && open.output[1].contains("8 B"))
             #expect(try await bench.command("connections", "--filter", "WEB", "--json").objects.count == 1)
             #expect(try await bench.command("connections", "--filter", "nosuch", "--json").objects.isEmpty)
-            #expect(try await bench.command("connections", "--filter", "nosuch").text == "none of 1 matches")
+            #expect(try await bench.command("connections", "--filter", "nosuch").text == "none of 1 match")
             try await bench.puppet.reset("client")
             _ = try await bench.tapline.records()
             let ended = try await bench.command("connections", "--closed")
@@ -71,7 +71,7 @@ struct ClientCommandTests {
             #expect(json.count == 1 && json[0]["story"]?.list.isEmpty == false)
             let unknown = try await bench.command("why", "4711")
             #expect(unknown.ending == .exited(1) && unknown.output.isEmpty)
-            #expect(unknown.errors == ["tapline: there has been no connection 4711; the last is 1"])
+            #expect(unknown.errors == ["tapline: there has been no connection 4711; the latest is 1"])
         }
     }
 

@@ -44,7 +44,7 @@ struct RecordTargetTests {
             try await pipe.open("a")
             try await pipe.puppet.pass(300_000, from: "a", to: "a'")
             await pipe.reader.kill()
-            let notice = "the reader of standard output is gone"
+            let notice = "the reader of standard output has closed it"
             try await scene.eventually("the reader's end is noticed") {
                 try await pipe.puppet.pass(10_000, from: "a'", to: "a")
                 return pipe.tapline.program.errors.all.contains { $0.contains(notice) }
