@@ -36,7 +36,9 @@ struct TLSMailTests {
             }
             let record = try await tapline.records()[0]
             #expect((record.tls != nil) == (side != "upstream") && (record.upstreamTls != nil) == (side != "client"))
-            #expect(record.tlsFault == nil && record.reason.hasSuffix("_closed"), "\(record)")
+            #expect(record.reason.hasSuffix("_closed"), "\(record)")
+            // Python may close without close_notify.
+            #expect(record.tlsFault?.hasSuffix("ended its stream without close_notify") ?? true, "\(record)")
             try await tapline.stop()
         }
     }
