@@ -139,12 +139,12 @@ final class AdminHost {
             let token = try AdminToken.load(next, environment: environmentToken)
             let listener = try AdminListener.bind(listen, handedOver: handedOver)
             adopt(next, token)
-            server.keepRecords()
             dormant = try DormantListener(listener, loop: loop) { [unowned self] in wake() }
             // An inherited socket must be in use when the files become ours.
             if inherited.first != nil { wake() }
         } catch {
             settings = nil
+            server.forgetRecords()
             throw error
         }
     }
@@ -160,6 +160,7 @@ final class AdminHost {
         } catch {
             listener.discard()
             settings = nil
+            server.forgetRecords()
             logger.warning("the admin API cannot start", metadata: ["error": "\(error)"])
         }
     }

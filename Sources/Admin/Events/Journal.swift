@@ -19,7 +19,7 @@ public final class Journal: Sendable {
     static let mostEvents = 8192
 
     private struct Contents {
-        var isKept = false
+        var isKept: Bool
         var isFollowed = false
         /// A ring of end records. Once it is full, `oldest` is the next to be replaced.
         var closed: [ConnectionRecord] = []
@@ -33,10 +33,13 @@ public final class Journal: Sendable {
         }
     }
 
-    private let contents = Mutex(Contents())
+    private let contents: Mutex<Contents>
 
-    /// An empty journal, which stores nothing until `keep` or `follow` enables it.
-    public init() {}
+    /// An empty journal. `isKept`: it stores end records from the start, because an admin server will listen; otherwise it
+    /// stores nothing until `keep` or `follow` enables it.
+    public init(isKept: Bool = false) {
+        contents = Mutex(Contents(isKept: isKept))
+    }
 
     // MARK: Writing
 

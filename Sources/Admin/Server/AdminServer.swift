@@ -92,9 +92,9 @@ public final class AdminServer: Sendable {
 
     // MARK: Listening
 
-    /// Stores end records from now on, before a listener is served.
-    public func keepRecords() {
-        services.journal.keep(true)
+    /// Drops the end records, and stores no more: no listener is going to be served.
+    public func forgetRecords() {
+        services.journal.keep(false)
     }
 
     /// Serves a listener and closes the previous one. End records, events, and the streams of the previous listener's clients

@@ -39,7 +39,7 @@ package final class Supervisor {
     private let report: SessionReport?
     let guest: Guest?
     let status: ProcessStatus
-    let journal = Journal()
+    let journal: Journal
     let predecessors = Predecessors()
     /// Connections that were reset because the process stopped.
     private let drainedConnections = DrainedConnections()
@@ -84,6 +84,9 @@ package final class Supervisor {
             version: Version.number, path: plan.origin?.text.path,
             directory: plan.origin?.text.directory ?? workingDirectory(), configuration: plan.configuration,
             isSuccessor: plan.inheritance.predecessor != nil)
+        // From the start: the relays are served before the API.
+        let hasAPI = plan.configuration.admin != nil || plan.adminFolder != nil
+        journal = Journal(isKept: guest == nil && hasAPI)
         loop = try EventLoop()
     }
 

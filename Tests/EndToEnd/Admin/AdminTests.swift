@@ -214,10 +214,31 @@ struct AdminTests {
                 try await bench.puppet.finish("\(round)")
                 try await bench.puppet.finish("\(round)'")
                 _ = try await bench.records(round)
-                #expect(try await bench.metric("tapline_connections_ended_total") == round + 2)
-                #expect(try await bench.metric("tapline_connections_open") == 0)
+                let (ended, open) = (
+                    try await bench.metric("tapline_connections_ended_total"),
+                    try await bench.metric("tapline_connections_open")
+                )
+                #expect(ended == round + 2 && open == 0)
                 try await Task.sleep(for: .milliseconds(130))
             }
+        }
+    }
+
+    /// The relays are served before the API: here it binds half a second later, while the connection ends.
+    @Test(.needs("python3", "curl", "strace")) func connectionThatEndsBeforeTheAPIListens_isKnownToIt() async throws {
+        try await scene { scene in
+            let puppet = try scene.puppet()
+            let tapline = try await scene.run(
+                relays: "  - { name: web, listen: 127.0.0.1:0, upstream: '127.0.0.1:\(try scene.freePort())' }",
+                more: "admin: { listen: 'unix:\(scene.path("admin.sock"))' }",
+                before: ["strace", "-D", "-qq", "-o", "/dev/null", "-e", "inject=bind:delay_enter=500000"])
+            try await puppet.connect("client", to: tapline.address)
+            let id = try await tapline.records()[0].id
+            #expect(!FileManager.default.fileExists(atPath: scene.path("admin.sock")))
+            let admin = try await scene.admin(of: tapline)
+            #expect(try await admin.ask("/v1/connections/\(id)").status == 200)
+            #expect(try await admin.ask("/v1/closed").json["closed"]?.list.count == 1)
+            try await tapline.stop()
         }
     }
 
