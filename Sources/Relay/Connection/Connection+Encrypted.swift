@@ -36,7 +36,7 @@ extension Connection {
     }
 
     private func beginRecording(encrypted leg: Leg) -> EncryptedLeg? {
-        guard !worker.taps.isEmpty else { return nil }
+        guard !worker.taps.isEmpty, let context = stages?.context else { return nil }
         var recorders: [Recorder] = []
         worker.taps.forEach(of: relay.identity) { recorder in
             let plan = recorder.plan
@@ -44,7 +44,7 @@ extension Connection {
             recorders.append(recorder)
         }
         guard !recorders.isEmpty else { return nil }
-        let origin = origin(of: leg, number: taps.takeLegNumber())
+        let origin = origin(of: leg, number: context.encryptedLegs.takeNumber())
         // The TCP connection of this leg is there.
         let ticks = leg.side == .client ? acceptedTicks : EventLoop.nanoseconds
         let peer = leg.side == .client ? listenerAddress : origin.local
@@ -56,8 +56,8 @@ extension Connection {
                 tap.connected(to: peer)
                 return tap
             })
-        taps.add(encrypted)
-        if stages?.context.requestedTLS.contains(leg.side) == true {
+        context.encryptedLegs.add(encrypted)
+        if context.requestedTLS.contains(leg.side) {
             // PostgreSQL's request and its answer, by which Wireshark finds TLS behind them.
             let (request, answer) = (PostgresOpening.sslRequestBytes, [PostgresOpening.accepted])
             let isClient = leg.side == .client
@@ -82,7 +82,7 @@ extension Connection {
 
     /// An attempt to connect the upstream has failed, perhaps in its handshake.
     func endEncryptedUpstream(_ failure: DialFailure) {
-        taps.endEncrypted(
+        stages?.context.encryptedLegs.end(
             .upstream,
             ConversationEnd(
                 time: WallClock.now, reason: failure.reason.rawValue, closedBy: failure.reason.closedBy.rawValue,

@@ -43,7 +43,7 @@ extension Connection {
             return
         }
         let former = recorder.hasRecords ? taps.withRecords : nil
-        if let former { _ = taps.stop(former.recorder) }
+        if let former { _ = stop(former.recorder) }
         guard let up, let down else {
             add(
                 ConnectionTap(
@@ -65,9 +65,14 @@ extension Connection {
 
     /// Stops a recording; the connection continues.
     func detach(_ recorder: Recorder) {
-        guard taps.stop(recorder) else { return }
+        guard stop(recorder) else { return }
         setTaps()
         tapHasRoom()
+    }
+
+    private func stop(_ recorder: Recorder) -> Bool {
+        stages?.context.encryptedLegs.stop(recorder)
+        return taps.stop(recorder)
     }
 
     /// Passes the connection's taps to its flows.
@@ -108,7 +113,11 @@ extension Connection {
         } else {
             shared.observer.ended(record)
         }
-        if taps.areOpen, let end = ConversationEnd(record) { taps.end(end) }
+        let hasEncrypted = stages?.context.encryptedLegs.isEmpty == false
+        guard hasEncrypted || !taps.isEmpty, let end = ConversationEnd(record) else { return }
+        // First, because the recorder of a single connection ends with it.
+        if hasEncrypted { stages?.context.encryptedLegs.end(end) }
+        taps.end(end)
     }
 
     private var origin: ConversationOrigin {
@@ -118,7 +127,7 @@ extension Connection {
             upstream: destination.text, upstreamName: destination.endpoint?.hostName,
             upstreamPort: destination.endpoint?.port, destination: stages?.context.interception?.destination,
             accepted: acceptedAt)
-        if let encrypted = taps.encrypted(.client) { origin.distinguish(from: encrypted.origin) }
+        if let encrypted = stages?.context.encryptedLegs[.client] { origin.distinguish(from: encrypted.origin) }
         return origin
     }
 

@@ -337,7 +337,7 @@ final class Connection: DialerDelegate {
         case .endWriting(let side):
             noteHalfEnded()
             leg(side)?.endWriting()
-            taps.encrypted(side)?.endedWriting()
+            stages?.context.encryptedLegs[side]?.endedWriting()
             flowEnded(Direction(from: side.other))
         case .drain(let side):
             noteHalfEnded()

@@ -7,37 +7,10 @@ internal import Sockets
 struct ConnectionTaps {
     private var taps: [ConnectionTap] = []
     private var detached: [DetachedTap] = []
-    /// The recorded encrypted legs that have not ended.
-    private var encrypted: [EncryptedLeg] = []
-    /// How many there were: an upstream may be connected several times.
-    private var legs: UInt8 = 0
     /// The flows whose end in order was passed on to the taps.
     private(set) var endedFlows = EndedFlows()
 
     var isEmpty: Bool { taps.isEmpty }
-
-    /// Whether there is a recording that needs the connection's end.
-    var areOpen: Bool { !taps.isEmpty || !encrypted.isEmpty }
-
-    /// The number of a new encrypted leg, from 1 on. Of more than 255 legs of one connection, all but the last have
-    /// ended.
-    mutating func takeLegNumber() -> UInt8 {
-        legs = legs == .max ? 1 : legs + 1
-        return legs
-    }
-
-    mutating func add(_ leg: EncryptedLeg) {
-        encrypted.append(leg)
-    }
-
-    /// The recorded encrypted leg with a side.
-    func encrypted(_ side: Side) -> EncryptedLeg? { encrypted.first { $0.side == side } }
-
-    /// The encrypted leg with a side has ended before its connection.
-    mutating func endEncrypted(_ side: Side, _ end: ConversationEnd) {
-        encrypted(side)?.end(end)
-        encrypted.removeAll { $0.side == side }
-    }
 
     /// The tap of the recorder with records; a connection has at most one, so that every byte is recorded once.
     var withRecords: ConnectionTap? { taps.first { $0.recorder.hasRecords } }
@@ -67,7 +40,6 @@ struct ConnectionTaps {
 
     /// Stops one recording; the connection continues. Returns whether there was one.
     mutating func stop(_ recorder: Recorder) -> Bool {
-        for leg in encrypted { leg.stop(recorder) }
         guard let index = taps.firstIndex(where: { $0.recorder === recorder }) else { return false }
         if let stopped = taps.remove(at: index).stopped() { detached.append(stopped) }
         return true
@@ -81,9 +53,6 @@ struct ConnectionTaps {
 
     /// The connection has ended. Its tap with records, if there is one, completes the record.
     mutating func end(_ end: ConversationEnd) {
-        // First, because the recorder of a single connection ends with it.
-        for leg in encrypted { leg.end(end) }
-        encrypted = []
         for tap in taps { tap.ended(end) }
         taps = []
     }

@@ -11,19 +11,19 @@ final class Leg: Poll {
 
     let side: Side
     let isUnix: Bool
+    /// The stream's bytes are not the socket's next ones: there is a prelude or a session. The stages' context holds both, so
+    /// that a leg without stages is no larger; the flags are here because the padding before a reference has room for them.
+    private var isIndirect = false
+    /// A session reads only what it has buffered, so that reading it ends.
+    var readsBufferedOnly = false
     /// Set once. The connection owns its legs and ends them before it is released, so a call need not retain it.
     private var connection: Unmanaged<Connection>?
 
     // MARK: The loop's thread only
 
     private var socket: Socket
-    /// `receive` has bytes that epoll does not report: a prelude, or what a session has decrypted or still holds. The stages'
-    /// context holds the prelude, so that a leg without stages is no larger.
+    /// `receive` has bytes that epoll does not report: a prelude, or what a session has decrypted or still holds.
     private(set) var hasBuffered = false
-    /// The stream's bytes are not the socket's next ones: there is a prelude or a session.
-    private var isIndirect = false
-    /// A session reads only what it has buffered, so that reading it ends.
-    var readsBufferedOnly = false
     /// The socket has failed. It is not watched, because EPOLLERR is level-triggered.
     var hasFailed = false
     /// EPOLLHUP while reads are paused. It is level-triggered, so the watch rests and the sweep polls the socket.
@@ -176,13 +176,17 @@ final class Leg: Poll {
 
     /// The TLS session; nil on a plain leg, and after a handshake that has failed. Everything that `receive` and `send` move
     /// then passes through it.
-    private(set) var session: TLSSession?
+    private(set) var session: TLSSession? {
+        get { isIndirect ? connection?._withUnsafeGuaranteedRef { $0.stages?.context.session(with: side) } : nil }
+        set { connection?._withUnsafeGuaranteedRef { $0.stages?.context.set(newValue, with: side) } }
+    }
 
     /// Begins a session with the bytes of the prelude, if there is one. Nil without memory.
     func beginSession(_ make: (_ fd: CInt, _ received: [UInt8]) -> TLSSession?) -> TLSSession? {
         let received = prelude?.all ?? []
         if !received.isEmpty { set(nil) }
-        session = make(socket.fd, received)
+        let session = make(socket.fd, received)
+        self.session = session
         isIndirect = session != nil
         if let session { connection?._withUnsafeGuaranteedRef { $0.observe(session, on: self) } }
         return session
@@ -274,9 +278,11 @@ final class Leg: Poll {
     /// if there is room.
     func end(reset: Bool) {
         _ = discardBuffered()
-        if !reset { _ = session?.endWriting() }
-        session = nil
-        isIndirect = false
+        if isIndirect, let session {
+            if !reset { _ = session.endWriting() }
+            self.session = nil
+            isIndirect = false
+        }
         close(andDescriptor: true)
         if reset && !isUnix { socket.resetOnClose() }
         socket.close()

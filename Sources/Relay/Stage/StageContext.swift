@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Logging
 internal import ProxyProtocol
 internal import Sockets
+internal import TLS
 internal import TLSHello
 
 /// What the stages of one connection share, and what they have found. Connections without stages have none.
@@ -37,6 +38,11 @@ final class StageContext {
     /// Bytes that stages have read and that are forwarded first, by the leg that they were read from.
     private var clientPrelude: Prelude?
     private var upstreamPrelude: Prelude?
+    /// The legs' TLS sessions; nil before a handshake, and when its leg has ended.
+    private var clientSession: TLSSession?
+    private var upstreamSession: TLSSession?
+    /// The recordings of the legs' encrypted bytes.
+    var encryptedLegs = EncryptedLegs()
     /// TLVs of the client's PROXY header that are passed on.
     var extensions: [ProxyHeader.Extension] = []
     /// For the record: what the PROXY protocol adds; nil until something is known.
@@ -83,6 +89,12 @@ final class StageContext {
 
     func set(_ prelude: Prelude?, of side: Side) {
         if side == .client { clientPrelude = prelude } else { upstreamPrelude = prelude }
+    }
+
+    func session(with side: Side) -> TLSSession? { side == .client ? clientSession : upstreamSession }
+
+    func set(_ session: TLSSession?, with side: Side) {
+        if side == .client { clientSession = session } else { upstreamSession = session }
     }
 
     /// The worker's buffer; its content is valid during one call.
