@@ -82,7 +82,7 @@ class One {
     this.graph.show(this.samples);
     this.wire.show(facts);
     const rows = [
-      ['Relay', facts.relay], ['Load balancer', facts.proxied_by, 'mono'], ['Unique id', facts.unique_id, 'mono'], ['Server name', facts.server_name, 'mono'], ['ALPN', facts.alpn, 'mono'], ['TLS hello', facts.tls_hello?.fault], ['TLS', facts.tls, 'mono'], ['TLS peer', facts.tls_peer, 'mono'], ['Upstream TLS', facts.upstream_tls, 'mono'], ['Upstream TLS peer', facts.upstream_tls_peer, 'mono'], ['TLS fault', facts.tls_fault], ['Listener', facts.listener, 'mono'], ['Upstream as configured', facts.upstream, 'mono'], ['Upstream proxy', facts.upstream_proxy, 'mono'],
+      ['Relay', facts.relay], ['Load balancer', facts.proxied_by, 'mono'], ['Unique id', facts.unique_id, 'mono'], ['Server name', facts.server_name, 'mono'], ['ALPN', facts.alpn, 'mono'], ['TLS hello', facts.tls_hello?.fault], ['TLS', facts.tls, 'mono wide'], ['TLS peer', facts.tls_peer, 'mono wide'], ['Upstream TLS', facts.upstream_tls, 'mono wide'], ['Upstream TLS peer', facts.upstream_tls_peer, 'mono wide'], ['TLS fault', facts.tls_fault], ['Listener', facts.listener, 'mono'], ['Upstream as configured', facts.upstream, 'mono'], ['Upstream proxy', facts.upstream_proxy, 'mono'],
       ['Accepted', facts.accepted ? `${clock(facts.accepted)} ${zone(facts.accepted)}` : null, '', absolute(facts.accepted)],
       ['Ended', facts.time ? `${clock(facts.time)} ${zone(facts.time)}` : null, '', absolute(facts.time)],
       isClosed ? ['Lasted', duration(facts.duration_ms)] : ['Open for', elapsed(facts.age_ms)],

@@ -11,6 +11,7 @@ class Card {
     this.listeners = h('b', {});
     this.proxy = h('span', { hidden: true });
     this.upstream = h('b', {});
+    this.path = h('span', {}, ' → ', this.proxy, this.upstream);
     this.stats = {};
     const stat = (key, label, title) => h('div', { title }, h('dt', {}, label), this.stats[key] = h('dd', {}));
     this.facts = h('div', { class: 'facts' });
@@ -22,7 +23,7 @@ class Card {
     this.file = h('span', { class: 'file', hidden: true });
     this.root = h('article', { class: 'card', 'data-relay': name, 'aria-label': `Relay ${name}` },
       h('header', {}, h('h3', {}, this.title), this.note),
-      h('p', { class: 'route' }, this.listeners, ' → ', this.proxy, this.upstream),
+      h('p', { class: 'route' }, this.listeners, this.path),
       h('dl', { class: 'stats' }, stat('open', 'open', 'Connections open now'), stat('up', h('span', { class: 'up' }, '↑ up'), 'Client to upstream'),
         stat('down', h('span', { class: 'down' }, '↓ down'), 'Upstream to client')),
       this.graph.root, this.facts, this.chips, h('div', { class: 'grow' }), h('div', { class: 'rec' }, this.switch, this.capture, this.file));
@@ -33,7 +34,8 @@ class Card {
     mark(this.root, 'class', ['card', relay.configured ? '' : 'gone', failing(relay) ? 'failing' : '', $('of-relay').value === relay.name ? 'chosen' : ''].filter(Boolean).join(' '));
     mark(this.title, 'aria-pressed', $('of-relay').value === relay.name);
     setText(this.listeners, relay.listeners?.join(', ') || 'no listener');
-    setText(this.upstream, relay.upstream || '–');
+    this.path.hidden = !relay.upstream;
+    setText(this.upstream, relay.upstream || '');
     this.proxy.hidden = !relay.upstream_proxy;
     setText(this.proxy, `${relay.upstream_proxy} → `);
     mark(this.proxy, 'title', 'The proxy through which Tapline connects to the upstream');
