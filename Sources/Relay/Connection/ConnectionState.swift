@@ -84,11 +84,11 @@ struct ConnectionState: Hashable {
     private(set) var down = FlowPhase.open
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
-    private var failure: Errno?
     /// The reason for which the failed leg's session has failed; nil if its socket did.
     private var sessionFailure: EndReason?
     /// The reason for which the client's request is refused.
     private var refusal: EndReason?
+    private var failure: Errno?
     /// The client expects a reply to its request for a destination, whatever becomes of it. Set by the connection.
     var isReplyDue = false
     /// Stages follow when the upstream is connected. Set by the connection when a reload changes that for a held client.

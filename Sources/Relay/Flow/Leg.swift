@@ -11,19 +11,13 @@ final class Leg: Poll {
 
     let side: Side
     let isUnix: Bool
-    /// The stream's bytes are not the socket's next ones: there is a prelude or a session. The stages' context holds both, so
-    /// that a leg without stages is no larger; the flags are here because the padding before a reference has room for them.
-    private var isIndirect = false
-    /// A session reads only what it has buffered, so that reading it ends.
-    var readsBufferedOnly = false
     /// Set once. The connection owns its legs and ends them before it is released, so a call need not retain it.
     private var connection: Unmanaged<Connection>?
 
     // MARK: The loop's thread only
 
     private var socket: Socket
-    /// `receive` has bytes that epoll does not report: a prelude, or what a session has decrypted or still holds.
-    private(set) var hasBuffered = false
+    private var source: SourceState = []
     /// The socket has failed. It is not watched, because EPOLLERR is level-triggered.
     var hasFailed = false
     /// EPOLLHUP while reads are paused. It is level-triggered, so the watch rests and the sweep polls the socket.
@@ -47,6 +41,41 @@ final class Leg: Poll {
         self.isUnix = isUnix
         self.socket = socket
         super.init(loop: loop, fd: self.socket.fd)
+    }
+
+    /// Where the stream's next bytes are. The stages' context holds a prelude and a session, and this is one byte, so that a
+    /// leg without stages is no larger.
+    private struct SourceState: OptionSet {
+        let rawValue: UInt8
+
+        /// There is a prelude or a session.
+        static let indirect = SourceState(rawValue: 1)
+        static let buffered = SourceState(rawValue: 2)
+        static let bufferedOnly = SourceState(rawValue: 4)
+
+        mutating func set(_ member: SourceState, _ isMember: Bool) {
+            if isMember { insert(member) } else { remove(member) }
+        }
+    }
+
+    /// The stream's bytes are not the socket's next ones.
+    @inline(__always)
+    private var isIndirect: Bool {
+        get { source.contains(.indirect) }
+        set { source.set(.indirect, newValue) }
+    }
+
+    /// `receive` has bytes that epoll does not report: a prelude, or what a session has decrypted or still holds.
+    @inline(__always)
+    private(set) var hasBuffered: Bool {
+        get { source.contains(.buffered) }
+        set { source.set(.buffered, newValue) }
+    }
+
+    /// A session reads only what it has buffered, so that reading it ends.
+    var readsBufferedOnly: Bool {
+        get { source.contains(.bufferedOnly) }
+        set { source.set(.bufferedOnly, newValue) }
     }
 
     /// The connection that events go to: set before the first `wait`.
