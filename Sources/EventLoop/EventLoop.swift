@@ -32,6 +32,9 @@ public final class EventLoop {
     private var lookups = (underWay: 0, abandoned: 0)
     /// Completed rounds. A round reports every ready event once: one turn, or several if a wait returns only some.
     public private(set) var rounds: UInt64 = 0
+    /// Turns: waits for events, also those that report only some of the ready ones. With more descriptors that stay ready
+    /// than one wait reports, a round does not end.
+    public private(set) var turns: UInt64 = 0
     /// Objects kept until the turn ends: closed watches, whose methods may be running, and those of `retire`.
     private var retired: [AnyObject] = []
     /// Notified once at the end of the turn.
@@ -117,6 +120,7 @@ public final class EventLoop {
     private func turn(patience: CInt) -> Bool {
         assertOnThread()
         let (count, isForUV) = epoll.wait(patience)
+        turns &+= 1
         // A full buffer may have left events out; the kernel returns those first next time.
         if count < EpollSet.maxEvents { rounds &+= 1 }
         uv_update_time(raw)

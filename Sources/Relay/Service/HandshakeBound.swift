@@ -4,13 +4,13 @@ struct HandshakeBound {
     /// The most steps of one turn: about ten milliseconds with RSA certificates.
     static let most = 16
 
-    private var round: UInt64 = 0
+    private var turn: UInt64 = 0
     private var steps = 0
 
-    /// Whether one more step may be taken in a round of the loop; it is then counted.
-    mutating func take(in round: UInt64) -> Bool {
-        if round != self.round {
-            self.round = round
+    /// Whether one more step may be taken in a turn of the loop; it is then counted.
+    mutating func take(in turn: UInt64) -> Bool {
+        if turn != self.turn {
+            self.turn = turn
             steps = 0
         }
         guard steps < Self.most else { return false }

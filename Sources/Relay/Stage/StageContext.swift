@@ -101,7 +101,7 @@ final class StageContext {
     var scratch: ByteBuffer { worker.scratch }
     var now: UInt64 { worker.loop.now }
     /// Whether the worker has time for a step of a handshake in this turn of its loop.
-    func mayTakeHandshakeStep() -> Bool { worker.handshakes.take(in: worker.loop.rounds) }
+    func mayTakeHandshakeStep() -> Bool { worker.handshakes.take(in: worker.loop.turns) }
     var logger: Logger { worker.logger }
     var shared: ServiceState { worker.shared }
 
