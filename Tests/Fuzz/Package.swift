@@ -37,7 +37,7 @@ let package = Package(
         .target(name: "Configuration", dependencies: ["CYAML", "Sockets", "TLS", "Text"], swiftSettings: settings),
         fuzzer("RecordingFuzz", "Recording"),
         fuzzer("SegmentFuzz", "Recording"),
-        fuzzer("ProtocolFuzz", "Recording"),
+        fuzzer("ProtocolFuzz", "Recording", "Sockets"),
         fuzzer("ProxyFuzz", "ProxyProtocol", "Sockets"),
         fuzzer("HelloFuzz", "TLSHello"),
         fuzzer("TunnelFuzz", "Tunnel"),

@@ -1,5 +1,6 @@
 import CFuzzer
 import Recording
+import Sockets
 
 /// Passes libFuzzer's input to the recognition of protocols. The first two bytes are the length of the client's part;
 /// the rest is the server's.
