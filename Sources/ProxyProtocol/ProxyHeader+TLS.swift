@@ -12,6 +12,8 @@ extension ProxyHeader {
         public var commonName: String?
         /// The server name that the client requested; nil without one.
         public var serverName: String?
+        /// An earlier session was resumed: a certificate was presented in that one.
+        public var isResumed = false
         /// The application protocol that was chosen; nil without one.
         public var application: String?
 
@@ -28,7 +30,7 @@ extension ProxyHeader {
                 text.map { [Extension(type: type, value: Array($0.utf8.prefix(ProxyHeader.longestAuthority)))] } ?? []
             }
             // Bit 0: TLS; bits 1 and 2: a certificate on this connection, and in this session.
-            var value: [UInt8] = [hasCertificate ? 0x07 : 0x01]
+            var value: [UInt8] = [hasCertificate ? isResumed ? 0x05 : 0x07 : 0x01]
             // Zero: a certificate was presented and verified.
             value += hasCertificate ? [0, 0, 0, 0] : [0, 0, 0, 1]
             let parts =

@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Text
 
 /// What a relay needs to speak TLS with its upstream. Immutable but for its cache of sessions, which is locked; any thread.
 public final class TLSClientContext: Sendable {
@@ -54,18 +55,33 @@ public final class TLSClientContext: Sendable {
     }
 
     /// A session to a peer: the server name that it is sent, and that its certificate must have. An address is not sent
-    /// (RFC 6066, section 3). Nil without memory.
+    /// (RFC 6066, section 3). Nil without memory, and where the name cannot be checked although it must be.
     func makeSession(to name: String, isAddress: Bool) -> OpaquePointer? {
         guard let ssl = SSL_new(context.pointer) else { return nil }
-        if isAddress {
-            if verify == .full { X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) }
-        } else {
-            _ = tapline_ssl_set_host_name(ssl, name)
-            if verify == .full {
-                SSL_set_hostflags(ssl, CUnsignedInt(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
-                SSL_set1_host(ssl, name)
-            }
+        if !isAddress { _ = tapline_ssl_set_host_name(ssl, name) }
+        guard verify != .full || require(name, isAddress, in: ssl) else {
+            SSL_free(ssl)
+            return nil
         }
         return ssl
+    }
+
+    /// An empty name would check nothing, and so would one that OpenSSL refuses.
+    private func require(_ name: String, _ isAddress: Bool, in ssl: OpaquePointer) -> Bool {
+        guard !name.isEmpty else { return false }
+        if isAddress { return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1 }
+        SSL_set_hostflags(ssl, CUnsignedInt(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
+        return SSL_set1_host(ssl, name) == 1
+    }
+
+    /// A session that can be resumed, with a reference for the caller; nil without one. The server's certificate is not
+    /// checked again then, so one that has expired since ends its sessions.
+    func resumable(with peer: String) -> OpaquePointer? {
+        guard let session = cache.take(for: peer) else { return nil }
+        guard verification.mode == .chain, let certificate = SSL_SESSION_get0_peer(session),
+            TLSCertificate.end(of: certificate) <= WallClock.now / 1_000_000_000
+        else { return session }
+        SSL_SESSION_free(session)
+        return nil
     }
 }

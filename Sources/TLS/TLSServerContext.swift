@@ -1,4 +1,5 @@
 internal import COpenSSL
+internal import Text
 
 /// What a relay needs to speak TLS with its clients: certificates chosen by server name, and how clients prove who they are.
 ///
@@ -33,6 +34,8 @@ public final class TLSServerContext: Sendable {
     private let issuer: CertificateIssuer?
     /// The names of the clients that may connect, for messages; nil if no certificate is asked for.
     let requiresClient: Bool
+    /// When every client's certificate is refused, because a revocation list has no successor: seconds since 1970 UTC.
+    private let revocationExpiry: Int64?
 
     /// The application protocols that a server chooses from, in its order of preference.
     final class Applications: Sendable {
@@ -55,6 +58,7 @@ public final class TLSServerContext: Sendable {
         self.ticketKeys = ticketKeys
         issuer = nil
         requiresClient = clients?.isRequired ?? false
+        revocationExpiry = clients?.trust.revocationExpiry
         let choice = CertificateChoice(credentials.map { $0.certificate.serverNames }, credentials.map(\.keyType))
         exact = choice.exact
         wildcards = choice.wildcards
@@ -101,6 +105,7 @@ public final class TLSServerContext: Sendable {
         self.ticketKeys = ticketKeys
         self.issuer = issuer
         requiresClient = false
+        revocationExpiry = nil
         let context = contexts[0].pointer
         setUp(context, nil, scope)
         tapline_ctx_on_server_name(context, { ssl, alert, _ in TLSServerContext.checkName(ssl, alert) }, nil)
@@ -135,6 +140,8 @@ public final class TLSServerContext: Sendable {
             for authority in clients.trust.authorities { SSL_CTX_add_client_CA(context, authority) }
             // A client that other rules have admitted must prove its identity again.
             identity += clients.trust.digest + Array("\(clients.isRequired) \(clients.allowed)".utf8)
+            SSL_CTX_set_session_ticket_cb(
+                context, nil, { ssl, session, _, _, status, _ in TLSServerContext.judge(ssl, session, status) }, nil)
         }
         let digest = identity.withUnsafeBytes { Digest.sha256($0) }
         SSL_CTX_set_session_id_context(context, digest, CUnsignedInt(digest.count))
@@ -148,6 +155,24 @@ public final class TLSServerContext: Sendable {
     func makeSession() -> OpaquePointer? { SSL_new(contexts[0].pointer) }
 
     // MARK: OpenSSL's callbacks
+
+    /// What becomes of a ticket. OpenSSL checks no certificate again when it resumes a session, and each session brings the
+    /// next ticket: without this, a client would be admitted after the end of its certificate for as long as it comes back.
+    private static func judge(
+        _ ssl: OpaquePointer?, _ session: OpaquePointer?, _ status: SSL_TICKET_STATUS
+    ) -> SSL_TICKET_RETURN {
+        guard status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW else {
+            return SSL_TICKET_RETURN_IGNORE_RENEW
+        }
+        let now = WallClock.now / 1_000_000_000
+        let context = ssl.flatMap { TLSSession.session(of: $0) }?.server
+        let isOver = context?.revocationExpiry.map { $0 <= now } ?? false
+        let peer = session.flatMap { SSL_SESSION_get0_peer($0) }
+        guard let peer, isOver || TLSCertificate.end(of: peer) <= now else {
+            return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW
+        }
+        return SSL_TICKET_RETURN_IGNORE_RENEW
+    }
 
     private static func chooseContext(
         _ ssl: OpaquePointer?, _ alert: UnsafeMutablePointer<CInt>?, _ argument: UnsafeMutableRawPointer?

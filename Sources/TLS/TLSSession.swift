@@ -33,11 +33,13 @@ public final class TLSSession {
     private static let record = 16 << 10
     /// Handshake messages of the peer after the handshake that are accepted in a second: KeyUpdate, and a client's tickets.
     private static let mostMessages = 100
+    /// Bytes of the socket that one step of the handshake, or a write, may read. A step needs less than a quarter of it.
+    private static let stepBudget = 64 << 10
 
     private let ssl: OpaquePointer
     private let wire: TLSWire
     /// OpenSSL's callbacks use the context.
-    private let server: TLSServerContext?
+    let server: TLSServerContext?
     private let client: TLSClientContext?
     /// The key of the client context's cache.
     private let peer: String
@@ -54,6 +56,9 @@ public final class TLSSession {
     public var refusesTruncation = false
     /// `read` has more bytes, the end or an error, which epoll does not report.
     public private(set) var hasMore = false
+    /// The last read found that an answer to the peer has to be sent first (KeyUpdate), and the socket has no room for it:
+    /// read again when it is writable. It is readable all the time.
+    public private(set) var readWaitsForRoom = false
 
     /// What every later read returns.
     private var readEnd: Transfer?
@@ -87,7 +92,7 @@ public final class TLSSession {
         wire = TLSWire(fd: fd, received: [])
         guard attach() else { return nil }
         SSL_set_connect_state(ssl)
-        if let session = context.cache.take(for: self.peer) {
+        if let session = context.resumable(with: self.peer) {
             SSL_set_session(ssl, session)
             SSL_SESSION_free(session)
         }
@@ -118,6 +123,7 @@ public final class TLSSession {
     /// Continues the handshake.
     public func handshake() -> Step {
         defer { wire.passHeld() }
+        wire.budget = Self.stepBudget
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
         if result == 1 {
@@ -153,9 +159,6 @@ public final class TLSSession {
         return failure
     }
 
-    /// Whether bytes that were read before the session began are still to be decrypted, which epoll does not report.
-    public var hasReceived: Bool { wire.hasReceived }
-
     /// Whether the peer has sent anything.
     public var hasRead: Bool { wire.hasRead }
 
@@ -165,8 +168,9 @@ public final class TLSSession {
     /// session holds no more. `fromSocket` false: only what was received before is decrypted.
     public func read(into buffer: ByteBuffer, limit: Int, fromSocket: Bool = true) -> Transfer {
         if let readEnd { return readEnd }
-        wire.readsSocket = fromSocket
-        defer { wire.readsSocket = true }
+        // Records and messages without a byte of the stream must not keep the loop: the rest comes in its next turn.
+        readWaitsForRoom = false
+        wire.budget = fromSocket ? limit + limit / 8 + Self.record : 0
         let transfer = buffer.withMutableBytes(limit: limit) { bytes -> Transfer in
             var filled = 0
             while filled < bytes.count {
@@ -193,10 +197,17 @@ public final class TLSSession {
     /// Copies the next bytes and leaves them to be read: at most those of one record.
     public func peek(into buffer: ByteBuffer, limit: Int) -> Transfer {
         if let readEnd { return readEnd }
+        wire.budget = Self.stepBudget
         return buffer.withMutableBytes(limit: limit) { bytes -> Transfer in
             var count = 0
             ERR_clear_error()
             let result = SSL_peek_ex(ssl, bytes.baseAddress, bytes.count, &count)
+            if hasTooManyMessages {
+                hasMore = false
+                let refusal = refuseMessages()
+                readEnd = refusal
+                return refusal
+            }
             if result == 1 {
                 hasMore = true
                 return .moved(count)
@@ -210,7 +221,10 @@ public final class TLSSession {
     /// Why nothing could be read; nil if more may come.
     private func endOfReading(_ result: CInt) -> Transfer? {
         switch SSL_get_error(ssl, result) {
-        case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE:
+        case SSL_ERROR_WANT_READ:
+            return nil
+        case SSL_ERROR_WANT_WRITE:
+            readWaitsForRoom = true
             return nil
         case SSL_ERROR_ZERO_RETURN:
             end = .inOrder
@@ -249,6 +263,7 @@ public final class TLSSession {
 
     private func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
         if let writeError { return .failed(writeError) }
+        wire.budget = Self.stepBudget
         // An alert or an answer of the handshake waits for nothing.
         defer { wire.moreFollows = false }
         var sent = 0
@@ -360,7 +375,7 @@ public final class TLSSession {
         guard messages > Self.mostMessages else { return }
         hasTooManyMessages = true
         // Ends the loop inside of SSL_read, which would read on for as long as such messages come.
-        wire.readsSocket = false
+        wire.budget = 0
     }
 
     func refused(_ problem: CertificateProblem) { self.problem = problem }
@@ -379,9 +394,11 @@ public final class TLSSession {
         return true
     }
 
-    /// Asks the peer for new keys, so that a test can send as many as a hostile peer. False if that is impossible.
-    package func updateKeys() -> Bool {
+    /// Takes new keys, and asks for the peer's if `both`, so that a test can send as many as a hostile peer. False if that is
+    /// impossible.
+    package func updateKeys(both: Bool = false) -> Bool {
         ERR_clear_error()
-        return SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1
+        let kind = both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED
+        return SSL_key_update(ssl, kind) == 1 && SSL_do_handshake(ssl) == 1
     }
 }

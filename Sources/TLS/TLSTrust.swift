@@ -55,7 +55,7 @@ public final class TLSTrust: @unchecked Sendable {
             X509_STORE_add_crl(store, list)
             X509_CRL_free(list)
         }
-        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK))
+        X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))
     }
 
     deinit {

@@ -10,8 +10,9 @@ final class TLSWire {
     private let fd: CInt
     /// Bytes that were read from the socket before the session began.
     private var received: ArraySlice<UInt8>
-    /// Whether the socket may be read; otherwise only what OpenSSL has buffered is decrypted.
-    var readsSocket = true
+    /// How many bytes of the socket may still be read before the loop has its turn, apart from the last read's; with none,
+    /// only what OpenSSL has buffered is decrypted.
+    var budget = 0
     /// The next record follows at once, so that the socket may join both in one segment (MSG_MORE): a segment for each
     /// record of a long write costs a quarter of the CPU time. After the last one nothing is held back.
     var moreFollows = false
@@ -91,13 +92,14 @@ final class TLSWire {
     private func read(_ bio: OpaquePointer, _ bytes: UnsafeMutablePointer<CChar>, _ count: Int) -> CInt {
         tapline_bio_clear_retry(bio)
         if !received.isEmpty { return readReceived(bytes, count) }
-        guard readsSocket else {
+        guard budget > 0 else {
             tapline_bio_retry_read(bio)
             return -1
         }
         let result = Errno.retrying { recv(fd, bytes, count, 0) }
         if result > 0 {
             hasRead = true
+            budget -= result
             if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .received) }
             return CInt(result)
         }

@@ -160,6 +160,28 @@ import Testing
         #expect(try refusal(ofClient: authority.issue(), revoked: list) == nil)
     }
 
+    /// Its list is in the file, and that of the authority below it, too; without a list, an authority counts as good.
+    @Test func revokedAuthority_isRefused_andOneWithoutAListIsNot() throws {
+        let middle = try TestAuthority("Middle CA", below: authority)
+        let own = try middle.issue()
+        let chain = TestAuthority.Issued(certificate: own.certificate + middle.certificate, key: own.key)
+        _ = try middle.issue()
+        let leaves = try middle.revokeLast()
+        #expect(try refusal(ofClient: chain, revoked: leaves) == nil)
+        let lists = try leaves + authority.revoke(middle)
+        #expect(certificateProblem(try refusal(ofClient: chain, revoked: lists))?.reason == "certificate revoked")
+    }
+
+    @Test func nameThatCannotBeChecked_isNoSession() throws {
+        let full = try Contexts.client(trusting: authority)
+        let chain = try Contexts.client(trusting: authority, verify: .chain)
+        for isAddress in [true, false] {
+            #expect(TLSSession(full, to: "", isAddress: isAddress, peer: "", fd: -1) == nil)
+            #expect(TLSSession(chain, to: "", isAddress: isAddress, peer: "", fd: -1) != nil)
+        }
+        #expect(TLSSession(full, to: "not an address", isAddress: true, peer: "", fd: -1) == nil)
+    }
+
     // MARK: Tapline's own certificates
 
     @Test func credential_isCheckedCompletely() throws {

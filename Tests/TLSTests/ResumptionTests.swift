@@ -64,6 +64,40 @@ import Testing
         guard case .refused = refused.server else { throw TestFailure("a ticket was accepted: \(refused)") }
     }
 
+    @Test func ticket_isWorthNothing_afterTheEndOfTheClientsCertificate() async throws {
+        let authority = try TestAuthority()
+        let credential = try Contexts.credential(authority.issue())
+        var request = TestAuthority.Request(commonName: "alice", names: [])
+        request.seconds = 2
+        let client = try Contexts.client(
+            trusting: authority, credential: try Contexts.credential(authority.issue(request)))
+        let server = try Contexts.server(
+            [credential], clients: .init(trust: TLSTrust(authorities: authority.certificate), isRequired: true))
+        #expect(try !connect(server, client))
+        #expect(try connect(server, client))
+        try await Task.sleep(for: .milliseconds(2200))
+        let late = try Pair(server, client)
+        guard case .refused(let failure) = try late.shakeHands().server else {
+            throw TestFailure("a session of an expired certificate was resumed")
+        }
+        #expect(failure.isOfCertificate)
+    }
+
+    @Test func sessions_endWithTheServersCertificate() async throws {
+        let authority = try TestAuthority()
+        var request = TestAuthority.Request()
+        request.seconds = 2
+        let server = try Contexts.server([try Contexts.credential(authority.issue(request))])
+        let client = try Contexts.client(trusting: authority)
+        #expect(try !connect(server, client))
+        #expect(try connect(server, client))
+        try await Task.sleep(for: .milliseconds(2200))
+        guard case .refused(let failure) = try Pair(server, client).shakeHands().client else {
+            throw TestFailure("a session with an expired certificate was resumed")
+        }
+        #expect(failure.isOfCertificate)
+    }
+
     @Test func keys_areReplaced_andAcceptedForOnePeriodMore() throws {
         let authority = try TestAuthority()
         let credential = try Contexts.credential(authority.issue())

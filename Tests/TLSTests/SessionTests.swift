@@ -159,6 +159,74 @@ import Testing
         #expect(pair.server.failure == TLSFailure(.tooManyKeyUpdates))
     }
 
+    @Test func keyUpdates_areCountedWhilePeeking() throws {
+        let pair = try pair()
+        for _ in 0..<200 where pair.client.updateKeys() {}
+        #expect(pair.server.peek(into: pair.buffer, limit: 100) == .failed(.protocolError))
+        #expect(pair.server.peek(into: pair.buffer, limit: 100) == .failed(.protocolError))
+        #expect(pair.server.failure == TLSFailure(.tooManyKeyUpdates))
+    }
+
+    @Test func answerToAKeyUpdate_withoutRoom_isWhatAReadWaitsFor() throws {
+        let pair = try pair()
+        #expect(pair.client.updateKeys(both: true))
+        #expect(pair.readAll(pair.server).end == .wouldBlock)
+        #expect(!pair.server.readWaitsForRoom)
+        // Bytes that the client will not understand fill the server's socket.
+        let block = [UInt8](repeating: 0, count: 1 << 16)
+        while send(pair.serverFD, block, block.count, 0) > 0 {}
+        #expect(pair.server.write([1]) == .wouldBlock)
+        #expect(pair.client.write([2]) == .moved(1))
+        #expect(pair.server.read(into: pair.buffer, limit: 100) == .wouldBlock)
+        #expect(pair.server.readWaitsForRoom)
+        while recv(pair.clientFD, pair.buffer.withMutableBytes(limit: 1 << 16) { $0.baseAddress }, 1 << 16, 0) > 0 {}
+        #expect(pair.server.read(into: pair.buffer, limit: 100) == .moved(1))
+        #expect(!pair.server.readWaitsForRoom)
+    }
+
+    /// The bytes that wait in a socket.
+    private func unread(_ fd: CInt) -> Int {
+        var count: CInt = 0
+        return ioctl(fd, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+    }
+
+    @Test func recordsOfOneByte_areReadInBoundedSteps() throws {
+        let pair = try pair()
+        // In large pieces, because a socket has room for few hundred small ones.
+        var records: [UInt8] = []
+        var sent = 0
+        let piece = pair.buffer
+        while records.count < 150_000 {
+            guard pair.client.write([7]) == .moved(1) else { throw TestFailure("no room") }
+            sent += 1
+            let count = recv(pair.serverFD, piece.withMutableBytes(limit: 1024) { $0.baseAddress }, 1024, 0)
+            piece.append(count: count, to: &records)
+        }
+        #expect(send(pair.clientFD, records, records.count, 0) == records.count)
+        let limit = 6000
+        guard case .moved(let count) = pair.server.read(into: pair.buffer, limit: limit) else {
+            throw TestFailure("nothing was read")
+        }
+        // All 6,000 would take 138,000 bytes of the socket.
+        #expect(count > 100 && count < limit / 2)
+        #expect(unread(pair.serverFD) > 75_000)
+        #expect(pair.readAll(pair.server, limit: limit).bytes.count + count == sent)
+    }
+
+    @Test func helloRequests_doNotKeepAClientInItsHandshake() throws {
+        let authority = try TestAuthority()
+        let pair = try Pair(
+            Contexts.server([try Contexts.credential(authority.issue())]), Contexts.client(trusting: authority))
+        #expect(pair.client.handshake() == .wantsRead)
+        // 3,000 of them in a record.
+        let record: [UInt8] = [22, 3, 3, 0x2E, 0xE0] + [UInt8](repeating: 0, count: 12_000)
+        while send(pair.serverFD, record, record.count, CInt(MSG_DONTWAIT)) == record.count {}
+        let before = unread(pair.clientFD)
+        #expect(before > 150_000)
+        #expect(pair.client.handshake() == .wantsRead)
+        #expect(before - unread(pair.clientFD) <= 100_000)
+    }
+
     @Test func garbage_endsTheHandshake_withAnAlert() throws {
         let authority = try TestAuthority()
         let pair = try Pair(

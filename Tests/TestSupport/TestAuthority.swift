@@ -17,6 +17,12 @@ public final class TestAuthority {
         public let certificate: [UInt8]
         /// The private key.
         public let key: [UInt8]
+
+        /// A certificate, perhaps with others of its chain behind it.
+        public init(certificate: [UInt8], key: [UInt8]) {
+            self.certificate = certificate
+            self.key = key
+        }
     }
 
     /// What a certificate contains.
@@ -31,6 +37,8 @@ public final class TestAuthority {
         public var firstDay = -1
         /// The last day on which it is valid, counted from today.
         public var lastDay = 30
+        /// For how many seconds it is valid from now on, instead of whole days.
+        public var seconds: Int?
         /// `serverAuth`, `clientAuth` or both; nil: any use.
         public var usage: String?
         /// It signs itself.
@@ -47,6 +55,7 @@ public final class TestAuthority {
 
     private let own: (certificate: OpaquePointer, key: OpaquePointer)
     private var serial = 1
+    private let ownSerial: Int
     private var revoked: [Int] = []
 
     /// The authority's certificate, as PEM.
@@ -57,7 +66,8 @@ public final class TestAuthority {
         var request = Request(commonName: name, names: [])
         request.isAuthority = true
         request.isSelfSigned = parent == nil
-        own = try Self.make(request, serial: 1, by: parent?.own)
+        ownSerial = parent == nil ? 1 : .random(in: 1_000...1_000_000)
+        own = try Self.make(request, serial: ownSerial, by: parent?.own)
     }
 
     deinit {
@@ -79,8 +89,13 @@ public final class TestAuthority {
     }
 
     /// A revocation list with the certificate that was issued last.
-    public func revokeLast() throws -> [UInt8] {
-        revoked.append(serial)
+    public func revokeLast() throws -> [UInt8] { try revoke(serial) }
+
+    /// A revocation list with an authority below this one.
+    public func revoke(_ authority: TestAuthority) throws -> [UInt8] { try revoke(authority.ownSerial) }
+
+    private func revoke(_ number: Int) throws -> [UInt8] {
+        revoked.append(number)
         let list = X509_CRL_new()
         defer { X509_CRL_free(list) }
         X509_CRL_set_version(list, 1)
@@ -116,7 +131,7 @@ public final class TestAuthority {
         X509_set_version(certificate, 2)
         ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial)
         X509_gmtime_adj(X509_getm_notBefore(certificate), request.firstDay * 86_400)
-        X509_gmtime_adj(X509_getm_notAfter(certificate), request.lastDay * 86_400)
+        X509_gmtime_adj(X509_getm_notAfter(certificate), request.seconds ?? request.lastDay * 86_400)
         X509_set_pubkey(certificate, key)
         if let name = request.commonName {
             X509_NAME_add_entry_by_txt(

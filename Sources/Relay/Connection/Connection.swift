@@ -235,10 +235,12 @@ final class Connection: DialerDelegate {
             exchange.withFlow(from: leg) { report($0.sourceReady(), of: $0) }
         }
         if events.contains(.writable) {
+            let readsNow = leg.readsWhenWritable && !events.contains(.readable)
             exchange.withFlow(to: leg) {
                 report($0.destinationReady(), of: $0)
                 finishReading($0)
             }
+            if readsNow, state.isMoving { exchange.withFlow(from: leg) { report($0.sourceReady(), of: $0) } }
         }
         if state.isMoving { exchange.settle() }
     }

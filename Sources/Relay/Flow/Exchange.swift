@@ -43,15 +43,15 @@ final class Exchange {
     /// Watches each leg for what its flows wait for.
     @inline(__always)
     func settle() {
-        client.wait(for: Self.events(reading: up, writing: down))
-        upstream.wait(for: Self.events(reading: down, writing: up))
+        client.wait(for: Self.events(of: client, reading: up, writing: down))
+        upstream.wait(for: Self.events(of: upstream, reading: down, writing: up))
     }
 
     /// The events of a leg that is the source of one flow and the destination of the other.
     @inline(__always)
-    private static func events(reading out: Flow, writing into: Flow) -> Poll.Events {
+    private static func events(of leg: Leg, reading out: Flow, writing into: Flow) -> Poll.Events {
         var events: Poll.Events = []
-        if out.wantsToRead { events.insert(.readable) }
+        if out.wantsToRead { events.insert(leg.readsWhenWritable ? .writable : .readable) }
         if into.wantsToWrite { events.insert(.writable) }
         return events
     }

@@ -230,6 +230,9 @@ final class Leg: Poll {
     /// The handshake is in progress.
     var isShakingHands: Bool { session.map { !$0.isEstablished } ?? false }
 
+    /// Reading waits for room to write: the peer asks for new keys, and reads nothing.
+    var readsWhenWritable: Bool { isIndirect && session?.readWaitsForRoom ?? false }
+
     /// The session's peer has ended its stream with a FIN alone.
     var wasTruncated: Bool { session?.end == .truncated }
 

@@ -61,6 +61,7 @@ extension RelayService {
     /// and removed addresses refuse them. `workers` and `loopback_congestion_control` stay as they were at the start.
     public func commit(_ change: Change, generation: Int, drain: Duration) {
         let configuration = change.configuration
+        if configuration.relays.contains(where: \.hasTLS) { CoreDump.forbid() }
         let own = OwnListeners(change.listeners.entries.flatMap(\.reachedAddresses))
         state.set(ownListeners: own)
         let identities = state.takeIdentities(for: configuration.relays, previousNames: change.previousNames)

@@ -84,9 +84,12 @@ final class MailWelcome: Stage {
             switch transfer {
             case .moved(let count): context.scratch.append(count: count, to: &received)
             case .wouldBlock: return .wait(.readable)
-            case .endOfStream, .failed:
+            case .endOfStream where !received.isEmpty:
+                // A line without its end, such as `421 busy`, is passed on as it is.
+                return pass(received[...], leg)
+            case .endOfStream: return .end(.ended)
+            case .failed(let error):
                 if !received.isEmpty { leg.returnToFront(received) }
-                guard case .failed(let error) = transfer else { return .end(.ended) }
                 return .end(.legFailed(error))
             }
             switch MailGreeting(received, of: name) {

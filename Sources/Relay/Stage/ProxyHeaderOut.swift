@@ -47,5 +47,6 @@ extension ProxyHeader.Session {
         commonName = certificate?.commonName
         serverName = session.serverName
         application = session.application
+        isResumed = session.isResumed
     }
 }

@@ -55,11 +55,13 @@ final class TLSHandshake: Stage {
 
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         guard let session = leg.session ?? begin(on: leg, context) else {
-            context.logger.error("no memory for a TLS session", metadata: ["connection": "\(context.id)"])
+            context.logger.error(
+                "a TLS session cannot be made: no memory, or no name to check",
+                metadata: ["connection": "\(context.id)"])
             return .end(.refused(.internalError))
         }
-        // The socket stays ready, and epoll reports it again. Bytes that were read before are not reported.
-        guard session.hasReceived || context.mayTakeHandshakeStep() else { return .wait(awaited) }
+        // The socket stays ready, and epoll reports it again: a stage that reads a hello leaves its last piece there.
+        guard context.mayTakeHandshakeStep() else { return .wait(awaited) }
         switch session.handshake() {
         case .done:
             context.tls?.established(session, on: side, began: began, acceptedTicks: context.acceptedTicks)

@@ -6,7 +6,7 @@
     upstream CERTIFICATE ATTACK  listens, says where, and attacks the relay that connects.
 
 An attack's line has `first`, the first thing that the relay answered: a record's type, an alert as `alert NUMBER`, or
-nothing; `end`, how the connection ended (fin, reset, or open); and `seconds`, how long the last connection lasted.
+nothing; with several connections `firsts`, of all of them; `end`, how the connection ended (fin, reset, or open); and `seconds`, how long the last connection lasted.
 """
 
 import os
@@ -134,6 +134,7 @@ class Client:
         ends = {end for _, end in results}
         return {
             "first": first_of(results[0][0]), "end": "/".join(sorted(ends)), "seconds": time.monotonic() - start,
+            "firsts": sorted({first_of(received) for received, _ in results}),
         }
 
     def finish(self, connection, start):

@@ -113,6 +113,7 @@ struct HostileHandshakeTests {
     /// What an attack says at its end.
     private struct Attack: Decodable {
         var first: String?
+        var firsts: [String]?
         var end: String?
         var seconds: Double?
         var sent: Int?
@@ -229,6 +230,40 @@ struct HostileHandshakeTests {
             for _ in 0..<3 { _ = try await bench.attack("half", count) }
             most = try ProcessFacts.privateMemory(of: bench.tapline.pid) - bench.footing.memory
             #expect(most < count * 112 << 10, "\((most / count) >> 10) KiB for each of \(count), after several waves")
+            try await bench.finish()
+        }
+    }
+
+    /// A process with keys leaves no core dump; one without them is not touched.
+    @Test func coreDumps_areForbiddenWithTLSOnly() async throws {
+        try await scene { scene in
+            _ = try scene.authority(for: "front.example")
+            let upstream = try await scene.listening("secure.py", "echo")
+            let secure = try await scene.secure(upstream: upstream, Scene.frontTLS)
+            let plain = try await scene.forward("127.0.0.1:0:\(upstream)")
+            func limits(_ process: String) throws -> [Substring] {
+                let limits = try String(contentsOfFile: "/proc/\(process)/limits", encoding: .utf8)
+                let line = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") } ?? ""
+                return Array(line.split(separator: " ").dropFirst(4).prefix(2))
+            }
+            let own = try limits("self")
+            #expect(try limits("\(plain.pid)") == own)
+            // A hard limit of zero cannot be raised, and then there is none either.
+            #expect(try limits("\(secure.pid)") == [own[1] == "0" ? "0" : "1", own[1]])
+            try await secure.stop()
+            try await plain.stop()
+        }
+    }
+
+    /// As after a restart: more clients begin at once than one wait of the loop reports.
+    @Test func sixHundredHandshakesAtOnce_areAllServed() async throws {
+        try await scene(.heavy) { scene in
+            let bench = try await Bench(scene)
+            try await StoppedProcess.stop(bench.tapline.pid)
+            let attack = bench.begin("whole", 600)
+            try await bench.awaitSent(attack)
+            kill(bench.tapline.pid, SIGCONT)
+            #expect(try await bench.result(attack).firsts == ["record 22"])
             try await bench.finish()
         }
     }
