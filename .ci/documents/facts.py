@@ -184,7 +184,7 @@ MESSAGES = {
     "no memory for a TLS session": "OpenSSL could not allocate a session. The connection is reset; the machine is out of memory.",
     "no TLS keys are written": "Name a file in `SSLKEYLOGFILE`, or remove `tls_keylog`.",
     "anyone who can read that file can decrypt": "A relay has `tls_keylog: true`. Remove it when the keys are no longer needed.",
-    "TLS keys cannot be written": "The file of `SSLKEYLOGFILE` cannot be opened or written; connections are not affected. Reported once.",
+    "TLS keys cannot be written": "The file of `SSLKEYLOGFILE` cannot be opened; connections are not affected. Reported once; a reload tries again.",
     "epoll refused to watch a socket": "The user's limit of epoll watches is reached (`fs.epoll.max_user_watches`).",
     "upgrade refused: <reason>": "This process continues, with every connection; the reason says what to change.",
     "reload rejected": "The configuration has an error, or a port is in use. The old configuration stays active.",

@@ -1,5 +1,6 @@
 import Admin
 import Configuration
+import EventLoop
 import Logging
 import Recording
 import Relay

@@ -1,3 +1,4 @@
+import EventLoop
 import Relay
 import Sockets
 import Synchronization

@@ -74,6 +74,8 @@ extension RelayService {
         }
         var listeners: [SocketAddress: RelayRuntime] = [:]
         for entry in change.listeners.entries { listeners[entry.address] = runtimes[entry.relay] }
+        // Opens the key log before a worker has a line for it.
+        state.keyLog.check(configuration.relays)
         let (plan, notified) = state.recordings.commit(change.recordings, identities) { recordings in
             WorkerPlan(
                 listeners: listeners, opened: change.listeners.opened, recordings: recordings,
@@ -84,7 +86,6 @@ extension RelayService {
             binding.logger.warning("a worker is busy and applies the configuration late")
         }
         state.setLimits(of: configuration.relays)
-        state.keyLog.check(configuration.relays)
         for entry in change.listeners.going where entry.source == .manager { binding.warnOfUnserved(entry.address) }
         bound.withLock { $0.adopt(change.listeners) }
         inForce.withLock { $0 = configuration }

@@ -127,7 +127,7 @@ public final class RelayService: Sendable {
         return service
     }
 
-    /// How long to wait for the last bytes of recordings, milliseconds.
+    /// How long to wait for the last bytes of recordings, and for those of the key log, milliseconds.
     private static let flushTimeout: UInt64 = 4000
 
     private static func startWorkers(
@@ -278,10 +278,12 @@ public final class RelayService: Sendable {
         state.post(.stop)
     }
 
-    /// After `drain` or `stop`: waits for the workers' threads, ends the recordings, and removes the socket files.
+    /// After `drain` or `stop`: waits for the workers' threads, ends the recordings and the key log, and removes the
+    /// socket files.
     public func join() {
         for thread in threads { thread.join() }
         state.recordings.finish(within: Self.flushTimeout)
+        state.keyLog.finish(within: Self.flushTimeout)
         bound.withLock { $0.removeFiles() }
     }
 

@@ -1,7 +1,7 @@
-import Sockets
+package import Sockets
 
 /// A problem of a writer's output, or its end.
-enum OutputTrouble: Hashable, Sendable {
+package enum OutputTrouble: Hashable, Sendable {
     /// A write failed. If the output may recover, its lines wait and the write is repeated; otherwise they are lost and
     /// counted. Reported once, until a write succeeds.
     case failed(Errno, mayRecover: Bool)
@@ -14,7 +14,7 @@ enum OutputTrouble: Hashable, Sendable {
     case ended(lost: Int)
 
     /// The message: `items` names what is written, `output` the place.
-    func message(_ items: String, to output: String) -> String {
+    package func message(_ items: String, to output: String) -> String {
         switch self {
         case .failed(let error, mayRecover: true):
             "cannot write \(items) to \(output): \(error) (\(error.name)); they wait, and the write is retried"

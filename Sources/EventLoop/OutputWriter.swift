@@ -1,18 +1,17 @@
-import EventLoop
-import Glibc
-import Sockets
-import Synchronization
+internal import Glibc
+package import Sockets
+internal import Synchronization
 
 /// A thread that renders items and writes them to one output, so that no worker ever waits for a terminal, a pipe or a
 /// disk.
 ///
 /// Any thread posts. The pending items are bounded; one that does not fit is lost and counted, which `reserve` returns
 /// at once and `report` gets. `finish` ends the thread; without it, the thread ends with the process.
-final class OutputWriter<Item: Sendable>: Sendable {
+package final class OutputWriter<Item: Sendable>: Sendable {
     /// Appends the bytes of one item. Called on the writer's thread only.
-    typealias Render = (Item, inout [UInt8]) -> Void
+    package typealias Render = (Item, inout [UInt8]) -> Void
     /// Receives the output's problems, on any thread; may return an item that reports them in this output.
-    typealias Report = @Sendable (OutputTrouble) -> Item?
+    package typealias Report = @Sendable (OutputTrouble) -> Item?
 
     private let ledger: OutputLedger
     private let report: Report
@@ -21,7 +20,7 @@ final class OutputWriter<Item: Sendable>: Sendable {
 
     /// Starts the thread. `limit` bounds the costs of pending items, in the caller's unit. `render` is passed to the
     /// thread and used nowhere else.
-    init(
+    package init(
         name: String, output: OutputFile, limit: Int, report: @escaping Report, render: sending @escaping Render
     ) throws {
         let ledger = OutputLedger(limit: limit)
@@ -36,7 +35,7 @@ final class OutputWriter<Item: Sendable>: Sendable {
     /// Reserves room for an item of that cost; false when there is none, and the item is lost. After true,
     /// `post(reserved:)` follows; they are separate because making the item may be the expensive part. `note` is called
     /// for a lost item before the loss can be reported.
-    func reserve(_ cost: Int, losing note: () -> Void = {}) -> Bool {
+    package func reserve(_ cost: Int, losing note: () -> Void = {}) -> Bool {
         if ledger.reserve(cost) { return true }
         note()
         if ledger.lose(1), let item = report(.full) {
@@ -48,7 +47,7 @@ final class OutputWriter<Item: Sendable>: Sendable {
 
     /// Posts an item that has a reservation. `afterwards` is called once, when its bytes were written or are lost: on
     /// the writer's thread, or at once where the writer has ended.
-    func post(_ item: Item, reserved cost: Int, then afterwards: (@Sendable () -> Void)? = nil) {
+    package func post(_ item: Item, reserved cost: Int, then afterwards: (@Sendable () -> Void)? = nil) {
         guard mailbox.post(.item(item, cost: cost, afterwards)) else {
             // The writer has ended: only a thread's last lines can arrive here.
             ledger.release(cost)
@@ -59,31 +58,31 @@ final class OutputWriter<Item: Sendable>: Sendable {
     }
 
     /// Posts an item of cost 1; without room it is lost and counted.
-    func post(_ item: Item) {
+    package func post(_ item: Item) {
         if reserve(1) { post(item, reserved: 1) }
     }
 
     /// Posts an item that must arrive, even without room. For the few that are bounded otherwise.
-    func postAlways(_ item: Item, then afterwards: (@Sendable () -> Void)? = nil) {
+    package func postAlways(_ item: Item, then afterwards: (@Sendable () -> Void)? = nil) {
         ledger.add(1)
         post(item, reserved: 1, then: afterwards)
     }
 
     /// The costs of pending items.
-    var waiting: Int { ledger.waiting }
+    package var waiting: Int { ledger.waiting }
 
     /// The number of items of cost 1 that are pending or lost: what would be missing if the process ended now.
-    var missing: Int { ledger.waiting + ledger.lost }
+    package var missing: Int { ledger.waiting + ledger.lost }
 
     /// Writes what is pending, counts and reports what cannot be written, then ends the thread. `done` is called on the
     /// writer's thread, or at once where the writer has ended; `join` returns soon after it. Every call gets its
     /// `done`, also when there are several.
-    func finish(then done: @escaping @Sendable () -> Void) {
+    package func finish(then done: @escaping @Sendable () -> Void) {
         if !mailbox.post(.finish(done)) { done() }
     }
 
     /// Joins the thread, after `finish`.
-    func join() {
+    package func join() {
         thread.join()
     }
 }
