@@ -13,13 +13,7 @@ extension RelayDraft {
             return certificate(entry, &files).map { ($0.0, $0.1, entry) }
         }
         var settings = TLSSettings(certificates: read.map(\.0))
-        settings.minimum = fields[.minimum]?.choice(TLSVersion.self) ?? settings.minimum
-        settings.startTLS = fields[.startTLS]?.choice(StartTLSProtocol.self)
-        settings.applications =
-            fields[.applications].map { applications($0).map(\.value) }
-            ?? settings.startTLS?.applications ?? []
-        settings.handshake = fields[.handshake].flatMap(handshake) ?? settings.handshake
-        settings.truncation = fields[.truncation]?.choice(TLSTruncation.self) ?? settings.truncation
+        settings.session = TLSSessionSettings(reading: fields)
         var clients: TLSServerContext.Clients?
         if let field = fields[.clients] {
             guard let (checked, loaded) = self.clients(field, &files) else { return nil }
@@ -31,8 +25,8 @@ extension RelayDraft {
         guard !credentials.isEmpty, credentials.count == certificates.count else { return settings }
         do throws(TLSServerContext.CredentialFailure) {
             let context = try TLSServerContext(
-                credentials: credentials, clients: clients, minimum: settings.minimum,
-                applications: settings.applications, scope: scope)
+                credentials: credentials, clients: clients, minimum: settings.session.minimum,
+                applications: settings.session.applications, scope: scope)
             settings.loaded = LoadedTLS(
                 context, digest: files.digest, expiries: expiries(settings, credentials, clients?.trust))
         } catch {
@@ -61,13 +55,7 @@ extension RelayDraft {
         if settings.verify == .pin, settings.pins.isEmpty {
             (fields[.pins] ?? field).report("`verify: pin` needs at least one of `pins`, such as sha256/… in Base64")
         }
-        settings.minimum = fields[.minimum]?.choice(TLSVersion.self) ?? settings.minimum
-        settings.startTLS = fields[.startTLS]?.choice(StartTLSProtocol.self)
-        settings.applications =
-            fields[.applications].map { applications($0).map(\.value) }
-            ?? settings.startTLS?.applications ?? []
-        settings.handshake = fields[.handshake].flatMap(handshake) ?? settings.handshake
-        settings.truncation = fields[.truncation]?.choice(TLSTruncation.self) ?? settings.truncation
+        settings.session = TLSSessionSettings(reading: fields)
         var credential: TLSCredential?
         if let field = fields[.certificate] {
             guard let (files, loaded) = certificate(field, &files) else { return nil }
@@ -87,7 +75,7 @@ extension RelayDraft {
         do throws(TLSCredentialError) {
             let context = try TLSClientContext(
                 verify: settings.verify, trust: trust, pins: settings.pins, credential: credential,
-                minimum: settings.minimum, applications: settings.applications)
+                minimum: settings.session.minimum, applications: settings.session.applications)
             settings.loaded = LoadedTLS(
                 context, digest: files.digest, expiries: expiries(settings, credential, trust))
         } catch {
@@ -250,16 +238,6 @@ extension RelayDraft {
             (field ?? parent).report("\(quoted(path)) \(error)")
             return (setting, nil)
         }
-    }
-
-    private static func handshake(_ field: Field) -> Duration? {
-        guard let limit = field.duration() else { return nil }
-        if limit != .zero, limit < TLSSettings.leastHandshake {
-            field.report(
-                "\(DurationText.text(of: limit)) is too short for a packet that is lost and sent again; at least "
-                    + "\(DurationText.text(of: TLSSettings.leastHandshake)), or 0 for no bound")
-        }
-        return limit
     }
 }
 

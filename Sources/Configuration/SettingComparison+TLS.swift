@@ -25,11 +25,7 @@ extension SettingComparison {
         let before = settings.count
         add([RelayKey.tls, TLSKey.certificates], old.certificates, new.certificates, Self.text(of:))
         add([RelayKey.tls, TLSKey.clients], old.clients, new.clients) { $0.map { $0.text } }
-        add([RelayKey.tls, TLSKey.minimum], old.minimum, new.minimum, \.rawValue)
-        add([RelayKey.tls, TLSKey.applications], old.applications, new.applications, Self.list)
-        add([RelayKey.tls, TLSKey.startTLS], old.startTLS, new.startTLS) { $0?.rawValue }
-        add([RelayKey.tls, TLSKey.handshake], old.handshake, new.handshake, DurationText.text(of:))
-        add([RelayKey.tls, TLSKey.truncation], old.truncation, new.truncation, \.rawValue)
+        compare(old.session, new.session) { (key: TLSKey) in [RelayKey.tls, key] }
         guard settings.count == before else { return }
         // The same files with other content: renewed.
         add([RelayKey.tls, TLSKey.certificates], old.loaded, new.loaded) { _ in Self.text(of: new.certificates) }
@@ -43,17 +39,11 @@ extension SettingComparison {
         add(key(.certificate), old.certificate, new.certificate) { $0?.chain }
         add(key(.verify), old.verify, new.verify, \.rawValue)
         add(key(.pins), old.pins, new.pins, Self.list)
-        add(key(.minimum), old.minimum, new.minimum, \.rawValue)
-        add(key(.applications), old.applications, new.applications, Self.list)
-        add(key(.startTLS), old.startTLS, new.startTLS) { $0?.rawValue }
-        add(key(.handshake), old.handshake, new.handshake, DurationText.text(of:))
-        add(key(.truncation), old.truncation, new.truncation, \.rawValue)
+        compare(old.session, new.session, key)
         guard settings.count == before else { return }
         let text = new.certificate?.chain ?? new.authorities.text
         add(key(new.certificate == nil ? .authorities : .certificate), old.loaded, new.loaded) { _ in text }
     }
-
-    private static func list(_ texts: [String]) -> String? { texts.isEmpty ? nil : texts.joined(separator: ", ") }
 
     private static func text(of certificates: [TLSSettings.Certificate]) -> String {
         certificates.map(\.chain).joined(separator: ", ")

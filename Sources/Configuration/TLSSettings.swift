@@ -59,38 +59,21 @@ public struct TLSSettings: Hashable, Sendable {
     public var authority: Authority?
     /// `clients`; nil: no client certificate is asked for.
     public var clients: Clients?
-    /// `minimum`.
-    public var minimum: TLSVersion
-    /// `alpn`, in order of preference.
-    public var applications: [String]
-    /// `starttls`: the protocol whose messages agree on TLS first; nil: TLS begins at once.
-    public var startTLS: StartTLSProtocol?
-    /// `handshake`: how long the handshake may take; zero: unlimited.
-    public var handshake: Duration
-    /// `truncation`.
-    public var truncation: TLSTruncation
+    /// What it shares with the other side.
+    public var session: TLSSessionSettings
     /// What the files contained; nil if they were not read.
     public var loaded: LoadedTLS<TLSServerContext>?
 
     /// Settings with these values.
     public init(
-        certificates: [Certificate], clients: Clients? = nil, minimum: TLSVersion = .tls12, applications: [String] = [],
-        handshake: Duration = TLSSettings.defaultHandshake, truncation: TLSTruncation = .pass,
+        certificates: [Certificate], clients: Clients? = nil, session: TLSSessionSettings = TLSSessionSettings(),
         loaded: LoadedTLS<TLSServerContext>? = nil
     ) {
         self.certificates = certificates
         self.clients = clients
-        self.minimum = minimum
-        self.applications = applications
-        self.handshake = handshake
-        self.truncation = truncation
+        self.session = session
         self.loaded = loaded
     }
-
-    /// The default of `handshake`.
-    public static let defaultHandshake = Duration.seconds(10)
-    /// Its minimum: a packet that is lost once is retransmitted after one second.
-    static let leastHandshake = Duration.seconds(1)
 
     /// Every file that it reads.
     var files: [String] {
@@ -118,35 +101,23 @@ public struct UpstreamTLSSettings: Hashable, Sendable {
     public var verify: TLSClientContext.Verification
     /// `pins`: public keys, of which the upstream has one; empty: any.
     public var pins: [String]
-    /// `minimum`.
-    public var minimum: TLSVersion
-    /// `alpn`, in order of preference.
-    public var applications: [String]
-    /// `starttls`: the protocol whose messages agree on TLS first; nil: TLS begins at once.
-    public var startTLS: StartTLSProtocol?
-    /// `handshake`: how long the handshake may take; zero: unlimited.
-    public var handshake: Duration
-    /// `truncation`.
-    public var truncation: TLSTruncation
+    /// What it shares with the other side.
+    public var session: TLSSessionSettings
     /// What the files contained; nil if they were not read.
     public var loaded: LoadedTLS<TLSClientContext>?
 
     /// Settings with these values.
     public init(
         authorities: Authorities = .system, serverName: String? = nil, certificate: TLSSettings.Certificate? = nil,
-        verify: TLSClientContext.Verification = .full, pins: [String] = [], minimum: TLSVersion = .tls12,
-        applications: [String] = [], handshake: Duration = TLSSettings.defaultHandshake,
-        truncation: TLSTruncation = .pass, loaded: LoadedTLS<TLSClientContext>? = nil
+        verify: TLSClientContext.Verification = .full, pins: [String] = [],
+        session: TLSSessionSettings = TLSSessionSettings(), loaded: LoadedTLS<TLSClientContext>? = nil
     ) {
         self.authorities = authorities
         self.serverName = serverName
         self.certificate = certificate
         self.verify = verify
         self.pins = pins
-        self.minimum = minimum
-        self.applications = applications
-        self.handshake = handshake
-        self.truncation = truncation
+        self.session = session
         self.loaded = loaded
     }
 

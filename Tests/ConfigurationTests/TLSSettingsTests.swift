@@ -74,8 +74,9 @@ import Testing
             let tls = try #require(relay.tls)
             #expect(tls.certificates == [.init(chain: bench.folder + "/server.pem", key: bench.folder + "/server.key")])
             #expect(tls.loaded != nil)
-            #expect((tls.minimum, tls.handshake, tls.truncation) == (.tls12, .seconds(10), .pass))
-            #expect(tls.clients == nil && tls.applications.isEmpty)
+            #expect(tls.clients == nil && tls.session == TLSSessionSettings())
+            let session = tls.session
+            #expect((session.minimum, session.handshake, session.truncation) == (.tls12, .seconds(10), .pass))
             let upstream = try #require(relay.upstreamTLS)
             #expect(upstream.loaded != nil)
             #expect((upstream.verify, upstream.serverName) == (.full, nil))
@@ -105,8 +106,9 @@ import Testing
             #expect(
                 tls.clients?.allowed
                     == TLSAllowList(dns: ["*.internal"], uri: ["a"], commonNames: ["b"], pins: [pin]))
-            #expect((tls.minimum, tls.handshake, tls.truncation) == (.tls13, .seconds(3), .reset))
-            #expect(tls.applications == ["h2", "http/1.1"])
+            let session = tls.session
+            #expect((session.minimum, session.handshake, session.truncation) == (.tls13, .seconds(3), .reset))
+            #expect(tls.session.applications == ["h2", "http/1.1"])
             let upstream = try #require(relay.upstreamTLS)
             #expect((upstream.verify, upstream.pins, upstream.serverName) == (.pin, [pin], "b.example"))
             #expect(upstream.certificate?.chain == bench.folder + "/server.pem")
@@ -166,6 +168,40 @@ import Testing
             #expect(without.changed[0].settings.map(\.key) == ["tls"])
         }
     }
+
+    /// Both sides read and compare what they share in the same way.
+    @Test(arguments: ["tls", "upstream_tls"])
+    func sessionSettings_areReadAndCompared_onEachSide(_ side: String) async throws {
+        try await run { bench in
+            let own = side == "tls" ? "certificates: { chain: server.pem, key: server.key }" : "verify: off"
+            func read(_ more: String) throws -> Configuration {
+                try bench.read("\(side): { \(own)\(more.isEmpty ? "" : ", ")\(more) }")
+            }
+            let before = try read("")
+            var expected = TLSSessionSettings()
+            for (text, words, change) in Self.sessionTable {
+                let after = try read(text)
+                let relay = after.relays[0]
+                var settings = TLSSessionSettings()
+                change(&settings)
+                #expect((side == "tls" ? relay.tls?.session : relay.upstreamTLS?.session) == settings)
+                let difference = ConfigurationDifference(from: before, to: after)
+                #expect(difference.words == "changed a: " + words.replacing("SIDE", with: side))
+                change(&expected)
+            }
+            let all = try read(Self.sessionTable.map(\.text).joined(separator: ", ")).relays[0]
+            #expect((side == "tls" ? all.tls?.session : all.upstreamTLS?.session) == expected)
+        }
+    }
+
+    private typealias Change = @Sendable (inout TLSSessionSettings) -> Void
+    private static let sessionTable: [(text: String, words: String, change: Change)] = [
+        ("minimum: '1.3'", "SIDE.minimum 1.2 → 1.3", { $0.minimum = .tls13 }),
+        ("alpn: [h2, a]", "SIDE.alpn none → h2, a", { $0.applications = ["h2", "a"] }),
+        ("starttls: smtp", "SIDE.starttls none → smtp", { $0.startTLS = .smtp }),
+        ("handshake: 3s", "SIDE.handshake 10s → 3s", { $0.handshake = .seconds(3) }),
+        ("truncation: reset", "SIDE.truncation pass → reset", { $0.truncation = .reset }),
+    ]
 
     @Test func otherMistakes_areNamed() async throws {
         try await run { bench in

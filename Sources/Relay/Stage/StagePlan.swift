@@ -22,15 +22,16 @@ struct StagePlan: Sendable {
             let limit = accept.timeout.millisecondsRoundedUp
             preparing.append { _ in ProxyHeaderIn(limit: limit) }
         }
+        let (client, upstream) = (settings.tls?.session, settings.upstreamTLS?.session)
         // PostgreSQL's request for TLS comes before the ClientHello.
-        if settings.tls?.startTLS == .postgres || settings.tls == nil && settings.upstreamTLS?.startTLS == .postgres {
-            let limit = (settings.tls?.handshake ?? settings.upstreamTLS?.handshake ?? .zero).millisecondsRoundedUp
+        if (client ?? upstream)?.startTLS == .postgres {
+            let limit = ((client ?? upstream)?.handshake ?? .zero).millisecondsRoundedUp
             let offersTLS = settings.tls != nil
             preparing.append { _ in PostgresRequest(limit: limit, offersTLS: offersTLS) }
         }
-        let offered = settings.tls?.startTLS?.mail
-        if let tls = settings.tls, let offered {
-            let limit = tls.handshake.millisecondsRoundedUp
+        let offered = client?.startTLS?.mail
+        if let client, let offered {
+            let limit = client.handshake.millisecondsRoundedUp
             preparing.append { _ in MailRequest(offered, limit: limit) }
         }
         let routes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
@@ -54,9 +55,9 @@ struct StagePlan: Sendable {
         var greeting: [Make] = []
         if let proxy = settings.upstreamProxy { greeting.append { UpstreamProxyGreeting(proxy, $0) } }
         if let version = settings.proxyProtocol?.send { greeting.append { ProxyHeaderOut(version, $0) } }
-        let agreed = settings.upstreamTLS?.startTLS
-        if let tls = settings.upstreamTLS, let agreed {
-            let limit = tls.handshake.millisecondsRoundedUp
+        let agreed = upstream?.startTLS
+        if let upstream, let agreed {
+            let limit = upstream.handshake.millisecondsRoundedUp
             greeting.append { _ in StartTLSGreeting(agreed.dialogue, limit: limit) }
         }
         if let tls = settings.upstreamTLS, let context = tls.loaded?.context {
@@ -65,7 +66,7 @@ struct StagePlan: Sendable {
         // A mail client gets one greeting: from MailRequest, or from the upstream.
         if offered == nil, agreed?.mail != nil { greeting.append { _ in GreetingReplay() } }
         if let offered, agreed?.mail == nil {
-            let limit = (settings.upstreamTLS?.handshake ?? settings.tls?.handshake ?? .zero).millisecondsRoundedUp
+            let limit = ((upstream ?? client)?.handshake ?? .zero).millisecondsRoundedUp
             greeting.append { _ in MailWelcome(offered, limit: limit) }
         }
         if settings.upstream == .requested { greeting.append { RequestReply($0) } }

@@ -30,8 +30,8 @@ final class TLSHandshake: Stage {
     /// The handshake with a client.
     convenience init(_ settings: TLSSettings, _ context: TLSServerContext) {
         self.init(
-            side: .client, limit: settings.handshake.millisecondsRoundedUp,
-            refusesTruncation: settings.truncation == .reset
+            side: .client, limit: settings.session.handshake.millisecondsRoundedUp,
+            refusesTruncation: settings.session.truncation == .reset
         ) { fd, received, _ in TLSSession(context, fd: fd, received: received) }
     }
 
@@ -39,8 +39,8 @@ final class TLSHandshake: Stage {
     convenience init(_ settings: UpstreamTLSSettings, _ context: TLSClientContext) {
         let configuredName = settings.serverName
         self.init(
-            side: .upstream, limit: settings.handshake.millisecondsRoundedUp,
-            refusesTruncation: settings.truncation == .reset
+            side: .upstream, limit: settings.session.handshake.millisecondsRoundedUp,
+            refusesTruncation: settings.session.truncation == .reset
         ) { fd, _, stages in
             let endpoint = stages.destination.endpoint
             let name = configuredName ?? endpoint?.hostName ?? endpoint?.addressText ?? ""

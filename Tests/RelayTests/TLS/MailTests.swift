@@ -33,8 +33,8 @@ import Testing
 
     private func run(_ sides: SecureSides, _ words: Words, _ body: (SecureScene) async throws -> Void) async throws {
         try await SecureScene.run(sides) { relay, _ in
-            relay.tls?.startTLS = words.starttls
-            relay.upstreamTLS?.startTLS = words.starttls
+            relay.tls?.session.startTLS = words.starttls
+            relay.upstreamTLS?.session.startTLS = words.starttls
         } _: {
             try await body($0)
         }

@@ -14,8 +14,8 @@ import Testing
 
     private func run(_ sides: SecureSides, _ body: (SecureScene) async throws -> Void) async throws {
         try await SecureScene.run(sides) { relay, _ in
-            relay.tls?.startTLS = .postgres
-            relay.upstreamTLS?.startTLS = .postgres
+            relay.tls?.session.startTLS = .postgres
+            relay.upstreamTLS?.session.startTLS = .postgres
         } _: {
             try await body($0)
         }

@@ -65,8 +65,8 @@ import Testing
     @Test(arguments: [Side.client, .upstream]) func silentPeer_timesOut(_ side: Side) async throws {
         try await SecureScene.run(side == .client ? .client : .upstream) { relay, _ in
             relay.timeouts.connect = .milliseconds(200)
-            relay.tls?.handshake = .milliseconds(600)
-            relay.upstreamTLS?.handshake = .milliseconds(600)
+            relay.tls?.session.handshake = .milliseconds(600)
+            relay.upstreamTLS?.session.handshake = .milliseconds(600)
         } _: { scene in
             let client = try scene.relay.connect()
             let upstream = side == .upstream ? try scene.listener.accept() : nil

@@ -103,7 +103,7 @@ import Testing
 
     @Test func finWithoutCloseNotify_isAReset_ifTheRelayIsConfiguredSo() async throws {
         try await SecureScene.run(.upstream) { relay, _ in
-            relay.upstreamTLS?.truncation = .reset
+            relay.upstreamTLS?.session.truncation = .reset
         } _: { scene in
             let (client, upstream) = try scene.pair()
             try upstream.send([1, 2, 3])
