@@ -34,7 +34,10 @@ extension ConfigurationDifference {
     }
 
     private static func words(_ settings: [Setting]) -> [String] {
-        settings.map { "\($0.key) \(clipped($0.old ?? "none")) → \(clipped($0.new ?? "none"))" }
+        settings.map { setting in
+            if let content = setting.content { return "\(setting.key): \(content)" }
+            return "\(setting.key) \(clipped(setting.old ?? "none")) → \(clipped(setting.new ?? "none"))"
+        }
     }
 
     private static func clipped(_ text: String) -> String {

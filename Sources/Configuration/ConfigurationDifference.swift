@@ -3,7 +3,7 @@
 /// The log line, the admin API's answer and a dry run are made from it. The order of relays, and of one relay's addresses, is
 /// irrelevant.
 public struct ConfigurationDifference: Hashable, Codable, Sendable {
-    /// One setting with another value.
+    /// One setting with another value, or with files that have other content.
     public struct Setting: Hashable, Codable, Sendable {
         /// The key's path from the relay's entry or from the top of the file, such as `timeouts.idle`.
         public let key: String
@@ -11,6 +11,16 @@ public struct ConfigurationDifference: Hashable, Codable, Sendable {
         public let old: String?
         /// The new value in the file's notation; nil if absent.
         public let new: String?
+        /// What changed in files that have the same names as before: `front.crt (renewed: expires 2027-01-01, was
+        /// 2026-12-01)`; then `old` and `new` are both their paths. Nil if the value is another one.
+        public let content: String?
+
+        init(key: String, old: String?, new: String?, content: String? = nil) {
+            self.key = key
+            self.old = old
+            self.new = new
+            self.content = content
+        }
     }
 
     /// A relay with a new name that listens and forwards as before.

@@ -28,7 +28,7 @@ extension RelayDraft {
                 credentials: credentials, clients: clients, minimum: settings.session.minimum,
                 applications: settings.session.applications, scope: scope)
             settings.loaded = LoadedTLS(
-                context, digest: files.digest, expiries: expiries(settings, credentials, clients?.trust))
+                context, files: files.loaded, expiries: expiries(settings, credentials, clients?.trust))
         } catch {
             read[error.index].2.report("the certificate \(error.error)")
         }
@@ -77,7 +77,7 @@ extension RelayDraft {
                 verify: settings.verify, trust: trust, pins: settings.pins, credential: credential,
                 minimum: settings.session.minimum, applications: settings.session.applications)
             settings.loaded = LoadedTLS(
-                context, digest: files.digest, expiries: expiries(settings, credential, trust))
+                context, files: files.loaded, expiries: expiries(settings, credential, trust))
         } catch {
             (fields[.certificate] ?? field).report("the certificate \(error)")
         }
@@ -269,8 +269,8 @@ struct TLSFiles {
     static let most = 8 << 20
 
     private let reading: Reading
-    /// Everything that was read, digested.
-    private(set) var digest: [UInt8] = []
+    /// Everything that was read.
+    private(set) var loaded: [LoadedFile] = []
 
     init(_ reading: Reading) {
         self.reading = reading
@@ -283,7 +283,7 @@ struct TLSFiles {
         do throws(ValueError) {
             let text = try ConfigurationFile.read(path, onlyPlainFiles: true, most: Self.most)
             guard text.count <= Self.most else { throw ValueError("is too large") }
-            digest = TLSTrust.digest(digest + text)
+            loaded.append(LoadedFile(path: path, digest: TLSTrust.digest(text)))
             return text
         } catch {
             field.report("\(quoted(path)) \(error.message)")

@@ -26,9 +26,14 @@ extension SettingComparison {
         add([RelayKey.tls, TLSKey.certificates], old.certificates, new.certificates, Self.text(of:))
         add([RelayKey.tls, TLSKey.clients], old.clients, new.clients) { $0.map { $0.text } }
         compare(old.session, new.session) { (key: TLSKey) in [RelayKey.tls, key] }
-        guard settings.count == before else { return }
-        // The same files with other content: renewed.
-        add([RelayKey.tls, TLSKey.certificates], old.loaded, new.loaded) { _ in Self.text(of: new.certificates) }
+        let certificates: [any ConfigurationKey] = [RelayKey.tls, TLSKey.certificates]
+        addContent(certificates, of: new.certificates.flatMap { [$0.chain, $0.key] }, old.loaded, new.loaded)
+        let clients: [any ConfigurationKey] = [RelayKey.tls, TLSKey.clients]
+        for (key, file) in [(TLSClientsKey.authorities, new.clients?.authorities), (.revoked, new.clients?.revoked)] {
+            addContent(clients + [key], of: [file].compactMap(\.self), old.loaded, new.loaded)
+        }
+        guard settings.count == before, old.loaded != new.loaded else { return }
+        addContent(certificates, Self.text(of: new.certificates), "content changed")
     }
 
     private mutating func compare(_ old: UpstreamTLSSettings, _ new: UpstreamTLSSettings) {
@@ -40,9 +45,12 @@ extension SettingComparison {
         add(key(.verify), old.verify, new.verify, \.rawValue)
         add(key(.pins), old.pins, new.pins, Self.list)
         compare(old.session, new.session, key)
-        guard settings.count == before else { return }
-        let text = new.certificate?.chain ?? new.authorities.text
-        add(key(new.certificate == nil ? .authorities : .certificate), old.loaded, new.loaded) { _ in text }
+        if let certificate = new.certificate {
+            addContent(key(.certificate), of: [certificate.chain, certificate.key], old.loaded, new.loaded)
+        }
+        if let file = new.authorities.path { addContent(key(.authorities), of: [file], old.loaded, new.loaded) }
+        guard settings.count == before, old.loaded != new.loaded else { return }
+        addContent(key(.authorities), new.authorities.text, "content changed")
     }
 
     private static func text(of certificates: [TLSSettings.Certificate]) -> String {

@@ -15,6 +15,12 @@ struct SettingComparison {
         settings.append(ConfigurationDifference.Setting(key: key, old: text(old), new: text(new)))
     }
 
+    /// Adds files with other content.
+    mutating func addContent(_ keys: [any ConfigurationKey], _ files: String, _ content: String) {
+        let key = keys.map { $0.rawValue }.joined(separator: ".")
+        settings.append(ConfigurationDifference.Setting(key: key, old: files, new: files, content: content))
+    }
+
     /// Compares the settings outside the relays.
     mutating func compare(_ old: Configuration, _ new: Configuration) {
         if let old = old.admin, let new = new.admin {

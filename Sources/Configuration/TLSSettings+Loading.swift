@@ -14,7 +14,7 @@ extension TLSSettings {
             do throws(TLSServerContext.CredentialFailure) {
                 let context = try TLSServerContext(credentials: [credential], scope: scope)
                 loaded = LoadedTLS(
-                    context, digest: credential.digest,
+                    context, files: [LoadedFile(path: chain, digest: credential.digest)],
                     expiries: [TLSExpiry(file: chain, kind: .certificate, seconds: credential.expiry)])
                 return
             } catch {
@@ -65,7 +65,8 @@ extension UpstreamTLSSettings {
         do throws(TLSCredentialError) {
             let trust = isVerified ? try TLSTrust(authorities: text) : nil
             loaded = LoadedTLS(
-                try TLSClientContext(verify: verify, trust: trust), digest: TLSTrust.digest(text),
+                try TLSClientContext(verify: verify, trust: trust),
+                files: [LoadedFile(path: path, digest: TLSTrust.digest(text))],
                 expiries: authorities == .system
                     ? [] : trust.map { [TLSExpiry(file: path, kind: .authority, seconds: $0.expiry)] } ?? [])
         } catch {

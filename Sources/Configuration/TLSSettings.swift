@@ -89,6 +89,14 @@ public struct UpstreamTLSSettings: Hashable, Sendable {
         case system
         /// A PEM file, as an absolute path.
         case file(String)
+
+        /// The file; nil if the system has none.
+        var path: String? {
+            switch self {
+            case .system: TLSTrust.systemFile
+            case .file(let path): path
+            }
+        }
     }
 
     /// `ca`.
@@ -153,27 +161,48 @@ public enum TLSTruncation: String, CaseIterable, Hashable, Sendable {
     case reset
 }
 
-/// A context and the digest of the files that it was made from. Equal if the files were: a renewed certificate is a change of
-/// the configuration.
+/// A file of certificates or keys, as it was read. A value; any thread.
+public struct LoadedFile: Hashable, Sendable {
+    /// The file, an absolute path.
+    public let path: String
+    /// The digest of its content.
+    public let digest: [UInt8]
+
+    /// A file with this content.
+    public init(path: String, digest: [UInt8]) {
+        self.path = path
+        self.digest = digest
+    }
+}
+
+/// A context and the files that it was made from. Equal if the files were: a renewed certificate is a change of the
+/// configuration.
 public struct LoadedTLS<Context: Sendable>: Hashable, Sendable {
     /// The context.
     public let context: Context
     /// When the files that it was made from expire.
     public let expiries: [TLSExpiry]
-    private let digest: [UInt8]
+    /// The files that it was made from.
+    public let files: [LoadedFile]
 
     /// A context that was made from files with this content.
-    public init(_ context: Context, digest: [UInt8] = [], expiries: [TLSExpiry] = []) {
+    public init(_ context: Context, files: [LoadedFile] = [], expiries: [TLSExpiry] = []) {
         self.context = context
         self.expiries = expiries
-        self.digest = digest
+        self.files = files
     }
 
     /// Whether both were made from the same content.
-    public static func == (left: Self, right: Self) -> Bool { left.digest == right.digest }
+    public static func == (left: Self, right: Self) -> Bool { left.files == right.files }
 
-    /// Hashes the content's digest.
-    public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+    /// Hashes the files.
+    public func hash(into hasher: inout Hasher) { hasher.combine(files) }
+
+    /// The digest of a file's content; nil if it is none of the files.
+    func digest(of file: String) -> [UInt8]? { files.first { $0.path == file }?.digest }
+
+    /// When a file expires, seconds since 1970 UTC; nil if it does not, or is not known to.
+    func expiry(of file: String) -> Int64? { expiries.first { $0.file == file }?.seconds }
 }
 
 extension Configuration {

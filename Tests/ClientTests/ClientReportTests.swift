@@ -327,7 +327,8 @@ struct ClientReportTests {
             """
             {"result":"applied","generation":4,"summary":"","difference":{"added":["cache"],"removed":["old"],
             "renamed":[{"old":"a","new":"b"}],
-            "changed":[{"relay":"web","settings":[{"key":"timeouts.idle","old":"1h","new":"10m"}]}],
+            "changed":[{"relay":"web","settings":[{"key":"timeouts.idle","old":"1h","new":"10m","content":null},
+            {"key":"tls.certificates","old":"/a.crt","new":"/a.crt","content":"a.crt (renewed: expires B, was A)"}]}],
             "listeners":{"added":[{"address":"127.0.0.1:1","relay":"cache"}],"removed":[],
             "moved":[{"address":"127.0.0.1:2","from":"a","to":"b"}]},
             "settings":[],"needs_restart":[{"key":"workers","old":"auto","new":"2"}]}}
@@ -335,7 +336,8 @@ struct ClientReportTests {
         #expect(
             DifferenceText.lines(of: answer) == [
                 "generation 4 is active", "  added relay cache", "  removed relay old; its open connections may finish",
-                "  renamed relay a to b", "  web: timeouts.idle 1h → 10m", "  listens on 127.0.0.1:1 for cache",
+                "  renamed relay a to b", "  web: timeouts.idle 1h → 10m",
+                "  web: tls.certificates: a.crt (renewed: expires B, was A)", "  listens on 127.0.0.1:1 for cache",
                 "  127.0.0.1:2 moved from a to b", "  needs a restart: workers auto → 2",
             ])
     }

@@ -186,6 +186,7 @@ enum StatusView {
                 json.add("key", setting.key)
                 json.add("old", setting.old)
                 json.add("new", setting.new)
+                json.add("content", setting.content)
             }
         }
     }

@@ -31,7 +31,8 @@ package enum DifferenceText {
     }
 
     private static func setting(_ setting: JSONValue) -> String {
-        "\(word(setting["key"])) \(setting["old"].text?.harmless ?? "(none)") → "
+        if let content = setting["content"].text { return "\(word(setting["key"])): \(content.harmless)" }
+        return "\(word(setting["key"])) \(setting["old"].text?.harmless ?? "(none)") → "
             + (setting["new"].text?.harmless ?? "(none)")
     }
 

@@ -118,9 +118,11 @@ struct TLSTests {
             try FileManager.default.copyItem(atPath: scene.path("front.crt"), toPath: scene.path("old.crt"))
             try await scene.certify("front", for: ["front.example"])
             // The files are watched.
-            _ = try await tapline.program.errors.first(1) {
-                $0.contains("generation 2") || $0.contains("\"generation\":2")
+            let line = try await tapline.program.errors.first(1) {
+                $0.contains("generation 2") || $0.contains("generation=2")
             }
+            #expect(line[0].contains("tls.certificates: front.crt (") && line[0].contains("expires "), "\(line)")
+            #expect(line[0].contains("front.key (changed)") && !line[0].contains("→"), "\(line)")
             let answer = try await scene.ask("front.example", at: tapline.port, trusting: "front", "--http1.1")
             #expect(answer.first == "first")
             // The key belongs to another certificate.

@@ -19,7 +19,7 @@ async function reload() {
   refreshSoon();
 }
 
-const setting = ({ key, old, new: fresh }) => `${key}: ${old ?? 'none'} → ${fresh ?? 'none'}`;
+const setting = ({ key, old, new: fresh, content }) => content ? `${key}: ${content}` : `${key}: ${old ?? 'none'} → ${fresh ?? 'none'}`;
 
 /** The difference as lines, each with its CSS class. */
 function differences(difference) {
