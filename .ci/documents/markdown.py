@@ -254,7 +254,8 @@ def log_messages():
     return page(
         "Log messages", "the messages in the sources",
         "This page lists the messages that Tapline logs, by level, with what they mean and what to do.",
-        "`log.level` sets the lowest level that is logged, and `log.format` text or JSON. A word in `<>` is a value. End"
+        "`log.level` sets the lowest level that is logged, and `log.format` text or JSON. A word in `<>` is a value. In"
+        " JSON, the fields are keys of the line: numbers, `true` and `false` are not quoted, and everything else is a string. End"
         " records are separate: [end records and reasons](end-records.md).", *parts)
 
 

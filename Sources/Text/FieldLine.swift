@@ -43,6 +43,12 @@ public struct FieldLine {
         }
     }
 
+    /// Adds `true` or `false`.
+    public mutating func add(_ key: String, flag: Bool, to bytes: inout [UInt8]) {
+        begin(key, in: &bytes)
+        bytes.append(flag ? "true" : "false")
+    }
+
     /// Adds a timestamp; nil is written as `null`.
     public mutating func add(_ key: String, _ time: Timestamp?, to bytes: inout [UInt8]) {
         begin(key, in: &bytes)

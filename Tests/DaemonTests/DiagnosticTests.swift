@@ -63,6 +63,17 @@ struct DiagnosticTests {
         #expect(line.contains(" duration_ms=2 "))
     }
 
+    @Test func flag_isABooleanInJSON_andTextOfOneIsText() throws {
+        let seen = Seen()
+        logger(to: seen, level: .info).notice(
+            "m", metadata: ["new": .stringConvertible(true), "old": .stringConvertible(false), "relay": "true"])
+        let diagnostic = try #require(seen.diagnostics.withLock { $0.first })
+        let json = text { bytes in diagnostic.append(as: .json, to: &bytes) }
+        #expect(json.contains(#""new":true,"old":false,"relay":"true"}"#), "\(json)")
+        let line = text { bytes in diagnostic.append(as: .text, to: &bytes) }
+        #expect(line.hasSuffix(" new=true old=false relay=true\n"), "\(line)")
+    }
+
     @Test(arguments: LogSettings.Level.allCases)
     func handler_writesItsLevelAndAboveOnly(level: LogSettings.Level) throws {
         let seen = Seen()

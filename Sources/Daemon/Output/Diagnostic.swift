@@ -17,10 +17,11 @@ struct Diagnostic: Hashable, Sendable {
         var value: Value
     }
 
-    /// A value; a number is written without quotes in JSON, as in an end record.
+    /// A value; numbers, `true` and `false` are written without quotes in JSON.
     enum Value: Hashable, Sendable {
         case text(String)
         case number(Int64)
+        case flag(Bool)
     }
 
     /// The keys of the JSON line itself.
@@ -77,6 +78,7 @@ extension Diagnostic.Value: CustomStringConvertible {
         switch self {
         case .text(let text): text
         case .number(let number): "\(number)"
+        case .flag(let flag): "\(flag)"
         }
     }
 }
@@ -86,6 +88,7 @@ extension FieldLine {
         switch value {
         case .text(let text): add(key, text, to: &bytes)
         case .number(let number): add(key, number: number, to: &bytes)
+        case .flag(let flag): add(key, flag: flag, to: &bytes)
         }
     }
 }

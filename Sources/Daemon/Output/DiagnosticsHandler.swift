@@ -54,13 +54,14 @@ extension Logger.Level {
 }
 
 extension Diagnostic.Value {
-    /// Integers stay numbers if they were passed as such (`.stringConvertible`), never because of what a text contains:
-    /// a relay may be named `8080`.
+    /// Integers stay numbers and Booleans stay Booleans if they were passed as such (`.stringConvertible`), never because
+    /// of what a text contains: a relay may be named `8080` or `true`.
     fileprivate init(_ value: Logger.Metadata.Value) {
-        if case .stringConvertible(let number as any BinaryInteger) = value {
-            self = .number(Int64(clamping: number))
-        } else {
-            self = .text(value.description)
-        }
+        self =
+            switch value {
+            case .stringConvertible(let number as any BinaryInteger): .number(Int64(clamping: number))
+            case .stringConvertible(let flag as Bool): .flag(flag)
+            default: .text(value.description)
+            }
     }
 }

@@ -63,7 +63,7 @@ struct LocalAuthorityTests {
             let announcement = try await tapline.program.errors.first(1) { $0.contains("local CA") }
             #expect(
                 announcement[0].contains("certificates are issued by the local CA \(bench.certificate); to trust it"))
-            #expect(announcement[0].contains("\"new\":\"true\""))
+            #expect(announcement[0].contains("\"new\":true"))
             for name in ["localhost", "front.example", "Deep.Sub.Front.Example", "db"] {
                 #expect(try await bench.curl("https://\(name)/", at: tapline.port).first == "first", "\(name)")
             }
@@ -110,7 +110,7 @@ struct LocalAuthorityTests {
             var new = 0
             for tapline in both {
                 let announcement = try await tapline.program.errors.first(1) { $0.contains("local CA") }
-                if announcement[0].contains("\"new\":\"true\"") { new += 1 }
+                if announcement[0].contains("\"new\":true") { new += 1 }
                 #expect(try await bench.curl("https://front.example/", at: tapline.port).first == "first")
             }
             #expect(new == 1)
