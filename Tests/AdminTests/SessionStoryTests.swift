@@ -43,6 +43,25 @@ struct SessionStoryTests {
         #expect(story.contains("The settings are in `upstream_tls` of relay web."))
     }
 
+    @Test(
+        arguments: [
+            (.client, .tlsHandshakeFailed, "The options are --tls-cert and --tls-key."),
+            (.upstream, .tlsHandshakeFailed, "The options are --tls-ca and --tls-insecure."),
+            (.client, .tlsCertificateRefused, "The options are --tls-cert and --tls-key."),
+            (.upstream, .tlsCertificateRefused, "The options are --tls-ca and --tls-insecure."),
+            (.upstream, .tlsHandshakeTimeout, "was not complete within the time limit for handshakes, so"),
+            (.client, .tlsTruncated, "use a configuration file (`tapline run`), and set tls.truncation there"),
+            (.client, .clientClosed, "It was passed on as an end of stream."),
+        ] as [(Side, EndReason, String)])
+    func forward_hasItsOptions(_ side: Side, _ reason: EndReason, _ words: String) {
+        let record = record(reason, SessionFacts(fault: .init(side: side, text: "did something")))
+        let story = Story.of(record, timeouts: nil, from: .commandLine)
+        #expect(story.joined(separator: " ").contains(words), "\(story)")
+        for sentence in story where !sentence.contains("use a configuration file") {
+            #expect(!sentence.contains("tls.") && !sentence.contains("`tls`") && !sentence.contains("upstream_tls"))
+        }
+    }
+
     @Test func endWithoutCloseNotify_isMentioned_alsoIfItWasPassedOn() {
         let fault = SessionFacts.Fault(side: .client, text: "ended its stream without close_notify")
         #expect(

@@ -56,7 +56,7 @@ extension Story {
         case .requestInvalid, .requestTimeout:
             return requesting(record, end.reason, when, settings)
         case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout, .tlsTruncated, .tlsFailed:
-            return sessions(record, end.reason, code, when) + facts
+            return sessions(record, end.reason, code, when, settings) + facts
         case .upstreamProxyFailed:
             return [
                 "\(endpoint(record)) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "

@@ -16,7 +16,7 @@ extension Story {
         // While the client is held, the wait at the end says so.
         if live.wait != .upstreamUp, let held = held(record, settings) { sentences.append(held) }
         sentences += connecting(record)
-        sentences += self.sessions(record)
+        sentences += self.sessions(record, settings)
         sentences += volume(record)
         sentences.append("It has been open for \(text(duration: live.age)).")
         sentences += halves(live)
@@ -63,13 +63,13 @@ extension Story {
             ]
         case .clientHandshake:
             return [
-                "It has waited \(span) for the client to complete the TLS handshake; the limit is tls.handshake. The upstream "
-                    + "is connected after that."
+                "It has waited \(span) for the client to complete the TLS handshake\(settings.limit(.clientHandshake)). "
+                    + "The upstream is connected after that."
             ]
         case .upstreamHandshake:
             return [
-                "It has waited \(span) for \(live.record.upstream) to complete the TLS handshake; the limit is "
-                    + "upstream_tls.handshake."
+                "It has waited \(span) for \(live.record.upstream) to complete the TLS handshake"
+                    + "\(settings.limit(.upstreamHandshake))."
             ]
         case .name:
             let name = live.record.upstreamProxy?.proxy ?? live.record.upstream

@@ -5,7 +5,7 @@ internal import Sockets
 extension Story {
     /// The sessions that were negotiated, and a stream that ended without close_notify although the connection's end has
     /// another reason.
-    static func sessions(_ record: ConnectionRecord) -> [String] {
+    static func sessions(_ record: ConnectionRecord, _ settings: StorySettings) -> [String] {
         guard let sessions = record.sessions else { return [] }
         var sentences: [String] = []
         for (name, session) in [("client", sessions.client), ("upstream", sessions.upstream)] {
@@ -15,47 +15,48 @@ extension Story {
             sentences.append("The \(name) speaks \(parameters)\(application)\(peer).")
         }
         if let fault = sessions.fault, record.end.map({ !$0.reason.isOfSession }) ?? true {
+            let key = settings.origin == .file ? " (`truncation: pass`)" : ""
             sentences.append(
                 "The \(fault.side.rawValue) \(fault.text): nothing proves that its stream is complete. It was passed on as an "
-                    + "end of stream (`truncation: pass`).")
+                    + "end of stream\(key).")
         }
         return sentences
     }
 
     /// Why a handshake or a session has failed.
     static func sessions(
-        _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ when: String
+        _ record: ConnectionRecord, _ reason: EndReason, _ code: String, _ when: String, _ settings: StorySettings
     ) -> [String] {
         let fault = record.sessions?.fault
         let side = fault?.side ?? .client
-        let key = side == .client ? "tls" : "upstream_tls"
+        let place = settings.ofTLS(with: side, of: record.relay)
         let text = fault.map { "The \($0.side.rawValue) \($0.text)" } ?? "No reason is known"
         switch reason {
         case .tlsHandshakeTimeout:
-            let waited = record.connectDuration == nil && record.upstreamAddress == nil ? "tls" : "upstream_tls"
+            let isClient = record.connectDuration == nil && record.upstreamAddress == nil
+            let limit = settings.name(isClient ? .clientHandshake : .upstreamHandshake)
             return [
-                "A TLS handshake was not complete within \(waited).handshake, so Tapline reset the connection \(when).",
+                "A TLS handshake was not complete within \(limit), so Tapline reset the connection \(when).",
                 "A client that sends nothing may wait for the server to speak first, as with SMTP; a server that sends "
                     + "nothing may not speak TLS on this port.",
             ]
         case .tlsCertificateRefused:
             return [
                 "\(text)\(code); the TLS handshake failed \(when).",
-                "Compare what was presented with what is required: the names, the dates and the authority. The settings are "
-                    + "in `\(key)` of relay \(record.relay).",
+                "Compare what was presented with what is required: the names, the dates and the authority. \(place)",
             ]
         case .tlsTruncated:
+            let setting = StorySettings.Setting.clientTruncation
+            let change = settings.change("set", side == .client ? setting : .upstreamTruncation)
             return [
                 "\(text) \(when), so that its stream may be incomplete, and Tapline reset the other side "
                     + "(`truncation: reset`).",
-                "The program exited or was killed, or it ends TLS without close_notify. To accept that, set "
-                    + "\(key).truncation to pass.",
+                "The program exited or was killed, or it ends TLS without close_notify. To accept that, \(change) to pass.",
             ]
         case .tlsHandshakeFailed:
             return [
                 "\(text)\(code); the TLS handshake failed \(when).",
-                "Check that both sides speak TLS on this port, and that they share a version and a cipher suite. The "
-                    + "settings are in `\(key)` of relay \(record.relay).",
+                "Check that both sides speak TLS on this port, and that they share a version and a cipher suite. \(place)",
             ]
         default:
             return [

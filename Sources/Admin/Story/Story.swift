@@ -16,7 +16,7 @@ enum Story {
         var sentences = [opening(record)]
         if let held = held(record, settings) { sentences.append(held) }
         sentences += connecting(record)
-        sentences += self.sessions(record)
+        sentences += self.sessions(record, settings)
         sentences += volume(record)
         if let end = record.end {
             let command = command(history, of: record, now: end.time)

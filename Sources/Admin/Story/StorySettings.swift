@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Sockets
 
 /// The settings that a story names, as its reader can change them: keys of the configuration file, or options of
 /// `tapline forward`. A value.
@@ -25,6 +26,10 @@ struct StorySettings: Sendable {
         case requestedAllow = "requested.allow"
         case interceptionAllow = "interception.allow"
         case upstreamProxy = "upstream_proxy"
+        case clientHandshake = "tls.handshake"
+        case upstreamHandshake = "upstream_tls.handshake"
+        case clientTruncation = "tls.truncation"
+        case upstreamTruncation = "upstream_tls.truncation"
 
         /// The option of `tapline forward`; nil without one.
         var option: String? {
@@ -34,7 +39,9 @@ struct StorySettings: Sendable {
             case .wait: "--wait"
             case .acceptProxy, .trusted: "--accept-proxy"
             case .upstreamProxy: "--upstream-proxy"
-            case .halfClose, .lifetime, .headerTimeout, .requestTimeout, .requestedAllow, .interceptionAllow: nil
+            case .halfClose, .lifetime, .headerTimeout, .requestTimeout, .requestedAllow, .interceptionAllow,
+                .clientHandshake, .upstreamHandshake, .clientTruncation, .upstreamTruncation:
+                nil
             }
         }
 
@@ -46,6 +53,8 @@ struct StorySettings: Sendable {
             case .headerTimeout: "the time limit for the header"
             case .requestTimeout: "the time limit for requests"
             case .requestedAllow, .interceptionAllow: "the allowed destinations"
+            case .clientHandshake, .upstreamHandshake: "the time limit for handshakes"
+            case .clientTruncation, .upstreamTruncation: "what a missing close_notify means"
             case .connect, .idle, .wait, .acceptProxy, .trusted, .upstreamProxy: rawValue
             }
         }
@@ -61,6 +70,16 @@ struct StorySettings: Sendable {
         switch origin {
         case .file: setting.rawValue
         case .commandLine: setting.option ?? setting.words
+        }
+    }
+
+    /// The sentence that says where TLS with a side is configured.
+    func ofTLS(with side: Side, of relay: String) -> String {
+        switch (origin, side) {
+        case (.file, .client): "The settings are in `tls` of relay \(relay)."
+        case (.file, .upstream): "The settings are in `upstream_tls` of relay \(relay)."
+        case (.commandLine, .client): "The options are --tls-cert and --tls-key."
+        case (.commandLine, .upstream): "The options are --tls-ca and --tls-insecure."
         }
     }
 
