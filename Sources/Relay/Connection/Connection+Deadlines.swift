@@ -167,15 +167,7 @@ extension Connection {
         guard state.phase == .connecting, let upstreamWait else { return }
         let (formerDestination, formerProxy) = (destination, upstreamSettings.proxy)
         upstreamWait.relay = settings
-        state.greets = !settings.stages.greeting.isEmpty
-        if stages == nil, state.greets {
-            let context = StageContext(
-                id: id, worker: worker, relay: settings, listener: listenerAddress, peer: peerAddress, client: client,
-                acceptedTicks: acceptedTicks)
-            stages = StageRun(settings.stages, context)
-        } else if let stages, !stages.takeUpstream(of: settings) {
-            return end(because: .tlsNotRouted)
-        }
+        guard takeStages(of: settings) else { return end(because: .tlsNotRouted) }
         guard destination != formerDestination || settings.proxy != formerProxy else { return }
         upstreamWait.retry()
         dial()

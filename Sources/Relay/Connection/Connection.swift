@@ -29,9 +29,9 @@ final class Connection: DialerDelegate {
 
     /// The connection's index in the worker's list.
     var index = 0
-    var state: ConnectionState
+    private(set) var state: ConnectionState
     /// The stages before bytes flow, and their results; nil on a plain relay.
-    var stages: StageRun?
+    private(set) var stages: StageRun?
     /// The client's address and its upstream are known: at accept, or when the identifying stages are done.
     private(set) var isClientKnown = false
     /// The loop's clock when connecting began.
@@ -74,16 +74,27 @@ final class Connection: DialerDelegate {
         acceptedTicks = EventLoop.nanoseconds
         startedAt = worker.loop.now
         connectingSince = startedAt
-        if !relay.stages.isEmpty {
-            let context = StageContext(
-                id: id, worker: worker, relay: relay, listener: listener, peer: address, client: client,
-                acceptedTicks: acceptedTicks)
-            stages = StageRun(relay.stages, context)
-        }
+        if !relay.stages.isEmpty { stages = makeStages(of: relay) }
         client.belongs(to: self)
     }
 
+    private func makeStages(of settings: RelayRuntime) -> StageRun {
+        let context = StageContext(
+            id: id, worker: worker, relay: settings, listener: listenerAddress, peer: peerAddress, client: client,
+            acceptedTicks: acceptedTicks)
+        return StageRun(settings.stages, context)
+    }
+
     // MARK: Before bytes flow
+
+    /// Takes the stages after the connect from later settings of the relay: a held client gets their upstream. Returns
+    /// false if no route of theirs is for the client's ClientHello.
+    func takeStages(of settings: RelayRuntime) -> Bool {
+        state.greets = !settings.stages.greeting.isEmpty
+        if let stages { return stages.takeUpstream(of: settings) }
+        if state.greets { stages = makeStages(of: settings) }
+        return true
+    }
 
     /// Starts. The connection may be over when this returns.
     func open() {
