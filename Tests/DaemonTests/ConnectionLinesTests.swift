@@ -174,18 +174,35 @@ struct ConnectionLinesTests {
         #expect(String(decoding: bytes, as: UTF8.self).hasPrefix("time="))
     }
 
-    @Test func record_isBrokenBetweenItsFields() {
-        let plain = LineStyle(live: LiveLog(level: .info, format: .text))
-        var narrow = plain
-        narrow.recordColumns = { 60 }
-        func lines(_ style: LineStyle) -> [Substring] {
-            var bytes: [UInt8] = []
-            style.append(.endRecord(record(.clientClosed)), to: &bytes)
-            return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+    @Test func linesOfATextLog_areBrokenBetweenWords_withAnIndent() {
+        let diagnostic = Diagnostic(
+            time: Timestamp(nanoseconds: 0), level: .notice,
+            message: "web listens on 127.0.0.1:8080 and forwards to a:1",
+            fields: [.init(key: "relay", value: .text("web"))])
+        for line in [Outputs.Line.endRecord(record(.clientClosed)), .diagnostic(diagnostic)] {
+            let plain = LineStyle(live: LiveLog(level: .info, format: .text))
+            var narrow = plain
+            narrow.logColumns = { 60 }
+            func lines(_ style: LineStyle) -> [Substring] {
+                var bytes: [UInt8] = []
+                style.append(line, to: &bytes)
+                return String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+            }
+            let (whole, broken) = (lines(plain), lines(narrow))
+            #expect(whole.count == 2 && broken.count > 2 && broken.allSatisfy { $0.count <= 60 })
+            #expect(broken.dropFirst().dropLast().allSatisfy { $0.hasPrefix("    ") && !$0.hasPrefix("     ") })
+            let joined = broken.dropLast().enumerated().map { $0 == 0 ? $1 : $1.dropFirst(4) }.joined(separator: " ")
+            #expect(joined == whole[0] && broken.last == "")
+            narrow = LineStyle(live: LiveLog(level: .info, format: .json))
+            narrow.logColumns = { 60 }
+            #expect(lines(narrow).count == 2)
         }
-        let (whole, broken) = (lines(plain), lines(narrow))
-        #expect(whole.count == 2 && broken.count > 4 && broken.allSatisfy { $0.count <= 60 })
-        #expect(broken.dropLast().joined(separator: " ") == whole[0] && broken.last == "")
+    }
+
+    @Test func linesOfAFile_areNotBroken() throws {
+        var style = LineStyle(live: LiveLog(level: .info, format: .text))
+        style.breaksLines = true
+        #expect(style.on(try OutputFile(appendingTo: "/dev/null")).logColumns == nil)
     }
 
     @Test func diagnostics_onATerminal_areShortSentences() {

@@ -114,7 +114,7 @@ final class AccessLog: Sendable {
 
     private func makeWriter(_ output: OutputFile) throws(SystemError) -> Writer {
         let logger = logger
-        let style = style
+        let style = style.on(output)
         do {
             return try Writer(
                 name: "access log", output: output, limit: Outputs.lineLimit,

@@ -50,16 +50,16 @@ final class Outputs: Sendable {
     }
 
     /// Opens the outputs and starts their threads. `terminal`: what is shown differently to a person; `relays`: the names
-    /// of the relays; `showsUTC`: times of the traffic are in UTC on a terminal, too; `breaksRecords`: end records are
+    /// of the relays; `showsUTC`: times of the traffic are in UTC on a terminal, too; `breaksLines`: lines of the log are
     /// broken to the width of a terminal. Throws a `SystemError` where the access log cannot be opened.
     init(
         _ settings: LogSettings, view: TrafficView?, terminal: TerminalOutput? = nil, relays: [String] = [],
-        showsUTC: Bool = false, breaksRecords: Bool = false
+        showsUTC: Bool = false, breaksLines: Bool = false
     ) throws {
         let live = LiveLog(level: Logger.Level(settings.level), format: settings.format)
         self.live = live
         var style = LineStyle(live: live)
-        if breaksRecords { style.recordColumns = TerminalWidth.ofLines }
+        style.breaksLines = breaksLines
         if let terminal {
             let output: OutputFile = settings.access == .standardError ? .standardError : .standardOutput
             if terminal.showsConnections {
@@ -87,7 +87,7 @@ final class Outputs: Sendable {
                 let message = trouble.message("lines", to: "standard error")
                 return .diagnostic(Diagnostic(time: .now, level: .warning, message: message, fields: []))
             },
-            render: { [style] in style.append($0, to: &$1) })
+            render: { [style = style.on(.standardError)] in style.append($0, to: &$1) })
         self.diagnostics = diagnostics
         let logger = Logger(label: "tapline") { _ in
             DiagnosticsHandler(live) { diagnostics.post(.diagnostic($0)) }

@@ -75,7 +75,8 @@ package final class Supervisor {
         self.guest = guest
         outputs = try Outputs(
             plan.configuration.log, view: plan.view, terminal: plan.terminal,
-            relays: plan.configuration.relays.map(\.name), showsUTC: plan.showsUTC, breaksRecords: guest != nil)
+            relays: plan.configuration.relays.map(\.name), showsUTC: plan.showsUTC,
+            breaksLines: guest != nil || !plan.isForPerson)
         announcer = Announcer(
             outputs: outputs, isForPerson: plan.isForPerson, isQuiet: plan.isQuiet, terminal: plan.terminal)
         report = SessionReport(plan, outputs)
