@@ -93,7 +93,13 @@ enum TrustText {
                 ]),
             Entry(
                 title: "Chromium and Chrome on Linux (certutil is in libnss3-tools, nss-tools or nss)",
-                commands: ["certutil -d \"sql:$HOME/.pki/nssdb\" -A -n tapline -t C,, -i \(file)"]),
+                // Chromium uses the older place where that exists. A database in the one that it does not use has no
+                // effect, and one in the older place would hide those of the newer.
+                commands: [
+                    "db=$HOME/.pki/nssdb new=${XDG_DATA_HOME:-$HOME/.local/share}/pki/nssdb",
+                    "if [ -d \"$new\" ] && [ ! -d \"$db\" ]; then db=$new; fi",
+                    "mkdir -p \"$db\" && certutil -d \"sql:$db\" -A -n tapline -t C,, -i \(file)",
+                ]),
             Entry(
                 title: "Firefox (PROFILE is the profile folder in about:support)",
                 commands: ["certutil -d sql:PROFILE -A -n tapline -t C,, -i \(file)"]),

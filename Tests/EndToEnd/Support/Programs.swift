@@ -5,7 +5,8 @@ import Testing
 /// The programs that tests use, and their Debian packages.
 enum Programs {
     static let packages = [
-        "capinfos": "wireshark-common", "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
+        "capinfos": "wireshark-common", "certutil": "libnss3-tools",
+        "chromium-headless-shell": "chromium-headless-shell", "curl": "curl",
         "editcap": "wireshark-common", "faketime": "faketime", "fish": "fish", "fsfreeze": "util-linux", "gcc": "gcc",
         "haproxy": "haproxy", "initdb": "postgresql", "ip": "iproute2",
         "iperf3": "iperf3", "losetup": "mount", "mergecap": "wireshark-common", "mkfifo": "coreutils",

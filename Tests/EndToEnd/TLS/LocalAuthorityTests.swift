@@ -195,6 +195,40 @@ struct LocalAuthorityTests {
         }
     }
 
+    /// Browsers of one user: with a database of their own from an earlier start, or without any.
+    @Test(.needs("certutil", "chromium-headless-shell"), arguments: ["", ".pki/nssdb", ".local/share/pki/nssdb"])
+    func commandOfCa_makesChromiumTrustTheAuthority(_ database: String) async throws {
+        try await play { bench, upstream in
+            let tapline = try await bench.start(upstream)
+            let home = bench.scene.path("a home")
+            let folder = database.isEmpty ? home : home + "/" + database
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            let user = ["env", "-u", "XDG_DATA_HOME", "HOME=\(home)"]
+            let load =
+                user + [
+                    "chromium-headless-shell", "--no-sandbox", "--no-proxy-server", "--dump-dom",
+                    "https://localhost:\(tapline.port)/",
+                ]
+            let text = try await bench.run(bench.variables + [TaplineProcess.binary, "ca"]).output
+            let title = try #require(text.firstIndex { $0.hasPrefix("Chromium and Chrome on Linux") })
+            let commands = text[(title + 1)...].prefix { !$0.isEmpty }.joined(separator: "\n")
+            // Chromium itself makes a database, and so chooses the folder; these tests choose it.
+            if !database.isEmpty {
+                let before = try await bench.run(load)
+                #expect(before.errors.contains { $0.contains("ERR_CERT_AUTHORITY_INVALID") }, "\(before.errors)")
+            }
+            // Twice: the authority may be trusted already.
+            for _ in 0..<2 {
+                let trusted = try await bench.run(user + ["sh", "-c", commands])
+                #expect(trusted.status == .exited(0), "\(trusted.errors)")
+            }
+            let after = try await bench.run(load)
+            #expect(after.output.joined().contains("first localhost"), "\(after.output) \(after.errors)")
+            #expect(!after.errors.contains { $0.contains("ERR_CERT") }, "\(after.errors)")
+            try await tapline.stop()
+        }
+    }
+
     private func node(_ bench: Bench, _ setting: String, _ url: String) async throws {
         guard Programs.path("node") != nil else { return }
         let request = "require('https').get('\(url)', r => r.on('data', d => console.log(String(d))))"
