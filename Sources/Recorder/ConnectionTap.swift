@@ -110,13 +110,13 @@ package final class ConnectionTap {
         return offset - min(start, offset) < limit
     }
 
-    /// Records bytes of a flow that were delivered at `offset`.
-    package func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64) {
+    /// Records bytes of a flow that were delivered at `offset`, now or at `ticks` of the monotonic clock.
+    package func record(_ bytes: RawSpan, of direction: Direction, at offset: UInt64, ticks: UInt64? = nil) {
         let start = direction == .up ? upStart : downStart
         let left = limit - min(limit, offset - min(start, offset))
         let count = min(bytes.byteCount, Int(clamping: left))
         guard count > 0 else { return }
-        let ticks = EventLoop.nanoseconds
+        let ticks = ticks ?? EventLoop.nanoseconds
         guard hasBegun || begin(at: ticks, isFromMiddle: true) else { return miss(count) }
         if passedSecrets < secrets.count, !passSecrets(ticks) { return miss(count) }
         var position = 0
@@ -129,6 +129,11 @@ package final class ConnectionTap {
             taken &+= UInt64(end - position)
             position = end
         }
+    }
+
+    /// Bytes from the start of a flow of an encrypted leg on are missing, because they were not kept.
+    package func omitted(_ count: Int) {
+        miss(min(count, Int(clamping: limit)))
     }
 
     /// A flow ended with an end of stream after `offset` delivered bytes.

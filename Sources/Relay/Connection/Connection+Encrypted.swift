@@ -3,7 +3,6 @@ internal import EventLoop
 internal import Recorder
 internal import Recording
 internal import Sockets
-internal import StartTLS
 internal import TLS
 internal import Text
 
@@ -36,7 +35,9 @@ extension Connection {
     }
 
     private func beginRecording(encrypted leg: Leg) -> EncryptedLeg? {
-        guard !worker.taps.isEmpty, let context = stages?.context else { return nil }
+        guard let context = stages?.context else { return nil }
+        let dialogue = context.takeDialogue(with: leg.side)
+        guard !worker.taps.isEmpty else { return nil }
         var recorders: [Recorder] = []
         worker.taps.forEach(of: relay.identity) { recorder in
             let plan = recorder.plan
@@ -45,8 +46,9 @@ extension Connection {
         }
         guard !recorders.isEmpty else { return nil }
         let origin = origin(of: leg, number: context.encryptedLegs.takeNumber())
-        // The TCP connection of this leg is there.
-        let ticks = leg.side == .client ? acceptedTicks : EventLoop.nanoseconds
+        // The leg is connected, and perhaps has had a dialogue.
+        let ticks =
+            leg.side == .client ? acceptedTicks : dialogue.messages.first?.ticks ?? EventLoop.nanoseconds
         let peer = leg.side == .client ? listenerAddress : origin.local
         let encrypted = EncryptedLeg(
             leg.side, origin,
@@ -57,13 +59,7 @@ extension Connection {
                 return tap
             })
         context.encryptedLegs.add(encrypted)
-        if context.requestedTLS.contains(leg.side) {
-            // PostgreSQL's request and its answer, by which Wireshark finds TLS behind them.
-            let (request, answer) = (PostgresOpening.sslRequestBytes, [PostgresOpening.accepted])
-            let isClient = leg.side == .client
-            encrypted.record(request.span.bytes, isClient ? .received : .sent)
-            encrypted.record(answer.span.bytes, isClient ? .sent : .received)
-        }
+        encrypted.record(dialogue)
         return encrypted
     }
 
@@ -82,6 +78,8 @@ extension Connection {
 
     /// An attempt to connect the upstream has failed, perhaps in its handshake.
     func endEncryptedUpstream(_ failure: DialFailure) {
+        // The next attempt has its own.
+        _ = stages?.context.takeDialogue(with: .upstream)
         stages?.context.encryptedLegs.end(
             .upstream,
             ConversationEnd(

@@ -12,7 +12,7 @@ final class EncryptedLeg {
     let origin: ConversationOrigin
     let side: Side
     private var taps: [ConnectionTap]
-    /// Bytes since the handshake began.
+    /// Bytes since the handshake began, and those of a dialogue before it.
     private var up: UInt64 = 0
     private var down: UInt64 = 0
     private var hasEnded = false
@@ -29,22 +29,46 @@ final class EncryptedLeg {
         for tap in taps { tap.add(secrets: line + [UInt8(ascii: "\n")]) }
     }
 
+    /// The dialogue before the handshake. Bytes that were not kept are missing.
+    func record(_ dialogue: OpeningDialogue) {
+        for (count, way) in [(dialogue.receivedBefore, TLSObserver.Way.received), (dialogue.sentBefore, .sent)] {
+            guard count > 0 else { continue }
+            for tap in taps { tap.omitted(count) }
+            advance(direction(of: way), by: count)
+        }
+        for message in dialogue.messages {
+            let direction = direction(of: message.way)
+            for tap in taps {
+                tap.record(message.bytes.span.bytes, of: direction, at: offset(in: direction), ticks: message.ticks)
+            }
+            advance(direction, by: message.bytes.count)
+        }
+    }
+
     func record(_ bytes: RawSpan, _ way: TLSObserver.Way) {
         guard !hasEnded else { return }
-        let direction = Direction(from: way == .received ? side : side.other)
-        let offset = direction == .up ? up : down
+        let direction = direction(of: way)
         // The peer has ended its half.
         guard bytes.byteCount > 0 else { return ended(direction) }
-        for tap in taps { tap.record(bytes, of: direction, at: offset) }
-        let end = offset &+ UInt64(bytes.byteCount)
-        if direction == .up { up = end } else { down = end }
+        for tap in taps { tap.record(bytes, of: direction, at: offset(in: direction)) }
+        advance(direction, by: bytes.byteCount)
+    }
+
+    private func direction(of way: TLSObserver.Way) -> Direction {
+        Direction(from: way == .received ? side : side.other)
+    }
+
+    private func offset(in direction: Direction) -> UInt64 { direction == .up ? up : down }
+
+    private func advance(_ direction: Direction, by count: Int) {
+        if direction == .up { up &+= UInt64(count) } else { down &+= UInt64(count) }
     }
 
     /// Tapline has ended its half.
     func endedWriting() { ended(Direction(from: side.other)) }
 
     private func ended(_ direction: Direction) {
-        for tap in taps { tap.flowEnded(direction, at: direction == .up ? up : down) }
+        for tap in taps { tap.flowEnded(direction, at: offset(in: direction)) }
     }
 
     /// One recording stops; the connection continues.

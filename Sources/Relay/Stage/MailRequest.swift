@@ -8,15 +8,15 @@ final class MailRequest: Stage {
     private let limit: UInt64
     private var offer: MailOffer
     /// What the client's socket has not taken yet.
-    private var unsent: ArraySlice<UInt8>
+    private var unsent: ArraySlice<UInt8> = []
     private var hasBegun = false
     /// The client has said that it ends the connection.
     private var isLeaving = false
 
-    init(_ name: MailProtocol, limit: UInt64) {
+    init(_ name: MailProtocol, limit: UInt64, _ context: StageContext) {
         self.limit = limit
         offer = MailOffer(name)
-        unsent = offer.greeting[...]
+        send(offer.greeting, context)
     }
 
     var side: Side { .client }
@@ -32,6 +32,7 @@ final class MailRequest: Stage {
             case .moved(let count):
                 var bytes: [UInt8] = []
                 context.scratch.append(count: count, to: &bytes)
+                context.note(bytes, .received, with: side)
                 if let end = answer(offer.read(bytes), context) { return end }
             case .wouldBlock: return .wait(.readable)
             case .endOfStream: return .end(.ended)
@@ -44,12 +45,12 @@ final class MailRequest: Stage {
     private func answer(_ step: MailOffer.Step, _ context: StageContext) -> StageOutcome? {
         switch step {
         case .incomplete: break
-        case .answer(let bytes): unsent = bytes[...]
+        case .answer(let bytes): send(bytes, context)
         case .begin(let bytes):
-            unsent = bytes[...]
+            send(bytes, context)
             hasBegun = true
         case .end(let bytes):
-            unsent = bytes[...]
+            send(bytes, context)
             isLeaving = true
         case .refused(let clause, let bytes):
             context.tls = context.tls ?? TLSOutcome()
@@ -58,6 +59,11 @@ final class MailRequest: Stage {
             return .end(.refusedInWords(.tlsHandshakeFailed))
         }
         return nil
+    }
+
+    private func send(_ bytes: [UInt8], _ context: StageContext) {
+        unsent = bytes[...]
+        context.note(bytes, .sent, with: side)
     }
 }
 

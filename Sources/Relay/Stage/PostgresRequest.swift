@@ -26,10 +26,7 @@ final class PostgresRequest: Stage {
     func run(on leg: Leg, _ context: StageContext) -> StageOutcome {
         while true {
             if let outcome = leg.send(all: &unsent) { return outcome }
-            if isAccepted {
-                context.requestedTLS.append(side)
-                return .done
-            }
+            if isAccepted { return .done }
             // One byte more than a request shows whether something follows it.
             switch leg.peek(into: context.scratch, limit: PostgresOpening.length + 1) {
             case .moved(let count):
@@ -68,6 +65,11 @@ final class PostgresRequest: Stage {
 
     private func answer(_ byte: UInt8, _ count: Int, _ leg: Leg, _ context: StageContext) -> StageOutcome? {
         if let end = leg.consume(count, context.scratch) { return .end(end) }
+        if isAccepted {
+            // Not a refused request before it: Wireshark takes its answer for the beginning of a longer one.
+            context.note(received, .received, with: side)
+            context.note([byte], .sent, with: side)
+        }
         received = []
         unsent = [byte]
         return nil

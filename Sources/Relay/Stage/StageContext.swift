@@ -53,8 +53,9 @@ final class StageContext {
     var clientHello: Hello?
     /// The TLS sessions; nil before the first handshake begins.
     var tls: TLSOutcome?
-    /// The sides with which PostgreSQL's request for TLS was exchanged.
-    var requestedTLS: [Side] = []
+    /// What was exchanged on the legs to agree on TLS, until the session begins; for recordings.
+    private var clientDialogue = OpeningDialogue()
+    private var upstreamDialogue = OpeningDialogue()
     /// What a refused client gets before the end, instead of a reply to its request.
     var lastWords: [UInt8]?
     /// What a mail upstream greeted with before TLS.
@@ -95,6 +96,25 @@ final class StageContext {
 
     func set(_ session: TLSSession?, with side: Side) {
         if side == .client { clientSession = session } else { upstreamSession = session }
+    }
+
+    /// Notes bytes that were exchanged on a leg to agree on TLS.
+    func note(_ bytes: [UInt8], _ way: TLSObserver.Way, with side: Side) {
+        let now = EventLoop.nanoseconds
+        switch side {
+        case .client: clientDialogue.add(bytes, way, at: now)
+        case .upstream: upstreamDialogue.add(bytes, way, at: now)
+        }
+    }
+
+    /// What was exchanged on a leg to agree on TLS. Its session begins now, or there will be none.
+    func takeDialogue(with side: Side) -> OpeningDialogue {
+        var dialogue = OpeningDialogue()
+        switch side {
+        case .client: swap(&dialogue, &clientDialogue)
+        case .upstream: swap(&dialogue, &upstreamDialogue)
+        }
+        return dialogue
     }
 
     /// The worker's buffer; its content is valid during one call.

@@ -32,7 +32,7 @@ struct StagePlan: Sendable {
         let offered = client?.startTLS?.mail
         if let client, let offered {
             let limit = client.handshake.millisecondsRoundedUp
-            preparing.append { _ in MailRequest(offered, limit: limit) }
+            preparing.append { MailRequest(offered, limit: limit, $0) }
         }
         let routes = settings.tlsRouting.map { TLSRoutes($0, upstream: settings.upstream) }
         self.routes = routes
@@ -58,7 +58,7 @@ struct StagePlan: Sendable {
         let agreed = upstream?.startTLS
         if let upstream, let agreed {
             let limit = upstream.handshake.millisecondsRoundedUp
-            greeting.append { _ in StartTLSGreeting(agreed.dialogue, limit: limit) }
+            greeting.append { StartTLSGreeting(agreed.dialogue, limit: limit, $0) }
         }
         if let tls = settings.upstreamTLS, let context = tls.loaded?.context {
             greeting.append { _ in TLSHandshake(tls, context) }

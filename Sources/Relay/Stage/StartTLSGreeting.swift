@@ -6,17 +6,15 @@ internal import TLS
 
 /// Agrees on TLS with the upstream, in the messages of its protocol.
 final class StartTLSGreeting: Stage {
-    private let kind: StartTLSDialogue.Kind
     private let limit: UInt64
     private var dialogue: StartTLSDialogue
     /// What the upstream's socket has not taken yet.
-    private var unsent: ArraySlice<UInt8>
+    private var unsent: ArraySlice<UInt8> = []
 
-    init(_ kind: StartTLSDialogue.Kind, limit: UInt64) {
-        self.kind = kind
+    init(_ kind: StartTLSDialogue.Kind, limit: UInt64, _ context: StageContext) {
         self.limit = limit
         dialogue = StartTLSDialogue(kind)
-        unsent = dialogue.start[...]
+        if !dialogue.start.isEmpty { send(dialogue.start, context) }
     }
 
     var side: Side { .upstream }
@@ -30,12 +28,12 @@ final class StartTLSGreeting: Stage {
             case .moved(let count):
                 var bytes: [UInt8] = []
                 context.scratch.append(count: count, to: &bytes)
+                context.note(bytes, .received, with: side)
                 switch dialogue.read(bytes) {
                 case .incomplete: continue
-                case .send(let message): unsent = message[...]
+                case .send(let message): send(message, context)
                 case .complete:
                     context.upstreamGreeting = dialogue.greeting
-                    if kind == .postgres { context.requestedTLS.append(side) }
                     return .done
                 case .failed(let clause): return refuse(.startTLS(clause), context)
                 }
@@ -44,6 +42,11 @@ final class StartTLSGreeting: Stage {
             case .failed(let error): return .end(.legFailed(error))
             }
         }
+    }
+
+    private func send(_ message: [UInt8], _ context: StageContext) {
+        unsent = message[...]
+        context.note(message, .sent, with: side)
     }
 
     private func refuse(_ cause: TLSFailure.Cause, _ context: StageContext) -> StageOutcome {

@@ -15,7 +15,7 @@ import sys
 
 import peer
 
-SECTION, INTERFACE, NAMES, STATISTICS, PACKET = 0x0A0D0D0A, 1, 4, 5, 6
+SECTION, INTERFACE, NAMES, STATISTICS, PACKET, SECRETS = 0x0A0D0D0A, 1, 4, 5, 6, 10
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
@@ -43,8 +43,8 @@ class Flow:
 
 
 class Conversation:
-    def __init__(self, client, server):
-        self.client, self.server = client, server
+    def __init__(self, client, server, interface):
+        self.client, self.server, self.interface = client, server, interface
         self.up, self.down = Flow(), Flow()
         self.ends, self.is_reset, self.comments, self.last = 0, False, [], 0.0
 
@@ -55,10 +55,10 @@ class Recording:
     def __init__(self):
         self.open, self.all, self.files = {}, [], []
 
-    def conversation(self, source, destination, flags, is_up):
+    def conversation(self, source, destination, flags, is_up, interface):
         pair = (source, destination) if is_up else (destination, source)
         if flags & (SYN | ACK) == SYN or pair not in self.open:
-            self.open[pair] = Conversation(*pair)
+            self.open[pair] = Conversation(*pair, interface)
             self.all.append(self.open[pair])
         return self.open[pair]
 
@@ -80,7 +80,7 @@ class File:
         self.recording = recording
         self.facts = {
             "path": path, "size": os.path.getsize(path), "packets": 0, "dropped_segments": 0, "interfaces": [],
-            "sections": 0, "statistics": [], "cut": False, "trouble": None, "application": None, "names": [],
+            "sections": 0, "statistics": [], "secrets": 0, "cut": False, "trouble": None, "application": None, "names": [],
         }
         recording.files.append(self.facts)
         if not self.facts["size"]:
@@ -123,6 +123,11 @@ class File:
             self.facts["statistics"].append({"received": number(4), "dropped": number(5)})
         elif kind == NAMES:
             self.facts["names"].append(bytes(block[8:]).split(b"\0")[0].decode(errors="replace"))
+        elif kind == SECRETS:
+            form, size = struct.unpack_from("<II", block)
+            if form != 0x544C534B or not bytes(block[8 : 8 + size]).endswith(b"\n"):
+                raise ValueError("secrets that are no lines of a key log")
+            self.facts["secrets"] += 1
         else:
             raise ValueError(f"a block of kind {kind}")
         return length
@@ -152,7 +157,8 @@ class File:
         payload = packet[start + (packet[start + 12] >> 4) * 4 :]
         # Inbound is what the client sent.
         is_up = flags == [1]
-        one = self.recording.conversation((addresses[0], ports[0]), (addresses[1], ports[1]), bits, is_up)
+        name = self.facts["interfaces"][interface - self.count]
+        one = self.recording.conversation((addresses[0], ports[0]), (addresses[1], ports[1]), bits, is_up, name)
         flow = one.up if is_up else one.down
         one.comments += [value.decode() for code, value in about if code == 1]
         one.last = time / 1e9
@@ -188,7 +194,7 @@ def read(paths):
         ended = [comment for comment in one.comments if " closed_by=" in comment]
         conversations.append({
             "id": int((re.search(r" id=(\d+)", text) or [0, "0"])[1]),
-            "client": address(one.client), "server": address(one.server),
+            "client": address(one.client), "server": address(one.server), "interface": one.interface,
             "up": one.up.facts(), "down": one.down.facts(), "ends": one.ends, "isReset": one.is_reset,
             "gaps": number(one.comments, "not recorded", "dropped_bytes"),
             "recorded": number(ended, "ended", "recorded_bytes"), "dropped": number(ended, "ended", "dropped_bytes"),

@@ -13,6 +13,8 @@ struct RecordingFacts: Decodable {
         var id: UInt64
         var client: String
         var server: String
+        /// The name of the first packet's interface.
+        var interface: String
         var up: Flow
         var down: Flow
         /// The number of FINs, and whether there is an RST.
@@ -46,6 +48,8 @@ struct RecordingFacts: Decodable {
         var interfaces: [String]
         var sections: Int
         var statistics: [Statistics]
+        /// The number of Decryption Secrets Blocks.
+        var secrets: Int
         /// Whether the file ends in the middle of a block.
         var cut: Bool
         /// Why it is not a valid pcapng file.

@@ -4,13 +4,10 @@ import Testing
 /// Recordings that include the encrypted legs and their keys, as Wireshark and `tapline show` read them.
 @Suite(.needs("curl", "mergecap", "nginx", "openssl", "python3", "tshark"))
 struct EncryptedRecordingTests {
-    /// The requests, or answers, that tshark finds without any option about keys: the interfaces that they are on.
     private func requests(
         in path: String, _ scene: Scene, filter: String = "http.request.method == GET"
     ) async throws -> [String] {
-        let output = try await scene.run(
-            "tshark", "-r", path, "-Y", filter, "-T", "fields", "-e", "frame.interface_name")
-        return output.split(separator: "\n").map { $0.split(separator: " 127").first.map(String.init) ?? "" }
+        try await scene.interfaces(in: path, where: filter)
     }
 
     private func mode(_ path: String) throws -> Int? {
