@@ -19,6 +19,11 @@ public final class TLSClientContext: Sendable {
     private let verification: TLSVerification
     private let verify: Verification
     let cache = TLSSessionCache()
+    #if DEBUG
+        let sessions = SessionCount()
+        /// How many of its sessions exist; for tests.
+        package var openSessions: Int { sessions.value }
+    #endif
 
     /// A context. `trust` may be nil if chains are not verified.
     public init(

@@ -36,6 +36,11 @@ public final class TLSServerContext: Sendable {
     let requiresClient: Bool
     /// When every client's certificate is refused, because a revocation list has no successor: seconds since 1970 UTC.
     private let revocationExpiry: Int64?
+    #if DEBUG
+        let sessions = SessionCount()
+        /// How many of its sessions exist; for tests.
+        package var openSessions: Int { sessions.value }
+    #endif
 
     /// The application protocols that a server chooses from, in its order of preference.
     final class Applications: Sendable {

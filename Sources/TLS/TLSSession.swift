@@ -79,6 +79,7 @@ public final class TLSSession {
         self.ssl = ssl
         (server, client, peer, requiredName) = (context, nil, "", nil)
         wire = TLSWire(fd: fd, received: received)
+        count(1)
         guard attach() else { return nil }
         SSL_set_accept_state(ssl)
     }
@@ -90,6 +91,7 @@ public final class TLSSession {
         self.ssl = ssl
         (server, client, self.peer, requiredName) = (nil, context, "\(name) \(peer)", name)
         wire = TLSWire(fd: fd, received: [])
+        count(1)
         guard attach() else { return nil }
         SSL_set_connect_state(ssl)
         if let session = context.resumable(with: self.peer) {
@@ -109,6 +111,14 @@ public final class TLSSession {
         // OpenSSL would forbid to resume a session that a reset or a FIN has ended. A failed one stays forbidden.
         if isEstablished, failure == nil { SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN) }
         SSL_free(ssl)
+        count(-1)
+    }
+
+    private func count(_ change: Int) {
+        #if DEBUG
+            server?.sessions.add(change)
+            client?.sessions.add(change)
+        #endif
     }
 
     // MARK: The handshake

@@ -3,6 +3,7 @@ import Relay
 import Sockets
 import TLS
 import TestSupport
+import Testing
 
 /// Which sides of a relay speak TLS.
 enum SecureSides: CaseIterable, Sendable {
@@ -21,20 +22,25 @@ final class SecureScene {
     private let server: TLSServerContext
     /// The context of clients.
     let client: TLSClientContext
+    /// The relay's contexts; nil for a side without TLS.
+    let relayServer: TLSServerContext?
+    let relayClient: TLSClientContext?
 
     private init(
         _ relay: RelayHarness, _ listener: PeerListener, _ authority: TestAuthority, _ sides: SecureSides,
-        _ server: TLSServerContext
+        _ server: TLSServerContext, _ settings: RelaySettings
     ) throws {
         self.relay = relay
         self.listener = listener
         self.authority = authority
         self.sides = sides
         self.server = server
+        relayServer = settings.tls?.loaded?.context
+        relayClient = settings.upstreamTLS?.loaded?.context
         client = try TLSClientContext(verify: .full, trust: TLSTrust(authorities: authority.certificate))
     }
 
-    /// Runs a body with a relay. `change` may change its settings.
+    /// Runs a body with a relay. `change` may change its settings. Afterwards every session must be freed.
     static func run(
         _ sides: SecureSides, pump: RelayHarness.Pump = .splice,
         _ change: (inout RelaySettings, TestAuthority) throws -> Void = { _, _ in },
@@ -52,9 +58,12 @@ final class SecureScene {
                     serverName: "localhost", loaded: LoadedTLS(try TLSClientContext(verify: .full, trust: trust)))
             }
             try change(&settings, authority)
-            try await RelayHarness.runAlone([settings], pump: pump) {
-                try await body(SecureScene($0, listener, authority, sides, server))
+            let final = settings
+            try await RelayHarness.runAlone([final], pump: pump) {
+                try await body(SecureScene($0, listener, authority, sides, server, final))
             }
+            #expect(final.tls?.loaded?.context.openSessions ?? 0 == 0)
+            #expect(final.upstreamTLS?.loaded?.context.openSessions ?? 0 == 0)
         }
     }
 
