@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sockios.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -89,6 +90,8 @@ int tapline_available_cores(void) {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
+
+int tapline_trim_heaps(void) { return malloc_trim(0); }
 
 int tapline_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
 

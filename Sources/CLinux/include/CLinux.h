@@ -56,6 +56,9 @@ const char *tapline_errno_name(int code);
 // sched_getaffinity(2): the number of cores that the process may run on; 1 if the call fails.
 int tapline_available_cores(void);
 
+// malloc_trim(3): returns the free pages of all heaps of the process to the system. 1 if there were any.
+int tapline_trim_heaps(void);
+
 // Names the calling thread; at most 15 bytes.
 int tapline_set_thread_name(const char *name);
 

@@ -19,6 +19,8 @@ final class ServiceState: Sendable {
     let pipes: PipeAllowance
     /// The addresses of intercepting relays' connections, accepted and opened.
     let interceptedPaths = InterceptedPaths()
+    /// When free memory may be returned to the system.
+    let idleMemory = IdleMemory()
     /// Descriptors that connections and pipes may take.
     let descriptors: Budget
     /// A peer that acknowledges nothing for this long is dead. Milliseconds; 0: never.

@@ -26,6 +26,8 @@ final class Worker {
     let pipes: PipePool
     let names: NameCache
     let dialing: DialerResources
+    /// The handshakes in progress.
+    let handshakeWave = HandshakeWave()
 
     // MARK: The loop's thread only
 
@@ -37,6 +39,8 @@ final class Worker {
     private var sweep: Timer?
     private var isSweeping = false
     private var sweeps: UInt64 = 0
+    /// The loop's rounds at the last sweep.
+    var roundsAtSweep: UInt64 = 0
     /// The earliest time at which a deadline may pass, by the loop's clock.
     private var nextDeadline = UInt64.max
     private var listeners: [Listener] = []
@@ -253,7 +257,8 @@ final class Worker {
             return
         }
         shared.recordings.pending.reportOverdue()
-        guard !connections.isEmpty || !shared.recordings.pending.isEmpty else {
+        returnIdleMemory()
+        guard !connections.isEmpty || !shared.recordings.pending.isEmpty || handshakeWave.hasPassed else {
             isSweeping = false
             sweep?.stop()
             return

@@ -122,6 +122,8 @@ final class StageContext {
     var now: UInt64 { worker.loop.now }
     /// Whether the worker has time for a step of a handshake in this turn of its loop.
     func mayTakeHandshakeStep() -> Bool { worker.handshakes.take(in: worker.loop.turns) }
+    /// The handshakes in progress on the worker.
+    var handshakeWave: HandshakeWave { worker.handshakeWave }
     var logger: Logger { worker.logger }
     var shared: ServiceState { worker.shared }
 

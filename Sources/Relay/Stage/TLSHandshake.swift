@@ -14,6 +14,8 @@ final class TLSHandshake: Stage {
     private var awaited: Poll.Events
     /// When the handshake began, by the monotonic clock.
     private var began: UInt64 = 0
+    /// Counts the handshake while it is in progress.
+    private var wave: HandshakeWave?
 
     private init(
         side: Side, limit: UInt64, refusesTruncation: Bool,
@@ -26,6 +28,8 @@ final class TLSHandshake: Stage {
         // The client speaks first.
         awaited = side == .client ? .readable : .writable
     }
+
+    deinit { wave?.ended() }
 
     /// The handshake with a client.
     convenience init(_ settings: TLSSettings, _ context: TLSServerContext) {
@@ -83,6 +87,10 @@ final class TLSHandshake: Stage {
     private func begin(on leg: Leg, _ context: StageContext) -> TLSSession? {
         let session = leg.beginSession { fd, received in makeSession(fd, received, context) }
         began = EventLoop.nanoseconds
+        if session != nil, wave == nil {
+            wave = context.handshakeWave
+            wave?.began()
+        }
         session?.refusesTruncation = refusesTruncation
         if context.tls == nil { context.tls = TLSOutcome() }
         return session

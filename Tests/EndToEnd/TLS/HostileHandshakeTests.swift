@@ -210,7 +210,7 @@ struct HostileHandshakeTests {
     }
 
     /// A thousand clients that send half of a ClientHello: at most 64 KiB of memory each, and all of them end by the
-    /// timeout.
+    /// timeout. Several such waves leave nothing.
     @Test func thousandHalfOpenHandshakes_costBoundedMemoryAndTime() async throws {
         try await scene(.heavy) { scene in
             let bench = try await Bench(scene)
@@ -226,10 +226,22 @@ struct HostileHandshakeTests {
             #expect(most < count * 64 << 10, "\((most / count) >> 10) KiB for each of \(count)")
             let records = try await bench.tapline.records(count)
             #expect(records.allSatisfy { $0.reason == "tls_handshake_timeout" })
-            // Their memory stays with the allocator, in pieces: over eight waves it has grown to 91 KiB for each, and no further.
-            for _ in 0..<3 { _ = try await bench.attack("half", count) }
-            most = try ProcessFacts.privateMemory(of: bench.tapline.pid) - bench.footing.memory
-            #expect(most < count * 112 << 10, "\((most / count) >> 10) KiB for each of \(count), after several waves")
+            // A later wave may find the memory of an earlier one in pieces, before it is returned.
+            for _ in 0..<3 {
+                let attack = bench.begin("half", count)
+                try await bench.awaitSent(attack)
+                most = max(most, try ProcessFacts.privateMemory(of: bench.tapline.pid) - bench.footing.memory)
+                _ = try await bench.result(attack)
+            }
+            #expect(most < count * 96 << 10, "\((most / count) >> 10) KiB for each of \(count), in several waves")
+            // All of it is returned while nothing moves: at once, or ten seconds after the last time.
+            // The records of the last connections, which the admin API keeps, are a part of what is left.
+            var left = Int.max
+            _ = try? await scene.eventually("their memory is returned") {
+                left = try ProcessFacts.privateMemory(of: bench.tapline.pid) - bench.footing.memory
+                return left < 6 << 20
+            }
+            #expect(left < 6 << 20, "\(left >> 10) KiB are left")
             try await bench.finish()
         }
     }
