@@ -79,12 +79,13 @@ package final class ConnectionTap {
         begin(at: acceptedTicks, isFromMiddle: false)
     }
 
-    package func connected(to address: SocketAddress) {
+    /// The upstream was connected, now or at `ticks` of the monotonic clock.
+    package func connected(to address: SocketAddress, ticks: UInt64? = nil) {
         upstreamAddress = address
         guard hasBegun else { return }
         let note = TapNote(.connected(address), account)
         // Without room the recording continues from the middle.
-        let event = TapEvent(kind: .connected, connection: origin.key, ticks: EventLoop.nanoseconds)
+        let event = TapEvent(kind: .connected, connection: origin.key, ticks: ticks ?? EventLoop.nanoseconds)
         if !append(event, RawSpan(), note) {
             hasBegun = false
         }

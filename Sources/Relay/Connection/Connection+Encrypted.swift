@@ -55,7 +55,7 @@ extension Connection {
             taps: recorders.map { recorder in
                 let tap = ConnectionTap(
                     recorder: recorder, producer: worker.producer(to: recorder), origin: origin, acceptedTicks: ticks)
-                tap.connected(to: peer)
+                tap.connected(to: peer, ticks: ticks)
                 return tap
             })
         context.encryptedLegs.add(encrypted)

@@ -115,6 +115,10 @@ struct StartTLSRecordingTests {
             let commands = try await scene.interfaces(
                 in: path, where: "smtp.req.command == \"STAR\" or tls and smtp.req.command == \"QUIT\"", decode)
             #expect(commands == ["secure (encrypted, client)", "secure (encrypted, client)"], "\(commands)")
+            // Each message has its own time.
+            let times = try await Dissection(scene: scene, path: path, options: decode).fields(
+                ["frame.time_epoch"], where: "smtp and not tls and tcp.dstport == \(tapline.port) and tcp.len == 8000")
+            #expect(times.count == 8 && Set(times).count == 8, "\(times)")
         }
     }
 }
