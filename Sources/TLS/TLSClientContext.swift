@@ -59,6 +59,12 @@ public final class TLSClientContext: Sendable {
         context.free()
     }
 
+    /// A session has an observer.
+    func exportKeys() { context.exportKeys() }
+
+    /// Whether OpenSSL writes keys for sessions; for tests.
+    var exportsKeys: Bool { context.exportsKeys }
+
     /// A session to a peer: the server name that it is sent, and that its certificate must have. An address is not sent
     /// (RFC 6066, section 3). Nil without memory, and where the name cannot be checked although it must be.
     func makeSession(to name: String, isAddress: Bool) -> OpaquePointer? {

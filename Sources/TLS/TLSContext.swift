@@ -49,10 +49,20 @@ struct TLSContext: @unchecked Sendable {
             CLong(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS))
         tapline_ctx_set_read_ahead(context, 1)
         SSL_CTX_set_info_callback(context) { TLSSession.note($0, $1, $2) }
-        // For all contexts, because a recording may begin at any time. Without an observer of the session nothing is
-        // kept.
-        SSL_CTX_set_keylog_callback(context) { TLSSession.noteKeys($0, $1) }
     }
+
+    /// Passes the keys of sessions to their observers, from the next handshake on. With a callback, OpenSSL writes
+    /// every key as text, for sessions without an observer too, so a context gets it with the first observer, and keeps
+    /// it.
+    ///
+    /// Handshakes on other threads may read the pointer meanwhile. It is one aligned word that changes once, from null
+    /// to this function, so OpenSSL finds either no callback or this one.
+    func exportKeys() {
+        guard !exportsKeys else { return }
+        SSL_CTX_set_keylog_callback(pointer) { TLSSession.noteKeys($0, $1) }
+    }
+
+    var exportsKeys: Bool { SSL_CTX_get_keylog_callback(pointer) != nil }
 
     func free() {
         SSL_CTX_free(pointer)

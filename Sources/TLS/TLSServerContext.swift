@@ -159,6 +159,14 @@ public final class TLSServerContext: Sendable {
 
     func makeSession() -> OpaquePointer? { SSL_new(contexts[0].pointer) }
 
+    /// A session has an observer. Its server name may choose any of the contexts.
+    func exportKeys() {
+        for context in contexts { context.exportKeys() }
+    }
+
+    /// Whether OpenSSL writes keys for sessions; for tests.
+    var exportsKeys: Bool { contexts.contains(where: \.exportsKeys) }
+
     // MARK: OpenSSL's callbacks
 
     /// What becomes of a ticket. OpenSSL checks no certificate again when it resumes a session, and each session brings the

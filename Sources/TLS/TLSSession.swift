@@ -123,11 +123,16 @@ public final class TLSSession {
 
     // MARK: The handshake
 
-    /// Observes the encrypted bytes and the keys; to be set before the first step. Nil: no one does, and no key leaves
-    /// OpenSSL.
+    /// Observes the encrypted bytes and the keys; to be set before the first step. Nil: neither is observed, and no key
+    /// leaves OpenSSL.
     public var observer: TLSObserver? {
         get { wire.observer }
-        set { wire.observer = newValue }
+        set {
+            wire.observer = newValue
+            guard newValue != nil else { return }
+            server?.exportKeys()
+            client?.exportKeys()
+        }
     }
 
     /// Continues the handshake.

@@ -104,4 +104,29 @@ import Testing
         #expect(server.keys.sorted() == Self.labels)
         #expect(server.events.count == Self.labels.count)
     }
+
+    /// OpenSSL writes every key as text when a context has a callback for them.
+    @Test func keys_areWrittenOnlyFromTheFirstObserverOn() throws {
+        let authority = try TestAuthority()
+        let server = try Contexts.server(
+            ["DNS:default.example", "DNS:other.example"].map {
+                try Contexts.credential(authority.issue(.init(names: [$0])))
+            })
+        let client = try Contexts.client(trusting: authority, verify: .chain)
+        try Pair(server, client).establish()
+        #expect(!server.exportsKeys)
+        #expect(!client.exportsKeys)
+        for name in ["default.example", "other.example"] {
+            let pair = try Pair(server, client, name: name)
+            let trace = Trace(pair.server, bytes: false)
+            try pair.establish()
+            #expect(trace.keys.sorted() == Self.labels, "\(name)")
+        }
+        #expect(server.exportsKeys)
+        #expect(!client.exportsKeys)
+        let pair = try Pair(server, client)
+        let trace = Trace(pair.client)
+        try pair.establish()
+        #expect(trace.keys.sorted() == Self.labels)
+    }
 }
