@@ -139,7 +139,7 @@ public final class TLSSession {
     public func handshake() -> Step {
         defer { wire.passHeld() }
         wire.budget = Self.stepBudget
-        ERR_clear_error()
+        OpenSSL.clearErrors()
         let result = SSL_do_handshake(ssl)
         if result == 1 {
             isEstablished = true
@@ -190,7 +190,7 @@ public final class TLSSession {
             var filled = 0
             while filled < bytes.count {
                 var count = 0
-                ERR_clear_error()
+                OpenSSL.clearErrors()
                 let result = SSL_read_ex(ssl, bytes.baseAddress.map { $0 + filled }, bytes.count - filled, &count)
                 if hasTooManyMessages { readEnd = refuseMessages() }
                 guard result == 1, readEnd == nil else {
@@ -215,7 +215,7 @@ public final class TLSSession {
         wire.budget = Self.stepBudget
         return buffer.withMutableBytes(limit: limit) { bytes -> Transfer in
             var count = 0
-            ERR_clear_error()
+            OpenSSL.clearErrors()
             let result = SSL_peek_ex(ssl, bytes.baseAddress, bytes.count, &count)
             if hasTooManyMessages {
                 hasMore = false
@@ -284,7 +284,7 @@ public final class TLSSession {
         var sent = 0
         while sent < bytes.count {
             var count = 0
-            ERR_clear_error()
+            OpenSSL.clearErrors()
             let length = min(bytes.count - sent, Self.record)
             wire.moreFollows = sent + length < bytes.count
             let result = SSL_write_ex(ssl, bytes.baseAddress.map { $0 + sent }, length, &count)
@@ -302,11 +302,11 @@ public final class TLSSession {
     /// nothing can be sent, which the next read or write reports.
     public func endWriting() -> Bool {
         guard isEstablished, failure == nil, writeError == nil, !hasSentEnd else { return true }
-        ERR_clear_error()
+        OpenSSL.clearErrors()
         let result = SSL_shutdown(ssl)
         if result < 0, SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE { return false }
         hasSentEnd = true
-        ERR_clear_error()
+        OpenSSL.clearErrors()
         return true
     }
 
@@ -412,7 +412,7 @@ public final class TLSSession {
     /// Takes new keys, and asks for the peer's if `both`, so that a test can send as many as a hostile peer. False if that is
     /// impossible.
     package func updateKeys(both: Bool = false) -> Bool {
-        ERR_clear_error()
+        OpenSSL.clearErrors()
         let kind = both ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED
         return SSL_key_update(ssl, kind) == 1 && SSL_do_handshake(ssl) == 1
     }
