@@ -37,7 +37,7 @@ public final class TLSSession {
     private static let stepBudget = 64 << 10
 
     private let ssl: OpaquePointer
-    private let wire: TLSWire
+    let wire: TLSWire
     /// OpenSSL's callbacks use the context.
     let server: TLSServerContext?
     private let client: TLSClientContext?
@@ -180,12 +180,15 @@ public final class TLSSession {
     // MARK: Reading
 
     /// Reads until the buffer has `limit` bytes, or nothing more can be read now. Fewer bytes than `limit` mean that the
-    /// session holds no more. `fromSocket` false: only what was received before is decrypted.
+    /// session holds no more; the socket may, and epoll reports that. `fromSocket` false: only what was received before is
+    /// decrypted.
     public func read(into buffer: ByteBuffer, limit: Int, fromSocket: Bool = true) -> Transfer {
         if let readEnd { return readEnd }
         // Records and messages without a byte of the stream must not keep the loop: the rest comes in its next turn.
         readWaitsForRoom = false
         wire.budget = fromSocket ? limit + limit / 8 + Self.record : 0
+        wire.endsWhenEmpty = true
+        defer { wire.endsWhenEmpty = false }
         let transfer = buffer.withMutableBytes(limit: limit) { bytes -> Transfer in
             var filled = 0
             while filled < bytes.count {
@@ -198,6 +201,7 @@ public final class TLSSession {
                     break
                 }
                 filled += count
+                if !wire.readsSocket, SSL_has_pending(ssl) == 0 { break }
             }
             return filled > 0 ? .moved(filled) : readEnd ?? .wouldBlock
         }

@@ -13,6 +13,8 @@ final class TLSWire {
     /// How many bytes of the socket may still be read before the loop has its turn, apart from the last read's; with none,
     /// only what OpenSSL has buffered is decrypted.
     var budget = 0
+    /// A read that has emptied the socket ends its reading: the next one would only return EAGAIN.
+    var endsWhenEmpty = false
     /// The next record follows at once, so that the socket may join both in one segment (MSG_MORE): a segment for each
     /// record of a long write costs a quarter of the CPU time. After the last one nothing is held back.
     var moreFollows = false
@@ -62,6 +64,10 @@ final class TLSWire {
 
     /// Bytes of the peer were read.
     private(set) var hasRead = false
+    #if DEBUG
+        /// System calls that have read the socket; for tests.
+        private(set) var socketReads = 0
+    #endif
     /// Whether bytes that were read before are still to be decrypted.
     var hasReceived: Bool { !received.isEmpty }
 
@@ -96,10 +102,14 @@ final class TLSWire {
             tapline_bio_retry_read(bio)
             return -1
         }
+        #if DEBUG
+            socketReads += 1
+        #endif
         let result = Errno.retrying { recv(fd, bytes, count, 0) }
         if result > 0 {
             hasRead = true
             budget -= result
+            if endsWhenEmpty, result < count { budget = 0 }
             if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .received) }
             return CInt(result)
         }

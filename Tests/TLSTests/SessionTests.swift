@@ -81,6 +81,28 @@ import Testing
         #expect(received == sent)
     }
 
+    @Test func message_takesOneReadOfTheSocket() throws {
+        let pair = try pair()
+        _ = pair.readAll(pair.client)
+        for text in ["ping", "pong"] {
+            let before = pair.client.wire.socketReads
+            #expect(pair.server.write(Array(text.utf8)[...]) == .moved(4))
+            #expect(pair.client.read(into: pair.buffer, limit: 32 << 10) == .moved(4))
+            #expect(!pair.client.hasMore)
+            #expect(pair.client.wire.socketReads == before + 1)
+        }
+        // Two records and a piece of a third: nothing that has come is left, and the socket is not read in vain.
+        let before = pair.client.wire.socketReads
+        #expect(pair.server.write([1]) == .moved(1))
+        #expect(pair.server.write([2, 3]) == .moved(2))
+        #expect(send(pair.serverFD, [23, 3, 3], 3, 0) == 3)
+        #expect(pair.client.read(into: pair.buffer, limit: 32 << 10) == .moved(3))
+        #expect(pair.client.wire.socketReads == before + 1)
+        // epoll reports what comes later.
+        #expect(pair.client.read(into: pair.buffer, limit: 32 << 10) == .wouldBlock)
+        #expect(pair.client.wire.socketReads == before + 2)
+    }
+
     @Test func peek_leavesTheBytes() throws {
         let pair = try pair()
         #expect(pair.server.peek(into: pair.buffer, limit: 100) == .wouldBlock)
