@@ -137,7 +137,10 @@ public final class TLSSession {
 
     /// Continues the handshake.
     public func handshake() -> Step {
-        defer { wire.passHeld() }
+        defer {
+            wire.moreFollows = false
+            wire.passHeld()
+        }
         wire.budget = Self.stepBudget
         OpenSSL.clearErrors()
         let result = SSL_do_handshake(ssl)
@@ -180,8 +183,8 @@ public final class TLSSession {
     // MARK: Reading
 
     /// Reads until the buffer has `limit` bytes, or nothing more can be read now. Fewer bytes than `limit` mean that the
-    /// session holds no more; the socket may, and epoll reports that. `fromSocket` false: only what was received before is
-    /// decrypted.
+    /// session holds no more; the socket may, and epoll reports that. `fromSocket` false: only what was received before
+    /// is decrypted.
     public func read(into buffer: ByteBuffer, limit: Int, fromSocket: Bool = true) -> Transfer {
         if let readEnd { return readEnd }
         // Records and messages without a byte of the stream must not keep the loop: the rest comes in its next turn.
@@ -201,7 +204,7 @@ public final class TLSSession {
                     break
                 }
                 filled += count
-                if !wire.readsSocket, SSL_has_pending(ssl) == 0 { break }
+                if wire.budget <= 0, SSL_has_pending(ssl) == 0 { break }
             }
             return filled > 0 ? .moved(filled) : readEnd ?? .wouldBlock
         }
@@ -302,11 +305,14 @@ public final class TLSSession {
         return writeError.map { .failed($0) } ?? .wouldBlock
     }
 
-    /// Sends close_notify, once. False: the socket has no room; call again when it is writable. After an error
-    /// nothing can be sent, which the next read or write reports.
+    /// Sends close_notify, once; the caller ends the socket's half or closes it next. False: the socket has no room;
+    /// call again when it is writable. After an error nothing can be sent, which the next read or write reports.
     public func endWriting() -> Bool {
         guard isEstablished, failure == nil, writeError == nil, !hasSentEnd else { return true }
         OpenSSL.clearErrors()
+        // The FIN follows at once, in the same segment.
+        wire.moreFollows = true
+        defer { wire.moreFollows = false }
         let result = SSL_shutdown(ssl)
         if result < 0, SSL_get_error(ssl, result) == SSL_ERROR_WANT_WRITE { return false }
         hasSentEnd = true
@@ -344,6 +350,10 @@ public final class TLSSession {
         if event & SSL_CB_WRITE_ALERT == SSL_CB_WRITE_ALERT {
             let alert = TLSAlert(number: UInt8(truncatingIfNeeded: value))
             if alert != .closeNotify { sentAlert = alert }
+        } else if !isEstablished, event & SSL_CB_LOOP != 0, SSL_get_state(ssl) == TLS_ST_SR_FINISHED {
+            // The ticket of TLS 1.3 shares a segment with the first bytes for the client. The kernel sends it alone
+            // after 200 ms. No client waits for it, but in TLS 1.2 a client waits for the message that follows.
+            wire.moreFollows = SSL_version(ssl) >= TLS1_3_VERSION
         } else if isEstablished, event & SSL_CB_LOOP != 0, SSL_get_state(ssl) == TLS_ST_OK {
             countMessage(at: Clock.nanoseconds)
         }

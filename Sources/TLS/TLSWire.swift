@@ -15,8 +15,8 @@ final class TLSWire {
     var budget = 0
     /// A read that has emptied the socket ends its reading: the next one would only return EAGAIN.
     var endsWhenEmpty = false
-    /// The next record follows at once, so that the socket may join both in one segment (MSG_MORE): a segment for each
-    /// record of a long write costs a quarter of the CPU time. After the last one nothing is held back.
+    /// A record, or the FIN, follows soon, so that the socket may join both in one segment (MSG_MORE): a segment for
+    /// each record of a long write costs a quarter of the CPU time. The kernel holds bytes back for 200 ms at most.
     var moreFollows = false
     /// The peer has ended its half (FIN).
     private(set) var hasEnded = false
@@ -67,6 +67,8 @@ final class TLSWire {
     #if DEBUG
         /// System calls that have read the socket; for tests.
         private(set) var socketReads = 0
+        /// Whether the last write told the kernel that more follows; for tests.
+        private(set) var wroteAhead = false
     #endif
     /// Whether bytes that were read before are still to be decrypted.
     var hasReceived: Bool { !received.isEmpty }
@@ -125,6 +127,9 @@ final class TLSWire {
     private func write(_ bio: OpaquePointer, _ bytes: UnsafePointer<CChar>, _ count: Int) -> CInt {
         tapline_bio_clear_retry(bio)
         let flags = CInt(MSG_NOSIGNAL) | (moreFollows ? CInt(MSG_MORE) : 0)
+        #if DEBUG
+            wroteAhead = moreFollows
+        #endif
         let result = Errno.retrying { send(fd, bytes, count, flags) }
         if result > 0 {
             if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .sent) }

@@ -149,6 +149,18 @@ import Testing
         #expect((received + rest.bytes.count) % block.count == 0)
     }
 
+    @Test func ticketAndCloseNotify_shareASegmentWithWhatFollows_andBytesDoNotWait() throws {
+        let pair = try pair()
+        #expect(pair.server.wire.wroteAhead)
+        #expect(!pair.client.wire.wroteAhead)
+        #expect(pair.pass("answer", from: pair.server, to: pair.client) == "answer")
+        #expect(!pair.server.wire.wroteAhead)
+        for session in [pair.server, pair.client] {
+            #expect(session.endWriting())
+            #expect(session.wire.wroteAhead)
+        }
+    }
+
     @Test func reset_isTheSocketsError() throws {
         let pair = try pair()
         #expect(pair.client.write(Array("unread".utf8)[...]) == .moved(6))
