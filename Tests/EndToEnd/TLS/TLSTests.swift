@@ -119,7 +119,7 @@ struct TLSTests {
             try await scene.certify("front", for: ["front.example"])
             // The files are watched.
             let line = try await tapline.program.errors.first(1) {
-                $0.contains("generation 2") || $0.contains("generation=2")
+                $0.contains("generation 2") || $0.contains("\"generation\":2")
             }
             #expect(line[0].contains("tls.certificates: front.crt (") && line[0].contains("expires "), "\(line)")
             #expect(line[0].contains("front.key (changed)") && !line[0].contains("→"), "\(line)")

@@ -73,7 +73,7 @@ import Testing
 
     @Test func sessions_areFreed_howeverTheirConnectionsEnd() async throws {
         try await SecureScene.run(.both) { relay, _ in
-            relay.tls?.handshake = .seconds(1)
+            relay.tls?.session.handshake = .seconds(1)
         } _: { scene in
             let (own, other) = (scene.authority, try TestAuthority("Other CA"))
             let endings = Endings(
