@@ -230,6 +230,7 @@ MESSAGES = {
     "did not exit on SIGTERM and was killed": "The `--exec` command did not stop within 10 s.",
     "did not exit on SIGTERM and were killed": "They did not stop within 10 s.",
     "a listener accepts clients again": "Its pause is over.",
+    "configuration unchanged; the problem is gone": "The last reload was rejected; now the files are valid and have the active settings.",
     "configuration unchanged": "A reload was requested, but the files have the same settings as before.",
     "nothing reloaded": "Only settings that need a restart have changed.",
     "no IPv6 on this system": "The kernel has no IPv6, so a loopback or `*` listener serves IPv4 only.",

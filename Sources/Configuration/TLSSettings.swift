@@ -135,7 +135,12 @@ public struct UpstreamTLSSettings: Hashable, Sendable {
     /// Every file that it reads.
     var files: [String] {
         var files = certificate.map { [$0.chain, $0.key] } ?? []
-        if case .file(let path) = authorities { files.append(path) }
+        guard verify == .full || verify == .chain else { return files }
+        switch authorities {
+        case .file(let path): files.append(path)
+        // Renewed by the distribution. `SSL_CERT_FILE` may be relative, and only absolute paths are watched.
+        case .system: files += TLSTrust.systemFile.map { $0.hasPrefix("/") ? [$0] : [] } ?? []
+        }
         return files
     }
 }
@@ -206,6 +211,9 @@ public struct LoadedTLS<Context: Sendable>: Hashable, Sendable {
 }
 
 extension Configuration {
+    /// The files of the certificates, keys and authorities of all relays.
+    public var certificateFiles: [String] { relays.flatMap(\.secretFiles) }
+
     /// The local authority that issues certificates for relays; nil without one.
     public var authority: TLSSettings.Authority? { relays.lazy.compactMap { $0.tls?.authority }.first }
 }

@@ -62,11 +62,10 @@ package final class Reloader {
     /// The text read last, in force or not.
     private var seen: ConfigurationText
     private var isFileGone = false
-    /// The error of the last `look`, which is reported once.
-    private var lookFailure: ConfigurationErrors?
-    private var wasRejected = false
-    /// The mistakes that the last check of unchanged text has found in certificates, which are reported once.
-    private var certificateProblems: ConfigurationErrors?
+    /// Why the last reload was rejected; nil if it was not.
+    private var rejection: ReloadRejection?
+    /// The files of certificates and keys that the text read last names.
+    private var seenCertificateFiles: [String]
 
     /// Starts with a configuration in force; every reload is reported to `status`, `journal` and the service manager.
     init(
@@ -77,6 +76,7 @@ package final class Reloader {
         environment = origin.environment
         seen = origin.text
         self.running = running
+        seenCertificateFiles = running.certificateFiles
         self.outputs = outputs
         self.admin = admin
         self.status = status
@@ -110,35 +110,47 @@ package final class Reloader {
     /// The files of certificates and keys in force, and those that a rejected configuration names: it may become valid
     /// without a change of its own.
     var certificateFiles: [String] {
-        running.relays.flatMap(\.secretFiles) + (certificateProblems?.certificateFiles ?? [])
+        let files = running.certificateFiles
+        return files + seenCertificateFiles.filter { !files.contains($0) }
     }
 
-    /// Whether the files of certificates differ from those in force, or have mistakes that were not reported, or none any
-    /// more.
-    private func haveCertificatesChanged(_ text: ConfigurationText) -> Bool {
+    /// Whether a reload of the text read last may have another result than it had: certificates have changed, or the
+    /// reload was rejected and what was wrong outside of the text may be gone.
+    private func mayHaveChanged(_ text: ConfigurationText) -> Bool {
+        guard rejection == nil else { return true }
         guard !certificateFiles.isEmpty else { return false }
         do throws(ConfigurationErrors) {
             let loaded = try Configuration.parse(text, environment: environment).configuration
-            certificateProblems = nil
             return !ConfigurationDifference(from: running, to: loaded).isEmpty
         } catch {
-            return error != certificateProblems
+            return true
         }
     }
 
-    /// The file, an included one or a certificate may have changed: reloads if the content differs from the last read.
+    /// The file, an included one or a certificate may have changed: reloads if the content differs from the last read,
+    /// or if the last reload was rejected. The same rejection is reported once.
     func look(_ cause: LookCause) {
         let start = EventLoop.nanoseconds
         do {
             let text = try read()
             if isFileGone { logger.notice("\(path) exists again") }
             isFileGone = false
-            lookFailure = nil
-            if text == seen, !haveCertificatesChanged(text) {
-                if cause == .report { logger.debug("\(path) was touched, its contents are unchanged") }
+            if text == seen, !mayHaveChanged(text) {
+                if cause == .report { logUnchanged() }
             } else {
                 manager?.reloading()
-                _ = reload(text, .file, since: start)
+                let isKnown = text == seen
+                seen = text
+                do throws(ReloadRejection) {
+                    _ = try attempt(text, .file, since: start)
+                } catch {
+                    if isKnown, error == rejection {
+                        manager?.reloaded()
+                        if cause == .report { logUnchanged() }
+                    } else {
+                        _ = conclude(.rejected(error), .file, since: start)
+                    }
+                }
             }
         } catch {
             lookFailed(error, since: start)
@@ -148,12 +160,16 @@ package final class Reloader {
     /// A missing file is often about to be replaced, and is no configuration to reject.
     private func lookFailed(_ error: ConfigurationErrors, since start: UInt64) {
         guard access(path, F_OK) != 0, errno == ENOENT || errno == ENOTDIR else {
-            if error != lookFailure { _ = conclude(.rejected(.problems(error.problems)), .file, since: start) }
-            lookFailure = error
+            let error = ReloadRejection.problems(error.problems)
+            if error != rejection { _ = conclude(.rejected(error), .file, since: start) }
             return
         }
         if !isFileGone { logger.warning("\(path) was removed; generation \(generation) stays active") }
         isFileGone = true
+    }
+
+    private func logUnchanged() {
+        logger.debug("\(path) was touched, its contents are unchanged")
     }
 
     // MARK: One reload
@@ -194,10 +210,10 @@ package final class Reloader {
     ) throws(ReloadRejection) -> (Configuration, ConfigurationLocations) {
         do {
             let parsed = try Configuration.parse(text, environment: environment)
-            certificateProblems = nil
+            seenCertificateFiles = parsed.configuration.certificateFiles
             return parsed
         } catch {
-            certificateProblems = error
+            seenCertificateFiles = error.certificateFiles
             throw .problems(error.problems)
         }
     }
@@ -261,17 +277,18 @@ package final class Reloader {
             logger.notice("reloaded: \(difference.words)", metadata: particulars)
         case .unchanged(let difference, _):
             // After a rejection, or where a setting needs a restart, the log reports that nothing else will happen.
-            let level: Logger.Level = wasRejected || !difference.needsRestart.isEmpty ? .notice : .debug
-            if difference.needsRestart.isEmpty {
-                logger.log(level: level, "configuration unchanged", metadata: particulars)
+            if !difference.needsRestart.isEmpty {
+                logger.notice("nothing reloaded: \(difference.words)", metadata: particulars)
+            } else if rejection != nil {
+                logger.notice("configuration unchanged; the problem is gone", metadata: particulars)
             } else {
-                logger.log(level: level, "nothing reloaded: \(difference.words)", metadata: particulars)
+                logger.debug("configuration unchanged", metadata: particulars)
             }
         case .rejected(let rejection):
             logger.error(
                 "reload rejected, generation \(generation) stays active: \(rejection.words)", metadata: particulars)
         }
-        if case .rejected = outcome { wasRejected = true } else { wasRejected = false }
+        if case .rejected(let rejection) = outcome { self.rejection = rejection } else { rejection = nil }
         return outcome
     }
 }
