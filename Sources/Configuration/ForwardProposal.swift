@@ -22,7 +22,7 @@ public struct ForwardProposal: Hashable, Sendable {
         var alternatives: [[String]] = []
         if (2...4).contains(specs.count), !specs.contains(where: { isValid([$0]) }) {
             // `8080 localhost:8000`, as some tools take it.
-            let word = specs.map { SpecText($0).text }.joined(separator: ":")
+            let word = specs.map { Self.withoutURL($0) }.joined(separator: ":")
             reason = "a SPEC is one word"
             alternatives = isValid([word]) ? [[word]] : Self.repair(word, isValid)?.specs.map { [$0] } ?? []
         }
@@ -47,10 +47,45 @@ public struct ForwardProposal: Hashable, Sendable {
 
     private static func repair(_ spec: String, _ isValid: ([String]) -> Bool) -> Repair? {
         let tidy = SpecText(spec)
-        if let reason = tidy.reason, isValid([tidy.text]) { return (reason, [tidy.text]) }
-        guard let guess = guess(tidy.text) else { return nil }
-        let specs = guess.specs.filter { isValid([$0]) }
-        return specs.isEmpty ? nil : (tidy.reason ?? guess.reason, specs)
+        var form = SecureSpec(tidy.text)
+        var reason = tidy.reason
+        if let parts = secureParts(of: tidy.text) {
+            form = parts
+            reason = reason ?? "TLS is written with `=`"
+        }
+        let hasUpstreamTLS = form.hasUpstreamTLS || tidy.hasUpstreamTLS
+        let hasTLS = form.hasTLS || tidy.hasTLS
+        func secured(_ specs: [String]) -> [String] {
+            specs.compactMap { SecureSpec.spec($0, hasTLS: hasTLS, hasUpstreamTLS: hasUpstreamTLS) }
+                .filter { isValid([$0]) }
+        }
+        if let reason, isValid([form.plain]) {
+            let specs = secured([form.plain])
+            return specs.isEmpty ? nil : (reason, specs)
+        }
+        guard let guess = guess(form.plain) else { return nil }
+        let specs = secured(guess.specs)
+        return specs.isEmpty ? nil : (reason ?? guess.reason, specs)
+    }
+
+    /// `8080:tls:localhost:8000` and `tls:8443:localhost:8080`: the words for TLS are parts of the `ssh -L` form.
+    private static func secureParts(of text: String) -> SecureSpec? {
+        let word = String(SecureSpec.word.dropLast())
+        guard !text.contains("="), let parts = try? ForwardSpec.parts(of: text), parts.contains(word) else {
+            return nil
+        }
+        let plain = parts.filter { $0 != word }
+        // `tls:8443` may be a host and its port.
+        guard plain.count > 1, parts.last != word else { return nil }
+        return SecureSpec(
+            plain: plain.joined(separator: ":"), hasTLS: parts.first == word,
+            hasUpstreamTLS: parts.dropFirst().contains(word))
+    }
+
+    /// A word of a SPEC without its URL, and with `tls:` if the URL stood for TLS.
+    private static func withoutURL(_ word: String) -> String {
+        let tidy = SpecText(word)
+        return tidy.hasUpstreamTLS ? SecureSpec.word + tidy.text : tidy.text
     }
 
     // MARK: By the parts between colons

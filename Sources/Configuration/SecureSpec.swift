@@ -13,6 +13,10 @@ struct SecureSpec: Hashable {
     /// The upstream speaks TLS.
     let hasUpstreamTLS: Bool
 
+    init(plain: String, hasTLS: Bool, hasUpstreamTLS: Bool) {
+        (self.plain, self.hasTLS, self.hasUpstreamTLS) = (plain, hasTLS, hasUpstreamTLS)
+    }
+
     init(_ spec: String) {
         guard let equals = spec.firstIndex(of: "=") else {
             (plain, hasTLS, hasUpstreamTLS) = (spec, false, false)
@@ -24,6 +28,21 @@ struct SecureSpec: Hashable {
         if hasTLS { listen = listen.dropFirst(Self.word.count) }
         if hasUpstreamTLS { upstream = upstream.dropFirst(Self.word.count) }
         plain = "\(listen)=\(upstream)"
+    }
+
+    /// A spec without the words for TLS, in any of its notations, with the words. Nil where TLS needs a host and a port.
+    static func spec(_ plain: String, hasTLS: Bool, hasUpstreamTLS: Bool) -> String? {
+        guard hasTLS || hasUpstreamTLS else { return plain }
+        let sides: (listen: Substring, upstream: Substring)
+        if let equals = plain.firstIndex(of: "=") {
+            sides = (plain[..<equals], plain[equals...].dropFirst())
+        } else {
+            guard let parts = try? ForwardSpec.parts(of: plain), parts.count > 2 else { return nil }
+            sides = (
+                parts.dropLast(2).joined(separator: ":")[...], parts.suffix(2).joined(separator: ":")[...]
+            )
+        }
+        return (hasTLS ? word : "") + sides.listen + "=" + (hasUpstreamTLS ? word : "") + sides.upstream
     }
 
     /// Why an upstream cannot be reached by TLS; nil if it can.

@@ -4,6 +4,9 @@ struct SpecText {
     private(set) var text: String
     /// What was wrong, in a few words; nil if nothing was changed.
     private(set) var reason: String?
+    /// A URL said that clients speak TLS, or that the upstream does; the text does not any more.
+    private(set) var hasTLS = false
+    private(set) var hasUpstreamTLS = false
 
     /// The parts of a SPEC are separated by these in other notations.
     private static let separators = ["->", "=>", "→", "：", "﹕"]
@@ -20,6 +23,7 @@ struct SpecText {
             Self.separators.reduce(text) { $0.replacing($1, with: ":") }
         }
         change("a SPEC has no spaces", Self.withoutSpaces)
+        noteSecureURL()
         change("Tapline forwards TCP, not URLs", Self.withoutURL)
         change("a SPEC has no `tcp:`", Self.withoutPrefix)
         change("Tapline forwards TCP, and a SPEC has no path", Self.withoutPath)
@@ -30,6 +34,19 @@ struct SpecText {
         guard changed != text else { return }
         text = changed
         self.reason = self.reason ?? reason
+    }
+
+    /// Notes the URL that `withoutURL` removes, if its scheme stands for TLS.
+    private mutating func noteSecureURL() {
+        guard let mark = text.firstRange(of: "://") else { return }
+        guard WellKnownPort.isSecure(Self.scheme(at: text[..<mark.lowerBound])) else { return }
+        // Before a `=`, the URL is where clients connect.
+        let isListener = text[mark.upperBound...].prefix { !"/?#".contains($0) }.contains("=")
+        if isListener { hasTLS = true } else { hasUpstreamTLS = true }
+    }
+
+    private static func scheme(at text: Substring) -> String {
+        String(text.reversed().prefix { $0.isLetter || $0.isNumber || $0 == "+" }.reversed())
     }
 
     private static func withoutSpaces(_ text: String) -> String {
@@ -44,7 +61,7 @@ struct SpecText {
     private static func withoutURL(_ text: String) -> String {
         guard let mark = text.firstRange(of: "://") else { return text }
         let before = text[..<mark.lowerBound]
-        let scheme = String(before.reversed().prefix { $0.isLetter || $0.isNumber || $0 == "+" }.reversed())
+        let scheme = scheme(at: before)
         var authority = text[mark.upperBound...].prefix { !"/?#".contains($0) }
         if let at = authority.lastIndex(of: "@") { authority = authority[authority.index(after: at)...] }
         let port = authority.last == "]" || !authority.contains(":") ? WellKnownPort.number(of: scheme) : nil

@@ -6,6 +6,14 @@ enum WellKnownPort {
         "rediss": 6379, "smtp": 25, "ssh": 22, "ws": 80, "wss": 443,
     ]
 
+    /// The names with which a URL asks for TLS.
+    private static let secure: Set<String> = [
+        "amqps", "ftps", "https", "imaps", "ldaps", "mqtts", "rediss", "smtps", "ssl", "tls", "wss",
+    ]
+
+    /// Whether the scheme of a URL stands for TLS; in any case.
+    static func isSecure(_ scheme: some StringProtocol) -> Bool { secure.contains(scheme.lowercased()) }
+
     /// The port of a protocol's name, in any case; nil for other texts.
     static func number(of name: some StringProtocol) -> UInt16? { numbers[name.lowercased()] }
 }

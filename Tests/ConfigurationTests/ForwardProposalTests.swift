@@ -12,12 +12,35 @@ struct ForwardProposalTests {
             (["127.0.0.1:443"], [["8443:127.0.0.1:443"]]), (["[::1]:80"], [["8080:[::1]:80"]]),
             (["localhost:8080", "localhost:8000"], [["localhost:8080:localhost:8000"]]),
             (["postgres://me:secret@db/name"], [["5432:db:5432"]]),
-            (["8080:https://user@[2001:db8::1]/x"], [["8080:[2001:db8::1]:443"]]),
+            (["8080:http://user@[2001:db8::1]/x"], [["8080:[2001:db8::1]:80"]]),
             (["127.0.0.1:8000:8080"], [["8080:127.0.0.1:8000"], ["127.0.0.1:8000:localhost:8080"]]),
             (["8080:8000:example.com"], [["8080:example.com:8000"]]),
         ] as [([String], [[String]]?)])
     func specs_areRepaired_whereTheirMeaningIsLikely(_ specs: [String], _ expected: [[String]]?) {
         #expect(ForwardProposal(for: specs, directory: "/home")?.alternatives == expected)
+    }
+
+    /// A proposal never turns TLS into plain text.
+    @Test(
+        arguments: [
+            ("24111=tls://localhost:24001", "24111=tls:localhost:24001"),
+            ("24111=https://localhost:24001", "24111=tls:localhost:24001"),
+            ("24111:https://localhost:24001/path", "24111=tls:localhost:24001"),
+            ("8080:https://user@[2001:db8::1]/x", "8080=tls:[2001:db8::1]:443"),
+            ("https://api.example.com", "8443=tls:api.example.com:443"),
+            ("rediss://db", "6379=tls:db:6379"),
+            ("24111:tls:localhost:24001", "24111=tls:localhost:24001"),
+            ("127.0.0.1:24111:tls:localhost:24001", "127.0.0.1:24111=tls:localhost:24001"),
+            ("tls:24111:localhost:24001", "tls:24111=localhost:24001"),
+            ("tls:24111:tls:localhost:24001", "tls:24111=tls:localhost:24001"),
+            ("tls:8443:8080", "tls:8443=localhost:8080"),
+            ("tls:8443=https://localhost:24001", "tls:8443=tls:localhost:24001"),
+            ("https://localhost:8443=localhost:8080", "tls:localhost:8443=localhost:8080"),
+            ("8080 https://localhost:24001", "8080=tls:localhost:24001"),
+        ])
+    func tlsInASpec_isKeptByTheProposal(_ spec: String, _ expected: String) {
+        let specs = spec.split(separator: " ").map(String.init)
+        #expect(ForwardProposal(for: specs, directory: "/home")?.alternatives == [[expected]])
     }
 
     /// Every proposal is accepted.

@@ -24,7 +24,7 @@ struct SpellingTests {
         ),
         (
             ["forward", "https://example.com"], "`https://example.com`: Tapline forwards TCP, not URLs",
-            ["tapline forward 8443:example.com:443"]
+            ["tapline forward 8443=tls:example.com:443"]
         ),
         (
             ["forward", "8080", "localhost:8000"], "`8080` `localhost:8000`: a SPEC is one word",
