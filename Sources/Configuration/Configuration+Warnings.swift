@@ -13,14 +13,20 @@ extension Configuration {
                     "relay \(relay.name) does not verify its upstream's certificate: any machine on the way can pretend "
                         + "to be the upstream")
             }
-            for expiry in relay.expiries {
+            for (expiry, effect) in relay.expiriesWithEffects {
                 let (left, isEndless) = expiry.seconds.subtractingReportingOverflow(now)
                 guard !isEndless, left < Self.expirySeconds else { continue }
+                let date = TLSCertificate.date(expiry.seconds)
                 warnings.append(
-                    "relay \(relay.name): \(expiry.file) \(left > 0 ? "expires" : "expired") at "
-                        + TLSCertificate.date(expiry.seconds))
+                    Self.place(expiry.place) + "relay \(relay.name): \(expiry.file) "
+                        + (left > 0 ? "expires at \(date); from then on " : "expired at \(date): ") + effect)
+            }
+            for remark in (relay.tls?.loaded?.remarks ?? []) + (relay.upstreamTLS?.loaded?.remarks ?? []) {
+                warnings.append(Self.place(remark.place) + "relay \(relay.name): \(remark.file) \(remark.text)")
             }
             return warnings
         }
     }
+
+    private static func place(_ place: String?) -> String { place.map { $0 + ": " } ?? "" }
 }

@@ -28,16 +28,19 @@ extension RelayDraft {
                 credentials: credentials, clients: clients, minimum: settings.session.minimum,
                 applications: settings.session.applications, scope: scope)
             settings.loaded = LoadedTLS(
-                context, files: files.loaded, expiries: expiries(settings, credentials, clients?.trust))
+                context, files: files.loaded, expiries: files.placed(expiries(settings, credentials, clients?.trust)),
+                remarks: files.remarks(
+                    zip(settings.certificates, credentials).map { ($0.chain, $1) }, as: .server, trust: clients?.trust))
         } catch {
-            read[error.index].2.report("the certificate \(error.error)")
+            let chain = settings.certificates[error.index].chain
+            read[error.index].2.report("the certificate \(TLSAdvice.words(chain, error.error))")
         }
         return settings
     }
 
-    /// Reads `upstream_tls`. `upstream` is the relay's, or nil if it is invalid.
-    static func upstreamTLS(_ field: Field, upstream: UpstreamAddress?) -> UpstreamTLSSettings? {
-        guard let fields = field.fields(UpstreamTLSKey.self) else { return nil }
+    /// Reads `upstream_tls`. `upstreams`: the relay's and those of its routes, as far as they are valid.
+    static func upstreamTLS(_ field: Field, upstreams: [UpstreamAddress]) -> UpstreamTLSSettings? {
+        guard !TLSAdvice.hasNoMapping(field), let fields = field.fields(UpstreamTLSKey.self) else { return nil }
         var files = TLSFiles(field.reading)
         var settings = UpstreamTLSSettings()
         settings.verify = fields[.verify]?.choice(TLSClientContext.Verification.self) ?? settings.verify
@@ -46,15 +49,14 @@ extension RelayDraft {
             guard case .exactly(let name) = name else { throw ValueError("\(quoted(text)) is no name of one server") }
             return name
         }
-        if fields[.serverName] == nil, settings.verify == .full, case .address(let address) = upstream, address.isUnix {
+        let sockets = upstreams.filter { if case .address(let address) = $0 { address.isUnix } else { false } }
+        if fields[.serverName] == nil, settings.verify == .full, let socket = sockets.first {
             field.report(
-                "an upstream on a Unix socket has no name that its certificate could have; write `server_name`, or "
-                    + "`verify: chain`")
+                "an upstream on a Unix socket (\(socket)) has no name that its certificate could have; write "
+                    + "`server_name`, or `verify: chain`")
         }
         settings.pins = fields[.pins]?.elements().compactMap { $0.value(PinText.parse) } ?? []
-        if settings.verify == .pin, settings.pins.isEmpty {
-            (fields[.pins] ?? field).report("`verify: pin` needs at least one of `pins`, such as sha256/… in Base64")
-        }
+        TLSAdvice.checkPins(fields[.pins], settings, field)
         settings.session = TLSSessionSettings(reading: fields)
         var credential: TLSCredential?
         if let field = fields[.certificate] {
@@ -77,9 +79,14 @@ extension RelayDraft {
                 verify: settings.verify, trust: trust, pins: settings.pins, credential: credential,
                 minimum: settings.session.minimum, applications: settings.session.applications)
             settings.loaded = LoadedTLS(
-                context, files: files.loaded, expiries: expiries(settings, credential, trust))
+                context, files: files.loaded, expiries: files.placed(expiries(settings, credential, trust)),
+                remarks: files.remarks(
+                    [(settings.certificate?.chain, credential)].compactMap { chain, credential in
+                        chain.flatMap { chain in credential.map { (chain, $0) } }
+                    }, as: .client))
         } catch {
-            (fields[.certificate] ?? field).report("the certificate \(error)")
+            let chain = settings.certificate?.chain ?? ""
+            (fields[.certificate] ?? field).report("the certificate \(TLSAdvice.words(chain, error))")
         }
         return settings
     }
@@ -156,7 +163,7 @@ extension RelayDraft {
             return (settings, credential)
         } catch {
             let isOfKey = error.isOfKey
-            (isOfKey ? keyField : chainField).report("\(quoted(isOfKey ? key : chain)) \(error)")
+            (isOfKey ? keyField : chainField).report(TLSAdvice.words(isOfKey ? key : chain, error))
             return (settings, nil)
         }
     }
@@ -184,9 +191,9 @@ extension RelayDraft {
             return (settings, .init(trust: trust, isRequired: settings.isRequired, allowed: settings.allowed))
         } catch {
             if error.isOfRevocationList, let revokedField, let list = settings.revoked {
-                revokedField.report("\(quoted(list)) \(error)")
+                revokedField.report(TLSAdvice.words(list, error))
             } else {
-                authoritiesField.report("\(quoted(path)) \(error)")
+                authoritiesField.report(TLSAdvice.authority(path, error, isOfClients: true))
             }
             return (settings, nil)
         }
@@ -196,7 +203,8 @@ extension RelayDraft {
         guard let fields = field.fields(TLSAllowKey.self) else { return TLSAllowList() }
         func texts(_ key: TLSAllowKey) -> [String] { fields[key]?.elements().compactMap { $0.text() } ?? [] }
         let list = TLSAllowList(
-            dns: texts(.dns), uri: texts(.uri), commonNames: texts(.commonNames),
+            dns: fields[.dns]?.elements().compactMap { $0.value(TLSAdvice.dnsPattern) } ?? [], uri: texts(.uri),
+            commonNames: texts(.commonNames),
             pins: fields[.pins]?.elements().compactMap { $0.value(PinText.parse) } ?? [])
         if list.isEmpty {
             field.report("no client would be allowed by a name; write `dns`, `uri`, `cn` or `spki`, or take it out")
@@ -235,7 +243,7 @@ extension RelayDraft {
         do throws(TLSCredentialError) {
             return (setting, try TLSTrust(authorities: text))
         } catch {
-            (field ?? parent).report("\(quoted(path)) \(error)")
+            (field ?? parent).report(TLSAdvice.authority(path, error, isOfClients: false))
             return (setting, nil)
         }
     }
@@ -260,34 +268,5 @@ enum PinText {
                 "\(quoted(text)) is no pin; write sha256/ and the Base64 of the public key's SHA-256 (44 characters)")
         }
         return text
-    }
-}
-
-/// Reads the files of `tls` and `upstream_tls`, and digests what they contain.
-struct TLSFiles {
-    /// Far more than a bundle of every public authority has.
-    static let most = 8 << 20
-
-    private let reading: Reading
-    /// Everything that was read.
-    private(set) var loaded: [LoadedFile] = []
-
-    init(_ reading: Reading) {
-        self.reading = reading
-    }
-
-    /// A file's content; nil if it is not to be read, or cannot be, which is reported at the field.
-    mutating func read(_ path: String, _ field: Field) -> [UInt8]? {
-        guard reading.readsCertificates else { return nil }
-        reading.problems.note(certificateFile: path)
-        do throws(ValueError) {
-            let text = try ConfigurationFile.read(path, onlyPlainFiles: true, most: Self.most)
-            guard text.count <= Self.most else { throw ValueError("is too large") }
-            loaded.append(LoadedFile(path: path, digest: TLSTrust.digest(text)))
-            return text
-        } catch {
-            field.report("\(quoted(path)) \(error.message)")
-            return nil
-        }
     }
 }

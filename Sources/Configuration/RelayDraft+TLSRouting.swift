@@ -131,6 +131,7 @@ extension Field {
     /// Reads a route's upstream.
     fileprivate func upstream() -> Located<UpstreamAddress>? {
         value { text throws(ValueError) in
+            try TLSAdvice.check(upstream: text)
             let address = try UpstreamAddress(parsing: text, directory: reading.directory)
             guard address != .originalDestination, address != .requested else {
                 throw ValueError("`\(address)` is only for the relay's `upstream`; a route needs an address")

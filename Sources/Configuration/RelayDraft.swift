@@ -38,6 +38,7 @@ struct RelayDraft {
         listen = Self.listeners(fields, title, reading)
         let upstreamField = fields.required(.upstream, in: title)
         upstream = upstreamField?.value { text throws(ValueError) in
+            try TLSAdvice.check(upstream: text)
             let address = try UpstreamAddress(parsing: text, directory: reading.directory)
             return Located(value: address, mark: upstreamField?.mark ?? node.mark)
         }
@@ -54,8 +55,9 @@ struct RelayDraft {
         routedUpstreams = routing?.upstreams ?? []
         requested = fields[.requested].flatMap { Self.requested($0, upstream: forwardsTo) }
         upstreamProxy = fields[.upstreamProxy].flatMap(Self.upstreamProxy)
+        let upstreams = [forwardsTo].compactMap(\.self) + routedUpstreams.map(\.value)
         tls = fields[.tls].flatMap { Self.tls($0, scope: title) }
-        upstreamTLS = fields[.upstreamTLS].flatMap { Self.upstreamTLS($0, upstream: forwardsTo) }
+        upstreamTLS = fields[.upstreamTLS].flatMap { Self.upstreamTLS($0, upstreams: upstreams) }
         writesKeyLog = fields[.keyLog]?.choice(YesOrNo.self) == .yes
         record = fields[.record].flatMap { Self.record($0) }
         reportMissingTLS(fields)
@@ -106,6 +108,7 @@ struct RelayDraft {
         if elements.isEmpty { field.report("at least one address is needed") }
         let listeners = elements.compactMap { element in
             element.value { text throws(ValueError) in
+                try TLSAdvice.check(listen: text)
                 let address = try ListenAddress(
                     parsing: text, directory: reading.directory, mode: mode ?? ListenAddress.defaultUnixMode)
                 return Located(value: address, mark: element.mark)

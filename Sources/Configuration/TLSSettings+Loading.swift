@@ -15,7 +15,8 @@ extension TLSSettings {
                 let context = try TLSServerContext(credentials: [credential], scope: scope)
                 loaded = LoadedTLS(
                     context, files: [LoadedFile(path: chain, digest: credential.digest)],
-                    expiries: [TLSExpiry(file: chain, kind: .certificate, seconds: credential.expiry)])
+                    expiries: [TLSExpiry(file: chain, kind: .certificate, seconds: credential.expiry)],
+                    remarks: TLSRemark.of(credential, in: chain, as: .server))
                 return
             } catch {
                 failure = error.error
@@ -23,8 +24,14 @@ extension TLSSettings {
         } catch {
             failure = error
         }
-        let subject = failure.isOfKey ? "--tls-key: \(quoted(key))" : "--tls-cert: \(quoted(chain))"
-        throw ValueError("\(subject) \(failure)")
+        if failure == .exchanged {
+            throw ValueError(
+                "--tls-cert: \(quoted(chain)) has a private key and no certificate: --tls-cert and --tls-key are exchanged"
+            )
+        }
+        throw ValueError(
+            failure.isOfKey
+                ? "--tls-key: \(TLSAdvice.words(key, failure))" : "--tls-cert: \(TLSAdvice.words(chain, failure))")
     }
 
     /// The settings of `--tls-cert auto`.
@@ -70,7 +77,7 @@ extension UpstreamTLSSettings {
                 expiries: authorities == .system
                     ? [] : trust.map { [TLSExpiry(file: path, kind: .authority, seconds: $0.expiry)] } ?? [])
         } catch {
-            throw ValueError("--tls-ca: \(quoted(path)) \(error)")
+            throw ValueError("--tls-ca: \(TLSAdvice.authority(path, error, isOfClients: false, isOption: true))")
         }
     }
 

@@ -187,13 +187,18 @@ public struct LoadedTLS<Context: Sendable>: Hashable, Sendable {
     public let context: Context
     /// When the files that it was made from expire.
     public let expiries: [TLSExpiry]
+    /// What peers may refuse in its certificates.
+    public let remarks: [TLSRemark]
     /// The files that it was made from.
     public let files: [LoadedFile]
 
     /// A context that was made from files with this content.
-    public init(_ context: Context, files: [LoadedFile] = [], expiries: [TLSExpiry] = []) {
+    public init(
+        _ context: Context, files: [LoadedFile] = [], expiries: [TLSExpiry] = [], remarks: [TLSRemark] = []
+    ) {
         self.context = context
         self.expiries = expiries
+        self.remarks = remarks
         self.files = files
     }
 

@@ -26,7 +26,10 @@ enum YAMLAdvice {
             return (fault.mark, "not UTF-8 text (\(fault.problem))")
         default:
             let context = fault.context.isEmpty ? "" : "\(fault.context) (line \(fault.contextMark.line)), "
-            return (fault.mark, "not YAML: \(context)\(fault.problem)")
+            // A block ends where a line is indented less than it.
+            let isBlock = fault.context.hasPrefix("while parsing a block")
+            let advice = isBlock ? "; check the indentation of line \(fault.mark.line)" : ""
+            return (fault.mark, "not YAML: \(context)\(fault.problem)\(advice)")
         }
     }
 

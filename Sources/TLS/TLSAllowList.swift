@@ -1,6 +1,6 @@
 /// The peers that may connect, by the names in their certificates: one match is enough. A value; any thread.
 public struct TLSAllowList: Hashable, Sendable {
-    /// DNS names; `*.example.com` covers one label in place of the star.
+    /// DNS names; `*` stands for one whole label, as in `*.example.com`.
     public var dns: [String]
     /// URIs; `*` covers part of one path segment, and `**` any number of them.
     public var uri: [String]
@@ -32,13 +32,19 @@ public struct TLSAllowList: Hashable, Sendable {
         return pins.contains(certificate.pin) ? certificate.pin : nil
     }
 
-    /// Whether a pattern covers a DNS name. Both in lower case.
+    /// Whether a pattern covers a DNS name. Both in lower case. A star of a wildcard certificate is no label.
     public static func matches(_ pattern: String, dns name: String) -> Bool {
-        guard pattern.hasPrefix("*.") else { return pattern == name }
-        let suffix = pattern.dropFirst()
-        guard name.hasSuffix(suffix) else { return false }
-        let label = name.dropLast(suffix.count)
-        return !label.isEmpty && !label.contains(".") && label != "*"
+        let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+        let pattern = pattern.split(separator: ".", omittingEmptySubsequences: false)
+        guard labels.count == pattern.count else { return false }
+        return zip(pattern, labels).allSatisfy { $0 == "*" ? !$1.isEmpty && $1 != "*" : $0 == $1 }
+    }
+
+    /// Whether a pattern can cover a DNS name: `*` is a whole label, and no label is empty.
+    public static func isPossible(dns pattern: String) -> Bool {
+        pattern.split(separator: ".", omittingEmptySubsequences: false).allSatisfy {
+            $0 == "*" || !$0.isEmpty && !$0.contains("*")
+        }
     }
 
     /// Whether a pattern covers a URI.

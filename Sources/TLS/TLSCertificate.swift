@@ -78,7 +78,7 @@ public struct TLSCertificate: Hashable, Sendable {
 
     // MARK: Reading an X509
 
-    private static func text(_ name: OpaquePointer?) -> String {
+    static func text(_ name: OpaquePointer?) -> String {
         guard let name else { return "" }
         return OpenSSL.text { tapline_print_name($0, name) }
     }

@@ -17,7 +17,7 @@ public final class TLSCredential: @unchecked Sendable {
     public init(chain chainText: [UInt8], key keyText: [UInt8]) throws(TLSCredentialError) {
         guard OpenSSL.isReady else { throw .library }
         var certificates = try PEM.certificates(in: chainText)
-        guard !certificates.isEmpty else { throw .noCertificate }
+        guard !certificates.isEmpty else { throw Self.absence(chainText, keyText) }
         leaf = certificates.removeFirst()
         chain = certificates
         do throws(TLSCredentialError) {
@@ -31,8 +31,25 @@ public final class TLSCredential: @unchecked Sendable {
         // From here on `deinit` frees them, also when this throws.
         guard X509_check_private_key(leaf, key) == 1 else {
             ERR_clear_error()
-            throw .keyDoesNotMatch
+            let own = chain.firstIndex { X509_check_private_key($0, key) == 1 }
+            ERR_clear_error()
+            guard let own else { throw .keyDoesNotMatch(certificate.title) }
+            throw .wrongOrder(
+                first: certificate.title, isAuthority: X509_check_ca(leaf) == 1, position: own + 2,
+                own: TLSCertificate(chain[own]).title)
         }
+        let bits = EVP_PKEY_get_bits(key)
+        if keyType == EVP_PKEY_RSA, bits < 2048 { throw .weakKey(bits: Int(bits)) }
+    }
+
+    /// What the file of the certificate has instead of one.
+    private static func absence(_ chain: [UInt8], _ key: [UInt8]) -> TLSCredentialError {
+        if let form = BinaryForm(of: chain) { return .binary(form) }
+        guard let key = try? PEM.certificates(in: key), !key.isEmpty else { return .noCertificate }
+        for certificate in key { X509_free(certificate) }
+        guard let own = try? PEM.privateKey(in: chain) else { return .noCertificate }
+        EVP_PKEY_free(own)
+        return .exchanged
     }
 
     deinit {
@@ -69,8 +86,24 @@ public enum TLSCredentialError: Error, Hashable, Sendable, CustomStringConvertib
     case noKey
     /// The key has a password.
     case encryptedKey
-    /// The key belongs to another certificate.
-    case keyDoesNotMatch
+    /// The file is not PEM.
+    case binary(BinaryForm)
+    /// The key's file is not PEM.
+    case binaryKey(BinaryForm)
+    /// The file has the key, and the key's file has the certificate.
+    case exchanged
+    /// The key belongs to another certificate than this one.
+    case keyDoesNotMatch(String)
+    /// The key belongs to another certificate of the file than to the first one.
+    case wrongOrder(first: String, isAuthority: Bool, position: Int, own: String)
+    /// An RSA key has this number of bits.
+    case weakKey(bits: Int)
+    /// The file of authorities has a certificate that is none, by an issuer.
+    case authorityMissing(TLSCertificate)
+    /// The file of authorities has no root: an intermediate one, and its issuer.
+    case rootMissing(String, issuer: String)
+    /// The file of revocation lists has none of these authorities, but of others.
+    case listsMissing([String], others: [String])
     /// The certificate's end, as a date.
     case expired(since: String)
     /// The certificate's beginning, as a date.
@@ -90,7 +123,21 @@ public enum TLSCredentialError: Error, Hashable, Sendable, CustomStringConvertib
         case .malformedCertificate(let reason): "has a malformed certificate: \(reason)"
         case .noKey: "has no private key in PEM form"
         case .encryptedKey: "has a private key with a password; store it without one, readable only by Tapline's user"
-        case .keyDoesNotMatch: "does not match the certificate: it belongs to another one"
+        case .binary(let form), .binaryKey(let form): form.words(of: "FILE")
+        case .exchanged: "has a private key and no certificate: `chain` and `key` are exchanged"
+        case .keyDoesNotMatch(let title): "does not match the certificate of \(title): it belongs to another one"
+        case .wrongOrder(let first, let isAuthority, let position, let own):
+            "begins with the certificate of \(first)\(isAuthority ? ", an authority" : ""); the key belongs to certificate "
+                + "\(position) (\(own)): put it first"
+        case .weakKey(let bits): "has an RSA key of \(bits) bits; at least 2048 is needed"
+        case .authorityMissing(let certificate):
+            "is not an authority but the certificate of \(certificate.title), issued by \(certificate.issuer): write the "
+                + "file of that authority"
+        case .rootMissing(let name, let issuer):
+            "has no root: the authority \(name) was issued by \(issuer), whose certificate is missing; append it"
+        case .listsMissing(let missing, let others):
+            "has no list of \(missing.joined(separator: " and of ")), whose every certificate would be refused; it has a list "
+                + "of \(others.joined(separator: " and of "))"
         case .expired(let date): "has a certificate that expired at \(date)"
         case .notYetValid(let date): "has a certificate that is not valid before \(date)"
         case .notAnAuthority: "has a certificate that may not issue others"
@@ -99,12 +146,25 @@ public enum TLSCredentialError: Error, Hashable, Sendable, CustomStringConvertib
     }
 
     /// Whether the key's file is at fault, and not the certificate's.
-    public var isOfKey: Bool { [.noKey, .encryptedKey, .keyDoesNotMatch].contains(self) }
+    public var isOfKey: Bool {
+        switch self {
+        case .noKey, .encryptedKey, .keyDoesNotMatch, .binaryKey: true
+        default: false
+        }
+    }
+
+    /// The clause for a file, whose path commands in it have.
+    public func description(of path: String) -> String {
+        switch self {
+        case .binary(let form), .binaryKey(let form): form.words(of: path)
+        default: description
+        }
+    }
 
     /// Whether the file of revocation lists is at fault.
     public var isOfRevocationList: Bool {
         switch self {
-        case .noRevocationList, .malformedRevocationList: true
+        case .noRevocationList, .malformedRevocationList, .listsMissing: true
         default: false
         }
     }
@@ -165,7 +225,9 @@ enum PEM {
             }
         }
         ERR_clear_error()
-        guard let key else { throw isEncrypted ? .encryptedKey : .noKey }
+        guard let key else {
+            throw isEncrypted ? .encryptedKey : BinaryForm(of: text).map { .binaryKey($0) } ?? .noKey
+        }
         return key
     }
 

@@ -84,6 +84,8 @@ public struct CertificateProblem: Hashable, Sendable, CustomStringConvertible {
     public let presented: TLSCertificate?
     /// The position in the chain of the certificate at fault: 0 for the peer's own, and higher towards the root.
     public let depth: Int
+    /// The name of the certificate at fault; nil if that is the peer's own.
+    public let authority: String?
     /// What was required, such as a name; nil if the reason says it.
     public let required: String?
     /// Since when it has been so, as an RFC 3339 date; nil if that does not apply.
@@ -91,11 +93,13 @@ public struct CertificateProblem: Hashable, Sendable, CustomStringConvertible {
 
     /// Describes a refused certificate.
     public init(
-        reason: String, presented: TLSCertificate?, depth: Int = 0, required: String? = nil, since: String? = nil
+        reason: String, presented: TLSCertificate?, depth: Int = 0, authority: String? = nil, required: String? = nil,
+        since: String? = nil
     ) {
         self.reason = reason
         self.presented = presented
         self.depth = depth
+        self.authority = authority
         self.required = required
         self.since = since
     }
@@ -104,7 +108,7 @@ public struct CertificateProblem: Hashable, Sendable, CustomStringConvertible {
     public var description: String {
         var text = "presented a certificate that is refused: \(reason)"
         if let since { text += " since \(since)" }
-        if depth > 0 { text += " (certificate \(depth) of its chain)" }
+        if let authority, !reason.contains(authority) { text += " (the authority \(authority))" }
         if let presented { text += "; presented: \(presented)" }
         if let required { text += "; required: \(required)" }
         return text

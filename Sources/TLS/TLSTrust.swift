@@ -24,7 +24,7 @@ public final class TLSTrust: @unchecked Sendable {
         let certificates: [OpaquePointer]
         do throws(TLSCredentialError) {
             certificates = try PEM.certificates(in: text)
-            guard !certificates.isEmpty else { throw .noCertificate }
+            guard !certificates.isEmpty else { throw BinaryForm(of: text).map { .binary($0) } ?? .noCertificate }
         } catch {
             authorities = []
             digest = []
@@ -39,6 +39,7 @@ public final class TLSTrust: @unchecked Sendable {
         expiry = ends.first { $0 > WallClock.now / 1_000_000_000 } ?? ends.last ?? 0
         guard let lists else {
             revocationExpiry = nil
+            if let error = Self.rootMissing(certificates) { throw error }
             return
         }
         let revoked: [OpaquePointer]
@@ -51,11 +52,46 @@ public final class TLSTrust: @unchecked Sendable {
         }
         // A list need not have a successor.
         revocationExpiry = revoked.compactMap { X509_CRL_get0_nextUpdate($0).map(TLSCertificate.seconds) }.min()
+        let missing = Self.listsMissing(certificates, revoked)
         for list in revoked {
             X509_STORE_add_crl(store, list)
             X509_CRL_free(list)
         }
         X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL))
+        if let error = Self.rootMissing(certificates) ?? missing { throw error }
+    }
+
+    /// Why no chain can end at one of the certificates; nil if one can. OpenSSL accepts only a self-issued certificate as
+    /// the end, also one that may not issue others: it then trusts that one alone.
+    private static func rootMissing(_ certificates: [OpaquePointer]) -> TLSCredentialError? {
+        guard !certificates.contains(where: \.isSelfIssued) else { return nil }
+        if let authority = certificates.first(where: { X509_check_ca($0) == 1 }) {
+            let facts = TLSCertificate(authority)
+            return .rootMissing(facts.title, issuer: facts.issuer)
+        }
+        return .authorityMissing(TLSCertificate(certificates[0]))
+    }
+
+    /// The authorities whose every certificate would be refused, because the file has no list of them. An authority that
+    /// has issued another one of the file need not have one, nor one that has expired.
+    private static func listsMissing(
+        _ certificates: [OpaquePointer], _ lists: [OpaquePointer]
+    ) -> TLSCredentialError? {
+        func hasList(_ certificate: OpaquePointer) -> Bool {
+            guard let key = X509_get0_pubkey(certificate) else { return true }
+            let name = X509_get_subject_name(certificate)
+            defer { ERR_clear_error() }
+            return lists.contains { X509_NAME_cmp(X509_CRL_get_issuer($0), name) == 0 && X509_CRL_verify($0, key) == 1 }
+        }
+        let now = WallClock.now / 1_000_000_000
+        let issuers = certificates.filter { certificate in
+            X509_check_ca(certificate) != 0 && TLSCertificate.end(of: certificate) > now
+                && !certificates.contains { $0 != certificate && TLSCredential.issued(certificate, $0) }
+        }
+        let missing = issuers.filter { !hasList($0) }.map { TLSCertificate($0).title }
+        guard !missing.isEmpty else { return nil }
+        let others = lists.map { TLSCertificate.text(X509_CRL_get_issuer($0)) }
+        return .listsMissing(missing, others: others)
     }
 
     deinit {

@@ -78,6 +78,9 @@ final class TLSVerification: Sendable {
             case X509_V_ERR_CERT_HAS_EXPIRED: atFault.map { TLSCertificate.date($0.notAfter) }
             default: nil
             }
+        var reason = String(cString: X509_verify_cert_error_string(Int(error)))
+        let authority = depth > 0 ? atFault?.title : nil
+        if let authority, error == X509_V_ERR_CERT_HAS_EXPIRED { reason = "the authority \(authority) has expired" }
         let ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()).map { OpaquePointer($0) }
         let required: String? =
             switch error {
@@ -87,11 +90,26 @@ final class TLSVerification: Sendable {
                 atFault.map { "a time from \(TLSCertificate.date($0.notBefore)) on" }
             case X509_V_ERR_INVALID_PURPOSE:
                 ssl.map { "the key usage \(SSL_is_server($0) == 1 ? "clientAuth" : "serverAuth")" }
+            case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY, X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+                Self.missingIssuer(leaf, in: store, ssl) ?? Self.required(error)
             default: Self.required(error)
             }
         return CertificateProblem(
-            reason: String(cString: X509_verify_cert_error_string(Int(error))), presented: leaf, depth: max(0, depth),
-            required: required, since: since)
+            reason: reason, presented: leaf, depth: max(0, depth), authority: authority, required: required,
+            since: since)
+    }
+
+    /// Where the peer has sent only its own certificate: its issuer may be an intermediate authority that the peer must
+    /// send, or an unknown one.
+    private static func missingIssuer(
+        _ leaf: TLSCertificate?, in store: OpaquePointer, _ ssl: OpaquePointer?
+    ) -> String? {
+        guard let leaf, leaf.subject != leaf.issuer, let ssl, let sent = X509_STORE_CTX_get0_untrusted(store),
+            OPENSSL_sk_num(sent) == 1
+        else { return nil }
+        let peer = SSL_is_server(ssl) == 1 ? "client" : "upstream"
+        return "the certificate of its issuer \(leaf.issuer): the \(peer) sent 1 certificate, and must send that one, "
+            + "too, unless you add it to `ca`"
     }
 
     /// What an error of OpenSSL requires, where its text does not say it.

@@ -198,5 +198,36 @@ private let relayKeys =
         Mistaken(
             "shutdown: {drain: 5s\n" + relay(),
             "2:7: not YAML: while parsing a flow mapping (line 1), did not find expected ',' or '}'"),
+        Mistaken(
+            relay("timeouts:", "  idle: 1h", " connect: 1s"),
+            "7:6: not YAML: while parsing a block mapping (line 2), did not find expected key; check the indentation of line 7"
+        ),
+        // TLS as `tapline forward` or a URL writes it.
+        Mistaken(
+            relay(listen: "8080", upstream: "https://localhost:24010"),
+            "4:15: `upstream`: `https://localhost:24010`: Tapline forwards TCP, not URLs; write HOST:PORT without "
+                + "`https://`, and `upstream_tls: {}` for TLS"),
+        Mistaken(
+            relay(listen: "tls:24301", upstream: "tls:localhost:24010"),
+            "3:13: `listen`: `tls:24301`: `tls:` is for `tapline forward`; here write `24301`, and "
+                + "`tls: { certificates: … }` for TLS",
+            "4:15: `upstream`: `tls:localhost:24010`: `tls:` is for `tapline forward`; here write `localhost:24010`, and "
+                + "`upstream_tls: {}` for TLS"),
+        Mistaken(
+            relay("upstream_tls:"),
+            "5:18: `upstream_tls`: has no value; write `upstream_tls: {}` for the defaults"),
+        Mistaken(
+            relay("upstream_tls: true"),
+            "5:19: `upstream_tls`: is a mapping, not `true`; write `upstream_tls: {}` for the defaults"),
+        Mistaken(
+            relay("upstream_tls: { verify: pin, pins: [abc] }"),
+            "5:41: `pins`: `abc` is no pin; write sha256/ and the Base64 of the public key's SHA-256 (44 characters)"),
+        Mistaken(
+            relay("upstream_tls: { verify: off, pins: [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"] }"),
+            "5:40: `pins`: nothing is compared with them: `verify` is `off`"),
+        Mistaken(
+            relay("tls_routing: { routes: [{ alpn: h2, upstream: \"unix:/run/a\" }] }", "upstream_tls: {}"),
+            "6:19: `upstream_tls`: an upstream on a Unix socket (unix:/run/a) has no name that its certificate could have; "
+                + "write `server_name`, or `verify: chain`"),
     ]
 }

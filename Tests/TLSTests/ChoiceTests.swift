@@ -39,9 +39,19 @@ import Testing
     @Test(arguments: [
         ("a.example", "a.example", true), ("*.example", "a.example", true), ("*.example", "a.b.example", false),
         ("*.example", "example", false), ("*.example", ".example", false), ("a.example", "b.example", false),
+        ("*.*", "a.b", true), ("*.*", "a.b.c", false), ("a.*.example", "a.b.example", true), ("*", "a", true),
+        ("*.example", "*.example", false),
     ])
     func dnsPattern(_ pattern: String, _ name: String, _ matches: Bool) {
         #expect(TLSAllowList.matches(pattern, dns: name) == matches)
+    }
+
+    @Test(arguments: [
+        ("a.example", true), ("*.example", true), ("*.*", true), ("a.*.example", true), ("*", true),
+        ("we*.internal", false), ("**.internal", false), ("a..b", false), ("", false), ("a.internal.", false),
+    ])
+    func dnsPattern_isPossible(_ pattern: String, _ isPossible: Bool) {
+        #expect(TLSAllowList.isPossible(dns: pattern) == isPossible)
     }
 
     @Test(arguments: [

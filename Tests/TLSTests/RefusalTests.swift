@@ -78,11 +78,35 @@ import Testing
     @Test func unknownAuthority_andSelfSigned_areNamed() throws {
         let problem = certificateProblem(try refusal(of: other.issue()))
         #expect(problem?.reason == "unable to get local issuer certificate")
-        #expect(problem?.required == "a chain to an authority that Tapline trusts (`ca`)")
+        #expect(
+            problem?.required
+                == "the certificate of its issuer CN=Other CA: the upstream sent 1 certificate, and must send that one, too, "
+                + "unless you add it to `ca`")
         var request = TestAuthority.Request(commonName: "self")
         request.isSelfSigned = true
         #expect(certificateProblem(try refusal(of: other.issue(request)))?.reason == "self-signed certificate")
         #expect(try refusal(of: other.issue(request), verify: .off) == nil)
+    }
+
+    @Test func expiredAuthority_isNamed() throws {
+        let old = try TestAuthority("Expired CA", valid: -30 ... -1)
+        let client = try Contexts.client(trusting: old)
+        let pair = try Pair(Contexts.server([try Contexts.credential(old.issue())]), client)
+        guard case .refused(let failure) = try pair.shakeHands().client else { throw TestFailure("not refused") }
+        let problem = try #require(certificateProblem(failure))
+        #expect(problem.reason == "the authority CN=Expired CA has expired")
+        #expect(problem.authority == "CN=Expired CA" && problem.since != nil)
+        #expect(!problem.description.contains("of its chain"))
+    }
+
+    /// With the intermediate one sent, the unknown root is what is missing.
+    @Test func unknownRoot_isNotAMissingIntermediate() throws {
+        let intermediate = try TestAuthority("Intermediate", below: other)
+        let leaf = try intermediate.issue()
+        let chain = TestAuthority.Issued(certificate: leaf.certificate + intermediate.certificate, key: leaf.key)
+        let problem = certificateProblem(try refusal(of: chain))
+        #expect(problem?.required == "a chain to an authority that Tapline trusts (`ca`)")
+        #expect(problem?.description.contains("(the authority CN=Intermediate)") == true)
     }
 
     @Test func wrongUsage_isNamed() throws {
@@ -195,7 +219,7 @@ import Testing
                 return error
             }
         }
-        #expect(error(good.certificate, another.key) == .keyDoesNotMatch)
+        #expect(error(good.certificate, another.key) == .keyDoesNotMatch("localhost"))
         #expect(error([], good.key) == .noCertificate)
         #expect(error(good.key, good.key) == .noCertificate)
         #expect(error(good.certificate, []) == .noKey)
@@ -206,10 +230,10 @@ import Testing
         }
     }
 
-    @Test func weakKey_isRefusedWhenTheContextIsMade() throws {
+    @Test func weakKey_isRefused() throws {
         var request = TestAuthority.Request()
         request.key = .rsa(1024)
-        let credential = try Contexts.credential(authority.issue(request))
-        #expect(throws: TLSServerContext.CredentialFailure.self) { try Contexts.server([credential]) }
+        let issued = try authority.issue(request)
+        #expect(throws: TLSCredentialError.weakKey(bits: 1024)) { try Contexts.credential(issued) }
     }
 }

@@ -61,9 +61,12 @@ public final class TestAuthority {
     /// The authority's certificate, as PEM.
     public var certificate: [UInt8] { Self.pem { PEM_write_bio_X509($0, own.certificate) } }
 
-    /// Makes an authority; by another one if there is one above it.
-    public init(_ name: String = "Test CA", below parent: TestAuthority? = nil) throws {
+    /// Makes an authority; by another one if there is one above it. The days are counted from today.
+    public init(
+        _ name: String = "Test CA", below parent: TestAuthority? = nil, valid days: ClosedRange<Int> = -1...30
+    ) throws {
         var request = Request(commonName: name, names: [])
+        (request.firstDay, request.lastDay) = (days.lowerBound, days.upperBound)
         request.isAuthority = true
         request.isSelfSigned = parent == nil
         ownSerial = parent == nil ? 1 : .random(in: 1_000...1_000_000)

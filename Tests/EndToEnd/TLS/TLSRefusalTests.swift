@@ -61,7 +61,10 @@ struct TLSRefusalTests {
                 presented: Certificate(days: 2...30)),
             Refusal(
                 testDescription: "unknown authority",
-                fault: [refused + "unable to get local issuer certificate", names + "Other CA", "unknown_ca)"],
+                fault: [
+                    refused + "unable to get local issuer certificate", names + "Other CA", "unknown_ca)",
+                    "required: the certificate of its issuer CN=Other CA: the ", " sent 1 certificate, ",
+                ],
                 presented: Certificate(signer: .other)),
             Refusal(
                 testDescription: "self-signed",

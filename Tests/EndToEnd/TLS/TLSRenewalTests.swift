@@ -65,7 +65,7 @@ struct TLSRenewalTests {
                 (Data(), good[1], "has no certificate in PEM form"),
                 (good[0], Data(), "has no private key in PEM form"),
                 (Data(late.certificate), Data(late.key), "has a certificate that expired at"),
-                (Data(small.certificate), Data(small.key), "key too small"),
+                (Data(small.certificate), Data(small.key), "has an RSA key of 1024 bits; at least 2048 is needed"),
             ]
             for (number, pair) in pairs.enumerated() {
                 try pair.key.write(to: scene.fileURL("front.key"), options: .atomic)

@@ -127,11 +127,17 @@ struct TLSTests {
             #expect(answer.first == "first")
             // The key belongs to another certificate.
             try await scene.certify("other", for: ["front.example"])
-            try FileManager.default.removeItem(atPath: scene.path("front.key"))
+            try FileManager.default.moveItem(atPath: scene.path("front.key"), toPath: scene.path("kept.key"))
             try FileManager.default.copyItem(atPath: scene.path("other.key"), toPath: scene.path("front.key"))
             _ = try await tapline.program.errors.first(1) { $0.contains("does not match the certificate") }
             #expect(
                 try await scene.ask("front.example", at: tapline.port, trusting: "front", "--http1.1").first == "first")
+            // With the key that is active, nothing is wrong any more.
+            try FileManager.default.removeItem(atPath: scene.path("front.key"))
+            try FileManager.default.moveItem(atPath: scene.path("kept.key"), toPath: scene.path("front.key"))
+            _ = try await tapline.program.errors.first(1) {
+                $0.contains("configuration unchanged; the problem is gone")
+            }
             // The first connection has outlived both.
             open.write("GET / HTTP/1.0\r\nHost: a.example\r\n\r\n")
             _ = try await open.output.first(1) { $0.contains("first a.example") }
