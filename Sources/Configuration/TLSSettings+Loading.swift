@@ -59,10 +59,12 @@ extension TLSSettings {
 }
 
 extension UpstreamTLSSettings {
-    /// The settings of `--tls-ca` and `--tls-insecure`; the authorities are read and checked. The error begins with the
-    /// option.
-    public init(authorities: Authorities, isVerified: Bool) throws(ValueError) {
-        self.init(authorities: authorities, verify: isVerified ? .full : .off)
+    /// The settings of `--tls-ca`, `--tls-server-name` and `--tls-insecure`; the authorities are read, and all is
+    /// checked. The error begins with the option.
+    public init(authorities: Authorities, serverName: String? = nil, isVerified: Bool) throws(ValueError) {
+        self.init(
+            authorities: authorities, serverName: try serverName.map(Self.checked(serverName:)),
+            verify: isVerified ? .full : .off)
         var path = ""
         var text: [UInt8] = []
         if isVerified {
@@ -78,6 +80,17 @@ extension UpstreamTLSSettings {
                     ? [] : trust.map { [TLSExpiry(file: path, kind: .authority, seconds: $0.expiry)] } ?? [])
         } catch {
             throw ValueError("--tls-ca: \(TLSAdvice.authority(path, error, isOfClients: false, isOption: true))")
+        }
+    }
+
+    private static func checked(serverName name: String) throws(ValueError) -> String {
+        do throws(ValueError) {
+            guard case .exactly(let name) = try ServerName(parsing: name) else {
+                throw ValueError("\(quoted(name)) is no name of one server")
+            }
+            return name
+        } catch {
+            throw ValueError("--tls-server-name: \(error.message)")
         }
     }
 

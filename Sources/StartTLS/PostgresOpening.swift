@@ -49,10 +49,14 @@ public enum PostgresOpening: Hashable, Sendable {
         self = bytes == Self.sslRequestBytes ? .sslRequest : .gssRequest
     }
 
-    /// An ErrorResponse that ends a connection, with SQLSTATE 28000. `text` has no zero byte.
-    public static func error(_ text: String) -> [UInt8] {
+    /// SQLSTATE connection_failure.
+    public static let connectionFailure = "08006"
+
+    /// An ErrorResponse that ends a connection, by default with SQLSTATE 28000 (invalid_authorization_specification).
+    /// `text` and `code` have no zero byte.
+    public static func error(_ text: String, code: String = "28000") -> [UInt8] {
         var fields: [UInt8] = []
-        for field in ["SFATAL", "VFATAL", "C28000", "M\(text)"] {
+        for field in ["SFATAL", "VFATAL", "C\(code)", "M\(text)"] {
             fields += Array(field.utf8)
             fields.append(0)
         }

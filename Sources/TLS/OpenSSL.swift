@@ -59,8 +59,6 @@ struct OpenSSLError: Hashable, Sendable, CustomStringConvertible {
     private var plainWords: String? {
         guard ERR_GET_LIB(code) == ERR_LIB_SSL else { return nil }
         switch reason {
-        case SSL_R_HTTP_REQUEST, SSL_R_HTTPS_PROXY_REQUEST: return "it sent HTTP without TLS"
-        case SSL_R_WRONG_VERSION_NUMBER: return "its bytes are not TLS"
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_UNKNOWN_PROTOCOL, SSL_R_VERSION_TOO_LOW:
             return "no version in common"
         case SSL_R_NO_SHARED_CIPHER: return "no cipher suite in common"

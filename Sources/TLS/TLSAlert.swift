@@ -11,6 +11,13 @@ public struct TLSAlert: Hashable, Sendable, CustomStringConvertible {
     /// The peer ends its half of the stream in order.
     static let closeNotify = TLSAlert(number: 0)
 
+    /// No common application protocol (ALPN).
+    public static let noApplicationProtocol = TLSAlert(number: 120)
+    /// No common version.
+    public static let protocolVersion = TLSAlert(number: 70)
+    /// No common parameters.
+    public static let handshakeFailure = TLSAlert(number: 40)
+
     private static let names: [UInt8: String] = [
         0: "close_notify", 10: "unexpected_message", 20: "bad_record_mac", 21: "decryption_failed",
         22: "record_overflow",
@@ -26,6 +33,13 @@ public struct TLSAlert: Hashable, Sendable, CustomStringConvertible {
 
     /// Whether it refuses a certificate, or the lack of one.
     public var refusesCertificate: Bool { (41...46).contains(number) || number == 48 || number == 49 || number == 116 }
+
+    /// Whether its sender does not trust a certificate: bad_certificate and certificate_unknown are what some programs
+    /// send in place of unknown_ca.
+    public var distrusts: Bool { [42, 46, 48].contains(number) }
+
+    /// Whether its sender wants a certificate and got none: certificate_required, and no_certificate of SSL 3.
+    public var asksForCertificate: Bool { number == 116 || number == 41 }
 
     /// The name in the RFCs, such as `certificate_expired`; an unknown number as it is.
     public var description: String { Self.names[number] ?? "\(number)" }

@@ -8,7 +8,11 @@ public struct TLSFailure: Error, Hashable, Sendable {
         case certificate(CertificateProblem)
         /// A certificate is required, and the peer has sent none.
         case certificateMissing
-        /// The peer's bytes are not TLS, or break its rules, or no common parameters exist: OpenSSL's words.
+        /// The peer's first bytes are not TLS.
+        case notTLS(PlainOpening)
+        /// The client offers application protocols (ALPN), printable, and none that the server allows.
+        case application(offered: String)
+        /// The peer's bytes break its rules, or no common parameters exist: OpenSSL's words.
         case protocolError(String)
         /// After the handshake, the peer has sent a record or a message that is not valid: OpenSSL's words.
         case invalidRecord(String)
@@ -40,7 +44,8 @@ public struct TLSFailure: Error, Hashable, Sendable {
         switch cause {
         case .certificate, .certificateMissing: true
         case .alert(let alert): alert.refusesCertificate
-        case .protocolError, .invalidRecord, .serverName, .startTLS, .endedInHandshake, .truncated, .tooManyKeyUpdates:
+        case .notTLS, .application, .protocolError, .invalidRecord, .serverName, .startTLS, .endedInHandshake,
+            .truncated, .tooManyKeyUpdates:
             false
         }
     }
@@ -49,8 +54,8 @@ public struct TLSFailure: Error, Hashable, Sendable {
     public var isByPeer: Bool {
         switch cause {
         case .alert, .endedInHandshake, .truncated: true
-        case .certificate, .certificateMissing, .protocolError, .invalidRecord, .serverName, .startTLS,
-            .tooManyKeyUpdates:
+        case .certificate, .certificateMissing, .notTLS, .application, .protocolError, .invalidRecord, .serverName,
+            .startTLS, .tooManyKeyUpdates:
             false
         }
     }
@@ -64,6 +69,9 @@ extension TLSFailure: CustomStringConvertible {
             case .alert(let alert): "sent the alert \(alert)"
             case .certificate(let problem): "\(problem)"
             case .certificateMissing: "sent no certificate, and one is required"
+            case .notTLS(let opening): "cannot speak TLS with Tapline: \(opening)"
+            case .application(let offered):
+                "cannot speak TLS with Tapline: no application protocol in common; it offered \(offered)"
             case .protocolError(let reason): "cannot speak TLS with Tapline: \(reason)"
             case .invalidRecord(let reason): "sent an invalid TLS record: \(reason)"
             case .serverName(let name): "sent the server name `\(name)`, which no certificate can have"
@@ -78,6 +86,16 @@ extension TLSFailure: CustomStringConvertible {
 
 /// What is wrong with a peer's certificate: what was presented, what was required, and since when.
 public struct CertificateProblem: Hashable, Sendable, CustomStringConvertible {
+    /// What a short message needs.
+    public enum Kind: Hashable, Sendable {
+        /// No authority of this name is trusted; nil: the certificate has signed itself.
+        case untrusted(issuer: String?)
+        /// It is for other names than this one.
+        case name(String)
+        /// Another problem.
+        case other
+    }
+
     /// What is wrong, in OpenSSL's words or Tapline's: `certificate has expired`.
     public let reason: String
     /// The peer's own certificate; nil if it could not be read.
@@ -88,14 +106,17 @@ public struct CertificateProblem: Hashable, Sendable, CustomStringConvertible {
     public let authority: String?
     /// What was required, such as a name; nil if the reason says it.
     public let required: String?
+    /// What kind of problem it is.
+    public let kind: Kind
     /// Since when it has been so, as an RFC 3339 date; nil if that does not apply.
     public let since: String?
 
     /// Describes a refused certificate.
     public init(
         reason: String, presented: TLSCertificate?, depth: Int = 0, authority: String? = nil, required: String? = nil,
-        since: String? = nil
+        since: String? = nil, kind: Kind = .other
     ) {
+        self.kind = kind
         self.reason = reason
         self.presented = presented
         self.depth = depth

@@ -245,6 +245,8 @@ public final class TLSServerContext: Sendable {
         // The choice may point into the server's list, which must then outlive the call; the same bytes are in the client's.
         guard let position = ALPN.choose(own, from: UnsafeBufferPointer(start: offered, count: Int(offeredLength)))
         else {
+            let offered = UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+            ssl.flatMap { TLSSession.session(of: $0) }?.refused(applications: ALPN.names(offered))
             return SSL_TLSEXT_ERR_ALERT_FATAL
         }
         length.pointee = offered[position]
@@ -255,6 +257,17 @@ public final class TLSServerContext: Sendable {
 
 /// The choice of an application protocol.
 enum ALPN {
+    /// The protocols of a list in wire form, at most eight.
+    static func names(_ list: some Collection<UInt8>) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        var rest = Array(list)[...]
+        while let length = rest.first, names.count < 8 {
+            names.append(Array(rest.dropFirst().prefix(Int(length))))
+            rest = rest.dropFirst(1 + Int(length))
+        }
+        return names
+    }
+
     /// The position, in the client's list, of the first protocol of the server's that the client offers; nil if none is. Both
     /// in wire form; OpenSSL has checked the client's.
     static func choose(_ own: [UInt8], from offered: some RandomAccessCollection<UInt8>) -> Int? {

@@ -34,4 +34,7 @@ extension TLSSession {
         guard let certificate = SSL_get0_peer_certificate(ssl) else { return nil }
         return TLSCertificate(certificate)
     }
+
+    /// The own certificate that the peer was shown, or would be; nil without one.
+    public var ownCertificate: TLSCertificate? { SSL_get_certificate(ssl).map { TLSCertificate($0) } }
 }

@@ -68,6 +68,8 @@ public final class TLSSession {
     private var problem: CertificateProblem?
     /// The client's server name that no certificate can have.
     private var refusedName: String?
+    /// The client's application protocols, none of which the server allows: separated by commas, printable.
+    private var refusedApplications: String?
     private var sentAlert: TLSAlert?
     private var messages = 0
     private var messagesSince: UInt64 = 0
@@ -165,8 +167,12 @@ public final class TLSSession {
     private func fail(_ error: OpenSSLError?) -> TLSFailure {
         if let problem { return fail(.certificate(problem)) }
         if let refusedName { return fail(.serverName(refusedName)) }
+        if let refusedApplications { return fail(.application(offered: refusedApplications)) }
         if error?.reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE { return fail(.certificateMissing) }
         if let alert = error?.receivedAlert { return fail(.alert(alert)) }
+        if !isEstablished, sentAlert == nil, !PlainOpening.isTLS(wire.opening) {
+            return fail(.notTLS(PlainOpening(wire.opening)))
+        }
         let words = error.map { "\($0)" } ?? "no reason given"
         return fail(isEstablished ? .invalidRecord(words) : .protocolError(words))
     }
@@ -375,6 +381,10 @@ public final class TLSSession {
     func refused(_ problem: CertificateProblem) { self.problem = problem }
 
     func refused(name: String) { refusedName = OpenSSL.plain(name.utf8) }
+
+    func refused(applications: [[UInt8]]) {
+        refusedApplications = applications.map { OpenSSL.plain($0) }.joined(separator: ", ")
+    }
 
     /// The address that the peer has connected to; nil if there is none.
     var localAddress: SocketAddress? { wire.localAddress }

@@ -96,7 +96,7 @@ final class TLSVerification: Sendable {
             }
         return CertificateProblem(
             reason: reason, presented: leaf, depth: max(0, depth), authority: authority, required: required,
-            since: since)
+            since: since, kind: Self.kind(error, atFault, required))
     }
 
     /// Where the peer has sent only its own certificate: its issuer may be an intermediate authority that the peer must
@@ -110,6 +110,19 @@ final class TLSVerification: Sendable {
         let peer = SSL_is_server(ssl) == 1 ? "client" : "upstream"
         return "the certificate of its issuer \(leaf.issuer): the \(peer) sent 1 certificate, and must send that one, "
             + "too, unless you add it to `ca`"
+    }
+
+    private static func kind(
+        _ error: CInt, _ atFault: TLSCertificate?, _ required: String?
+    ) -> CertificateProblem.Kind {
+        switch error {
+        case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
+            X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+            atFault.map { .untrusted(issuer: $0.issuer) } ?? .other
+        case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT: .untrusted(issuer: nil)
+        case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH: required.map { .name($0) } ?? .other
+        default: .other
+        }
     }
 
     /// What an error of OpenSSL requires, where its text does not say it.

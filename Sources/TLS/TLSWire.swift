@@ -25,7 +25,11 @@ final class TLSWire {
     /// Nil: nothing is observed.
     var observer: TLSObserver?
     /// The handshake is in progress: bytes are passed on after the step that moved them, and the keys that it derived.
-    var isHolding = true
+    var isHolding = true {
+        didSet { if !isHolding { opening = [] } }
+    }
+    /// The first bytes of the peer, until the handshake is complete.
+    private(set) var opening: [UInt8] = []
     private var held: [(way: TLSObserver.Way, bytes: [UInt8])] = []
     private var heldBytes = 0
     /// A handshake needs less; what is more is passed on at once.
@@ -112,6 +116,7 @@ final class TLSWire {
             hasRead = true
             budget -= result
             if endsWhenEmpty, result < count { budget = 0 }
+            noteOpening(UnsafeRawBufferPointer(start: bytes, count: result))
             if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .received) }
             return CInt(result)
         }
@@ -150,8 +155,14 @@ final class TLSWire {
             UnsafeMutableRawBufferPointer(start: bytes, count: count).copyMemory(from: source)
         }
         received = received.dropFirst(piece.count)
+        noteOpening(UnsafeRawBufferPointer(start: bytes, count: piece.count))
         if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: piece.count), .received) }
         return CInt(piece.count)
+    }
+
+    private func noteOpening(_ bytes: UnsafeRawBufferPointer) {
+        guard isHolding, opening.count < PlainOpening.most else { return }
+        opening += bytes.prefix(PlainOpening.most - opening.count)
     }
 
     // MARK: The observer

@@ -72,6 +72,88 @@ struct SessionStoryTests {
         #expect(story(cut).contains("To accept that, set tls.truncation to pass."))
     }
 
+    /// Each refusal has its own advice, in the words of a configuration file or of `forward`.
+    @Test(
+        arguments: [
+            (
+                .trust(issuer: "CN=Company CA"), .upstream,
+                "To trust CN=Company CA, name its PEM file in `upstream_tls.ca`."
+            ),
+            (.trust(issuer: "CN=A"), .client, "No authority in `tls.clients.ca` has issued it (issuer: CN=A)."),
+            (
+                .serverName("localhost", presented: "a.example"), .upstream,
+                "The certificate is for a.example, and localhost was checked. If that is the right server, set "
+                    + "`upstream_tls.server_name` to a name"
+            ),
+            (
+                .trustLocalAuthority, .client,
+                "The client does not trust the local CA: `tapline ca` prints how to trust it."
+            ),
+            (
+                .completeChain(chain: "/etc/server.pem", issuer: "CN=A"), .client,
+                "The client does not trust the issuer of server.pem (CN=A), or an intermediate certificate is missing in "
+                    + "`chain`."
+            ),
+            (.clientMayDistrust, .client, "Some clients (Node.js) do this when they do not trust the certificate."),
+            (.presentCertificate, .upstream, "It wants a client certificate: set `upstream_tls.certificate`."),
+            (
+                .giveClientCertificate, .client,
+                "Give the client a certificate, or set `tls.clients.require` to false."
+            ),
+            (
+                .application(offered: "http/1.1", allowed: "h2"), .client,
+                "The client offered http/1.1; `alpn` allows h2."
+            ),
+            (
+                .application(offered: "h2", allowed: nil), .upstream,
+                "Tapline offered h2, and the upstream accepts none of them: set `upstream_tls.alpn` to what it speaks."
+            ),
+            (.validName, .client, "Certificates are for names of letters, digits and hyphens, and for addresses."),
+            (.useHTTPS, .client, "This port speaks TLS: the client has to use https://."),
+            (.startTLS("postgres"), .client, "PostgreSQL begins TLS with a command: set `tls.starttls` to postgres."),
+            (.startTLS("smtp"), .upstream, "SMTP begins TLS with a command: set `upstream_tls.starttls` to smtp."),
+            (
+                .startTLS(nil), .upstream,
+                "PostgreSQL, SMTP and IMAP begin TLS with a command: set `upstream_tls.starttls`."
+            ),
+            (.readLog, .client, "An alert has its reason in the log of the program that sent it."),
+            (.shareVersion, .client, "Check that both sides speak TLS on this port, and that they share a version"),
+        ] as [(SessionFacts.Remedy, Side, String)])
+    func failedHandshake_hasItsAdvice(_ remedy: SessionFacts.Remedy, _ side: Side, _ words: String) {
+        let fault = SessionFacts.Fault(side: side, text: "failed", remedy: remedy)
+        for reason in [EndReason.tlsCertificateRefused, .tlsHandshakeFailed] {
+            let record = record(reason, SessionFacts(fault: fault), isConnected: false)
+            let story = story(record)
+            #expect(story.contains(words), "\(story)")
+            #expect(!story.contains("Compare what was presented"))
+            let command = Story.of(record, timeouts: nil, from: .commandLine)
+            for sentence in command where !sentence.contains("use a configuration file (`tapline run`)") {
+                for setting in StorySettings.Setting.allCases { #expect(!sentence.contains("`\(setting.rawValue)`")) }
+            }
+        }
+    }
+
+    @Test func upstreamOnAWellKnownPort_hasItsProtocol() {
+        let fault = SessionFacts.Fault(
+            side: .upstream, text: "ended its stream during the handshake", remedy: .startTLS(nil))
+        var record = record(.tlsHandshakeFailed, SessionFacts(fault: fault), isConnected: false)
+        record.upstreamAddress = .ipv4(.loopback, port: 5432)
+        #expect(
+            story(record).contains("PostgreSQL begins TLS with a command: set `upstream_tls.starttls` to postgres."))
+    }
+
+    @Test(arguments: [(587, "smtp"), (143, "imap"), (8080, "smtp or imap")] as [(UInt16, String)])
+    func silentClient_mayWaitForTheServer(_ port: UInt16, _ value: String) {
+        var record = ConnectionRecord(
+            id: 7, relay: "web", generation: 1, client: .ipv4(.loopback, port: 50_000),
+            listener: .ipv4(.loopback, port: port), upstream: "a.example:7000", accepted: 0)
+        record.end = .init(time: 3_400_000_000, duration: 3_400_000_000, reason: .tlsHandshakeTimeout, errno: nil)
+        #expect(
+            story(record).contains(
+                "Mail clients, and others, wait for the server to speak first. For them, set `tls.starttls` to \(value),"
+            ))
+    }
+
     @Test func record_hasTheSessions_atItsEnd() {
         let fault = SessionFacts.Fault(side: .client, text: "sent the alert unknown_ca")
         let facts = SessionFacts(

@@ -41,7 +41,7 @@ struct StoryTests {
         .upstreamProxyFailed: ["did not connect to db.example:5432: it failed", "own log"],
         .tlsHandshakeFailed: ["the TLS handshake failed", "share a version"],
         .tlsCertificateRefused: ["the TLS handshake failed", "what was presented"],
-        .tlsHandshakeTimeout: ["was not complete within upstream_tls.handshake", "speak first"],
+        .tlsHandshakeTimeout: ["was not complete within upstream_tls.handshake", "begins TLS with a command"],
         .tlsTruncated: ["its stream may be incomplete", "truncation to pass"],
         .tlsFailed: ["ended its TLS session", "An alert has its reason"],
         .overLimit: ["system limit", "`ulimit -n`"],

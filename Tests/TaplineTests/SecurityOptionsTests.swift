@@ -26,6 +26,12 @@ struct SecurityOptionsTests {
             (["tls:8443=a:1", "--tls-cert", "auto", "--tls-key", "k"], ["--tls-cert auto makes its own keys"]),
             (["tls:8443=a:1", "--tls-cert", "c", "--tls-key", "k", "--tls-auto-remote"], ["is for --tls-cert auto"]),
             (["8443:a:1", "--tls-cert", "auto"], ["are for listeners of the form tls:PORT"]),
+            (["8443:a:1", "--tls-server-name", "b"], ["--tls-server-name is for upstreams of the form tls:HOST:PORT"]),
+            (
+                ["1=tls:a:1", "--tls-insecure", "--tls-server-name", "*.a"],
+                ["--tls-server-name: `*.a` is no name of one"]
+            ),
+            (["1=tls:a:1", "--tls-insecure", "--tls-server-name", "a b"], ["--tls-server-name: `a b`"]),
             (["tls:8443=a:1"], ["--tls-cert and --tls-key are needed", "or --tls-cert auto"]),
         ] as [([String], [String])])
     func wrongOptions_areReported(_ arguments: [String], _ holds: [String]) throws {
@@ -50,6 +56,24 @@ struct SecurityOptionsTests {
             try command.security.issueCertificates(for: &relays, ["XDG_STATE_HOME": folder])
             #expect(relays[0].tls?.loaded != nil)
         }
+    }
+
+    @Test func keyLog_needsItsFile() throws {
+        let words = ["forward", "1=tls:a:1", "--tls-insecure", "--tls-keylog"]
+        let security = try forward(Array(words.dropFirst())).security
+        for variables in [[:], ["SSLKEYLOGFILE": ""]] {
+            let error = try #require(throws: UsageError.self) { try security.checkKeyLog(variables, in: words) }
+            #expect(
+                error.message
+                    == "--tls-keylog writes to the file in SSLKEYLOGFILE; run: SSLKEYLOGFILE=keys.log tapline forward "
+                    + "1=tls:a:1 --tls-insecure --tls-keylog")
+        }
+        try security.checkKeyLog(["SSLKEYLOGFILE": "keys.log"], in: words)
+    }
+
+    @Test func serverName_isTheOneThatIsCheckedAndSent() throws {
+        let command = try forward(["1=tls:10.0.0.1:443", "2:b:2", "--tls-insecure", "--tls-server-name", "API.example"])
+        #expect(try command.relays().map(\.upstreamTLS?.serverName) == ["api.example", nil])
     }
 
     /// The relays of one command have one authority, which later ones find.

@@ -31,19 +31,21 @@ extension Story {
         let side = fault?.side ?? .client
         let place = settings.ofTLS(with: side, of: record.relay)
         let text = fault.map { "The \($0.side.rawValue) \($0.text)" } ?? "No reason is known"
+        let remedy = fault?.remedy.map { Story.advice($0, record, side, settings) }
         switch reason {
         case .tlsHandshakeTimeout:
             let isClient = record.connectDuration == nil && record.upstreamAddress == nil
             let limit = settings.name(isClient ? .clientHandshake : .upstreamHandshake)
             return [
                 "A TLS handshake was not complete within \(limit), so Tapline reset the connection \(when).",
-                "A client that sends nothing may wait for the server to speak first, as with SMTP; a server that sends "
-                    + "nothing may not speak TLS on this port.",
+                silence(record, isClient ? .client : .upstream, settings),
             ]
         case .tlsCertificateRefused:
             return [
                 "\(text)\(code); the TLS handshake failed \(when).",
-                "Compare what was presented with what is required: the names, the dates and the authority. \(place)",
+                (remedy
+                    ?? "Compare what was presented with what is required: the names, the dates and the authority.")
+                    + " \(place)",
             ]
         case .tlsTruncated:
             let setting = StorySettings.Setting.clientTruncation
@@ -56,7 +58,7 @@ extension Story {
         case .tlsHandshakeFailed:
             return [
                 "\(text)\(code); the TLS handshake failed \(when).",
-                "Check that both sides speak TLS on this port, and that they share a version and a cipher suite. \(place)",
+                (remedy ?? Self.shareVersion) + " \(place)",
             ]
         default:
             return [

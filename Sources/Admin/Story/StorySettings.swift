@@ -30,6 +30,16 @@ struct StorySettings: Sendable {
         case upstreamHandshake = "upstream_tls.handshake"
         case clientTruncation = "tls.truncation"
         case upstreamTruncation = "upstream_tls.truncation"
+        case authorities = "upstream_tls.ca"
+        case serverName = "upstream_tls.server_name"
+        case ownCertificate = "upstream_tls.certificate"
+        case upstreamApplications = "upstream_tls.alpn"
+        case upstreamStartTLS = "upstream_tls.starttls"
+        case applications = "tls.alpn"
+        case startTLS = "tls.starttls"
+        case clientAuthorities = "tls.clients.ca"
+        case clientsRequired = "tls.clients.require"
+        case chain = "tls.certificates"
 
         /// The option of `tapline forward`; nil without one.
         var option: String? {
@@ -39,8 +49,13 @@ struct StorySettings: Sendable {
             case .wait: "--wait"
             case .acceptProxy, .trusted: "--accept-proxy"
             case .upstreamProxy: "--upstream-proxy"
+            case .authorities: "--tls-ca"
+            case .serverName: "--tls-server-name"
+            case .chain: "--tls-cert"
             case .halfClose, .lifetime, .headerTimeout, .requestTimeout, .requestedAllow, .interceptionAllow,
-                .clientHandshake, .upstreamHandshake, .clientTruncation, .upstreamTruncation:
+                .clientHandshake, .upstreamHandshake, .clientTruncation, .upstreamTruncation, .ownCertificate,
+                .upstreamApplications, .upstreamStartTLS, .applications, .startTLS, .clientAuthorities,
+                .clientsRequired:
                 nil
             }
         }
@@ -55,7 +70,13 @@ struct StorySettings: Sendable {
             case .requestedAllow, .interceptionAllow: "the allowed destinations"
             case .clientHandshake, .upstreamHandshake: "the time limit for handshakes"
             case .clientTruncation, .upstreamTruncation: "what a missing close_notify means"
-            case .connect, .idle, .wait, .acceptProxy, .trusted, .upstreamProxy: rawValue
+            case .ownCertificate: "the certificate of the relay"
+            case .upstreamApplications, .applications: "the application protocols"
+            case .upstreamStartTLS, .startTLS: "the protocol that begins TLS"
+            case .clientAuthorities: "the authorities of clients"
+            case .clientsRequired: "whether clients need a certificate"
+            case .connect, .idle, .wait, .acceptProxy, .trusted, .upstreamProxy, .authorities, .serverName, .chain:
+                rawValue
             }
         }
     }

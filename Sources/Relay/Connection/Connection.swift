@@ -135,7 +135,9 @@ final class Connection: DialerDelegate {
         case .refusedInWords(let reason):
             state.isReplyDue = true
             happened(.decided(reason))
-        case .unreachable(let failure): connectFailed(failure)
+        case .unreachable(let failure):
+            state.isReplyDue = state.isReplyDue || stages?.context.lastWords != nil
+            connectFailed(failure)
         case .legFailed(let error):
             guard state.phase == .greeting, side == .upstream, !state.isReplyDue, let upstream,
                 !upstream.isShakingHands

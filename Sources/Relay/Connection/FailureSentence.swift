@@ -72,7 +72,8 @@ extension ConnectionRecord {
             let reply = upstreamProxy?.fault.map { ": it \($0)" } ?? ""
             return "the upstream proxy did not connect to \(upstream)\(reply)"
         case .tlsHandshakeFailed: return "the TLS handshake failed: \(sessionFault)"
-        case .tlsCertificateRefused: return "a TLS certificate was refused: \(sessionFault)"
+        case .tlsCertificateRefused:
+            return certificateSentence ?? "a TLS certificate was refused: \(sessionFault)"
         case .tlsHandshakeTimeout: return "a TLS handshake was not complete in time"
         case .tlsTruncated, .tlsFailed: return "the TLS session failed: \(sessionFault)"
         case .overLimit: return "a system limit was reached\(code)"
@@ -92,6 +93,28 @@ extension ConnectionRecord {
     private var sessionFault: String {
         guard let fault = sessions?.fault else { return "no reason is known" }
         return "\(fault.side == .client ? "the client" : target) \(fault.text)"
+    }
+
+    /// Why a certificate was refused, without what else is in it. The remedies are options of `tapline forward`, which
+    /// prints this. Nil: the fault says it.
+    private var certificateSentence: String? {
+        guard let fault = sessions?.fault, let remedy = fault.remedy else { return nil }
+        let subject = fault.side == .client ? "the client" : target
+        switch remedy {
+        case .trust(let issuer):
+            let what = issuer.map { "is issued by \($0), which is not trusted" } ?? "is self-signed and not trusted"
+            return "\(subject): its certificate \(what)"
+                + (fault.side == .upstream ? "; trust it with --tls-ca FILE" : "")
+        case .serverName(let name, let presented):
+            let names = presented.map { " for \($0)," } ?? ""
+            return "\(subject): its certificate is\(names) not for \(name)"
+                + (fault.side == .upstream ? "; name it with --tls-server-name NAME" : "")
+        case .trustLocalAuthority:
+            return "the client does not trust the local CA; tapline ca prints how to trust it"
+        case .completeChain, .clientMayDistrust, .presentCertificate, .giveClientCertificate, .application, .validName,
+            .useHTTPS, .startTLS, .readLog, .shareVersion:
+            return nil
+        }
     }
 
     private var backlogClause: String { backlogSentence.map { "; \($0)" } ?? "" }

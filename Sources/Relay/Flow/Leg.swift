@@ -239,7 +239,7 @@ final class Leg: Poll {
     /// The reason of the session's failure, which is noted for the record; nil if it has not failed.
     func sessionFailure(_ context: StageContext?) -> EndReason? {
         guard let failure = session?.failure else { return nil }
-        context?.tls?.note(failure, on: side)
+        context?.note(failure, on: side, of: session)
         return EndReason(session: failure)
     }
 

@@ -53,8 +53,7 @@ final class MailRequest: Stage {
             send(bytes, context)
             isLeaving = true
         case .refused(let clause, let bytes):
-            context.tls = context.tls ?? TLSOutcome()
-            context.tls?.note(TLSFailure(.startTLS(clause)), on: .client)
+            context.note(TLSFailure(.startTLS(clause)), on: .client)
             context.lastWords = bytes
             return .end(.refusedInWords(.tlsHandshakeFailed))
         }

@@ -42,6 +42,8 @@ final class PostgresRequest: Stage {
     private func read(_ count: Int, _ leg: Leg, _ context: StageContext) -> StageOutcome? {
         let before = received.count
         context.scratch.append(count: count, to: &received)
+        // A client that begins TLS although it gets none could not read an error.
+        context.speaksPostgres = offersTLS || PostgresOpening(received) != .direct
         switch PostgresOpening(received) {
         case .incomplete:
             return leg.consume(count, context.scratch).map { .end($0) }
@@ -76,8 +78,7 @@ final class PostgresRequest: Stage {
     }
 
     private func refuse(_ fault: String, _ leg: Leg, _ context: StageContext) -> StageOutcome {
-        context.tls = context.tls ?? TLSOutcome()
-        context.tls?.note(TLSFailure(.startTLS(fault)), on: .client)
+        context.note(TLSFailure(.startTLS(fault)), on: .client)
         context.lastWords = PostgresOpening.error("Tapline: the client \(fault)")
         return .end(.refusedInWords(.tlsHandshakeFailed))
     }

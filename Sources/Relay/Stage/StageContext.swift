@@ -3,6 +3,7 @@ internal import EventLoop
 internal import Logging
 internal import ProxyProtocol
 internal import Sockets
+internal import StartTLS
 internal import TLS
 internal import TLSHello
 
@@ -56,6 +57,8 @@ final class StageContext {
     /// What was exchanged on the legs to agree on TLS, until the session begins; for recordings.
     private var clientDialogue = OpeningDialogue()
     private var upstreamDialogue = OpeningDialogue()
+    /// The client has begun with PostgreSQL's messages.
+    var speaksPostgres = false
     /// What a refused client gets before the end, instead of a reply to its request.
     var lastWords: [UInt8]?
     /// What a mail upstream greeted with before TLS.
@@ -130,6 +133,21 @@ final class StageContext {
     /// The address that the client reached: a load balancer's, the one that it was redirected from, or the socket's own.
     var reachedAddress: SocketAddress {
         headerDestination ?? interception?.destination ?? client.localAddress(at: listener)
+    }
+
+    /// A handshake or a session has failed: for the record.
+    func note(_ failure: TLSFailure, on side: Side, of session: TLSSession? = nil) {
+        var outcome = tls ?? TLSOutcome()
+        outcome.note(failure, on: side, of: session, self)
+        tls = outcome
+    }
+
+    /// The handshake with the upstream has failed: a client of PostgreSQL gets an error that it can show.
+    func explainToPostgres() {
+        guard speaksPostgres else { return }
+        lastWords = PostgresOpening.error(
+            "Tapline: the TLS handshake with the server failed; see: tapline why \(id)",
+            code: PostgresOpening.connectionFailure)
     }
 
     // MARK: Vetoes of the dialer's addresses and sockets

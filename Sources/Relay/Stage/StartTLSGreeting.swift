@@ -50,8 +50,8 @@ final class StartTLSGreeting: Stage {
     }
 
     private func refuse(_ cause: TLSFailure.Cause, _ context: StageContext) -> StageOutcome {
-        context.tls = context.tls ?? TLSOutcome()
-        context.tls?.note(TLSFailure(cause), on: .upstream)
+        context.note(TLSFailure(cause), on: .upstream)
+        context.explainToPostgres()
         return .end(.unreachable(DialFailure(reason: .tlsHandshakeFailed, errno: nil, address: nil)))
     }
 }

@@ -84,6 +84,15 @@ final class TLSHandshake: Stage {
         }
     }
 
+    private static let answerToHTTP: [UInt8] = {
+        let text = "This port speaks TLS: use https://\n"
+        let head = [
+            "HTTP/1.1 400 Bad Request", "Content-Type: text/plain", "Content-Length: \(text.utf8.count)",
+            "Connection: close",
+        ]
+        return Array((head.joined(separator: "\r\n") + "\r\n\r\n" + text).utf8)
+    }()
+
     private func begin(on leg: Leg, _ context: StageContext) -> TLSSession? {
         let session = leg.beginSession { fd, received in makeSession(fd, received, context) }
         began = EventLoop.nanoseconds
@@ -102,7 +111,7 @@ final class TLSHandshake: Stage {
         leg.dropSession()
         // Closed without sending anything, e.g. by a port scan or a TCP health check.
         if side == .client, failure.cause == .endedInHandshake, !session.hasRead { return .end(.ended) }
-        context.tls?.note(failure, on: side)
+        context.note(failure, on: side, of: session)
         context.logger.debug(
             "TLS handshake failed",
             metadata: [
@@ -111,7 +120,15 @@ final class TLSHandshake: Stage {
             ])
         let reason = EndReason(handshake: failure)
         guard side == .client else {
+            context.explainToPostgres()
             return .end(.unreachable(DialFailure(reason: reason, errno: nil, address: nil)))
+        }
+        // No byte was answered, so that the client can read HTTP.
+        if case .notTLS(let opening) = failure.cause, opening.kind == .httpRequest,
+            context.relay.settings.tls?.startTLS == nil
+        {
+            context.lastWords = Self.answerToHTTP
+            return .end(.refusedInWords(reason))
         }
         // The client reads the alert before its connection is closed.
         return .end(failure.sentAlert == nil ? .refused(reason) : .refusedInWords(reason))

@@ -1,6 +1,6 @@
 internal import EventLoop
 internal import Recording
-public import Sockets
+internal import Sockets
 internal import TLS
 
 /// The TLS sessions of one connection, as far as they were negotiated. A value; the stages' context has it.
@@ -26,9 +26,9 @@ struct TLSOutcome {
                 peer: facts.peer))
     }
 
-    /// The first failure counts.
-    mutating func note(_ failure: TLSFailure, on side: Side) {
-        fault = fault ?? SessionFacts.Fault(side: side, text: "\(failure)")
+    /// The first fault counts.
+    mutating func note(_ fault: SessionFacts.Fault) {
+        self.fault = self.fault ?? fault
     }
 
     /// The facts for the record. `truncated`: the sides whose streams ended without close_notify.
@@ -57,20 +57,6 @@ public final class SessionFacts: Hashable, Sendable {
             self.parameters = parameters
             self.peer = peer
             self.application = application
-        }
-    }
-
-    /// What went wrong with one side's session.
-    public struct Fault: Hashable, Sendable {
-        /// The side.
-        public let side: Side
-        /// A clause whose subject is that side: `sent the alert unknown_ca`.
-        public let text: String
-
-        /// A fault.
-        public init(side: Side, text: String) {
-            self.side = side
-            self.text = text
         }
     }
 

@@ -152,6 +152,7 @@ struct Forward: ParsableCommand {
             )
         }
         _ = try admin()
+        try security.checkKeyLog(ProcessEnvironment.all, in: words)
     }
 
     /// A recording needs an output of its own, and none that is a terminal.

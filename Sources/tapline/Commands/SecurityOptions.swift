@@ -12,6 +12,13 @@ struct SecurityOptions: ParsableArguments {
                 + "system's.", valueName: "file"), completion: .file())
     var authorities: String?
 
+    @Option(
+        name: .customLong("tls-server-name"),
+        help: ArgumentHelp(
+            "The name that upstreams of the form tls:HOST:PORT are asked for (SNI), and that their certificates must have. "
+                + "Default: HOST.", valueName: "name"))
+    var serverName: String?
+
     @Flag(
         name: .customLong("tls-insecure"),
         help:
@@ -61,9 +68,20 @@ struct SecurityOptions: ParsableArguments {
         }
         if relay.upstreamTLS != nil {
             relay.upstreamTLS = try UpstreamTLSSettings(
-                authorities: authorities.map { .file(absolute($0, directory)) } ?? .system, isVerified: !isInsecure)
+                authorities: authorities.map { .file(absolute($0, directory)) } ?? .system, serverName: serverName,
+                isVerified: !isInsecure)
         }
     }
+
+    /// With `--tls-keylog`: refuses to start without a file for the keys, which no key would then be in.
+    func checkKeyLog(_ variables: [String: String], in words: [String]) throws {
+        guard writesKeyLog, variables[Self.keyLogVariable]?.isEmpty ?? true else { return }
+        throw UsageError(
+            "--tls-keylog writes to the file in \(Self.keyLogVariable); run: \(Self.keyLogVariable)=keys.log "
+                + CommandWords.shellText(words), command: "forward")
+    }
+
+    private static let keyLogVariable = "SSLKEYLOGFILE"
 
     /// Refuses a listener that other machines can reach: only this user's programs should trust the authority.
     private func checkReach(of relay: RelaySettings) throws(ValueError) {
@@ -101,6 +119,9 @@ struct SecurityOptions: ParsableArguments {
         if authorities != nil || isInsecure, relays.allSatisfy({ $0.upstreamTLS == nil }) {
             return "--tls-ca and --tls-insecure are for upstreams of the form tls:HOST:PORT, such as "
                 + "8080=tls:api.example.com:443"
+        }
+        if serverName != nil, relays.allSatisfy({ $0.upstreamTLS == nil }) {
+            return "--tls-server-name is for upstreams of the form tls:HOST:PORT, such as 8080=tls:10.0.0.1:443"
         }
         if writesKeyLog, !relays.contains(where: \.hasTLS) {
             return "--tls-keylog is for a SPEC with tls:, such as 8080=tls:api.example.com:443"

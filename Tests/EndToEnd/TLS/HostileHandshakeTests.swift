@@ -126,7 +126,7 @@ struct HostileHandshakeTests {
             let bench = try await Bench(scene)
             let attacks = [
                 ("oversized", "alert 22", "packet length too long"), ("large", "alert 47", "excessive message size"),
-                ("garbage", "nothing", "its bytes are not TLS"), ("http", "nothing", "it sent HTTP without TLS"),
+                ("garbage", "nothing", "its bytes are not TLS"), ("http", "record 72", "it sent HTTP without TLS"),
                 ("ssl2", "alert 70", "no version in common"), ("ssl3", "alert 40", "no version in common"),
                 ("tls1.1", "alert 70", "no version in common"), ("empty", "alert 10", "record too small"),
                 ("warnings", "alert 10", "unexpected message"), ("unknown-alert", "alert 10", "unexpected message"),

@@ -68,6 +68,33 @@ import Testing
         }
     }
 
+    /// The upstream's handshake fails: a client that can read it gets an error.
+    @Test(arguments: [startup, sslRequest, [22, 3, 1]])
+    func client_getsAnError_ifTheUpstreamHasNoTLS(_ bytes: [UInt8]) async throws {
+        try await run(.upstream) { scene in
+            let client = try scene.relay.connect()
+            try client.send(bytes)
+            if bytes == Self.sslRequest {
+                #expect(try client.receive(count: 1) == [Self.no])
+                try client.send(Self.startup)
+            }
+            let upstream = try scene.listener.accept()
+            _ = try upstream.receive(count: Self.sslRequest.count)
+            try upstream.send([Self.no])
+            let (answer, ending) = try client.receiveAll()
+            client.close()
+            let record = try scene.relay.end()
+            let text = "Tapline: the TLS handshake with the server failed; see: tapline why \(record.id)"
+            if bytes.first == 22 {
+                #expect(answer.isEmpty && ending == .reset)
+            } else {
+                #expect(answer.first == UInt8(ascii: "E") && ending == .fin)
+                #expect(String(decoding: answer, as: UTF8.self).contains("C08006\0M\(text)\0"))
+            }
+            #expect(record.end?.reason == .tlsHandshakeFailed && record.closedBy == .upstream)
+        }
+    }
+
     @Test(arguments: [true, false])
     func upstream_isAskedForTLS_andAPlainClientGetsNone(_ asks: Bool) async throws {
         try await run(.upstream) { scene in
@@ -105,7 +132,10 @@ import Testing
             let peer = try scene.listener.accept()
             _ = try peer.receive(count: Self.sslRequest.count)
             try peer.send(answer)
-            #expect(try client.receiveAll().ending == .reset)
+            // The client gets an error that it can show.
+            let (error, ending) = try client.receiveAll()
+            #expect(error.first == UInt8(ascii: "E") && ending == .fin)
+            client.close()
             let record = try scene.relay.end()
             #expect(record.end?.reason == .tlsHandshakeFailed)
             #expect(record.sessions?.fault == .init(side: .upstream, text: fault))

@@ -9,19 +9,44 @@ import Testing
 
 /// Handshakes that fail, and what the records say about it.
 @Suite struct TLSHandshakeTests {
-    @Test func plainClient_isReset_andTheRecordSaysWhatItSpeaks() async throws {
+    @Test func clientThatSpeaksHTTP_getsAnAnswerThatItCanRead() async throws {
         try await SecureScene.run(.client) { scene in
             let client = try scene.relay.connect()
             try client.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
-            #expect(try client.receiveAll() == ([], .reset))
+            let (answer, ending) = try client.receiveAll()
+            #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 400 Bad Request\r\n"))
+            #expect(String(decoding: answer, as: UTF8.self).hasSuffix("\r\n\r\nThis port speaks TLS: use https://\n"))
+            #expect(ending == .fin)
+            client.close()
             let record = try scene.relay.end()
             #expect(record.end?.reason == .tlsHandshakeFailed)
             #expect(record.closedBy == .client)
             #expect(
-                record.sessions?.fault?.text.hasPrefix(
-                    "cannot speak TLS with Tapline: it sent HTTP without TLS (http request)") == true)
+                record.sessions?.fault
+                    == .init(
+                        side: .client, text: "cannot speak TLS with Tapline: it sent HTTP without TLS",
+                        remedy: .useHTTPS))
             #expect(record.failureSentence?.hasPrefix("the TLS handshake failed: the client cannot speak TLS") == true)
             #expect(record.upstreamAddress == nil)
+        }
+    }
+
+    /// What a client sent that is not TLS is named, and no answer is made up for it.
+    @Test(
+        arguments: [
+            ([0, 0, 0, 8, 4, 210, 22, 47], "it sent PostgreSQL's SSLRequest", .startTLS("postgres")),
+            (Array("SSH-2.0-\"x\r\n".utf8), "its bytes are not TLS: it began with `SSH-2.0-?x`", .shareVersion),
+            ([0x80, 0, 0, 0, 0, 0], "its bytes are not TLS", .shareVersion),
+        ] as [([UInt8], String, SessionFacts.Remedy)])
+    func plainClient_isReset_andTheRecordSaysWhatItSent(
+        _ bytes: [UInt8], _ words: String, _ remedy: SessionFacts.Remedy
+    ) async throws {
+        try await SecureScene.run(.client) { scene in
+            let client = try scene.relay.connect()
+            try client.send(bytes)
+            #expect(try client.receiveAll() == ([], .reset))
+            let text = "cannot speak TLS with Tapline: " + words
+            #expect(try scene.relay.end().sessions?.fault == .init(side: .client, text: text, remedy: remedy))
         }
     }
 
@@ -58,7 +83,10 @@ import Testing
             _ = try client.receiveAll()
             let record = try scene.relay.end()
             #expect(record.end?.reason == .tlsHandshakeFailed)
-            #expect(record.sessions?.fault == .init(side: .client, text: "ended its stream during the handshake"))
+            #expect(
+                record.sessions?.fault
+                    == .init(
+                        side: .client, text: "ended its stream during the handshake", remedy: .clientMayDistrust))
         }
     }
 
@@ -96,6 +124,11 @@ import Testing
             let text = try #require(record.sessions?.fault?.text)
             #expect(text.contains("unable to get local issuer certificate"))
             #expect(text.contains("presented: no subject, names localhost, issued by CN=Test CA"))
+            // One line for a terminal; `why` has the rest.
+            #expect(
+                record.failureSentence
+                    == "\(record.upstream): its certificate is issued by CN=Test CA, which is not trusted; trust it with "
+                    + "--tls-ca FILE")
         }
     }
 
@@ -108,6 +141,66 @@ import Testing
             let record = try scene.relay.end()
             #expect(record.end?.reason == .tlsHandshakeFailed)
             #expect(record.closedBy == .upstream)
+            #expect(
+                record.sessions?.fault
+                    == .init(
+                        side: .upstream,
+                        text: "cannot speak TLS with Tapline: its bytes are not TLS: it began with "
+                            + "`220 mail.example.com ESMTP`", remedy: .startTLS("smtp")))
+        }
+    }
+
+    @Test func upstreamsOtherName_isNamedWithTheOneThatIsChecked() async throws {
+        try await SecureScene.run(.upstream) { relay, _ in
+            relay.upstreamTLS?.serverName = "other.example"
+        } _: { scene in
+            let client = try scene.relay.connect()
+            let upstream = try SecurePeer(server: scene.listener.accept(), SecureScene.context(scene.authority))
+            _ = try upstream.shakeHands()
+            #expect(try client.receiveAll().ending == .reset)
+            let record = try scene.relay.end()
+            #expect(record.sessions?.fault?.remedy == .serverName("other.example", presented: "localhost"))
+            #expect(
+                record.failureSentence
+                    == "\(record.upstream): its certificate is for localhost, not for other.example; name it with "
+                    + "--tls-server-name NAME")
+        }
+    }
+
+    @Test func protocolsThatDoNotMatch_areBothNamed() async throws {
+        try await SecureScene.run(.client) { relay, authority in
+            let issued = try authority.issue()
+            relay.tls?.applications = ["h2"]
+            relay.tls?.loaded = LoadedTLS(
+                try TLSServerContext(
+                    credentials: [TLSCredential(chain: issued.certificate, key: issued.key)], applications: ["h2"]))
+        } _: { scene in
+            let context = try TLSClientContext(
+                verify: .full, trust: TLSTrust(authorities: scene.authority.certificate),
+                applications: ["http/1.1", "x"])
+            let peer = try scene.relay.connect()
+            let client = try SecurePeer(client: peer, context)
+            guard case .refused = try client.shakeHands() else { throw TestFailure("not refused") }
+            peer.close()
+            let fault = try scene.relay.end().sessions?.fault
+            #expect(fault?.remedy == .application(offered: "http/1.1, x", allowed: "h2"))
+            #expect(fault?.text.contains("no application protocol in common; it offered http/1.1, x (alert") == true)
+        }
+    }
+
+    @Test func clientThatDoesNotTrust_isRecordedWithTheIssuer() async throws {
+        try await SecureScene.run(.client) { relay, _ in
+            relay.tls?.certificates = [.init(chain: "/etc/server.pem", key: "/etc/server.key")]
+        } _: { scene in
+            let other = try TLSTrust(authorities: TestAuthority("Other CA").certificate)
+            let peer = try scene.relay.connect()
+            let client = try SecurePeer(client: peer, TLSClientContext(verify: .full, trust: other))
+            guard case .refused = try client.shakeHands() else { throw TestFailure("not refused") }
+            peer.close()
+            let record = try scene.relay.end()
+            #expect(record.end?.reason == .tlsCertificateRefused)
+            #expect(
+                record.sessions?.fault?.remedy == .completeChain(chain: "/etc/server.pem", issuer: "CN=Test CA"))
         }
     }
 
