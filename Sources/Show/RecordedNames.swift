@@ -42,7 +42,8 @@ package struct RecordedNames: Hashable, Sendable {
             guard !bytes.isEmpty else { break }
             reader.append(bytes)
             while let event = try reader.next() {
-                guard case .opened(let conversation) = event, conversation.leg == nil else { continue }
+                // A connection whose handshake has failed has an encrypted leg only.
+                guard case .opened(let conversation) = event else { continue }
                 if let relay = conversation.relay { names.insert(relay) }
                 let id = String(conversation.id)
                 if ids.count < Self.mostIDs, seen.insert(id).inserted { ids.append(id) }

@@ -57,8 +57,9 @@ struct RecordedStory {
     /// The sentences about a connection that has ended, or whose recording has.
     mutating func sentences(_ ended: RecordedConversation, times: TimeText) -> [String] {
         addPause(until: elapsed(ended.ended), after: nil)
-        return [Self.opening(ended, times), bytes(ended), pause, Self.end(ended), Self.missing(ended)].compactMap(
-            \.self)
+        return [
+            Self.opening(ended, times), Self.leg(ended), bytes(ended), pause, Self.end(ended), Self.missing(ended),
+        ].compactMap(\.self)
     }
 
     private static func opening(_ ended: RecordedConversation, _ times: TimeText) -> String {
@@ -68,6 +69,14 @@ struct RecordedStory {
         return ended.hasStart
             ? "The client \(ended.client) connected to \(relay) at \(time).\(upstream)"
             : "The client \(ended.client) was connected to \(relay) when the recording began at \(time).\(upstream)"
+    }
+
+    /// For a leg: what it is, and where its bytes are.
+    private static func leg(_ ended: RecordedConversation) -> String? {
+        ended.leg.map {
+            "It has no plaintext, because its TLS handshake failed: this is about its encrypted leg with the "
+                + "\($0.rawValue), whose bytes `tapline show FILE \(ended.id) --leg \($0.rawValue) --format hex` shows."
+        }
     }
 
     private func bytes(_ ended: RecordedConversation) -> String? {
@@ -107,9 +116,17 @@ struct RecordedStory {
             case "client_reset": "The client reset the connection"
             case "upstream_reset": "The upstream reset the connection"
             case "connect_refused": "The upstream refused the connection: nothing was listening there"
+            case "tls_handshake_failed": "The TLS handshake\(with(ended)) failed"
+            case "tls_certificate_refused": "A certificate was refused in the TLS handshake\(with(ended))"
+            case "tls_handshake_timeout": "The TLS handshake\(with(ended)) was not complete in time"
             default: ended.endedBy == "tapline" ? "Tapline ended the connection" : "The connection ended"
             }
         return "\(words), \(duration) after it opened (\(code))."
+    }
+
+    private static func with(_ ended: RecordedConversation) -> String {
+        let side = ended.leg?.rawValue ?? (ended.endedBy == "tapline" ? nil : ended.endedBy)
+        return side.map { " with the \($0)" } ?? ""
     }
 
     private static func missing(_ ended: RecordedConversation) -> String? {

@@ -18,6 +18,11 @@ package struct ShowFilter {
     private var shown: Set<RecordedConversation.Key> = []
     private var hasMatched = false
     private var ids = SeenIDs()
+    /// The encrypted legs of the wanted connection, or of all, and whether its plaintext was there.
+    private var seenLegs: Set<Side> = []
+    private var hasPlaintext = false
+    /// The end reason of a leg of the wanted connection.
+    private var legReason: String?
     private var relays: Set<String> = []
 
     /// Which conversations of a connection are shown.
@@ -68,6 +73,7 @@ package struct ShowFilter {
         case .opened(let conversation):
             opened &+= 1
             if legs.includes(conversation.leg) { ids.add(conversation.id) }
+            note(conversation)
             if let name = conversation.relay, relays.count < 100 { relays.insert(name) }
             guard isWanted(conversation.key), relay == nil || conversation.relay == relay, isChosen else {
                 return false
@@ -78,11 +84,17 @@ package struct ShowFilter {
         case .bytes(let piece): return isShown(piece.key) && (flow ?? piece.direction) == piece.direction
         case .missing(let gap): return isShown(gap.key) && (flow ?? gap.direction) == gap.direction
         case .ended(let conversation):
+            if conversation.leg != nil, conversation.id == connection { legReason = conversation.reason }
             defer { shown.remove(conversation.key) }
             guard isShown(conversation.key), ends.matches(conversation) else { return false }
             hasMatched = true
             return true
         }
+    }
+
+    private mutating func note(_ conversation: RecordedConversation) {
+        guard connection == nil || connection == conversation.id else { return }
+        if let leg = conversation.leg { seenLegs.insert(leg) } else { hasPlaintext = true }
     }
 
     /// The ordinal number of the conversation that was opened last.
@@ -108,14 +120,34 @@ package struct ShowFilter {
             return "no relay `\(relay)` in \(name); "
                 + (known.isEmpty ? "its conversations name no relays" : "its relays: \(known)")
         }
-        if case .encrypted(let side) = legs, endText.isEmpty {
-            return "there is no encrypted leg with the \(side.rawValue) in \(name)"
-                + (connection.map { " of connection \($0)" } ?? "") + "; it is recorded with `encrypted: true`"
-        }
+        if let message = missingLeg(in: name) { return message }
         if let connection, endText.isEmpty || !ids.contains(connection) {
             return "no connection \(connection) in \(name)"
                 + (relay.map { " of relay `\($0)`" } ?? "") + "; \(ids.description)"
         }
         return endText.isEmpty ? nil : "no connection in \(name) matches \(endText)"
+    }
+
+    /// The conversation of the connection that is not in the recording, while another one is; nil if that is not why
+    /// nothing matched.
+    private func missingLeg(in name: String) -> String? {
+        guard endText.isEmpty, relay == nil || connection != nil else { return nil }
+        let others = seenLegs.sorted { $0 == .client && $1 == .upstream }.map(\.rawValue).joined(separator: ", ")
+        switch legs {
+        case .encrypted(let side):
+            let whose = connection.map { " of connection \($0)" } ?? ""
+            let missing = "there is no encrypted leg with the \(side.rawValue) in \(name)\(whose)"
+            guard others.isEmpty else {
+                return missing
+                    + ": \(side == .client ? "clients of this relay speak" : "its upstream speaks") no TLS, or "
+                    + "it was not connected; legs: \(others)"
+            }
+            return missing + "; it is recorded with `encrypted: true`"
+        case .plaintext:
+            guard let connection, !others.isEmpty, !hasPlaintext else { return nil }
+            let why = legReason.map { " (\($0))" } ?? ""
+            return "connection \(connection) has no plaintext, because its handshake failed\(why); see --leg \(others)"
+        case .all: return nil
+        }
     }
 }

@@ -58,7 +58,8 @@ package struct ShowSession {
             isForPrograms
             ? StoryObjectView() : StoryView(columns: columns, terminal: terminal, times: Self.times(utc: utc))
         self.init(
-            recordings, view: view, follow: false, filter: ShowFilter(connection: connection), format: .summary)
+            recordings, view: view, follow: false, filter: ShowFilter(connection: connection, legs: .all),
+            format: .summary)
     }
 
     private static func times(utc: Bool) -> TimeText {

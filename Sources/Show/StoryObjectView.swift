@@ -6,8 +6,15 @@ struct StoryObjectView: RecordingView {
     private var stories = StoryCollector()
 
     mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
-        guard let (conversation, sentences) = stories.add(event, times: .utc) else { return }
-        Self.object(conversation, sentences).append(to: &output)
+        if let ended = stories.add(event, times: .utc) { Self.append(ended, into: &output) }
+    }
+
+    mutating func finish(into output: inout [UInt8]) {
+        for ended in stories.finish() { Self.append(ended, into: &output) }
+    }
+
+    private static func append(_ ended: StoryCollector.Ended, into output: inout [UInt8]) {
+        object(ended.conversation, ended.sentences).append(to: &output)
         output.append(UInt8(ascii: "\n"))
     }
 

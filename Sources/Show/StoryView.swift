@@ -16,7 +16,15 @@ struct StoryView: RecordingView {
     }
 
     mutating func append(_ event: RecordingEvent, into output: inout [UInt8]) {
-        guard let (conversation, sentences) = stories.add(event, times: times) else { return }
+        if let ended = stories.add(event, times: times) { append(ended, into: &output) }
+    }
+
+    mutating func finish(into output: inout [UInt8]) {
+        for ended in stories.finish() { append(ended, into: &output) }
+    }
+
+    private func append(_ ended: StoryCollector.Ended, into output: inout [UInt8]) {
+        let (conversation, sentences) = ended
         let title = "connection \(conversation.id), \(conversation.protocol)".harmless(
             showsUnicode: terminal.showsUnicode)
         output.append(terminal.painted(title, conversation.isFailure ? .boldFailure : .bold) + "\n\n")

@@ -82,6 +82,33 @@ struct RecordedStoryTests {
         #expect(text(color: true).withoutStyles == text(color: false))
     }
 
+    /// The story of a connection is that of its plaintext; where its handshake failed, that of the leg.
+    @Test(arguments: [true, false]) func connectionWithoutPlaintext_isExplainedByItsLeg(_ hasPlaintext: Bool) {
+        var view = StoryView(
+            columns: 400, terminal: TerminalTraits(showsColor: false, showsUnicode: true), times: .utc)
+        var leg = conversation(reason: hasPlaintext ? "client_closed" : "tls_certificate_refused", ended: 9)
+        leg.leg = .client
+        leg.closedBy = "client"
+        var events: [RecordingEvent] = [.opened(leg)]
+        let plain = conversation(reason: "client_closed", ended: 9)
+        if hasPlaintext { events += [.opened(plain), .ended(plain)] }
+        events.append(.ended(leg))
+        var output: [UInt8] = []
+        for event in events { view.append(event, into: &output) }
+        view.finish(into: &output)
+        let text = String(decoding: output, as: UTF8.self)
+        #expect(text.ranges(of: "connection 7, ").count == 1, "\(text)")
+        #expect(
+            text.contains(
+                "It has no plaintext, because its TLS handshake failed: this is about its encrypted leg with the client"
+            )
+                != hasPlaintext)
+        #expect(
+            text.contains(
+                "A certificate was refused in the TLS handshake with the client, 9.00 ms after it opened "
+                    + "(tls_certificate_refused).") != hasPlaintext)
+    }
+
     @Test func clockThatGoesBack_isNoPause() {
         let ended = conversation(reason: nil, ended: -5000)
         var story = RecordedStory(ended)

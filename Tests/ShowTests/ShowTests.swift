@@ -137,6 +137,32 @@ struct ShowTests {
                 == "there is no encrypted leg with the client in x; it is recorded with `encrypted: true`")
     }
 
+    /// What is asked for is not there, but another conversation of the connection is.
+    @Test func filter_namesTheLegsThatThereAre() throws {
+        func message(_ legs: ShowFilter.Legs, _ seen: [Side?], reason: String? = nil) throws -> String? {
+            var filter = ShowFilter(connection: 3, legs: legs)
+            for leg in seen {
+                let conversation = try conversation(3) {
+                    $0.leg = leg
+                    $0.reason = reason
+                }
+                _ = filter.includes(.opened(conversation))
+                _ = filter.includes(.ended(conversation))
+            }
+            return filter.mismatch(in: "x")
+        }
+        #expect(
+            try message(.plaintext, [.client], reason: "tls_certificate_refused")
+                == "connection 3 has no plaintext, because its handshake failed (tls_certificate_refused); see --leg client"
+        )
+        #expect(
+            try message(.encrypted(.client), [nil, .upstream])
+                == "there is no encrypted leg with the client in x of connection 3: clients of this relay speak no TLS, or "
+                + "it was not connected; legs: upstream")
+        #expect(try message(.plaintext, [nil, .client]) == nil)
+        #expect(try message(.plaintext, []) == "no connection 3 in x; there are none")
+    }
+
     @Test(arguments: [40, 60, 80, 100, 110, 120, 200]) func summary_onATerminal_keepsToItsWidth(columns: Int) throws {
         let long = try conversation(1) {
             $0.reason = "upstream_closed"

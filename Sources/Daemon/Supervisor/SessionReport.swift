@@ -18,6 +18,8 @@ struct SessionReport {
         let path: String?
         /// A folder that does not exist yet.
         let isNewFolder: Bool
+        /// It has the encrypted bytes of TLS, and their keys.
+        let hasKeys: Bool
     }
 
     private let outputs: Outputs
@@ -35,18 +37,20 @@ struct SessionReport {
     }
 
     private static func recording(of plan: RunPlan) -> Recording? {
+        let hasKeys =
+            plan.recordsEncrypted || plan.configuration.relays.contains { $0.record?.includesEncrypted == true }
         switch plan.recording {
         case .standardOutput:
-            return Recording(name: "standard output", path: nil, isNewFolder: false)
+            return Recording(name: "standard output", path: nil, isNewFolder: false, hasKeys: hasKeys)
         case .file(let typed):
             let path = Self.withoutRepeatedSlashes(typed)
             let isFile = OutputFile.descriptor(namedBy: path) == nil
-            return Recording(name: path, path: isFile ? path : nil, isNewFolder: false)
+            return Recording(name: path, path: isFile ? path : nil, isNewFolder: false, hasKeys: hasKeys)
         case nil:
             guard let folder = plan.configuration.relays.lazy.compactMap(\.record?.directory).first else { return nil }
             let here = workingDirectory() + "/"
             let name = (folder.hasPrefix(here) ? String(folder.dropFirst(here.count)) : folder) + "/"
-            return Recording(name: name, path: name, isNewFolder: access(folder, F_OK) != 0)
+            return Recording(name: name, path: name, isNewFolder: access(folder, F_OK) != 0, hasKeys: hasKeys)
         }
     }
 
@@ -60,7 +64,8 @@ struct SessionReport {
         }
         guard showsDiagnostics, let recording else { return }
         let new = recording.isNewFolder ? " (new directory)" : ""
-        outputs.writeToTerminal("Recording to \(recording.name.harmless)\(new)\n")
+        let keys = recording.hasKeys ? ", with the keys that decrypt its TLS sessions: share it with care" : ""
+        outputs.writeToTerminal("Recording to \(recording.name.harmless)\(new)\(keys)\n")
     }
 
     /// A person pressed Ctrl-C, which the terminal has shown as `^C`: what follows begins on a line of its own.

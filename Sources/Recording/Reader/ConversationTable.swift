@@ -58,6 +58,8 @@ struct ConversationTable {
     private var prefixBytes = 0
     /// The time of the last packet.
     private var now = Timestamp(nanoseconds: 0)
+    /// The application protocols of encrypted legs, by comments in their plaintext.
+    private var applications: [RecordedConversation.Key: String] = [:]
     /// Reused for each segment, so that none allocates.
     private var pieces: [FlowAssembler.Piece] = []
 
@@ -82,6 +84,7 @@ struct ConversationTable {
         for comment in comments where comment.id == conversation.summary.id {
             if comment.kind == .gap { lost = comment.droppedBytes ?? 0 }
             hasEnd = hasEnd || comment.kind == .ended
+            if comment.kind == .secured { note(comment) }
             conversation.apply(comment)
         }
         if segment.flags.contains(.syn) { conversation.takeSYN(segment) }
@@ -263,6 +266,14 @@ struct ConversationTable {
         prefixBytes += min(room, bytes.count)
     }
 
+    /// The handshake of a leg is complete.
+    private mutating func note(_ comment: RecordingComment) {
+        guard let side = comment.side.flatMap({ Side(rawValue: $0) }), applications.count < limits.closed else {
+            return
+        }
+        applications[RecordedConversation.Key(id: comment.id, leg: side)] = comment.application ?? ""
+    }
+
     // MARK: Ends
 
     /// Ends a conversation and remembers it, to recognise late segments.
@@ -283,6 +294,9 @@ struct ConversationTable {
             emitLast(conversation, direction, into: &events)
         }
         if conversation.summary.reason == nil { conversation.summary.reason = conversation.reason() }
+        if conversation.summary.leg != nil {
+            conversation.summary.application = applications.removeValue(forKey: conversation.summary.key)
+        }
         conversation.isOver = true
         events.append(.ended(conversation.summary))
         conversation.summary.up.prefix = []

@@ -36,6 +36,9 @@ public struct RecordedConversation: Hashable, Sendable {
     public var errno: String?
     /// Bytes that Tapline could not record, according to its comment at the end.
     public var droppedBytes: UInt64?
+    /// For an encrypted leg: the application protocol that was chosen, according to Tapline's comment, empty if none was;
+    /// nil if that is unknown.
+    public var application: String?
     /// Whether the start was captured.
     public var hasStart = false
 
@@ -87,7 +90,9 @@ public struct RecordedConversation: Hashable, Sendable {
 
     /// The protocol recognised by the first bytes. Not cached.
     public var `protocol`: Protocol {
-        Protocol.recognise(up: up.prefix, down: down.prefix)
+        let recognised = Protocol.recognise(up: up.prefix, down: down.prefix)
+        guard let application, recognised.family == .tls else { return recognised }
+        return TLSRecogniser.recognise(up.prefix[...], down.prefix[...], chosen: application) ?? recognised
     }
 
     /// Recorded and missing bytes of both flows.

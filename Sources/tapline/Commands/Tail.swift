@@ -10,10 +10,13 @@ struct Tail: ParsableCommand {
             From now on, until Ctrl-C, or with --connection until that one has ended. The relay never waits for it: traffic \
             that cannot be printed in time is skipped, and the output says how much.
 
-              tapline tail --relay web
+              tapline tail web
               tapline tail --connection 12 --format hex
               tapline tail --format pcapng | wireshark -k -i -
             """)
+
+    @Argument(help: ArgumentHelp("Only this relay, as with --relay.", valueName: "relay"), completion: .relays)
+    var name: String?
 
     @Option(
         name: [.customShort("r"), .long], help: ArgumentHelp("Only this relay.", valueName: "name"), completion: .relays
@@ -44,6 +47,9 @@ struct Tail: ParsableCommand {
         if options.json, let format, format != .json {
             throw ValidationError("--json means --format json; leave one of them out.")
         }
+        if let name, let relay, name != relay {
+            throw ValidationError("\(name) and --relay \(relay) name different relays.")
+        }
         if encrypted, format != .pcapng { throw ValidationError("--encrypted needs --format pcapng.") }
     }
 
@@ -53,7 +59,7 @@ struct Tail: ParsableCommand {
             throw CommandFailure.binaryOnTerminal
         }
         try TailSession(
-            client: try options.client(onlyReads: true), relay: relay, connection: connection,
+            client: try options.client(onlyReads: true), relay: relay ?? name, connection: connection,
             includesEncrypted: encrypted, format: format, utc: utc
         )
         .run()

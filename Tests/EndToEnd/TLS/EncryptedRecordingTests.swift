@@ -110,6 +110,43 @@ struct EncryptedRecordingTests {
         }
     }
 
+    /// A failed handshake is what such a recording is often made for: it has a leg, and no plaintext.
+    @Test func clientThatDoesNotTrust_isInTheRecording() async throws {
+        try await scene { scene in
+            try await scene.certify("front", for: ["front.example"])
+            let tapline = try await scene.run(
+                relays: """
+                      - name: web
+                        listen: 127.0.0.1:0
+                        upstream: 127.0.0.1:1
+                        tls: { certificates: { chain: front.crt, key: front.key } }
+                        record: { directory: recordings, encrypted: true }
+                    """)
+            let client = try scene.start([
+                "openssl", "s_client", "-connect", tapline.address, "-verify_return_error",
+            ])
+            client.finishInput()
+            _ = try await client.exit()
+            #expect(try await tapline.records().first?.reason == "tls_certificate_refused")
+            try await tapline.stop()
+            let path = try #require(try scene.recordings(in: scene.path("recordings")).first)
+            let shown = try scene.start([TaplineProcess.binary, "show", path, "1"])
+            #expect(try await shown.exit() != .exited(0))
+            #expect(
+                shown.errors.all.first?.contains(
+                    "connection 1 has no plaintext, because its handshake failed (tls_certificate_refused); see --leg client"
+                )
+                    == true, "\(shown.errors.all)")
+            for arguments in [["1"], []] {
+                let why = try await scene.run([TaplineProcess.binary, "why", path] + arguments)
+                #expect(why.contains("A certificate was refused in the TLS handshake with the client"), "\(why)")
+            }
+            let absent = try scene.start([TaplineProcess.binary, "show", path, "1", "--leg", "upstream"])
+            #expect(try await absent.exit() != .exited(0))
+            #expect(absent.errors.all.first?.hasSuffix("legs: client") == true, "\(absent.errors.all)")
+        }
+    }
+
     /// Keys are written for those relays that say so, whatever is in the environment.
     @Test func keyLog_decryptsACapture_andIsWrittenOnlyOnRequest() async throws {
         try await scene { scene in

@@ -92,20 +92,20 @@ struct ProtocolTests {
 
     @Test(arguments: [10, 100, 1000, 16_384]) func tls_inRecordsOfAnySize_hasItsServersName(record: Int) {
         #expect(
-            recognise(Self.hello(name: "www.example.com", record: record)) == "TLS www.example.com, TLS 1.3, h2")
+            recognise(Self.hello(name: "www.example.com", record: record)) == "TLS www.example.com, TLS 1.3, offers h2")
     }
 
     @Test func tls_hasTheVersionThatTheServerChose() {
         let hello = Self.hello(name: nil, record: 2000)
-        #expect(recognise(hello, Self.serverHello(0x0303)) == "TLS 1.2, h2")
-        #expect(recognise(hello, Self.serverHello(0x0304)) == "TLS 1.3, h2")
+        #expect(recognise(hello, Self.serverHello(0x0303)) == "TLS 1.2")
+        #expect(recognise(hello, Self.serverHello(0x0304)) == "TLS 1.3, offers h2")
         // Reserved values (GREASE) are not versions.
-        #expect(recognise(Self.hello(name: nil, versions: [0xFAFA, 0x0303], record: 2000)) == "TLS 1.2, h2")
+        #expect(recognise(Self.hello(name: nil, versions: [0xFAFA, 0x0303], record: 2000)) == "TLS 1.2, offers h2")
     }
 
     @Test func tlsOfPostgreSQL_isFoundBehindTheRequest() {
         let up = Self.hex("00000008 04d2162f") + Self.hello(name: "db.example.com", record: 4000)
-        #expect(recognise(up, Self.hex("53")) == "PostgreSQL over TLS, db.example.com, TLS 1.3, h2")
+        #expect(recognise(up, Self.hex("53")) == "PostgreSQL over TLS, db.example.com, TLS 1.3, offers h2")
     }
 
     @Test func helloCutAnywhere_isStillTLS() {
