@@ -282,6 +282,16 @@ struct ClientReportTests {
         #expect(try lines([failing], columns: 120)[1].hasPrefix("failing: 8080 → localhost:8000: connecting"))
     }
 
+    @Test func tls_isMarkedBeforeTheAddresses() throws {
+        let relay =
+            #"{"name":"web","upstream":"db:5432","listeners":["[::1]:1","127.0.0.1:1"],"tls":true,"upstream_tls":true}"#
+        let row = try #require(try lines([relay], columns: 160).last)
+        #expect(row.contains("tls [::1]:1, tls 127.0.0.1:1  tls db:5432"), "\(row)")
+        #expect(try lines([relay], columns: 80).allSatisfy { $0.count <= 80 })
+        let named = #"{"name":"8443","upstream":"a:1","listeners":[],"tls":true,"upstream_tls":true}"#
+        #expect(RelayLabel.text(of: try json(named)) == "tls 8443 → tls a:1")
+    }
+
     @Test func upstreamProxy_isShown() throws {
         let relay = #"{"name":"web","upstream":"db:5432","upstream_proxy":"socks5://proxy:1080","listeners":[]}"#
         #expect(try lines([relay], columns: 120).last?.contains("db:5432 via socks5://proxy:1080") == true)

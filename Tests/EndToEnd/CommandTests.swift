@@ -95,7 +95,7 @@ struct CommandTests {
             #expect(
                 right.output.all == [
                     "{\"valid\":true,\"file\":\"\(good)\",\"included_files\":0,\"relays\":[{\"name\":\"web\","
-                        + "\"listen\":[\"127.0.0.1:8080\"],\"upstream\":\"a:1\",\"tls_routing\":null}],\"warnings\":[]}"
+                        + "\"listen\":[\"127.0.0.1:8080\"],\"upstream\":\"a:1\",\"tls\":false,\"upstream_tls\":false,\"tls_routing\":null}],\"warnings\":[]}"
                 ])
 
             let missing = try await tapline("check", "--json", scene.path("none.yaml"), in: scene)

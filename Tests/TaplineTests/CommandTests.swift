@@ -4,6 +4,7 @@ import Daemon
 import EventLoop
 import Glibc
 import Sockets
+import TLS
 import Terminal
 import Testing
 import Text
@@ -150,6 +151,24 @@ struct CommandTests {
         #expect(narrow.contains("\n  8080: localhost:8080\n    -> example.com:80\n"))
     }
 
+    @Test func check_marksTLS() throws {
+        var relay = try forward("8080:example.com:80").relays[0]
+        func summary() -> String {
+            CheckReport.summary(of: Configuration(relays: [relay]), path: "t.yaml", showsUnicode: true)
+        }
+        relay.tls = TLSSettings(certificates: [])
+        relay.upstreamTLS = UpstreamTLSSettings()
+        #expect(summary().hasSuffix("\n  8080: tls localhost:8080 → tls example.com:80\n"))
+        relay.tls?.startTLS = .smtp
+        relay.upstreamTLS?.startTLS = .postgres
+        relay.upstreamTLS?.verify = .off
+        #expect(
+            summary().hasSuffix(
+                "\n  8080: tls localhost:8080, starttls smtp → tls example.com:80, starttls postgres, verify off\n"))
+        let object = CheckReport.object(of: Configuration(relays: [relay]), path: "t.yaml")
+        #expect(object["relays"].elements[0]["tls"].isTrue && object["relays"].elements[0]["upstream_tls"].isTrue)
+    }
+
     @Test func check_showsTheRoutes() throws {
         var relay = try forward("8080:example.com:80").relays[0]
         relay.tlsRouting = TLSRoutingSettings(
@@ -172,7 +191,7 @@ struct CommandTests {
         let object = CheckReport.object(of: Configuration(relays: [relay]), path: "t.yaml", warnings: ["w"])
         #expect(
             object.line == #"{"valid":true,"file":"t.yaml","included_files":0,"relays":[{"name":"8080","#
-                + #""listen":["localhost:8080"],"upstream":"example.com:80","tls_routing":{"routes":["#
+                + #""listen":["localhost:8080"],"upstream":"example.com:80","tls":false,"upstream_tls":false,"tls_routing":{"routes":["#
                 + #"{"server_name":["a.example","*.b.example"],"alpn":[],"upstream":"a:443"},"#
                 + #"{"server_name":[],"alpn":["h2"],"upstream":"example.com:80"}],"otherwise":"upstream"}}],"#
                 + #""warnings":["w"]}"#)

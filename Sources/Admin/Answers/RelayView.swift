@@ -26,6 +26,8 @@ struct RelayView {
             json.list("listeners", listeners) { $0.element($1) }
             json.add("upstream", settings?.upstream.description)
             json.add("upstream_proxy", settings?.upstreamProxy?.url)
+            json.add("tls", settings?.tls != nil)
+            json.add("upstream_tls", settings?.upstreamTLS != nil)
             Self.write(settings?.tlsRouting, to: &json)
             json.list("certificates", settings?.expiries ?? []) { json, expiry in
                 json.object { json in

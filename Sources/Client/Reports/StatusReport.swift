@@ -185,7 +185,8 @@ package struct StatusReport {
             ] + (showsFile ? [.init(title: "FILE", dispensable: 5, shrinksTo: 12, keepsBothEnds: true)] : []))
         for relay in relays {
             let isConfigured = relay["configured"].isTrue
-            let listeners = relay["listeners"].elements.compactMap(\.text).joined(separator: ", ")
+            let mark = RelayLabel.mark(relay, "tls")
+            let listeners = relay["listeners"].elements.compactMap(\.text).map { mark + $0 }.joined(separator: ", ")
             let name = showsUpstream ? (relay["name"].text ?? "?").harmless : RelayLabel.text(of: relay, arrow: arrow)
             let state = relay["process"].count.map { " (in \($0))" } ?? (isConfigured ? "" : " (removed)")
             table.add(
@@ -205,7 +206,7 @@ package struct StatusReport {
     /// of all others.
     static func upstream(of relay: JSONValue) -> String {
         let proxy = relay["upstream_proxy"].text.map { " via \($0.harmless)" } ?? ""
-        let own = (relay["upstream"].text ?? "-").harmless + proxy
+        let own = RelayLabel.mark(relay, "upstream_tls") + (relay["upstream"].text ?? "-").harmless + proxy
         let routing = relay["tls_routing"]
         guard !routing.isNull else { return own }
         let routes = Quantity.number(UInt64(routing["routes"].elements.count), "route")

@@ -83,7 +83,7 @@ struct Announcer: Sendable {
     }
 
     private static func destination(of relay: RelaySettings?) -> String {
-        let upstream = relay?.upstream.destinationText ?? "?"
+        let upstream = relay.map { $0.upstreamText($0.upstream.destinationText) } ?? "?"
         guard let routing = relay?.tlsRouting else { return "to \(upstream)" }
         let routes = Quantity.number(UInt64(routing.routes.count), "route")
         return "by TLS server names (\(routes)), else \(routing.otherwise == .refuse ? "refused" : "to \(upstream)")"
@@ -100,7 +100,7 @@ struct Announcer: Sendable {
             let relay = relays[listener.relay]
             let upstream = relay?.upstream.description ?? "?"
             announce(
-                "\(listener.relay) listens on \(listener.address), forwards \(Self.destination(of: relay))",
+                "\(listener.relay) listens on \(relay?.listenerMark ?? "")\(listener.address), forwards \(Self.destination(of: relay))",
                 particulars: [
                     "relay": "\(listener.relay)", "listener": "\(listener.address)", "upstream": "\(upstream)",
                 ])
@@ -120,8 +120,8 @@ struct Announcer: Sendable {
     /// Reports where relays listen, to a person at a terminal.
     private func announceForwarding(_ listeners: [RelayService.BoundListener], of configuration: Configuration) {
         let relays = configuration.relays.map { relay in
-            let addresses = listeners.filter { $0.relay == relay.name }.map { "\($0.address)" }
-            return (listeners: addresses, destination: relay.upstream.destinationText)
+            let addresses = listeners.filter { $0.relay == relay.name }.map { "\(relay.listenerMark)\($0.address)" }
+            return (listeners: addresses, destination: relay.upstreamText(relay.upstream.destinationText))
         }
         outputs.writeToTerminal(lines.forwarding(relays.filter { !$0.listeners.isEmpty }))
     }

@@ -19,13 +19,15 @@ enum CheckReport {
             lines += pieces.map { String(repeating: " ", count: indent) + $0 }
         }
         for relay in configuration.relays {
-            let addresses = relay.listen.map(\.description).joined(separator: ", ")
-            add("\(relay.name): \(addresses) \(arrow) \(relay.upstream)", indent: 2)
+            let addresses = relay.listenerText(relay.listen.map(\.description))
+            let upstream = relay.upstreamText("\(relay.upstream)")
+            add("\(relay.name): \(addresses) \(arrow) \(upstream)", indent: 2)
             guard let routing = relay.tlsRouting else { continue }
             for route in routing.routes {
-                add("TLS \(route) \(arrow) \(route.upstream ?? relay.upstream)", indent: 4)
+                let chosen = relay.upstreamText("\(route.upstream ?? relay.upstream)")
+                add("TLS \(route) \(arrow) \(chosen)", indent: 4)
             }
-            add("otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : "\(relay.upstream)")", indent: 4)
+            add("otherwise \(arrow) \(routing.otherwise == .refuse ? "refused" : upstream)", indent: 4)
         }
         for warning in warnings { add("warning: \(warning)", indent: 0) }
         return lines.joined(separator: "\n") + "\n"
@@ -46,6 +48,8 @@ enum CheckReport {
                             ("name", .string(relay.name)),
                             ("listen", .array(relay.listen.map { .string("\($0)") })),
                             ("upstream", .string("\(relay.upstream)")),
+                            ("tls", .boolean(relay.tls != nil)),
+                            ("upstream_tls", .boolean(relay.upstreamTLS != nil)),
                             ("tls_routing", relay.tlsRouting.map { routing($0, relay.upstream) } ?? .null),
                         ])
                     })

@@ -33,9 +33,9 @@ class Card {
     this.relay = relay;
     mark(this.root, 'class', ['card', relay.configured ? '' : 'gone', failing(relay) ? 'failing' : '', $('of-relay').value === relay.name ? 'chosen' : ''].filter(Boolean).join(' '));
     mark(this.title, 'aria-pressed', $('of-relay').value === relay.name);
-    setText(this.listeners, relay.listeners?.join(', ') || 'no listener');
+    setText(this.listeners, relay.listeners?.map(address => (relay.tls ? 'tls ' : '') + address).join(', ') || 'no listener');
     this.path.hidden = !relay.upstream;
-    setText(this.upstream, relay.upstream || '');
+    setText(this.upstream, (relay.upstream_tls ? 'tls ' : '') + (relay.upstream || ''));
     this.proxy.hidden = !relay.upstream_proxy;
     setText(this.proxy, `${relay.upstream_proxy} → `);
     mark(this.proxy, 'title', 'The proxy through which Tapline connects to the upstream');
