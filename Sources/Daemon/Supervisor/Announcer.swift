@@ -99,8 +99,9 @@ struct Announcer: Sendable {
         for listener in listeners {
             let relay = relays[listener.relay]
             let upstream = relay?.upstream.description ?? "?"
+            let address = "\(relay?.listenerMark ?? "")\(listener.address)"
             announce(
-                "\(listener.relay) listens on \(relay?.listenerMark ?? "")\(listener.address), forwards \(Self.destination(of: relay))",
+                "\(listener.relay) listens on \(address), forwards \(Self.destination(of: relay))",
                 particulars: [
                     "relay": "\(listener.relay)", "listener": "\(listener.address)", "upstream": "\(upstream)",
                 ])

@@ -130,7 +130,7 @@ struct EncryptedRecordingTests {
             #expect(try await tapline.records().first?.reason == "tls_certificate_refused")
             try await tapline.stop()
             let path = try #require(try scene.recordings(in: scene.path("recordings")).first)
-            let shown = try scene.start([TaplineProcess.binary, "show", path, "1"])
+            let shown = try scene.start([TaplineProcess.binary, "show", path, "1", "--format", "text"])
             #expect(try await shown.exit() != .exited(0))
             #expect(
                 shown.errors.all.first?.contains(
