@@ -199,6 +199,11 @@ struct ClientReportTests {
                 "269/270 no address"
             ),
             (
+                "tls_certificate_refused",
+                "web: TLS with the upstream fails (a certificate is refused): 269 of 270 connects in the last 5 min failed",
+                "269/270 without TLS"
+            ),
+            (
                 "something_new", "web: connecting to the upstream fails: 269 of 270 connects in the last 5 min failed",
                 "269/270 failed"
             ),

@@ -85,4 +85,39 @@ struct RecentConnectsTests {
             now: 1_003_000)
         #expect(!stats.recentConnects.summary(at: 1_003_000).isFailing)
     }
+
+    private static let handshakes: [(EndReason, Side?)] = [
+        (.tlsCertificateRefused, .upstream), (.tlsHandshakeFailed, .upstream), (.tlsHandshakeTimeout, nil),
+        (.tlsCertificateRefused, .client),
+    ]
+
+    @Test(arguments: handshakes)
+    func connects_withoutTLSWithTheUpstream_areFailures(_ reason: EndReason, _ side: Side?) {
+        var stats = RelayStats()
+        var record = ConnectionRecord(
+            id: 1, relay: "r", generation: 1, client: .unix(path: ""), listener: .unix(path: "/l"), upstream: "u",
+            accepted: 0)
+        if side != .client {
+            record.upstreamAddress = .ipv4(.loopback, port: 443)
+            record.connectDuration = 1_000_000
+        }
+        record.sessions = SessionFacts(fault: side.map { .init(side: $0, text: "failed") })
+        record.end = .init(time: 0, duration: 0, reason: reason, errno: nil)
+        for _ in 0..<3 { stats.count(record, startedAt: 1_000_000, now: 1_000_010) }
+        let summary = stats.recentConnects.summary(at: 1_000_010)
+        // A client whose handshake fails says nothing about the upstream.
+        #expect(summary.failed == (side == .client ? 0 : 3) && summary.attempts == summary.failed)
+        #expect(summary.isFailing == (side != .client))
+        #expect(summary.reason == (side == .client ? nil : reason))
+    }
+
+    @Test func connect_whoseHandshakeIsInProgress_isNoSuccessYet() {
+        var stats = RelayStats()
+        for isUsable in [false, true] {
+            stats.count(
+                bytesUp: 0, bytesDown: 0, splicedUp: 0, splicedDown: 0, connectDuration: 1_000_000,
+                isUsable: isUsable, startedAt: 1_000_000, now: 1_000_010)
+            #expect(stats.recentConnects.summary(at: 1_000_010).attempts == (isUsable ? 1 : 0))
+        }
+    }
 }

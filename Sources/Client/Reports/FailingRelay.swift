@@ -44,6 +44,9 @@ package struct FailingRelay {
         case "no_local_port": "no local port is free"
         case "loop": "upstream is one of Tapline's own listeners"
         case "over_limit": "a system limit prevents connecting"
+        case "tls_certificate_refused": "TLS with the upstream fails (a certificate is refused)"
+        case "tls_handshake_failed": "the TLS handshake with the upstream fails"
+        case "tls_handshake_timeout": "upstream does not complete the TLS handshake"
         default: "connecting to the upstream fails"
         }
     }
@@ -54,6 +57,7 @@ package struct FailingRelay {
         case "connect_timeout": "timed out"
         case "connect_unreachable": "unreachable"
         case "name_not_found", "name_lookup_failed": "no address"
+        case "tls_certificate_refused", "tls_handshake_failed", "tls_handshake_timeout": "without TLS"
         default: "failed"
         }
     }

@@ -68,11 +68,11 @@ public struct RelayStats: Hashable, Sendable {
     /// The number of open connections.
     public var open: UInt64 { accepted - min(accepted, ended.values.reduce(0, &+)) }
 
-    /// Counts a connection's bytes so far, and its connect. `held` is how long its client was held, milliseconds. The last
-    /// two are times of the monotonic clock, milliseconds: of accept, and the current one.
+    /// Counts a connection's bytes so far, and its connect. `held` is how long its client was held, milliseconds. `isUsable`:
+    /// no handshake with the upstream is in progress, and none has failed. The last two are times of the monotonic clock, milliseconds: of accept, and the current one.
     mutating func count(
         bytesUp: UInt64, bytesDown: UInt64, splicedUp: UInt64, splicedDown: UInt64, connectDuration: Int64?,
-        held: UInt64? = nil, startedAt: UInt64, now: UInt64
+        held: UInt64? = nil, isUsable: Bool = true, startedAt: UInt64, now: UInt64
     ) {
         self.bytesUp &+= bytesUp
         self.bytesDown &+= bytesDown
@@ -83,7 +83,7 @@ public struct RelayStats: Hashable, Sendable {
         connectTimes.add(nanoseconds: max(0, connectDuration - wait))
         let connectedAt = startedAt &+ Milliseconds.of(nanoseconds: connectDuration)
         // This runs ten times a second for every open connection, most of which connected long ago.
-        if Monotonic.elapsed(from: connectedAt, to: now) < RecentConnects.span {
+        if isUsable, Monotonic.elapsed(from: connectedAt, to: now) < RecentConnects.span {
             recentConnects.add(nil, at: connectedAt)
         }
     }
@@ -95,7 +95,7 @@ public struct RelayStats: Hashable, Sendable {
             bytesUp: connection.up?.delivered ?? 0, bytesDown: connection.down?.delivered ?? 0,
             splicedUp: connection.up?.spliced ?? 0, splicedDown: connection.down?.spliced ?? 0,
             connectDuration: connection.connectDuration, held: connection.upstreamWait?.held(at: now),
-            startedAt: connection.startedAt, now: now)
+            isUsable: connection.state.phase != .greeting, startedAt: connection.startedAt, now: now)
     }
 
     /// Counts a connection: its bytes so far, and its end if it has ended. The times are of the monotonic clock,
@@ -104,8 +104,10 @@ public struct RelayStats: Hashable, Sendable {
         count(
             bytesUp: record.bytesUp, bytesDown: record.bytesDown, splicedUp: record.splicedUp,
             splicedDown: record.splicedDown, connectDuration: record.connectDuration, held: record.hold?.held,
-            startedAt: startedAt, now: now)
+            isUsable: record.upstreamSessionFailure == nil, startedAt: startedAt, now: now)
         guard let end = record.end else { return }
+        // A destination that a client chooses says nothing about the relay.
+        if let failure = record.upstreamSessionFailure, record.request == nil { recentConnects.add(failure, at: now) }
         ended[end.reason, default: 0] &+= 1
         if end.reason.isOfSession, let side = record.closedBy {
             endedSessions[end.reason, default: [:]][side, default: 0] &+= 1
@@ -152,5 +154,16 @@ public struct RelayStats: Hashable, Sendable {
         ended.merge(other.ended, uniquingKeysWith: &+)
         endedSessions.merge(other.endedSessions) { $0.merging($1, uniquingKeysWith: &+) }
         connectFailures.merge(other.connectFailures, uniquingKeysWith: &+)
+    }
+}
+
+extension ConnectionRecord {
+    /// The reason for which TLS with the upstream has failed; nil if it has not.
+    fileprivate var upstreamSessionFailure: EndReason? {
+        switch end?.reason {
+        case .tlsHandshakeFailed, .tlsCertificateRefused: closedBy == .upstream ? end?.reason : nil
+        case .tlsHandshakeTimeout: upstreamAddress == nil ? nil : .tlsHandshakeTimeout
+        default: nil
+        }
     }
 }

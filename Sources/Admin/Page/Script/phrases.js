@@ -12,6 +12,13 @@ const connectFailure = {
   over_limit: ['could not be reached: a system limit was reached', 'a system limit prevents connecting'],
 };
 
+/** The reasons of TLS handshakes with the upstream that fail, which clients may have, too. */
+const handshakeFailure = {
+  tls_certificate_refused: 'TLS with the upstream fails (a certificate is refused)',
+  tls_handshake_failed: 'the TLS handshake with the upstream fails',
+  tls_handshake_timeout: 'upstream does not complete the TLS handshake',
+};
+
 /** A message of the server as a sentence. */
 const sentence = message => message.charAt(0).toUpperCase() + message.slice(1).replace(/\.?$/, '.');
 
@@ -32,7 +39,7 @@ function share({ failed, attempts }) {
 function failing(relay) {
   const recent = relay.recent_connects;
   if (!recent?.failing) return null;
-  return { cause: (connectFailure[recent.last_failure] || [, 'connecting to the upstream fails'])[1],
+  return { cause: connectFailure[recent.last_failure]?.[1] || handshakeFailure[recent.last_failure] || 'connecting to the upstream fails',
     share: `${share(recent)} in the last ${largestUnit(recent.window_ms)} failed` };
 }
 
