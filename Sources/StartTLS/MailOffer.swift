@@ -26,6 +26,8 @@ public struct MailOffer: Sendable {
     private let name: MailProtocol
     private var received: [UInt8] = []
     private var commands = 0
+    /// The reply to a command that has to wait for TLS, such as `530`; nil if the client sent none.
+    public private(set) var refusal: String?
 
     /// An offer to one client.
     public init(_ name: MailProtocol) {
@@ -53,6 +55,7 @@ public struct MailOffer: Sendable {
             answer += reply.text
             switch reply.next {
             case .more: continue
+            case .tlsFirst: refusal = name == .smtp ? "530" : "NO"
             case .end: return .end(Array(answer.utf8))
             case .tls:
                 guard end == received.count else { return refuse("sent bytes behind its request for TLS", after: "") }
@@ -71,6 +74,8 @@ public struct MailOffer: Sendable {
 
     private enum Next {
         case more, tls, end
+        /// The command was refused, because TLS has to begin first.
+        case tlsFirst
     }
 
     private typealias Reply = (text: String, next: Next)
@@ -81,7 +86,9 @@ public struct MailOffer: Sendable {
         if verb.elementsEqual("HELO".utf8) { return ("250 localhost\r\n", .more) }
         if verb.elementsEqual("NOOP".utf8) || verb.elementsEqual("RSET".utf8) { return ("250 2.0.0 OK\r\n", .more) }
         if verb.elementsEqual("QUIT".utf8) { return ("221 2.0.0 Bye\r\n", .end) }
-        guard verb.elementsEqual("STARTTLS".utf8) else { return ("530 5.7.0 STARTTLS is required first\r\n", .more) }
+        guard verb.elementsEqual("STARTTLS".utf8) else {
+            return ("530 5.7.0 STARTTLS is required first\r\n", .tlsFirst)
+        }
         guard line.count == verb.count else { return ("501 5.5.4 STARTTLS has no parameter\r\n", .more) }
         return ("220 2.0.0 TLS begins\r\n", .tls)
     }
@@ -98,7 +105,7 @@ public struct MailOffer: Sendable {
         if verb.elementsEqual("NOOP".utf8) { return ("\(tag) OK done\r\n", .more) }
         if verb.elementsEqual("LOGOUT".utf8) { return ("* BYE bye\r\n\(tag) OK done\r\n", .end) }
         guard verb.elementsEqual("STARTTLS".utf8), command.count == verb.count else {
-            return ("\(tag) NO STARTTLS is required first\r\n", .more)
+            return ("\(tag) NO STARTTLS is required first\r\n", .tlsFirst)
         }
         return ("\(tag) OK TLS begins\r\n", .tls)
     }

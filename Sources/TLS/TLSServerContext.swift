@@ -201,6 +201,9 @@ public final class TLSServerContext: Sendable {
         return SSL_TLSEXT_ERR_OK
     }
 
+    /// Whether a certificate has a name, or is issued for it.
+    func hasCertificate(for name: String) -> Bool { issuer != nil || context(for: name) != nil }
+
     private func context(for name: String) -> TLSContext? {
         var name = name.lowercased()[...]
         if name.hasSuffix(".") { name = name.dropLast() }

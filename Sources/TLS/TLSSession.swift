@@ -65,6 +65,8 @@ public final class TLSSession {
     /// What every later write returns.
     private var writeError: Errno?
     private var hasSentEnd = false
+    /// Bytes that the socket had taken when the last byte of the stream was sent.
+    private var sentWithData: UInt64 = 0
     private var problem: CertificateProblem?
     /// The client's server name that no certificate can have.
     private var refusedName: String?
@@ -307,8 +309,9 @@ public final class TLSSession {
             }
             sent += count
         }
-        if sent > 0 { return .moved(sent) }
-        return writeError.map { .failed($0) } ?? .wouldBlock
+        guard sent > 0 else { return writeError.map { .failed($0) } ?? .wouldBlock }
+        sentWithData = wire.sent
+        return .moved(sent)
     }
 
     /// Sends close_notify, once; the caller ends the socket's half or closes it next. False: the socket has no room;
@@ -325,6 +328,10 @@ public final class TLSSession {
         OpenSSL.clearErrors()
         return true
     }
+
+    /// Bytes of TLS's own that were sent after the last byte of the stream: close_notify, and without any such byte also the
+    /// handshake and its tickets.
+    public var sentAfterData: UInt64 { wire.sent &- sentWithData }
 
     /// Nil: the socket has no room.
     private func errorOfWriting(_ result: CInt) -> Errno? {

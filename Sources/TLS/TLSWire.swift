@@ -22,6 +22,8 @@ final class TLSWire {
     private(set) var hasEnded = false
     /// The socket's error.
     private(set) var error: Errno?
+    /// Bytes that the socket has taken.
+    private(set) var sent: UInt64 = 0
     /// Nil: nothing is observed.
     var observer: TLSObserver?
     /// The handshake is in progress: bytes are passed on after the step that moved them, and the keys that it derived.
@@ -137,11 +139,14 @@ final class TLSWire {
         #endif
         let result = Errno.retrying { send(fd, bytes, count, flags) }
         if result > 0 {
+            sent &+= UInt64(result)
             if observer != nil { observe(UnsafeRawBufferPointer(start: bytes, count: result), .sent) }
             return CInt(result)
         }
         fail(bio, tapline_bio_retry_write)
-        return -1
+        // The peer has reset, but an alert that says why may be in the socket: the handshake goes on, and reads it. Without
+        // one, the next read finds the end of the stream, and `error` is the reason.
+        return isHolding && error != nil ? CInt(count) : -1
     }
 
     private func fail(_ bio: OpaquePointer, _ retry: (OpaquePointer?) -> Void) {

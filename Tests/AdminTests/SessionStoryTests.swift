@@ -1,10 +1,10 @@
 import Configuration
-import Relay
 import Sockets
 import Testing
 import Text
 
 @testable import Admin
+@testable import Relay
 
 /// The stories of connections with TLS.
 struct SessionStoryTests {
@@ -49,7 +49,7 @@ struct SessionStoryTests {
             (.upstream, .tlsHandshakeFailed, "The options are --tls-ca and --tls-insecure."),
             (.client, .tlsCertificateRefused, "The options are --tls-cert and --tls-key."),
             (.upstream, .tlsCertificateRefused, "The options are --tls-ca and --tls-insecure."),
-            (.upstream, .tlsHandshakeTimeout, "was not complete within the time limit for handshakes, so"),
+            (.upstream, .tlsHandshakeTimeout, "was not complete within the time limit for the TLS handshake, so"),
             (.client, .tlsTruncated, "use a configuration file (`tapline run`), and set tls.truncation there"),
             (.client, .clientClosed, "It was passed on as an end of stream."),
         ] as [(Side, EndReason, String)])
@@ -60,6 +60,100 @@ struct SessionStoryTests {
         for sentence in story where !sentence.contains("use a configuration file") {
             #expect(!sentence.contains("tls.") && !sentence.contains("`tls`") && !sentence.contains("upstream_tls"))
         }
+    }
+
+    @Test(arguments: [
+        (SessionFacts.Fault.Refusal.byTapline, "It was Tapline that refused the client."),
+        (.byPeer, "It was the client that refused Tapline."),
+    ])
+    func refusedCertificate_isExplained_byWhoRefused(_ refusal: SessionFacts.Fault.Refusal, _ sentence: String) {
+        let fault = SessionFacts.Fault(side: .client, text: "is at fault", refusal: refusal)
+        let record = record(.tlsCertificateRefused, SessionFacts(fault: fault), isConnected: false)
+        #expect(record.closedBy == .client)
+        #expect(story(record).contains(sentence))
+        let who = refusal == .byTapline ? "Tapline refused a TLS certificate" : "a TLS certificate was refused"
+        #expect(record.failureSentence == "\(who): the client is at fault")
+    }
+
+    @Test(arguments: [
+        (Side.client, "The client closed without reading the end of TLS (close_notify), as Python and wget do;"),
+        (.upstream, "The upstream closed without reading the end of TLS (close_notify), as PostgreSQL does;"),
+    ])
+    func endOfTLS_thatWasNotRead_isNoFailure(_ side: Side, _ sentence: String) {
+        let story = story(record(.upstreamClosed, SessionFacts(closedUnread: side)))
+        #expect(story.contains("The upstream closed first, and the connection shut down cleanly"))
+        #expect(story.contains(sentence + " every byte had been delivered."))
+    }
+
+    @Test(arguments: [
+        (
+            SessionFacts.Unmet.postgresTLS,
+            "The client asked for TLS (SSLRequest), which this relay does not offer to its clients: add `tls` with "
+                + "`starttls: postgres`, or let the client use sslmode=prefer or disable."
+        ),
+        (
+            .mailWithoutTLS(protocolName: "SMTP", answer: "530"),
+            "The client spoke SMTP without STARTTLS, which this relay requires (answered 530)."
+        ),
+    ])
+    func clientThatLeftBeforeTLS_isNoHealthCheck(_ unmet: SessionFacts.Unmet, _ sentence: String) {
+        let story = story(record(.clientClosed, SessionFacts(unmet: unmet), isConnected: false))
+        #expect(story.contains(sentence), "\(story)")
+        #expect(!story.contains("Health checks") && !story.contains("PROXY"))
+    }
+
+    @Test func clientThatResetInItsHandshake_didNotGiveUpOnTheUpstream() {
+        var early = record(.clientReset, SessionFacts(), isConnected: false)
+        #expect(story(early).contains("The client reset the connection during its TLS handshake, after 3.4 s"))
+        #expect(!story(early).contains("before Tapline had connected to the upstream"))
+        early.sessions = nil
+        #expect(story(early).contains("The client reset the connection before it sent what the relay needs first"))
+        early.attempts = 1
+        #expect(story(early).contains("The client gave up before Tapline had connected to the upstream"))
+    }
+
+    @Test func alertOfTheUpstream_explainsTheEnd_withoutTheHalvesThatTaplineCut() {
+        let fault = SessionFacts.Fault(side: .upstream, text: "sent the alert internal_error")
+        var ended = record(.tlsFailed, SessionFacts(fault: fault))
+        let cut = LiveConnection.FlowState(
+            held: 0, quiet: 0, hasEnded: true, splices: false, hasMoved: true)
+        ended.flows = .init(up: cut, down: cut)
+        #expect(!story(ended).contains("closed their halves") && !story(ended).contains("Bytes were moving"))
+        // What was waiting is named.
+        ended.flows?.down = .init(held: 5000, quiet: 2000, hasEnded: true, splices: false, hasMoved: true)
+        #expect(story(ended).contains("The client stopped reading 2.0 s before the end"))
+    }
+
+    @Test func limitOfAHandshake_isNamedWithItsValue() {
+        var settings = RelaySettings(
+            name: "web", listen: [.address(.ipv4(.loopback, port: 8080))], upstream: .name("db.example", port: 5432))
+        settings.tls = TLSSettings(certificates: [])
+        settings.tls?.session.handshake = .seconds(7)
+        settings.upstreamTLS = UpstreamTLSSettings()
+        let handshakes = StorySettings.Handshakes(settings)
+        var ended = record(.tlsHandshakeTimeout, SessionFacts(), isConnected: false)
+        func story(_ origin: StorySettings.Origin = .file) -> String {
+            Story.of(ended, timeouts: nil, from: origin, handshakes: handshakes).joined(separator: " ")
+        }
+        #expect(story().contains("with the client was not complete within tls.handshake (now 7s)"))
+        #expect(story(.commandLine).contains("within the time limit for the TLS handshake (now 7s)"))
+        ended.connectDuration = 1
+        #expect(story().contains("with the upstream was not complete within upstream_tls.handshake (now 10s)"))
+        var live = LiveConnection(record: ended, state: .connecting, age: 2_000_000_000)
+        live.wait = .clientHandshake
+        let waiting = Story.of(live, timeouts: nil, handshakes: handshakes).joined(separator: " ")
+        #expect(waiting.contains("the limit is tls.handshake (now 7s). The upstream is connected after that."))
+    }
+
+    @Test func certificate_thatDoesNotHaveTheServerName_isNamed() {
+        let facts = SessionFacts(serverName: "other.example.com", substitute: "CN=localhost")
+        let record = record(.clientClosed, facts)
+        #expect(
+            story(record).contains(
+                "Tapline has no certificate for other.example.com; it sent the first one, CN=localhost."))
+        var bytes: [UInt8] = []
+        record.appendEndRecord(as: .text, to: &bytes)
+        #expect(String(decoding: bytes, as: UTF8.self).contains(" server_name=other.example.com "))
     }
 
     @Test func endWithoutCloseNotify_isMentioned_alsoIfItWasPassedOn() {

@@ -66,6 +66,13 @@ import Testing
         Row(
             "kernel accepted nothing", relaying + [.legFailed(.client, Errno(EIO)), .delivered(.up)], .resetMayPass,
             .end(reset: true, .internalError, Errno(EIO))),
+        Row(
+            "upstream ended, client closed with the end of TLS unread",
+            upstreamEnded + [.legFailed(.client, gone), .delivered(.up)], .closedUnread,
+            .end(reset: false, .upstreamClosed, nil)),
+        Row(
+            "client ended and closed with a ticket unread", clientEnded + [.legFailed(.client, gone)], .closedUnread,
+            .end(reset: false, .clientClosed, nil)),
         Row("client ending", clientEnding, .sourceEnded(.up), .none),
         Row("client ending", clientEnding, .delivered(.up), .endWriting(.upstream)),
         Row("client ending", clientEnding, .sourceEnded(.down), .none),

@@ -142,6 +142,23 @@ public final class SecurePeer {
         return bytes
     }
 
+    /// Waits until something has come, and leaves it unread.
+    public func awaitUnread() throws {
+        try peer.await(POLLIN, "bytes that are not read", Deadline())
+    }
+
+    /// The same, and closes: the system then resets.
+    public func closeUnread() throws {
+        try awaitUnread()
+        peer.close()
+    }
+
+    /// Acknowledges what was read, at once. The system does not while something is unread.
+    public func acknowledge() {
+        var value: CInt = 1
+        setsockopt(peer.fd, CInt(IPPROTO_TCP), TCP_QUICKACK, &value, socklen_t(MemoryLayout<CInt>.size))
+    }
+
     /// Reads everything until the other end ends its half.
     public func receiveToEnd() throws -> (bytes: [UInt8], ending: Ending) {
         let deadline = Deadline()

@@ -32,7 +32,7 @@ extension ConnectionRecord {
         line.add("dropped_bytes", number: droppedBytes, to: &bytes)
         line.add("proxied_by", proxiedBy, to: &bytes)
         line.add("unique_id", proxy?.uniqueID, to: &bytes)
-        line.add("server_name", hello?.serverName, to: &bytes)
+        line.add("server_name", hello?.serverName ?? sessions?.serverName, to: &bytes)
         line.add("alpn", hello?.applications, to: &bytes)
         let backlog = backlog
         line.add("waited_for", backlog?.side.rawValue, to: &bytes)

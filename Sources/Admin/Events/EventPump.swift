@@ -144,10 +144,12 @@ final class EventPump: Sendable {
             let facts = collector.services.status.now
             if facts.isReplaced {
                 // For the process that took over, which keeps it after this one has ended.
-                let timeouts = facts.configuration.relays.first { $0.name == record.relay }?.timeouts
+                let settings = facts.configuration.relays.first { $0.name == record.relay }
                 ConnectionView.write(record, to: &json) { json in
                     let origin = collector.services.status.settingsOrigin
-                    json.list("story", Story.of(record, timeouts: timeouts, from: origin)) { $0.element($1) }
+                    let story = Story.of(
+                        record, timeouts: settings?.timeouts, from: origin, handshakes: .init(settings))
+                    json.list("story", story) { $0.element($1) }
                 }
             } else {
                 json.object(of: record)

@@ -72,14 +72,16 @@ extension Responder {
     }
 
     private func story(of record: ConnectionRecord) -> [String] {
-        Story.of(
-            record, timeouts: settings(of: record.relay)?.timeouts, from: services.status.settingsOrigin,
+        let settings = settings(of: record.relay)
+        return Story.of(
+            record, timeouts: settings?.timeouts, from: services.status.settingsOrigin, handshakes: .init(settings),
             command: services.command)
     }
 
     private func story(of live: LiveConnection) -> [String] {
-        Story.of(
-            live, timeouts: settings(of: live.record.relay)?.timeouts, from: services.status.settingsOrigin,
+        let settings = settings(of: live.record.relay)
+        return Story.of(
+            live, timeouts: settings?.timeouts, from: services.status.settingsOrigin, handshakes: .init(settings),
             command: services.command)
     }
 

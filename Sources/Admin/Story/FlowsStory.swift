@@ -26,6 +26,9 @@ struct FlowsStory {
         halves + facts
     }
 
+    /// The facts, if a side does not read.
+    var backlog: [String] { isBlocked ? facts : [] }
+
     // MARK: Facts
 
     private var halves: [String] {

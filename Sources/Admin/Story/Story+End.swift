@@ -56,7 +56,8 @@ extension Story {
         case .requestInvalid, .requestTimeout:
             return requesting(record, end.reason, when, settings)
         case .tlsHandshakeFailed, .tlsCertificateRefused, .tlsHandshakeTimeout, .tlsTruncated, .tlsFailed:
-            return sessions(record, end.reason, code, when, settings) + facts
+            // The fault explains the end. Its halves do not: Tapline has cut both flows.
+            return sessions(record, end.reason, code, when, settings) + (flows?.backlog ?? [])
         case .upstreamProxyFailed:
             return [
                 "\(endpoint(record)) did not connect to \(record.upstream): it \(record.upstreamProxy?.fault ?? "failed")\(code), "
@@ -91,7 +92,9 @@ extension Story {
     ) -> [String] {
         let wasConnected = record.connectDuration != nil
         let advice = "The program exited, was killed, or reset the connection on purpose. Check its log."
+        let unread = record.sessions?.closedUnread.map { [closedUnread($0)] } ?? []
         switch reason {
+        case .clientReset where !wasConnected && record.earlyReset != nil: return leavingEarly(record, code, when)
         case .clientReset where !wasConnected:
             return [
                 "The client gave up\(code) before Tapline had connected to the upstream, \(when).",
@@ -102,11 +105,12 @@ extension Story {
         case .upstreamReset:
             return ["The upstream reset the connection\(code) \(when); the reset was passed on to the client.", advice]
         case .upstreamClosed:
-            return ["The upstream closed first, and the connection shut down cleanly \(when)."]
+            return ["The upstream closed first, and the connection shut down cleanly \(when)."] + unread
         default:
             guard !wasConnected else {
-                return ["The client closed first, and the connection shut down cleanly \(when)."]
+                return ["The client closed first, and the connection shut down cleanly \(when)."] + unread
             }
+            if let unmet = record.sessions?.unmet { return leaving(unmet, when) }
             return [
                 "The client closed the connection before it sent what the relay needs first (a PROXY protocol header or a "
                     + "TLS ClientHello), \(when); Tapline had not connected to an upstream.",

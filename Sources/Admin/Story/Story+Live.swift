@@ -8,9 +8,9 @@ extension Story {
     /// ones; `origin`: where they come from; `history`: of the upstream's command, if there is one.
     static func of(
         _ live: LiveConnection, timeouts: Timeouts?, from origin: StorySettings.Origin = .file,
-        command history: CommandHistory? = nil
+        handshakes: StorySettings.Handshakes = .init(), command history: CommandHistory? = nil
     ) -> [String] {
-        let settings = StorySettings(timeouts: timeouts, origin: origin)
+        let settings = StorySettings(timeouts: timeouts, handshakes: handshakes, origin: origin)
         let record = live.record
         var sentences = [opening(record)]
         // While the client is held, the wait at the end says so.
@@ -63,13 +63,13 @@ extension Story {
             ]
         case .clientHandshake:
             return [
-                "It has waited \(span) for the client to complete the TLS handshake\(settings.limit(.clientHandshake)). "
-                    + "The upstream is connected after that."
+                "It has waited \(span) for the client to complete the TLS handshake"
+                    + "\(settings.limit(ofHandshakeWith: .client)). The upstream is connected after that."
             ]
         case .upstreamHandshake:
             return [
                 "It has waited \(span) for \(live.record.upstream) to complete the TLS handshake"
-                    + "\(settings.limit(.upstreamHandshake))."
+                    + "\(settings.limit(ofHandshakeWith: .upstream))."
             ]
         case .name:
             let name = live.record.upstreamProxy?.proxy ?? live.record.upstream

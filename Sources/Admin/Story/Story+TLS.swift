@@ -14,6 +14,9 @@ extension Story {
             let peer = session.peer.map { ", and the certificate of the \(name) is for \($0)" } ?? ""
             sentences.append("The \(name) speaks \(parameters)\(application)\(peer).")
         }
+        if let name = sessions.serverName, let substitute = sessions.substitute {
+            sentences.append("Tapline has no certificate for \(name); it sent the first one, \(substitute).")
+        }
         if let fault = sessions.fault, record.end.map({ !$0.reason.isOfSession }) ?? true {
             let key = settings.origin == .file ? " (`truncation: pass`)" : ""
             sentences.append(
@@ -34,19 +37,20 @@ extension Story {
         let remedy = fault?.remedy.map { Story.advice($0, record, side, settings) }
         switch reason {
         case .tlsHandshakeTimeout:
-            let isClient = record.connectDuration == nil && record.upstreamAddress == nil
-            let limit = settings.name(isClient ? .clientHandshake : .upstreamHandshake)
+            let waited: Side = record.connectDuration == nil && record.upstreamAddress == nil ? .client : .upstream
             return [
-                "A TLS handshake was not complete within \(limit), so Tapline reset the connection \(when).",
-                silence(record, isClient ? .client : .upstream, settings),
+                "The TLS handshake with the \(waited) was not complete within \(settings.limitOfHandshake(with: waited)), so Tapline "
+                    + "reset the connection \(when).",
+                silence(record, waited, settings),
             ]
         case .tlsCertificateRefused:
             return [
                 "\(text)\(code); the TLS handshake failed \(when).",
+                refusal(fault),
                 (remedy
                     ?? "Compare what was presented with what is required: the names, the dates and the authority.")
                     + " \(place)",
-            ]
+            ].compactMap(\.self)
         case .tlsTruncated:
             let setting = StorySettings.Setting.clientTruncation
             let change = settings.change("set", side == .client ? setting : .upstreamTruncation)
@@ -67,5 +71,51 @@ extension Story {
                     + "something between the two has changed them.",
             ]
         }
+    }
+
+    /// Who has refused whose certificate; nil if that is not known. A record's `closed_by` is the same side for both.
+    private static func refusal(_ fault: SessionFacts.Fault?) -> String? {
+        switch fault?.refusal {
+        case .byTapline: fault.map { "It was Tapline that refused the \($0.side.rawValue)." }
+        case .byPeer: fault.map { "It was the \($0.side.rawValue) that refused Tapline." }
+        case nil: nil
+        }
+    }
+
+    // MARK: Clients that leave
+
+    /// A side that was reset although it had everything.
+    static func closedUnread(_ side: Side) -> String {
+        let examples = side == .client ? "Python and wget do" : "PostgreSQL does"
+        return "The \(side.rawValue) closed without reading the end of TLS (close_notify), as \(examples); every byte "
+            + "had been delivered."
+    }
+
+    /// A client that reset the connection before Tapline had tried to connect the upstream.
+    static func leavingEarly(_ record: ConnectionRecord, _ code: String, _ when: String) -> [String] {
+        guard record.earlyReset == .inHandshake else {
+            return [
+                "The client reset the connection\(code) before it sent what the relay needs first, \(when); Tapline had not "
+                    + "connected to an upstream."
+            ]
+        }
+        return [
+            "The client reset the connection\(code) during its TLS handshake, \(when), and sent no alert that says why; Tapline "
+                + "had not connected to an upstream.",
+            "The client's program was stopped, or gave up. A client that does not accept the certificate sends an alert.",
+        ]
+    }
+
+    /// A client that closed because of what the relay offers or requires before TLS.
+    static func leaving(_ unmet: SessionFacts.Unmet, _ when: String) -> [String] {
+        let cause =
+            switch unmet {
+            case .postgresTLS:
+                "The client asked for TLS (SSLRequest), which this relay does not offer to its clients: add `tls` with "
+                    + "`starttls: postgres`, or let the client use sslmode=prefer or disable."
+            case .mailWithoutTLS(let name, let answer):
+                "The client spoke \(name) without STARTTLS, which this relay requires (answered \(answer))."
+            }
+        return ["The client closed the connection \(when), before Tapline had connected to an upstream.", cause]
     }
 }

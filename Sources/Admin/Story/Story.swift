@@ -10,9 +10,9 @@ enum Story {
     /// they come from; `history`: of the upstream's command, if there is one.
     static func of(
         _ record: ConnectionRecord, timeouts: Timeouts?, from origin: StorySettings.Origin = .file,
-        command history: CommandHistory? = nil
+        handshakes: StorySettings.Handshakes = .init(), command history: CommandHistory? = nil
     ) -> [String] {
-        let settings = StorySettings(timeouts: timeouts, origin: origin)
+        let settings = StorySettings(timeouts: timeouts, handshakes: handshakes, origin: origin)
         var sentences = [opening(record)]
         if let held = held(record, settings) { sentences.append(held) }
         sentences += connecting(record)

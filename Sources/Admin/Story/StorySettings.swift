@@ -1,4 +1,5 @@
 internal import Configuration
+internal import Relay
 internal import Sockets
 
 /// The settings that a story names, as its reader can change them: keys of the configuration file, or options of
@@ -68,7 +69,7 @@ struct StorySettings: Sendable {
             case .headerTimeout: "the time limit for the header"
             case .requestTimeout: "the time limit for requests"
             case .requestedAllow, .interceptionAllow: "the allowed destinations"
-            case .clientHandshake, .upstreamHandshake: "the time limit for handshakes"
+            case .clientHandshake, .upstreamHandshake: "the time limit for the TLS handshake"
             case .clientTruncation, .upstreamTruncation: "what a missing close_notify means"
             case .ownCertificate: "the certificate of the relay"
             case .upstreamApplications, .applications: "the application protocols"
@@ -83,8 +84,37 @@ struct StorySettings: Sendable {
 
     /// The relay's current timeouts; nil if they are not known.
     var timeouts: Timeouts?
+    /// How long a TLS handshake may take.
+    var handshakes = Handshakes()
     /// Where they come from.
     var origin = Origin.file
+
+    /// The time limits for TLS handshakes; nil if they are not known, or the relay has none.
+    struct Handshakes: Sendable {
+        var client: Duration?
+        var upstream: Duration?
+
+        init() {}
+
+        init(_ settings: RelaySettings?) {
+            client = settings?.tls?.session.handshake
+            upstream = settings?.upstreamTLS?.session.handshake
+        }
+    }
+
+    /// The limit of a handshake, with its value: `tls.handshake (now 10s)`. What a client sends before TLS has the upstream's
+    /// limit on a relay that speaks TLS only with that.
+    func limitOfHandshake(with side: Side) -> String {
+        let isClients = side == .client && (handshakes.client != nil || handshakes.upstream == nil)
+        return name(isClients ? .clientHandshake : .upstreamHandshake)
+            + Story.now(isClients ? handshakes.client : handshakes.upstream)
+    }
+
+    /// The clause that names that limit; empty for a reader who cannot see it.
+    func limit(ofHandshakeWith side: Side) -> String {
+        let isKnown = handshakes.client != nil || handshakes.upstream != nil
+        return origin == .commandLine && !isKnown ? "" : "; the limit is \(limitOfHandshake(with: side))"
+    }
 
     /// The setting's name in a sentence: `timeouts.idle`, or `--idle-timeout`.
     func name(_ setting: Setting) -> String {

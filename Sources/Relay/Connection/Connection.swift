@@ -261,11 +261,19 @@ final class Connection: DialerDelegate {
     /// A leg is ready, or has failed, while no byte may flow yet.
     private func readyBeforeBytes(_ leg: Leg, _ events: Poll.Events) {
         let isGreeting = state.phase == .greeting && leg.side == .upstream && stages?.current?.side == .upstream
-        // What the upstream sent before its error can still be read, and the stage's own read reports the error.
-        if events.contains(.error), !isGreeting { socketFailed(leg) }
+        // What a side sent before its error can still be read, such as the alert that says why it gives up, and the stage's
+        // own read reports the error.
+        let readsFirst = isGreeting || leg.isShakingHands
+        if events.contains(.error) {
+            if readsFirst { stages?.context.hasReset = true } else { socketFailed(leg) }
+        }
         if events == .hangup { leg.hasHungUp = true }
         if state.isStaging, stages?.current?.side == leg.side { runStages() }
-        if events.contains(.error), isGreeting, state.phase == .greeting, !leg.hasFailed { socketFailed(leg) }
+        if events.contains(.error), readsFirst, !leg.hasFailed,
+            isGreeting ? state.phase == .greeting : state.isOpening
+        {
+            socketFailed(leg)
+        }
         settle()
     }
 
@@ -302,6 +310,7 @@ final class Connection: DialerDelegate {
             return
         case .sourceEnded:
             happened(.sourceEnded(flow.direction))
+            if let context = stages?.context, holdsEnd(of: flow, context) { return }
             if !flow.isBlocked, case .delivered = flow.finish() { happened(.delivered(flow.direction)) }
         case .delivered:
             happened(.delivered(flow.direction))
@@ -352,7 +361,7 @@ final class Connection: DialerDelegate {
         case .endWriting(let side):
             noteHalfEnded()
             leg(side)?.endWriting()
-            stages?.context.encryptedLegs[side]?.endedWriting()
+            if let context = stages?.context { noteEnd(passedTo: side, context) }
             flowEnded(Direction(from: side.other))
         case .drain(let side):
             noteHalfEnded()
@@ -365,6 +374,7 @@ final class Connection: DialerDelegate {
             }
         case .awaitSent(let side):
             if let failed = leg(side.other) { flow(to: failed)?.cut() }
+            if let context = stages?.context, hasClosedUnread(side.other, context) { return happened(.closedUnread) }
             noteHalfEnded()
             awaitSent(side)
         case .end(let reset, let reason, let errno):
@@ -381,6 +391,7 @@ final class Connection: DialerDelegate {
         stages?.context.interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
         resetTimer?.close()
         resetTimer = nil
+        stages?.context.closeEndTimers()
         up?.cut()
         down?.cut()
         client.end(reset: reset)

@@ -1,5 +1,6 @@
 internal import EventLoop
 internal import Sockets
+internal import TLS
 
 extension ConnectionRecord {
     /// A copy of a connection's facts, on its worker's thread.
@@ -27,6 +28,9 @@ extension ConnectionRecord {
             refusal = context.refusal
             request = context.request?.facts
             let cut = [connection.client, connection.upstream].compactMap(\.self).filter(\.wasTruncated)
+            if let session = context.session(with: .client), !session.isEstablished {
+                context.tls?.noteName(in: session, on: .client)
+            }
             sessions = context.tls?.facts(truncated: cut.map(\.side))
             upstreamProxy = connection.upstreamSettings.proxy.map {
                 UpstreamProxyFacts(proxy: $0.text, fault: context.upstreamProxyFault)

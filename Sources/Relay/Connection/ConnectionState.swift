@@ -53,6 +53,8 @@ struct ConnectionState: Hashable {
         case sessionFailed(Side, EndReason)
         /// The other leg has sent everything that came before the reset, or the time limit for that has passed.
         case resetMayPass
+        /// The failed leg's peer has closed in order, and its kernel answered what only TLS had sent with a reset.
+        case closedUnread
         /// The kernel refused to watch a leg's socket.
         case watchRefused(Errno?)
         /// Tapline ends the connection.
@@ -84,6 +86,9 @@ struct ConnectionState: Hashable {
     private(set) var down = FlowPhase.open
     private(set) var firstEnd: Side?
     private(set) var failedSide: Side?
+    /// The flows when a leg failed.
+    private var upBeforeFailure = FlowPhase.open
+    private var downBeforeFailure = FlowPhase.open
     /// The reason for which the failed leg's session has failed; nil if its socket did.
     private var sessionFailure: EndReason?
     /// The reason for which the client's request is refused.
@@ -106,6 +111,14 @@ struct ConnectionState: Hashable {
     /// Whether bytes may still move between the legs.
     @inline(__always)
     var isMoving: Bool { phase == .relaying || phase == .passingReset }
+
+    /// Whether a side's stream had ended in order when a leg failed.
+    func hadEnded(_ side: Side) -> Bool { (side == .client ? upBeforeFailure : downBeforeFailure) != .open }
+
+    /// Whether a leg's socket has failed because its peer's kernel has answered with a reset.
+    var hasBeenReset: Bool {
+        failedSide != nil && sessionFailure == nil && (failure?.code == ECONNRESET || failure?.code == EPIPE)
+    }
 
     /// Whether stages run.
     var isStaging: Bool { phase == .preparing || phase == .greeting || phase == .refusing }
@@ -207,6 +220,7 @@ struct ConnectionState: Hashable {
             }
             failedSide = side
             failure = errno
+            (upBeforeFailure, downBeforeFailure) = (up, down)
             set(Direction(from: side.other), .ended)
             if phase(of: Direction(from: side)) == .ended {
                 phase = .passingReset
@@ -221,6 +235,11 @@ struct ConnectionState: Hashable {
             return side == failedSide ? .none : endAfterFailure()
         case (.passingReset, .sourceEnded), (.passingReset, .delivered):
             return .none
+        case (.passingReset, .closedUnread):
+            return end(reset: false, firstEnd == .upstream ? .upstreamClosed : .clientClosed, nil)
+        case (.preparing, .closedUnread), (.connecting, .closedUnread), (.greeting, .closedUnread),
+            (.relaying, .closedUnread), (.refusing, .closedUnread):
+            preconditionFailure("ConnectionState: closedUnread without a failed leg")
 
         case (_, .watchRefused(let errno)):
             if failedSide != nil { return endAfterFailure() }

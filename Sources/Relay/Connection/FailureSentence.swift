@@ -39,8 +39,12 @@ extension ConnectionRecord {
         switch end.reason {
         case .clientClosed, .upstreamClosed: return nil
         case .clientReset:
-            return wasConnected
-                ? "the client reset the connection" : "the client gave up before Tapline had connected to \(target)"
+            if wasConnected { return "the client reset the connection" }
+            return switch earlyReset {
+            case .inHandshake: "the client reset the connection during the TLS handshake"
+            case .beforeConnecting: "the client reset the connection before it sent what the relay needs first"
+            case nil: "the client gave up before Tapline had connected to \(target)"
+            }
         case .clientTimedOut: return "the client stopped answering"
         case .upstreamReset: return "\(target) reset the connection"
         case .upstreamTimedOut: return "\(target) stopped answering"
@@ -73,12 +77,28 @@ extension ConnectionRecord {
             return "the upstream proxy did not connect to \(upstream)\(reply)"
         case .tlsHandshakeFailed: return "the TLS handshake failed: \(sessionFault)"
         case .tlsCertificateRefused:
-            return certificateSentence ?? "a TLS certificate was refused: \(sessionFault)"
+            let isTaplines = sessions?.fault?.refusal == .byTapline
+            let who = isTaplines ? "Tapline refused a TLS certificate" : "a TLS certificate was refused"
+            return certificateSentence ?? "\(who): \(sessionFault)"
         case .tlsHandshakeTimeout: return "a TLS handshake was not complete in time"
         case .tlsTruncated, .tlsFailed: return "the TLS session failed: \(sessionFault)"
         case .overLimit: return "a system limit was reached\(code)"
         case .internalError: return "an internal error in Tapline\(code); the log has the details"
         }
+    }
+
+    /// When a client reset a connection for which Tapline had not tried to connect an upstream.
+    public enum EarlyReset: Hashable, Sendable {
+        /// TLS was agreed on, or its handshake was in progress.
+        case inHandshake
+        /// Something else that the relay needs first was awaited, such as a PROXY header.
+        case beforeConnecting
+    }
+
+    /// Nil if Tapline had tried to connect an upstream.
+    public var earlyReset: EarlyReset? {
+        guard attempts == 0, upstreamAddress == nil else { return nil }
+        return sessions != nil && sessions?.client.parameters == nil ? .inHandshake : .beforeConnecting
     }
 
     /// Which side did not read, and what waited for it; nil if none did.

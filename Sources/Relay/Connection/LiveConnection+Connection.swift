@@ -16,6 +16,10 @@ extension LiveConnection {
         if let flow = connection.up {
             up = FlowState(flow, now, held: flow.held, queued: upstream?.kernel?.sendQueue ?? 0)
         }
+        if connection.exchange == nil {
+            // No flow has begun: the client has been silent at least since the last stage was done.
+            up.quiet = Monotonic.elapsed(from: connection.stages?.since ?? connection.startedAt, to: now)
+        }
         if let flow = connection.down {
             down = FlowState(flow, now, held: flow.held, queued: client?.kernel?.sendQueue ?? 0)
         }

@@ -105,6 +105,9 @@ final class Flow {
     @inline(__always)
     var held: Int { Int(keptCount) + inPipe }
 
+    /// Bytes that were read from the source, in all.
+    var read: UInt64 { delivered &+ discarded &+ UInt64(clamping: held) }
+
     /// Whether bytes, or the end, wait for the destination.
     @inline(__always)
     var isBlocked: Bool { keptCount > 0 || inPipe > 0 || isEndBlocked }

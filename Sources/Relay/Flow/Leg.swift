@@ -192,6 +192,16 @@ final class Leg: Poll {
     /// Bytes that the peer's kernel has not acknowledged (TCP), or that the peer has not read (Unix).
     var unsentBytes: Int { socket.unsentBytes }
 
+    /// Whether the peer's kernel has acknowledged every byte of the stream that was written, so that only TLS's own bytes,
+    /// and the FIN if there was one, can have been unread. False for a plain leg, and for a Unix socket, which does not know.
+    func hasDeliveredData(andFIN hasEnded: Bool) -> Bool {
+        guard let session, !isUnix else { return false }
+        return UInt64(clamping: socket.unsentBytes) <= session.sentAfterData &+ (hasEnded ? 1 : 0)
+    }
+
+    /// Whether the socket, or what was read from it, has bytes that no flow has read.
+    var hasUnread: Bool { hasBuffered || socket.unreadBytes > 0 }
+
     /// Sends a session's close_notify, after the bytes written before. False: there is no room; call again when the leg is
     /// writable. A plain leg has none.
     func endSession() -> Bool { session?.endWriting() ?? true }
@@ -232,6 +242,12 @@ final class Leg: Poll {
 
     /// Reading waits for room to write: the peer asks for new keys, and reads nothing.
     var readsWhenWritable: Bool { isIndirect && session?.readWaitsForRoom ?? false }
+
+    /// Whether the stream passes through a session.
+    var hasSession: Bool { session != nil }
+
+    /// The session's peer has ended its stream, and has proved it with close_notify.
+    var hasEndedInOrder: Bool { session?.end == .inOrder }
 
     /// The session's peer has ended its stream with a FIN alone.
     var wasTruncated: Bool { session?.end == .truncated }

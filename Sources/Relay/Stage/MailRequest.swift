@@ -5,6 +5,7 @@ internal import TLS
 
 /// Greets a mail client and answers its commands until it begins TLS.
 final class MailRequest: Stage {
+    private let name: MailProtocol
     private let limit: UInt64
     private var offer: MailOffer
     /// What the client's socket has not taken yet.
@@ -14,6 +15,7 @@ final class MailRequest: Stage {
     private var isLeaving = false
 
     init(_ name: MailProtocol, limit: UInt64, _ context: StageContext) {
+        self.name = name
         self.limit = limit
         offer = MailOffer(name)
         send(offer.greeting, context)
@@ -27,7 +29,7 @@ final class MailRequest: Stage {
         while true {
             if let outcome = leg.send(all: &unsent) { return outcome }
             if hasBegun { return .done }
-            if isLeaving { return .end(.ended) }
+            if isLeaving { return leave(context) }
             switch leg.receive(into: context.scratch, limit: context.scratch.capacity) {
             case .moved(let count):
                 var bytes: [UInt8] = []
@@ -35,10 +37,17 @@ final class MailRequest: Stage {
                 context.note(bytes, .received, with: side)
                 if let end = answer(offer.read(bytes), context) { return end }
             case .wouldBlock: return .wait(.readable)
-            case .endOfStream: return .end(.ended)
+            case .endOfStream: return leave(context)
             case .failed(let error): return .end(.legFailed(error))
             }
         }
+    }
+
+    private func leave(_ context: StageContext) -> StageOutcome {
+        if let answer = offer.refusal {
+            context.note(.mailWithoutTLS(protocolName: name == .smtp ? "SMTP" : "IMAP", answer: answer))
+        }
+        return .end(.ended)
     }
 
     /// Nil: the client goes on.

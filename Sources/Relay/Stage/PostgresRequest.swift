@@ -13,6 +13,7 @@ final class PostgresRequest: Stage {
     /// The answer that the client's socket has not taken yet.
     private var unsent: ArraySlice<UInt8> = []
     private var isAccepted = false
+    private var isRefused = false
 
     init(limit: UInt64, offersTLS: Bool) {
         self.limit = limit
@@ -32,7 +33,9 @@ final class PostgresRequest: Stage {
             case .moved(let count):
                 if let outcome = read(count, leg, context) { return outcome }
             case .wouldBlock: return .wait(.readable)
-            case .endOfStream: return .end(.ended)
+            case .endOfStream:
+                if isRefused { context.note(.postgresTLS) }
+                return .end(.ended)
             case .failed(let error): return .end(.legFailed(error))
             }
         }
@@ -49,6 +52,7 @@ final class PostgresRequest: Stage {
             return leg.consume(count, context.scratch).map { .end($0) }
         case .sslRequest:
             isAccepted = offersTLS
+            isRefused = !offersTLS
             return answer(offersTLS ? PostgresOpening.accepted : PostgresOpening.refused, count, leg, context)
         case .gssRequest:
             return answer(PostgresOpening.refused, count, leg, context)

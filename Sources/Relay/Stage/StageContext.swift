@@ -59,6 +59,10 @@ final class StageContext {
     private var upstreamDialogue = OpeningDialogue()
     /// The client has begun with PostgreSQL's messages.
     var speaksPostgres = false
+    /// The socket of the current stage's leg has failed: the stage reads what came before that, in this turn of the loop.
+    var hasReset = false
+    /// What each side had sent when the end of the other's stream was passed on to it: bytes of its flow.
+    private var sentBeforeEnd: [Side: UInt64] = [:]
     /// What a refused client gets before the end, instead of a reply to its request.
     var lastWords: [UInt8]?
     /// What a mail upstream greeted with before TLS.
@@ -87,6 +91,15 @@ final class StageContext {
         self.client = client
         clientAddress = peer
         destination = relay.destination
+    }
+
+    /// TLS begins, or what comes before it.
+    func beginTLS() { tls = tls ?? TLSOutcome() }
+
+    /// The client closes, probably because of this.
+    func note(_ unmet: SessionFacts.Unmet) {
+        beginTLS()
+        tls?.unmet = unmet
     }
 
     func prelude(of side: Side) -> Prelude? { side == .client ? clientPrelude : upstreamPrelude }
@@ -120,11 +133,41 @@ final class StageContext {
         return dialogue
     }
 
+    /// The ends of streams that are passed on later, and for how long they were held, milliseconds.
+    private var endTimers: [Direction: (timer: Timer, delay: UInt64)] = [:]
+    /// The longest delay of an end, milliseconds: the next one would be twice as long.
+    static let longestHold: UInt64 = 8
+
+    /// Waits twice as long as the last time before it looks again. False if the end was held for long enough.
+    func holdEnd(of direction: Direction, on loop: EventLoop, _ look: @escaping () -> Void) -> Bool {
+        let delay = endTimers[direction].map { $0.delay * 2 } ?? 1
+        guard delay <= Self.longestHold else { return false }
+        let timer = endTimers[direction]?.timer ?? Timer(loop: loop, action: look)
+        endTimers[direction] = (timer, delay)
+        timer.start(after: delay)
+        return true
+    }
+
+    /// The connection ends.
+    func closeEndTimers() {
+        for (timer, _) in endTimers.values { timer.close() }
+        endTimers = [:]
+    }
+
+    /// The end of the stream to a side was passed on, after the side had sent this many bytes.
+    func noteEnd(passedTo side: Side, after sent: UInt64) { sentBeforeEnd[side] = sent }
+
+    /// The end of the stream to a side was passed on.
+    func hasEnded(to side: Side) -> Bool { sentBeforeEnd[side] != nil }
+
+    /// Whether a side has sent nothing since the end of the stream to it was passed on; false if none was.
+    func hasBeenSilent(_ side: Side, sent: UInt64) -> Bool { sentBeforeEnd[side] == sent }
+
     /// The worker's buffer; its content is valid during one call.
     var scratch: ByteBuffer { worker.scratch }
     var now: UInt64 { worker.loop.now }
     /// Whether the worker has time for a step of a handshake in this turn of its loop.
-    func mayTakeHandshakeStep() -> Bool { worker.handshakes.take(in: worker.loop.turns) }
+    func mayTakeHandshakeStep() -> Bool { hasReset || worker.handshakes.take(in: worker.loop.turns) }
     /// The handshakes in progress on the worker.
     var handshakeWave: HandshakeWave { worker.handshakeWave }
     var logger: Logger { worker.logger }

@@ -3,23 +3,6 @@ public import Sockets
 internal import TLS
 
 extension SessionFacts {
-    /// What went wrong with one side's session.
-    public struct Fault: Hashable, Sendable {
-        /// The side.
-        public let side: Side
-        /// A clause whose subject is that side: `sent the alert unknown_ca`.
-        public let text: String
-        /// What to do about it; nil if that is not known.
-        public let remedy: Remedy?
-
-        /// A fault.
-        public init(side: Side, text: String, remedy: Remedy? = nil) {
-            self.side = side
-            self.text = text
-            self.remedy = remedy
-        }
-    }
-
     /// What to do about a fault. It is decided where the failure and the relay's settings are known; stories have the
     /// words.
     public enum Remedy: Hashable, Sendable {
@@ -58,7 +41,7 @@ extension TLSOutcome {
     mutating func note(_ failure: TLSFailure, on side: Side, of session: TLSSession?, _ context: StageContext) {
         note(
             SessionFacts.Fault(
-                side: side, text: "\(failure)",
+                side: side, text: "\(failure)", refusal: SessionFacts.Fault.Refusal(failure),
                 remedy: SessionFacts.Remedy(failure, on: side, of: session, context)))
     }
 }
@@ -69,7 +52,7 @@ extension SessionFacts.Remedy {
         let settings = context.relay.settings
         switch failure.cause {
         case .alert(let alert) where alert == .noApplicationProtocol && side == .upstream:
-            let offered = settings.upstreamTLS?.applications.joined(separator: ", ")
+            let offered = settings.upstreamTLS?.session.applications.joined(separator: ", ")
             self = .application(offered: offered, allowed: nil)
         case .alert(let alert) where alert.asksForCertificate && side == .upstream: self = .presentCertificate
         case .alert(let alert) where alert.distrusts && side == .client:
@@ -93,7 +76,7 @@ extension SessionFacts.Remedy {
             }
         case .certificateMissing: self = .giveClientCertificate
         case .application(let offered):
-            self = .application(offered: offered, allowed: settings.tls?.applications.joined(separator: ", "))
+            self = .application(offered: offered, allowed: settings.tls?.session.applications.joined(separator: ", "))
         case .serverName: self = .validName
         case .notTLS(let opening):
             switch opening.kind {

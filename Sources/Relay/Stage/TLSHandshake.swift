@@ -101,7 +101,7 @@ final class TLSHandshake: Stage {
             wave?.began()
         }
         session?.refusesTruncation = refusesTruncation
-        if context.tls == nil { context.tls = TLSOutcome() }
+        context.beginTLS()
         return session
     }
 
@@ -112,6 +112,7 @@ final class TLSHandshake: Stage {
         // Closed without sending anything, e.g. by a port scan or a TCP health check.
         if side == .client, failure.cause == .endedInHandshake, !session.hasRead { return .end(.ended) }
         context.note(failure, on: side, of: session)
+        context.tls?.noteName(in: session, on: side)
         context.logger.debug(
             "TLS handshake failed",
             metadata: [

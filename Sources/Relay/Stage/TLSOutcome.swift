@@ -8,8 +8,22 @@ struct TLSOutcome {
     private var client = SessionFacts.Session()
     private var upstream = SessionFacts.Session()
     private var fault: SessionFacts.Fault?
+    /// The server name that the client has sent, and the certificate that it got in place of one for that name.
+    private var serverName: String?
+    private var substitute: String?
+    /// What the client did without that the relay requires, or asked for that it does not offer.
+    var unmet: SessionFacts.Unmet?
+    /// A side that closed in order, and was reset.
+    var closedUnread: ClosedUnread?
     /// For recordings: the sessions that were established.
     private(set) var sessions: [ConversationSecurity] = []
+
+    /// A side that was reset because it had not read what only TLS had sent.
+    struct ClosedUnread {
+        let side: Side
+        /// It had ended its own stream before. Otherwise the end of the stream that its session saw was the reset's.
+        let hasEnded: Bool
+    }
 
     /// The handshake on a leg is complete. It began at `began`, and the client was accepted at `acceptedTicks`, by the
     /// monotonic clock.
@@ -17,6 +31,7 @@ struct TLSOutcome {
         let facts = SessionFacts.Session(
             parameters: session.parameters, peer: session.peerCertificate?.identity, application: session.application)
         if side == .client { client = facts } else { upstream = facts }
+        noteName(in: session, on: side)
         sessions.removeAll { $0.side == side }
         sessions.append(
             ConversationSecurity(
@@ -26,6 +41,13 @@ struct TLSOutcome {
                 peer: facts.peer))
     }
 
+    /// The name in the client's hello, which may be known although its handshake has failed.
+    mutating func noteName(in session: TLSSession, on side: Side) {
+        guard side == .client else { return }
+        serverName = session.serverName
+        substitute = session.substitute
+    }
+
     /// The first fault counts.
     mutating func note(_ fault: SessionFacts.Fault) {
         self.fault = self.fault ?? fault
@@ -33,56 +55,12 @@ struct TLSOutcome {
 
     /// The facts for the record. `truncated`: the sides whose streams ended without close_notify.
     func facts(truncated: [Side]) -> SessionFacts {
-        let cut = truncated.first.map { SessionFacts.Fault(side: $0, text: "\(TLSFailure(.truncated))") }
-        return SessionFacts(client: client, upstream: upstream, fault: fault ?? cut)
-    }
-}
-
-/// What TLS adds to a connection's record. Immutable; a reference, so that records of other connections stay small. Any
-/// thread.
-///
-/// Texts from peers are printable ASCII of bounded length.
-public final class SessionFacts: Hashable, Sendable {
-    /// One side's session.
-    public struct Session: Hashable, Sendable {
-        /// The version and the cipher suite, such as `TLSv1.3 TLS_AES_128_GCM_SHA256`; nil without a session.
-        public var parameters: String?
-        /// The identity in the peer's certificate; nil without one.
-        public var peer: String?
-        /// The application protocol that was negotiated; nil without one.
-        public var application: String?
-
-        /// A session.
-        public init(parameters: String? = nil, peer: String? = nil, application: String? = nil) {
-            self.parameters = parameters
-            self.peer = peer
-            self.application = application
+        let unproved = closedUnread.flatMap { $0.hasEnded ? nil : $0.side }
+        let cut = truncated.first { $0 != unproved }.map {
+            SessionFacts.Fault(side: $0, text: "\(TLSFailure(.truncated))")
         }
-    }
-
-    /// The session with the client.
-    public let client: Session
-    /// The session with the upstream.
-    public let upstream: Session
-    /// Why a handshake or a session has failed, or that a stream ended without close_notify; nil without a fault.
-    public let fault: Fault?
-
-    /// Facts known so far.
-    public init(client: Session = Session(), upstream: Session = Session(), fault: Fault? = nil) {
-        self.client = client
-        self.upstream = upstream
-        self.fault = fault
-    }
-
-    /// Equal if every fact is.
-    public static func == (left: SessionFacts, right: SessionFacts) -> Bool {
-        left === right || (left.client, left.upstream) == (right.client, right.upstream) && left.fault == right.fault
-    }
-
-    /// Hashes every fact.
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(client)
-        hasher.combine(upstream)
-        hasher.combine(fault)
+        return SessionFacts(
+            client: client, upstream: upstream, fault: fault ?? cut, serverName: serverName, substitute: substitute,
+            unmet: unmet, closedUnread: closedUnread?.side)
     }
 }

@@ -165,6 +165,23 @@ import Testing
         }
     }
 
+    /// It did not know that it has to begin TLS.
+    @Test(arguments: [true, false]) func client_thatSpeaksWithoutTLS_isKnownAsThat(_ quits: Bool) async throws {
+        let words = Self.all[0]
+        try await run(.client, words) { scene in
+            let client = try scene.relay.connect()
+            try expect(words.welcome, at: client)
+            try client.send(Array("MAIL FROM:<a@b>\r\n".utf8))
+            try expect("530 5.7.0 STARTTLS is required first\r\n", at: client)
+            if quits { try client.send(Array("QUIT\r\n".utf8)) } else { client.endWriting() }
+            _ = try client.receiveAll()
+            client.close()
+            let record = try scene.relay.end()
+            #expect(record.end?.reason == .clientClosed)
+            #expect(record.sessions?.unmet == .mailWithoutTLS(protocolName: "SMTP", answer: "530"))
+        }
+    }
+
     @Test func upstream_thatOffersNoTLS_getsNothing() async throws {
         let words = Self.all[0]
         try await run(.upstream, words) { scene in

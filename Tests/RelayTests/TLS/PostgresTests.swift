@@ -120,6 +120,18 @@ import Testing
         }
     }
 
+    /// psql with sslmode=require.
+    @Test func client_thatLeavesWithoutTLS_isKnownAsThat() async throws {
+        try await run(.upstream) { scene in
+            let client = try scene.relay.connect()
+            try client.send(Self.sslRequest)
+            #expect(try client.receive(count: 1) == [Self.no])
+            client.close()
+            let record = try scene.relay.end()
+            #expect(record.end?.reason == .clientClosed && record.sessions?.unmet == .postgresTLS)
+        }
+    }
+
     @Test(
         arguments: [
             ([no], "does not offer TLS"), ([UInt8(ascii: "E"), 0], "answered the request for TLS with an error"),

@@ -108,6 +108,22 @@ import Testing
         }
     }
 
+    @Test func silentClient_isShownWithItsSilence() async throws {
+        try await SecureScene.run(.client) { scene in
+            let client = try scene.relay.connect()
+            try scene.relay.awaitOpen(1)
+            let deadline = Deadline()
+            var quiet: UInt64 = 0
+            while quiet < 50, !deadline.isOver {
+                Deadline.letPass(.milliseconds(10))
+                quiet = await scene.relay.service.liveConnections(kernel: false).first?.up.quiet ?? 0
+            }
+            #expect(quiet >= 50)
+            client.close()
+            try scene.relay.ended()
+        }
+    }
+
     @Test func upstreamsCertificate_isRefused_andTheRecordSaysWhy() async throws {
         try await SecureScene.run(.upstream) { relay, _ in
             let other = try TLSTrust(authorities: TestAuthority("Other CA").certificate)
