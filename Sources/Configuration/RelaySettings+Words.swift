@@ -8,13 +8,13 @@ extension RelaySettings {
     /// Its listeners, separated by commas: `tls localhost:8443, starttls smtp`.
     public func listenerText(_ addresses: [String], separator: String = ", ") -> String {
         addresses.map { listenerMark + $0 }.joined(separator: separator)
-            + (tls?.startTLS.map { ", starttls \($0.rawValue)" } ?? "")
+            + (tls?.session.startTLS.map { ", starttls \($0.rawValue)" } ?? "")
     }
 
     /// An upstream of the relay: `tls db.example:5432, verify off`.
     public func upstreamText(_ upstream: String) -> String {
         guard let upstreamTLS else { return upstream }
-        return Self.mark(true) + upstream + (upstreamTLS.startTLS.map { ", starttls \($0.rawValue)" } ?? "")
+        return Self.mark(true) + upstream + (upstreamTLS.session.startTLS.map { ", starttls \($0.rawValue)" } ?? "")
             + (upstreamTLS.verify == .full ? "" : ", verify \(upstreamTLS.verify.rawValue)")
     }
 

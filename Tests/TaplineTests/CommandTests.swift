@@ -159,8 +159,8 @@ struct CommandTests {
         relay.tls = TLSSettings(certificates: [])
         relay.upstreamTLS = UpstreamTLSSettings()
         #expect(summary().hasSuffix("\n  8080: tls localhost:8080 → tls example.com:80\n"))
-        relay.tls?.startTLS = .smtp
-        relay.upstreamTLS?.startTLS = .postgres
+        relay.tls?.session.startTLS = .smtp
+        relay.upstreamTLS?.session.startTLS = .postgres
         relay.upstreamTLS?.verify = .off
         #expect(
             summary().hasSuffix(

@@ -1,5 +1,5 @@
 internal import Configuration
-public import Sockets
+internal import Sockets
 internal import TLS
 
 extension SessionFacts {

@@ -126,7 +126,7 @@ final class TLSHandshake: Stage {
         }
         // No byte was answered, so that the client can read HTTP.
         if case .notTLS(let opening) = failure.cause, opening.kind == .httpRequest,
-            context.relay.settings.tls?.startTLS == nil
+            context.relay.settings.tls?.session.startTLS == nil
         {
             context.lastWords = Self.answerToHTTP
             return .end(.refusedInWords(reason))

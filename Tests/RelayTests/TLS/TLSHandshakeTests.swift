@@ -186,7 +186,7 @@ import Testing
     @Test func protocolsThatDoNotMatch_areBothNamed() async throws {
         try await SecureScene.run(.client) { relay, authority in
             let issued = try authority.issue()
-            relay.tls?.applications = ["h2"]
+            relay.tls?.session.applications = ["h2"]
             relay.tls?.loaded = LoadedTLS(
                 try TLSServerContext(
                     credentials: [TLSCredential(chain: issued.certificate, key: issued.key)], applications: ["h2"]))
