@@ -181,7 +181,7 @@ MESSAGES = {
         "After a failed write the file ends with part of a block. Readers stop there.",
     "recording stopped: its file": "The file could not be written. Start the recording again when the file system works.",
     "a worker has not responded for": "A worker hangs. The service manager restarts Tapline when the watchdog's timeout expires.",
-    "no memory for a TLS session": "OpenSSL could not allocate a session. The connection is reset; the machine is out of memory.",
+    "a TLS session cannot be made: no memory, or no name to check": "OpenSSL could not allocate a session, or the upstream has no name that `verify: full` could check. The connection is reset.",
     "no TLS keys are written": "Name a file in `SSLKEYLOGFILE`, or remove `tls_keylog`.",
     "anyone who can read that file can decrypt": "A relay has `tls_keylog: true`. Remove it when the keys are no longer needed.",
     "TLS keys cannot be written": "The file of `SSLKEYLOGFILE` cannot be opened; connections are not affected. Reported once; a reload tries again.",
