@@ -139,9 +139,9 @@ import Testing
     /// What a server says about a client; nil if it accepts it.
     private func refusal(
         ofClient issued: TestAuthority.Issued?, isRequired: Bool = true, allowed: TLSAllowList = .init(),
-        revoked: [UInt8]? = nil
+        revoked: [UInt8]? = nil, below: [UInt8] = []
     ) throws -> TLSFailure? {
-        let trust = try TLSTrust(authorities: authority.certificate, revoked: revoked)
+        let trust = try TLSTrust(authorities: authority.certificate + below, revoked: revoked)
         let server = try Contexts.server(
             [try Contexts.credential(authority.issue())],
             clients: .init(trust: trust, isRequired: isRequired, allowed: allowed))
@@ -191,9 +191,10 @@ import Testing
         let chain = TestAuthority.Issued(certificate: own.certificate + middle.certificate, key: own.key)
         _ = try middle.issue()
         let leaves = try middle.revokeLast()
-        #expect(try refusal(ofClient: chain, revoked: leaves) == nil)
+        #expect(try refusal(ofClient: chain, revoked: leaves, below: middle.certificate) == nil)
         let lists = try leaves + authority.revoke(middle)
-        #expect(certificateProblem(try refusal(ofClient: chain, revoked: lists))?.reason == "certificate revoked")
+        let failure = try refusal(ofClient: chain, revoked: lists, below: middle.certificate)
+        #expect(certificateProblem(failure)?.reason == "certificate revoked")
     }
 
     @Test func nameThatCannotBeChecked_isNoSession() throws {

@@ -57,7 +57,7 @@ struct TLSRoutingTests {
             let folder = scene.path("recordings")
             let file = try #require(FileManager.default.contentsOfDirectory(atPath: folder).first)
             let summary = try await scene.run(TaplineProcess.binary, "show", "\(folder)/\(file)")
-            for words in ["TLS a.example, TLS 1.3, h2", "TLS c.example, TLS 1.2, h2"] {
+            for words in ["TLS a.example, TLS 1.3, offers h2", "TLS c.example, TLS 1.2, h2"] {
                 #expect(summary.contains(words), "\(summary)")
             }
         }
