@@ -79,7 +79,7 @@ struct ExecFailureTests {
             #expect(try await scene.fetch("answer", through: tapline) == "it is up")
             let second = try await StartedCommand.processes(2, of: tapline)[1]
             try await tapline.stop()
-            #expect(!StartedCommand.isAlive(group: second))
+            try await StartedCommand.awaitEnd(ofGroup: second, in: scene)
         }
     }
 
@@ -103,7 +103,7 @@ struct ExecFailureTests {
             try await tapline.program.send(SIGTERM)
             try await tapline.program.send(SIGTERM)
             #expect(try await tapline.program.exit() == .exited(0))
-            #expect(!StartedCommand.isAlive(group: second))
+            try await StartedCommand.awaitEnd(ofGroup: second, in: scene)
         }
     }
 

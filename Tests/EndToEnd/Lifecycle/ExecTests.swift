@@ -22,7 +22,7 @@ struct ExecTests {
             let records = try await tapline.stop()
             #expect(records.count == 20 && records.allSatisfy { $0.bytesDown > 0 })
             #expect(StartedCommand.count(of: tapline) == 1)
-            #expect(!StartedCommand.isAlive(group: process))
+            try await StartedCommand.awaitEnd(ofGroup: process, in: scene)
         }
     }
 
@@ -106,7 +106,7 @@ struct ExecTests {
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             try await tapline.stop()
             try await tapline.program.errors.line(containing: "did not exit on SIGTERM and was killed")
-            #expect(!StartedCommand.isAlive(group: process))
+            try await StartedCommand.awaitEnd(ofGroup: process, in: scene)
         }
     }
 
@@ -125,7 +125,7 @@ struct ExecTests {
             try await StartedCommand.said("asked", tapline)
             try await tapline.program.send(SIGINT)
             #expect(try await tapline.program.exit() == .exited(0))
-            #expect(!StartedCommand.isAlive(group: process))
+            try await StartedCommand.awaitEnd(ofGroup: process, in: scene)
             #expect(try tapline.recordsSoFar.map(\.reason) == ["drained"])
         }
     }
@@ -157,7 +157,7 @@ struct ExecTests {
             let process = try await StartedCommand.processes(1, of: tapline)[0]
             #expect(StartedCommand.isAlive(group: process))
             try await tapline.stop()
-            #expect(!StartedCommand.isAlive(group: process))
+            try await StartedCommand.awaitEnd(ofGroup: process, in: scene)
         }
     }
 }

@@ -34,6 +34,11 @@ enum StartedCommand {
         tapline.program.errors.all.count { $0.contains("started: ") }
     }
 
+    /// Waits until a group has no process: those that are killed at the end of Tapline die a moment later.
+    static func awaitEnd(ofGroup group: pid_t, in scene: Scene) async throws {
+        try await scene.eventually("group \(group) is gone") { !isAlive(group: group) }
+    }
+
     /// Whether a process of the group is left that is not a zombie.
     static func isAlive(group: pid_t) -> Bool {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
