@@ -32,7 +32,10 @@ final class Program: Sendable {
         guard let path = Programs.path(words[0]) else { throw Failure("\(words[0]) is not installed") }
         let (texts, input) = AsyncStream.makeStream(of: String.self)
         self.input = input
-        var environment: [Environment.Key: String?] = [:]
+        // SwiftPM sets NO_COLOR for tests whose output is no terminal.
+        var environment: [Environment.Key: String?] = [
+            "NO_COLOR": nil, "FORCE_COLOR": nil, "CLICOLOR": nil, "CLICOLOR_FORCE": nil,
+        ]
         for (key, value) in variables { environment[Environment.Key(stringLiteral: key)] = value }
         let configuration = Configuration(
             executable: .path(FilePath(path)), arguments: Arguments(Array(words.dropFirst())),
