@@ -73,6 +73,8 @@ struct ReloadSourceTests {
             let debug = bench.text([("web", bench.first)], log: "format: json, level: debug")
             try Files.write(debug, to: bench.path)
             let tapline = try await bench.run()
+            // Until the file is watched, nothing says that it was touched.
+            _ = try await tapline.steadyFooting(in: bench.scene)
             try Files.replace(bench.path, with: debug)
             try await tapline.program.errors.line(containing: "was touched, its contents are unchanged")
             try Files.replace(bench.path, with: "# a comment\n" + debug)
