@@ -82,7 +82,7 @@ struct SessionStoryTests {
     func endOfTLS_thatWasNotRead_isNoFailure(_ side: Side, _ sentence: String) {
         let story = story(record(.upstreamClosed, SessionFacts(closedUnread: side)))
         #expect(story.contains("The upstream closed first, and the connection shut down cleanly"))
-        #expect(story.contains(sentence + " every byte had been delivered."))
+        #expect(story.contains(sentence + " every byte had been sent to it."))
     }
 
     @Test(arguments: [

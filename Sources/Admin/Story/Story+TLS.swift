@@ -88,7 +88,7 @@ extension Story {
     static func closedUnread(_ side: Side) -> String {
         let examples = side == .client ? "Python and wget do" : "PostgreSQL does"
         return "The \(side.rawValue) closed without reading the end of TLS (close_notify), as \(examples); every byte "
-            + "had been delivered."
+            + "had been sent to it."
     }
 
     /// A client that reset the connection before Tapline had tried to connect the upstream.

@@ -31,23 +31,6 @@ extension Connection {
 
     // MARK: Resets that only TLS has caused
 
-    /// Whether the end of a stream is passed on later, because the destination has not acknowledged the bytes before it, at most
-    /// `StageContext.longestHold`. A program that closes when it has everything does so meanwhile, and leaves no end of TLS
-    /// unread; if it does leave it unread, the acknowledgement proves that it had everything.
-    func holdsEnd(of flow: Flow, _ context: StageContext) -> Bool {
-        let destination = flow.destination
-        guard !flow.isBlocked, !flow.source.hasFailed, !destination.hasFailed, destination.hasSession,
-            !destination.isUnix, !destination.hasDeliveredData(andFIN: false)
-        else { return false }
-        return context.holdEnd(of: flow.direction, on: worker.loop) { [unowned self] in
-            guard state.phase == .relaying, state.phase(of: flow.direction) == .ending, state.failedSide == nil,
-                !holdsEnd(of: flow, context)
-            else { return }
-            if !flow.isBlocked, case .delivered = flow.finish() { happened(.delivered(flow.direction)) }
-            settle()
-        }
-    }
-
     /// The end of the stream to a side was passed on.
     func noteEnd(passedTo side: Side, _ context: StageContext) {
         context.encryptedLegs[side]?.endedWriting()
@@ -58,8 +41,9 @@ extension Connection {
     /// the end of TLS, which plain TCP does not have), and their kernels then answer with a reset. Everything that the side
     /// sent has been delivered to the other leg.
     ///
-    /// A reset that may have cut bytes stays a reset: every byte for the side must have been acknowledged, and either the side
-    /// has ended its own stream, or the other one has, and the side has sent nothing since that could be incomplete.
+    /// A reset that may have cut bytes stays a reset: every byte for the side must have been acknowledged but for the last two
+    /// segments, with which a receiver may wait, and either the side has ended its own stream, or the other one has, and the
+    /// side has sent nothing since that could be incomplete.
     func hasClosedUnread(_ side: Side, _ context: StageContext) -> Bool {
         guard state.hasBeenReset, let failed = leg(side), let other = leg(side.other), let toIt = flow(to: failed),
             let fromIt = flow(from: failed), context.session(with: side)?.failure == nil, toIt.discarded == 0,

@@ -288,7 +288,6 @@ final class Connection: DialerDelegate {
             return
         case .sourceEnded:
             happened(.sourceEnded(flow.direction))
-            if let context = stages?.context, holdsEnd(of: flow, context) { return }
             if !flow.isBlocked, case .delivered = flow.finish() { happened(.delivered(flow.direction)) }
         case .delivered:
             happened(.delivered(flow.direction))
@@ -369,7 +368,6 @@ final class Connection: DialerDelegate {
         stages?.context.interception?.end(wasAnswered: (down?.delivered ?? 0) > 0, worker.loop.now)
         resetTimer?.close()
         resetTimer = nil
-        stages?.context.closeEndTimers()
         up?.cut()
         down?.cut()
         client.end(reset: reset)

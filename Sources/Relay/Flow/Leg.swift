@@ -193,10 +193,13 @@ final class Leg: Poll {
     var unsentBytes: Int { socket.unsentBytes }
 
     /// Whether the peer's kernel has acknowledged every byte of the stream that was written, so that only TLS's own bytes,
-    /// and the FIN if there was one, can have been unread. False for a plain leg, and for a Unix socket, which does not know.
+    /// and the FIN if there was one, can have been unread; but for the last two segments, because a receiver may wait with
+    /// its acknowledgement that long (RFC 1122, section 4.2.3.2), and does not send it when it resets. False for a plain
+    /// leg, and for a Unix socket, which does not know.
     func hasDeliveredData(andFIN hasEnded: Bool) -> Bool {
-        guard let session, !isUnix else { return false }
-        return UInt64(clamping: socket.unsentBytes) <= session.sentAfterData &+ (hasEnded ? 1 : 0)
+        guard let session, let info else { return false }
+        let own = session.sentAfterData &+ (hasEnded ? 1 : 0)
+        return UInt64(clamping: socket.unsentBytes) <= own &+ 2 * UInt64(clamping: min(info.segmentSize, 1 << 16))
     }
 
     /// Whether the socket, or what was read from it, has bytes that no flow has read.

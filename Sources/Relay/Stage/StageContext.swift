@@ -133,27 +133,6 @@ final class StageContext {
         return dialogue
     }
 
-    /// The ends of streams that are passed on later, and for how long they were held, milliseconds.
-    private var endTimers: [Direction: (timer: Timer, delay: UInt64)] = [:]
-    /// The longest delay of an end, milliseconds: the next one would be twice as long.
-    static let longestHold: UInt64 = 8
-
-    /// Waits twice as long as the last time before it looks again. False if the end was held for long enough.
-    func holdEnd(of direction: Direction, on loop: EventLoop, _ look: @escaping () -> Void) -> Bool {
-        let delay = endTimers[direction].map { $0.delay * 2 } ?? 1
-        guard delay <= Self.longestHold else { return false }
-        let timer = endTimers[direction]?.timer ?? Timer(loop: loop, action: look)
-        endTimers[direction] = (timer, delay)
-        timer.start(after: delay)
-        return true
-    }
-
-    /// The connection ends.
-    func closeEndTimers() {
-        for (timer, _) in endTimers.values { timer.close() }
-        endTimers = [:]
-    }
-
     /// The end of the stream to a side was passed on, after the side had sent this many bytes.
     func noteEnd(passedTo side: Side, after sent: UInt64) { sentBeforeEnd[side] = sent }
 
