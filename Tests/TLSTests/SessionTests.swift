@@ -91,7 +91,7 @@ import Testing
             #expect(!pair.client.hasMore)
             #expect(pair.client.wire.socketReads == before + 1)
         }
-        // Two records and a piece of a third: nothing that has come is left, and the socket is not read in vain.
+        // Two records and a piece of a third: one read takes all of them, and no further one finds the socket empty.
         let before = pair.client.wire.socketReads
         #expect(pair.server.write([1]) == .moved(1))
         #expect(pair.server.write([2, 3]) == .moved(2))

@@ -68,8 +68,9 @@ public struct RelayStats: Hashable, Sendable {
     /// The number of open connections.
     public var open: UInt64 { accepted - min(accepted, ended.values.reduce(0, &+)) }
 
-    /// Counts a connection's bytes so far, and its connect. `held` is how long its client was held, milliseconds. `isUsable`:
-    /// no handshake with the upstream is in progress, and none has failed. The last two are times of the monotonic clock, milliseconds: of accept, and the current one.
+    /// Counts a connection's bytes so far, and its connect. `held` is how long its client was held, milliseconds.
+    /// `isUsable`: no handshake with the upstream is in progress, and none has failed. The last two are times of the
+    /// monotonic clock, milliseconds: of accept, and the current one.
     mutating func count(
         bytesUp: UInt64, bytesDown: UInt64, splicedUp: UInt64, splicedDown: UInt64, connectDuration: Int64?,
         held: UInt64? = nil, isUsable: Bool = true, startedAt: UInt64, now: UInt64
